@@ -1,0 +1,120 @@
+"""Every error this bot raises.
+
+    BotError
+    ├── UserError              a sentence for the member or admin
+    │   └── PictureRefused     the picture cannot be used
+    ├── SettingsError          the operator's settings, one sentence per fault
+    ├── StoreError
+    │   ├── StoreUnavailable   cannot be read or written now; may pass
+    │   ├── StoreInUse         another process holds the database
+    │   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
+    └── VideoError             the video API; carries the provider's words for the log only
+        ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
+        ├── VideoRejected      a final no
+        ├── VideoOutcomeUnknown  a create whose fate is not known: never sent again
+        ├── VideoNotReady      the file cannot be had yet, or not from here: the download may be tried again
+        └── VideoProtocolError the far side broke its contract
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.models import FailureKind
+
+
+class BotError(Exception):
+    """Base of all that is raised here."""
+
+
+class UserError(BotError):
+    """Carries the sentence we show: what is wrong and what to do next."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class PictureRefused(UserError):
+    """The picture cannot be animated."""
+
+
+class SettingsError(BotError):
+    """Settings are missing or wrong; `sentences` has one per fault, each naming the variable."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = tuple(sentences)
+
+
+class StoreError(BotError):
+    """The database."""
+
+
+class StoreUnavailable(StoreError):
+    """Could not be read or written in time; nothing of the unit was kept."""
+
+
+class StoreInUse(StoreError):
+    """Another process holds this database."""
+
+
+class StoreUnusable(StoreError):
+    """Not a database of ours that we can run on; it was left as it is."""
+
+
+class VideoError(BotError):
+    """Something at the video API.
+
+    `provider_text` is what the provider said, cut and without secrets: for the operator's log, never for a member.
+    """
+
+    def __init__(self, kind: FailureKind, provider_text: str = "", *, http_status: int | None = None) -> None:
+        super().__init__(f"{kind}: {provider_text}" if provider_text else str(kind))
+        self.kind = kind
+        self.provider_text = provider_text
+        self.http_status = http_status
+
+
+class VideoUnavailable(VideoError):
+    """No answer that decides anything. For a create: certainly nothing was made.
+
+    `retry_after_s` is what the provider asked us to wait, in seconds; `rate_limited` marks a 429.
+    """
+
+    def __init__(
+        self,
+        provider_text: str = "",
+        *,
+        retry_after_s: float | None = None,
+        rate_limited: bool = False,
+        http_status: int | None = None,
+    ) -> None:
+        super().__init__(FailureKind.BUSY, provider_text, http_status=http_status)
+        self.retry_after_s = retry_after_s
+        self.rate_limited = rate_limited
+
+
+class VideoRejected(VideoError):
+    """A final no; `kind` says why."""
+
+
+class VideoOutcomeUnknown(VideoError):
+    """A create may have made a paid video whose id we do not know. It is never sent again."""
+
+    def __init__(self, provider_text: str = "", *, http_status: int | None = None) -> None:
+        super().__init__(FailureKind.LOST_ANSWER, provider_text, http_status=http_status)
+
+
+class VideoNotReady(VideoError):
+    """The finished file could not be fetched this time."""
+
+    def __init__(self, provider_text: str = "", *, http_status: int | None = None) -> None:
+        super().__init__(FailureKind.RESULT_GONE, provider_text, http_status=http_status)
+
+
+class VideoProtocolError(VideoError):
+    """The far side broke its contract."""
+
+    def __init__(self, provider_text: str = "", *, http_status: int | None = None) -> None:
+        super().__init__(FailureKind.PROVIDER, provider_text, http_status=http_status)

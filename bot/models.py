@@ -1,0 +1,157 @@
+"""The words of the domain: ids, a clip, a job and its states. Standard library only; nothing here acts."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NewType, Self
+
+JobId = NewType("JobId", int)
+"""A job's id is the id of the interaction that asked for it: unique at Discord, so a replay is seen."""
+UserId = NewType("UserId", int)
+GuildId = NewType("GuildId", int)
+ChannelId = NewType("ChannelId", int)
+MessageId = NewType("MessageId", int)
+
+Scope = NewType("Scope", int)
+"""Where credits are counted: a guild's id, or DIRECT for direct messages and user-installs."""
+DIRECT = Scope(0)
+
+
+class Period(enum.StrEnum):
+    """How often an allowance renews, in UTC; weeks begin on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    EVER = "ever"
+
+
+class JobState(enum.StrEnum):
+    """Where a job stands. The moves between them are `bot.store.jobs.MOVES`."""
+
+    WAITING = "waiting"  # reserved; not yet sent to the provider
+    SUBMITTING = "submitting"  # the paid request may be under way
+    RENDERING = "rendering"  # the provider has it and gave an id
+    DELIVERING = "delivering"  # the provider is done; the video goes to Discord
+    DELIVERED = "delivered"  # Discord holds the bytes
+    UNDELIVERED = "undelivered"  # paid and kept on disk; Discord does not hold the bytes
+    FAILED = "failed"  # no video came of it
+    CANCELLED = "cancelled"  # ended before it was sent
+    UNKNOWN = "unknown"  # the answer to the paid request was lost; never sent again
+    TIMED_OUT = "timed_out"  # refunded after the deadline; a late result is still delivered
+
+    @property
+    def holds_slot(self) -> bool:
+        """Counts against the jobs at the provider at once."""
+        return self in (JobState.SUBMITTING, JobState.RENDERING)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Counts against the member's unfinished jobs."""
+        return self in UNFINISHED
+
+    @property
+    def needs_work(self) -> bool:
+        """The worker picks it up again after a restart."""
+        return self in UNFINISHED or self in (JobState.TIMED_OUT, JobState.UNDELIVERED)
+
+
+UNFINISHED = (JobState.WAITING, JobState.SUBMITTING, JobState.RENDERING, JobState.DELIVERING)
+
+
+class FailureKind(enum.StrEnum):
+    """Why no video came of a job. Each has our own sentence in `bot.chat.text`."""
+
+    MODERATED = "moderated"  # prompt, picture or result refused by the provider's rules
+    PERSON = "person"  # a person in the picture, refused by the provider
+    BAD_REQUEST = "bad_request"  # the provider did not take this request (400, 405, 422, a redirect)
+    TOO_LARGE = "too_large"  # 413
+    KEY = "key"  # 401: the operator's key is refused
+    BALANCE = "balance"  # 402, 403: out of balance, or not allowed
+    MODEL = "model"  # 404, 410: model or service gone
+    BUSY = "busy"  # nothing made and nobody to take it for too long
+    PROVIDER = "provider"  # the provider says the render failed
+    TIMED_OUT = "timed_out"
+    LOST_ANSWER = "lost_answer"  # the fate of the paid request is not known
+    RESULT_GONE = "result_gone"  # rendered, but the file cannot be had any more
+    PICTURE = "picture"  # the picture cannot be used
+    LINE = "line"  # two hours in line
+    NO_CARD = "no_card"  # the answer at Discord is not ours, or gone
+    BLOCKED = "blocked"  # the member was shut out while waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a member asked for. `size` is "WIDTHxHEIGHT", or None until the picture has shown its orientation."""
+
+    model: str
+    prompt: str
+    seconds: int
+    size: str | None
+    credits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The attachment as Discord described it; `url` is signed and dies within a day or so."""
+
+    url: str
+    filename: str
+    size_bytes: int
+    content_type: str | None
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Where a job is shown, and how it may be reached.
+
+    `token` is a credential for that one message for 15 minutes; it leaves the store when it is dead.
+    `bot_reaches` is whether the bot's own token can edit there (its guild, channel visible).
+    """
+
+    application: int
+    channel: ChannelId
+    guild: GuildId | None
+    message: MessageId | None
+    token: str | None
+    token_ends_at: datetime
+    upload_limit_bytes: int
+    bot_reaches: bool
+    ephemeral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One clip from reservation to delivery. Immutable: every move yields a new one."""
+
+    id: JobId
+    key: str
+    state: JobState
+    state_at: datetime
+    created_at: datetime
+    scope: Scope
+    member: UserId
+    clip: Clip
+    picture: Picture
+    card: Card
+    endpoint: str
+    not_before: datetime | None = None
+    submitted_at: datetime | None = None
+    provider_id: str | None = None
+    result_url: str | None = None
+    result_expires_at: datetime | None = None
+    failure: FailureKind | None = None
+
+    def evolve(self, **changes: Any) -> Self:
+        """A copy with these fields changed."""
+        return replace(self, **changes)
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """Width and height in pixels of a "720x1280". Raises ValueError on anything else."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)
