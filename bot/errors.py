@@ -1,26 +1,29 @@
 """Every error this bot raises.
 
-    BotError
-    ├── UserError              a sentence for the member or admin
-    │   └── PictureRefused     the picture cannot be used
-    ├── SettingsError          the operator's settings, one sentence per fault
-    ├── StoreError
-    │   ├── StoreUnavailable   cannot be read or written now; may pass
-    │   ├── StoreInUse         another process holds the database
-    │   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
-    └── VideoError             the video API; carries the provider's words for the log only
-        ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
-        ├── VideoRejected      a final no
-        ├── VideoOutcomeUnknown  a create whose fate is not known: never sent again
-        ├── VideoNotReady      the file cannot be had yet, or not from here: the download may be tried again
-        └── VideoProtocolError the far side broke its contract
+BotError
+├── UserError              a sentence for the member or admin
+│   └── PictureRefused     the picture cannot be used
+├── ReservationRefused     a limit stands in the way; worded where it is shown
+├── AlreadyKnown           this interaction has its job already
+├── SettingsError          the operator's settings, one sentence per fault
+├── StoreError
+│   ├── StoreUnavailable   cannot be read or written now; may pass
+│   ├── StoreInUse         another process holds the database
+│   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
+├── ChatUnavailable        Discord gave no answer that decides anything
+└── VideoError             the video API; carries the provider's words for the log only
+    ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
+    ├── VideoRejected      a final no
+    ├── VideoOutcomeUnknown  a create whose fate is not known: never sent again
+    ├── VideoNotReady      the file cannot be had yet, or not from here: the download may be tried again
+    └── VideoProtocolError the far side broke its contract
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.models import FailureKind
+from bot.models import Balance, FailureKind, RefusalReason
 
 
 class BotError(Exception):
@@ -37,6 +40,20 @@ class UserError(BotError):
 
 class PictureRefused(UserError):
     """The picture cannot be animated."""
+
+
+class ReservationRefused(BotError):
+    """No credits were taken. `balance` is what the member has now; `detail` an admin's words, if any."""
+
+    def __init__(self, reason: RefusalReason, balance: Balance, *, detail: str | None = None) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+        self.balance = balance
+        self.detail = detail
+
+
+class AlreadyKnown(BotError):
+    """The gateway replayed an interaction; it is to be ignored."""
 
 
 class SettingsError(BotError):
@@ -61,6 +78,10 @@ class StoreInUse(StoreError):
 
 class StoreUnusable(StoreError):
     """Not a database of ours that we can run on; it was left as it is."""
+
+
+class ChatUnavailable(BotError):
+    """Discord gave no answer that decides anything; the same may be asked again."""
 
 
 class VideoError(BotError):

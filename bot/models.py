@@ -55,7 +55,7 @@ class JobState(enum.StrEnum):
     @property
     def needs_work(self) -> bool:
         """The worker picks it up again after a restart."""
-        return self in UNFINISHED or self in (JobState.TIMED_OUT, JobState.UNDELIVERED)
+        return self in UNFINISHED or self is JobState.TIMED_OUT
 
 
 UNFINISHED = (JobState.WAITING, JobState.SUBMITTING, JobState.RENDERING, JobState.DELIVERING)
@@ -122,6 +122,7 @@ class Card:
     upload_limit_bytes: int
     bot_reaches: bool
     ephemeral: bool = False
+    finished: bool = False  # its last edit is made, or can never be made
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ class Job:
     card: Card
     endpoint: str
     not_before: datetime | None = None
-    submitted_at: datetime | None = None
+    tried_at: datetime | None = None  # first sent to the provider
+    submitted_at: datetime | None = None  # last sent
     provider_id: str | None = None
     result_url: str | None = None
     result_expires_at: datetime | None = None
@@ -155,3 +157,91 @@ def parse_size(size: str) -> tuple[int, int]:
     """Width and height in pixels of a "720x1280". Raises ValueError on anything else."""
     width, _, height = size.partition("x")
     return int(width), int(height)
+
+
+class Source(enum.StrEnum):
+    """Where a member's allowance comes from."""
+
+    OWN = "own"
+    ROLE = "role"
+    SERVER = "server"  # the server's default
+    SETTING = "setting"  # the operator's default
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many credits per period, and who set them; `role` is the role's id where the source is a role."""
+
+    credits: int
+    per: Period
+    source: Source = Source.SETTING
+    role: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The operator's limits, from the settings; `direct` is the allowance outside of servers."""
+
+    default: Limit
+    direct: Limit
+    budget: Limit
+    jobs_per_user: int
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a member can spend now. `renews_at` is None where the period is EVER; `running` are unfinished clips."""
+
+    limit: Limit
+    used: int
+    granted: int
+    renews_at: datetime | None
+    running: int
+
+    @property
+    def left(self) -> int:
+        """Credits of the allowance that are left; never below 0, also after the allowance was lowered."""
+        return max(0, self.limit.credits - self.used)
+
+    @property
+    def spendable(self) -> int:
+        """The allowance's rest and the grants."""
+        return self.left + self.granted
+
+
+class RefusalReason(enum.StrEnum):
+    """Why a reservation was refused. Nothing is charged."""
+
+    PAUSED = "paused"  # by the server's admins
+    BLOCKED = "blocked"
+    TOO_MANY_JOBS = "too_many_jobs"  # MAX_JOBS_PER_USER
+    TOO_MANY_REFUNDS = "too_many_refunds"  # five of one day refunded after the provider had taken them
+    ALLOWANCE = "allowance"
+    CEILING = "ceiling"  # the server's
+    BUDGET = "budget"  # the operator's
+
+
+class LedgerKind(enum.StrEnum):
+    """What a ledger line records."""
+
+    RESERVE = "reserve"
+    REFUND = "refund"
+    GRANT = "grant"
+    RESET = "reset"
+    ALLOWANCE = "allowance"
+    PAUSE = "pause"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One line of a member's ledger, newest first in lists."""
+
+    at: datetime
+    kind: LedgerKind
+    credits: int
+    job_key: str | None
+    failure: FailureKind | None
+    limit: Limit | None
+    actor: UserId | None
+    reason: str | None

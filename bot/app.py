@@ -1,0 +1,183 @@
+"""Puts the bot together, runs it, and takes it apart again in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import discord
+from discord import app_commands
+
+import cogs.admin
+import cogs.animate
+import cogs.quota
+from bot.catalog import load_catalog
+from bot.chat.cards import Cards
+from bot.chat.client import AnimateBot, point_at
+from bot.chat.delivery import DiscordChat
+from bot.errors import SettingsError
+from bot.images import Fitter
+from bot.jobs.desk import Clock, Desk, Timing
+from bot.jobs.files import Files
+from bot.jobs.line import Line
+from bot.jobs.service import Service
+from bot.jobs.worker import Worker
+from bot.settings import Settings
+from bot.store import commands
+from bot.store.database import Store, Writer
+from bot.video.client import OpenAIVideos
+
+log = logging.getLogger(__name__)
+
+CLOSE_WITHIN_S = 4.0
+
+
+class StoreMemory:
+    """Keeps in the store which commands were synced."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def synced_hash(self, application: int, api: str) -> str | None:
+        """Hash of the payload, or None."""
+        return await self._store.read(commands.synced_hash(application, api))
+
+    async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
+        """Discord took this payload."""
+        await self._store.write(commands.remember_hash(application, api, payload_hash))
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that lives as long as the process."""
+
+    bot: AnimateBot
+    worker: Worker
+    service: Service
+
+
+@contextlib.asynccontextmanager
+async def assemble(
+    settings: Settings, *, writer: Callable[..., Writer] = Writer, force_sync: bool = False
+) -> AsyncIterator[App]:
+    """Opens what the bot needs and closes it again, also when the start fails half-way.
+
+    Raises SettingsError, StoreError, OSError.
+    """
+    catalog = load_catalog(settings.video_catalog)
+    files = Files(settings.data_dir)
+    try:
+        files.prepare()
+    except OSError as error:
+        raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
+    point_at(settings.discord_api_url)
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(settings.database_path, writer=writer)
+        stack.push_async_callback(store.close)
+        videos = OpenAIVideos(
+            url=settings.video_api_url,
+            key=settings.video_api_key.get_secret_value(),
+            auth=settings.video_api_auth,
+            download_hosts=settings.video_download_hosts,
+        )
+        stack.push_async_callback(videos.close)
+        cards = Cards(catalog)
+        clock = Clock()
+
+        def add_commands(tree: app_commands.CommandTree[Any]) -> None:
+            cogs.animate.setup(tree, service, cards)
+            cogs.quota.setup(tree, service)
+            cogs.admin.setup(tree, service)
+
+        async def on_login() -> None:
+            resumed = await worker.start()
+            log.info("resumed %s jobs", resumed)
+
+        bot = AnimateBot(
+            api_url=settings.discord_api_url,
+            allowed_guilds=settings.allowed_guilds,
+            memory=StoreMemory(store),
+            add_commands=add_commands,
+            on_login=on_login,
+            force_sync=force_sync,
+        )
+        chat = DiscordChat(bot, cards, progress_s=settings.progress_seconds)
+        stack.push_async_callback(chat.close)
+        desk = Desk(
+            store=store,
+            videos=videos,
+            chat=chat,
+            files=files,
+            fitter=Fitter(),
+            catalog=catalog,
+            line=Line(settings.max_concurrent_jobs),
+            timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
+            clock=clock,
+        )
+        worker = Worker(desk)
+        service = Service(
+            store=store,
+            worker=worker,
+            catalog=catalog,
+            limits=settings.limits,
+            endpoint=videos.endpoint,
+            clock=clock,
+        )
+        stack.push_async_callback(service.close)
+        yield App(bot, worker, service)
+
+
+async def run(settings: Settings, *, writer: Callable[..., Writer] = Writer, force_sync: bool = False) -> None:
+    """Runs the bot until SIGTERM or SIGINT.
+
+    Raises SettingsError when Discord refuses the token, and whatever ended the connection for good: the service that
+    runs this process starts it again.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with assemble(settings, writer=writer, force_sync=force_sync) as app:
+        starting = asyncio.create_task(app.bot.start(settings.discord_token.get_secret_value()), name="discord")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await _stop(app, starting)
+        if starting.done() and not starting.cancelled():
+            _raise_for(starting)
+
+
+async def _stop(app: App, starting: asyncio.Task[None]) -> None:
+    """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
+    log.info("stopping")
+    app.bot.stopping = True
+    await app.worker.stop()
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN_S):
+            await app.bot.close()
+    except (
+        TimeoutError,
+        AttributeError,
+        discord.DiscordException,
+    ) as error:  # AttributeError: closed before its set-up
+        log.warning("Discord's connection did not close cleanly: %r", error)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting}, timeout=CLOSE_WITHIN_S)
+    log.info("stopped")
+
+
+def _raise_for(starting: asyncio.Task[None]) -> None:
+    error = starting.exception()
+    if isinstance(error, discord.LoginFailure):
+        raise SettingsError(["DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."])
+    if error is not None:
+        raise error

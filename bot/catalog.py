@@ -1,0 +1,135 @@
+"""Models on offer and what their clips cost. Read once from TOML; knows nothing of any API."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bot.errors import SettingsError, UserError
+from bot.models import parse_size
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: `sizes` maps "WIDTHxHEIGHT" to credits per second; the first length is the default."""
+
+    id: str
+    label: str
+    seconds: tuple[int, ...]
+    sizes: dict[str, int]
+
+    @property
+    def cheapest(self) -> int:
+        """Credits per second of the cheapest size."""
+        return min(self.sizes.values())
+
+    def size_for(self, width: int, height: int) -> str:
+        """The cheapest size of the orientation of a picture of this many pixels, upright; a square goes upright."""
+        wide = width > height
+        affordable = [size for size, price in self.sizes.items() if price == self.cheapest]
+        fitting = [size for size in affordable if _is_wide(size) == wide]
+        return (fitting or affordable)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A clip that can be made: `size` is None where the picture will decide; `credits` holds either way."""
+
+    model: Model
+    seconds: int
+    size: str | None
+    credits: int
+
+
+class Catalog:
+    """All models, the default one first."""
+
+    def __init__(self, models: list[Model], default: str) -> None:
+        self._models = {model.id: model for model in sorted(models, key=lambda model: model.id != default)}
+
+    @property
+    def models(self) -> list[Model]:
+        """The default model first."""
+        return list(self._models.values())
+
+    @property
+    def seconds(self) -> list[int]:
+        """Every length of any model, shortest first."""
+        return sorted({seconds for model in self.models for seconds in model.seconds})
+
+    @property
+    def sizes(self) -> list[str]:
+        """Every size of any model."""
+        return list(dict.fromkeys(size for model in self.models for size in model.sizes))
+
+    def model(self, model_id: str) -> Model | None:
+        """The model, or None where it is no longer on offer."""
+        return self._models.get(model_id)
+
+    def choose(self, model_id: str | None, seconds: int | None, size: str | None) -> Choice:
+        """The clip these options mean. Raises UserError, saying what would work, where they do not fit together."""
+        model = self.models[0] if model_id is None else self._models.get(model_id)
+        if model is None:
+            raise UserError(f"There is no model “{model_id}” here. On offer: {_list(list(self._models))}.")
+        length = model.seconds[0] if seconds is None else seconds
+        if length not in model.seconds:
+            raise UserError(
+                f"{model.label} makes clips of {_list([str(n) for n in model.seconds])} seconds, not {length}."
+            )
+        if size is not None and size not in model.sizes:
+            raise UserError(self._wrong_size(model, size))
+        price = model.cheapest if size is None else model.sizes[size]
+        return Choice(model, length, size, price * length)
+
+    def _wrong_size(self, model: Model, size: str) -> str:
+        others = [other.label for other in self.models if size in other.sizes]
+        sentence = f"{model.label} makes {_list(list(model.sizes))}, not {size}."
+        return f"{sentence} For {size}, choose the model {_list(others)}." if others else sentence
+
+
+def load_catalog(path: Path | None) -> Catalog:
+    """Reads the catalog at `path`, or the packaged one. Raises SettingsError naming VIDEO_CATALOG."""
+    try:
+        text = (path or resources.files("bot") / "catalog.toml").read_text("utf-8")
+        raw = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError([f"VIDEO_CATALOG: {path} cannot be read as TOML ({error})."]) from error
+    try:
+        models = [_model(entry) for entry in raw["model"]]
+        default = raw.get("default", models[0].id)
+        if default not in {model.id for model in models}:
+            raise ValueError(f'default = "{default}" names no model of the file')  # noqa: TRY301
+        if len({model.id for model in models}) < len(models):
+            raise ValueError("two models have the same id")  # noqa: TRY301
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise SettingsError([f"VIDEO_CATALOG: {path} is not a catalog: {_reason(error)}."]) from error
+    return Catalog(models, default)
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    seconds = tuple(entry["seconds"])
+    sizes = dict(entry["sizes"])
+    if not seconds or not all(type(n) is int and n > 0 for n in seconds):
+        raise ValueError(f'model "{entry["id"]}" needs seconds, as whole numbers above 0')
+    if not sizes or not all(type(price) is int and price > 0 for price in sizes.values()):
+        raise ValueError(f'model "{entry["id"]}" needs sizes, each with whole credits above 0 per second')
+    for size in sizes:
+        if min(parse_size(size)) < 1:
+            raise ValueError(f'"{size}" is not a size')
+    return Model(str(entry["id"]), str(entry.get("label", entry["id"])), seconds, sizes)
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _is_wide(size: str) -> bool:
+    width, height = parse_size(size)
+    return width > height
+
+
+def _list(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

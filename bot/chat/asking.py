@@ -1,0 +1,57 @@
+"""From an interaction to what the service wants to know: where it came from, who asks, how its card is reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.models import DIRECT, Card, ChannelId, GuildId, Picture, Scope
+
+
+def scope_of(interaction: discord.Interaction[Any]) -> Scope:
+    """The guild whose credits count: only where the command came through that guild's own install."""
+    if interaction.guild_id is not None and interaction.is_guild_integration():
+        return Scope(interaction.guild_id)
+    return DIRECT
+
+
+def roles_of(member: discord.User | discord.Member) -> list[int]:
+    """Ids of the member's roles, without @everyone; none outside of servers."""
+    if not isinstance(member, discord.Member):
+        return []
+    return [role.id for role in member.roles if not role.is_default()]
+
+
+def card_of(interaction: discord.Interaction[Any]) -> Card:
+    """Where the answer to this interaction will stand, and how long its token lives."""
+    guild = interaction.guild_id
+    in_guild = guild is not None and interaction.is_guild_integration()
+    if in_guild:
+        # A stub stands in for guilds the bot is not in, so ask the cache.
+        reaches = interaction.client.get_guild(guild) is not None and interaction.app_permissions.view_channel
+    else:
+        reaches = interaction.context.dm_channel
+    assert interaction.channel_id is not None
+    return Card(
+        application=interaction.application_id,
+        channel=ChannelId(interaction.channel_id),
+        guild=None if guild is None else GuildId(guild),
+        message=None,
+        token=interaction.token,
+        token_ends_at=interaction.expires_at,
+        upload_limit_bytes=interaction.filesize_limit,
+        bot_reaches=reaches,
+    )
+
+
+def picture_of(attachment: discord.Attachment) -> Picture:
+    """The attachment as Discord describes it."""
+    return Picture(
+        url=attachment.url,
+        filename=attachment.filename,
+        size_bytes=attachment.size,
+        content_type=attachment.content_type,
+        width=attachment.width,
+        height=attachment.height,
+    )

@@ -1,0 +1,176 @@
+"""The Discord client: where it connects, which commands it declares, how errors of commands are answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+import discord
+import yarl
+from discord import app_commands
+from discord.ext import commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.chat import text
+from bot.chat.routes import TROUBLE
+from bot.errors import StoreError, UserError
+
+log = logging.getLogger(__name__)
+
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    embed_links=True,
+    read_message_history=True,
+)
+SCOPES = ("bot", "applications.commands")
+EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
+ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
+
+
+class SyncMemory(Protocol):
+    """Remembers which commands Discord last took, per application and API root."""
+
+    async def synced_hash(self, application: int, api: str) -> str | None:
+        """Hash of the payload, or None."""
+
+    async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
+        """Discord took this payload."""
+
+
+def point_at(api_url: str) -> None:
+    """Sends all REST calls of discord.py to `api_url`. Before login: it is read when a route is made."""
+    Route.BASE = api_url
+
+
+class CommandTree(app_commands.CommandTree["AnimateBot"]):
+    """Bars servers that may not use the bot, and answers whatever a command lets escape."""
+
+    async def interaction_check(self, interaction: discord.Interaction[AnimateBot], /) -> bool:
+        """True where the command may run."""
+        refusal = self.client.refusal(interaction)
+        if refusal is None:
+            return True
+        if interaction.type is not discord.InteractionType.autocomplete:
+            await answer_privately(interaction, refusal)
+        return False
+
+    async def on_error(
+        self, interaction: discord.Interaction[AnimateBot], error: app_commands.AppCommandError, /
+    ) -> None:
+        """The edge of every command: logged with the interaction's id, answered in one sentence."""
+        if isinstance(error, app_commands.CheckFailure):
+            return
+        if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
+            await answer_privately(interaction, text.UNKNOWN_COMMAND)
+            return
+        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        if isinstance(cause, UserError):
+            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, cause.sentence)
+            await answer_privately(interaction, cause.sentence)
+        elif isinstance(cause, StoreError):
+            log.error("interaction=%s refused: %s", interaction.id, cause)
+            await answer_privately(interaction, text.STORE_SLOW)
+        else:
+            log.error("interaction=%s command failed", interaction.id, exc_info=cause)
+            await answer_privately(interaction, text.NO_ANSWER)
+
+
+class AnimateBot(commands.AutoShardedBot):
+    """A client without a privileged intent. `add_commands` fills the tree; `memory` keeps what was synced."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        allowed_guilds: frozenset[int],
+        memory: SyncMemory,
+        add_commands: Callable[[app_commands.CommandTree[Any]], None],
+        on_login: Callable[[], Awaitable[None]],
+        force_sync: bool = False,
+    ) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            tree_cls=CommandTree,
+            intents=discord.Intents(guilds=True),
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=EVERYWHERE,
+            allowed_installs=ANY_INSTALL,
+            max_ratelimit_timeout=60,
+        )
+        self._api_url = api_url
+        self._allowed_guilds = allowed_guilds
+        self._memory = memory
+        self._add_commands = add_commands
+        self._on_login = on_login
+        self._force_sync = force_sync
+        self.stopping = False
+
+    async def setup_hook(self) -> None:
+        """After login, before the gateway: interactions may come before READY has settled."""
+        shards, url, _ = await self.http.get_bot_gateway()
+        # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+        self.shard_count = self.shard_count or shards
+        self._add_commands(self.tree)
+        await self._sync()
+        self._tell_operator()
+        await self._on_login()
+
+    def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
+        """Why no command runs here and now, or None."""
+        if self.stopping:
+            return text.STOPPING
+        if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
+            return text.NOT_HERE
+        return None
+
+    async def _sync(self) -> None:
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        application = self.application_id
+        assert application is not None
+        known = await self._memory.synced_hash(application, self._api_url)
+        there = await self.http.get_global_commands(application)
+        if not self._force_sync and known == digest and _names(there) == _names(payload):
+            log.info("commands unchanged: %s", ", ".join(name for name, _ in _names(payload)))
+            return
+        await self.http.bulk_upsert_global_commands(application, payload=payload)
+        await self._memory.remember_hash(application, self._api_url, digest)
+        log.info("commands synced: %s", ", ".join(name for name, _ in _names(payload)))
+
+    def _tell_operator(self) -> None:
+        assert self.application_id is not None
+        log.info(
+            "invite this bot: %s",
+            discord.utils.oauth_url(self.application_id, permissions=PERMISSIONS, scopes=SCOPES),
+        )
+        if self.application and self.application.bot_public and not self._allowed_guilds:
+            log.warning(
+                "the application is public and ALLOWED_GUILDS is empty: anybody may add this bot and spend its budget"
+            )
+
+
+async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Answers for the member alone; an answer that Discord no longer takes is logged."""
+    nobody = discord.AllowedMentions.none()
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=nobody)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=nobody)
+    except TROUBLE as error:
+        log.warning("interaction=%s not answered: %s", interaction.id, error)
+
+
+def _names(payload: Iterable[Any]) -> list[tuple[str, int]]:
+    return sorted((command["name"], int(command.get("type", 1))) for command in payload)

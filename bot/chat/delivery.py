@@ -1,0 +1,197 @@
+"""Cards and videos to Discord: implements `bot.jobs.port.Chat`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import discord
+from discord import ui
+
+from bot.chat import text
+from bot.chat.cards import Cards, key_of
+from bot.chat.edits import Edits
+from bot.chat.routes import TROUBLE, Fate, Route, fate_of
+from bot.chat.ways import Ways, filename_of
+from bot.errors import ChatUnavailable, PictureRefused
+from bot.jobs import pace
+from bot.jobs.port import Delivery, FoundCard
+from bot.models import FailureKind, Job, MessageId
+
+log = logging.getLogger(__name__)
+
+PICTURE_WITHIN_S = 60.0
+PICTURE_GONE = "The picture is no longer at Discord. Please attach it again."
+
+
+class DiscordChat:
+    """Owns the edits under way. Its waiting calls retry passing trouble until they know, or are cancelled."""
+
+    def __init__(
+        self,
+        client: discord.Client,
+        cards: Cards,
+        *,
+        progress_s: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cards = cards
+        self._now = now
+        self._ways = Ways(client, now=now)
+        self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
+        self._rng = random.Random()  # noqa: S311 - jitter
+        self._session: aiohttp.ClientSession | None = None
+
+    async def find_card(self, job: Job) -> FoundCard | None:
+        """GET, never PATCH: the answer may be another bot's card, with the same token."""
+        if job.card.token is None or self._now() >= job.card.token_ends_at:
+            return None
+        try:
+            message = await self._ways.original(job)
+        except TROUBLE as error:
+            if fate_of(error) in (Fate.ROUTE_DEAD, Fate.REMOVED):
+                return None
+            raise ChatUnavailable(f"GET @original: {error}") from error
+        if key_of(message) != job.key:
+            return None
+        return FoundCard(MessageId(message.id), message.flags.ephemeral)
+
+    async def fetch_picture(self, job: Job) -> bytes:
+        """Streams the attachment, never more than Discord said it has."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PICTURE_WITHIN_S))
+        try:
+            async with self._session.get(job.picture.url) as answer:
+                if answer.status in (403, 404, 410):
+                    raise PictureRefused(PICTURE_GONE)
+                answer.raise_for_status()
+                content = await answer.content.readexactly(job.picture.size_bytes)
+        except asyncio.IncompleteReadError as error:
+            raise ChatUnavailable(f"the picture was cut short: {error}") from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise ChatUnavailable(f"the picture could not be fetched: {error}") from error
+        return content
+
+    def show(self, job: Job, percent: int | None = None) -> None:
+        """Progress; returns at once."""
+        self._edits.show(job, percent)
+
+    async def finish(self, job: Job, sentence: str | None = None) -> None:
+        """The neutral line for all, the reason for the member alone."""
+        await self._edits.last(job)
+        if job.card.message is None:
+            return
+        if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
+            private = text.picture_refused(sentence or text.card_line(FailureKind.PICTURE, 0), job.clip.credits)
+            if await self._whisper(job, private) and await self._take_away(job):
+                self._forget(job)
+                return
+        await self._last_edit(job, lambda plain: self._cards.ended(job, plain=plain))
+        if job.failure is not None:
+            private_line = text.private_line(job.failure, job.clip.credits)
+            if private_line is not None:
+                await self._whisper(job, private_line)
+        self._forget(job)
+
+    async def deliver(self, job: Job, video: Path) -> Delivery:
+        """The video on its card; over the limit the link alone."""
+        await self._edits.last(job)
+        try:
+            return await self._deliver(job, video)
+        finally:
+            self._forget(job)
+
+    async def close(self) -> None:
+        """Ends what is under way and closes every connection."""
+        await self._edits.close()
+        await self._ways.close()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _deliver(self, job: Job, video: Path) -> Delivery:
+        size_bytes = (await asyncio.to_thread(video.stat)).st_size
+        routes = self._ways.open(job)
+        fate: Fate | None = Fate.TOO_LARGE
+        if not routes or size_bytes <= self._ways.upload_limit(job, routes[0]):
+            name = filename_of(job)
+            fate = await self._last_edit(job, lambda plain: self._cards.delivered(job, name, plain=plain), video)
+            if fate is Fate.REFUSED:
+                fate = await self._post_beside(job, video)
+        if fate is None:
+            return Delivery.HELD
+        if fate is Fate.TOO_LARGE:
+            fate = await self._last_edit(job, lambda plain: self._cards.link_only(job, size_bytes, plain=plain))
+            if fate is None:
+                return Delivery.LINK_ONLY
+        return Delivery.NOWHERE
+
+    async def _last_edit(
+        self, job: Job, view: Callable[[bool], ui.LayoutView], video: Path | None = None
+    ) -> Fate | None:
+        """Edits until it is made (None) or the returned fate ends it; a refused card is tried once without prompt."""
+        plain, tries = False, 0
+        while routes := self._ways.open(job):
+            try:
+                await self._ways.edit(job, routes[0], view(plain), video)
+            except TROUBLE as error:
+                fate = fate_of(error)
+                log.warning("job=%s last edit by %s: %s (%s)", job.id, routes[0].name, fate.name, error)
+                if fate is Fate.ROUTE_DEAD:
+                    self._ways.shut(job, routes[0])
+                elif fate is Fate.REFUSED and not plain:
+                    plain = True
+                elif fate is not Fate.PASSING:
+                    return fate
+                else:
+                    await asyncio.sleep(pace.retry_pause(tries, self._rng))
+                    tries += 1
+            else:
+                return None
+        return Fate.ROUTE_DEAD
+
+    async def _post_beside(self, job: Job, video: Path) -> Fate | None:
+        """Discord refused the video on the card: a message of its own, then the card without it."""
+        for route in self._ways.open(job):
+            try:
+                await self._ways.post_beside(job, route, video)
+            except TROUBLE as error:
+                log.warning("job=%s video beside the card by %s: %s", job.id, route.name, error)
+                if fate_of(error) is Fate.TOO_LARGE:
+                    return Fate.TOO_LARGE
+            else:
+                await self._last_edit(job, lambda _: self._cards.posted(job))
+                return None
+        return Fate.ROUTE_DEAD
+
+    async def _whisper(self, job: Job, sentence: str) -> bool:
+        """Tells the member alone, once; a word that cannot be said is logged."""
+        if Route.TOKEN not in self._ways.open(job):
+            log.info("job=%s the member could not be told privately: no token", job.id)
+            return False
+        try:
+            await self._ways.whisper(job, sentence)
+        except TROUBLE as error:
+            log.warning("job=%s private word: %s", job.id, error)
+            return False
+        return True
+
+    async def _take_away(self, job: Job) -> bool:
+        for route in self._ways.open(job):
+            try:
+                await self._ways.delete(job, route)
+            except TROUBLE as error:
+                if fate_of(error) is Fate.REMOVED:
+                    return True
+                log.warning("job=%s card not deleted by %s: %s", job.id, route.name, error)
+            else:
+                return True
+        return False
+
+    def _forget(self, job: Job) -> None:
+        self._ways.forget(job)
+        self._edits.forget(job)

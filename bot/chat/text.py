@@ -1,0 +1,173 @@
+"""Every sentence a member or admin reads, apart from cards. Pure; no Discord objects."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+
+from bot.errors import ReservationRefused
+from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
+
+PROMPT_SHOWN = 300
+URL_SHOWN = 1_500
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+NO_ANSWER = "Something went wrong on our side, and nothing was charged. Please try again in a minute."
+STORE_SLOW = (
+    "The bot cannot keep its books right now, so nothing was started and nothing was charged. "
+    "Please try again in a minute."
+)
+STOPPING = "The bot is restarting. Nothing was charged; please try again in a minute."
+NOT_HERE = "This bot is not open to this server. Ask whoever runs it to add the server to its list."
+ONLY_GUILD_INSTALL = "This works only in a server that has added the bot. Ask an admin of the server to add it."
+UNKNOWN_COMMAND = "This command has changed. Please close Discord, open it again, and try once more."
+
+_PER = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month", Period.EVER: "in all"}
+_RENEWS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month", Period.EVER: "so far"}
+
+_CARD_LINES: dict[FailureKind, str] = {
+    FailureKind.MODERATED: "No video came of this one.",
+    FailureKind.PERSON: "No video came of this one.",
+    FailureKind.BAD_REQUEST: "The video service did not take this request.",
+    FailureKind.TOO_LARGE: "The video service did not take a picture of this size.",
+    FailureKind.KEY: "The video service does not accept this bot's key. Whoever runs the bot has to look at it.",
+    FailureKind.BALANCE: "The video service turned the bot away. Whoever runs the bot has to look at its account.",
+    FailureKind.MODEL: "The video service no longer has this model. Please choose another one.",
+    FailureKind.BUSY: "The video service could not be reached for ten minutes. Please try again later.",
+    FailureKind.PROVIDER: "The video service could not make this video. Please try again, perhaps with another prompt.",
+    FailureKind.TIMED_OUT: "The video service did not finish in time. If the video still comes, it is shown here.",
+    FailureKind.LOST_ANSWER: (
+        "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
+    ),
+    FailureKind.RESULT_GONE: "The video was made, but the video service no longer had the file. Please try again.",
+    FailureKind.PICTURE: "The picture could not be used.",
+    FailureKind.LINE: "Nothing came free for two hours. Please try again later.",
+    FailureKind.NO_CARD: "This was cancelled.",
+    FailureKind.BLOCKED: "This was cancelled.",
+}
+
+_PRIVATE: dict[FailureKind, str] = {
+    FailureKind.MODERATED: (
+        "The video service refused your clip under its content rules. Try another picture, or other words in the prompt."
+    ),
+    FailureKind.PERSON: (
+        "The video service does not animate pictures of people. Try a picture without a person in it."
+    ),
+}
+
+
+def credits_of(count: int) -> str:
+    """ "1 credit", "4 credits"."""
+    return f"{count:,} credit" if count == 1 else f"{count:,} credits"
+
+
+def per(period: Period) -> str:
+    """ "a day", "in all"."""
+    return _PER[period]
+
+
+def moment(at: datetime, style: str = "R") -> str:
+    """A timestamp that Discord shows in the reader's own zone and words."""
+    return f"<t:{int(at.timestamp())}:{style}>"
+
+
+def card_line(kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
+    """What everybody reads on the card of a job without a video."""
+    return f"{_CARD_LINES[kind]} {_back(credits)}"
+
+
+def private_line(kind: FailureKind, credits: int) -> str | None:  # noqa: A002 - the word of the domain
+    """What the member alone reads, where there is more to say."""
+    line = _PRIVATE.get(kind)
+    return None if line is None else f"{line} {_back(credits)}"
+
+
+def picture_refused(sentence: str, credits: int) -> str:  # noqa: A002 - the word of the domain
+    """What the member alone reads when the picture cannot be used."""
+    return f"{sentence} {_back(credits)}"
+
+
+def _back(count: int) -> str:
+    return f"{'Your credit is' if count == 1 else f'The {credits_of(count)} are'} back."
+
+
+def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
+    """The prompt in a code block, where nothing in it is a mention, a link or a command.
+
+    Bidi controls go, backticks become primes, other control characters spaces; cut after that.
+    """
+    plain = _BIDI.sub("", prompt).replace("`", "ˋ")
+    plain = "".join(" " if unicodedata.category(char) == "Cc" and char != "\n" else char for char in plain).strip()
+    if len(plain) > cut:
+        plain = plain[: cut - 1].rstrip() + "…"
+    return f"```\n{plain}\n```"
+
+
+def shown_url(url: str | None) -> str | None:
+    """The provider's URL as text, where it is fit to be shown."""
+    if url is None or len(url) >= URL_SHOWN or not url.startswith(("https://", "http://")):
+        return None
+    if any(char.isspace() or char in "<>`" or not char.isprintable() for char in url):
+        return None
+    return f"<{url}>"
+
+
+def refusal(error: ReservationRefused, cost: int) -> str:
+    """Why nothing was started, and what to do."""
+    balance = error.balance
+    match error.reason:
+        case RefusalReason.PAUSED:
+            return f"Clips are paused on this server{_because(error.detail)}. Please try again later."
+        case RefusalReason.BLOCKED:
+            return f"You cannot make clips on this server{_because(error.detail)}. Ask an admin about it."
+        case RefusalReason.TOO_MANY_JOBS:
+            clips = "1 clip" if balance.running == 1 else f"{balance.running} clips"
+            return f"You have {clips} under way. Please wait for one to finish; nothing was charged."
+        case RefusalReason.TOO_MANY_REFUNDS:
+            return (
+                "Five of your clips of today failed at the video service after it had taken them. "
+                "Please try again tomorrow, with other pictures or prompts."
+            )
+        case RefusalReason.ALLOWANCE:
+            return _too_dear(balance, cost)
+        case RefusalReason.CEILING:
+            return "This server has used up what its admins allow for now. Nothing was charged; please try again later."
+        case RefusalReason.BUDGET:
+            return "This bot has used up its budget for now. Nothing was charged; please try again later."
+
+
+def _because(detail: str | None) -> str:
+    return f" (“{detail}”)" if detail else ""
+
+
+def _too_dear(balance: Balance, cost: int) -> str:
+    sentence = f"This clip costs {credits_of(cost)}, and you have {balance.spendable:,} left of {limit(balance.limit)}."
+    if cost > balance.limit.credits + balance.granted:
+        return f"{sentence} That is more than your allowance: choose a shorter or cheaper clip, or ask an admin."
+    if balance.renews_at is None:
+        return f"{sentence} Your allowance does not renew: ask an admin."
+    return f"{sentence} Your allowance renews {moment(balance.renews_at)}."
+
+
+def limit(value: Limit) -> str:
+    """ "20 a day"."""
+    return f"{value.credits:,} {per(value.per)}"
+
+
+def source(value: Limit) -> str:
+    """Where an allowance comes from."""
+    match value.source:
+        case Source.OWN:
+            return "set for you by an admin"
+        case Source.ROLE:
+            return f"from the role <@&{value.role}>"
+        case Source.SERVER:
+            return "this server's default"
+        case Source.SETTING:
+            return "this bot's default"
+
+
+def used(value: Balance) -> str:
+    """ "8 used today"."""
+    return f"{value.used:,} used {_RENEWS[value.limit.per]}"

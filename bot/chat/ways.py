@@ -1,0 +1,142 @@
+"""The two ways to a card's message, the interaction's token and the bot's own, as plain calls of discord.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import discord
+from discord import ui
+
+from bot.chat.routes import Route
+from bot.models import Job, JobId
+
+NOBODY = discord.AllowedMentions.none()
+TOKEN_MARGIN = timedelta(seconds=5)
+"""A token this close to its end is not tried any more: our clock and Discord's may differ."""
+EDIT_WITHIN_S = 20.0
+UPLOAD_IDLE_S = 120.0
+UPLOAD_WITHIN_S = 1_800.0
+
+
+class Ways:
+    """Edits, deletes and whispers for one bot. Remembers dead ways, so that none is hammered.
+
+    Uploads go through a session of their own: discord.py's gives up after 300 s in all.
+    """
+
+    def __init__(self, client: discord.Client, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._client = client
+        self._now = now
+        self._dead: dict[JobId, set[Route]] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    def open(self, job: Job) -> list[Route]:
+        """The ways still open, the better first."""
+        card = job.card
+        dead = self._dead.get(job.id, set())
+        found: list[Route] = []
+        if card.message is None:
+            return found
+        if card.token is not None and self._now() < card.token_ends_at - TOKEN_MARGIN and Route.TOKEN not in dead:
+            found.append(Route.TOKEN)
+        if card.bot_reaches and not card.ephemeral and Route.BOT not in dead:
+            found.append(Route.BOT)
+        return found
+
+    def shut(self, job: Job, route: Route) -> None:
+        """This way is dead for this job."""
+        self._dead.setdefault(job.id, set()).add(route)
+
+    def forget(self, job: Job) -> None:
+        """The card needs no more edits."""
+        self._dead.pop(job.id, None)
+
+    def upload_limit(self, job: Job, route: Route) -> int:
+        """Bytes one file may have. The member's own limit dies with the token; then only the server's counts."""
+        limit = job.card.upload_limit_bytes
+        if route is Route.BOT:
+            guild = None if job.card.guild is None else self._client.get_guild(job.card.guild)
+            limit = min(limit, guild.filesize_limit if guild else discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        return limit
+
+    async def edit(self, job: Job, route: Route, view: ui.LayoutView, video: Path | None = None) -> None:
+        """One edit, with the upload if there is one; raises what discord.py raises."""
+        assert job.card.message is not None
+        files = [] if video is None else [discord.File(video, filename=filename_of(job))]
+        async with asyncio.timeout(EDIT_WITHIN_S if video is None else UPLOAD_WITHIN_S):
+            if route is Route.TOKEN:
+                hook = self._webhook(job)
+                if files:
+                    await hook.edit_message(job.card.message, view=view, attachments=files, allowed_mentions=NOBODY)
+                else:
+                    await hook.edit_message(job.card.message, view=view, allowed_mentions=NOBODY)
+                return
+            message = self._message(job)
+            if files:
+                await message.edit(view=view, attachments=files, allowed_mentions=NOBODY)
+            else:
+                await message.edit(view=view, allowed_mentions=NOBODY)
+
+    async def post_beside(self, job: Job, route: Route, video: Path) -> None:
+        """The video in a message of its own, after Discord refused it on the card."""
+        file = discord.File(video, filename=filename_of(job))
+        async with asyncio.timeout(UPLOAD_WITHIN_S):
+            if route is Route.TOKEN:
+                await self._webhook(job).send(
+                    file=file, ephemeral=job.card.ephemeral, allowed_mentions=NOBODY, wait=True
+                )
+                return
+            message = self._message(job)
+            # Discord returns the message already there for a nonce seen in the last minutes.
+            await message.channel.send(
+                file=file,
+                nonce=f"clip-{job.key}",
+                reference=message.to_reference(fail_if_not_exists=False),
+                allowed_mentions=NOBODY,
+            )
+
+    async def delete(self, job: Job, route: Route) -> None:
+        """Takes the card away."""
+        assert job.card.message is not None
+        async with asyncio.timeout(EDIT_WITHIN_S):
+            if route is Route.TOKEN:
+                await self._webhook(job).delete_message(job.card.message)
+            else:
+                await self._message(job).delete()
+
+    async def whisper(self, job: Job, sentence: str) -> None:
+        """A follow-up only the member sees; by the token alone."""
+        async with asyncio.timeout(EDIT_WITHIN_S):
+            await self._webhook(job).send(sentence, ephemeral=True, allowed_mentions=NOBODY, wait=True)
+
+    async def original(self, job: Job) -> discord.WebhookMessage:
+        """The answer to the interaction, by the token."""
+        async with asyncio.timeout(EDIT_WITHIN_S):
+            return await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]  # the route takes it
+
+    async def close(self) -> None:
+        """Closes the session for uploads."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _webhook(self, job: Job) -> discord.Webhook:
+        assert job.card.token is not None
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=UPLOAD_IDLE_S)
+            )
+        return discord.Webhook.partial(job.card.application, job.card.token, client=self._client, session=self._session)
+
+    def _message(self, job: Job) -> discord.PartialMessage:
+        assert job.card.message is not None
+        channel = self._client.get_partial_messageable(job.card.channel, guild_id=job.card.guild)
+        return channel.get_partial_message(job.card.message)
+
+
+def filename_of(job: Job) -> str:
+    """ASCII letters, digits, - _ and . only: Discord's rule for attachment:// names."""
+    return f"clip-{job.key}.mp4"

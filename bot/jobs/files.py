@@ -1,0 +1,72 @@
+"""The files of DATA_DIR: pictures waiting, videos not yet at Discord. Named by job; each replaced in one step."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from pathlib import Path
+
+from bot.models import Job
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+"""Nothing is submitted with less room than this: a paid video must have a place to land."""
+
+
+class Files:
+    """Owns `root`; nobody else writes there."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Makes the folders. Raises OSError."""
+        for folder in ("pictures", "videos"):
+            (self._root / folder).mkdir(parents=True, exist_ok=True)
+
+    def picture(self, job: Job) -> Path:
+        """The fitted JPEG."""
+        return self._root / "pictures" / f"{job.id}.jpg"
+
+    def video(self, job: Job) -> Path:
+        """The finished video."""
+        return self._root / "videos" / f"{job.id}.mp4"
+
+    async def keep_picture(self, job: Job, jpeg: bytes) -> None:
+        """Writes the fitted picture, whole or not at all. Raises OSError."""
+        await asyncio.to_thread(_replace, self.picture(job), jpeg)
+
+    async def read_picture(self, job: Job) -> bytes | None:
+        """The fitted picture, or None where it is not there."""
+        try:
+            return await asyncio.to_thread(self.picture(job).read_bytes)
+        except FileNotFoundError:
+            return None
+
+    def has_room(self) -> bool:
+        """Whether there is room for another video."""
+        return shutil.disk_usage(self._root).free >= LEAST_FREE_BYTES
+
+    def forget(self, job: Job, *, keep_video: bool = False) -> None:
+        """Deletes what is kept for this job."""
+        self.picture(job).unlink(missing_ok=True)
+        if not keep_video:
+            self.video(job).unlink(missing_ok=True)
+
+    def purge(self, *, older_than_s: float) -> int:
+        """Deletes files untouched for so long, and tells how many."""
+        oldest = time.time() - older_than_s
+        old = [file for file in self._root.glob("*/*") if file.is_file() and file.stat().st_mtime < oldest]
+        for file in old:
+            file.unlink(missing_ok=True)
+        return len(old)
+
+
+def _replace(target: Path, content: bytes) -> None:
+    part = target.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(target)

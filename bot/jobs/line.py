@@ -1,0 +1,86 @@
+"""The line before the provider: who is next, and how many at once. Computed from what waits; nothing is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from bot.models import Job, JobId, UserId
+
+
+def next_in_line(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> Job | None:
+    """The job with the fewest of its member's jobs at the provider or ahead of it, then the oldest."""
+    ahead: Counter[UserId] = Counter(at_provider)
+    best: tuple[int, Job] | None = None
+    for job in sorted(waiting, key=lambda job: job.id):
+        rank = ahead[job.member]
+        ahead[job.member] += 1
+        if best is None or rank < best[0]:
+            best = (rank, job)
+    return None if best is None else best[1]
+
+
+class Line:
+    """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
+        self._holding: dict[JobId, UserId] = {}
+        self._held_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Nobody goes any more."""
+        return self._held_until == math.inf
+
+    async def turn(self, job: Job) -> None:
+        """Waits for this job's turn and takes a slot."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[job.id] = (job, future)
+        try:
+            self._advance()
+            await future
+        except BaseException:
+            if job.id in self._holding:  # granted and cancelled in the same moment
+                self.leave(job)
+            raise
+        finally:
+            self._waiting.pop(job.id, None)
+
+    def occupy(self, job: Job) -> None:
+        """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
+        self._holding[job.id] = job.member
+
+    def leave(self, job: Job) -> None:
+        """Gives the slot back; a job that holds none changes nothing."""
+        if self._holding.pop(job.id, None) is not None:
+            self._advance()
+
+    def hold(self, seconds: float) -> None:
+        """Nobody goes for so long: the provider asked for it."""
+        loop = asyncio.get_running_loop()
+        self._held_until = max(self._held_until, loop.time() + seconds)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._held_until, self._advance)
+
+    def close(self) -> None:
+        """Nobody goes any more."""
+        self._held_until = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _advance(self) -> None:
+        if asyncio.get_running_loop().time() < self._held_until:
+            return
+        while len(self._holding) < self._slots:
+            waiting = [job for job, future in self._waiting.values() if not future.done()]
+            job = next_in_line(waiting, Counter(self._holding.values()))
+            if job is None:
+                return
+            self._holding[job.id] = job.member
+            self._waiting[job.id][1].set_result(None)

@@ -1,0 +1,32 @@
+"""How long to wait: between polls, between tries. Pure, with randomness handed in."""
+
+from __future__ import annotations
+
+import random
+
+LONGEST_POLL_PAUSE_S = 60.0
+DOWNLOAD_PAUSES_S = (0.0, 4.0, 26.0, 120.0, 450.0)
+"""Five tries over ten minutes."""
+
+
+def poll_pause(poll_s: float, asked_s: float | None, errors_in_a_row: int, rng: random.Random) -> float:
+    """Seconds to the next poll: never under what the provider asks, longer after errors, with a tenth of jitter."""
+    pause = max(poll_s, min(asked_s or 0.0, LONGEST_POLL_PAUSE_S))
+    if errors_in_a_row > 1:
+        pause = max(pause, min(poll_s * 2.0 ** min(errors_in_a_row - 1, 10), LONGEST_POLL_PAUSE_S))
+    return pause * rng.uniform(0.9, 1.1)
+
+
+def resubmit_pause(poll_s: float, asked_s: float | None, tried_for_s: float, rng: random.Random) -> float:
+    """Seconds until a job of which certainly nothing was made is sent again: as long as it has been tried so far."""
+    return max(asked_s or 0.0, poll_s, min(tried_for_s, 60.0)) * rng.uniform(1.0, 1.2)
+
+
+def retry_pause(tries: int, rng: random.Random) -> float:
+    """Seconds before asking our own store or Discord again."""
+    return min(0.1 * 2.0 ** min(tries, 10), 10.0) * rng.uniform(0.8, 1.2)
+
+
+def download_pause(tries: int) -> float:
+    """Seconds before the download is tried again."""
+    return DOWNLOAD_PAUSES_S[tries] if tries < len(DOWNLOAD_PAUSES_S) else 120.0

@@ -1,0 +1,52 @@
+"""What jobs need of the chat they are shown in. `bot.chat` implements it; nothing here knows Discord."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bot.models import Job, MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCard:
+    """The answer in the chat is ours."""
+
+    message: MessageId
+    ephemeral: bool
+
+
+class Delivery(enum.Enum):
+    """How a finished video reached the member."""
+
+    HELD = enum.auto()  # the chat holds the bytes
+    LINK_ONLY = enum.auto()  # the card shows the provider's link, which will die
+    NOWHERE = enum.auto()  # every route is dead
+
+
+class Chat(Protocol):
+    """Where cards are shown. Calls that say so wait out passing trouble by themselves; cancelling them is safe."""
+
+    async def find_card(self, job: Job) -> FoundCard | None:
+        """Looks whether the answer to the job's interaction is its card; None when it is not, or never can be.
+
+        Raises ChatUnavailable.
+        """
+
+    async def fetch_picture(self, job: Job) -> bytes:
+        """The attachment's bytes. Raises PictureRefused when it cannot be had, ChatUnavailable."""
+
+    def show(self, job: Job, percent: int | None = None) -> None:
+        """Brings the card up to date soon, newest state first; returns at once."""
+
+    async def finish(self, job: Job, sentence: str | None = None) -> None:
+        """The card's last edit, for a job that ended without a video, and a private word where one is due.
+
+        A job that failed for its picture has its card taken away, and `sentence` told to the member alone.
+        Waits until it is made or can never be made.
+        """
+
+    async def deliver(self, job: Job, video: Path) -> Delivery:
+        """The card's last edit, with the video. Waits as `finish` does."""

@@ -1,0 +1,184 @@
+"""What cogs call: asking for a clip, balances, allowances. Decides nothing about Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+
+from bot import images
+from bot.catalog import Catalog, Choice
+from bot.errors import BotError, StoreUnavailable, UserError
+from bot.jobs.desk import Clock
+from bot.jobs.worker import Worker
+from bot.models import (
+    Balance,
+    Card,
+    Clip,
+    FailureKind,
+    Job,
+    JobId,
+    JobState,
+    LedgerLine,
+    Limit,
+    Limits,
+    MessageId,
+    Period,
+    Picture,
+    Scope,
+    Source,
+    UserId,
+)
+from bot.store import allowances, jobs, ledger, use
+from bot.store.database import Store
+from bot.store.reserve import reserve
+
+log = logging.getLogger(__name__)
+
+ANSWER_WITHIN_S = 2.0
+"""Discord wants its first answer within 3 s: a store slower than this means a refusal."""
+KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is misread
+KEY_LENGTH = 7
+LINES_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request for a clip, as a cog hands it over. `interaction` becomes the job's id."""
+
+    interaction: JobId
+    scope: Scope
+    member: UserId
+    roles: Sequence[int]
+    prompt: str
+    choice: Choice
+    picture: Picture
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an admin sees of a member."""
+
+    balance: Balance
+    lines: list[LedgerLine]
+
+
+class Service:
+    """The bot's side of every command."""
+
+    def __init__(
+        self, *, store: Store, worker: Worker, catalog: Catalog, limits: Limits, endpoint: str, clock: Clock
+    ) -> None:
+        self.catalog = catalog
+        self._store = store
+        self._worker = worker
+        self._limits = limits
+        self._endpoint = endpoint
+        self._clock = clock
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def animate(self, ask: Ask) -> Job:
+        """Reserves the credits and creates the job, before anything is answered.
+
+        Raises UserError for what cannot be animated, ReservationRefused for a limit, AlreadyKnown for a replay, and
+        StoreUnavailable when the store does not answer in time; then nothing stays reserved.
+        """
+        _check_prompt(ask.prompt)
+        images.check_claim(
+            ask.picture.size_bytes,
+            ask.picture.width,
+            ask.picture.height,
+            ask.picture.content_type,
+            ask.picture.filename,
+        )
+        now = self._clock.now()
+        job = Job(
+            id=ask.interaction,
+            key="".join(secrets.choice(KEY_ALPHABET) for _ in range(KEY_LENGTH)),
+            state=JobState.WAITING,
+            state_at=now,
+            created_at=now,
+            scope=ask.scope,
+            member=ask.member,
+            clip=Clip(ask.choice.model.id, ask.prompt, ask.choice.seconds, ask.choice.size, ask.choice.credits),
+            picture=ask.picture,
+            card=ask.card,
+            endpoint=self._endpoint,
+        )
+        unit = reserve(job, ask.roles, self._limits)
+        writing = asyncio.create_task(self._store.write(unit, start_within_s=ANSWER_WITHIN_S))
+        done, _ = await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
+        if not done:
+            self._keep(self._take_back(job, writing))
+            raise StoreUnavailable(f"job={job.id} the store did not answer in {ANSWER_WITHIN_S} s")
+        reserved = writing.result()
+        log.info(
+            "job=%s key=%s user=%s scope=%s model=%s seconds=%s size=%s credits=%s reserved",
+            job.id, job.key, job.member, job.scope, job.clip.model, job.clip.seconds, job.clip.size, job.clip.credits,
+        )  # fmt: skip
+        return reserved
+
+    def card_shown(self, job: Job, message: MessageId, *, ephemeral: bool) -> None:
+        """Discord took the card: the job goes on."""
+        self._worker.add(job, message=message, ephemeral=ephemeral)
+
+    def card_unsure(self, job: Job) -> None:
+        """The answer's fate is not known: the worker finds out before anything is paid."""
+        self._worker.add(job)
+
+    async def balance(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Balance:
+        """What the member can spend now. Raises StoreUnavailable."""
+        return await self._store.read(use.balance(scope, member, roles, self._limits, self._clock.now()))
+
+    async def account(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Account:
+        """The balance and the newest ledger lines. Raises StoreUnavailable."""
+        balance = await self.balance(scope, member, roles)
+        return Account(balance, await self._store.read(ledger.newest(scope, member, LINES_SHOWN)))
+
+    async def set_allowance(self, scope: Scope, member: UserId, credits: int, per: Period, *, actor: UserId) -> Limit:  # noqa: A002 - the option's name
+        """Gives a member an allowance of their own. Raises StoreUnavailable."""
+        limit = Limit(credits, per, Source.OWN)
+        await self._store.write(
+            allowances.set_member(scope, member, limit, actor=actor, now=self._clock.now()),
+            start_within_s=ANSWER_WITHIN_S,
+        )
+        return limit
+
+    async def close(self) -> None:
+        """Waits for what was refused late to be taken back."""
+        while self._late:
+            await asyncio.wait(self._late)
+
+    def _keep(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _take_back(self, job: Job, writing: asyncio.Task[Job]) -> None:
+        """The member was refused, but the store may still have taken the job."""
+        try:
+            await writing
+        except BotError as error:
+            log.info("job=%s late and not reserved: %s", job.id, error)
+            return
+        log.warning("job=%s reserved too late; taken back", job.id)
+        await self._store.write(
+            jobs.move(
+                job.id,
+                JobState.WAITING,
+                JobState.CANCELLED,
+                now=self._clock.now(),
+                failure=FailureKind.NO_CARD,
+            )
+        )
+
+
+def _check_prompt(prompt: str) -> None:
+    """The prompt goes to the provider unchanged, so what no JSON or form carries is refused here."""
+    if not prompt.strip():
+        raise UserError("The prompt is empty. Please say what should happen in the video.")
+    if "\x00" in prompt or any("\ud800" <= char <= "\udfff" for char in prompt):
+        raise UserError("The prompt has a character that cannot be sent. Please type it again without it.")

@@ -1,0 +1,101 @@
+"""Carries every job from its state to its end: one task a job, resumed from the store after a stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from bot.jobs import pace
+from bot.jobs.closing import close
+from bot.jobs.delivering import deliver
+from bot.jobs.desk import Desk
+from bot.jobs.rendering import await_late, render
+from bot.jobs.waiting import lose, wait
+from bot.models import Job, JobId, JobState, MessageId
+from bot.store import jobs
+
+log = logging.getLogger(__name__)
+
+STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
+    JobState.WAITING: wait,
+    JobState.SUBMITTING: lose,
+    JobState.RENDERING: render,
+    JobState.DELIVERING: deliver,
+    JobState.TIMED_OUT: await_late,
+}
+"""What is done in each state; any other state is an end, and its card is closed."""
+
+CREATES_FINISH_S = 60.0
+REST_FINISHES_S = 5.0
+FILES_LIVE_S = 7 * 24 * 3600.0
+
+
+class Worker:
+    """Owns the tasks of all jobs. Start it once, stop it once."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    async def start(self) -> int:
+        """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
+        await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
+        found = await self._desk.store.read(jobs.to_resume())
+        for job in found:
+            if job.state.holds_slot:
+                self._desk.line.occupy(job)
+        for job in found:
+            self.add(job)
+        return len(found)
+
+    def add(self, job: Job, *, message: MessageId | None = None, ephemeral: bool = False) -> None:
+        """Takes charge of a job; `message` is its card where that has just become known."""
+        if self._stopping or job.id in self._tasks:
+            return
+        task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+
+    async def stop(self) -> None:
+        """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
+        self._stopping = True
+        self._desk.line.close()
+        tasks = set(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=REST_FINISHES_S)
+        creates = set(self._desk.creates)
+        if creates:
+            log.info("waiting for %s creates in flight", len(creates))
+            _, late = await asyncio.wait(creates, timeout=CREATES_FINISH_S)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=REST_FINISHES_S)
+
+    async def _drive(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
+        current: Job | None = job
+        if message is not None:
+            current = await self._place(job, message, ephemeral=ephemeral)
+        failures = 0
+        while current is not None:
+            job = current
+            try:
+                step = STEPS.get(job.state)
+                if step is None:
+                    await close(self._desk, job)
+                    return
+                current = await step(self._desk, job)
+                failures = 0
+            except Exception:
+                log.exception("job=%s step %s failed; trying again", job.id, job.state)
+                failures += 1
+                await self._desk.clock.sleep(pace.retry_pause(failures + 3, self._desk.rng))
+                current = await self._desk.reload(job)
+
+    async def _place(self, job: Job, message: MessageId, *, ephemeral: bool) -> Job | None:
+        seen_at = self._desk.clock.now() if ephemeral else None
+        return await self._desk.persist(jobs.place_card(job.id, message, ephemeral_at=seen_at))

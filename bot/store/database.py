@@ -1,0 +1,279 @@
+"""One SQLite database: one writer with group commit, one reader, one process. No SQL of the domain here.
+
+A *unit* is a plain synchronous function of a `Tx`. All units that wait share one `BEGIN IMMEDIATE … COMMIT`, each in
+a savepoint of its own; their callers are answered after the COMMIT. So nothing can await inside a transaction, and
+`synchronous=FULL` costs one fsync a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import aiosqlite
+
+from bot.errors import BotError, StoreInUse, StoreUnavailable, StoreUnusable
+from bot.store.migrations import migrate
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 5_000
+
+
+class Row(Protocol):
+    """One row, by column name."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
+
+class Tx:
+    """What a unit may do to the database. Parameters are named, `:name`; rows are read to their end."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def changed(self, sql: str, /, **params: object) -> int:
+        """Runs a statement and tells how many rows it changed."""
+        return self._connection.execute(sql, params).rowcount
+
+    def one(self, sql: str, /, **params: object) -> Row | None:
+        """The first row, or None. Reads all: an open cursor would block COMMIT."""
+        rows = self.all(sql, **params)
+        return rows[0] if rows else None
+
+    def all(self, sql: str, /, **params: object) -> Sequence[Row]:
+        """Every row."""
+        rows: Sequence[Row] = self._connection.execute(sql, params).fetchall()
+        return rows
+
+
+Unit = Callable[[Tx], T]
+
+
+class _Waiting(Generic[T]):
+    """A unit in the queue. Filled on the connection's thread, answered on the loop."""
+
+    def __init__(self, unit: Unit[T], answer: asyncio.Future[T], start_by: float | None) -> None:
+        self.unit = unit
+        self.answer = answer
+        self.start_by = start_by
+        self.value: T | None = None
+        self.error: BaseException | None = None
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        if self.start_by is not None and time.monotonic() > self.start_by:
+            self.error = StoreUnavailable("the database was too slow to start this in time")
+            return
+        connection.execute("SAVEPOINT unit")
+        try:
+            self.value = self.unit(Tx(connection))
+        except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is
+            self.error = error
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO unit")
+        if connection.in_transaction:
+            connection.execute("RELEASE unit")
+
+    def resolve(self) -> None:
+        if self.answer.done():
+            return
+        if self.error is None:
+            self.answer.set_result(self.value)  # type: ignore[arg-type]  # T, once run() has gone through
+        elif isinstance(self.error, BotError):
+            self.answer.set_exception(self.error)
+        elif isinstance(self.error, sqlite3.Error):
+            unavailable = StoreUnavailable(f"the database refused: {self.error}")
+            unavailable.__cause__ = self.error
+            self.answer.set_exception(unavailable)
+        else:
+            self.answer.set_exception(self.error)
+
+
+class Units(sqlite3.Connection):
+    """A connection whose `commit` runs every waiting unit in one transaction.
+
+    aiosqlite calls `commit` on the connection's own thread, so this is the one public way there.
+    """
+
+    begin = "BEGIN IMMEDIATE"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.row_factory = sqlite3.Row
+        self.waiting: deque[_Waiting[Any]] = deque()
+        self.done: deque[_Waiting[Any]] = deque()
+
+    def commit(self) -> None:
+        """Runs what waits; each unit keeps its own value or error. A failed COMMIT fails them all."""
+        batch = [self.waiting.popleft() for _ in range(len(self.waiting))]
+        if not batch:
+            return
+        try:
+            self.execute(self.begin)
+            for entry in batch:
+                entry.run(self)
+                if not self.in_transaction:  # disk full, I/O error: SQLite has rolled all of it back
+                    raise entry.error or sqlite3.OperationalError("transaction lost")  # noqa: TRY301
+            self.commit_now()
+        except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            for entry in batch:
+                entry.error = error
+        self.done.extend(batch)
+
+    def commit_now(self) -> None:
+        """The COMMIT itself."""
+        self.execute("COMMIT")
+
+
+class Writer(Units):
+    """The one connection that writes."""
+
+
+class Reader(Units):
+    """Reads see one snapshot a batch and cannot write."""
+
+    begin = "BEGIN"
+
+
+class _Pump:
+    """Feeds one connection: while a batch is under way the next one gathers."""
+
+    def __init__(self, connection: aiosqlite.Connection, units: Units) -> None:
+        self._connection = connection
+        self._units = units
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task = asyncio.create_task(self._run(), name=f"store-{type(units).__name__.lower()}")
+
+    async def submit(self, unit: Unit[T], start_by: float | None) -> T:
+        if self._closing:
+            raise StoreUnavailable("the database is closed")
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_mark_seen)
+        self._units.waiting.append(_Waiting(unit, answer, start_by))
+        self._wake.set()
+        # Cancelling the caller must not cancel its unit: it may be committed already.
+        return await asyncio.shield(answer)
+
+    async def _run(self) -> None:
+        while not (self._closing and not self._units.waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            await self._connection.commit()
+            while self._units.done:
+                self._units.done.popleft().resolve()
+
+    async def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        await self._task
+        await self._connection.close()
+
+
+def _mark_seen(answer: asyncio.Future[Any]) -> None:
+    """A caller that was cancelled never looks at its answer: keep asyncio from complaining about that."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+class Store:
+    """The database, open and held by this process. Close it, or the process hangs on its threads."""
+
+    def __init__(self, lock: sqlite3.Connection, writer: _Pump, reader: _Pump) -> None:
+        self._lock = lock
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    async def open(cls, path: Path, *, writer: Callable[..., Writer] = Writer) -> Self:
+        """Locks, migrates and opens the database at `path`, making its folder.
+
+        Raises StoreInUse, StoreUnusable, StoreUnavailable. `writer` makes the writing connection.
+        """
+        lock = await asyncio.to_thread(_prepare, path)
+        pumps: list[_Pump] = []
+        try:
+            for factory in (writer, Reader):
+                pumps.append(await _connect(path, factory))  # noqa: PERF401 - the first must be closed if the second fails
+        except BaseException as error:
+            for pump in pumps:
+                await pump.close()
+            lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
+            raise
+        return cls(lock, pumps[0], pumps[1])
+
+    async def write(self, unit: Unit[T], *, start_within_s: float | None = None) -> T:
+        """Runs `unit` in the next batch and returns what it returned, once committed.
+
+        Raises what the unit raised (nothing of it is kept), or StoreUnavailable. With `start_within_s` it is dropped
+        unstarted when the writer comes to it later than that.
+        """
+        start_by = None if start_within_s is None else time.monotonic() + start_within_s
+        return await self._writer.submit(unit, start_by)
+
+    async def read(self, unit: Unit[T]) -> T:
+        """Runs `unit` on the reading connection; it sees only what is committed."""
+        return await self._reader.submit(unit, None)
+
+    async def close(self) -> None:
+        """Finishes what waits, then closes and unlocks."""
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.close()
+
+
+async def _connect(path: Path, factory: Callable[..., Units]) -> _Pump:
+    made: list[Units] = []
+
+    def make(*args: Any, **kwargs: Any) -> Units:
+        made.append(factory(*args, **kwargs))
+        return made[-1]
+
+    connection = await aiosqlite.connect(path, isolation_level=None, factory=make)
+    try:
+        await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        await connection.execute("PRAGMA synchronous = FULL")
+        if isinstance(made[0], Reader):
+            await connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        await connection.close()
+        raise
+    return _Pump(connection, made[0])
+
+
+def _prepare(path: Path) -> sqlite3.Connection:
+    """Takes the lock and brings the schema up to date; returns the connection that holds the lock."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(
+            path.with_name(path.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        migrate(path)
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise StoreInUse(f"another process is using {path}; one bot to a database") from error
+        raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
+    except sqlite3.DatabaseError as error:
+        lock.close()
+        raise StoreUnusable(f"{path} is not a database this bot can read ({error}); it was left as it is") from error
+    except BaseException:
+        lock.close()
+        raise
+    return lock

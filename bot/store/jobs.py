@@ -1,0 +1,178 @@
+"""A job's life in the store: each move is one compare-and-set with its refund and ledger line, in one unit.
+
+waiting ──► submitting ──► rendering ──► delivering ──► delivered
+ │ ▲ └► cancelled │ │        │  │ ▲            │ └► undelivered ──► delivered
+ │ └──────────────┘ └► unknown  │ └ (late) ─┐  └► failed
+ └► failed ◄──┴──────────────┘  └► timed_out ┴► failed
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from bot.models import Job, JobId, JobState, LedgerKind, MessageId
+from bot.store import ledger, use
+from bot.store.database import Tx, Unit
+from bot.store.rows import JOB_SQL, job_of, load, to_ms
+
+S = JobState
+
+
+class Refund(enum.Enum):
+    """Who gets credits back on a move."""
+
+    NONE = enum.auto()
+    MEMBER = enum.auto()  # the provider may have made a video: ceiling and budget keep theirs
+    ALL = enum.auto()  # certainly no video was made
+
+
+MOVES: dict[tuple[JobState, JobState], Refund] = {
+    (S.WAITING, S.SUBMITTING): Refund.NONE,
+    (S.WAITING, S.CANCELLED): Refund.ALL,
+    (S.WAITING, S.FAILED): Refund.ALL,
+    (S.SUBMITTING, S.WAITING): Refund.NONE,
+    (S.SUBMITTING, S.FAILED): Refund.ALL,
+    (S.SUBMITTING, S.RENDERING): Refund.NONE,
+    (S.SUBMITTING, S.UNKNOWN): Refund.MEMBER,
+    (S.RENDERING, S.DELIVERING): Refund.NONE,
+    (S.RENDERING, S.FAILED): Refund.MEMBER,
+    (S.RENDERING, S.TIMED_OUT): Refund.MEMBER,
+    (S.TIMED_OUT, S.DELIVERING): Refund.NONE,
+    (S.TIMED_OUT, S.FAILED): Refund.NONE,
+    (S.DELIVERING, S.DELIVERED): Refund.NONE,
+    (S.DELIVERING, S.UNDELIVERED): Refund.NONE,
+    (S.DELIVERING, S.FAILED): Refund.MEMBER,
+    (S.UNDELIVERED, S.DELIVERED): Refund.NONE,
+}
+
+_UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
+
+
+def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes: object) -> Unit[Job | None]:
+    """Moves the job if it is still in `start`, refunds what `MOVES` says, and returns it; None when it was elsewhere.
+
+    `changes` are columns of `jobs` set along: times as datetimes, `failure` as FailureKind.
+    """
+    refund = MOVES[start, to]
+
+    def unit(tx: Tx) -> Job | None:
+        values = {name: to_ms(value) if isinstance(value, datetime) else value for name, value in changes.items()}
+        sets = "".join(f", {name} = :{name}" for name in values)
+        moved = tx.changed(
+            f"UPDATE jobs SET state = :to, state_at = :now{sets} WHERE id = :job AND state = :start",
+            to=to,
+            now=to_ms(now),
+            job=job,
+            start=start,
+            **values,
+        )
+        if not moved:
+            return None
+        if refund is not Refund.NONE:
+            _give_back(tx, job, refund, now)
+        if to in (S.DELIVERED, S.UNDELIVERED):  # the delivering edit was its last
+            finish_card(job, now=now)(tx)
+        return load(tx, job)
+
+    return unit
+
+
+def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
+    """Returns exactly what the job took, to the days and pots it was taken from; once, however often it is called."""
+    row = tx.one("SELECT * FROM jobs WHERE id = :job", job=job)
+    assert row is not None
+    line = ledger.lock(tx, row["scope"], row["member"])
+    to_budget = row["credits"] if refund is Refund.ALL else 0
+    fresh = ledger.append(
+        tx,
+        line,
+        LedgerKind.REFUND,
+        now=now,
+        scope=row["scope"],
+        job=job,
+        member=row["member"],
+        credits=row["credits"],
+        from_allowance=row["from_allowance"],
+        from_pots=row["credits"] - row["from_allowance"],
+        from_budget=to_budget,
+        day=row["day"],
+        epoch=row["epoch"],
+        taken_at=to_ms(now) if row["provider_id"] is not None else None,
+        reason=row["failure"],
+    )
+    if not fresh:
+        return
+    use.book(
+        tx,
+        scope=row["scope"],
+        member=row["member"],
+        epoch=row["epoch"],
+        day=row["day"],
+        from_allowance=-row["from_allowance"],
+        from_budget=-to_budget,
+    )
+    for part in tx.all("SELECT pot, credits FROM job_pots WHERE job = :job", job=job):
+        tx.changed(
+            "UPDATE pots SET remaining = remaining + :part WHERE id = :pot",
+            part=part["credits"],
+            pot=part["pot"],
+        )
+
+
+def to_resume() -> Unit[list[Job]]:
+    """Every job that still needs work: not ended, or ended with its card not yet saying so; oldest first."""
+
+    def unit(tx: Tx) -> list[Job]:
+        rows = tx.all(f"{JOB_SQL} WHERE jobs.state IN ({_UNENDED}) OR cards.finished_at IS NULL ORDER BY jobs.id")
+        return [job_of(row) for row in rows]
+
+    return unit
+
+
+def find(job: JobId) -> Unit[Job | None]:
+    """The job, or None."""
+    return lambda tx: load(tx, job)
+
+
+def place_card(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
+    """The card is known to be ours: stores its message. Returns the job, None if there is none."""
+
+    def unit(tx: Tx) -> Job | None:
+        tx.changed(
+            "UPDATE cards SET message = :message, ephemeral_at = :ephemeral WHERE job = :job",
+            message=message,
+            ephemeral=None if ephemeral_at is None else to_ms(ephemeral_at),
+            job=job,
+        )
+        return load(tx, job)
+
+    return unit
+
+
+def drop_token(job: JobId) -> Unit[None]:
+    """The interaction's token is dead: it leaves the store."""
+
+    def unit(tx: Tx) -> None:
+        tx.changed("UPDATE cards SET token = NULL WHERE job = :job", job=job)
+
+    return unit
+
+
+def finish_card(job: JobId, *, now: datetime) -> Unit[None]:
+    """The last edit is made, or can never be made; the token is no longer needed."""
+
+    def unit(tx: Tx) -> None:
+        tx.changed("UPDATE cards SET finished_at = :now, token = NULL WHERE job = :job", now=to_ms(now), job=job)
+
+    return unit
+
+
+def fix_size(job: JobId, size: str) -> Unit[Job | None]:
+    """The picture has shown its orientation."""
+
+    def unit(tx: Tx) -> Job | None:
+        tx.changed("UPDATE jobs SET size = :size WHERE id = :job AND size IS NULL", size=size, job=job)
+        return load(tx, job)
+
+    return unit

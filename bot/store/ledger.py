@@ -1,0 +1,86 @@
+"""The append-only ledger, and the lock that orders it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.models import FailureKind, LedgerKind, LedgerLine, Limit, Period, Scope, Source, UserId
+from bot.store.database import Row, Tx, Unit
+from bot.store.rows import from_ms, to_ms
+
+_COLUMNS = (
+    "id", "at", "kind", "job", "scope", "member", "role", "credits", "from_allowance", "from_pots", "from_budget",
+    "day", "epoch", "limit_credits", "limit_per", "limit_source", "ceiling_credits", "ceiling_per",
+    "budget_credits", "budget_per", "taken_at", "actor", "reason",
+)  # fmt: skip
+_INSERT = (
+    f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"
+    " ON CONFLICT (job, kind) DO NOTHING"
+)
+_NOTHING: dict[str, object] = dict.fromkeys(_COLUMNS) | {
+    "credits": 0, "from_allowance": 0, "from_pots": 0, "from_budget": 0,
+}  # fmt: skip
+
+
+def lock(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
+    """Takes the rows of budget, server and member, in that order, and returns the next ledger line's id.
+
+    Every unit that changes money starts with it: on PostgreSQL these rows are the lock, on SQLite the transaction is.
+    """
+    row = tx.one(
+        "INSERT INTO budget (id, lines) VALUES (1, 1)"
+        " ON CONFLICT (id) DO UPDATE SET lines = budget.lines + 1 RETURNING lines"
+    )
+    assert row is not None
+    tx.changed(
+        "INSERT INTO servers (scope) VALUES (:scope) ON CONFLICT (scope) DO UPDATE SET scope = servers.scope",
+        scope=scope,
+    )
+    if member is not None:
+        tx.changed(
+            "INSERT INTO members (scope, member, epoch) VALUES (:scope, :member, 0)"
+            " ON CONFLICT (scope, member) DO UPDATE SET epoch = members.epoch",
+            scope=scope,
+            member=member,
+        )
+    line: int = row["lines"]
+    return line
+
+
+def append(tx: Tx, line: int, kind: LedgerKind, *, now: datetime, scope: Scope, **columns: object) -> bool:
+    """Adds one line; False where this job has a line of this kind already, and nothing is to be booked."""
+    values = _NOTHING | {"id": line, "at": to_ms(now), "kind": kind, "scope": scope} | columns
+    return tx.changed(_INSERT, **values) == 1
+
+
+def newest(scope: Scope, member: UserId, count: int) -> Unit[list[LedgerLine]]:
+    """The last `count` lines of a member, newest first."""
+
+    def unit(tx: Tx) -> list[LedgerLine]:
+        rows = tx.all(
+            "SELECT ledger.*, jobs.key AS job_key, jobs.failure AS job_failure FROM ledger"
+            " LEFT JOIN jobs ON jobs.id = ledger.job"
+            " WHERE ledger.scope = :scope AND ledger.member = :member ORDER BY ledger.id DESC LIMIT :count",
+            scope=scope,
+            member=member,
+            count=count,
+        )
+        return [_line_of(row) for row in rows]
+
+    return unit
+
+
+def _line_of(row: Row) -> LedgerLine:
+    limit = None
+    if row["limit_credits"] is not None:
+        limit = Limit(row["limit_credits"], Period(row["limit_per"]), Source(row["limit_source"]), row["role"])
+    return LedgerLine(
+        at=from_ms(row["at"]),
+        kind=LedgerKind(row["kind"]),
+        credits=row["credits"],
+        job_key=row["job_key"],
+        failure=None if row["job_failure"] is None else FailureKind(row["job_failure"]),
+        limit=limit,
+        actor=row["actor"],
+        reason=row["reason"],
+    )

@@ -1,0 +1,139 @@
+-- Runs on SQLite and PostgreSQL alike: BIGINT numbers, times in milliseconds, a nullable time for a yes or no,
+-- ids made by us, a NOT NULL on every key.
+
+CREATE TABLE schema_versions (version BIGINT NOT NULL PRIMARY KEY);
+
+-- The rows that every change of money touches first, in this order: they are the lock.
+CREATE TABLE budget (
+    id BIGINT NOT NULL PRIMARY KEY,      -- always 1
+    lines BIGINT NOT NULL                -- id of the newest ledger line
+);
+CREATE TABLE servers (
+    scope BIGINT NOT NULL PRIMARY KEY,   -- guild id; 0 is direct messages and user-installs
+    default_credits BIGINT,
+    default_per TEXT,
+    ceiling_credits BIGINT,
+    ceiling_per TEXT,
+    paused_at BIGINT,
+    pause_reason TEXT
+);
+CREATE TABLE members (
+    scope BIGINT NOT NULL,
+    member BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,               -- raised by a reset: use of older epochs is forgotten
+    credits BIGINT,                      -- an allowance of their own
+    per TEXT,
+    blocked_at BIGINT,
+    block_reason TEXT,
+    PRIMARY KEY (scope, member)
+);
+CREATE TABLE roles (
+    scope BIGINT NOT NULL,
+    role BIGINT NOT NULL,
+    credits BIGINT NOT NULL,
+    per TEXT NOT NULL,
+    PRIMARY KEY (scope, role)
+);
+CREATE TABLE pots (                      -- grants: spent after the allowance, without expiry
+    id BIGINT NOT NULL PRIMARY KEY,      -- its ledger line
+    scope BIGINT NOT NULL,
+    member BIGINT NOT NULL,
+    remaining BIGINT NOT NULL
+);
+CREATE INDEX pots_of_member ON pots (scope, member);
+
+-- Use, by UTC day counted from 1970-01-01. A period is a sum of days.
+CREATE TABLE budget_use (day BIGINT NOT NULL PRIMARY KEY, credits BIGINT NOT NULL);
+CREATE TABLE server_use (
+    scope BIGINT NOT NULL, day BIGINT NOT NULL, credits BIGINT NOT NULL, PRIMARY KEY (scope, day)
+);
+CREATE TABLE member_use (
+    scope BIGINT NOT NULL, member BIGINT NOT NULL, epoch BIGINT NOT NULL, day BIGINT NOT NULL,
+    credits BIGINT NOT NULL,             -- from the allowance; what came from pots is not counted here
+    PRIMARY KEY (scope, member, epoch, day)
+);
+
+CREATE TABLE ledger (                    -- append-only
+    id BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    job BIGINT,
+    scope BIGINT NOT NULL,
+    member BIGINT,
+    role BIGINT,
+    credits BIGINT NOT NULL,             -- change of what the member can spend; 0 for rules
+    from_allowance BIGINT NOT NULL,      -- part of it booked on member_use (negative: taken)
+    from_pots BIGINT NOT NULL,
+    from_budget BIGINT NOT NULL,         -- booked on server_use and budget_use
+    day BIGINT,
+    epoch BIGINT,
+    limit_credits BIGINT,                -- the allowance that admitted it, or that was set
+    limit_per TEXT,
+    limit_source TEXT,
+    ceiling_credits BIGINT,
+    ceiling_per TEXT,
+    budget_credits BIGINT,
+    budget_per TEXT,
+    taken_at BIGINT,                     -- of a refund: the provider had taken the job
+    actor BIGINT,
+    reason TEXT,
+    UNIQUE (job, kind)
+);
+CREATE INDEX ledger_of_member ON ledger (scope, member, id);
+
+CREATE TABLE jobs (
+    id BIGINT NOT NULL PRIMARY KEY,      -- the interaction's id
+    key TEXT NOT NULL UNIQUE,            -- ours, short, shown on the card
+    state TEXT NOT NULL,
+    state_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    scope BIGINT NOT NULL,
+    member BIGINT NOT NULL,
+    day BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    model TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    seconds BIGINT NOT NULL,
+    size TEXT,
+    credits BIGINT NOT NULL,
+    from_allowance BIGINT NOT NULL,
+    picture_url TEXT NOT NULL,
+    picture_name TEXT NOT NULL,
+    picture_bytes BIGINT NOT NULL,
+    picture_type TEXT,
+    picture_width BIGINT,
+    picture_height BIGINT,
+    endpoint TEXT NOT NULL,
+    not_before BIGINT,
+    tried_at BIGINT,                     -- first sent to the provider
+    submitted_at BIGINT,                 -- last sent
+    provider_id TEXT,
+    result_url TEXT,
+    result_expires_at BIGINT,
+    failure TEXT
+);
+CREATE INDEX jobs_of_state ON jobs (state);
+CREATE INDEX jobs_of_member ON jobs (member, state);
+
+CREATE TABLE job_pots (                  -- what a job took from which grant
+    job BIGINT NOT NULL, pot BIGINT NOT NULL, credits BIGINT NOT NULL, PRIMARY KEY (job, pot)
+);
+
+CREATE TABLE cards (
+    job BIGINT NOT NULL PRIMARY KEY,
+    application BIGINT NOT NULL,
+    channel BIGINT NOT NULL,
+    guild BIGINT,
+    message BIGINT,
+    token TEXT,                          -- a credential; NULL once dead or no longer needed
+    token_ends_at BIGINT NOT NULL,
+    upload_limit BIGINT NOT NULL,
+    bot_reaches_at BIGINT,               -- NULL: the bot's own token cannot edit there
+    ephemeral_at BIGINT,
+    finished_at BIGINT                   -- its last edit is made, or can never be made
+);
+CREATE INDEX cards_unfinished ON cards (finished_at);
+
+CREATE TABLE commands (                  -- what was last synced to which application at which API
+    application BIGINT NOT NULL, api TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (application, api)
+);

@@ -1,0 +1,183 @@
+"""Reserving credits and creating the job: one unit, before Discord is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.errors import AlreadyKnown, ReservationRefused
+from bot.models import Balance, Job, LedgerKind, Limit, Limits, RefusalReason
+from bot.store import ledger, use
+from bot.store.database import Tx, Unit
+from bot.store.rows import day_of, maybe_ms, to_ms
+
+REFUNDS_A_DAY = 5
+"""So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Funds:
+    """What a job takes: from the allowance, and from which pots."""
+
+    from_allowance: int
+    from_pots: dict[int, int]
+
+
+def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
+    """Takes the credits and stores `job` (waiting, `created_at` being now), exactly once per interaction.
+
+    Raises AlreadyKnown, ReservationRefused.
+    """
+
+    def unit(tx: Tx) -> Job:
+        line = ledger.lock(tx, job.scope, job.member)
+        if tx.one("SELECT id FROM jobs WHERE id = :id", id=job.id) is not None:
+            raise AlreadyKnown(f"job={job.id}")
+        balance = use.balance_in(tx, job.scope, job.member, roles, limits, job.created_at)
+        _refuse_if_barred(tx, job, balance, limits)
+        ceiling = use.ceiling_in(tx, job.scope)
+        _refuse_if_spent(tx, job, balance, ceiling, limits)
+        funds = _funds(tx, job, balance)
+        _insert(tx, job, funds, use.epoch_of(tx, job.scope, job.member))
+        _book(tx, job, funds, line, balance.limit, ceiling, limits.budget)
+        return job
+
+    return unit
+
+
+def _refuse_if_barred(tx: Tx, job: Job, balance: Balance, limits: Limits) -> None:
+    server = tx.one("SELECT paused_at, pause_reason FROM servers WHERE scope = :scope", scope=job.scope)
+    if server is not None and server["paused_at"] is not None:
+        raise ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
+    member = tx.one(
+        "SELECT blocked_at, block_reason FROM members WHERE scope = :scope AND member = :member",
+        scope=job.scope,
+        member=job.member,
+    )
+    if member is not None and member["blocked_at"] is not None:
+        raise ReservationRefused(RefusalReason.BLOCKED, balance, detail=member["block_reason"])
+    if balance.running >= limits.jobs_per_user:
+        raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance)
+    if use.refunds_after_taken(tx, job.scope, job.member, job.created_at) >= REFUNDS_A_DAY:
+        raise ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
+
+
+def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, limits: Limits) -> None:
+    now, cost = job.created_at, job.clip.credits
+    if cost > balance.spendable:
+        raise ReservationRefused(RefusalReason.ALLOWANCE, balance)
+    if ceiling is not None and use.server_used(tx, job.scope, ceiling.per, now) + cost > ceiling.credits:
+        raise ReservationRefused(RefusalReason.CEILING, balance)
+    if use.budget_used(tx, limits.budget.per, now) + cost > limits.budget.credits:
+        raise ReservationRefused(RefusalReason.BUDGET, balance)
+
+
+def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
+    from_allowance = min(job.clip.credits, balance.left)
+    missing = job.clip.credits - from_allowance
+    from_pots: dict[int, int] = {}
+    for pot in tx.all(
+        "SELECT id, remaining FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
+        scope=job.scope,
+        member=job.member,
+    ):
+        if missing == 0:
+            break
+        part = min(missing, pot["remaining"])
+        from_pots[pot["id"]] = part
+        missing -= part
+    return _Funds(from_allowance, from_pots)
+
+
+def _book(tx: Tx, job: Job, funds: _Funds, line: int, limit: Limit, ceiling: Limit | None, budget: Limit) -> None:
+    epoch, day, cost = use.epoch_of(tx, job.scope, job.member), day_of(job.created_at), job.clip.credits
+    use.book(
+        tx,
+        scope=job.scope,
+        member=job.member,
+        epoch=epoch,
+        day=day,
+        from_allowance=funds.from_allowance,
+        from_budget=cost,
+    )
+    for pot, part in funds.from_pots.items():
+        tx.changed("UPDATE pots SET remaining = remaining - :part WHERE id = :pot", part=part, pot=pot)
+        tx.changed(
+            "INSERT INTO job_pots (job, pot, credits) VALUES (:job, :pot, :part)",
+            job=job.id,
+            pot=pot,
+            part=part,
+        )
+    ledger.append(
+        tx,
+        line,
+        LedgerKind.RESERVE,
+        now=job.created_at,
+        scope=job.scope,
+        job=job.id,
+        member=job.member,
+        role=limit.role,
+        credits=-cost,
+        from_allowance=-funds.from_allowance,
+        from_pots=-sum(funds.from_pots.values()),
+        from_budget=-cost,
+        day=day,
+        epoch=epoch,
+        limit_credits=limit.credits,
+        limit_per=limit.per,
+        limit_source=limit.source,
+        ceiling_credits=ceiling and ceiling.credits,
+        ceiling_per=ceiling and ceiling.per,
+        budget_credits=budget.credits,
+        budget_per=budget.per,
+        actor=job.member,
+    )
+
+
+def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
+    _insert_row(
+        tx,
+        "jobs",
+        id=job.id,
+        key=job.key,
+        state=job.state,
+        state_at=to_ms(job.state_at),
+        created_at=to_ms(job.created_at),
+        scope=job.scope,
+        member=job.member,
+        day=day_of(job.created_at),
+        epoch=epoch,
+        model=job.clip.model,
+        prompt=job.clip.prompt,
+        seconds=job.clip.seconds,
+        size=job.clip.size,
+        credits=job.clip.credits,
+        from_allowance=funds.from_allowance,
+        picture_url=job.picture.url,
+        picture_name=job.picture.filename,
+        picture_bytes=job.picture.size_bytes,
+        picture_type=job.picture.content_type,
+        picture_width=job.picture.width,
+        picture_height=job.picture.height,
+        endpoint=job.endpoint,
+    )
+    card = job.card
+    _insert_row(
+        tx,
+        "cards",
+        job=job.id,
+        application=card.application,
+        channel=card.channel,
+        guild=card.guild,
+        message=card.message,
+        token=card.token,
+        token_ends_at=to_ms(card.token_ends_at),
+        upload_limit=card.upload_limit_bytes,
+        bot_reaches_at=maybe_ms(job.created_at if card.bot_reaches else None),
+    )
+
+
+def _insert_row(tx: Tx, table: str, **values: object) -> None:
+    names = ", ".join(values)
+    slots = ", ".join(f":{name}" for name in values)
+    tx.changed(f"INSERT INTO {table} ({names}) VALUES ({slots})", **values)

@@ -1,0 +1,161 @@
+"""Who may spend how much, and what is spent: allowances, pots, ceilings, the budget, as sums of UTC days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
+from bot.store.database import Tx, Unit
+from bot.store.rows import day_of, first_day, next_renewal
+
+
+def epoch_of(tx: Tx, scope: Scope, member: UserId) -> int:
+    """The member's epoch: 0 until the first reset."""
+    row = tx.one("SELECT epoch FROM members WHERE scope = :scope AND member = :member", scope=scope, member=member)
+    return 0 if row is None else row["epoch"]
+
+
+def balance(scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Unit[Balance]:
+    """What the member can spend now."""
+    return lambda tx: balance_in(tx, scope, member, roles, limits, now)
+
+
+def balance_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Balance:
+    """`balance`, inside a unit."""
+    limit = _allowance(tx, scope, member, roles, limits, now)
+    return Balance(
+        limit=limit,
+        used=_used(tx, scope, member, limit.per, now),
+        granted=_sum(
+            tx,
+            "SELECT remaining AS credits FROM pots WHERE scope = :scope AND member = :member",
+            scope=scope,
+            member=member,
+        ),
+        renews_at=next_renewal(limit.per, now),
+        running=unfinished(tx, member),
+    )
+
+
+def _allowance(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Limit:
+    """The member's own; else of their roles' the one with most left now; else the server's; else the setting."""
+    own = tx.one(
+        "SELECT credits, per FROM members WHERE scope = :scope AND member = :member AND credits IS NOT NULL",
+        scope=scope,
+        member=member,
+    )
+    if own is not None:
+        return Limit(own["credits"], Period(own["per"]), Source.OWN)
+    mine = set(roles)
+    of_roles = [
+        Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])
+        for row in tx.all("SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role", scope=scope)
+        if row["role"] in mine
+    ]
+    if of_roles:
+        return max(of_roles, key=lambda limit: limit.credits - _used(tx, scope, member, limit.per, now))
+    if scope == DIRECT:
+        return limits.direct
+    default = tx.one(
+        "SELECT default_credits, default_per FROM servers WHERE scope = :scope AND default_credits IS NOT NULL",
+        scope=scope,
+    )
+    if default is not None:
+        return Limit(default["default_credits"], Period(default["default_per"]), Source.SERVER)
+    return limits.default
+
+
+def ceiling_in(tx: Tx, scope: Scope) -> Limit | None:
+    """The server's ceiling, if an admin has set one."""
+    row = tx.one(
+        "SELECT ceiling_credits, ceiling_per FROM servers WHERE scope = :scope AND ceiling_credits IS NOT NULL",
+        scope=scope,
+    )
+    return None if row is None else Limit(row["ceiling_credits"], Period(row["ceiling_per"]), Source.SERVER)
+
+
+def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
+    """Credits counted against the server's ceiling in the period of `now`."""
+    return _sum(
+        tx,
+        "SELECT credits FROM server_use WHERE scope = :scope AND day >= :first",
+        scope=scope,
+        first=first_day(per, now),
+    )
+
+
+def budget_used(tx: Tx, per: Period, now: datetime) -> int:
+    """Credits counted against the operator's budget in the period of `now`."""
+    return _sum(tx, "SELECT credits FROM budget_use WHERE day >= :first", first=first_day(per, now))
+
+
+def unfinished(tx: Tx, member: UserId) -> int:
+    """The member's unfinished jobs, in all places."""
+    states = ", ".join(f"'{state}'" for state in UNFINISHED)
+    row = tx.one(f"SELECT COUNT(*) AS n FROM jobs WHERE member = :member AND state IN ({states})", member=member)
+    assert row is not None
+    count: int = row["n"]
+    return count
+
+
+def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, now: datetime) -> int:
+    """Today's jobs of this member that were refunded after the provider had taken them, since the last reset."""
+    row = tx.one(
+        "SELECT COUNT(*) AS n FROM ledger WHERE scope = :scope AND member = :member AND kind = 'refund'"
+        " AND day = :day AND epoch = :epoch AND taken_at IS NOT NULL",
+        scope=scope,
+        member=member,
+        day=day_of(now),
+        epoch=epoch_of(tx, scope, member),
+    )
+    assert row is not None
+    count: int = row["n"]
+    return count
+
+
+def book(tx: Tx, *, scope: Scope, member: UserId, epoch: int, day: int, from_allowance: int, from_budget: int) -> None:
+    """Adds to the use of member, server and budget on that day; negative to give back."""
+    if from_allowance:
+        tx.changed(
+            "INSERT INTO member_use (scope, member, epoch, day, credits)"
+            " VALUES (:scope, :member, :epoch, :day, :credits)"
+            " ON CONFLICT (scope, member, epoch, day) DO UPDATE SET credits = member_use.credits + excluded.credits",
+            scope=scope,
+            member=member,
+            epoch=epoch,
+            day=day,
+            credits=from_allowance,
+        )
+    if from_budget:
+        tx.changed(
+            "INSERT INTO server_use (scope, day, credits) VALUES (:scope, :day, :credits)"
+            " ON CONFLICT (scope, day) DO UPDATE SET credits = server_use.credits + excluded.credits",
+            scope=scope,
+            day=day,
+            credits=from_budget,
+        )
+        tx.changed(
+            "INSERT INTO budget_use (day, credits) VALUES (:day, :credits)"
+            " ON CONFLICT (day) DO UPDATE SET credits = budget_use.credits + excluded.credits",
+            day=day,
+            credits=from_budget,
+        )
+
+
+def _used(tx: Tx, scope: Scope, member: UserId, per: Period, now: datetime) -> int:
+    return _sum(
+        tx,
+        "SELECT credits FROM member_use WHERE scope = :scope AND member = :member AND epoch = :epoch AND day >= :first",
+        scope=scope,
+        member=member,
+        epoch=epoch_of(tx, scope, member),
+        first=first_day(per, now),
+    )
+
+
+def _sum(tx: Tx, rows: str, **params: object) -> int:
+    row = tx.one(f"SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) AS total FROM ({rows}) AS counted", **params)
+    assert row is not None
+    total: int = row["total"]
+    return total

@@ -1,0 +1,24 @@
+"""/quota: my credits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat.asking import roles_of, scope_of
+from bot.chat.balances import own_balance
+from bot.chat.client import answer_privately
+from bot.jobs.service import Service
+from bot.models import UserId
+
+
+def setup(tree: app_commands.CommandTree[Any], service: Service) -> None:
+    """Adds the command."""
+
+    @tree.command(name="quota", description="How many credits you have left, and what a clip costs")
+    async def quota(interaction: discord.Interaction[Any]) -> None:
+        member = UserId(interaction.user.id)
+        balance = await service.balance(scope_of(interaction), member, roles_of(interaction.user))
+        await answer_privately(interaction, own_balance(balance, service.catalog))

@@ -1,0 +1,78 @@
+"""The real bot as a process of its own, started with settings an operator could use."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+BOT = ("-m", "bot")
+
+
+class BotProcess:
+    """One run of the bot. Its log goes to `log_path`, appended over several runs in one folder."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = BOT) -> None:
+        self.log_path = folder / "bot.log"
+        self._folder = folder
+        self._settings = settings
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Starts it; nothing of this process's own settings leaks in, and no `.env` of the project is read."""
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": os.environ.get("HOME", ""),
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONUNBUFFERED": "1",
+            **self._settings,
+        }
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, *self._arguments, cwd=self._folder, env=environment, stdout=log, stderr=log
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def kill(self) -> None:
+        """kill -9, at once; does nothing where it has ended already."""
+        if self.is_running:
+            self._running.kill()
+
+    def terminate(self) -> None:
+        """SIGTERM, as a container's stop."""
+        if self.is_running:
+            self._running.send_signal(signal.SIGTERM)
+
+    async def wait(self, within_s: float = 15) -> int:
+        """Its exit code; raises TimeoutError where it does not end in time."""
+        async with asyncio.timeout(within_s):
+            return await self._running.wait()
+
+    async def stop(self, within_s: float = 15) -> int:
+        """SIGTERM, then kill -9 if need be; the exit code."""
+        self.terminate()
+        try:
+            return await self.wait(within_s)
+        except TimeoutError:
+            self.kill()
+            return await self.wait()
+
+    def log(self) -> str:
+        """All it has written so far."""
+        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+
+    @property
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("the bot was not started")
+        return self._process

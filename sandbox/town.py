@@ -1,0 +1,80 @@
+"""The whole world to try the bot in: a local Discord, a local /v1/videos, and the bot between them."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from sandbox.discord.server import LocalDiscord
+from sandbox.process import BOT, BotProcess
+from sandbox.videos.server import LocalVideos
+
+
+class Town:
+    """Starts in order, ends in order, and takes its temporary folder with it. `settings` go over the defaults."""
+
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, str] | None = None,
+        discord: LocalDiscord | None = None,
+        videos: LocalVideos | None = None,
+        arguments: Sequence[str] = BOT,
+    ) -> None:
+        self.discord = discord or LocalDiscord()
+        self.videos = videos or LocalVideos()
+        self.folder = Path(tempfile.mkdtemp(prefix="animate-"))
+        self._settings = dict(settings or {})
+        self._arguments = arguments
+        self.bot: BotProcess | None = None
+
+    @property
+    def database(self) -> Path:
+        """The bot's SQLite file."""
+        return self.folder / "animate.db"
+
+    def settings(self) -> dict[str, str]:
+        """What the bot is started with."""
+        return {
+            "DISCORD_TOKEN": self.discord.token,
+            "DISCORD_API_URL": self.discord.api_url,
+            "VIDEO_API_KEY": self.videos.key,
+            "VIDEO_API_URL": self.videos.url,
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "DATA_DIR": str(self.folder / "data"),
+            "POLL_SECONDS": "0.5",
+            "PROGRESS_SECONDS": "0.5",
+            **self._settings,
+        }
+
+    async def start(self, *, bot: bool = True) -> None:
+        """The servers, then the bot; returns once the bot is connected."""
+        await self.discord.start()
+        await self.videos.start()
+        if bot:
+            await self.start_bot()
+
+    async def start_bot(self, *, wait: bool = True) -> BotProcess:
+        """Starts the bot, again after it has ended."""
+        self.bot = BotProcess(self.folder, self.settings(), self._arguments)
+        before = len(self.discord.gateway.live)
+        await self.bot.start()
+        if wait:
+            await self.discord.wait_ready(20, sessions=before + 1)
+        return self.bot
+
+    async def stop(self) -> None:
+        """Everything down, nothing left behind."""
+        if self.bot is not None and self.bot.is_running:
+            await self.bot.stop()
+        await self.videos.stop()
+        await self.discord.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.stop()
