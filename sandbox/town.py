@@ -26,7 +26,7 @@ class Town:
         self.videos = videos or LocalVideos()
         self.folder = Path(tempfile.mkdtemp(prefix="animate-"))
         self._settings = dict(settings or {})
-        self._arguments = arguments
+        self.arguments = arguments
         self.bot: BotProcess | None = None
 
     @property
@@ -48,6 +48,10 @@ class Town:
             **self._settings,
         }
 
+    def use(self, settings: Mapping[str, str]) -> None:
+        """Other settings from the bot's next start on."""
+        self._settings.update(settings)
+
     async def start(self, *, bot: bool = True) -> None:
         """The servers, then the bot; returns once the bot is connected."""
         await self.discord.start()
@@ -57,7 +61,7 @@ class Town:
 
     async def start_bot(self, *, wait: bool = True) -> BotProcess:
         """Starts the bot, again after it has ended."""
-        self.bot = BotProcess(self.folder, self.settings(), self._arguments)
+        self.bot = BotProcess(self.folder, self.settings(), self.arguments)
         before = len(self.discord.gateway.live)
         await self.bot.start()
         if wait:

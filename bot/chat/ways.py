@@ -129,7 +129,9 @@ class Ways:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=UPLOAD_IDLE_S)
             )
-        return discord.Webhook.partial(job.card.application, job.card.token, client=self._client, session=self._session)
+        hook = discord.Webhook.partial(job.card.application, job.card.token, client=self._client, session=self._session)
+        hook.type = discord.WebhookType.application  # else discord.py refuses ephemeral follow-ups
+        return hook
 
     def _message(self, job: Job) -> discord.PartialMessage:
         assert job.card.message is not None

@@ -1,0 +1,265 @@
+"""Reads what a `/v1/videos` answers, over all servers we know of. Pure, and never raises on foreign words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from bot.video import words
+from bot.video.port import Phase
+
+MAX_ID_LENGTH = 1024  # LiteLLM makes 138 characters of 38; nothing paid is lost for being long
+MAX_URL_LENGTH = 8192
+
+_DONE = frozenset({"completed", "complete", "succeeded", "success", "finished", "done"})
+_FAILED = frozenset({"failed", "failure", "fail", "error", "cancelled", "canceled", "expired", "rejected", "deleted"})
+_RUNNING = frozenset(
+    {"queued", "in_progress", "in-progress", "unknown", "not_start", "submitted", "pending", "starting"}
+    | {"preprocessing", "processing", "running", "generating", "postprocessing", "created", "waiting"}
+)
+_ID_NAMES = ("id", "task_id", "video_id")
+_STATUS_NAMES = ("status", "state", "task_status")
+_URL_PATHS: tuple[tuple[str | int, ...], ...] = (
+    ("soraVideoUrl",),
+    ("video_url",),
+    ("video_url", "url"),
+    ("url",),
+    ("urls", 0),
+    ("unsigned_urls", 0),
+    ("result_url",),
+    ("metadata", "url"),
+    ("data", 0, "url"),
+    ("videos", 0, "url"),
+    ("video", "url"),
+    ("download_url",),
+    ("output", "url"),
+    ("output", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `is_whole` is false when it was cut, too slow, or longer than we read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_whole: bool = True
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON, or None."""
+        return words.parsed(self.body)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """The job as a status answer tells it; `word` is the provider's own status word."""
+
+    phase: Phase
+    word: str
+    percent: int | None
+    url: str | None
+    expires_at: datetime | None
+    error_text: str
+
+    @property
+    def is_known_word(self) -> bool:
+        return self.word in _DONE or self.word in _FAILED or self.word in _RUNNING
+
+
+def created_id(answer: Answer) -> str | None:
+    """The id of a created job: `id`, else `task_id`, else the same inside `data`."""
+    body = answer.json
+    if not isinstance(body, dict):
+        return None
+    return _id_of(body) or _id_of(_first_dict(body.get("data")))
+
+
+def job_report(answer: Answer) -> JobReport | None:
+    """The job in this answer, or None where the answer is not about the job.
+
+    Under an HTTP error only a body that has both an id and a status is a job: vLLM-Omni tells of failed jobs
+    so, and LiteLLM passes that on as text inside its own error message.
+    """
+    body = answer.json
+    if not isinstance(body, dict):
+        return None
+    if not answer.is_success:
+        inside = (_job_in(part) for text in _strings(body.get("error")) for part in words.embedded(text))
+        found = next((job for job in (_job_in(body), *inside) if job and _id_of(job) and _word(job)), None)
+        return _report(found, body) if found else None
+    job = _job_in(body)
+    if job is None:
+        return None
+    if _word(job) == "error" and not _id_of(job):
+        return None  # an envelope's {"status": "error", "message": ...} says nothing about the job
+    return _report(job, body)
+
+
+def video_url(body: Any) -> str | None:
+    """The first http(s) address under one of the names seen in the field."""
+    if not isinstance(body, dict):
+        return None
+    for path in _URL_PATHS:
+        found: Any = body
+        for step in path:
+            found = _step(found, step)
+        if isinstance(found, str) and _is_http(found.strip()):
+            return found.strip()
+    inner = body.get("data")
+    return video_url(inner) if isinstance(inner, dict) else None
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) -> float | None:
+    """How long the provider asks us to wait, between 0 and `at_most` seconds."""
+    for prefix in ("", "llm_provider-"):
+        wait_ms = _number(headers.get(f"{prefix}retry-after-ms"))
+        if wait_ms is not None:
+            return _clamped(wait_ms / 1000, at_most)
+        said = headers.get(f"{prefix}retry-after")
+        wait_s = _number(said)
+        if wait_s is None and said:
+            at = _http_date(said)
+            wait_s = (at - (_http_date(headers.get("date", "")) or now)).total_seconds() if at else None
+        if wait_s is not None:
+            return _clamped(wait_s, at_most)
+    return None
+
+
+def poll_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) -> float | None:
+    """The pause the provider asks for between polls."""
+    for name in ("openai-poll-after-ms", "llm_provider-openai-poll-after-ms"):
+        wait_ms = _number(headers.get(name))
+        if wait_ms is not None:
+            return _clamped(wait_ms / 1000, at_most)
+    return retry_after_s(headers, now, at_most=at_most)
+
+
+def _job_in(body: Any) -> dict[str, Any] | None:
+    """The dictionary that describes the job: the outermost with a status, or an envelope's `data`."""
+    if not isinstance(body, dict):
+        return None
+    inner = _first_dict(body.get("data"))
+    if _id_of(body) and (_word(body) or not _word(inner)):
+        return body
+    if _word(inner):
+        return inner
+    if _word(body):
+        return body
+    return inner if _id_of(inner) else None
+
+
+def _report(job: dict[str, Any], body: dict[str, Any]) -> JobReport:
+    word = _word(job)
+    phase = Phase.DONE if word in _DONE else Phase.FAILED if word in _FAILED else Phase.RUNNING
+    expires_at = job.get("expires_at", job.get("expiresAt"))
+    return JobReport(
+        phase=phase,
+        word=word,
+        percent=_percent(job.get("progress")),
+        url=(video_url(job) or video_url(body)) if phase is Phase.DONE else None,
+        expires_at=_moment(expires_at) if phase is Phase.DONE else None,
+        error_text=(words.said(job) or words.said(body)) if phase is Phase.FAILED else "",
+    )
+
+
+def _id_of(body: dict[str, Any]) -> str | None:
+    for name in _ID_NAMES:
+        value = body.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64:
+            return str(value)
+        if isinstance(value, str):
+            found = value.strip()
+            if 0 < len(found) <= MAX_ID_LENGTH and found.isprintable():
+                return found
+    return None
+
+
+def _word(body: dict[str, Any]) -> str:
+    for name in _STATUS_NAMES:
+        value = body.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip().lower()
+    return ""
+
+
+def _first_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, dict) else {}
+
+
+def _step(value: Any, step: str | int) -> Any:
+    if isinstance(step, str):
+        return value.get(step) if isinstance(value, dict) else None
+    return value[step] if isinstance(value, list) and len(value) > step else None
+
+
+def _is_http(text: str) -> bool:
+    return (
+        text[:8].lower().startswith(("http://", "https://"))
+        and len(text) <= MAX_URL_LENGTH
+        and text.isprintable()
+        and " " not in text
+    )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for text in value.values() if isinstance(text, str))
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _percent(value: Any) -> int | None:
+    number = _number(value.strip().removesuffix("%") if isinstance(value, str) else value)
+    if number is None:
+        return None
+    if isinstance(value, float) and 0 < value < 1:
+        number *= 100  # a fraction
+    return int(min(100.0, max(0.0, number)))
+
+
+def _moment(value: Any) -> datetime | None:
+    """Seconds, milliseconds, microseconds, or ISO 8601, as aware UTC."""
+    number = _number(value)
+    try:
+        if number is None:
+            at = datetime.fromisoformat(value) if isinstance(value, str) else None
+            return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC) if at else None
+        while number > 1e11:
+            number /= 1000
+        return datetime.fromtimestamp(number, UTC) if number > 1e9 else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _clamped(wait_s: float, at_most: float) -> float:
+    return min(at_most, max(0.0, wait_s))

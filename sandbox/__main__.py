@@ -1,0 +1,231 @@
+"""`python -m sandbox`: one picture becomes one video through the real bot, with no account and no key."""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+
+from sandbox.discord.cdn import Upload
+from sandbox.discord.commands import CannotInvoke
+from sandbox.discord.messages import Interaction, Message, NotAnswered
+from sandbox.discord.world import Person
+from sandbox.picture import sample_picture
+from sandbox.spoken import Misspoken, parse, upload
+from sandbox.terminal import Screen
+from sandbox.town import Town
+from sandbox.videos.words import PROMPT_WORDS
+
+FINISHED = ("Here is your clip", "Your clip is ready", "No video", "Cancelled")
+CARD_WITHIN_S = 600
+FOLLOW_UP_WITHIN_S = 1
+DEFAULT_PROMPT = "The cat blinks, puts on a hat and looks at the sunset"
+OUTPUT = Path(tempfile.gettempdir()) / "animate-sandbox"
+
+
+@dataclass
+class Script:
+    """What the people of the sandbox are to do, in order."""
+
+    person: str = "mia"
+    acts: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _As(argparse.Action):
+    def __call__(self, _parser: object, space: argparse.Namespace, values: object, _option: object = None) -> None:
+        space.script.person = str(values).removeprefix("@")
+
+
+class _Command(argparse.Action):
+    def __call__(self, _parser: object, space: argparse.Namespace, values: object, _option: object = None) -> None:
+        space.script.acts.append((space.script.person, str(values)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    words = "\n".join(f"  {word:<18} {meaning}" for word, meaning in PROMPT_WORDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Runs the real bot against a local Discord and a local /v1/videos. Nothing leaves this machine.",
+        epilog=f"words in a prompt that make something go wrong:\n{words}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(script=Script())
+    parser.add_argument("--image", type=Path, help="a picture of your own (default: one is drawn)")
+    parser.add_argument("--prompt", help="what should happen in the video")
+    parser.add_argument("--model", help="such as sora-2-pro")
+    parser.add_argument("--seconds", type=int, help="such as 8")
+    parser.add_argument("--size", help="such as 1280x720")
+    parser.add_argument(
+        "--as", action=_As, metavar="NAME", help="who does what follows: mia (default), ana, admin, newcomer"
+    )
+    parser.add_argument(
+        "--command",
+        action=_Command,
+        metavar='"/…"',
+        help='such as "/animate-admin quota set user:@mia credits:40"; repeatable',
+    )
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder for the MP4 (default: {OUTPUT})")
+    parser.add_argument(
+        "--serve", action="store_true", help="keep the servers up, without a bot, for any bot to be pointed at"
+    )
+    parser.add_argument("--log", action="store_true", help="show the bot's log at the end")
+    return parser
+
+
+class Stage:
+    """One run of the sandbox in the terminal."""
+
+    def __init__(self, town: Town, screen: Screen, options: argparse.Namespace) -> None:
+        self._town = town
+        self._screen = screen
+        self._options = options
+
+    async def play(self) -> bool:
+        """Everything that was asked for; True where it came out well."""
+        options, script = self._options, self._options.script
+        well = True
+        for person, spoken in script.acts:
+            well &= await self._act(person, spoken)
+        if not script.acts or options.image or options.prompt:
+            well &= await self._animate(script.person)
+        return well
+
+    async def _act(self, name: str, spoken: str) -> bool:
+        try:
+            person = self._person(name)
+            command, given = parse(spoken, self._town.discord.commands, self._town.discord.world.people)
+            return await self._invoke(person, command, spoken, given)
+        except (Misspoken, CannotInvoke) as error:
+            self._screen.say(f"@{name}: {spoken}\n  {error}")
+            return False
+
+    async def _animate(self, name: str) -> bool:
+        options = self._options
+        try:
+            picture = upload(options.image) if options.image else Upload("cat.jpg", sample_picture(), "image/jpeg")
+        except OSError as error:
+            self._screen.say(f"The picture cannot be read: {error}")
+            return False
+        given = {"image": picture, "prompt": options.prompt or DEFAULT_PROMPT}
+        given |= {key: value for key in ("model", "seconds", "size") if (value := getattr(options, key)) is not None}
+        shown = " ".join(
+            f"{key}:{value.filename if isinstance(value, Upload) else value}" for key, value in given.items()
+        )
+        try:
+            return await self._invoke(self._person(name), "animate", f"/animate {shown}", given)
+        except (Misspoken, CannotInvoke) as error:
+            self._screen.say(f"  {error}")
+            return False
+
+    async def _invoke(self, person: Person, command: str, spoken: str, given: dict[str, Any]) -> bool:
+        self._screen.say(f"@{person.name}: {spoken}")
+        asked = await self._town.discord.invoke(person, command, **given)
+        try:
+            message = await asked.answer()
+        except NotAnswered as error:
+            self._screen.say(f"  {error}")
+            return False
+        if message is None:
+            return False
+        if command != "animate" or message.is_ephemeral:
+            self._screen.draw(message.text(), self._names())
+            self._screen.say("  (only you see this)" if message.is_ephemeral else "")
+            return command != "animate"
+        return await self._follow(asked, message)
+
+    async def _follow(self, asked: Interaction, message: Message) -> bool:
+        """The card as it changes, to its end."""
+        seen = -1
+
+        def changed() -> bool:
+            return message.deleted or len(message.revisions) != seen
+
+        while not message.deleted:
+            seen = len(message.revisions)
+            self._screen.draw(message.text(), self._names())
+            if any(words in message.text() for words in FINISHED):
+                break
+            await self._town.discord.wait_for(changed, CARD_WITHIN_S, "the card to change")
+        if not message.media:  # the reason may follow for the member alone
+            with contextlib.suppress(TimeoutError):
+                await self._town.discord.wait_for(lambda: asked.followups, FOLLOW_UP_WITHIN_S, "a follow-up")
+        for private in asked.followups:
+            self._screen.draw(private.text(), self._names())
+            self._screen.say("  (only you see this)")
+        return self._keep(message)
+
+    def _keep(self, message: Message) -> bool:
+        """The MP4 where it stays, and what it is."""
+        if message.deleted or not message.media:
+            self._screen.say("No video was posted.")
+            return False
+        video = message.media[0]
+        folder: Path = self._options.output
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / video.filename
+        path.write_bytes(video.data)
+        with av.open(io.BytesIO(video.data)) as opened:
+            stream = opened.streams.video[0]
+            length = float(opened.duration or 0) / 1_000_000
+            what = f"{stream.width}x{stream.height}, {length:.1f} s, {len(video.data) / 1_048_576:.1f} MiB"
+        self._screen.say(f"\nThe member sees this card with the video playing in it: {what}\n{path}")
+        return True
+
+    def _person(self, name: str) -> Person:
+        people = self._town.discord.world.people
+        if name not in people:
+            raise Misspoken(f"there is nobody called {name}; people here: {', '.join(people)}")
+        return people[name]
+
+    def _names(self) -> dict[int, str]:
+        return {person.id: name for name, person in self._town.discord.world.people.items()}
+
+
+async def _serve(town: Town, screen: Screen) -> None:
+    """Servers only, until Ctrl-C."""
+    settings = town.settings()
+    screen.say("A local Discord and a local /v1/videos are up. A bot's settings:\n")
+    for name in ("DISCORD_TOKEN", "DISCORD_API_URL", "VIDEO_API_KEY", "VIDEO_API_URL"):
+        screen.say(f"{name}={settings[name]}")
+    screen.say(f"\nApplication id: {town.discord.application_id}. People: {', '.join(town.discord.world.people)}.")
+    screen.say("Ctrl-C ends it.")
+    await asyncio.Event().wait()
+
+
+async def run(options: argparse.Namespace) -> int:
+    """The exit code: 0 where everything asked for came out well."""
+    screen = Screen()
+    town = Town()
+    try:
+        await town.start(bot=not options.serve)
+        if options.serve:
+            await _serve(town, screen)
+        well = await Stage(town, screen, options).play()
+        if options.log and town.bot is not None:
+            await town.bot.stop()
+            screen.say(f"\n{town.bot.log()}")
+    except TimeoutError as error:
+        screen.say(f"The bot did not do its part: {error}")
+        screen.say(town.bot.log() if town.bot is not None else "")
+        return 1
+    finally:
+        await town.stop()
+    return 0 if well else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the sandbox and returns the exit code."""
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(run(_parser().parse_args(arguments)))
+    return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Commands as Discord writes them out, `/animate-admin quota set user:@mia credits:40`, into what the door takes."""
+
+import mimetypes
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sandbox.discord.cdn import Upload
+from sandbox.discord.world import Person
+
+INTEGER, USER, ATTACHMENT, NUMBER = 4, 6, 11, 10
+_OPTION = re.compile(r"(?:^|\s)([a-z_]+):")
+
+
+class Misspoken(ValueError):
+    """The command cannot be understood; its text says why."""
+
+
+def parse(spoken: str, commands: list[dict[str, Any]], people: Mapping[str, Person]) -> tuple[str, dict[str, Any]]:
+    """The command's full name and its options. Raises Misspoken."""
+    every = list(_OPTION.finditer(spoken))
+    head = spoken[: every[0].start()] if every else spoken
+    name = " ".join(head.strip().removeprefix("/").split())
+    declared = {option["name"]: option["type"] for option in _options(name, commands)}
+    if every and every[0][1] not in declared:
+        raise Misspoken(f"/{name} has no option {every[0][1]}; it has {', '.join(declared) or 'none'}")
+    marks = [mark for mark in every if mark[1] in declared]  # other words with a colon belong to a value
+    ends = [mark.start() for mark in marks[1:]] + [len(spoken)]
+    given = {mark[1]: spoken[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=False)}
+    return name, {key: _value(key, text, declared[key], people) for key, text in given.items()}
+
+
+def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    level = commands
+    for word in name.split():
+        found = next((command for command in level if command["name"] == word), None)
+        if found is None:
+            raise Misspoken(f"there is no command /{name}; there are {', '.join('/' + c['name'] for c in commands)}")
+        level = found.get("options", [])
+    return level
+
+
+def _value(key: str, text: str, kind: int, people: Mapping[str, Person]) -> object:
+    try:
+        if kind == INTEGER:
+            return int(text)
+        if kind == NUMBER:
+            return float(text)
+        if kind == USER:
+            return people[text.removeprefix("@")]
+        return upload(Path(text)) if kind == ATTACHMENT else text
+    except (ValueError, KeyError, OSError) as error:
+        raise Misspoken(f"{key}:{text} is not understood ({error}); people here: {', '.join(people)}") from error
+
+
+def upload(path: Path) -> Upload:
+    """A file as Discord's client would attach it. Raises OSError."""
+    return Upload(path.name, path.read_bytes(), mimetypes.guess_type(path.name)[0])

@@ -1,0 +1,291 @@
+"""What can go wrong, by name: each fault is a small function that answers instead, or spoils the answer.
+
+A fault is played on a route: "poll:html", "create:lost".
+"""
+
+import gzip
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.videos.account import CUT, Answer, Cut, Exchange, Manner, Trouble, VideoJob
+from sandbox.videos.shapes import Shape
+
+HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
+PRIVATE_URL = "http://169.254.169.254/latest/meta-data/video.mp4"
+DEAD_URL = "http://127.0.0.1:9/ai/nothing.mp4"  # the port of discard: nobody listens
+VIDEO = {"Content-Type": "video/mp4"}
+BIG_BYTES = 11 * 1024 * 1024
+SLOW_TIMES = 5
+ODD_PROGRESS = ("42%", None, 0.5, 90, -3, 300, 7, "NaN")
+ODD_STATUS = ("NOT_START", " Processing ", "RUNNING", "postprocessing", "unknown", "")
+
+BUSY = Trouble(429, "Too many requests, please try again later")
+BROKEN = Trouble(500, "An internal server error occurred")
+BALANCE = Trouble(403, "Insufficient balance for the requested operation")
+MODERATED = Trouble(
+    400, "Your request was blocked by our moderation system.", "invalid_request_error", "moderation_blocked"
+)
+MODERATED_LATE = replace(MODERATED, kind="video_generation_error", code="output_moderation")
+PERSON = Trouble(
+    400,
+    "The image contains a real person: people-in-user-uploads.",
+    "invalid_request_error",
+    "input_moderation",
+)
+POLICY = "Content policy violation: input may not meet the guidelines"
+RENDER_FAILED = Trouble(500, "The video could not be generated.", "server_error", "video_generation_failed")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a fault strikes; `answer` is None while nothing has been done yet."""
+
+    exchange: Exchange
+    shape: Shape
+    job: VideoJob | None
+    answer: Answer | None
+    elsewhere: str
+    retry_after: str
+    slow_seconds: float
+    pause: Callable[[float], Awaitable[None]]
+
+
+Play = Callable[[Moment], Awaitable[Answer | Cut | None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`is_late`: it strikes when the request has been carried out; else nothing comes of the request."""
+
+    meaning: str
+    play: Play
+    is_late: bool
+    routes: tuple[str, ...]
+
+
+def _refusal(trouble: Trouble) -> Play:
+    async def play(moment: Moment) -> Answer:
+        headers = {"Retry-After": moment.retry_after} if trouble.status == BUSY.status else {}
+        return Answer(trouble.status, moment.shape.error(trouble), headers)
+
+    return play
+
+
+def _says(status: int, body: Any, headers: Mapping[str, str]) -> Play:
+    async def play(_moment: Moment) -> Answer:
+        return Answer(status, body, headers)
+
+    return play
+
+
+def _sent(manner: Manner) -> Play:
+    async def play(moment: Moment) -> Answer | None:
+        return moment.answer and replace(moment.answer, manner=manner)
+
+    return play
+
+
+def _redirect(status: int, target: Callable[[Moment], str]) -> Play:
+    async def play(moment: Moment) -> Answer:
+        return Answer(status, b"", {"Location": target(moment)})
+
+    return play
+
+
+def _job_fault(change: Callable[[VideoJob], None]) -> Play:
+    async def play(moment: Moment) -> None:
+        if moment.job:
+            change(moment.job)
+
+    return play
+
+
+def _altered(change: Callable[[Moment], Mapping[str, Any]]) -> Play:
+    """Changes fields of the job in an answer; a field changed to ... is left out."""
+
+    async def play(moment: Moment) -> Answer | None:
+        answer = moment.answer
+        if answer is None or not isinstance(answer.body, dict):
+            return None
+        inner = answer.body["data"] if moment.shape.wrapped else answer.body
+        new = {name: value for name, value in {**inner, **change(moment)}.items() if value is not ...}
+        return replace(answer, body={**answer.body, "data": new} if moment.shape.wrapped else new)
+
+    return play
+
+
+def _odd(name: str, values: tuple[Any, ...]) -> Play:
+    """One value after the other, from poll to poll."""
+    return _altered(lambda moment: {name: values[(len(moment.job.polls) if moment.job else 0) % len(values)]})
+
+
+def _with_url(url: str | None) -> Play:
+    """The URL of the video becomes another one, or goes, wherever the shape has it."""
+
+    async def play(moment: Moment) -> Answer | None:
+        if moment.job is None or moment.answer is None:
+            return None
+        return replace(moment.answer, body=_replaced(moment.answer.body, moment.job.file_name, url))
+
+    return play
+
+
+def _replaced(value: Any, file_name: str, url: str | None) -> Any:
+    if isinstance(value, dict):
+        kept = {k: v for k, v in value.items() if url is not None or file_name not in str(v)}
+        return {k: _replaced(v, file_name, url) for k, v in kept.items()}
+    if isinstance(value, list):
+        return [_replaced(each, file_name, url) for each in value]
+    return url if file_name in str(value) else value
+
+
+async def _cut(_moment: Moment) -> Cut:
+    return CUT
+
+
+async def _slow(moment: Moment) -> None:
+    await moment.pause(moment.slow_seconds)
+
+
+async def _half_json(moment: Moment) -> Answer | None:
+    return moment.answer and Answer(200, moment.answer.encoded()[:-9], {"Content-Type": "application/json"})
+
+
+async def _gzip(moment: Moment) -> Answer | None:
+    """Content-Length is the packed length, as LiteLLM sends it."""
+    if moment.answer is None:
+        return None
+    packed = gzip.compress(moment.answer.encoded())
+    return replace(moment.answer, body=packed, headers=_typed(moment.answer) | {"Content-Encoding": "gzip"})
+
+
+async def _gzip_wrong(moment: Moment) -> Answer | None:
+    """Says gzip and the length of the plain bytes, which never come."""
+    answer = await _gzip(moment)
+    if answer is None or moment.answer is None:
+        return None
+    length = str(max(len(moment.answer.encoded()), len(answer.encoded()) + 1))
+    return replace(answer, headers={**answer.headers, "Content-Length": length}, manner="half")
+
+
+async def _gzip_false(moment: Moment) -> Answer | None:
+    return moment.answer and replace(moment.answer, headers=_typed(moment.answer) | {"Content-Encoding": "gzip"})
+
+
+def _typed(answer: Answer) -> dict[str, str]:
+    kind = "video/mp4" if isinstance(answer.body, bytes) else "application/json"
+    return {"Content-Type": kind, **answer.headers}
+
+
+def _moved(moment: Moment) -> str:
+    return f"{moment.exchange.path}?moved=1"
+
+
+def _elsewhere(moment: Moment) -> str:
+    if moment.exchange.route == "content" and moment.job:
+        return f"{moment.elsewhere}/oss/{moment.job.file_name}"
+    return f"{moment.elsewhere}{_moved(moment)}"
+
+
+def _expire(job: VideoJob) -> None:
+    job.lifetime_seconds = 0
+
+
+def _slow_down(job: VideoJob) -> None:
+    job.render_seconds = None if job.render_seconds is None else job.render_seconds * SLOW_TIMES
+
+
+def _stick(job: VideoJob) -> None:
+    job.is_stuck = True
+
+
+def _grow(job: VideoJob) -> None:
+    job.least_bytes = BIG_BYTES
+
+
+def _doom(trouble: Trouble) -> Callable[[VideoJob], None]:
+    def doom(job: VideoJob) -> None:
+        job.doom = trouble
+
+    return doom
+
+
+EVERYWHERE = ("create", "poll", "content", "file")
+JSON = ("create", "poll")
+FILE = ("content", "file")
+
+
+def _early(meaning: str, play: Play, *routes: str) -> Fault:
+    return Fault(meaning, play, is_late=False, routes=routes or EVERYWHERE)
+
+
+def _late(meaning: str, play: Play, *routes: str) -> Fault:
+    return Fault(meaning, play, is_late=True, routes=routes or EVERYWHERE)
+
+
+def _fate(meaning: str, change: Callable[[VideoJob], None]) -> Fault:
+    return Fault(meaning, _job_fault(change), is_late=True, routes=("create",))
+
+
+FAULTS: Mapping[str, Fault] = {
+    # Nothing is done: the codes of the seed, and others seen.
+    "401": _early("401 key not accepted", _refusal(Trouble(401, "Invalid signature"))),
+    "402": _early("402 payment required", _refusal(Trouble(402, "Payment required"))),
+    "403": _early("403 insufficient balance", _refusal(BALANCE)),
+    "404": _early("404 not found", _refusal(Trouble(404, "Not found", "invalid_request_error"))),
+    "409": _early("409 conflict", _refusal(Trouble(409, "Conflict", "invalid_request_error"))),
+    "429": _early("429 with Retry-After", _refusal(BUSY)),
+    "500": _early("500 as JSON", _refusal(BROKEN)),
+    "503": _early("503 overloaded", _refusal(Trouble(503, "Service unavailable, try again later"))),
+    "502-html": _early("502 as a page of HTML", _says(502, HTML, HTML_HEADERS)),
+    "400-policy": _early("400 moderation", _refusal(MODERATED), "create"),
+    "403-policy": _early("403 moderation", _refusal(replace(MODERATED, status=403)), "create"),
+    "503-policy": _early("503 content policy, as in the seed", _refusal(Trouble(503, POLICY)), "create"),
+    "400-person": _early("400 a person in the picture", _refusal(PERSON), "create"),
+    "cut-early": _early("connection cut, nothing done", _cut),
+    "slow-early": _early("waits, then does it", _slow),
+    "redirect": _early("302 to another path", _redirect(302, _moved)),
+    "redirect-307": _early("307 to another path", _redirect(307, _moved)),
+    "redirect-elsewhere": _early("302 to another origin", _redirect(302, _elsewhere)),
+    "redirect-loop": _early("302 to itself", _redirect(302, lambda moment: moment.exchange.path)),
+    "redirect-private": _early("302 to a private address", _redirect(302, lambda _moment: PRIVATE_URL)),
+    # The request is carried out; the answer suffers.
+    "lost": _late("done, the connection cut without an answer", _cut),
+    "cut": _late("done, the connection cut within the answer", _sent("half")),
+    "500-late": _late("done, but answered 500", _refusal(BROKEN)),
+    "slow": _late("done, answered late", _slow),
+    "drip": _late("answered bit by bit", _sent("drip")),
+    "endless": _late("an answer that never ends", _sent("endless")),
+    "huge": _late("an answer of 100 MB", _sent("huge")),
+    "html": _late("200 with a page of HTML", _says(200, HTML, HTML_HEADERS)),
+    "empty": _late("200 with nothing", _says(200, b"", {})),
+    "not-json": _late("200 with JSON that breaks off", _half_json, *JSON),
+    "json": _late("JSON as 200 video/mp4", _says(200, '{"id": "video_123"}', VIDEO), *FILE),
+    "gzip": _late("packed, with the packed length", _gzip),
+    "gzip-wrong": _late("packed, with the plain length, which never comes", _gzip_wrong),
+    "gzip-false": _late("said to be packed, but plain", _gzip_false),
+    "no-id": _late("the job without its id", _altered(lambda _: {"id": ..., "task_id": ...}), "create", "poll"),
+    "new-id": _late("the job under another id", _altered(lambda m: {"id": f"other-{m.exchange.number}"}), "poll"),
+    "odd-progress": _late("progress of odd kinds, backward too", _odd("progress", ODD_PROGRESS), "poll"),
+    "odd-status": _late("status words nobody documented", _odd("status", ODD_STATUS), "poll"),
+    "no-url": _late("completed without a URL", _with_url(None), "poll"),
+    "dead-url": _late("the URL leads nowhere", _with_url(DEAD_URL), "poll"),
+    "private-url": _late("the URL is a private address", _with_url(PRIVATE_URL), "poll"),
+    # What becomes of the job.
+    "fails": _fate("fails in the render", _doom(RENDER_FAILED)),
+    "moderated": _fate("fails at the check of its output", _doom(MODERATED_LATE)),
+    "slow-job": _fate(f"takes {SLOW_TIMES} times as long", _slow_down),
+    "stuck": _fate("stands at 99 % for ever", _stick),
+    "expired": _fate("the video is gone as soon as it is ready", _expire),
+    "big": _fate("the video is over 10 MiB", _grow),
+}
+
+
+def check_fault(name: str) -> None:
+    """Raises LookupError for a name that no route knows."""
+    route, _, fault = name.partition(":")
+    if fault not in FAULTS or route not in FAULTS[fault].routes:
+        known = ", ".join(f"{each} ({' '.join(FAULTS[each].routes)})" for each in FAULTS)
+        raise LookupError(f"No fault “{name}”. A name is route:fault, of {known}.")

@@ -1,0 +1,146 @@
+"""Reads a create request and refuses what the real API refuses, in its words."""
+
+import base64
+import binascii
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from sandbox.videos.account import Exchange, Part, Trouble
+from sandbox.videos.weather import Weather
+
+FIELDS = ("prompt", "model", "seconds", "size", "input_reference")
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+LONGEST_PROMPT = 32_000
+
+
+class OrderRefusedError(Exception):
+    """The request is not one the API takes; carries the answer."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True)
+class Order:
+    prompt: str
+    model: str
+    seconds: str
+    size: str
+    picture: bytes | None
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        return pixels(self.size)
+
+
+def pixels(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
+def read_order(exchange: Exchange, weather: Weather, *, strict: bool) -> Order:
+    """The order in a request; raises OrderRefusedError with the first thing wrong with it."""
+    fields = _fields(exchange)
+    unknown = sorted(fields.keys() - FIELDS)
+    if strict and unknown:
+        raise _refusal(f"Unknown parameter: '{unknown[0]}'.", "unknown_parameter", unknown[0], status=422)
+    prompt = _text(fields, "prompt", None)
+    if not 1 <= len(prompt) <= LONGEST_PROMPT:
+        raise _refusal(f"Invalid 'prompt': expected 1 to {LONGEST_PROMPT} characters.", "invalid_value", "prompt")
+    model = _one_of("model", _text(fields, "model", next(iter(weather.models))), weather.models)
+    seconds = _one_of("seconds", _text(fields, "seconds", weather.seconds[0]), weather.seconds)
+    size = _one_of("size", _text(fields, "size", weather.models[model][0]), weather.models[model])
+    return Order(prompt, model, seconds, size, _picture(fields.get("input_reference"), size, exchange))
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    if exchange.parts:
+        return _form_fields(exchange.parts)
+    try:
+        body = json.loads(exchange.body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise _refusal("We could not parse the body of your request.", None, None)
+    return body
+
+
+def _form_fields(parts: Iterable[Part]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for part in parts:
+        if part.name in fields:
+            raise _refusal(f"Duplicate parameter: '{part.name}'.", "duplicate_parameter", part.name)
+        try:
+            fields[part.name] = part if part.filename is not None else part.body.decode()
+        except UnicodeDecodeError:
+            raise _refusal(f"Invalid '{part.name}': not UTF-8.", "invalid_value", part.name) from None
+    return fields
+
+
+def _text(fields: dict[str, Any], name: str, default: str | None) -> str:
+    value = fields.get(name, default)
+    if value is None:
+        raise _refusal(f"Missing required parameter: '{name}'.", "missing_required_parameter", name)
+    if not isinstance(value, str):
+        kinds = {Part: "a file", int: "an integer", float: "a number", bool: "a boolean", dict: "an object"}
+        got = kinds.get(type(value), "an array")
+        expected = "one of '4', '8', or '12'" if name == "seconds" else "a string"
+        raise _refusal(f"Invalid type for '{name}': expected {expected}, but got {got} instead.", "invalid_type", name)
+    return value
+
+
+def _one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    if value not in allowed:
+        *most, last = (f"'{word}'" for word in allowed)
+        listed = f"{', '.join(most)} and {last}" if most else last
+        raise _refusal(f"Invalid value: '{value}'. Supported values are: {listed}.", "invalid_value", name)
+    return value
+
+
+def _picture(reference: Any, size: str, exchange: Exchange) -> bytes | None:
+    if reference is None:
+        return None
+    if isinstance(reference, Part):
+        mime, picture = (reference.content_type or "").partition(";")[0].strip().lower(), reference.body
+    else:
+        mime, picture = _data_url(reference, expected="a file" if exchange.parts else "an object")
+    if mime not in IMAGE_TYPES:
+        raise _refusal(
+            f"Invalid file 'input_reference': unsupported mimetype ('{mime}'). "
+            "Supported file formats are 'image/jpeg', 'image/png', and 'image/webp'.",
+            "unsupported_file_mimetype", "input_reference",
+        )  # fmt: skip
+    if _dimensions(picture) != pixels(size):
+        raise _refusal("Inpaint image must match the requested width and height", None, None)
+    return picture
+
+
+def _data_url(reference: Any, expected: str) -> tuple[str, bytes]:
+    if not isinstance(reference, dict):
+        raise _refusal(
+            f"Invalid type for 'input_reference': expected {expected}, but got a string instead.",
+            "invalid_type", "input_reference",
+        )  # fmt: skip
+    head, _, body = str(reference.get("image_url")).partition(";base64,")
+    try:
+        return head.removeprefix("data:"), base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise _refusal("Invalid 'input_reference.image_url'.", "invalid_value", "input_reference") from None
+
+
+def _dimensions(picture: bytes) -> tuple[int, int]:
+    try:
+        with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG", "WEBP")) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _refusal("Invalid image file.", "invalid_image_file", "input_reference") from None
+
+
+def _refusal(message: str, code: str | None, param: str | None, *, status: int = 400) -> OrderRefusedError:
+    return OrderRefusedError(Trouble(status, message, "invalid_request_error", code, param))

@@ -1,0 +1,248 @@
+"""The same job and the same errors as each family of servers words them, after their sources.
+
+gptproto follows the seed page, openai the published contract; the others `facts/videos-api.md` §2.
+"""
+
+import base64
+import json
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sandbox.videos.account import Answer, Status, Trouble, VideoJob
+
+Body = dict[str, Any]
+
+OPENAI_WORDS: dict[Status, str] = {s: s for s in ("queued", "in_progress", "completed", "failed")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How one family answers; a job's body is made from it and the URL of its video, "" before the end."""
+
+    name: str
+    body: Callable[[VideoJob, str], Body]
+    error: Callable[[Trouble], Any]
+    new_id: Callable[[], str] = field(default=lambda: f"video_{secrets.token_hex(16)}")
+    poll_id: Callable[[str], str] = field(default=lambda job_id: job_id)
+    words: Mapping[Status, str] = field(default_factory=lambda: OPENAI_WORDS)
+    created_status: int = 200
+    created: Callable[[VideoJob], Body] | None = None  # where the create answer is another than the job
+    failed_status: int = 200  # of a poll that finds the job failed
+    wrapped: bool = False  # the job stands inside "data"
+    early: Callable[[VideoJob], Answer | Trouble]  # from /content before the end
+    unknown: Trouble = field(default_factory=lambda: Trouble(404, "Video not found", "invalid_request_error"))
+    strict: bool = False  # an unknown field is refused
+    lists: bool = True
+    deletes: Literal["ended", "any", "no"] = "ended"
+    gzips: bool = False  # the video too, for those who accept it
+
+
+def _times(job: VideoJob) -> tuple[int, int | None, int | None]:
+    return (
+        int(job.created_at),
+        None if job.completed_at is None else int(job.completed_at),
+        None if job.status != "completed" or job.expires_at is None else int(job.expires_at),
+    )
+
+
+def _base(job: VideoJob) -> Body:
+    created_at, completed_at, expires_at = _times(job)
+    return {
+        "id": job.id, "object": "video", "model": job.model, "status": job.status, "progress": job.progress,
+        "created_at": created_at, "completed_at": completed_at, "expires_at": expires_at,
+        "size": job.size, "seconds": job.seconds, "prompt": job.prompt, "remixed_from_video_id": None,
+        "error": job.error and {"code": job.error.code or "server_error", "message": job.error.message},
+    }  # fmt: skip
+
+
+def _without_nulls(body: Body) -> Body:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _gptproto(job: VideoJob, url: str) -> Body:
+    """The seed's sample, name for name: times are strings, the URL comes with the end."""
+    body = _without_nulls(_base(job)) | ({"soraVideoUrl": url} if url else {})
+    del body["prompt"]
+    return {name: str(value) if name.endswith("_at") else value for name, value in body.items()}
+
+
+def _gptproto_early(job: VideoJob) -> Answer:
+    """The seed's sample of /content is a queued job, with whole-numbered time and a quality."""
+    names = ("id", "object", "model", "status", "progress", "created_at", "size", "seconds")
+    return Answer(200, {name: _base(job)[name] for name in names} | {"quality": "standard"})
+
+
+def _gptproto_error(trouble: Trouble) -> Body:
+    """What it passes through is OpenAI's error object; its own has the status as text for a type."""
+    if trouble.kind:
+        return _openai_error(trouble)
+    return {"error": {"message": trouble.message, "type": str(trouble.status)}}
+
+
+def _openai(job: VideoJob, _url: str) -> Body:
+    return _base(job)
+
+
+def _openai_error(trouble: Trouble) -> Body:
+    kind = trouble.kind or ("server_error" if trouble.status >= 500 else "invalid_request_error")
+    return {"error": {"message": trouble.message, "type": kind, "param": trouble.param, "code": trouble.code}}
+
+
+def _litellm_id() -> str:
+    inner = f"litellm:custom_llm_provider:openai;model_id:sora;video_id:video_{secrets.token_hex(16)}"
+    return "video_" + base64.b64encode(inner.encode()).decode()
+
+
+def _litellm_poll_id(job_id: str) -> str:
+    """The id a poll shows leads to another upstream: it is of no use (BerriAI/litellm#33423)."""
+    inner = base64.b64decode(job_id.removeprefix("video_")).replace(b"model_id:sora;", b"model_id:;")
+    return "video_" + base64.b64encode(inner).decode()
+
+
+def _litellm_error(trouble: Trouble) -> Body:
+    inner = json.dumps(_openai_error(trouble))
+    names = {400: "BadRequestError", 401: "AuthenticationError", 429: "RateLimitError"}
+    message = f"litellm.{names.get(trouble.status, 'APIError')}: OpenAIException - {inner}"
+    return {"error": {"message": message, "type": None, "param": None, "code": str(trouble.status)}}
+
+
+def _vllm_omni(job: VideoJob, _url: str) -> Body:
+    done = job.status == "completed"
+    error = job.error and {"code": job.error.status, "message": job.error.message}
+    return _base(job) | {
+        "progress": 100 if done else 0, "quality": "default", "media_type": "video/mp4", "error": error,
+        "file_name": f"{job.id}.mp4" if done else None, "inference_time_s": 5.25 if done else None,
+    }  # fmt: skip
+
+
+def _vllm_error(trouble: Trouble) -> Body:
+    kinds = {400: "BadRequestError", 401: "Unauthorized", 404: "NotFoundError"}
+    kind = kinds.get(trouble.status, "InternalServerError")
+    return {"error": {"message": trouble.message, "type": kind, "param": None, "code": trouble.status}}
+
+
+def _vllm_early(job: VideoJob) -> Trouble:
+    if job.error:
+        return Trouble(422, job.error.message)
+    return Trouble(404, "Video generation is still in progress")
+
+
+def _sglang(job: VideoJob, _url: str) -> Body:
+    body = _base(job) | {
+        "quality": "standard", "url": None, "error": job.error and {"message": job.error.message},
+        "file_path": f"outputs/{job.id}.mp4" if job.status == "completed" else None,
+    }  # fmt: skip
+    del body["prompt"]
+    return body
+
+
+def _tensorrt(job: VideoJob, _url: str) -> Body:
+    body = _base(job) | {"progress": None, "duration": float(job.seconds), "fps": 24}
+    body["error"] = job.error and job.error.message
+    del body["seconds"], body["remixed_from_video_id"]
+    return body
+
+
+def _tensorrt_error(trouble: Trouble) -> Body:
+    kind = {404: "NotFoundError", 500: "InternalServerError"}.get(trouble.status, "BadRequestError")
+    return {
+        "object": "error",
+        "message": trouble.message,
+        "type": kind,
+        "param": None,
+        "code": trouble.status,
+    }
+
+
+def _new_api(job: VideoJob, url: str) -> Body:
+    body = _without_nulls(_base(job)) | {"task_id": job.id, "progress": f"{job.progress}%"}
+    body["created_at"] *= 1000  # milliseconds in its own sample
+    del body["prompt"]
+    return body | ({"metadata": {"url": url}} if url else {})
+
+
+def _new_api_error(trouble: Trouble) -> Body:
+    return {"code": trouble.code or "invalid_request", "message": trouble.message, "data": None}
+
+
+def _new_api_task(job: VideoJob, url: str) -> Body:
+    return {
+        "task_id": job.id, "status": job.status, "progress": f"{job.progress}%",
+        "submit_time": int(job.created_at), "result_url": url,
+        "fail_reason": job.error.message if job.error else "",
+    }  # fmt: skip
+
+
+def _bifrost(job: VideoJob, url: str) -> Body:
+    videos = [{"type": "url", "url": url, "content_type": "video/mp4"}] if url else None
+    body = _base(job) | {"progress": float(job.progress), "videos": videos}
+    return _without_nulls(body) | {"extra_fields": {"request_type": "video_retrieve", "provider": "openai"}}
+
+
+def _bifrost_error(trouble: Trouble) -> Body:
+    inner = _openai_error(trouble)["error"]
+    return {"is_bifrost_error": False, "status_code": trouble.status, "error": inner, "extra_fields": {}}
+
+
+def _detail(trouble: Trouble) -> Body:
+    return {"detail": trouble.message}
+
+
+def _not_ready(status: int, message: str) -> Callable[[VideoJob], Trouble]:
+    return lambda job: Trouble(status, message.format(id=job.id, status=job.status), "invalid_request_error")
+
+
+UNKNOWN_TASK = Trouble(400, "task_not_exist", "invalid_request_error", "task_not_exist")
+TASK_EARLY = _not_ready(400, "Task is not completed yet, current status: {status}")
+
+_ALL = (
+    Shape(name="gptproto", body=_gptproto, error=_gptproto_error, early=_gptproto_early),
+    Shape(
+        name="openai", body=_openai, error=_openai_error,
+        early=_not_ready(404, "Video is not ready yet, use GET /v1/videos/{{video_id}} to check status"),
+    ),
+    Shape(
+        name="litellm", body=_openai, error=_litellm_error, new_id=_litellm_id, poll_id=_litellm_poll_id,
+        early=lambda job: Answer(200, json.dumps(_base(job)), {"Content-Type": "video/mp4"}),
+        unknown=Trouble(500, "Connection error.", "server_error"), lists=False, deletes="no", gzips=True,
+    ),
+    Shape(
+        name="vllm-omni", body=_vllm_omni, error=_vllm_error, early=_vllm_early, failed_status=422,
+        new_id=lambda: f"video_gen_{uuid.uuid4().hex}", deletes="any",
+    ),
+    Shape(
+        name="sglang", body=_sglang, error=_detail, new_id=lambda: str(uuid.uuid4()), deletes="any",
+        early=_not_ready(404, "Generation is still in-progress"),
+    ),
+    Shape(
+        name="tensorrt-llm", body=_tensorrt, error=_tensorrt_error, created_status=202, strict=True,
+        deletes="any", words=OPENAI_WORDS | {"in_progress": "generating"},
+        early=_not_ready(400, "Video {id} is not ready (status: {status})"),
+    ),
+    Shape(
+        name="new-api", body=_new_api, error=_new_api_error, new_id=lambda: f"task_{secrets.token_hex(16)}",
+        early=TASK_EARLY, unknown=UNKNOWN_TASK, lists=False, deletes="no",
+    ),
+    Shape(
+        name="new-api-task", body=_new_api_task, error=_new_api_error, wrapped=True,
+        new_id=lambda: f"task_{secrets.token_hex(16)}", created=lambda job: {"task_id": job.id},
+        words={"queued": "NOT_START", "in_progress": "RUNNING", "completed": "SUCCESS", "failed": "FAILURE"},
+        early=TASK_EARLY, unknown=UNKNOWN_TASK, lists=False, deletes="no",
+    ),
+    Shape(
+        name="bifrost", body=_bifrost, error=_bifrost_error,
+        new_id=lambda: f"video_{secrets.token_hex(16)}:openai",
+        early=_not_ready(400, "video is not ready, current status: {status}"),
+    ),
+)  # fmt: skip
+SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _ALL}
+
+
+def job_body(shape: Shape, job: VideoJob, url: str, words: Mapping[str, str]) -> Body:
+    """The body that shows a job; `words` replaces status words over the shape's own."""
+    body = shape.body(job, url)
+    body["status"] = words.get(job.status, shape.words[job.status])
+    return {"code": "success", "message": "", "data": body} if shape.wrapped else body
