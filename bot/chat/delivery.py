@@ -57,9 +57,7 @@ class DiscordChat:
             if fate_of(error) in (Fate.ROUTE_DEAD, Fate.REMOVED):
                 return None
             raise ChatUnavailable(f"GET @original: {error}") from error
-        if key_of(message) != job.key:
-            return None
-        return FoundCard(MessageId(message.id), message.flags.ephemeral)
+        return FoundCard(MessageId(message.id), message.flags.ephemeral, is_ours=key_of(message) == job.key)
 
     async def fetch_picture(self, job: Job) -> bytes:
         """Streams the attachment, never more than Discord said it has."""

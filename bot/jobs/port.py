@@ -12,10 +12,11 @@ from bot.models import Job, MessageId
 
 @dataclass(frozen=True, slots=True)
 class FoundCard:
-    """The answer in the chat is ours."""
+    """The answer that stands in the chat; it may be another bot's, with the same token."""
 
     message: MessageId
     ephemeral: bool
+    is_ours: bool
 
 
 class Delivery(enum.Enum):
@@ -30,7 +31,7 @@ class Chat(Protocol):
     """Where cards are shown. Calls that say so wait out passing trouble by themselves; cancelling them is safe."""
 
     async def find_card(self, job: Job) -> FoundCard | None:
-        """Looks whether the answer to the job's interaction is its card; None when it is not, or never can be.
+        """The answer to the job's interaction; None where there is none, or none can be seen any more.
 
         Raises ChatUnavailable.
         """

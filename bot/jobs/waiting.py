@@ -62,6 +62,8 @@ async def _place(desk: Desk, job: Job) -> Job | None:
         except ChatUnavailable as error:
             log.warning("job=%s card not found out yet: %s", job.id, error)
         else:
+            if found is not None and not found.is_ours:
+                return None
             if found is not None:
                 seen_at = desk.clock.now() if found.ephemeral else None
                 return await desk.persist(jobs.place_card(job.id, found.message, ephemeral_at=seen_at))

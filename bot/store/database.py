@@ -8,7 +8,7 @@ a savepoint of its own; their callers are answered after the COMMIT. So nothing 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import sqlite3
 import time
 from collections import deque
@@ -18,10 +18,8 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import aiosqlite
 
-from bot.errors import BotError, StoreInUse, StoreUnavailable, StoreUnusable
+from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.migrations import migrate
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -75,7 +73,7 @@ class _Waiting(Generic[T]):
         connection.execute("SAVEPOINT unit")
         try:
             self.value = self.unit(Tx(connection))
-        except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is
+        except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
             self.error = error
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO unit")
@@ -87,14 +85,12 @@ class _Waiting(Generic[T]):
             return
         if self.error is None:
             self.answer.set_result(self.value)  # type: ignore[arg-type]  # T, once run() has gone through
-        elif isinstance(self.error, BotError):
+        elif isinstance(self.error, Exception) and not isinstance(self.error, sqlite3.Error | StopIteration):
             self.answer.set_exception(self.error)
-        elif isinstance(self.error, sqlite3.Error):
-            unavailable = StoreUnavailable(f"the database refused: {self.error}")
+        else:  # the database's own words, or what no future may carry
+            unavailable = StoreUnavailable(f"the database refused: {self.error!r}")
             unavailable.__cause__ = self.error
             self.answer.set_exception(unavailable)
-        else:
-            self.answer.set_exception(self.error)
 
 
 class Units(sqlite3.Connection):
@@ -117,17 +113,19 @@ class Units(sqlite3.Connection):
         if not batch:
             return
         try:
+            if self.in_transaction:  # the last ROLLBACK failed
+                self.execute("ROLLBACK")
             self.execute(self.begin)
             for entry in batch:
                 entry.run(self)
                 if not self.in_transaction:  # disk full, I/O error: SQLite has rolled all of it back
-                    raise entry.error or sqlite3.OperationalError("transaction lost")  # noqa: TRY301
+                    raise sqlite3.OperationalError(f"transaction lost: {entry.error}") from entry.error  # noqa: TRY301
             self.commit_now()
         except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
-            if self.in_transaction:
-                self.execute("ROLLBACK")
             for entry in batch:
                 entry.error = error
+            with contextlib.suppress(sqlite3.Error):
+                self.execute("ROLLBACK")
         self.done.extend(batch)
 
     def commit_now(self) -> None:
@@ -189,10 +187,10 @@ def _mark_seen(answer: asyncio.Future[Any]) -> None:
 class Store:
     """The database, open and held by this process. Close it, or the process hangs on its threads."""
 
-    def __init__(self, lock: sqlite3.Connection, writer: _Pump, reader: _Pump) -> None:
-        self._lock = lock
+    def __init__(self, writer: _Pump, reader: _Pump, stack: contextlib.AsyncExitStack) -> None:
         self._writer = writer
         self._reader = reader
+        self._stack = stack
 
     @classmethod
     async def open(cls, path: Path, *, writer: Callable[..., Writer] = Writer) -> Self:
@@ -200,19 +198,17 @@ class Store:
 
         Raises StoreInUse, StoreUnusable, StoreUnavailable. `writer` makes the writing connection.
         """
-        lock = await asyncio.to_thread(_prepare, path)
-        pumps: list[_Pump] = []
-        try:
-            for factory in (writer, Reader):
-                pumps.append(await _connect(path, factory))  # noqa: PERF401 - the first must be closed if the second fails
-        except BaseException as error:
-            for pump in pumps:
-                await pump.close()
-            lock.close()
-            if isinstance(error, sqlite3.Error):
+        async with contextlib.AsyncExitStack() as stack:
+            lock = await asyncio.to_thread(_prepare, path)
+            stack.callback(lock.close)
+            try:
+                writing = await _connect(path, writer)
+                stack.push_async_callback(writing.close)
+                reading = await _connect(path, Reader)
+                stack.push_async_callback(reading.close)
+            except sqlite3.Error as error:
                 raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
-            raise
-        return cls(lock, pumps[0], pumps[1])
+            return cls(writing, reading, stack.pop_all())
 
     async def write(self, unit: Unit[T], *, start_within_s: float | None = None) -> T:
         """Runs `unit` in the next batch and returns what it returned, once committed.
@@ -228,10 +224,13 @@ class Store:
         return await self._reader.submit(unit, None)
 
     async def close(self) -> None:
-        """Finishes what waits, then closes and unlocks."""
-        await self._reader.close()
-        await self._writer.close()
-        self._lock.close()
+        """Finishes what waits, then closes and unlocks; a caller that is cancelled waits for that all the same."""
+        closing = asyncio.create_task(self._stack.aclose())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
 
 
 async def _connect(path: Path, factory: Callable[..., Units]) -> _Pump:

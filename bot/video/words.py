@@ -22,6 +22,7 @@ _ERROR_NAMES = (
     "failure_reason",
     "reason",
 )
+_MAX_DEPTH = 6
 _SECRETS = re.compile(r"\bsk-[\w-]{6,}|(?i:\bbearer\s+)[^\s\"',}]+")
 
 
@@ -71,7 +72,7 @@ def embedded(text: str) -> Iterator[Any]:
 
 
 def _error_words(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > 4:
+    if depth > _MAX_DEPTH:
         return
     if isinstance(value, dict):
         for name in _ERROR_NAMES:

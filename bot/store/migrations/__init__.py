@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -15,28 +17,41 @@ def scripts() -> list[tuple[int, str]]:
     return sorted((int(entry.name.partition("_")[0]), entry.read_text("utf-8")) for entry in found)
 
 
-def migrate(path: Path) -> None:
-    """Applies what is missing. Raises StoreUnusable for a foreign or newer database, sqlite3.Error for a broken one."""
-    known = scripts()
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "schema_versions" not in tables:
-            raise StoreUnusable(f"{path} belongs to another program; name another file in DATABASE_URL")
-        version = 0
-        if tables:
-            (version,) = connection.execute("SELECT MAX(version) FROM schema_versions").fetchone()
-        newest = known[-1][0]
-        if version > newest:
-            raise StoreUnusable(
-                f"{path} was written by a newer version of this bot (schema {version}, this one knows {newest}); "
-                "run that version or a newer one"
-            )
+def migrate(path: Path, known: Sequence[tuple[int, str]] | None = None) -> None:
+    """Applies what is missing of `known`, by default `scripts()`.
+
+    Raises StoreUnusable for a foreign or newer database, sqlite3.Error for a broken one; neither is changed.
+    """
+    known = scripts() if known is None else known
+    version, newest = _version(path), known[-1][0]
+    if version > newest:
+        raise StoreUnusable(
+            f"{path} was written by a newer version of this bot (schema {version}, this one knows {newest}); "
+            "run that version or a newer one"
+        )
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # closing rolls back an unfinished script
         connection.execute("PRAGMA journal_mode = WAL")
         for number, script in known:
             if number > version:
                 connection.executescript(
                     f"BEGIN IMMEDIATE;\n{script}\nINSERT INTO schema_versions VALUES ({number});\nCOMMIT;"
                 )
-    finally:
-        connection.close()  # an unfinished script is rolled back with it
+
+
+def _version(path: Path) -> int:
+    """The schema's version, 0 for a new database. Raises StoreUnusable for one of another program.
+
+    Opened for reading alone: closing after more would fold another program's write-ahead log into its file.
+    """
+    if not path.exists():
+        return 0
+    torn = path.with_name(path.name + "-journal").exists()  # a crash while the file was made: must be rolled back
+    address = f"{path.absolute().as_uri()}?mode={'rw' if torn else 'ro'}"
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+        if connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone() is None:
+            return 0
+        if ("version",) in connection.execute("SELECT name FROM pragma_table_info('schema_versions')").fetchall():
+            (version,) = connection.execute("SELECT MAX(version) FROM schema_versions").fetchone()
+            if isinstance(version, int):
+                return version
+    raise StoreUnusable(f"{path} belongs to another program; name another file in DATABASE_URL")

@@ -1,0 +1,128 @@
+"""A town with fast settings, and what every whole-path test asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from PIL import Image
+
+from sandbox.discord.cdn import Upload
+from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.server import LocalDiscord
+from sandbox.discord.world import Channel, Person
+from sandbox.process import BOT
+from sandbox.town import Town
+from sandbox.videos.render import tiny_mp4
+from sandbox.videos.server import LocalVideos
+from sandbox.videos.weather import Weather
+
+FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05"}
+DONE = "Here is your clip"
+OVER = (DONE, "No video", "Your clip is ready", "Cancelled")
+CRASHING_BOT = (str(Path(__file__).with_name("crashing_bot.py")),)
+
+
+class Stage(Town):
+    """A town whose renders take a tenth of a second, seen through its members and its books."""
+
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = BOT, render_s: float | None = 0.1
+    ) -> None:
+        videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=render_s))
+        super().__init__(
+            settings={**FAST, **(settings or {})}, discord=LocalDiscord(), videos=videos, arguments=arguments
+        )
+
+    @property
+    def mia(self) -> Person:
+        return self.discord.world.people["mia"]
+
+    @property
+    def admin(self) -> Person:
+        return self.discord.world.people["admin"]
+
+    async def animate(
+        self,
+        person: Person | None = None,
+        *,
+        channel: Channel | None = None,
+        picture: bytes | None = None,
+        **options: object,
+    ) -> Interaction:
+        """The person uses /animate; the command is on its way when this returns."""
+        return await self.discord.invoke(
+            person or self.mia,
+            "animate",
+            channel=channel,
+            **{
+                "image": Upload("cat.png", picture or png(), "image/png"),
+                "prompt": "puts on a hat",
+                **options,  # type: ignore[dict-item]  # the door checks them against the declaration
+            },
+        )
+
+    async def reply(self, person: Person, command: str, **options: object) -> str:
+        """What the person reads as the answer to a command."""
+        asked = await self.discord.invoke(person, command, **options)  # type: ignore[arg-type]  # checked at the door
+        message = await asked.answer()
+        assert message is not None
+        return message.text()
+
+    async def until(self, message: Message, *words: str, within_s: float = 20) -> str:
+        """Waits until the message says one of these words; its text."""
+        await self.discord.wait_for(
+            lambda: any(word in message.text() for word in words), within_s, f"one of {words} in {message.text()!r}"
+        )
+        return message.text()
+
+    async def over(self, interaction: Interaction, within_s: float = 20) -> Message:
+        """Waits until the interaction's card says how it ended."""
+        await self.discord.wait_for(lambda: interaction.message is not None, within_s, "a card")
+        message = interaction.message
+        assert message is not None
+        await self.until(message, *OVER, within_s=within_s)
+        return message
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Straight from the bot's database file."""
+        return self.rows_of(self.database, sql)
+
+    def rows_of(self, database: Path, sql: str) -> list[tuple[object, ...]]:
+        """Straight from a database file."""
+        with closing(sqlite3.connect(database, timeout=5)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def states(self) -> list[str]:
+        """Every job's state, oldest first."""
+        return [str(state) for (state,) in self.rows("SELECT state FROM jobs ORDER BY id")]
+
+    async def settled(self, within_s: float = 20) -> None:
+        """Waits until every job has ended and its card says so."""
+        await self.booked(self._is_settled, within_s)
+
+    async def booked(self, predicate: Callable[[], bool], within_s: float = 20) -> None:
+        """Looks into the database file, which tells nobody when it changes, until the predicate holds."""
+        deadline = time.monotonic() + within_s
+        while not predicate():
+            assert time.monotonic() < deadline, f"not within {within_s} s: {predicate.__name__}; {self.states()}"
+            await asyncio.sleep(0.02)
+
+    def _is_settled(self) -> bool:
+        open_jobs = self.rows(
+            "SELECT 1 FROM jobs JOIN cards ON cards.job = jobs.id WHERE finished_at IS NULL"
+            " OR state IN ('waiting', 'submitting', 'rendering', 'delivering')"
+        )
+        return not open_jobs
+
+
+def png(width: int = 90, height: int = 160) -> bytes:
+    """A small picture."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 120, 40)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,151 @@
+"""kill -9 after every commit, and before, inside and after every request of the path; then a new start.
+
+Whatever the moment: each job ends once, none is paid twice, the card in the channel is finished, the books are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from sandbox.discord.record import CUT as DISCORD_CUT
+from sandbox.videos.account import CUT as VIDEOS_CUT
+from tests.e2e.conftest import Build
+from tests.e2e.stage import CRASHING_BOT, OVER, Stage
+
+COMMITS = {
+    1: "commands synced",
+    2: "reserved",
+    3: "card known",
+    4: "size known",
+    5: "submitting",
+    6: "rendering",
+    7: "delivering",
+    8: "delivered",
+}
+PHASES = ("before", "inside", "after")
+DISCORD_REQUESTS = {
+    "callback": ("POST", "/interactions/{interaction_id}/{interaction_token}/callback"),
+    "picture": ("GET", "cdn"),
+    "edit": ("PATCH", "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"),
+    "delivering-edit": ("PATCH", "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"),
+}
+VIDEO_REQUESTS = ("settle", "create", "poll", "last-poll", "file")
+
+
+async def _killed(stage: Stage) -> None:
+    assert stage.bot is not None
+    assert await stage.bot.wait() == -9
+
+
+async def _restart_and_settle(stage: Stage, expected: set[str]) -> None:
+    """The second start; every promise is checked here."""
+    await stage.start_bot()
+    await stage.settled()
+    assert len(stage.videos.jobs) <= 1
+    states = stage.states()
+    assert len(states) <= 1
+    assert set(states) <= expected
+    public = stage.discord.messages(stage.discord.world.general)
+    assert len(public) == sum(state not in {"cancelled"} for state in states)
+    for message in public:
+        assert any(word in message.text() for word in OVER), message.text()
+    refunds = stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'")
+    assert refunds == [(sum(state in {"cancelled", "unknown"} for state in states),)]
+    if "delivered" in states:
+        (job,) = stage.videos.jobs.values()
+        assert [file.data for file in public[0].media] == [job.video]
+
+
+@pytest.mark.parametrize("commit", COMMITS, ids=[name.replace(" ", "-") for name in COMMITS.values()])
+async def test_killed_after_a_commit(build: Build, commit: int) -> None:
+    stage = await build({"CRASH_AFTER_COMMIT": str(commit)}, arguments=CRASHING_BOT, start=False)
+    await stage.start_bot(wait=commit > 1)
+    if commit > 1:
+        await stage.animate()
+    await _killed(stage)
+
+    stage.use({"CRASH_AFTER_COMMIT": "0"})
+    expected = {2: {"cancelled"}, 5: {"unknown"}}.get(commit, {"delivered"})
+    await _restart_and_settle(stage, expected)
+
+
+async def test_the_path_has_no_other_commits(build: Build) -> None:
+    stage = await build({"CRASH_AFTER_COMMIT": str(len(COMMITS) + 1)}, arguments=CRASHING_BOT)
+
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    assert stage.bot is not None
+    assert stage.bot.is_running
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", DISCORD_REQUESTS)
+async def test_killed_at_a_request_to_discord(build: Build, name: str, phase: str) -> None:
+    stage = await build()
+
+    def is_it(exchange: Any) -> bool:
+        method, route = DISCORD_REQUESTS[name]
+        if name == "picture":
+            return exchange.part == "cdn" and "ephemeral" in exchange.path
+        uploads = bool(exchange.files)
+        return (exchange.method, exchange.route) == (method, route) and uploads == (name == "delivering-edit")
+
+    stage.discord.on_exchange(_killer(stage, is_it, phase, DISCORD_CUT))
+    await stage.animate()
+    await _killed(stage)
+
+    expected = {"cancelled"} if (name, phase) == ("callback", "before") else {"delivered"}
+    if name == "edit":  # the first edit says that the picture is being handed over
+        expected |= {"unknown"}
+    await _restart_and_settle(stage, expected)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", VIDEO_REQUESTS)
+async def test_killed_at_a_request_to_the_provider(build: Build, name: str, phase: str) -> None:
+    stage = await build()
+
+    def is_it(exchange: Any) -> bool:
+        match name:
+            case "settle":
+                return exchange.route == "poll" and not stage.videos.jobs
+            case "create":
+                return bool(exchange.route == "create")
+            case "poll":
+                return exchange.route == "poll" and bool(stage.videos.jobs)
+            case "last-poll":
+                return exchange.route == "poll" and any(job.is_over for job in stage.videos.jobs.values())
+            case _:
+                return exchange.route in {"file", "content"}
+
+    stage.videos.on_exchange(_killer(stage, is_it, phase, VIDEOS_CUT))
+    await stage.animate()
+    await _killed(stage)
+
+    sent = name == "create" or name == "settle"
+    await _restart_and_settle(stage, {"unknown", "delivered"} if sent else {"delivered"})
+    if name == "create" and phase != "after":
+        assert stage.states() == ["unknown"]
+
+
+def _killer(
+    stage: Stage, is_it: Callable[[Any], bool], phase: str, cut: object
+) -> Callable[[Any, Any], Awaitable[Any]]:
+    """Kills the bot once, at that phase of the first request that is it; `before` means it never arrived."""
+    struck = False
+
+    async def hook(now: str, exchange: Any) -> object:
+        nonlocal struck
+        if struck or now != phase or not is_it(exchange):
+            return None
+        struck = True
+        assert stage.bot is not None
+        stage.bot.kill()
+        await stage.bot.wait()
+        return cut if phase == "before" else None
+
+    return hook

@@ -1,0 +1,139 @@
+"""The main job, end to end: the bot as a process between a local Discord and a local /v1/videos."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage, png
+
+
+async def test_a_picture_and_a_prompt_become_a_posted_video(stage: Stage) -> None:
+    asked = await stage.animate()
+    card = await stage.over(asked)
+
+    (job,) = stage.videos.jobs.values()
+    assert (job.model, job.seconds, job.size, job.prompt) == ("sora-2", "4", "720x1280", "puts on a hat")
+    assert [file.data for file in card.media] == [job.video]
+    assert DONE in card.text()
+    assert "soraVideoUrl" not in card.text()
+    assert stage.videos.video_url(job) in card.text()
+    assert not card.is_ephemeral
+    await stage.settled()
+    assert stage.states() == ["delivered"]
+    assert stage.rows("SELECT token FROM cards") == [(None,)]
+
+
+async def test_the_card_tells_how_far_it_is(build: Build) -> None:
+    stage = await build(render_s=None)
+    asked = await stage.animate()
+    card = await asked.answer()
+    assert card is not None
+    await stage.until(card, "Rendering")
+    (job,) = stage.videos.jobs.values()
+
+    stage.videos.advance(job.id, 42)
+    await stage.until(card, "42 %")
+    stage.videos.finish(job.id)
+
+    await stage.over(asked)
+    key = stage.rows("SELECT key FROM jobs")[0][0]
+    assert all(f"clip `{key}`" in card.text(revision) for revision in range(len(card.revisions)))
+
+
+async def test_an_upright_phone_photo_goes_out_upright_and_without_exif(stage: Stage) -> None:
+    photo = Image.new("RGB", (4000, 3000), (20, 90, 160))
+    photo.paste((250, 250, 250), (0, 0, 4000, 1000))  # the right side, once turned upright
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", exif=exif)
+
+    await stage.over(await stage.animate(picture=buffer.getvalue()))
+
+    (job,) = stage.videos.jobs.values()
+    assert job.picture is not None
+    sent = Image.open(io.BytesIO(job.picture))
+    assert (sent.size, job.size, dict(sent.getexif())) == ((720, 1280), "720x1280", {})
+    assert sent.getpixel((710, 640)) > (200, 200, 200)  # type: ignore[operator]  # RGB
+
+
+async def test_a_wide_picture_goes_out_wide(stage: Stage) -> None:
+    await stage.over(await stage.animate(picture=png(320, 180)))
+
+    (job,) = stage.videos.jobs.values()
+    assert job.size == "1280x720"
+
+
+async def test_all_eighteen_choices_are_sent_as_chosen(build: Build) -> None:
+    stage = await build({"QUOTA_DEFAULT_CREDITS": "100000", "BUDGET_CREDITS": "100000", "MAX_JOBS_PER_USER": "18"})
+    wanted = {
+        (model, str(seconds), size)
+        for model, sizes in (
+            ("sora-2", ("720x1280", "1280x720")),
+            ("sora-2-pro", ("720x1280", "1280x720", "1024x1792", "1792x1024")),
+        )
+        for seconds in (4, 8, 12)
+        for size in sizes
+    }
+    assert len(wanted) == 18
+
+    asked = [await stage.animate(model=m, seconds=int(s), size=z) for m, s, z in sorted(wanted)]
+    for one in asked:
+        assert DONE in (await stage.over(one, within_s=40)).text()
+
+    assert {(job.model, job.seconds, job.size) for job in stage.videos.jobs.values()} == wanted
+
+
+async def test_a_size_that_the_model_lacks_is_refused_privately_before_anything_is_reserved(stage: Stage) -> None:
+    asked = await stage.animate(model="sora-2", size="1792x1024")
+    answer = await asked.answer()
+
+    assert answer is not None
+    assert answer.is_ephemeral
+    assert answer.text() == (
+        "Sora 2 makes 720x1280 and 1280x720, not 1792x1024. For 1792x1024, choose the model Sora 2 Pro."
+    )
+    assert stage.rows("SELECT * FROM ledger") == []
+    assert stage.videos.requests == []
+
+
+async def test_a_member_reads_their_credits_and_an_admin_changes_them(stage: Stage) -> None:
+    before = await stage.reply(stage.mia, "quota")
+    said = await stage.reply(stage.admin, "animate-admin quota set", user=stage.mia, credits=7, per="week")
+    asked = await stage.animate(seconds=8)
+    refused = await asked.answer()
+    after = await stage.reply(stage.mia, "quota")
+    shown = await stage.reply(stage.admin, "animate-admin quota show", user=stage.mia)
+
+    assert before.startswith("**20 credits left** of 20 a day · 0 used today · renews <t:")
+    assert said == f"<@{stage.mia.id}> may now spend 7 credits a week."
+    assert refused is not None
+    assert refused.is_ephemeral
+    assert refused.text() == (
+        "This clip costs 8 credits, and you have 7 left of 7 a week."
+        " That is more than your allowance: choose a shorter or cheaper clip, or ask an admin."
+    )
+    assert after.startswith("**7 credits left** of 7 a week")
+    assert "set for you by an admin" in after
+    assert (
+        f"allowance 7 a week · <t:{int(stage.rows('SELECT at FROM ledger')[0][0]) // 1000}:R> by <@{stage.admin.id}>"
+        in shown
+    )  # type: ignore[call-overload]
+
+
+async def test_a_video_over_the_upload_limit_is_shown_as_a_link_and_kept(build: Build) -> None:
+    stage = await build({"QUOTA_DEFAULT_CREDITS": "20"})
+    asked = await stage.animate(prompt="a whale [big]")
+    card = await stage.over(asked)
+    await stage.settled()
+
+    (job,) = stage.videos.jobs.values()
+    assert "Your clip is ready" in card.text()
+    assert stage.videos.video_url(job) in card.text()
+    assert card.media == []
+    assert stage.states() == ["undelivered"]
+    (kept,) = (stage.folder / "data" / "videos").iterdir()
+    assert kept.read_bytes() == job.video

@@ -1,0 +1,101 @@
+"""The provider as it is on a bad day, through the whole bot: what the member reads, what is paid, what comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage
+
+LOST = (
+    "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
+    " The 4 credits are back."
+)
+
+
+async def test_a_create_whose_answer_is_lost_is_never_sent_again(stage: Stage) -> None:
+    asked = await stage.animate(prompt="[lost]")
+    card = await stage.over(asked)
+    await stage.settled()
+    assert stage.bot is not None
+    await stage.bot.stop()
+    await stage.start_bot()
+    quota = await stage.reply(stage.mia, "quota")
+
+    assert len(stage.videos.jobs) == 1
+    assert stage.videos.creates == 1
+    assert stage.states() == ["unknown"]
+    assert LOST in card.text()
+    assert quota.startswith("**20 credits left**")
+    assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]  # the operator may have paid
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "public", "private"),
+    [
+        (
+            "[moderated]",
+            "failed",
+            "No video came of this one. The 4 credits are back.",
+            "The video service refused your clip under its content rules. Try another picture, or other words in the"
+            " prompt. The 4 credits are back.",
+        ),
+        (
+            "[fail]",
+            "failed",
+            "The video service could not make this video. Please try again, perhaps with another prompt."
+            " The 4 credits are back.",
+            None,
+        ),
+        (
+            "[balance]",
+            "failed",
+            "The video service turned the bot away. Whoever runs the bot has to look at its account."
+            " The 4 credits are back.",
+            None,
+        ),
+    ],
+)
+async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
+    stage: Stage, word: str, state: str, public: str, private: str | None
+) -> None:
+    asked = await stage.animate(prompt=f"a hat {word}")
+    card = await stage.over(asked)
+    await stage.settled()
+
+    assert public in card.text().split("\n")
+    if private is not None:
+        await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
+    assert [message.text() for message in asked.followups] == ([private] if private else [])
+    assert all(message.is_ephemeral for message in asked.followups)
+    assert stage.states() == [state]
+    assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
+
+
+@pytest.mark.parametrize("word", ["[flaky]", "[odd]", "[no-url]", "[private-url]", "[new-id]", "[busy]"])
+async def test_odd_answers_still_end_in_the_video(stage: Stage, word: str) -> None:
+    stage.videos.weather.retry_after = "0"
+    card = await stage.over(await stage.animate(prompt=f"a hat {word}"))
+
+    (job,) = stage.videos.jobs.values()
+    assert DONE in card.text()
+    assert [file.data for file in card.media] == [job.video]
+
+
+async def test_a_create_in_flight_at_sigterm_is_not_lost(build: Build) -> None:
+    stage = await build()
+    stage.videos.weather.slow_seconds = 1.5
+    stage.videos.weather.play("create:slow")
+    asked = await stage.animate()
+    await stage.videos.wait_for(lambda: stage.videos.creates == 1, 10, "the create")
+
+    assert stage.bot is not None
+    stage.bot.terminate()
+    assert await stage.bot.wait(20) == 0
+    assert stage.states() == ["rendering"]
+    await stage.start_bot()
+    await stage.over(asked)
+
+    assert stage.videos.creates == 1
+    await stage.settled()
+    assert stage.states() == ["delivered"]

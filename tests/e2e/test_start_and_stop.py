@@ -1,0 +1,126 @@
+"""Starting and stopping: settings in words, commands synced only when they changed, an end in time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.process import BotProcess
+from tests.e2e.conftest import Build
+from tests.e2e.stage import Stage
+
+ENOUGH = {"DISCORD_TOKEN": "token", "VIDEO_API_KEY": "key"}
+SENTENCES = {
+    "DISCORD_TOKEN": (None, "DISCORD_TOKEN is missing: it should be the bot's token from the Discord developer portal."),
+    "VIDEO_API_KEY": (None, "VIDEO_API_KEY is missing: it should be the key of the video API (GPTPROTO_API_KEY is read too)."),
+    "DISCORD_API_URL": ("discord", "DISCORD_API_URL is wrong: it should be an http(s) address, such as https://discord.com/api/v10."),
+    "ALLOWED_GUILDS": ("home", "ALLOWED_GUILDS is wrong: it should be server ids, separated by commas, or empty for any server."),
+    "VIDEO_API_URL": ("gptproto", "VIDEO_API_URL is wrong: it should be an http(s) address, such as https://gptproto.com/v1."),
+    "VIDEO_API_AUTH": ("basic", "VIDEO_API_AUTH is wrong: it should be auto, raw or bearer."),
+    "DATABASE_URL": ("mysql://db", "DATABASE_URL is wrong: it should be sqlite:/// and a path, such as sqlite:///data/animate.db."),
+    "QUOTA_DEFAULT_CREDITS": ("-1", "QUOTA_DEFAULT_CREDITS is wrong: it should be a whole number from 0 to 1000000."),
+    "QUOTA_DEFAULT_PERIOD": ("year", "QUOTA_DEFAULT_PERIOD is wrong: it should be day, week, month or ever."),
+    "POLL_SECONDS": ("0", "POLL_SECONDS is wrong: it should be a number above 0."),
+    "LOG_LEVEL": ("loud", "LOG_LEVEL is wrong: it should be DEBUG, INFO, WARNING or ERROR."),
+}  # fmt: skip
+CATALOG = "VIDEO_CATALOG: nowhere.toml cannot be read as TOML ([Errno 2] No such file or directory: 'nowhere.toml')."
+UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"
+
+
+async def _said(folder: Path, settings: dict[str, str]) -> tuple[int, str]:
+    bot = BotProcess(folder, settings)
+    await bot.start()
+    return await bot.wait(), bot.log().strip()
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+async def test_a_setting_missing_or_wrong_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str) -> None:
+    value, sentence = SENTENCES[name]
+    settings = {key: text for key, text in {**ENOUGH, name: value}.items() if text is not None}
+
+    assert await _said(tmp_path, settings) == (2, sentence)
+
+
+async def test_every_fault_gets_its_sentence(tmp_path: Path) -> None:
+    code, said = await _said(tmp_path, {"POLL_SECONDS": "never"})
+
+    assert code == 2
+    assert [line.split()[0] for line in said.split("\n")] == ["DISCORD_TOKEN", "VIDEO_API_KEY", "POLL_SECONDS"]
+
+
+async def test_a_catalog_or_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    assert await _said(tmp_path, {**ENOUGH, "VIDEO_CATALOG": "nowhere.toml"}) == (2, CATALOG)
+
+
+async def test_a_token_that_discord_refuses_is_said(build: Build) -> None:
+    stage = await build(start=False)
+
+    code, said = await _said(stage.folder, {**stage.settings(), "DISCORD_TOKEN": "wrong", "LOG_LEVEL": "ERROR"})
+
+    assert code == 2
+    assert said == "DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."
+
+
+async def test_a_second_process_on_one_database_says_so_and_ends(stage: Stage) -> None:
+    code, said = await _said(stage.folder / "..", {**stage.settings(), "LOG_LEVEL": "ERROR"})
+
+    assert code == 1
+    assert said.endswith(f"another process is using {stage.database}; one bot to a database")
+
+
+async def test_commands_are_sent_only_when_something_changed(build: Build) -> None:
+    stage = await build()
+    assert stage.discord.command_puts == 1
+
+    async def again(*arguments: str) -> int:
+        assert stage.bot is not None
+        assert await stage.bot.stop() == 0
+        stage.arguments = ("-m", "bot", *arguments)
+        await stage.start_bot()
+        return stage.discord.command_puts
+
+    assert await again() == 1
+    stage.discord.commands.clear()
+    assert await again() == 2
+    assert [command["name"] for command in stage.discord.commands] == ["animate", "quota", "animate-admin"]
+    assert await again("run", "--sync") == 3
+    assert await again() == 3
+
+
+async def test_another_application_gets_the_commands_too(build: Build) -> None:
+    stage = await build()
+    assert stage.bot is not None
+    await stage.bot.stop()
+    other = Stage()
+    await other.start(bot=False)
+    try:
+        bot = BotProcess(stage.folder, {**other.settings(), "DATABASE_URL": f"sqlite:///{stage.database}"})
+        await bot.start()
+        await other.discord.wait_ready(20)
+        assert other.discord.command_puts == 1
+        assert await bot.stop() == 0
+    finally:
+        await other.stop()
+
+
+async def test_sigterm_with_the_gateway_out_of_reach_ends_within_ten_seconds(stage: Stage) -> None:
+    assert stage.bot is not None
+    stage.discord.gateway.is_up = False
+    await stage.discord.gateway_drop()
+    await stage.discord.wait_for(lambda: not stage.discord.gateway.live, 10, "the connection to be gone")
+
+    started = time.monotonic()
+    stage.bot.terminate()
+    code = await stage.bot.wait(within_s=10)
+
+    assert code == 0, f"after {time.monotonic() - started:.1f} s"
+
+
+async def test_the_invite_link_and_an_open_door_are_told_at_start(stage: Stage) -> None:
+    assert stage.bot is not None
+    log = stage.bot.log()
+
+    assert "scope=bot+applications.commands" in log
+    assert "permissions=274878024704" in log

@@ -1,0 +1,360 @@
+"""The rules of the house that no other tool keeps. Each test proves that it looked at something."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+
+from bot.catalog import load_catalog
+from bot.settings import Settings
+from bot.store.jobs import MOVES, Refund
+
+PROJECT = Path(__file__).parents[2]
+ROOMS = ("bot", "cogs", "sandbox")
+TRY_IT = "pip install uv && uv run python -m sandbox"
+TEST_IT = "uv run pytest"
+
+# Written so that this file is not an offender itself.
+REGISTRY = re.compile(r"py[p]i\.org|python[h]osted\.org|npm[j]s\.(?:org|com)|https?://\S+/[s]imple(?:[/\s\"]|$)")
+BUILD_MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
+
+PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[\w.]+)(?: ; (?P<marker>[^\\]+?))? \\")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+COMMENT = re.compile(r"\s*#.*")
+
+
+def text_of(name: str) -> str:
+    return (PROJECT / name).read_text("utf-8")
+
+
+def setting_name(field: str, info: FieldInfo) -> str:
+    alias = info.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field.upper()
+
+
+def default_text(info: FieldInfo) -> str | None:
+    """A default as an operator would write it; None for a required setting."""
+    if info.is_required():
+        return None
+    match info.default:
+        case None | frozenset():
+            return ""
+        case float() as number:
+            return f"{number:g}"
+        case other:
+            return str(other)
+
+
+def defaults() -> Mapping[str, str | None]:
+    found = {setting_name(field, info): default_text(info) for field, info in Settings.model_fields.items()}
+    assert len(found) > 15
+    return found
+
+
+def modules() -> list[Path]:
+    found = [path for room in ROOMS for path in sorted((PROJECT / room).rglob("*.py"))]
+    assert len(found) > 40
+    assert {path.relative_to(PROJECT).parts[0] for path in found} == set(ROOMS)
+    return found
+
+
+def tracked() -> dict[str, str]:
+    """Every text file that git has or would take, by name."""
+    git = shutil.which("git")
+    if git is None or not (PROJECT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    found: dict[str, str] = {}
+    for name in listed.stdout.split("\0"):
+        try:
+            found[name] = text_of(name)
+        except (OSError, UnicodeDecodeError):
+            continue  # deleted and not yet committed, a folder, or no text
+    assert {"README.md", "requirements.lock", ".ci/run", "bot/app.py"} <= found.keys()
+    return found
+
+
+def table(document: str, heading: str) -> list[list[str]]:
+    """The cells of the table under a heading, without its head."""
+    _, _, rest = document.partition(f"{heading}\n")
+    lines = [line for line in rest.split("\n#")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def mocks_in(source: str) -> list[int]:
+    """Lines that bring in unittest.mock, or take the fixture of that plugin."""
+    lines: list[int] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names) if any(name.name.startswith("unittest.mock") for name in names):
+                lines.append(node.lineno)
+            case ast.ImportFrom(module="unittest.mock"):
+                lines.append(node.lineno)
+            case ast.ImportFrom(module="unittest", names=names) if any(name.name == "mock" for name in names):
+                lines.append(node.lineno)
+            case ast.arg(arg="mocker"):
+                lines.append(node.lineno)
+    return lines
+
+
+class TestSettings:
+    def test_the_example_names_every_setting_with_its_default_and_leaves_required_ones_empty(self) -> None:
+        lines = re.findall(r"^(#?)([A-Z_]+)=(.*)$", text_of(".env.example"), re.MULTILINE)
+
+        assert {name: value for _, name, value in lines} == {name: value or "" for name, value in defaults().items()}
+        assert len(lines) == len(defaults())
+        # A line that is read would win over what the Docker image sets.
+        assert [name for hidden, name, _ in lines if not hidden] == [
+            n for n, value in defaults().items() if value is None
+        ]
+
+    def test_the_example_with_nothing_but_the_required_filled_in_means_the_defaults(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in (*defaults(), "GPTPROTO_API_KEY"):
+            monkeypatch.delenv(name, raising=False)
+        filled = re.sub(r"^(DISCORD_TOKEN|VIDEO_API_KEY)=$", r"\1=word", text_of(".env.example"), flags=re.MULTILINE)
+        read = tmp_path / "read.env"
+        read.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", filled, flags=re.MULTILINE))
+        bare = tmp_path / "bare.env"
+        bare.write_text("DISCORD_TOKEN=word\nVIDEO_API_KEY=word\n")
+
+        assert Settings.load(_env_file=read) == Settings.load(_env_file=bare)
+
+    def test_the_readme_tells_every_setting_with_its_default(self) -> None:
+        rows = table(text_of("README.md"), "## Configure")
+
+        told = {name.strip("`"): default for name, default, _ in rows}
+
+        words = {None: "required", "": "empty"}
+        assert told == {name: words.get(value, f"`{value}`") for name, value in defaults().items()}
+        assert len(rows) == len(told)
+
+
+class TestModules:
+    def test_every_module_has_fewer_than_400_lines(self) -> None:
+        long = {str(path): len(path.read_text("utf-8").splitlines()) for path in modules()}
+
+        assert {name: lines for name, lines in long.items() if lines >= 400} == {}
+        assert max(long.values()) > 100
+
+    def test_every_module_says_what_lives_there(self) -> None:
+        trees = {str(path): ast.parse(path.read_text("utf-8")) for path in modules()}
+
+        full = {name: tree for name, tree in trees.items() if tree.body}
+
+        assert [name for name, tree in full.items() if not ast.get_docstring(tree)] == []
+        assert len(full) > 40
+
+    def test_no_test_uses_mocks(self) -> None:
+        files = sorted((PROJECT / "tests").rglob("*.py"))
+
+        assert {path.name: lines for path in files if (lines := mocks_in(path.read_text("utf-8")))} == {}
+        assert Path(__file__) in files
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import unittest.mock",
+            "from unittest.mock import Mock",
+            "from unittest import TestCase, mock",
+            "def test(mocker): ...",
+        ],
+    )
+    def test_a_mock_would_be_seen(self, source: str) -> None:
+        assert mocks_in(source) == [1]
+
+
+class TestLock:
+    def test_it_holds_pins_with_hashes_and_comments_alone(self) -> None:
+        lines = text_of("requirements.lock").splitlines()
+
+        strange = [line for line in lines if not any(form.fullmatch(line) for form in (PIN, HASH, COMMENT))]
+
+        assert strange == []
+        assert len(lines) > 100
+
+    def test_every_pin_has_a_hash(self) -> None:
+        lines = text_of("requirements.lock").splitlines()
+
+        bare = [
+            line
+            for line, after in zip(lines, [*lines[1:], ""], strict=True)
+            if PIN.match(line) and not HASH.match(after)
+        ]
+
+        assert bare == []
+
+    def test_it_pins_what_the_bot_needs_in_a_version_that_fits(self) -> None:
+        pins = {m["name"]: m["version"] for m in PIN.finditer(text_of("requirements.lock"))}
+        needed = [Requirement(line) for line in tomllib.loads(text_of("pyproject.toml"))["project"]["dependencies"]]
+
+        assert [
+            str(need) for need in needed if not need.specifier.contains(pins.get(canonicalize_name(need.name), "0"))
+        ] == []
+        assert len(needed) >= 5
+
+    def test_the_guide_has_the_command_that_made_it(self) -> None:
+        command = text_of("requirements.lock").splitlines()[1].removeprefix("#").strip()
+
+        assert command.startswith("uv pip compile pyproject.toml ")
+        assert command in text_of("CONTRIBUTING.md").splitlines()
+
+
+class TestImage:
+    @staticmethod
+    def instructions() -> list[tuple[str, str]]:
+        joined = text_of("Dockerfile").replace("\\\n", " ")
+        lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
+        return [(word, re.sub(r"\s+", " ", rest)) for word, _, rest in (line.partition(" ") for line in lines)]
+
+    def of(self, word: str) -> list[str]:
+        return [rest for found, rest in self.instructions() if found == word]
+
+    def test_it_runs_the_bot_as_process_1_and_not_as_root(self) -> None:
+        assert [json.loads(rest) for rest in self.of("CMD")] == [["python", "-m", "bot"]]
+        assert self.of("ENTRYPOINT") == []
+        assert self.of("STOPSIGNAL") == ["SIGTERM"]
+        assert [re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user) is not None for user in self.of("USER")] == [True]
+        words = [word for word, _ in self.instructions()]
+        assert words.index("USER") > max(at for at, word in enumerate(words) if word in ("RUN", "COPY"))
+
+    def test_it_is_pinned_and_installs_by_hash(self) -> None:
+        assert [re.fullmatch(r"python:3\.11\.\d+-slim-\w+", base) is not None for base in self.of("FROM")] == [True]
+        installs = [rest for rest in self.of("RUN") if "pip" in rest]
+        assert len(installs) == 1
+        assert "--require-hashes -r requirements.lock" in installs[0]
+
+    def test_it_holds_the_bot_alone_and_keeps_its_data_in_the_volume(self) -> None:
+        assert self.of("COPY") == ["requirements.lock ./", "bot ./bot", "cogs ./cogs"]
+        assert self.of("VOLUME") == ["/data"]
+        assert "DATABASE_URL=sqlite:////data/animate.db DATA_DIR=/data" in self.of("ENV")
+        kept = [line for line in text_of(".dockerignore").splitlines() if line and not line.startswith("#")]
+        assert kept[0] == "*"
+        assert {line for line in kept if line.startswith("!")} == {"!bot", "!cogs", "!requirements.lock"}
+
+
+class TestDocuments:
+    def test_no_file_names_a_registry(self) -> None:
+        assert [name for name, text in tracked().items() if REGISTRY.search(text)] == []
+
+    def test_no_file_names_a_path_of_the_machine_that_built_it(self) -> None:
+        assert [name for name, text in tracked().items() if BUILD_MACHINE.search(text)] == []
+
+    @pytest.mark.parametrize(
+        ("rule", "offender"),
+        [
+            (REGISTRY, "--index-url https://" + "pypi" + ".org/simple"),
+            (REGISTRY, 'index = "https://packages.example' + '/simple/"'),
+            (REGISTRY, "https://files.python" + "hosted.org/packages/x.whl"),
+            (BUILD_MACHINE, "# uv pip compile -o /" + "work/main/requirements.lock"),
+            (BUILD_MACHINE, "open('/" + "root/x')"),
+            (BUILD_MACHINE, "/" + "home/ann/animate-bot"),
+        ],
+    )
+    def test_an_offender_would_be_seen(self, rule: re.Pattern[str], offender: str) -> None:
+        assert rule.search(offender)
+
+    def test_the_lock_of_uv_is_not_taken(self) -> None:
+        assert "uv.lock" not in tracked()
+        assert "uv.lock" in text_of(".gitignore").splitlines()
+
+    def test_the_changelog_has_an_unreleased_part_with_something_in_it(self) -> None:
+        _, _, rest = text_of("CHANGELOG.md").partition("\n## [Unreleased]\n")
+
+        assert re.search(r"^- \w", rest.split("\n## ")[0], re.MULTILINE)
+
+    def test_the_readme_shows_the_two_commands(self) -> None:
+        shown = text_of("README.md").splitlines()
+
+        assert TRY_IT in shown
+        assert TEST_IT in shown
+
+    def test_links_between_documents_lead_somewhere(self) -> None:
+        broken: list[str] = []
+        followed = 0
+        for name in (
+            "README.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            *(f"docs/{p.name}" for p in PROJECT.glob("docs/*.md")),
+        ):
+            for target in re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", text_of(name)):
+                followed += 1
+                if not (PROJECT / name).parent.joinpath(target).exists():
+                    broken.append(f"{name}: {target}")
+
+        assert broken == []
+        assert followed > 5
+
+    def test_the_readmes_catalog_can_be_used_as_it_stands(self, tmp_path: Path) -> None:
+        shown = re.findall(r"^```toml\n(.*?)^```$", text_of("README.md"), re.MULTILINE | re.DOTALL)
+        copy = tmp_path / "catalog.toml"
+        copy.write_text("".join(shown), "utf-8")
+
+        assert len(load_catalog(copy).models) == len(shown) == 1
+
+    def test_the_moves_of_a_job_are_documented_as_they_are(self) -> None:
+        back_to = {Refund.NONE: "", Refund.MEMBER: "member", Refund.ALL: "all"}
+        coded = {f"{start} → {to}": back_to[refund] for (start, to), refund in MOVES.items()}
+        document = text_of("docs/architecture.md")
+
+        rows = table(document, "## The life of a job")
+        drawn = re.findall(r"^    (\w+) --> (\w+)$", document, re.MULTILINE)
+
+        assert {move: back for move, _, back in rows} == coded
+        assert {f"{start} → {to}" for start, to in drawn} == coded.keys()
+        assert len(coded) > 10
+
+
+class TestChecks:
+    """`.ci/run` with a `uv` that only writes down what it was asked for."""
+
+    STEPS = (TEST_IT, "uv run ruff check", "uv run ruff format --check", "uv run mypy", "uv run lint-imports")
+
+    @pytest.fixture(name="run")
+    def _run(self, tmp_path: Path) -> Callable[[str], tuple[int, list[str], list[str]]]:
+        asked = tmp_path / "asked"
+
+        def run(failing: str) -> tuple[int, list[str], list[str]]:
+            uv = tmp_path / "uv"
+            uv.write_text(f'#!/bin/sh\necho "uv $*" >> "{asked}"\ncase "$*" in {failing}) exit 5;; esac\n')
+            uv.chmod(0o755)
+            environment: dict[str, Any] = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+            ended = subprocess.run(
+                ["bash", PROJECT / ".ci" / "run"],
+                cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=30,
+            )  # fmt: skip
+            return ended.returncode, asked.read_text().splitlines(), ended.stdout.splitlines()
+
+        return run
+
+    def test_every_step_runs_and_is_counted(self, run: Callable[[str], tuple[int, list[str], list[str]]]) -> None:
+        code, asked, said = run("nothing")
+
+        assert (code, asked, said[-1]) == (0, list(self.STEPS), "5 passed, 0 failed")
+
+    def test_a_failed_step_fails_the_run_and_stops_none(
+        self, run: Callable[[str], tuple[int, list[str], list[str]]]
+    ) -> None:
+        code, asked, said = run("*pytest*|*mypy*")
+
+        assert (code, asked, said[-1]) == (1, list(self.STEPS), "3 passed, 2 failed")
+
+    def test_it_can_be_started_as_it_is(self) -> None:
+        assert os.access(PROJECT / ".ci" / "run", os.X_OK)
