@@ -58,7 +58,7 @@ def newest(scope: Scope, member: UserId, count: int) -> Unit[list[LedgerLine]]:
 
     def unit(tx: Tx) -> list[LedgerLine]:
         rows = tx.all(
-            "SELECT ledger.*, jobs.key AS job_key, jobs.failure AS job_failure FROM ledger"
+            "SELECT ledger.*, jobs.key AS job_key FROM ledger"
             " LEFT JOIN jobs ON jobs.id = ledger.job"
             " WHERE ledger.scope = :scope AND ledger.member = :member ORDER BY ledger.id DESC LIMIT :count",
             scope=scope,
@@ -74,13 +74,15 @@ def _line_of(row: Row) -> LedgerLine:
     limit = None
     if row["limit_credits"] is not None:
         limit = Limit(row["limit_credits"], Period(row["limit_per"]), Source(row["limit_source"]), row["role"])
+    kind = LedgerKind(row["kind"])
+    failure = FailureKind(row["reason"]) if kind is LedgerKind.REFUND and row["reason"] else None
     return LedgerLine(
         at=from_ms(row["at"]),
-        kind=LedgerKind(row["kind"]),
+        kind=kind,
         credits=row["credits"],
         job_key=row["job_key"],
-        failure=None if row["job_failure"] is None else FailureKind(row["job_failure"]),
+        failure=failure,
         limit=limit,
         actor=row["actor"],
-        reason=row["reason"],
+        reason=None if failure else row["reason"],
     )

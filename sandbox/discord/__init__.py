@@ -1,0 +1,29 @@
+"""A local Discord, written from its published contract: the front door."""
+
+from sandbox.discord.cdn import Upload
+from sandbox.discord.commands import CannotInvoke
+from sandbox.discord.messages import Interaction, Message, NotAnswered
+from sandbox.discord.permissions import Permission
+from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, rate_limited
+from sandbox.discord.server import LocalDiscord
+from sandbox.discord.world import Channel, Guild, Person, Role
+
+__all__ = [
+    "CUT",
+    "CannotInvoke",
+    "Channel",
+    "Cut",
+    "Exchange",
+    "Guild",
+    "Interaction",
+    "LocalDiscord",
+    "Message",
+    "NotAnswered",
+    "Permission",
+    "Person",
+    "Phase",
+    "Reply",
+    "Role",
+    "Upload",
+    "rate_limited",
+]

@@ -617,9 +617,9 @@ def the_lock_is_free(path: Path) -> bool:
 
 
 def bytes_of(path: Path) -> dict[str, bytes]:
-    """The database and its write-ahead log."""
+    """The database and its write-ahead log; an empty one is none."""
     files = (path, path.with_name(path.name + "-wal"))
-    return {file.name: file.read_bytes() for file in files if file.exists()}
+    return {file.name: file.read_bytes() for file in files if file.exists() and file.stat().st_size}
 
 
 def files_in(folder: Path) -> set[str]:

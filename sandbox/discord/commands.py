@@ -1,0 +1,239 @@
+"""Commands as Discord keeps them and as its client offers them: who sees which, and what may be typed in."""
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.discord.cdn import Cdn, Upload
+from sandbox.discord.permissions import Permission
+from sandbox.discord.rules import Form
+from sandbox.discord.wire import Snowflakes, Wire
+from sandbox.discord.world import Channel, Context, Guild, Person, Role, guild_permissions
+
+OptionValue = str | int | float | bool | Person | Role | Channel | Upload
+_NAME = re.compile(r"[-_'\w]{1,32}")
+_BIGGEST = 2**53
+
+
+class CannotInvoke(Exception):
+    """Discord's client would not let this person do that. The sentence says why."""
+
+
+class Option(enum.IntEnum):
+    """application-commands.mdx#application-command-object-application-command-option-type."""
+
+    SUBCOMMAND = 1
+    GROUP = 2
+    STRING = 3
+    INTEGER = 4
+    BOOLEAN = 5
+    USER = 6
+    CHANNEL = 7
+    ROLE = 8
+    MENTIONABLE = 9
+    NUMBER = 10
+    ATTACHMENT = 11
+
+
+_KINDS: dict[int, tuple[type, ...]] = {
+    Option.STRING: (str,),
+    Option.INTEGER: (int,),
+    Option.BOOLEAN: (bool,),
+    Option.USER: (Person,),
+    Option.CHANNEL: (Channel,),
+    Option.ROLE: (Role,),
+    Option.MENTIONABLE: (Person, Role),
+    Option.NUMBER: (float, int),
+    Option.ATTACHMENT: (Upload,),
+}
+_GUESSES: dict[type, int] = {
+    bool: Option.BOOLEAN, int: Option.INTEGER, float: Option.NUMBER, str: Option.STRING,
+    Upload: Option.ATTACHMENT, Person: Option.USER, Role: Option.ROLE, Channel: Option.CHANNEL,
+}  # fmt: skip
+CHAT, USER_MENU, MESSAGE_MENU = 1, 2, 3
+
+
+class CommandBook:
+    """What the bot has put, globally (key None) and by server."""
+
+    def __init__(self, application_id: int, new_id: Snowflakes) -> None:
+        self._application_id = application_id
+        self._new_id = new_id
+        self.puts = 0
+        self.by_scope: dict[int | None, list[Wire]] = {None: []}
+
+    def put(self, scope: int | None, declared: list[Wire]) -> list[Wire]:
+        """Replaces all commands of the scope; one that was there keeps its id."""
+        form = Form()
+        for number, command in enumerate(declared):
+            _check_declaration(form, number, command)
+        form.settle()
+        ids = {(c["type"], c["name"]): c["id"] for c in self.by_scope.get(scope, [])}
+        self.puts += 1
+        commands = self.by_scope.setdefault(scope, [])
+        commands[:] = [self._stored(command, ids) for command in declared]
+        return commands
+
+    def find(self, name: str, kind: int, guild: Guild | None) -> Wire:
+        """The command of that name as this place shows it. Raises `CannotInvoke`."""
+        shown = [*self.by_scope.get(guild.id if guild else None, []), *self.by_scope[None]]
+        for command in shown:
+            if command["name"] == name and command["type"] == kind:
+                return command
+        names = ", ".join(f"/{c['name']}" for c in shown if c["type"] == kind) or "none"
+        raise CannotInvoke(f"There is no command {name!r} here. Synced: {names}.")
+
+    def _stored(self, command: Wire, ids: dict[tuple[int, str], str]) -> Wire:
+        kind = command.get("type") or CHAT
+        needed = command.get("default_member_permissions")
+        return {"description": "", "nsfw": False, "contexts": None, "dm_permission": True} | command | {
+            "id": ids.get((kind, command["name"])) or str(self._new_id()),
+            "application_id": str(self._application_id),
+            "version": str(self._new_id()),
+            "type": kind,
+            "default_member_permissions": None if needed is None else str(needed),
+            "integration_types": command.get("integration_types") or [0],
+        }  # fmt: skip
+
+
+def _check_declaration(form: Form, number: int, command: Wire) -> None:
+    name = command.get("name") or ""
+    if (command.get("type") or CHAT) != CHAT:
+        form.check_length((number, "name"), name, 32, least=1)
+        return
+    if not _NAME.fullmatch(name) or name != name.lower():
+        form.add((number, "name"), "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
+    form.check_length((number, "description"), command.get("description") or "", 100, least=1)
+
+
+def check_visible(command: Wire, person: Person, channel: Channel, context: Context) -> None:
+    """Raises `CannotInvoke` when the client would not show the command to this person in this place."""
+    name = command["name"]
+    if command["contexts"] is not None and context not in command["contexts"]:
+        raise CannotInvoke(f"/{name} is not offered in a {context.name.lower()}.")
+    owners = installs(command, person, channel, context)
+    if not owners:
+        raise CannotInvoke(f"/{name} is not offered: the app is installed neither here nor by {person.name}.")
+    needed = command["default_member_permissions"]
+    guild = channel.guild
+    if guild is not None and needed is not None and "0" in owners:
+        held, asked = guild_permissions(guild, person), Permission(int(needed))
+        if not held & Permission.ADMINISTRATOR and (not asked or held & asked != asked):
+            raise CannotInvoke(f"/{name} is hidden from {person.name}, who lacks the permissions it asks for.")
+
+
+def installs(command: Wire | None, person: Person, channel: Channel, context: Context) -> Wire:
+    """`authorizing_integration_owners`: "0" the server (or "0" in the bot's DM), "1" the person."""
+    types = command["integration_types"] if command is not None else [0, 1]
+    owners: Wire = {}
+    if 0 in types and channel.guild is not None and channel.guild.has_commands:
+        owners["0"] = str(channel.guild.id)
+    if 0 in types and context is Context.BOT_DM:
+        owners["0"] = "0"
+    if 1 in types and person.installed:
+        owners["1"] = str(person.id)
+    return owners
+
+
+@dataclass(slots=True)
+class Filled:
+    """The options as the interaction carries them, and what they resolve to."""
+
+    options: list[Wire] = field(default_factory=list)
+    resolved: Wire = field(default_factory=dict)
+
+
+class Filling:
+    """Turns what a person typed into the options of a declared command; unchecked when forged."""
+
+    def __init__(self, cdn: Cdn, application_id: int, guild: Guild | None, *, forge: bool) -> None:
+        self._cdn = cdn
+        self._folder = f"/ephemeral-attachments/{application_id}"
+        self._guild = guild
+        self._forge = forge
+
+    def fill(self, command: Wire, path: list[str], values: Mapping[str, OptionValue | None]) -> Filled:
+        declared: list[Wire] = command.get("options") or []
+        steps: list[tuple[str, int]] = []
+        for depth, word in enumerate(path):
+            inner = _named(declared, word)
+            kind = inner["type"] if inner else Option.GROUP if depth < len(path) - 1 else Option.SUBCOMMAND
+            if not self._forge and (inner is None or kind not in (Option.SUBCOMMAND, Option.GROUP)):
+                raise CannotInvoke(f"/{command['name']} has no subcommand {word!r}.")
+            steps.append((word, kind))
+            declared = (inner or {}).get("options") or []
+        if not self._forge and any(one["type"] in (Option.SUBCOMMAND, Option.GROUP) for one in declared):
+            raise CannotInvoke(f"/{' '.join([command['name'], *path])} needs a subcommand.")
+        filled = self._leaf(declared, {name: value for name, value in values.items() if value is not None})
+        for word, kind in reversed(steps):
+            filled.options = [{"name": word, "type": int(kind), "options": filled.options}]
+        return filled
+
+    def _leaf(self, declared: list[Wire], values: Mapping[str, OptionValue]) -> Filled:
+        if not self._forge:
+            missing = [o["name"] for o in declared if o.get("required") and o["name"] not in values]
+            if missing:
+                raise CannotInvoke(f"Required options are missing: {missing}.")
+        filled = Filled()
+        for name, given in values.items():
+            option = _named(declared, name)
+            if not self._forge:
+                if option is None:
+                    raise CannotInvoke(f"There is no option {name!r}; there are {[o['name'] for o in declared]}.")
+                check_value(option, given)
+            kind = option["type"] if option else _GUESSES[type(given)]
+            value = self._resolve(given, filled.resolved)
+            filled.options.append({"name": name, "type": int(kind), "value": value})
+        return filled
+
+    def _resolve(self, value: OptionValue, resolved: Wire) -> str | int | float | bool:
+        if isinstance(value, Upload):
+            file = self._cdn.store(value, self._folder, ephemeral=True)
+            resolved.setdefault("attachments", {})[str(file.id)] = file.wire()
+            return str(file.id)
+        if isinstance(value, Person):
+            resolved.setdefault("users", {})[str(value.id)] = value.wire()
+            if self._guild is not None and value.id in self._guild.members:
+                member = self._guild.members[value.id].wire()
+                member["permissions"] = str(int(guild_permissions(self._guild, value)))
+                resolved.setdefault("members", {})[str(value.id)] = member
+            return str(value.id)
+        if isinstance(value, Role | Channel):
+            kind = "roles" if isinstance(value, Role) else "channels"
+            resolved.setdefault(kind, {})[str(value.id)] = value.wire() | {"permissions": "0"} | (
+                {"permissions": str(int(value.permissions))} if isinstance(value, Role) else {}
+            )  # fmt: skip
+            return str(value.id)
+        return value
+
+
+def _named(options: list[Wire], name: str) -> Wire | None:
+    return next((option for option in options if option["name"] == name), None)
+
+
+def check_value(option: Wire, value: OptionValue) -> None:
+    """Raises `CannotInvoke` for what the client's input field would not take."""
+    name, kind = option["name"], option["type"]
+    if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != Option.BOOLEAN):
+        raise CannotInvoke(f"The option {name!r} takes a {Option(kind).name.lower()}, not {value!r}.")
+    choices = [choice["value"] for choice in option.get("choices") or []]
+    if choices and value not in choices:
+        raise CannotInvoke(f"The option {name!r} takes one of {choices}, not {value!r}.")
+    if isinstance(value, str):
+        least, most = max(1, option.get("min_length") or 0), option.get("max_length") or 6000
+        if not least <= len(value) <= most:
+            raise CannotInvoke(f"The option {name!r} takes {least} to {most} characters, not {len(value)}.")
+    elif isinstance(value, int | float):
+        smallest, biggest = option.get("min_value", -_BIGGEST), option.get("max_value", _BIGGEST)
+        if not smallest <= value <= biggest:
+            raise CannotInvoke(f"The option {name!r} takes {smallest} to {biggest}, not {value}.")
+    elif isinstance(value, Upload) and (kinds := option.get("file_types")):
+        _check_extension(name, value, kinds)
+
+
+def _check_extension(name: str, upload: Upload, kinds: list[str]) -> None:
+    """`file_types` looks at the extension alone (reference.mdx:530-553)."""
+    offered = upload.guessed_type.partition("/")[0]
+    if not any(upload.filename.lower().endswith(kind) if kind.startswith(".") else kind == offered for kind in kinds):
+        raise CannotInvoke(f"The option {name!r} takes {kinds}, not {upload.filename!r}.")

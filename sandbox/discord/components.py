@@ -1,0 +1,232 @@
+"""The component tree of a message: what may stand where, its bounds, and its form in answers."""
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+
+from sandbox.discord.rules import Form, Path
+from sandbox.discord.wire import Wire
+
+COMPONENTS_LIMIT = 40  # components/reference.mdx:13-18
+TEXT_LIMIT = 4000  # all text of a V2 message together
+ROWS_LIMIT = 5
+GALLERY_LIMIT = 10
+LABEL_LIMIT = 80
+CUSTOM_ID_LIMIT = 100
+LINK_LIMIT = 512
+MEDIA_URL_LIMIT = 2048
+ATTACHMENT = "attachment://"
+
+
+class Kind(enum.IntEnum):
+    """components/reference.mdx#component-object-component-types."""
+
+    ROW = 1
+    BUTTON = 2
+    STRING_SELECT = 3
+    USER_SELECT = 5
+    ROLE_SELECT = 6
+    MENTIONABLE_SELECT = 7
+    CHANNEL_SELECT = 8
+    SECTION = 9
+    TEXT = 10
+    THUMBNAIL = 11
+    GALLERY = 12
+    FILE = 13
+    SEPARATOR = 14
+    CONTAINER = 17
+
+
+LINK_STYLE, PREMIUM_STYLE = 5, 6
+_SELECTS = {
+    Kind.STRING_SELECT,
+    Kind.USER_SELECT,
+    Kind.ROLE_SELECT,
+    Kind.MENTIONABLE_SELECT,
+    Kind.CHANNEL_SELECT,
+}
+_IN_CONTAINER = {Kind.ROW, Kind.SECTION, Kind.TEXT, Kind.GALLERY, Kind.FILE, Kind.SEPARATOR}
+_CHILDREN: dict[int, set[Kind]] = {
+    Kind.ROW: {Kind.BUTTON} | _SELECTS,
+    Kind.SECTION: {Kind.TEXT},
+    Kind.CONTAINER: _IN_CONTAINER,
+}
+_CHILDREN_BOUNDS: dict[int, tuple[int, int]] = {
+    Kind.ROW: (1, 5),
+    Kind.SECTION: (1, 3),
+    Kind.CONTAINER: (1, COMPONENTS_LIMIT),
+}
+
+
+def walk(components: Iterable[Wire]) -> Iterator[Wire]:
+    """Every component, the nested ones and accessories too, in reading order."""
+    for component in components:
+        yield component
+        yield from walk(component.get("components") or ())
+        if accessory := component.get("accessory"):
+            yield accessory
+
+
+def media_of(components: Iterable[Wire]) -> Iterator[Wire]:
+    """Every media object that is shown: of galleries, files and thumbnails."""
+    for component in walk(components):
+        match component["type"]:
+            case Kind.GALLERY:
+                yield from (item["media"] for item in component["items"])
+            case Kind.FILE:
+                yield component["file"]
+            case Kind.THUMBNAIL:
+                yield component["media"]
+
+
+class Check:
+    """One pass over the components of a request; faults go to `form`."""
+
+    def __init__(self, form: Form, types_by_name: dict[str, str], *, v2: bool) -> None:
+        self._form = form
+        self._types_by_name = types_by_name
+        self._v2 = v2
+        self._custom_ids: set[str] = set()
+
+    def run(self, components: list[Wire]) -> None:
+        allowed = _IN_CONTAINER | {Kind.CONTAINER} if self._v2 else {Kind.ROW}
+        self._children(components, ("components",), allowed)
+        everything = list(walk(components))
+        if not self._v2 and len(components) > ROWS_LIMIT:
+            self._fault(("components",), "BASE_TYPE_MAX_LENGTH", f"Must be {ROWS_LIMIT} or fewer in length.")
+        if len(everything) > COMPONENTS_LIMIT:
+            self._fault(("components",), "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED",
+                        f"The total number of components cannot exceed {COMPONENTS_LIMIT}")  # fmt: skip
+        if sum(len(c.get("content") or "") for c in everything if c.get("type") == Kind.TEXT) > TEXT_LIMIT:
+            self._fault(("components",), "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
+                        f"The total displayable text cannot exceed {TEXT_LIMIT}")  # fmt: skip
+
+    def _fault(self, path: Path, code: str, message: str) -> None:
+        self._form.add(path, code, message)
+
+    def _children(self, components: list[Wire], path: Path, allowed: set[Kind]) -> None:
+        for number, component in enumerate(components):
+            self._one(component, (*path, number), allowed)
+
+    def _one(self, component: Wire, path: Path, allowed: set[Kind]) -> None:
+        kind = component.get("type")
+        if kind not in allowed:
+            choices = ", ".join(map(str, sorted(allowed)))
+            self._fault((*path, "type"), "UNION_TYPE_CHOICES", f'Value of field "type" must be one of ({choices}).')
+            return
+        if kind in _CHILDREN:
+            children = component.get("components") or []
+            least, most = _CHILDREN_BOUNDS[kind]
+            if not least <= len(children) <= most:
+                self._fault(
+                    (*path, "components"),
+                    "BASE_TYPE_BAD_LENGTH",
+                    f"Must be between {least} and {most} in length.",
+                )
+            self._children(children, (*path, "components"), _CHILDREN[kind])
+        match kind:
+            case Kind.BUTTON:
+                self._button(component, path)
+            case kind if kind in _SELECTS:
+                self._custom_id(component, path)
+            case Kind.SECTION:
+                self._one(component.get("accessory") or {}, (*path, "accessory"), {Kind.BUTTON, Kind.THUMBNAIL})
+            case Kind.TEXT:
+                self._form.check_length((*path, "content"), component.get("content") or "", TEXT_LIMIT, least=1)
+            case Kind.THUMBNAIL:
+                self._media(component.get("media"), (*path, "media"), image=True)
+            case Kind.GALLERY:
+                self._gallery(component.get("items") or [], (*path, "items"))
+            case Kind.FILE:
+                self._media(component.get("file"), (*path, "file"), uploaded=True)
+
+    def _button(self, button: Wire, path: Path) -> None:
+        self._form.check_length((*path, "label"), button.get("label"), LABEL_LIMIT)
+        style = button.get("style")
+        if style == LINK_STYLE:
+            url = button.get("url") or ""
+            self._form.check_length((*path, "url"), url, LINK_LIMIT, least=1)
+            if not url.startswith(("http://", "https://", "discord://")):
+                self._fault(
+                    (*path, "url"),
+                    "URL_TYPE_INVALID_SCHEME",
+                    "Scheme must be one of ('http', 'https', 'discord').",
+                )
+        elif style not in range(1, PREMIUM_STYLE + 1):
+            self._fault((*path, "style"), "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3, 4, 5, 6).")
+        elif style != PREMIUM_STYLE:
+            self._custom_id(button, path)
+        if style != PREMIUM_STYLE and not button.get("label") and not button.get("emoji"):
+            self._fault((*path, "label"), "BUTTON_COMPONENT_MISSING_LABEL", "A button needs a label or an emoji.")
+
+    def _custom_id(self, component: Wire, path: Path) -> None:
+        custom_id = component.get("custom_id") or ""
+        self._form.check_length((*path, "custom_id"), custom_id, CUSTOM_ID_LIMIT, least=1)
+        if custom_id in self._custom_ids:
+            self._fault(
+                (*path, "custom_id"),
+                "COMPONENT_CUSTOM_ID_DUPLICATED",
+                "Component custom id cannot be duplicated",
+            )
+        self._custom_ids.add(custom_id)
+
+    def _gallery(self, items: list[Wire], path: Path) -> None:
+        if not 1 <= len(items) <= GALLERY_LIMIT:
+            self._fault(path, "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {GALLERY_LIMIT} in length.")
+        for number, item in enumerate(items):
+            self._form.check_length((*path, number, "description"), item.get("description"), 1024)
+            self._media(item.get("media"), (*path, number, "media"))
+
+    def _media(self, media: Wire | None, path: Path, *, uploaded: bool = False, image: bool = False) -> None:
+        url = (media or {}).get("url") or ""
+        self._form.check_length((*path, "url"), url, MEDIA_URL_LIMIT, least=1)
+        if url.startswith(ATTACHMENT):
+            content_type = self._types_by_name.get(url.removeprefix(ATTACHMENT))
+            if content_type is None:
+                self._fault((*path, "url"), "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND",
+                            f"The referenced attachment {url} could not be found")  # fmt: skip
+            elif image and not content_type.startswith("image/"):
+                self._fault((*path, "url"), "UNFURLED_MEDIA_ITEM_INVALID_TYPE", "Only images are accepted here.")
+        elif uploaded or not url.startswith(("http://", "https://")):
+            self._fault((*path, "url"), "URL_TYPE_INVALID_SCHEME", "The scheme is not accepted here.")
+
+
+_DEFAULTS: dict[int, Wire] = {
+    Kind.THUMBNAIL: {"description": None, "spoiler": False},
+    Kind.FILE: {"spoiler": False},
+    Kind.SEPARATOR: {"spacing": 1, "divider": True},
+    Kind.CONTAINER: {"accent_color": None, "spoiler": False},
+    Kind.STRING_SELECT: {"min_values": 1, "max_values": 1},
+}
+
+
+def render(components: list[Wire], media: Callable[[str], Wire], sizes: dict[str, int]) -> list[Wire]:
+    """The components as answers carry them: ids given, defaults filled in, media resolved from their URL."""
+    taken = {component.get("id") for component in walk(components)}
+    free = (number for number in range(1, 1 << 16) if number not in taken)
+
+    def one(component: Wire) -> Wire:
+        kind = component["type"]
+        wire = _DEFAULTS.get(kind, {}) | {k: v for k, v in component.items() if v is not None}
+        wire["id"] = component.get("id") or next(free)
+        match kind:
+            case Kind.ROW | Kind.CONTAINER | Kind.SECTION:
+                wire["components"] = [one(child) for child in component["components"]]
+                if "accessory" in component:
+                    wire["accessory"] = one(component["accessory"])
+            case Kind.THUMBNAIL:
+                wire["media"] = media(component["media"]["url"])
+            case Kind.GALLERY:
+                wire["items"] = [
+                    {
+                        "media": media(item["media"]["url"]),
+                        "description": item.get("description"),
+                        "spoiler": bool(item.get("spoiler")),
+                    }
+                    for item in component["items"]
+                ]
+            case Kind.FILE:
+                name = component["file"]["url"].removeprefix(ATTACHMENT)
+                wire |= {"file": media(component["file"]["url"]), "name": name, "size": sizes.get(name)}
+        return wire
+
+    return [one(component) for component in components]

@@ -1,0 +1,160 @@
+"""Acting as people: what they type, press and post becomes interactions and messages."""
+
+import secrets
+from collections.abc import Mapping
+
+from sandbox.discord.cdn import Cdn, Upload
+from sandbox.discord.commands import (
+    CHAT,
+    MESSAGE_MENU,
+    CannotInvoke,
+    CommandBook,
+    Filling,
+    OptionValue,
+    check_visible,
+    installs,
+)
+from sandbox.discord.components import Kind, walk
+from sandbox.discord.messages import Interaction, InteractionKind, Message
+from sandbox.discord.permissions import APP_IN_PRIVATE, Permission
+from sandbox.discord.posts import Posts
+from sandbox.discord.record import SentFile
+from sandbox.discord.tokens import TokenRoutes
+from sandbox.discord.wire import Wire
+from sandbox.discord.world import Channel, Context, Person, World, permissions_in
+
+
+class People:
+    def __init__(self, world: World, cdn: Cdn, posts: Posts, book: CommandBook, tokens: TokenRoutes) -> None:
+        self._world = world
+        self._cdn = cdn
+        self._posts = posts
+        self._book = book
+        self._tokens = tokens
+
+    def invoke(
+        self,
+        person: Person,
+        command: str,
+        channel: Channel,
+        options: Mapping[str, OptionValue | None],
+        *,
+        forge: bool,
+    ) -> Interaction:
+        name, *path = command.removeprefix("/").split()
+        found = self._command(person, name, CHAT, channel, forge=forge)
+        filling = Filling(self._cdn, self._world.bot.id, channel.guild, forge=forge)
+        filled = filling.fill(found, path, options)
+        data: Wire = {"id": found["id"], "name": name, "type": CHAT, "options": filled.options}
+        if filled.resolved:
+            data["resolved"] = filled.resolved
+        return self._begin(person, channel, InteractionKind.COMMAND, data, found)
+
+    def menu(self, person: Person, name: str, message: Message, *, forge: bool) -> Interaction:
+        if not message.is_shown_to(person) and not forge:
+            raise CannotInvoke(f"{person.name} does not see that message.")
+        found = self._command(person, name, MESSAGE_MENU, message.channel, forge=forge)
+        key = str(message.id)
+        resolved = {"messages": {key: message.now}}
+        data = {"id": found["id"], "name": name, "type": MESSAGE_MENU, "target_id": key, "resolved": resolved}
+        return self._begin(person, message.channel, InteractionKind.COMMAND, data, found)
+
+    def press(
+        self, person: Person, message: Message, custom_id: str, values: list[str] | None, *, forge: bool
+    ) -> Interaction:
+        """Presses a button, or picks `values` in a select."""
+        components = [c for c in walk(message.now["components"]) if c.get("custom_id") == custom_id]
+        if not forge:
+            if not message.is_shown_to(person):
+                raise CannotInvoke(f"{person.name} does not see that message.")
+            if not components or components[0].get("disabled"):
+                there = [c["custom_id"] for c in walk(message.now["components"]) if "custom_id" in c]
+                raise CannotInvoke(f"There is nothing to press as {custom_id!r}; there are {there}.")
+        kind = components[0]["type"] if components else Kind.BUTTON
+        data: Wire = {"custom_id": custom_id, "component_type": int(kind), "id": 1}
+        if components:
+            data["id"] = components[0]["id"]
+        if values is not None:
+            data["values"] = values
+        return self._begin(person, message.channel, InteractionKind.COMPONENT, data, None, source=message)
+
+    def post(self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...]) -> Message:
+        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take."""
+        sent = [SentFile(number, file.filename, file.data) for number, file in enumerate(files)]
+        return self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+
+    def _command(self, person: Person, name: str, kind: int, channel: Channel, *, forge: bool) -> Wire:
+        try:
+            command = self._book.find(name, kind, channel.guild)
+            if not forge:
+                self._check_may_use(person, channel)
+                check_visible(command, person, channel, self._world.context(channel))
+        except CannotInvoke:
+            if not forge:
+                raise
+            command = {"id": str(self._world.new_id()), "name": name, "integration_types": [0, 1]}
+        return command
+
+    def _check_may_use(self, person: Person, channel: Channel) -> None:
+        held = permissions_in(channel, person)
+        if not held & Permission.VIEW_CHANNEL:
+            raise CannotInvoke(f"{person.name} does not see #{channel.name}.")
+        if not held & Permission.USE_APPLICATION_COMMANDS:
+            raise CannotInvoke(f"{person.name} may not use commands in #{channel.name}.")
+
+    def _begin(
+        self,
+        person: Person,
+        channel: Channel,
+        kind: int,
+        data: Wire,
+        command: Wire | None,
+        *,
+        source: Message | None = None,
+    ) -> Interaction:
+        key, guild, context = self._world.new_id(), channel.guild, self._world.context(channel)
+        owners = installs(command, person, channel, context)
+        payload: Wire = {
+            "id": str(key), "application_id": str(self._world.bot.id), "type": kind, "version": 1,
+            "token": secrets.token_urlsafe(96), "data": data, "channel": channel.wire(),
+            "channel_id": str(channel.id), "context": int(context), "locale": person.locale,
+            "entitlements": [], "authorizing_integration_owners": owners,
+            "attachment_size_limit": _limit(person, channel),
+            "app_permissions": str(int(self._app_permissions(person, channel))),
+        }  # fmt: skip
+        if guild is None:
+            payload["user"] = person.wire()
+        else:
+            permissions = str(int(permissions_in(channel, person)))
+            held = guild.members[person.id].wire() if person.id in guild.members else {"roles": [], "flags": 0}
+            member = held | {"user": person.wire(), "permissions": permissions, "deaf": False, "mute": False}
+            payload |= {
+                "member": member, "guild_id": str(guild.id), "guild_locale": guild.locale,
+                "guild": {"id": str(guild.id), "locale": guild.locale, "features": []},
+            }  # fmt: skip
+        if source is not None:
+            payload["message"] = source.now
+        interaction = Interaction(
+            key, payload["token"], kind, person, channel, self._world.clock(), payload,
+            payload["attachment_size_limit"], user_installed_only="0" not in owners, source=source,
+        )  # fmt: skip
+        self._tokens.add(interaction)
+        self._world.publish("INTERACTION_CREATE", payload, guild.id if guild is not None else 0)
+        return interaction
+
+    def _app_permissions(self, person: Person, channel: Channel) -> Permission:
+        """Where the bot is no member no source says more than "what the app may do there"; the person's own
+        permissions, View Channel with them, are the harder case for a bot that takes this for membership.
+        """
+        if channel.guild is None:
+            own = Permission.USE_EXTERNAL_EMOJIS if self._world.context(channel) is Context.BOT_DM else Permission(0)
+            return APP_IN_PRIVATE | own
+        return permissions_in(channel, self._world.bot if channel.guild.has_bot else person)
+
+
+def _limit(person: Person, channel: Channel) -> int:
+    """The larger of the person's and the server's (reference.mdx:430)."""
+    guild = channel.guild
+    if guild is None:
+        return person.upload_limit
+    return guild.file_limit if guild.upload_limit is not None else max(person.upload_limit, guild.file_limit)

@@ -1,0 +1,146 @@
+"""What went over the wire: exchanges, taps on them, and waiting for a change. Knows nothing of Discord."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
+
+from aiohttp import BodyPartReader, web
+
+from sandbox.discord.wire import Wire
+
+T = TypeVar("T")
+Phase = Literal["before", "inside", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file of a multipart request; `index` is the n of `files[n]`."""
+
+    index: int
+    filename: str
+    data: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: a JSON value, bytes or text as the body; no body at all is `None`."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Cut:
+    """The TCP connection is torn down in place of an answer."""
+
+
+CUT: Final = Cut()
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and what came of it. `status` is 0 until something was decided, and stays so for a cut."""
+
+    part: Literal["api", "cdn"]
+    method: str
+    path: str
+    """Without the `/api/v10` in front."""
+    query: dict[str, str]
+    headers: dict[str, str]
+    at: float
+    authorized: bool = False
+    """It carried the bot's right token."""
+    body: Any = None
+    """The JSON body, or the `payload_json` of a multipart one."""
+    files: list[SentFile] = field(default_factory=list)
+    route: str = ""
+    """The template as Discord's contract spells it; empty for an unknown route."""
+    params: dict[str, str] = field(default_factory=dict)
+    status: int = 0
+    code: int | None = None
+    """Discord's error code, when the answer was an error."""
+    response: Any = None
+    cut: bool = False
+
+    def settle(self, reply: Reply) -> None:
+        self.status = reply.status
+        self.response = reply.body
+        code = reply.body.get("code") if isinstance(reply.body, dict) else None
+        self.code = code if isinstance(code, int) else None
+
+
+Hook = Callable[[Phase, Exchange], Awaitable[Reply | Cut | None]]
+
+
+def rate_limited(retry_after: float, *, everywhere: bool = False) -> Reply:
+    """A 429 as Discord sends it, with the `Via` header without which discord.py gives up at once."""
+    body = {
+        "message": "You are being rate limited.",
+        "retry_after": retry_after,
+        "global": everywhere,
+        "code": 0,
+    }
+    scope = "global" if everywhere else "user"
+    return Reply(429, body, {"Via": "1.1 local", "Retry-After": str(retry_after), "X-RateLimit-Scope": scope})
+
+
+class Changes:
+    """Something happened: wakes whoever waits for a predicate to become true."""
+
+    def __init__(self) -> None:
+        self._happened = asyncio.Event()
+
+    def notify(self) -> None:
+        self._happened.set()
+        self._happened = asyncio.Event()
+
+    async def wait_for(self, predicate: Callable[[], T], deadline_s: float, what: str) -> T:
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not (found := predicate()):
+                    await self._happened.wait()
+                return found
+        except TimeoutError:
+            raise TimeoutError(f"waited {deadline_s:g} s in vain for {what}") from None
+
+
+async def read_request(request: web.Request, exchange: Exchange) -> None:
+    """Fills in body and files. Raises `ValueError` for a body that is not what its type says."""
+    if request.content_type == "multipart/form-data":
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                raise ValueError("multipart inside multipart")  # noqa: TRY004 - a wrong body, not a wrong call
+            data = bytes(await part.read())
+            if part.name == "payload_json":
+                exchange.body = json.loads(data)
+            elif part.name and part.name.startswith("files["):
+                index = int(part.name.removeprefix("files[").rstrip("]"))
+                exchange.files.append(SentFile(index, part.filename or "file", data))
+    elif raw := await request.read():
+        exchange.body = json.loads(raw)
+
+
+def response_of(reply: Reply) -> web.Response:
+    """The Content-Type of JSON is exactly `application/json`: with a charset discord.py reads it as text."""
+    if reply.body is None:
+        return web.Response(status=reply.status, headers=reply.headers)
+    if isinstance(reply.body, bytes):
+        return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+    if isinstance(reply.body, str):
+        return web.Response(status=reply.status, text=reply.body, headers=reply.headers, content_type="text/html")
+    raw = json.dumps(reply.body).encode()
+    return web.Response(status=reply.status, body=raw, headers=reply.headers, content_type="application/json")
+
+
+def visible_headers(request: web.Request) -> dict[str, str]:
+    """All but what is secret: of the authorization only its scheme is kept."""
+    headers: Wire = dict(request.headers)
+    if "Authorization" in headers:
+        headers["Authorization"] = headers["Authorization"].partition(" ")[0]
+    return headers

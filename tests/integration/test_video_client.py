@@ -1,0 +1,567 @@
+"""The client against a provider that does as it likes: creates, the key's form, polls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import traceback
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+
+from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.models import FailureKind
+from bot.video.client import OpenAIVideos
+from bot.video.http import Timeouts
+from bot.video.port import ClipRequest, Phase, VideoApi, VideoStatus
+from tests.integration.video_server import (
+    Provider,
+    Request,
+    Script,
+    Writer,
+    http_answer,
+    json_answer,
+    provider,
+    resets,
+    says_nothing,
+    sends,
+    sends_and_closes,
+    sends_for_ever,
+    sends_in_turn,
+)
+
+KEY = "sk-live-0123456789abcdef"
+CLIP = ClipRequest(
+    "sora-2", "Put a hat\non the “cat” --x", 4, "720x1280", b"\xff\xd8\xff\xe0" + bytes(range(256)) * 9000
+)
+SHORT = Timeouts(connect_s=0.4, create_s=0.8, poll_s=0.4, download_idle_s=0.4, download_s=2.0)
+CREATED = json_answer({"id": "video_1", "object": "video", "status": "queued"})
+CREATE, UNKNOWN_ID, POLL = "POST /v1/videos", "GET /v1/videos/video_0000000000", "GET /v1/videos/video_1"
+NOT_FOUND = json_answer({"error": {"message": "not found"}}, 404)
+REFUSED = json_answer({"error": {"message": "Invalid signature", "type": "401"}}, 401)
+
+
+def client(url: str, *, auth: Literal["auto", "raw", "bearer"] = "raw", timeouts: Timeouts = SHORT) -> OpenAIVideos:
+    return OpenAIVideos(url=url, key=KEY, auth=auth, download_hosts=frozenset(), timeouts=timeouts)
+
+
+@contextlib.asynccontextmanager
+async def world(
+    *, auth: Literal["auto", "raw", "bearer"] = "raw", timeouts: Timeouts = SHORT
+) -> AsyncIterator[tuple[Provider, OpenAIVideos]]:
+    async with provider() as there:
+        api = client(there.url, auth=auth, timeouts=timeouts)
+        try:
+            yield there, api
+        finally:
+            await api.close()
+
+
+def is_clean(error: BaseException) -> bool:
+    """No secret anywhere in an error, its causes included, however it is printed."""
+    told = "".join(traceback.format_exception(error))
+    link: BaseException | None = error
+    while link is not None:
+        told += repr(link) + str(link) + repr(link.args) + repr(vars(link))
+        link = link.__cause__ or link.__context__
+    return KEY not in told and "0123456789" not in told
+
+
+def test_the_adapter_is_a_video_api() -> None:
+    api: VideoApi = client("https://api.example.com/openai/v1/")
+
+    assert api.endpoint == "https://api.example.com/openai/v1"
+    assert KEY not in repr(api)
+
+
+@pytest.mark.parametrize(
+    ("url", "key"), [("ftp://a/v1", "k"), ("api.example.com", "k"), ("http://a", " "), ("http://a", "k\nx")]
+)
+def test_an_address_or_key_that_cannot_work_is_refused_at_once(url: str, key: str) -> None:
+    with pytest.raises(ValueError, match="video API"):
+        OpenAIVideos(url=url, key=key, auth="raw")
+
+
+async def test_a_create_sends_what_the_seed_sends_and_nothing_else() -> None:
+    async with world() as (there, api):
+        there.on(CREATE, CREATED)
+
+        assert await api.create(CLIP) == "video_1"
+
+    (request,) = there.requests
+    form = request.form
+    assert list(form) == ["model", "prompt", "seconds", "size", "input_reference"]
+    assert [form[name][0].decode() for name in list(form)[:4]] == ["sora-2", CLIP.prompt, "4", "720x1280"]
+    assert all(filename is None and kind is None for _, filename, kind in list(form.values())[:4])
+    assert form["input_reference"] == (CLIP.picture, "picture.jpg", "image/jpeg")
+    assert request.headers["authorization"] == KEY
+    assert request.headers["content-length"] == str(len(request.body))
+    assert "cookie" not in request.headers
+
+
+@pytest.mark.parametrize("tail", ["/v1", "/v1/", "/openai/v1", "/api/v1/", ""])
+async def test_the_endpoint_is_used_as_given(tail: str) -> None:
+    """T2."""
+    async with provider() as there:
+        there.on(f"POST {tail.rstrip('/')}/videos", CREATED)
+        there.on(f"GET {tail.rstrip('/')}/videos/video_1", json_answer({"id": "video_1", "status": "queued"}))
+        api = client(there.origin + tail)
+
+        assert await api.create(CLIP) == "video_1"
+        assert (await api.status(api.endpoint + "/", "video_1")).phase is Phase.RUNNING
+        await api.close()
+
+
+async def test_every_create_has_a_connection_of_its_own() -> None:
+    """F1: a create on a pooled connection that the server is closing is lost unread."""
+    async with world() as (there, api):
+        there.on(CREATE, CREATED)
+        there.on(POLL, json_answer({"status": "queued"}))
+        await api.status(api.endpoint, "video_1")
+        await api.create(CLIP)
+        await api.create(CLIP)
+        await api.status(api.endpoint, "video_1")
+
+    assert len({request.connection for request in there.asked(CREATE)}) == 2
+    assert len({request.connection for request in there.asked(POLL)}) == 1
+
+
+async def test_the_id_is_logged_before_it_is_returned(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "bot.video")
+    async with world() as (there, api):
+        there.on(CREATE, CREATED)
+        await api.create(CLIP)
+
+    assert "video_1" in caplog.text
+    assert KEY not in caplog.text
+    assert "hat" not in caplog.text
+
+
+async def test_a_prompt_that_is_no_text_is_refused_before_anything_is_sent() -> None:
+    async with world() as (there, api):
+        with pytest.raises(VideoRejected) as refused:
+            await api.create(ClipRequest("sora-2", "half \ud800", 4, "720x1280", b""))
+
+    assert refused.value.kind is FailureKind.BAD_REQUEST
+    assert there.requests == []
+
+
+LOST: list[tuple[str, Script]] = [
+    ("closed without a word", sends_and_closes(b"")),
+    ("reset", resets),
+    ("no answer in time (F2, F14)", says_nothing),
+    ("half a status line", sends_and_closes(b"HTTP/1.1 2")),
+    ("headers that never end", sends_and_closes(b"HTTP/1.1 200 OK\r\nx: y\r\n")),
+    ("not HTTP", sends_and_closes(b"\x15\x03\x01\0\x02\x02\x50")),
+    ("a header of a megabyte", sends_and_closes(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 2**20 + b"\r\n\r\n")),
+    ("cut inside the body", sends_and_closes(http_answer(200, b'{"id": "video_1", "st', content_length="500"))),
+    (
+        "cut inside a chunk",
+        sends_and_closes(http_answer(200, b'40\r\n{"id": "vi', content_length=None, transfer_encoding="chunked")),
+    ),
+    ("a body that stops half-way and waits", sends(http_answer(200, b'{"id": "vid', content_length="500"))),
+    ("a body beyond the bound", sends_for_ever(http_answer(200, b"", content_length="900000000"), b" " * 65536)),
+    ("broken gzip", sends(http_answer(200, b"\x1f\x8b\x08nonsense", content_encoding="gzip"))),
+    ("an encoding there is not", sends(http_answer(200, b'{"id": "v"}', content_encoding="br"))),
+    ("2xx without an id (T3)", sends(json_answer({"status": "queued"}))),
+    ("502 in HTML (F23)", sends(http_answer(502, b"<html>", content_type="text/html"))),
+    ("500 (seed)", sends(json_answer({"error": {"message": "An internal server error"}}, 500))),
+    ("409", sends(json_answer({"error": {"message": "conflict"}}, 409))),
+    ("an answer that echoes the key", sends(json_answer({"error": {"message": f"key {KEY}"}}, 500))),
+]
+
+
+@pytest.mark.parametrize(("what", "script"), LOST, ids=[row[0] for row in LOST])
+async def test_a_create_whose_answer_is_lost_is_unknown_and_sent_once(what: str, script: Script) -> None:
+    async with world() as (there, api):
+        there.on(CREATE, script)
+        with pytest.raises(VideoOutcomeUnknown) as lost:
+            await api.create(CLIP)
+
+    assert len(there.asked(CREATE)) == 1, what
+    assert is_clean(lost.value)
+    assert len(lost.value.provider_text) <= 220
+
+
+DECIDED: list[tuple[str, bytes, type[VideoError], FailureKind]] = [
+    ("429 (F21)", json_answer({"error": {"message": "Too many running tasks"}}, 429, retry_after="30"), VideoUnavailable, FailureKind.BUSY),
+    ("401 (seed)", REFUSED, VideoRejected, FailureKind.KEY),
+    ("403 (seed, F22)", json_answer({"code": 403, "message": "insufficient balance"}, 403), VideoRejected, FailureKind.BALANCE),
+    ("400 moderated (seed, F8)", json_answer({"error": {"code": "content_policy"}}, 400), VideoRejected, FailureKind.MODERATED),
+    ("503 moderated (seed, F8)", json_answer({"error": {"message": "Content policy violation"}}, 503), VideoRejected, FailureKind.MODERATED),
+    ("413 (F27)", http_answer(413, b""), VideoRejected, FailureKind.TOO_LARGE),
+    ("302 (F1: a POST through it becomes a GET)", http_answer(302, b"", location="/v1/elsewhere"), VideoRejected, FailureKind.BAD_REQUEST),
+    ("307 (F1: would be sent again)", http_answer(307, b"", location="/v1/elsewhere"), VideoRejected, FailureKind.BAD_REQUEST),
+    ("400 with its body cut", http_answer(400, b"{", content_length="50"), VideoRejected, FailureKind.BAD_REQUEST),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "answer", "error", "kind"), DECIDED, ids=[row[0] for row in DECIDED])
+async def test_a_create_that_is_answered_is_decided(
+    what: str, answer: bytes, error: type[VideoError], kind: FailureKind
+) -> None:
+    async with world() as (there, api):
+        there.on(CREATE, sends_and_closes(answer))
+        with pytest.raises(error) as raised:
+            await api.create(CLIP)
+
+    assert raised.value.kind is kind
+    assert len(there.requests) == 1, what
+    assert is_clean(raised.value)
+    if isinstance(raised.value, VideoUnavailable):
+        assert (raised.value.rate_limited, raised.value.retry_after_s) == (True, 30)
+
+
+async def test_an_answer_that_is_whole_counts_though_the_connection_hangs() -> None:
+    async with world() as (there, api):
+        there.on(CREATE, http_answer(200, b'{"id": "video_1"}', content_length="500"))
+
+        assert await api.create(CLIP) == "video_1"
+
+
+async def test_an_early_refusal_is_heard_before_the_picture_is_sent() -> None:
+    """413 while the body is still on its way."""
+
+    async def early(reader: asyncio.StreamReader, writer: Writer) -> None:
+        await reader.readline()
+        writer.write(http_answer(413, b"too large"))
+        await writer.drain()
+        while await reader.read(65536):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(early, "127.0.0.1", 0)
+    api = client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    with pytest.raises(VideoRejected) as refused:
+        await api.create(CLIP)
+    await api.close()
+    server.close()
+
+    assert refused.value.kind is FailureKind.TOO_LARGE
+
+
+def full_listener() -> tuple[socket.socket, list[socket.socket]]:
+    """A port whose backlog is full: connecting to it hangs."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    waiting = []
+    for _ in range(8):
+        caller = socket.socket()
+        caller.setblocking(False)
+        caller.connect_ex(listener.getsockname())
+        waiting.append(caller)
+    return listener, waiting
+
+
+async def test_certainly_nothing_is_made_where_no_connection_came_about() -> None:
+    free = socket.socket()
+    free.bind(("127.0.0.1", 0))
+    listener, waiting = full_listener()
+    async with provider() as there:
+        urls = {
+            "refused": f"http://127.0.0.1:{free.getsockname()[1]}/v1",
+            "timed out": f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
+            "no such name": "http://no-such-host.invalid/v1",
+            "no TLS there": f"https://127.0.0.1:{there.port}/v1",
+        }
+        for what, url in urls.items():
+            api = client(url)
+            with pytest.raises(VideoUnavailable) as unavailable:
+                await api.create(CLIP)
+            await api.close()
+            assert unavailable.value.http_status is None, what
+            assert not unavailable.value.rate_limited
+            assert is_clean(unavailable.value)
+        assert there.requests == []
+    for each in (free, listener, *waiting):
+        each.close()
+
+
+async def test_a_tls_handshake_without_an_answer_is_nothing_made() -> None:
+    async def mute(reader: asyncio.StreamReader, writer: Writer) -> None:
+        while await reader.read(65536):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    api = client(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    with pytest.raises(VideoUnavailable):
+        await api.create(CLIP)
+    await api.close()
+    server.close()
+
+
+async def test_a_cancelled_create_is_cancelled() -> None:
+    async with world(timeouts=Timeouts()) as (there, api):
+        there.on(CREATE, says_nothing)
+        task = asyncio.create_task(api.create(CLIP))
+        await asyncio.wait_for(there.arrived.wait(), 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert len(there.requests) == 1
+
+
+# The key's form (T1)
+
+
+def takes(form: str, otherwise: bytes = REFUSED, known: bytes = NOT_FOUND) -> Script:
+    """A server that knows one form of the key."""
+
+    async def script(request: Request, writer: Writer) -> None:
+        writer.write(known if request.headers.get("authorization") == form else otherwise)
+        await writer.drain()
+
+    return script
+
+
+RAW, BEARER = KEY, f"Bearer {KEY}"
+SETTLED: list[tuple[str, Script, str]] = [
+    ("GPTProto as its pages print it, apiyi: raw", takes(RAW), RAW),
+    ("LiteLLM, OpenAI: Bearer", takes(BEARER), BEARER),
+    ("either: raw, as first", sends(NOT_FOUND), RAW),
+    (
+        "LiteLLM: an unknown id is a 500 in JSON",
+        takes(BEARER, known=json_answer({"error": {"message": "no"}}, 500)),
+        BEARER,
+    ),
+    (
+        "LiteLLM without its database: a raw key is a bare 500",
+        takes(BEARER, otherwise=http_answer(500, b"Oops")),
+        BEARER,
+    ),
+    ("refused as 403", takes(BEARER, otherwise=json_answer({"error": "no"}, 403)), BEARER),
+    ("refused in words under 400", takes(BEARER, otherwise=json_answer({"error": {"type": "401"}}, 400)), BEARER),
+    ("refused in words under 200", takes(BEARER, otherwise=json_answer({"code": 401, "message": "Token"})), BEARER),
+    ("new-api: an unknown id is a 400", takes(BEARER, known=json_answer({"code": "task_not_exist"}, 400)), BEARER),
+]
+
+
+@pytest.mark.parametrize(("what", "script", "form"), SETTLED, ids=[row[0] for row in SETTLED])
+async def test_the_form_of_the_key_is_settled_before_the_first_create(what: str, script: Script, form: str) -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, script)
+        there.on(CREATE, CREATED)
+        await asyncio.gather(*(api.create(CLIP) for _ in range(5)))
+
+    assert {request.headers["authorization"] for request in there.asked(CREATE)} == {form}, what
+    assert len(there.asked(UNKNOWN_ID)) <= 2
+    assert [request.method for request in there.requests[:1]] == ["GET"]
+
+
+async def test_no_form_taken_is_the_operators_key() -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, REFUSED)
+        for call in (api.settle_auth(), api.create(CLIP)):
+            with pytest.raises(VideoRejected) as refused:
+                await call
+            assert refused.value.kind is FailureKind.KEY
+            assert is_clean(refused.value)
+
+    assert there.asked(CREATE) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [http_answer(502, b"<html>"), http_answer(500, b"Oops"), json_answer({"error": "slow"}, 429), http_answer(503)],
+)
+async def test_an_unsettled_key_holds_creates_back_until_it_can_be_settled(answer: bytes) -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, sends_in_turn(answer, answer, NOT_FOUND))
+        there.on(CREATE, CREATED)
+        with pytest.raises(VideoUnavailable):
+            await api.create(CLIP)
+        assert there.asked(CREATE) == []
+
+        assert await api.create(CLIP) == "video_1"
+
+
+async def test_a_form_that_once_worked_is_kept() -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, takes(BEARER))
+        there.on(CREATE, CREATED)
+        await api.create(CLIP)
+        there.on(CREATE, REFUSED)
+        there.on(UNKNOWN_ID, takes(RAW))
+        with pytest.raises(VideoRejected):
+            await api.create(CLIP)
+        with pytest.raises(VideoRejected):
+            await api.settle_auth()
+
+    assert {request.headers["authorization"] for request in there.asked(CREATE)} == {BEARER}
+
+
+async def test_where_the_status_route_is_public_a_refused_create_turns_to_the_other_form() -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, NOT_FOUND)
+        there.on(CREATE, takes(BEARER, known=CREATED))
+        with pytest.raises(VideoRejected):
+            await api.create(CLIP)
+
+        assert await api.create(CLIP) == "video_1"
+
+    assert len(there.asked(CREATE)) == 2
+
+
+async def test_a_given_form_is_not_asked_for_but_can_be_confirmed() -> None:
+    async with world(auth="bearer") as (there, api):
+        there.on(CREATE, CREATED)
+        there.on(UNKNOWN_ID, takes(BEARER))
+        await api.create(CLIP)
+        assert there.asked(UNKNOWN_ID) == []
+
+        await api.settle_auth()
+
+        there.on(UNKNOWN_ID, REFUSED)
+        with pytest.raises(VideoRejected):
+            await api.settle_auth()
+    assert {request.headers["authorization"] for request in there.requests} == {BEARER}
+
+
+# Polls
+
+
+async def test_a_poll_reads_all_there_is() -> None:
+    body = {
+        "id": "another",  # T4
+        "status": "Succeeded ",
+        "progress": "100%",
+        "expires_at": "1766560106",
+        "soraVideoUrl": "https://oss.example.com/a.mp4",
+    }
+    async with world() as (there, api):
+        there.on(POLL, json_answer(body, openai_poll_after_ms="1500"))
+        status = await api.status(api.endpoint, "video_1")
+
+    assert status == VideoStatus(
+        phase=Phase.DONE,
+        percent=100,
+        url="https://oss.example.com/a.mp4",
+        expires_at=datetime(2025, 12, 24, 7, 8, 26, tzinfo=UTC),
+        poll_after_s=1.5,
+    )
+
+
+async def test_a_failed_job_says_why() -> None:
+    async with world() as (there, api):
+        error = {"code": "moderation_blocked", "message": f"no, {KEY} " + "x" * 999}
+        there.on(POLL, json_answer({"status": "failed", "error": error}))
+        status = await api.status(api.endpoint, "video_1")
+
+    assert (status.phase, status.failure) == (Phase.FAILED, FailureKind.MODERATED)
+    assert status.provider_text.startswith("moderation_blocked no, [key]")
+    assert len(status.provider_text) <= 200
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "path"),
+    [
+        ("video_bGl0ZQ==", "video_bGl0ZQ%3D%3D"),
+        ("v:openai", "v%3Aopenai"),
+        ("a/b?c#d", "a%2Fb%3Fc%23d"),
+        ("../../admin", "..%2F..%2Fadmin"),
+        ("..", "%2E%2E"),
+        ("é x%20", "%C3%A9%20x%2520"),
+        ("a" * 255, "a" * 255),
+    ],
+)
+async def test_ids_are_opaque(provider_id: str, path: str) -> None:
+    """T4."""
+    async with world() as (there, api):
+        there.on(f"GET /v1/videos/{path}", json_answer({"status": "queued"}))
+
+        assert (await api.status(api.endpoint, provider_id)).phase is Phase.RUNNING
+
+
+NO_ANSWER: list[tuple[str, Script]] = [
+    ("404 (F11, F12)", sends(NOT_FOUND)),
+    ("400 task_not_exist (F11)", sends(json_answer({"code": "task_not_exist"}, 400))),
+    ("401", sends(REFUSED)),
+    ("500 (F23)", sends(json_answer({"error": "x"}, 500))),
+    ("502 in HTML (F23)", sends(http_answer(502, b"<html>", content_type="text/html"))),
+    ("HTML as 200", sends(http_answer(200, b"<html>ok</html>"))),
+    ("not JSON", sends(http_answer(200, b"completed"))),
+    ("empty", sends(http_answer(200))),
+    ("a redirect (T14)", sends(http_answer(302, location="http://127.0.0.1:1/"))),
+    ("closed", sends_and_closes(b"")),
+    ("reset", resets),
+    ("cut", sends_and_closes(http_answer(200, b'{"id": "video_1", "sta', content_length="99"))),
+    ("too slow", says_nothing),
+    ("stops half-way", sends(http_answer(200, b'{"id": "v', content_length="99"))),
+    ("never ends", sends_for_ever(http_answer(200, content_length=None, transfer_encoding="chunked"), b"10000\r\n" + b" " * 65536 + b"\r\n")),
+    ("100 MB", sends_for_ever(http_answer(200, content_length="100000000"), b'"' * 65536)),
+    ("broken gzip", sends(http_answer(200, b"\x1f\x8b\x08no", content_encoding="gzip"))),
+    ("not HTTP", sends_and_closes(b"\0\1\2\3\r\n\r\n")),
+    ("a bad length", sends_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "script"), NO_ANSWER, ids=[row[0] for row in NO_ANSWER])
+async def test_no_poll_error_ends_a_job(what: str, script: Script) -> None:
+    async with world() as (there, api):
+        there.on(POLL, script)
+        with pytest.raises(VideoUnavailable) as unavailable:
+            await api.status(api.endpoint, "video_1")
+        assert is_clean(unavailable.value), what
+        there.on(POLL, json_answer({"status": "completed"}))
+
+        assert (await api.status(api.endpoint, "video_1")).phase is Phase.DONE
+
+
+async def test_a_polls_429_says_when_to_come_again() -> None:
+    async with world() as (there, api):
+        there.on(POLL, json_answer({"error": "slow down"}, 429, retry_after="7"))
+        with pytest.raises(VideoUnavailable) as unavailable:
+            await api.status(api.endpoint, "video_1")
+
+    assert (unavailable.value.rate_limited, unavailable.value.retry_after_s) == (True, 7)
+    assert unavailable.value.http_status == 429
+
+
+async def test_polls_go_to_the_jobs_own_endpoint() -> None:
+    async with world(auth="auto") as (there, api), provider() as elsewhere:
+        there.on(UNKNOWN_ID, takes(RAW))
+        elsewhere.on(UNKNOWN_ID, takes(BEARER))
+        elsewhere.on(POLL, json_answer({"status": "queued"}))
+        await api.settle_auth()
+
+        assert (await api.status(elsewhere.url, "video_1")).phase is Phase.RUNNING
+
+    assert elsewhere.asked(POLL)[0].headers["authorization"] == BEARER
+    assert there.asked(POLL) == []
+
+
+async def test_a_refused_key_ends_no_job() -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, REFUSED)
+        with pytest.raises(VideoUnavailable):
+            await api.status(api.endpoint, "video_1")
+
+
+async def test_a_new_status_word_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as (there, api):
+        there.on(POLL, json_answer({"status": "Warming_Up\n"}))
+        for _ in range(3):
+            assert (await api.status(api.endpoint, "video_1")).phase is Phase.RUNNING
+
+    assert caplog.text.count("warming_up") == 1
+
+
+async def test_after_closing_nothing_is_asked() -> None:
+    async with world() as (there, api):
+        await api.close()
+        with pytest.raises(VideoUnavailable):
+            await api.status(api.endpoint, "video_1")
+
+    assert there.requests == []
+
+
+def recorded(body: Any) -> bytes:
+    return json.dumps(body).encode()
