@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sqlite3
 import statistics
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ OPEN = {
     "QUOTA_DEFAULT_CREDITS": "1000000",
     "BUDGET_CREDITS": "1000000000",
     "MAX_JOBS_PER_USER": "10000",
+    "POLL_SECONDS": "600",
+    "PROGRESS_SECONDS": "5",
     "LOG_LEVEL": "WARNING",
 }
 
@@ -77,14 +81,26 @@ async def burst(town: Town, size: int, upload: Upload) -> list[float]:
         asked.append(interaction)
     await asyncio.gather(*(one.answer(3.5) for one in asked))  # NotAnswered where one came later than 3 s
     town.discord.remove(watch)
+    await quiet(town)
     return list(took.values())
+
+
+async def quiet(town: Town) -> None:
+    """Waits until every job that was taken is at the provider: a burst is measured by itself."""
+    if town.database.exists():
+        with closing(sqlite3.connect(town.database, timeout=10)) as books:
+            busy = "SELECT 1 FROM jobs WHERE state IN ('waiting', 'submitting')"
+            while books.execute(busy).fetchone():  # noqa: ASYNC110 - a database file tells nobody
+                await asyncio.sleep(0.02)
 
 
 async def measure(town: Town, *, plain: bool, upload: Upload) -> dict[int, list[float]]:
     """All bursts with one of the bots."""
     bot = await start_bot(town, plain)
     await burst(town, 1, upload)
-    found = {size: [took for _ in range(times) for took in await burst(town, size, upload)] for size, times in BURSTS.items()}
+    found = {
+        size: [took for _ in range(times) for took in await burst(town, size, upload)] for size, times in BURSTS.items()
+    }
     bot.kill()
     await bot.wait()
     await town.discord.wait_for(lambda: not town.discord.gateway.live, 10, "the bot to be gone")
@@ -117,7 +133,7 @@ async def main() -> None:
     """Prints the table."""
     discord = LocalDiscord()
     videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=None))
-    town = Town(discord=discord, videos=videos, settings={**OPEN, "MAX_CONCURRENT_JOBS": "1000"})
+    town = Town(discord=discord, videos=videos, settings={**OPEN, "MAX_CONCURRENT_JOBS": "10000"})
     for number in range(max(BURSTS)):
         discord.world.add_member(f"member{number}")
     small = io.BytesIO()
@@ -139,7 +155,9 @@ async def main() -> None:
             )
         print(f"mean of single answers: {1000 * statistics.mean(ours[1]):.1f} ms")
         before, peak = await memory(town)
-        print(f"200 members with a 12-megapixel photo at once: {before:.0f} MiB RSS before, {peak:.0f} MiB at its highest")
+        print(
+            f"200 members with a 12-megapixel photo at once: {before:.0f} MiB RSS before, {peak:.0f} MiB at its highest"
+        )
     finally:
         await town.stop()
 

@@ -28,7 +28,10 @@ async def main() -> None:
     """Runs until killed."""
     Route.BASE = os.environ["DISCORD_API_URL"]
     bot = PlainBot(
-        command_prefix=commands.when_mentioned, help_command=None, intents=discord.Intents(guilds=True), max_messages=None
+        command_prefix=commands.when_mentioned,
+        help_command=None,
+        intents=discord.Intents(guilds=True),
+        max_messages=None,
     )
 
     @bot.tree.command(name="animate", description="Only answers")

@@ -8,7 +8,7 @@ import logging
 import sys
 
 from bot import app, log
-from bot.errors import SettingsError, StoreError
+from bot.errors import ChatUnavailable, SettingsError, StoreError
 from bot.settings import Settings
 
 WRONG_SETTINGS = 2
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         print(*error.sentences, sep="\n", file=sys.stderr)  # noqa: T201 - for the operator's terminal
         return WRONG_SETTINGS
-    except StoreError as error:
+    except (StoreError, ChatUnavailable) as error:
         print(error, file=sys.stderr)  # noqa: T201 - for the operator's terminal
         return FAILED
     except KeyboardInterrupt:

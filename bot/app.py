@@ -21,7 +21,8 @@ from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.delivery import DiscordChat
-from bot.errors import SettingsError
+from bot.errors import ChatUnavailable, SettingsError
+from bot.health import Health
 from bot.images import Fitter
 from bot.jobs.desk import Clock, Desk, Timing
 from bot.jobs.files import Files
@@ -29,7 +30,7 @@ from bot.jobs.line import Line
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.settings import Settings
-from bot.store import commands
+from bot.store import commands, jobs
 from bot.store.database import Store, Writer
 from bot.video.client import OpenAIVideos
 
@@ -105,6 +106,7 @@ async def assemble(
             memory=StoreMemory(store),
             add_commands=add_commands,
             on_login=on_login,
+            direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
         chat = DiscordChat(bot, cards, progress_s=settings.progress_seconds)
@@ -128,8 +130,17 @@ async def assemble(
             limits=settings.limits,
             endpoint=videos.endpoint,
             clock=clock,
+            answering=desk.answering,
         )
         stack.push_async_callback(service.close)
+        if settings.http_port:
+            health = Health(
+                faults=lambda: [] if bot.is_connected else ["not connected to Discord"],
+                jobs=lambda: store.read(jobs.counts()),
+                gauges=lambda: {"line_waiting": desk.line.waiting, "at_provider": desk.line.at_provider},
+            )
+            stack.push_async_callback(health.close)
+            await health.start(settings.http_host, settings.http_port)
         yield App(bot, worker, service)
 
 
@@ -152,7 +163,7 @@ async def run(settings: Settings, *, writer: Callable[..., Writer] = Writer, for
             stopping.cancel()
             await _stop(app, starting)
         if starting.done() and not starting.cancelled():
-            _raise_for(starting)
+            _raise_for(starting, settings.discord_api_url)
 
 
 async def _stop(app: App, starting: asyncio.Task[None]) -> None:
@@ -175,9 +186,11 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     log.info("stopped")
 
 
-def _raise_for(starting: asyncio.Task[None]) -> None:
+def _raise_for(starting: asyncio.Task[None], api_url: str) -> None:
     error = starting.exception()
     if isinstance(error, discord.LoginFailure):
         raise SettingsError(["DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."])
+    if isinstance(error, OSError | TimeoutError | discord.GatewayNotFound | discord.DiscordServerError):
+        raise ChatUnavailable(f"Discord cannot be reached at {api_url}: {error}") from error
     if error is not None:
         raise error

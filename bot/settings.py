@@ -37,6 +37,8 @@ _SHOULD_BE = {
     "POLL_SECONDS": "a number above 0",
     "PROGRESS_SECONDS": "a number above 0",
     "JOB_TIMEOUT_MINUTES": "a number above 0",
+    "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
+    "HTTP_PORT": "a port from 1 to 65535, or 0 for none",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
 }
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     poll_seconds: Seconds = 5.0
     progress_seconds: Seconds = 5.0
     job_timeout_minutes: float = Field(default=30.0, gt=0, le=10_000, allow_inf_nan=False)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 

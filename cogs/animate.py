@@ -52,26 +52,30 @@ def setup(tree: app_commands.CommandTree[Any], service: Service, cards: Cards) -
         size: str | None = None,
     ) -> None:
         choice = catalog.choose(model, seconds, size)
-        try:
-            job = await service.animate(
-                Ask(
-                    interaction=JobId(interaction.id),
-                    scope=scope_of(interaction),
-                    member=UserId(interaction.user.id),
-                    roles=roles_of(interaction.user),
-                    prompt=prompt,
-                    choice=choice,
-                    picture=picture_of(image),
-                    card=card_of(interaction),
-                )
-            )
-        except AlreadyKnown as error:
-            log.info("%s replayed by the gateway; ignored", error)
-        except ReservationRefused as error:
-            log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
-            await answer_privately(interaction, text.refusal(error, choice.credits))
-        else:
-            await _show(interaction, service, cards, job)
+        ask = Ask(
+            interaction=JobId(interaction.id),
+            scope=scope_of(interaction),
+            member=UserId(interaction.user.id),
+            roles=roles_of(interaction.user),
+            prompt=prompt,
+            choice=choice,
+            picture=picture_of(image),
+            card=card_of(interaction),
+        )
+        with service.answering.one():
+            await _answer(interaction, service, cards, ask)
+
+
+async def _answer(interaction: discord.Interaction[Any], service: Service, cards: Cards, ask: Ask) -> None:
+    try:
+        job = await service.animate(ask)
+    except AlreadyKnown as error:
+        log.info("%s replayed by the gateway; ignored", error)
+    except ReservationRefused as error:
+        log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
+        await answer_privately(interaction, text.refusal(error, ask.choice.credits))
+    else:
+        await _show(interaction, service, cards, job)
 
 
 async def _show(interaction: discord.Interaction[Any], service: Service, cards: Cards, job: Job) -> None:

@@ -171,7 +171,7 @@ class Stage:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / video.filename
         path.write_bytes(video.data)
-        with av.open(io.BytesIO(video.data)) as opened:
+        with av.open(io.BytesIO(video.data), "r") as opened:
             stream = opened.streams.video[0]
             length = float(opened.duration or 0) / 1_000_000
             what = f"{stream.width}x{stream.height}, {length:.1f} s, {len(video.data) / 1_048_576:.1f} MiB"

@@ -44,7 +44,7 @@ class BotProcess:
         return self._process is not None and self._process.returncode is None
 
     def kill(self) -> None:
-        """kill -9, at once; does nothing where it has ended already."""
+        """Ends it by kill -9, at once; does nothing where it has ended already."""
         if self.is_running:
             self._running.kill()
 

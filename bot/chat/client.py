@@ -93,8 +93,10 @@ class AnimateBot(commands.AutoShardedBot):
         memory: SyncMemory,
         add_commands: Callable[[app_commands.CommandTree[Any]], None],
         on_login: Callable[[], Awaitable[None]],
+        direct_is_open: bool,
         force_sync: bool = False,
     ) -> None:
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # this bot has no voice
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -112,6 +114,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._memory = memory
         self._add_commands = add_commands
         self._on_login = on_login
+        self._direct_is_open = direct_is_open
         self._force_sync = force_sync
         self.stopping = False
 
@@ -125,6 +128,11 @@ class AnimateBot(commands.AutoShardedBot):
         await self._sync()
         self._tell_operator()
         await self._on_login()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every shard hears Discord."""
+        return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
         """Why no command runs here and now, or None."""
@@ -154,10 +162,12 @@ class AnimateBot(commands.AutoShardedBot):
             "invite this bot: %s",
             discord.utils.oauth_url(self.application_id, permissions=PERMISSIONS, scopes=SCOPES),
         )
-        if self.application and self.application.bot_public and not self._allowed_guilds:
-            log.warning(
-                "the application is public and ALLOWED_GUILDS is empty: anybody may add this bot and spend its budget"
-            )
+        if self.application is None or not self.application.bot_public:
+            return
+        if not self._allowed_guilds:
+            log.warning("the application is public and ALLOWED_GUILDS is empty: any server may spend this bot's budget")
+        if self._direct_is_open:
+            log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
 
 
 async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

@@ -49,7 +49,8 @@ _CARD_LINES: dict[FailureKind, str] = {
 
 _PRIVATE: dict[FailureKind, str] = {
     FailureKind.MODERATED: (
-        "The video service refused your clip under its content rules. Try another picture, or other words in the prompt."
+        "The video service refused your clip under its content rules. "
+        "Try another picture, or other words in the prompt."
     ),
     FailureKind.PERSON: (
         "The video service does not animate pictures of people. Try a picture without a person in it."

@@ -19,11 +19,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 from bot.errors import PictureRefused
 from bot.images import claim
 
-MAX_DECODED_BYTES = 200_000_000
+MAX_DECODED_BYTES = 180_000_000
 """What one picture may take while it is decoded; two are decoded at once."""
 
 # Bytes a pixel while decoding, measured with Pillow 13: its own 4, and the buffers of the library beneath.
-_BYTES_PER_PIXEL = {"PNG": 5, "GIF": 5, "BMP": 6, "TIFF": 9, "WEBP": 16, "AVIF": 16}
+_BYTES_PER_PIXEL = {"PNG": 5, "GIF": 5, "BMP": 6, "TIFF": 9, "AVIF": 14, "WEBP": 14, "WEBP RGBA": 17}
 _MAX_SCANS = 100  # of a JPEG; good encoders write up to a dozen, a bomb thousands
 _MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans
 _MAX_RLE_BYTES = 2_000_000  # Pillow decodes run-length BMP in Python, holding the interpreter
@@ -48,7 +48,9 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     if isinstance(picture, JpegImageFile):
         _check_jpeg(picture, data)
     else:
-        claim.check_pixels(width, height, MAX_DECODED_BYTES // _BYTES_PER_PIXEL[picture.format or "TIFF"])
+        kind = picture.format or "TIFF"
+        cost = _BYTES_PER_PIXEL.get(f"{kind} {picture.mode}", _BYTES_PER_PIXEL[kind])
+        claim.check_pixels(width, height, MAX_DECODED_BYTES // cost)
     if isinstance(picture, TiffImageFile):
         _check_tiff(picture)
     if isinstance(picture, BmpImageFile) and picture.tile and picture.tile[0].codec_name == "bmp_rle":

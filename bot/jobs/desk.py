@@ -14,6 +14,7 @@ from bot.catalog import Catalog
 from bot.errors import StoreUnavailable
 from bot.images import Fitter
 from bot.jobs import pace
+from bot.jobs.answering import Answering
 from bot.jobs.files import Files
 from bot.jobs.line import Line
 from bot.jobs.port import Chat
@@ -64,6 +65,7 @@ class Desk:
     catalog: Catalog
     line: Line
     timing: Timing
+    answering: Answering = field(default_factory=Answering)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -37,6 +37,16 @@ class Line:
         """Nobody goes any more."""
         return self._held_until == math.inf
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def at_provider(self) -> int:
+        """How many hold a slot."""
+        return len(self._holding)
+
     async def turn(self, job: Job) -> None:
         """Waits for this job's turn and takes a slot."""
         future = asyncio.get_running_loop().create_future()

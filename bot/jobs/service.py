@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot import images
 from bot.catalog import Catalog, Choice
 from bot.errors import BotError, StoreUnavailable, UserError
+from bot.jobs.answering import Answering
 from bot.jobs.desk import Clock
 from bot.jobs.worker import Worker
 from bot.models import (
@@ -70,9 +71,18 @@ class Service:
     """The bot's side of every command."""
 
     def __init__(
-        self, *, store: Store, worker: Worker, catalog: Catalog, limits: Limits, endpoint: str, clock: Clock
+        self,
+        *,
+        store: Store,
+        worker: Worker,
+        catalog: Catalog,
+        limits: Limits,
+        endpoint: str,
+        clock: Clock,
+        answering: Answering,
     ) -> None:
         self.catalog = catalog
+        self.answering = answering
         self._store = store
         self._worker = worker
         self._limits = limits
@@ -97,7 +107,7 @@ class Service:
         now = self._clock.now()
         job = Job(
             id=ask.interaction,
-            key="".join(secrets.choice(KEY_ALPHABET) for _ in range(KEY_LENGTH)),
+            key=new_key(),
             state=JobState.WAITING,
             state_at=now,
             created_at=now,
@@ -174,6 +184,11 @@ class Service:
                 failure=FailureKind.NO_CARD,
             )
         )
+
+
+def new_key() -> str:
+    """A short name for a job; random, so that two bots with one token never show the same."""
+    return "".join(KEY_ALPHABET[byte % len(KEY_ALPHABET)] for byte in secrets.token_bytes(KEY_LENGTH))
 
 
 def _check_prompt(prompt: str) -> None:

@@ -77,6 +77,7 @@ class Worker:
                 await asyncio.wait(late, timeout=REST_FINISHES_S)
 
     async def _drive(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
+        await self._desk.answering.quiet()
         current: Job | None = job
         if message is not None:
             current = await self._place(job, message, ephemeral=ephemeral)

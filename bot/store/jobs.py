@@ -134,6 +134,13 @@ def to_resume() -> Unit[list[Job]]:
     return unit
 
 
+def counts() -> Unit[dict[JobState, int]]:
+    """How many jobs are in each state."""
+    return lambda tx: {
+        JobState(row["state"]): row["n"] for row in tx.all("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")
+    }
+
+
 def find(job: JobId) -> Unit[Job | None]:
     """The job, or None."""
     return lambda tx: load(tx, job)

@@ -49,14 +49,15 @@ class Downloads:
                 try:
                     async with asyncio.timeout(self.timeouts.download_s):
                         await self._fetch(URL(endpoint), route, authorization, part)
-                        return await asyncio.to_thread(os.replace, part, target)
+                    return await asyncio.to_thread(os.replace, part, target)
                 except BROKEN as exc:
                     disarm(exc)
                     said.append(told(exc))
                 except _NotFetchedError as exc:
                     said.append(words.for_the_log(str(exc), self.key))
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         raise VideoNotReady(words.for_the_log("; then ".join(said), self.key))
 
     async def _fetch(self, endpoint: URL, route: str, authorization: str, part: Path) -> None:
@@ -114,8 +115,8 @@ class Downloads:
 
     async def _write(self, head: bytes, chunks: AsyncIterator[bytes], part: Path) -> int:
         size = 0
-        file = await asyncio.to_thread(part.open, "wb")
-        try:
+        # Opened here and now: a thread could still be opening it after we were cancelled.
+        with part.open("wb") as file:
             while head:
                 size += len(head)
                 if size > self.max_bytes:
@@ -123,8 +124,6 @@ class Downloads:
                 await asyncio.to_thread(file.write, head)
                 head = await anext(chunks, b"")
             await asyncio.to_thread(_flush, file)
-        finally:
-            await asyncio.to_thread(file.close)
         return size
 
 

@@ -65,7 +65,7 @@ class VideoApi(Protocol):
         """
 
     async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
-        """Asks once. Raises VideoUnavailable for anything that is no answer about the job; never ends a job by error."""
+        """Asks once. Raises VideoUnavailable for all that is no answer about the job; no error ends a job."""
 
     async def download(self, endpoint: str, provider_id: str, url: str | None, target: Path) -> None:
         """Streams the finished video to `target`, replacing it in one step; on failure nothing is left there.

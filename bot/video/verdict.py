@@ -14,8 +14,7 @@ MAX_RETRY_AFTER_S = 600.0
 _MAY_BE_MODERATION = frozenset({400, 403, 422, 451, 503})
 _MODERATION = re.compile(
     r"moderation|sentinel_block|content[\s_-]?policy|policy[\s_-]?violation"
-    r"|violat\w+ (?:our|the|its) \w*\s?polic"
-    r"|content[\s_-]?filter|content[\s_-]blocked|safety|(?<!in)(?<!case[\s_-])sensitive|meet the guidelines"
+    r"|content[\s_-]?filter|content[\s_-]blocked|safety|(?<!in)(?<!case[\s_-])sensitive|usage polic|meet the guidelines"
     r"|community guidelines|nsfw|prohibited content|inappropriate",
     re.IGNORECASE,
 )

@@ -22,6 +22,7 @@ _ERROR_NAMES = (
     "failure_reason",
     "reason",
 )
+_MAX_TEXT = 20_000  # of one string, for the patterns that are searched in it
 _MAX_DEPTH = 6
 _SECRETS = re.compile(r"\bsk-[\w-]{6,}|(?i:\bbearer\s+)[^\s\"',}]+")
 
@@ -38,12 +39,12 @@ def error_text(body: bytes) -> str:
     """Code, type and message of an error in one line, whatever its shape; else the body itself."""
     if told := said(parsed(body)):
         return told
-    return body[:20_000].decode("utf-8", "replace")
+    return body[:_MAX_TEXT].decode("utf-8", "replace")
 
 
 def said(value: Any) -> str:
     """Code, type and message of what is parsed already, also from JSON inside a message."""
-    return " ".join(dict.fromkeys(_error_words(value)))
+    return " ".join(dict.fromkeys(_error_words(value)))[:_MAX_TEXT]
 
 
 def is_html(text: str) -> bool:
@@ -54,8 +55,8 @@ def for_the_log(text: str, key: str) -> str:
     """One line of at most MAX_WORDS characters without the key or anything that looks like one."""
     if len(key) >= 4:
         text = text.replace(key, "[key]")
-    text = _SECRETS.sub("[key]", text)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split())
+    text = _SECRETS.sub("[key]", text[: 10 * MAX_WORDS])
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
 
 
@@ -85,8 +86,9 @@ def _error_words(value: Any, depth: int = 0) -> Iterator[str]:
         for item in value[:10]:
             yield from _error_words(item, depth + 1)
     elif isinstance(value, str) and value.strip():
-        yield value.strip()
-        for part in embedded(value):
+        text = value[:_MAX_TEXT].strip()
+        yield text
+        for part in embedded(text):
             yield from _error_words(part, depth + 1)
     elif isinstance(value, int) and not isinstance(value, bool):
         yield str(value)[:40]

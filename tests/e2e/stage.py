@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from sandbox.discord.cdn import Upload
+from sandbox.discord.commands import OptionValue
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Channel, Person
@@ -53,18 +54,15 @@ class Stage(Town):
         *,
         channel: Channel | None = None,
         picture: bytes | None = None,
-        **options: object,
+        **options: OptionValue,
     ) -> Interaction:
         """The person uses /animate; the command is on its way when this returns."""
+        given: dict[str, OptionValue] = {
+            "image": Upload("cat.png", picture or png(), "image/png"),
+            "prompt": "puts on a hat",
+        }
         return await self.discord.invoke(
-            person or self.mia,
-            "animate",
-            channel=channel,
-            **{
-                "image": Upload("cat.png", picture or png(), "image/png"),
-                "prompt": "puts on a hat",
-                **options,  # type: ignore[dict-item]  # the door checks them against the declaration
-            },
+            person or self.mia, "animate", channel=channel, forge=False, **{**given, **options}
         )
 
     async def reply(self, person: Person, command: str, **options: object) -> str:

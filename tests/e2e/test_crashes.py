@@ -49,7 +49,7 @@ async def _restart_and_settle(stage: Stage, expected: set[str]) -> None:
     assert len(states) <= 1
     assert set(states) <= expected
     public = stage.discord.messages(stage.discord.world.general)
-    assert len(public) == sum(state not in {"cancelled"} for state in states)
+    assert len(public) == sum(state != "cancelled" for state in states)
     for message in public:
         assert any(word in message.text() for word in OVER), message.text()
     refunds = stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'")
@@ -126,7 +126,7 @@ async def test_killed_at_a_request_to_the_provider(build: Build, name: str, phas
     await stage.animate()
     await _killed(stage)
 
-    sent = name == "create" or name == "settle"
+    sent = name in {"create", "settle"}
     await _restart_and_settle(stage, {"unknown", "delivered"} if sent else {"delivered"})
     if name == "create" and phase != "after":
         assert stage.states() == ["unknown"]

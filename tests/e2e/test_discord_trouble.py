@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.discord.record import CUT, Reply
+from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
 from sandbox.process import BotProcess
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
@@ -61,12 +61,12 @@ async def test_a_token_that_died_while_the_bot_was_down_changes_nothing(build: B
 
 @pytest.mark.parametrize("answer", [Reply(500, {"message": "500", "code": 0}), CUT], ids=["500", "cut"])
 async def test_an_answer_that_discord_took_but_did_not_confirm_is_one_card_and_one_job(
-    build: Build, answer: Any
+    build: Build, answer: Reply | Cut
 ) -> None:
     stage = await build()
     struck = False
 
-    async def lose(phase: str, exchange: Any) -> object:
+    async def lose(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
         nonlocal struck
         if struck or phase != "inside" or exchange.route != CALLBACK:
             return None
@@ -142,7 +142,7 @@ async def test_a_card_that_discord_refuses_is_shown_without_the_prompt(build: Bu
     stage = await build()
     blocked = Reply(400, {"message": "Message was blocked by AutoMod.", "code": 200000})
 
-    async def automod(phase: str, exchange: Any) -> object:
+    async def automod(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
         is_card = exchange.route in {CALLBACK, BY_TOKEN} and exchange.method in {"POST", "PATCH"}
         return blocked if phase == "before" and is_card and "puts on a hat" in str(exchange.body) else None
 

@@ -30,45 +30,36 @@ async def test_a_create_whose_answer_is_lost_is_never_sent_again(stage: Stage) -
     assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]  # the operator may have paid
 
 
+MODERATED = (
+    "The video service refused your clip under its content rules. Try another picture, or other words in the prompt."
+    " The 4 credits are back."
+)
+FAILED = "The video service could not make this video. Please try again, perhaps with another prompt."
+TURNED_AWAY = "The video service turned the bot away. Whoever runs the bot has to look at its account."
+
+
 @pytest.mark.parametrize(
-    ("word", "state", "public", "private"),
+    ("word", "public", "private"),
     [
-        (
-            "[moderated]",
-            "failed",
-            "No video came of this one. The 4 credits are back.",
-            "The video service refused your clip under its content rules. Try another picture, or other words in the"
-            " prompt. The 4 credits are back.",
-        ),
-        (
-            "[fail]",
-            "failed",
-            "The video service could not make this video. Please try again, perhaps with another prompt."
-            " The 4 credits are back.",
-            None,
-        ),
-        (
-            "[balance]",
-            "failed",
-            "The video service turned the bot away. Whoever runs the bot has to look at its account."
-            " The 4 credits are back.",
-            None,
-        ),
+        ("[moderated]", "No video came of this one.", MODERATED),
+        ("[moderated-late]", "No video came of this one.", MODERATED),
+        ("[fail]", FAILED, None),
+        ("[balance]", TURNED_AWAY, None),
     ],
 )
 async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
-    stage: Stage, word: str, state: str, public: str, private: str | None
+    stage: Stage, word: str, public: str, private: str | None
 ) -> None:
     asked = await stage.animate(prompt=f"a hat {word}")
     card = await stage.over(asked)
     await stage.settled()
 
-    assert public in card.text().split("\n")
+    assert f"{public} The 4 credits are back." in card.text().split("\n")
     if private is not None:
         await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
     assert [message.text() for message in asked.followups] == ([private] if private else [])
     assert all(message.is_ephemeral for message in asked.followups)
-    assert stage.states() == [state]
+    assert stage.states() == ["failed"]
     assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
 
 

@@ -12,19 +12,18 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 
 ENOUGH = {"DISCORD_TOKEN": "token", "VIDEO_API_KEY": "key"}
-SENTENCES = {
-    "DISCORD_TOKEN": (None, "DISCORD_TOKEN is missing: it should be the bot's token from the Discord developer portal."),
-    "VIDEO_API_KEY": (None, "VIDEO_API_KEY is missing: it should be the key of the video API (GPTPROTO_API_KEY is read too)."),
-    "DISCORD_API_URL": ("discord", "DISCORD_API_URL is wrong: it should be an http(s) address, such as https://discord.com/api/v10."),
-    "ALLOWED_GUILDS": ("home", "ALLOWED_GUILDS is wrong: it should be server ids, separated by commas, or empty for any server."),
-    "VIDEO_API_URL": ("gptproto", "VIDEO_API_URL is wrong: it should be an http(s) address, such as https://gptproto.com/v1."),
-    "VIDEO_API_AUTH": ("basic", "VIDEO_API_AUTH is wrong: it should be auto, raw or bearer."),
-    "DATABASE_URL": ("mysql://db", "DATABASE_URL is wrong: it should be sqlite:/// and a path, such as sqlite:///data/animate.db."),
-    "QUOTA_DEFAULT_CREDITS": ("-1", "QUOTA_DEFAULT_CREDITS is wrong: it should be a whole number from 0 to 1000000."),
-    "QUOTA_DEFAULT_PERIOD": ("year", "QUOTA_DEFAULT_PERIOD is wrong: it should be day, week, month or ever."),
-    "POLL_SECONDS": ("0", "POLL_SECONDS is wrong: it should be a number above 0."),
-    "LOG_LEVEL": ("loud", "LOG_LEVEL is wrong: it should be DEBUG, INFO, WARNING or ERROR."),
-}  # fmt: skip
+MISSING = {
+    "DISCORD_TOKEN": "the bot's token from the Discord developer portal",
+    "VIDEO_API_KEY": "the key of the video API (GPTPROTO_API_KEY is read too)",
+}
+WRONG = {
+    "DISCORD_API_URL": ("discord", "an http(s) address, such as https://discord.com/api/v10"),
+    "ALLOWED_GUILDS": ("home", "server ids, separated by commas, or empty for any server"),
+    "VIDEO_API_URL": ("gptproto", "an http(s) address, such as https://gptproto.com/v1"),
+    "DATABASE_URL": ("mysql://db", "sqlite:/// and a path, such as sqlite:///data/animate.db"),
+    "QUOTA_DEFAULT_CREDITS": ("-1", "a whole number from 0 to 1000000"),
+    "POLL_SECONDS": ("0", "a number above 0"),
+}
 CATALOG = "VIDEO_CATALOG: nowhere.toml cannot be read as TOML ([Errno 2] No such file or directory: 'nowhere.toml')."
 UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"
 
@@ -35,12 +34,18 @@ async def _said(folder: Path, settings: dict[str, str]) -> tuple[int, str]:
     return await bot.wait(), bot.log().strip()
 
 
-@pytest.mark.parametrize("name", SENTENCES)
-async def test_a_setting_missing_or_wrong_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str) -> None:
-    value, sentence = SENTENCES[name]
-    settings = {key: text for key, text in {**ENOUGH, name: value}.items() if text is not None}
+@pytest.mark.parametrize("name", MISSING)
+async def test_a_missing_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str) -> None:
+    settings = {key: value for key, value in ENOUGH.items() if key != name}
 
-    assert await _said(tmp_path, settings) == (2, sentence)
+    assert await _said(tmp_path, settings) == (2, f"{name} is missing: it should be {MISSING[name]}.")
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_wrong_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str) -> None:
+    value, should = WRONG[name]
+
+    assert await _said(tmp_path, {**ENOUGH, name: value}) == (2, f"{name} is wrong: it should be {should}.")
 
 
 async def test_every_fault_gets_its_sentence(tmp_path: Path) -> None:
@@ -50,8 +55,25 @@ async def test_every_fault_gets_its_sentence(tmp_path: Path) -> None:
     assert [line.split()[0] for line in said.split("\n")] == ["DISCORD_TOKEN", "VIDEO_API_KEY", "POLL_SECONDS"]
 
 
-async def test_a_catalog_or_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+async def test_a_catalog_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert await _said(tmp_path, {**ENOUGH, "VIDEO_CATALOG": "nowhere.toml"}) == (2, CATALOG)
+
+
+async def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    code, said = await _said(tmp_path, {**ENOUGH, "DATA_DIR": "/proc/nowhere"})
+
+    assert code == 2
+    assert said.startswith(UNWRITABLE)
+
+
+async def test_a_discord_out_of_reach_is_said(tmp_path: Path) -> None:
+    nobody = {**ENOUGH, "DISCORD_API_URL": "http://127.0.0.1:9/api/v10", "LOG_LEVEL": "ERROR"}
+
+    code, said = await _said(tmp_path, nobody)
+
+    assert code == 1
+    assert said.startswith("Discord cannot be reached at http://127.0.0.1:9/api/v10: ")
+    assert "Traceback" not in said
 
 
 async def test_a_token_that_discord_refuses_is_said(build: Build) -> None:

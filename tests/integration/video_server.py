@@ -70,37 +70,51 @@ class Provider:
     async def serve(self, reader: asyncio.StreamReader, writer: Writer) -> None:
         self.connections += 1
         connection = self.connections
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while (request := await _request(reader, connection)) is not None:
-                self.requests.append(request)
-                self.arrived.set()
-                script = self.scripts.get(f"{request.method} {request.path}", sends(json_answer({"error": "?"}, 404)))
-                await script(request, writer)
-                if writer.is_closing():
-                    break
-        writer.close()
+        while (request := await _request(reader, connection)) is not None:
+            self.requests.append(request)
+            self.arrived.set()
+            script = self.scripts.get(f"{request.method} {request.path}", sends(json_answer({"error": "?"}, 404)))
+            await script(request, writer)
+            if writer.is_closing():
+                break
 
 
 @contextlib.asynccontextmanager
 async def provider() -> AsyncIterator[Provider]:
-    """A provider on a port of its own, on loopback; its connections end with it."""
+    """A provider on a port of its own, on loopback."""
     made = Provider()
-    tasks: set[asyncio.Task[None]] = set()
+    async with listening(made.serve) as made.port:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def listening(handle: Callable[[asyncio.StreamReader, Writer], Awaitable[None]]) -> AsyncIterator[int]:
+    """A port on loopback where each connection is handled so; all of them end with it."""
+    open_connections: dict[asyncio.Task[None], Writer] = {}
+
+    async def attend(reader: asyncio.StreamReader, writer: Writer) -> None:
+        with contextlib.suppress(OSError, EOFError, ValueError):
+            await handle(reader, writer)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: Writer) -> None:
-        task = asyncio.create_task(made.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task = asyncio.create_task(attend(reader, writer))
+        open_connections[task] = writer
+        task.add_done_callback(open_connections.pop)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
     try:
-        yield made
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in tasks:
+        await asyncio.sleep(0)  # a connection just accepted reaches us one turn later
+        left = dict(open_connections)
+        for task, writer in left.items():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            writer.transport.abort()
+        await asyncio.gather(*left, *(writer.wait_closed() for writer in left.values()), return_exceptions=True)
         await server.wait_closed()
 
 
@@ -166,12 +180,12 @@ async def resets(_: Request, writer: Writer) -> None:
 
 
 async def _request(reader: asyncio.StreamReader, connection: int) -> Request | None:
-    line = (await reader.readline()).decode()
+    line = (await reader.readline()).decode("latin-1")
     if not line:
         return None
-    method, path, _ = line.split(" ", 2)
+    method, path, _ = line.split(" ", 2)  # ValueError: not HTTP, such as TLS
     headers = {}
-    while (header := (await reader.readline()).decode().strip()) != "":
+    while (header := (await reader.readline()).decode("latin-1").strip()) != "":
         name, _, value = header.partition(":")
         headers[name.lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", 0)))

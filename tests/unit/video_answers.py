@@ -131,81 +131,19 @@ ODD_VALUES: tuple[Any, ...] = (
     {"id": {"id": []}}, {"url": 1}, "https://", "http://[", "https://a/" + "b" * 9000, "https://\x7f", "javascript:1",
     "{" * 50, '{"status":"failed","id":"x"}', "x" * 5000, ["https://e.example.com/a.mp4"],
 )  # fmt: skip
-NAMES = [
-    "id",
-    "task_id",
-    "status",
-    "state",
-    "progress",
-    "data",
-    "error",
-    "code",
-    "type",
-    "message",
-    "detail",
-    "url",
-    "urls",
-    "video_url",
-    "unsigned_urls",
-    "metadata",
-    "videos",
-    "video",
-    "expires_at",
-    "seconds",
-    "object",
-    "soraVideoUrl",
-    "output",
-    "fail_reason",
-    "content_filter",
-    "result_url",
-]
-HEADER_NAMES = (
-    *(
-        "id",
-        "task_id",
-        "status",
-        "state",
-        "progress",
-        "data",
-        "error",
-        "code",
-        "type",
-        "message",
-        "detail",
-        "url",
-        "urls",
-    ),
-    *("video_url", "unsigned_urls", "metadata", "videos", "video", "expires_at", "seconds", "object", "soraVideoUrl"),
-    *("output", "fail_reason", "content_filter", "result_url"),
-)
+NAMES = (
+    "id", "task_id", "status", "state", "progress", "data", "error", "code", "type", "message", "detail", "url", "urls",
+    "video_url", "unsigned_urls", "metadata", "videos", "video", "expires_at", "seconds", "object", "soraVideoUrl",
+    "output", "fail_reason", "content_filter", "result_url",
+)  # fmt: skip
 HEADER_NAMES = ("retry-after", "retry-after-ms", "llm_provider-retry-after", "openai-poll-after-ms", "date")
 HEADER_VALUES = (
     "", "0", "-1", "1e400", "nan", "5", "5.5", "99999999999999999999", "Wed, 21 Oct 2026 07:28:00 GMT", "yesterday",
     "Wed, 99 Oct 99999 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 +9999", "\xff", "1,2",
 )  # fmt: skip
 HTTP_STATUSES = (
-    200,
-    200,
-    200,
-    201,
-    202,
-    204,
-    302,
-    400,
-    401,
-    402,
-    403,
-    404,
-    408,
-    409,
-    422,
-    429,
-    451,
-    500,
-    502,
-    503,
-    999,
-)
+    200, 200, 200, 201, 202, 204, 302, 400, 401, 402, 403, 404, 408, 409, 422, 429, 451, 500, 502, 503, 999,
+)  # fmt: skip
 
 
 def named(value: object) -> str:

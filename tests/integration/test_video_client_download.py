@@ -1,0 +1,316 @@
+"""Downloads: whole or not at all, from where they may come, and the key to nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.errors import VideoNotReady
+from bot.video.client import OpenAIVideos
+from bot.video.http import Timeouts
+from tests.integration.video_server import (
+    MP4,
+    Provider,
+    Script,
+    http_answer,
+    json_answer,
+    provider,
+    resets,
+    says_nothing,
+    sends,
+    sends_and_closes,
+    sends_for_ever,
+    sends_in_turn,
+    video_answer,
+)
+
+KEY = "sk-live-0123456789abcdef"
+PATIENT = Timeouts(connect_s=10, poll_s=30, download_idle_s=20, download_s=30)
+SHORT = Timeouts(connect_s=0.5, poll_s=5, download_idle_s=0.4, download_s=1.0)
+CONTENT = "GET /v1/videos/video_1/content"
+NOT_READY = json_answer({"error": {"message": "Video is not ready yet"}}, 404)
+WEBM = b"\x1aE\xdf\xa3" + bytes(5000)
+SMALL = 100_000
+
+
+@contextlib.asynccontextmanager
+async def world(
+    *, hosts: tuple[str, ...] = (), timeouts: Timeouts = PATIENT
+) -> AsyncIterator[tuple[Provider, OpenAIVideos]]:
+    async with provider() as there:
+        api = OpenAIVideos(
+            url=there.url,
+            key=KEY,
+            auth="raw",
+            download_hosts=frozenset(hosts),
+            max_video_bytes=SMALL,
+            timeouts=timeouts,
+        )
+        try:
+            yield there, api
+        finally:
+            await api.close()
+
+
+def is_alone(target: Path) -> bool:
+    """Nothing but the video, if even that, is left in its folder."""
+    return {path.name for path in target.parent.iterdir()} <= {target.name}
+
+
+async def refusal(api: OpenAIVideos, url: str | None, target: Path) -> str:
+    with pytest.raises(VideoNotReady) as refused:
+        await api.download(api.endpoint, "video_1", url, target)
+    assert list(target.parent.iterdir()) == []
+    assert KEY not in str(refused.value)
+    assert len(refused.value.provider_text) <= 200
+    return refused.value.provider_text
+
+
+async def test_the_url_comes_first(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    async with world() as (there, api):
+        there.on("GET /files/a.mp4", video_answer())
+        await api.download(api.endpoint, "video_1", f"{there.origin}/files/a.mp4", target)
+
+    assert target.read_bytes() == MP4
+    assert is_alone(target)
+    (request,) = there.requests
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.headers["authorization"] == KEY  # sub2api#4494: a given URL may want the key
+
+
+@pytest.mark.parametrize("body", [MP4, WEBM, b"RIFF\0\0\0\0AVI LIST" + bytes(500)], ids=["mp4", "webm", "avi"])
+async def test_then_the_content_route(tmp_path: Path, body: bytes) -> None:
+    """T12: content types seen are video/mp4, application/octet-stream, video/x-msvideo; the bytes decide."""
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"an older one")
+    async with world() as (there, api):
+        there.on(CONTENT, http_answer(200, body, content_type="application/octet-stream"))
+        await api.download(api.endpoint, "video_1", f"{there.origin}/gone.mp4", target)
+
+    assert target.read_bytes() == body
+    assert is_alone(target)
+
+
+async def test_without_a_url_there_is_the_content_route_alone(tmp_path: Path) -> None:
+    async with world() as (there, api):
+        there.on(CONTENT, video_answer())
+        await api.download(api.endpoint + "/", "video_1", None, tmp_path / "a.mp4")
+
+    assert [request.path for request in there.requests] == ["/v1/videos/video_1/content"]
+
+
+CHUNKED = http_answer(200, content_length=None, transfer_encoding="chunked", content_type="video/mp4")
+ONE_CHUNK = b"%x\r\n%s\r\n" % (len(MP4), MP4)
+WHOLE: list[tuple[str, bytes]] = [
+    ("chunked", CHUNKED + ONE_CHUNK + b"0\r\n\r\n"),
+    ("until the connection closes", video_answer(content_length=None, connection="close")),
+    ("206 of everything (T12)", video_answer(status=206, content_range=f"bytes 0-{len(MP4) - 1}/{len(MP4)}")),
+    ("gzip although asked not to (T13)", video_answer(gzip.compress(MP4), content_encoding="gzip")),
+    ("a type that is not so (T12)", video_answer(content_type="text/html")),
+    ("just the bound", video_answer(MP4.ljust(SMALL, b"\0"))),
+]
+
+
+@pytest.mark.parametrize(("what", "answer"), WHOLE, ids=[row[0] for row in WHOLE])
+async def test_a_whole_video_is_taken_however_it_is_sent(tmp_path: Path, what: str, answer: bytes) -> None:
+    target = tmp_path / "a.mp4"
+    async with world() as (there, api):
+        there.on(CONTENT, sends_and_closes(answer))
+        await api.download(api.endpoint, "video_1", None, target)
+
+    assert target.read_bytes().startswith(MP4), what
+
+
+REFUSED: list[tuple[str, Script, str]] = [
+    ("404 not ready yet (F17, litellm#32602)", sends(NOT_READY), "404: Video is not ready yet"),
+    ("400 not completed (F17, new-api)", sends(json_answer({"error": "Task is not completed yet"}, 400)), "Task"),
+    ("502 (F17, ArcReel#237)", sends(http_answer(502, b"<html>")), "502"),
+    ("JSON as 200 video/mp4 (F18, litellm#16672)", sends(video_answer(b'{"error": {"message": "nope"}}')), "200: nope"),
+    ("a queued job as 200 (F18, seed)", sends(json_answer({"id": "video_123", "status": "queued"})), "200: "),
+    ("a server's path (F18, TensorRT-LLM)", sends(json_answer({"path": "/tmp/video.mp4"})), "/tmp/video.mp4"),
+    ("HTML as 200 (F18)", sends(http_answer(200, b"<html>" + b"x" * 5000)), "<html>"),
+    ("empty (F18)", sends(video_answer(b"")), "200: empty"),
+    ("a header and nothing more (F18)", sends(video_answer(MP4[:60])), "200: "),
+    ("cut (F18)", sends_and_closes(video_answer(content_length=str(len(MP4) + 500))), "ClientPayloadError"),
+    ("cut inside a chunk", sends_and_closes(CHUNKED + b"%x\r\n%s" % (len(MP4) + 9, MP4)), "ClientPayloadError"),
+    ("a part only", sends(video_answer(status=206, content_range=f"bytes 0-{len(MP4) - 1}/999999")), "cut at"),
+    ("cut gzip", sends(video_answer(gzip.compress(MP4)[:-20], content_encoding="gzip")), "gzip"),
+    ("broken gzip", sends(video_answer(b"\x1f\x8b\x08" + MP4, content_encoding="gzip")), "gzip"),
+    ("a gzip bomb", sends(video_answer(gzip.compress(MP4 + bytes(50_000_000)), content_encoding="gzip")), "longer"),
+    ("beyond the bound, said", sends(video_answer(MP4.ljust(SMALL + 1, b"\0"))), "longer than 100000 bytes"),
+    ("beyond the bound, unsaid", sends_for_ever(CHUNKED + ONE_CHUNK, b"100\r\n" + b"x" * 256 + b"\r\n"), "longer"),
+    ("an endless page", sends_for_ever(CHUNKED, b"100\r\n" + b"<" * 256 + b"\r\n"), "200: <<<"),
+    ("reset", resets, ""),
+    ("nothing in time", says_nothing, "Timeout"),
+    ("idle half-way", sends(video_answer(content_length="90000")), "Timeout"),
+    ("an answer with the key in it", sends(json_answer({"error": f"bad key {KEY}"}, 403)), "403: bad key [key]"),
+    ("a redirect to nowhere", sends(http_answer(302)), "302"),
+    ("a redirect that is none", sends(http_answer(302, location="http://[::1/x")), ""),
+    ("a redirect for ever", sends(http_answer(302, location="/v1/videos/video_1/content")), "too many redirects"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "script", "said"), REFUSED, ids=[row[0] for row in REFUSED])
+async def test_what_is_no_whole_video_leaves_nothing(tmp_path: Path, what: str, script: Script, said: str) -> None:
+    async with world(timeouts=SHORT if said == "Timeout" else PATIENT) as (there, api):
+        there.on(CONTENT, script)
+
+        assert said in await refusal(api, None, tmp_path / "a.mp4"), what
+
+
+async def test_a_download_that_trickles_has_an_end(tmp_path: Path) -> None:
+    """Never idle, never done: the deadline of the whole counts."""
+
+    async def trickle(_: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(video_answer(content_length="90000"))
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with world(timeouts=SHORT) as (there, api):
+        there.on(CONTENT, trickle)
+
+        assert await refusal(api, None, tmp_path / "a.mp4") == "TimeoutError"
+
+
+async def test_both_routes_are_told_of_and_one_try_is_one_try(tmp_path: Path) -> None:
+    async with world() as (there, api):
+        there.on("GET /a.mp4", json_answer({"error": "expired"}, 403))
+        there.on(CONTENT, sends_in_turn(NOT_READY, video_answer()))
+
+        assert (
+            await refusal(api, f"{there.origin}/a.mp4", tmp_path / "a.mp4")
+            == "403: expired; then 404: Video is not ready yet"
+        )
+        await api.download(api.endpoint, "video_1", f"{there.origin}/a.mp4", tmp_path / "a.mp4")
+
+    assert len(there.asked(CONTENT)) == 2
+
+
+async def test_json_that_names_a_url_is_followed_once(tmp_path: Path) -> None:
+    """APIYI's /content."""
+    async with world() as (there, api):
+        there.on(CONTENT, json_answer({"video_url": f"{there.origin}/a.mp4"}))
+        there.on("GET /a.mp4", video_answer())
+        await api.download(api.endpoint, "video_1", None, tmp_path / "a.mp4")
+        assert (tmp_path / "a.mp4").read_bytes() == MP4
+        (tmp_path / "a.mp4").unlink()
+
+        there.on("GET /a.mp4", json_answer({"video_url": f"{there.origin}/a.mp4"}))
+        await refusal(api, None, tmp_path / "a.mp4")
+
+    assert len(there.asked("GET /a.mp4")) == 2
+
+
+async def test_redirects_are_followed_and_the_key_stays_at_home(tmp_path: Path) -> None:
+    """T14: LiteLLM and OpenAI send to storage; `localhost` stands for another origin."""
+    async with world(hosts=("localhost",)) as (there, api), provider() as storage:
+        storage.on("GET /b.mp4?sig=a%2Fb+c", video_answer())
+        there.on(CONTENT, http_answer(302, location="content2"))
+        there.on(
+            "GET /v1/videos/video_1/content2",
+            http_answer(307, location=f"http://localhost:{storage.port}/b.mp4?sig=a%2Fb+c"),
+        )
+        await api.download(api.endpoint, "video_1", None, tmp_path / "a.mp4")
+
+    assert all(request.headers["authorization"] == KEY for request in there.requests)
+    (elsewhere,) = storage.requests
+    assert "authorization" not in elsewhere.headers
+    assert "cookie" not in elsewhere.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["http://127.0.0.1:{port}/a.mp4", "http://localhost:{port}/a.mp4", "https://localhost:{port}/"]
+)
+@pytest.mark.parametrize("is_redirect", [False, True], ids=["given", "redirect"])
+async def test_no_other_private_place_is_reached(tmp_path: Path, path: str, is_redirect: bool) -> None:  # noqa: FBT001 - a column
+    async with world() as (there, api), provider() as inner:
+        inner.on("GET /a.mp4", video_answer())
+        url = path.format(port=inner.port)
+        there.on("GET /go", http_answer(302, location=url))
+
+        said = await refusal(api, f"{there.origin}/go" if is_redirect else url, tmp_path / "a.mp4")
+
+    assert inner.requests == []
+    assert inner.connections == 0
+    assert "not allowed" in said or "not public" in said
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::]", "169.254.169.254",
+     "[fd00:ec2::254]", "10.0.0.1", "[64:ff9b::7f00:1]", "localhost", "ip6-localhost"],
+)  # fmt: skip
+async def test_no_spelling_of_an_address_gets_past_the_guard(tmp_path: Path, host: str) -> None:
+    async with provider() as inner, world() as (_, api):
+        said = await refusal(api, f"https://{host}:{inner.port}/a.mp4", tmp_path / "a.mp4")
+
+    assert inner.connections == 0
+    assert "ClientConnector" in said or "InvalidUrl" in said
+
+
+async def test_a_host_the_operator_allowed_is_reached_in_the_clear(tmp_path: Path) -> None:
+    async with provider() as storage, world(hosts=(f"127.0.0.1:{storage.port}",)) as (_, api):
+        storage.on("GET /a.mp4", video_answer())
+        await api.download(api.endpoint, "video_1", f"http://127.0.0.1:{storage.port}/a.mp4", tmp_path / "a.mp4")
+
+    assert "authorization" not in storage.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "//evil.example.com/a",
+        "/a.mp4",
+        "https://",
+        "http://[",
+        "x" * 9000,
+        "https://a\n.com",
+    ],
+)
+async def test_what_is_no_address_goes_on_to_the_content_route(tmp_path: Path, url: str) -> None:
+    async with world() as (there, api):
+        there.on(CONTENT, video_answer())
+        await api.download(api.endpoint, "video_1", url, tmp_path / "a.mp4")
+
+    assert (tmp_path / "a.mp4").read_bytes() == MP4
+
+
+async def test_a_name_and_password_in_a_url_are_dropped(tmp_path: Path) -> None:
+    async with world() as (there, api):
+        there.on("GET /a.mp4", video_answer())
+        await api.download(api.endpoint, "video_1", f"http://u:p@127.0.0.1:{there.port}/a.mp4#x", tmp_path / "a.mp4")
+
+    assert there.requests[0].headers["authorization"] == KEY
+
+
+async def test_a_disk_that_takes_nothing_is_no_crash(tmp_path: Path) -> None:
+    async with world() as (there, api):
+        there.on(CONTENT, video_answer())
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(VideoNotReady) as refused:
+            await api.download(api.endpoint, "video_1", None, tmp_path / "file" / "a.mp4")
+
+    assert "NotADirectoryError" in refused.value.provider_text
+
+
+async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    async with world() as (there, api):
+        there.on(CONTENT, video_answer(content_length="90000"))
+        task = asyncio.create_task(api.download(api.endpoint, "video_1", None, target))
+        await asyncio.wait_for(there.arrived.wait(), 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a look at a folder on the test's own disk
