@@ -9,10 +9,8 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import discord
-from discord import app_commands
 
 import cogs.admin
 import cogs.animate
@@ -91,10 +89,10 @@ async def assemble(
         cards = Cards(catalog)
         clock = Clock()
 
-        def add_commands(tree: app_commands.CommandTree[Any]) -> None:
-            cogs.animate.setup(tree, service, cards)
-            cogs.quota.setup(tree, service)
-            cogs.admin.setup(tree, service)
+        async def add_commands(bot: AnimateBot) -> None:
+            cogs.animate.setup(bot.tree, service, cards)
+            cogs.quota.setup(bot.tree, service)
+            await cogs.admin.setup(bot, service)
 
         async def on_login() -> None:
             resumed = await worker.start()

@@ -11,15 +11,22 @@ from typing import Any
 from bot.errors import SettingsError, UserError
 from bot.models import parse_size
 
+CHOICES = 25
+"""Discord's bound on the choices of one option."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model: `sizes` maps "WIDTHxHEIGHT" to credits per second; the first length is the default."""
+    """One model: `sizes` maps "WIDTHxHEIGHT" to credits per second, `usd` to US dollars per second where known.
+
+    The first length is the default.
+    """
 
     id: str
     label: str
     seconds: tuple[int, ...]
     sizes: dict[str, int]
+    usd: dict[str, float]
 
     @property
     def cheapest(self) -> int:
@@ -69,6 +76,22 @@ class Catalog:
         """The model, or None where it is no longer on offer."""
         return self._models.get(model_id)
 
+    def best_within(self, credits: int, preferred: str) -> Choice | None:  # noqa: A002 - the word of the domain
+        """The dearest clip for at most so many credits, of the preferred model if it has one; None if none."""
+        fitting = [
+            Choice(model, seconds, None, model.cheapest * seconds)
+            for model in self.models
+            for seconds in model.seconds
+            if model.cheapest * seconds <= credits
+        ]
+        return max(fitting, key=lambda choice: (choice.model.id == preferred, choice.credits), default=None)
+
+    def money(self, model_id: str, seconds: int, size: str | None) -> float | None:
+        """What the provider asks for such a clip in US dollars, where the catalog knows."""
+        model = self._models.get(model_id)
+        price = None if model is None or size is None else model.usd.get(size)
+        return None if price is None else price * seconds
+
     def choose(self, model_id: str | None, seconds: int | None, size: str | None) -> Choice:
         """The clip these options mean. Raises UserError, saying what would work, where they do not fit together."""
         model = self.models[0] if model_id is None else self._models.get(model_id)
@@ -102,6 +125,9 @@ def load_catalog(path: Path | None) -> Catalog:
         default = raw.get("default", models[0].id)
         if default not in {model.id for model in models}:
             raise ValueError(f'default = "{default}" names no model of the file')  # noqa: TRY301
+        offered = (models, {n for model in models for n in model.seconds}, {s for model in models for s in model.sizes})
+        if max(map(len, offered)) > CHOICES:
+            raise ValueError(f"Discord shows at most {CHOICES} models, lengths and sizes")  # noqa: TRY301
         if len({model.id for model in models}) < len(models):
             raise ValueError("two models have the same id")  # noqa: TRY301
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -119,7 +145,8 @@ def _model(entry: dict[str, Any]) -> Model:
     for size in sizes:
         if min(parse_size(size)) < 1:
             raise ValueError(f'"{size}" is not a size')
-    return Model(str(entry["id"]), str(entry.get("label", entry["id"])), seconds, sizes)
+    usd = {str(size): float(price) for size, price in entry.get("usd", {}).items()}
+    return Model(str(entry["id"]), str(entry.get("label", entry["id"])), seconds, sizes, usd)
 
 
 def _reason(error: Exception) -> str:

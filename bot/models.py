@@ -245,3 +245,38 @@ class LedgerLine:
     limit: Limit | None
     actor: UserId | None
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """Every rule of a server: its default and ceiling where set, and the own ones of roles and members."""
+
+    default: Limit | None
+    ceiling: Limit | None
+    roles: list[tuple[int, Limit]]
+    members: list[tuple[UserId, Limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a server stands. `paused_at` is None while jobs are taken; no `log_channel`, no log."""
+
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
+    log_channel: ChannelId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """Jobs alike: how many, and their credits. `refunded` of them came back; `made` is how many the provider took."""
+
+    member: UserId
+    model: str
+    seconds: int
+    size: str | None
+    state: JobState
+    failure: FailureKind | None
+    clips: int
+    credits: int
+    refunded: int
+    made: int

@@ -73,7 +73,7 @@ async def _answer(interaction: discord.Interaction[Any], service: Service, cards
         log.info("%s replayed by the gateway; ignored", error)
     except ReservationRefused as error:
         log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
-        await answer_privately(interaction, text.refusal(error, ask.choice.credits))
+        await answer_privately(interaction, text.refusal(error, ask.choice, service.catalog))
     else:
         await _show(interaction, service, cards, job)
 

@@ -100,7 +100,7 @@ class Stage:
     async def _act(self, name: str, spoken: str) -> bool:
         try:
             person = self._person(name)
-            command, given = parse(spoken, self._town.discord.commands, self._town.discord.world.people)
+            command, given = parse(spoken, self._town.discord.commands, self._town.discord.world)
             return await self._invoke(person, command, spoken, given)
         except (Misspoken, CannotInvoke) as error:
             self._screen.say(f"@{name}: {spoken}\n  {error}")
@@ -185,7 +185,10 @@ class Stage:
         return people[name]
 
     def _names(self) -> dict[int, str]:
-        return {person.id: name for name, person in self._town.discord.world.people.items()}
+        world = self._town.discord.world
+        return {person.id: name for name, person in world.people.items()} | {
+            role.id: role.name for role in world.guild.roles.values()
+        }
 
 
 async def _serve(town: Town, screen: Screen) -> None:

@@ -2,14 +2,14 @@
 
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sandbox.discord.cdn import Upload
-from sandbox.discord.world import Person
+from sandbox.discord.commands import Option
+from sandbox.discord.world import World
 
-INTEGER, USER, ATTACHMENT, NUMBER = 4, 6, 11, 10
 _OPTION = re.compile(r"(?:^|\s)([a-z_]+):")
 
 
@@ -17,7 +17,7 @@ class Misspoken(ValueError):
     """The command cannot be understood; its text says why."""
 
 
-def parse(spoken: str, commands: list[dict[str, Any]], people: Mapping[str, Person]) -> tuple[str, dict[str, Any]]:
+def parse(spoken: str, commands: list[dict[str, Any]], world: World) -> tuple[str, dict[str, Any]]:
     """The command's full name and its options. Raises Misspoken."""
     every = list(_OPTION.finditer(spoken))
     head = spoken[: every[0].start()] if every else spoken
@@ -28,7 +28,7 @@ def parse(spoken: str, commands: list[dict[str, Any]], people: Mapping[str, Pers
     marks = [mark for mark in every if mark[1] in declared]  # other words with a colon belong to a value
     ends = [mark.start() for mark in marks[1:]] + [len(spoken)]
     given = {mark[1]: spoken[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=False)}
-    return name, {key: _value(key, text, declared[key], people) for key, text in given.items()}
+    return name, {key: _value(key, text, declared[key], world) for key, text in given.items()}
 
 
 def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -41,17 +41,23 @@ def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return level
 
 
-def _value(key: str, text: str, kind: int, people: Mapping[str, Person]) -> object:
+def _value(key: str, text: str, kind: int, world: World) -> object:
+    roles = {role.name: role for role in world.guild.roles.values()}
+    channels = {channel.name: channel for channel in world.guild.channels}
+    readers: dict[Option, Callable[[str], object]] = {
+        Option.INTEGER: int,
+        Option.NUMBER: float,
+        Option.USER: lambda name: world.people[name.removeprefix("@")],
+        Option.ROLE: lambda name: roles[name.removeprefix("@")],
+        Option.CHANNEL: lambda name: channels[name.removeprefix("#")],
+        Option.MENTIONABLE: lambda name: (roles | world.people)[name.removeprefix("@")],
+        Option.ATTACHMENT: lambda path: upload(Path(path)),
+    }
     try:
-        if kind == INTEGER:
-            return int(text)
-        if kind == NUMBER:
-            return float(text)
-        if kind == USER:
-            return people[text.removeprefix("@")]
-        return upload(Path(text)) if kind == ATTACHMENT else text
+        return readers.get(Option(kind), str)(text)
     except (ValueError, KeyError, OSError) as error:
-        raise Misspoken(f"{key}:{text} is not understood ({error}); people here: {', '.join(people)}") from error
+        here = f"people here: {', '.join(world.people)}; roles: {', '.join(roles)}; channels: {', '.join(channels)}"
+        raise Misspoken(f"{key}:{text} is not understood ({error}); {here}") from error
 
 
 def upload(path: Path) -> Upload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.catalog import Catalog, Model
 from bot.chat import text
 from bot.jobs.service import Account
-from bot.models import Balance, FailureKind, LedgerKind, LedgerLine, Limit
+from bot.models import Balance, FailureKind, LedgerKind, LedgerLine
 
 _KINDS = {
     LedgerKind.GRANT: "granted",
@@ -45,9 +45,9 @@ def account(member: int, found: Account) -> str:
     return f"<@{member}>\n{_summary(found.balance)}\n**Latest**\n{lines}"
 
 
-def allowance_set(member: int, limit: Limit) -> str:
-    """The answer to `quota set`."""
-    return f"<@{member}> may now spend {text.credits_of(limit.credits)} {text.per(limit.per)}."
+def failure_words(kind: FailureKind) -> str:
+    """A failure in a few words, as lists show it."""
+    return _FAILURES[kind]
 
 
 def _summary(balance: Balance) -> str:

@@ -16,6 +16,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.chat import text
+from bot.chat.paging import PageButton, PageSource
 from bot.chat.routes import TROUBLE
 from bot.errors import StoreError, UserError
 
@@ -91,7 +92,7 @@ class AnimateBot(commands.AutoShardedBot):
         api_url: str,
         allowed_guilds: frozenset[int],
         memory: SyncMemory,
-        add_commands: Callable[[app_commands.CommandTree[Any]], None],
+        add_commands: Callable[[AnimateBot], Awaitable[None]],
         on_login: Callable[[], Awaitable[None]],
         direct_is_open: bool,
         force_sync: bool = False,
@@ -116,6 +117,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._on_login = on_login
         self._direct_is_open = direct_is_open
         self._force_sync = force_sync
+        self.pages: dict[str, PageSource] = {}
         self.stopping = False
 
     async def setup_hook(self) -> None:
@@ -124,7 +126,8 @@ class AnimateBot(commands.AutoShardedBot):
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
-        self._add_commands(self.tree)
+        self.add_dynamic_items(PageButton)
+        await self._add_commands(self)
         await self._sync()
         self._tell_operator()
         await self._on_login()

@@ -21,11 +21,12 @@ from bot.chat.ways import Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
 from bot.jobs.port import Delivery, FoundCard
-from bot.models import FailureKind, Job, MessageId
+from bot.models import ChannelId, FailureKind, Job, MessageId
 
 log = logging.getLogger(__name__)
 
 PICTURE_WITHIN_S = 60.0
+LISTING_ENDS_S = 2.0
 PICTURE_GONE = "The picture is no longer at Discord. Please attach it again."
 
 
@@ -46,6 +47,7 @@ class DiscordChat:
         self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._session: aiohttp.ClientSession | None = None
+        self._listing: set[asyncio.Task[None]] = set()
 
     async def find_card(self, job: Job) -> FoundCard | None:
         """GET, never PATCH: the answer may be another bot's card, with the same token."""
@@ -79,6 +81,12 @@ class DiscordChat:
         """Progress; returns at once."""
         self._edits.show(job, percent)
 
+    def log_job(self, job: Job, channel: ChannelId) -> None:
+        """Lists the job; a channel that cannot be written to is logged."""
+        task = asyncio.create_task(self._log_job(job, channel))
+        self._listing.add(task)
+        task.add_done_callback(self._listing.discard)
+
     async def finish(self, job: Job, sentence: str | None = None) -> None:
         """The neutral line for all, the reason for the member alone."""
         await self._edits.last(job)
@@ -107,9 +115,17 @@ class DiscordChat:
     async def close(self) -> None:
         """Ends what is under way and closes every connection."""
         await self._edits.close()
+        if self._listing:
+            await asyncio.wait(self._listing, timeout=LISTING_ENDS_S)
         await self._ways.close()
         if self._session is not None:
             await self._session.close()
+
+    async def _log_job(self, job: Job, channel: ChannelId) -> None:
+        try:
+            await self._ways.post(channel, job.card.guild, text.log_line(job), nonce=f"log-{job.key}")
+        except TROUBLE as error:
+            log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, error)
 
     async def _deliver(self, job: Job, video: Path) -> Delivery:
         size_bytes = (await asyncio.to_thread(video.stat)).st_size

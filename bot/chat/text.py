@@ -6,10 +6,12 @@ import re
 import unicodedata
 from datetime import datetime
 
+from bot.catalog import Catalog, Choice
 from bot.errors import ReservationRefused
-from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
+from bot.models import Balance, FailureKind, Job, Limit, Period, RefusalReason, Source
 
 PROMPT_SHOWN = 300
+PROMPT_LOGGED = 1_500
 URL_SHOWN = 1_500
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -93,6 +95,17 @@ def _back(count: int) -> str:
     return f"{'Your credit is' if count == 1 else f'The {credits_of(count)} are'} back."
 
 
+def log_line(job: Job) -> str:
+    """A job in a server's log channel: who, what, where."""
+    card = job.card
+    link = f"https://discord.com/channels/{card.guild}/{card.channel}/{card.message}"
+    size = f" · {job.clip.size}" if job.clip.size else ""
+    return (
+        f"<@{job.member}> · {job.clip.model} · {job.clip.seconds} s{size} · {credits_of(job.clip.credits)}"
+        f" · clip `{job.key}` · {link}\n{prompt_block(job.clip.prompt, cut=PROMPT_LOGGED)}"
+    )
+
+
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
     """The prompt in a code block, where nothing in it is a mention, a link or a command.
 
@@ -114,7 +127,7 @@ def shown_url(url: str | None) -> str | None:
     return f"<{url}>"
 
 
-def refusal(error: ReservationRefused, cost: int) -> str:
+def refusal(error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
     """Why nothing was started, and what to do."""
     balance = error.balance
     match error.reason:
@@ -131,7 +144,7 @@ def refusal(error: ReservationRefused, cost: int) -> str:
                 "Please try again tomorrow, with other pictures or prompts."
             )
         case RefusalReason.ALLOWANCE:
-            return _too_dear(balance, cost)
+            return _too_dear(balance, choice, catalog)
         case RefusalReason.CEILING:
             return "This server has used up what its admins allow for now. Nothing was charged; please try again later."
         case RefusalReason.BUDGET:
@@ -142,18 +155,32 @@ def _because(detail: str | None) -> str:
     return f" (“{detail}”)" if detail else ""
 
 
-def _too_dear(balance: Balance, cost: int) -> str:
-    sentence = f"This clip costs {credits_of(cost)}, and you have {balance.spendable:,} left of {limit(balance.limit)}."
-    if cost > balance.limit.credits + balance.granted:
-        return f"{sentence} That is more than your allowance: choose a shorter or cheaper clip, or ask an admin."
-    if balance.renews_at is None:
-        return f"{sentence} Your allowance does not renew: ask an admin."
-    return f"{sentence} Your allowance renews {moment(balance.renews_at)}."
+def _too_dear(balance: Balance, choice: Choice, catalog: Catalog) -> str:
+    of_all = f" of {limit(balance.limit)}" + (f" and {balance.granted:,} granted" if balance.granted else "")
+    sentences = [f"This clip costs {credits_of(choice.credits)}, and you have {balance.spendable:,} left{of_all}."]
+    at_most = balance.limit.credits + balance.granted
+    fitting = catalog.best_within(balance.spendable, choice.model.id)
+    if fitting is not None:
+        sentences.append(
+            f"{fitting.model.label} for {fitting.seconds} seconds ({credits_of(fitting.credits)}) would fit."
+        )
+    if choice.credits <= at_most and balance.renews_at is not None:
+        sentences.append(f"Your allowance renews {moment(balance.renews_at)}.")
+    elif catalog.best_within(at_most, choice.model.id) is None or balance.renews_at is None:
+        sentences.append("Ask an admin for a larger allowance.")
+    elif fitting is None:
+        sentences.append(f"Your allowance renews {moment(balance.renews_at)}, for cheaper clips than this one.")
+    return " ".join(sentences)
 
 
 def limit(value: Limit) -> str:
     """ "20 a day"."""
     return f"{value.credits:,} {per(value.per)}"
+
+
+def allowance_set(who: str, value: Limit) -> str:
+    """The answer to an admin who set an allowance."""
+    return f"{who} may now spend {credits_of(value.credits)} {per(value.per)}."
 
 
 def source(value: Limit) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.errors import PictureRefused
 
 MAX_BYTES = 25 * 1024 * 1024
-MAX_PIXELS = 80_000_000  # JPEG, decoded at a fraction; other formats are bound by memory (`bot.images.door`)
+MAX_PIXELS = 200_000_000  # a JPEG, decoded at a fraction; others are bound by memory, in `bot.images.door`
 MIN_SIDE = 16
 MAX_SHAPE = 20  # the longer side against the shorter
 
@@ -70,7 +70,7 @@ def check_shape(width: int, height: int) -> None:
 def check_pixels(width: int, height: int, at_most: int) -> None:
     """Raises PictureRefused for more pixels than are decoded."""
     if width * height > at_most:
+        cure = "Send a smaller copy." if at_most == MAX_PIXELS else "Send a smaller copy, or a JPEG."
         raise PictureRefused(
-            f"That picture has {width}×{height} pixels; this kind may have {at_most / 1e6:.0f} million. "
-            "Send a smaller copy, or a JPEG."
+            f"That picture has {width}×{height} pixels; this kind may have {at_most / 1e6:.0f} million. {cure}"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from bot.errors import PictureRefused
-from bot.images import claim
+from bot.images import blocks, claim
 
 MAX_DECODED_BYTES = 180_000_000
 """What one picture may take while it is decoded; two are decoded at once."""
@@ -26,7 +25,8 @@ MAX_DECODED_BYTES = 180_000_000
 _BYTES_PER_PIXEL = {"PNG": 5, "GIF": 5, "BMP": 6, "TIFF": 9, "AVIF": 14, "WEBP": 14, "WEBP RGBA": 17}
 _MAX_SCANS = 100  # of a JPEG; good encoders write up to a dozen, a bomb thousands
 _MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans
-_MAX_RLE_BYTES = 2_000_000  # Pillow decodes run-length BMP in Python, holding the interpreter
+_MAX_RLE_PIXELS = 4_000_000  # Pillow decodes run-length BMP in Python, holding the interpreter
+_MAX_EXIF_BYTES = 1_000_000
 # Not the fax codes: libtiff writes a line to stderr for each damaged row.
 _TIFF_COMPRESSIONS = frozenset({"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "jpeg"})
 _TIFF_ROWS_PER_STRIP, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 278, 322, 323
@@ -40,6 +40,8 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     claim.check_bytes(len(data))
     if not (opener := _opener(data)):
         raise PictureRefused(_what_it_is(data))
+    if check := _CHECKS.get(opener):
+        check(data)
     # The class itself, not Image.open: no registry, no second guess at the format, no warnings about bombs.
     picture = opener(io.BytesIO(data))
     width, height = picture.size
@@ -54,13 +56,15 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     if isinstance(picture, TiffImageFile):
         _check_tiff(picture)
     if isinstance(picture, BmpImageFile) and picture.tile and picture.tile[0].codec_name == "bmp_rle":
-        _check_rle(data)
+        claim.check_pixels(width, height, _MAX_RLE_PIXELS)
     return picture
 
 
 def turns(picture: ImageFile.ImageFile) -> Image.Transpose | None:
-    """How to turn the picture upright, by its EXIF; damaged EXIF means not at all."""
+    """How to turn the picture upright, by its EXIF; damaged or bloated EXIF means not at all."""
     try:
+        if len(picture.info.get("exif") or b"") > _MAX_EXIF_BYTES:
+            return None
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 - Pillow raises whatever the broken bytes lead to; the pixels may be sound
         return None
@@ -88,7 +92,15 @@ _TURNS = {
 }
 
 
-def _opener(data: bytes) -> Callable[[io.BytesIO], ImageFile.ImageFile] | None:
+_CHECKS: dict[type[ImageFile.ImageFile], Callable[[bytes], object]] = {
+    JpegImageFile: blocks.jpeg_keeps_coefficients,
+    PngImageFile: blocks.check_png,
+    GifImageFile: blocks.check_gif,
+    TiffImageFile: blocks.check_tiff,
+}
+
+
+def _opener(data: bytes) -> type[ImageFile.ImageFile] | None:
     if data.startswith(b"\xff\xd8\xff"):
         return JpegImageFile
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -129,7 +141,7 @@ def _named(what: str) -> str:
 
 def _check_jpeg(picture: JpegImageFile, data: bytes) -> None:
     """Refuses JPEGs that cost more than they look: coefficients all kept, or scanned over and over."""
-    if not _holds_coefficients(data):
+    if not blocks.jpeg_keeps_coefficients(data):
         return
     width, height = picture.size
     scans = data.count(b"\xff\xda")  # cannot occur inside a scan; thumbnails in the metadata count too
@@ -138,27 +150,6 @@ def _check_jpeg(picture: JpegImageFile, data: bytes) -> None:
     most = max(v * h for _, v, h, _ in picture.layer) or 1
     per_pixel = sum(2 * v * h / most for _, v, h, _ in picture.layer)
     claim.check_pixels(width, height, int(MAX_DECODED_BYTES / max(per_pixel, 1)))
-
-
-def _holds_coefficients(data: bytes) -> bool:
-    """Whether libjpeg must keep all coefficients: progressive, or its colours in separate scans."""
-    at, components = 2, 0
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            return True
-        marker = data[at + 1]
-        if marker in (0xFF, 0x01) or 0xD0 <= marker <= 0xD8:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker in (0xC2, 0xC6, 0xCA, 0xCE):
-            return True
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        if marker in (0xC0, 0xC1, 0xC9):
-            components = data[at + 9] if at + 9 < len(data) else 0
-        if marker == 0xDA:
-            return at + 4 >= len(data) or data[at + 4] < components
-        at += 2 + length
-    return True
 
 
 def _check_tiff(picture: TiffImageFile) -> None:
@@ -174,8 +165,3 @@ def _check_tiff(picture: TiffImageFile) -> None:
 def _number(picture: TiffImageFile, tag: int, default: int) -> int:
     value: Any = picture.tag_v2.get(tag, default)
     return value if isinstance(value, int) else default
-
-
-def _check_rle(data: bytes) -> None:
-    if len(data) > _MAX_RLE_BYTES:
-        raise PictureRefused(f"That kind of BMP is too large to read. {claim.READABLE}")

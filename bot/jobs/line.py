@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from bot.models import Job, JobId, UserId
+from bot.models import Job, JobId, Scope, UserId
 
 
 def next_in_line(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> Job | None:
@@ -26,9 +26,10 @@ class Line:
     """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
         self._holding: dict[JobId, UserId] = {}
+        self._paused: set[Scope] = set()
         self._held_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -41,6 +42,10 @@ class Line:
     def waiting(self) -> int:
         """How many wait for their turn."""
         return len(self._waiting)
+
+    def waiting_of(self, scope: Scope) -> int:
+        """How many of a server wait for their turn."""
+        return sum(job.scope == scope for job, _ in self._waiting.values())
 
     @property
     def at_provider(self) -> int:
@@ -60,6 +65,15 @@ class Line:
             raise
         finally:
             self._waiting.pop(job.id, None)
+
+    def pause(self, scope: Scope) -> None:
+        """Nobody of this server goes; the others pass."""
+        self._paused.add(scope)
+
+    def resume(self, scope: Scope) -> None:
+        """The server's jobs go again."""
+        self._paused.discard(scope)
+        self._advance()
 
     def occupy(self, job: Job) -> None:
         """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
@@ -87,8 +101,10 @@ class Line:
     def _advance(self) -> None:
         if asyncio.get_running_loop().time() < self._held_until:
             return
-        while len(self._holding) < self._slots:
-            waiting = [job for job, future in self._waiting.values() if not future.done()]
+        while len(self._holding) < self.slots:
+            waiting = [
+                job for job, future in self._waiting.values() if not future.done() and job.scope not in self._paused
+            ]
             job = next_in_line(waiting, Counter(self._holding.values()))
             if job is None:
                 return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bot.models import Job, MessageId
+from bot.models import ChannelId, Job, MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class Chat(Protocol):
 
     def show(self, job: Job, percent: int | None = None) -> None:
         """Brings the card up to date soon, newest state first; returns at once."""
+
+    def log_job(self, job: Job, channel: ChannelId) -> None:
+        """Lists the job in a server's log channel, once, if it can; returns at once."""
 
     async def finish(self, job: Job, sentence: str | None = None) -> None:
         """The card's last edit, for a job that ended without a video, and a private word where one is due.

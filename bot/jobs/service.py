@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot import images
 from bot.catalog import Catalog, Choice
 from bot.errors import BotError, StoreUnavailable, UserError
+from bot.jobs.admin import ANSWER_WITHIN_S, Admin
 from bot.jobs.answering import Answering
 from bot.jobs.desk import Clock
 from bot.jobs.worker import Worker
@@ -23,23 +24,18 @@ from bot.models import (
     JobId,
     JobState,
     LedgerLine,
-    Limit,
     Limits,
     MessageId,
-    Period,
     Picture,
     Scope,
-    Source,
     UserId,
 )
-from bot.store import allowances, jobs, ledger, use
+from bot.store import jobs, ledger, use
 from bot.store.database import Store
 from bot.store.reserve import reserve
 
 log = logging.getLogger(__name__)
 
-ANSWER_WITHIN_S = 2.0
-"""Discord wants its first answer within 3 s: a store slower than this means a refusal."""
 KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is misread
 KEY_LENGTH = 7
 LINES_SHOWN = 10
@@ -88,6 +84,7 @@ class Service:
         self._limits = limits
         self._endpoint = endpoint
         self._clock = clock
+        self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock)
         self._late: set[asyncio.Task[None]] = set()
 
     async def animate(self, ask: Ask) -> Job:
@@ -147,15 +144,6 @@ class Service:
         """The balance and the newest ledger lines. Raises StoreUnavailable."""
         balance = await self.balance(scope, member, roles)
         return Account(balance, await self._store.read(ledger.newest(scope, member, LINES_SHOWN)))
-
-    async def set_allowance(self, scope: Scope, member: UserId, credits: int, per: Period, *, actor: UserId) -> Limit:  # noqa: A002 - the option's name
-        """Gives a member an allowance of their own. Raises StoreUnavailable."""
-        limit = Limit(credits, per, Source.OWN)
-        await self._store.write(
-            allowances.set_member(scope, member, limit, actor=actor, now=self._clock.now()),
-            start_within_s=ANSWER_WITHIN_S,
-        )
-        return limit
 
     async def close(self) -> None:
         """Waits for what was refused late to be taken back."""

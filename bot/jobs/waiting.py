@@ -11,6 +11,7 @@ from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, Vid
 from bot.jobs import pace
 from bot.jobs.closing import close
 from bot.jobs.desk import Desk
+from bot.jobs.placing import place
 from bot.models import FailureKind, Job, JobState
 from bot.store import jobs
 from bot.video.port import ClipRequest
@@ -65,8 +66,7 @@ async def _place(desk: Desk, job: Job) -> Job | None:
             if found is not None and not found.is_ours:
                 return None
             if found is not None:
-                seen_at = desk.clock.now() if found.ephemeral else None
-                return await desk.persist(jobs.place_card(job.id, found.message, ephemeral_at=seen_at))
+                return await place(desk, job, found.message, ephemeral=found.ephemeral)
             if desk.clock.now() >= job.created_at + ANSWER_SETTLES:
                 return None
         await desk.clock.sleep(pace.retry_pause(tries, desk.rng))

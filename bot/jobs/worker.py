@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from bot.jobs import pace
 from bot.jobs.closing import close
 from bot.jobs.delivering import deliver
 from bot.jobs.desk import Desk
+from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
 from bot.jobs.waiting import lose, wait
-from bot.models import Job, JobId, JobState, MessageId
-from bot.store import jobs
+from bot.models import Job, JobId, JobState, MessageId, Scope
+from bot.store import jobs, servers
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,16 @@ REST_FINISHES_S = 5.0
 FILES_LIVE_S = 7 * 24 * 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Jobs waiting on a server and in all, at the provider, and how many fit there."""
+
+    waiting_here: int
+    waiting: int
+    at_provider: int
+    slots: int
+
+
 class Worker:
     """Owns the tasks of all jobs. Start it once, stop it once."""
 
@@ -42,6 +54,8 @@ class Worker:
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
         await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
+        for scope in await self._desk.store.read(servers.paused()):
+            self._desk.line.pause(scope)
         found = await self._desk.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:
@@ -57,6 +71,29 @@ class Worker:
         task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+
+    def hold(self, scope: Scope) -> None:
+        """A server is paused: what waits there is held."""
+        self._desk.line.pause(scope)
+
+    def let_go(self, scope: Scope) -> None:
+        """A paused server goes on."""
+        self._desk.line.resume(scope)
+
+    async def recheck(self, job: JobId) -> None:
+        """A waiting job was moved by somebody else: its task starts anew from what the store says."""
+        task = self._tasks.get(job)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        found = await self._desk.persist(jobs.find(job))
+        if found is not None:
+            self.add(found)
+
+    def load(self, scope: Scope) -> Load:
+        """How busy the line is."""
+        line = self._desk.line
+        return Load(line.waiting_of(scope), line.waiting, line.at_provider, line.slots)
 
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
@@ -80,7 +117,7 @@ class Worker:
         await self._desk.answering.quiet()
         current: Job | None = job
         if message is not None:
-            current = await self._place(job, message, ephemeral=ephemeral)
+            current = await place(self._desk, job, message, ephemeral=ephemeral)
         failures = 0
         while current is not None:
             job = current
@@ -96,7 +133,3 @@ class Worker:
                 failures += 1
                 await self._desk.clock.sleep(pace.retry_pause(failures + 3, self._desk.rng))
                 current = await self._desk.reload(job)
-
-    async def _place(self, job: Job, message: MessageId, *, ephemeral: bool) -> Job | None:
-        seen_at = self._desk.clock.now() if ephemeral else None
-        return await self._desk.persist(jobs.place_card(job.id, message, ephemeral_at=seen_at))

@@ -86,10 +86,9 @@ class OpenAIVideos:
         if answer.status == 401:
             self._auth.refused(self._endpoint)
         if isinstance(outcome, Exception):
-            log.warning("create answered http=%s: %s", answer.status, outcome.provider_text)
+            log.warning("create refused or lost http=%s: %s", answer.status, outcome.provider_text)
             raise outcome
         self._auth.worked(self._endpoint)
-        log.info("provider_id=%r created model=%s seconds=%s", outcome, request.model, request.seconds)
         return outcome
 
     async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
@@ -147,7 +146,10 @@ class OpenAIVideos:
                     timeout=timeout,
                 ) as response,
             ):
-                return await answer_of(response)
+                answer = await answer_of(response)
+                # Before anything else is awaited: whatever becomes of us, the operator can find what was paid for.
+                log.info("create answered http=%s provider_id=%r", answer.status, wire.created_id(answer))
+                return answer
         except _NOT_CONNECTED as exc:
             raise VideoUnavailable(told(exc)) from exc
         except BROKEN as exc:

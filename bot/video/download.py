@@ -23,6 +23,7 @@ MAX_REDIRECTS = 5
 MIN_VIDEO_BYTES = 128  # an `ftyp` and an empty `moov` alone are more
 
 _CHUNK_BYTES = 256 * 1024
+_GZIP = b"\x1f"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TOTAL_IN_RANGE = re.compile(r"bytes \d+-\d+/(\d+)")
 
@@ -143,27 +144,30 @@ async def _at_least(size: int, chunks: AsyncIterator[bytes]) -> bytes:
 
 
 async def _plain_chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """The body in bounded chunks, never empty; unpacked where the far side gzips although asked not to."""
-    unpack = zlib.decompressobj(wbits=47) if _is_gzip(response) else None
+    """The body in bounded chunks, never empty; unpacked where the far side gzips although asked not to.
+
+    Whether it does is told by the bytes: the header may lie both ways, and no video begins so.
+    """
+    unpack = None
+    is_first = True
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        if is_first and chunk.startswith(_GZIP):
+            unpack = zlib.decompressobj(wbits=31)
+        is_first = False
         if unpack is None:
             yield chunk
             continue
-        try:
-            packed = chunk
-            while packed:
+        packed, plain = chunk, b""
+        while packed or len(plain) == _CHUNK_BYTES:  # zlib may hold more than it was let give
+            try:
                 plain = unpack.decompress(packed, _CHUNK_BYTES)
-                packed = unpack.unconsumed_tail
-                if plain:
-                    yield plain
-        except zlib.error as exc:
-            raise _NotFetchedError("broken gzip") from exc
+            except zlib.error as exc:
+                raise _NotFetchedError("broken gzip") from exc
+            packed = unpack.unconsumed_tail
+            if plain:
+                yield plain
     if unpack is not None and not unpack.eof:
         raise _NotFetchedError("cut gzip")
-
-
-def _is_gzip(response: aiohttp.ClientResponse) -> bool:
-    return response.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip", "deflate")
 
 
 def _expected_bytes(response: aiohttp.ClientResponse) -> int | None:

@@ -80,6 +80,7 @@ CREATE TABLE ledger (                    -- append-only
     UNIQUE (job, kind)
 );
 CREATE INDEX ledger_of_member ON ledger (scope, member, id);
+CREATE INDEX ledger_of_taken ON ledger (scope, member, day) WHERE taken_at IS NOT NULL;
 
 CREATE TABLE jobs (
     id BIGINT NOT NULL PRIMARY KEY,      -- the interaction's id

@@ -1,0 +1,115 @@
+"""What admins read: all allowances in pages, usage as text and CSV, status."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+
+from bot.catalog import Catalog
+from bot.chat import text
+from bot.chat.balances import failure_words
+from bot.jobs.admin import Status
+from bot.models import Allowances, UsageRow, UserId
+
+ROWS_PER_PAGE = 15
+SCREEN_MEMBERS = 15
+
+
+def allowance_pages(found: Allowances) -> list[str]:
+    """Every rule of the server, a page at a time; there is always one page."""
+    rules = [
+        f"Default: {text.limit(found.default) if found.default else 'the bot’s own'}",
+        f"The whole server: {text.limit(found.ceiling) if found.ceiling else 'no ceiling'}",
+        *(f"<@&{role}>: {text.limit(limit)}" for role, limit in found.roles),
+        *(f"<@{member}>: {text.limit(limit)}" for member, limit in found.members),
+    ]
+    pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
+    return ["\n".join(["**Allowances**", *(f"- {rule}" for rule in page)]) for page in pages]
+
+
+class Usage:
+    """A server's usage over days, summed once."""
+
+    def __init__(self, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
+        self._days = days
+        self._by_member: dict[UserId, list[UsageRow]] = defaultdict(list)
+        for row in rows:
+            self._by_member[row.member].append(row)
+        self._rows = rows
+        self._catalog = catalog
+
+    @property
+    def is_long(self) -> bool:
+        """More members than a screen shows: the CSV has them all."""
+        return len(self._by_member) > SCREEN_MEMBERS
+
+    def screen(self) -> str:
+        """The total, the members who used most, and what failed."""
+        days = "today" if self._days == 1 else f"the last {self._days} days"
+        if not self._rows:
+            return f"No clips {days if self._days == 1 else f'in {days}'}."
+        most = sorted(self._by_member, key=lambda member: (-_spent(self._by_member[member]), member))
+        failures = Counter[str]()
+        for row in self._rows:
+            if row.failure is not None:
+                failures[failure_words(row.failure)] += row.clips
+        lines = [f"**Usage, {days}**", f"All: {self._sums(self._rows)}"]
+        lines += [f"- <@{member}>: {self._sums(self._by_member[member])}" for member in most[:SCREEN_MEMBERS]]
+        if self.is_long:
+            lines.append(f"- and {len(most) - SCREEN_MEMBERS} more members, in the file")
+        if failures:
+            lines.append(
+                f"Without a video: {', '.join(f'{count} × {words}' for words, count in failures.most_common())}"
+            )
+        return "\n".join(lines)
+
+    def csv(self) -> bytes:
+        """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for."""
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(
+            ["member", "model", "seconds", "size", "state", "failure", "clips", "credits", "refunded", "usd"]
+        )
+        for row in self._rows:
+            money = self._money([row])
+            writer.writerow([
+                row.member, row.model, row.seconds, row.size or "", row.state, row.failure or "",
+                row.clips, row.credits, row.refunded, "" if money is None else f"{money:.2f}",
+            ])  # fmt: skip
+        return out.getvalue().encode("utf-8-sig")
+
+    def _sums(self, rows: list[UsageRow]) -> str:
+        clips, refunded = sum(row.clips for row in rows), sum(row.refunded for row in rows)
+        parts = [f"{clips} clip{'' if clips == 1 else 's'}", text.credits_of(_spent(rows))]
+        if refunded:
+            parts.append(f"{refunded:,} refunded")
+        money = self._money(rows)
+        if money is not None:
+            parts.append(f"about {money:,.2f} USD")
+        return " · ".join(parts)
+
+    def _money(self, rows: list[UsageRow]) -> float | None:
+        """For what the provider took; an estimate, since who pays for failures differs. None without prices."""
+        prices = [(self._catalog.money(row.model, row.seconds, row.size), row.made) for row in rows if row.made]
+        known = [price * made for price, made in prices if price is not None]
+        return sum(known) if known else None
+
+
+def _spent(rows: list[UsageRow]) -> int:
+    return sum(row.credits - row.refunded for row in rows)
+
+
+def status(found: Status, *, latency_s: float, servers: int) -> str:
+    """Health in a few lines."""
+    server, load = found.server, found.load
+    waiting = f"{load.waiting} in line" + (f", {load.waiting_here} of them from here" if load.waiting_here else "")
+    used = "no ceiling" if found.ceiling is None else f"{found.used:,} used of {text.limit(found.ceiling)}"
+    paused = "taking clips" if server.paused_at is None else f"paused {text.moment(server.paused_at)}"
+    reason = f" (“{server.pause_reason}”)" if server.paused_at is not None and server.pause_reason else ""
+    log = "off" if server.log_channel is None else f"<#{server.log_channel}>"
+    return (
+        f"**This server**: {paused}{reason} · {used} · log {log}\n"
+        f"**Video service**: {load.at_provider} of {load.slots} clips at work · {waiting}\n"
+        f"**Discord**: {latency_s * 1000:.0f} ms · {servers} server{'' if servers == 1 else 's'}"
+    )

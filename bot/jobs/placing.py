@@ -1,0 +1,31 @@
+"""A job's card is known: stored, and listed where the server's admins want each job listed."""
+
+from __future__ import annotations
+
+import logging
+
+from bot.errors import StoreUnavailable
+from bot.jobs.desk import Desk
+from bot.models import Job, MessageId
+from bot.store import jobs, servers
+
+log = logging.getLogger(__name__)
+
+
+async def place(desk: Desk, job: Job, message: MessageId, *, ephemeral: bool) -> Job | None:
+    """The job with its message, as stored."""
+    seen_at = desk.clock.now() if ephemeral else None
+    placed = await desk.persist(jobs.place_card(job.id, message, ephemeral_at=seen_at))
+    if placed is not None:
+        await _list(desk, placed)
+    return placed
+
+
+async def _list(desk: Desk, job: Job) -> None:
+    try:
+        server = await desk.store.read(servers.server(job.scope))
+    except StoreUnavailable as error:
+        log.warning("job=%s not listed in the log channel: %s", job.id, error)
+        return
+    if server.log_channel is not None:
+        desk.chat.log_job(job, server.log_channel)

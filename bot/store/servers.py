@@ -1,0 +1,97 @@
+"""What admins decide beside money: pause, blocks, the log channel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.models import ChannelId, FailureKind, JobId, JobState, LedgerKind, Scope, Server, UserId
+from bot.store import jobs, ledger
+from bot.store.allowances import By
+from bot.store.database import Tx, Unit
+from bot.store.rows import maybe_time, to_ms
+
+
+def server(scope: Scope) -> Unit[Server]:
+    """How a server stands; one never heard of stands as at first."""
+
+    def unit(tx: Tx) -> Server:
+        row = tx.one("SELECT paused_at, pause_reason, log_channel FROM servers WHERE scope = :scope", scope=scope)
+        if row is None:
+            return Server()
+        return Server(maybe_time(row["paused_at"]), row["pause_reason"], row["log_channel"])
+
+    return unit
+
+
+def paused() -> Unit[list[Scope]]:
+    """Every server that is paused."""
+    return lambda tx: [Scope(row["scope"]) for row in tx.all("SELECT scope FROM servers WHERE paused_at IS NOT NULL")]
+
+
+def pause(by: By, reason: str | None) -> Unit[None]:
+    """Stops taking jobs on the server."""
+    return _pause(by, by.now, reason)
+
+
+def resume(by: By) -> Unit[None]:
+    """Takes jobs again."""
+    return _pause(by, None, None)
+
+
+def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
+    def unit(tx: Tx) -> None:
+        line = ledger.lock(tx, by.scope)
+        tx.changed(
+            "UPDATE servers SET paused_at = :at, pause_reason = :reason WHERE scope = :scope",
+            at=None if at is None else to_ms(at),
+            reason=reason,
+            scope=by.scope,
+        )
+        said = "resumed" if at is None else reason
+        ledger.append(tx, line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
+
+    return unit
+
+
+def block(by: By, member: UserId, reason: str | None) -> Unit[list[JobId]]:
+    """Shuts a member out of the server and cancels, refunds and returns what they have waiting there."""
+
+    def unit(tx: Tx) -> list[JobId]:
+        _block(tx, by, member, by.now, reason)
+        waiting = tx.all(
+            "SELECT id FROM jobs WHERE scope = :scope AND member = :member AND state = 'waiting' ORDER BY id",
+            scope=by.scope,
+            member=member,
+        )
+        for row in waiting:
+            jobs.move(row["id"], JobState.WAITING, JobState.CANCELLED, now=by.now, failure=FailureKind.BLOCKED)(tx)
+        return [JobId(row["id"]) for row in waiting]
+
+    return unit
+
+
+def unblock(by: By, member: UserId) -> Unit[None]:
+    """Lets a member in again."""
+    return lambda tx: _block(tx, by, member, None, "unblocked")
+
+
+def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | None) -> None:
+    line = ledger.lock(tx, by.scope, member)
+    tx.changed(
+        "UPDATE members SET blocked_at = :at, block_reason = :reason WHERE scope = :scope AND member = :member",
+        at=None if at is None else to_ms(at),
+        reason=None if at is None else reason,
+        scope=by.scope,
+        member=member,
+    )
+    ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=reason)
+
+
+def set_log_channel(by: By, channel: ChannelId | None) -> Unit[None]:
+    """Where each job is listed from now on; None for nowhere."""
+
+    def unit(tx: Tx) -> None:
+        ledger.lock(tx, by.scope)
+        tx.changed("UPDATE servers SET log_channel = :channel WHERE scope = :scope", channel=channel, scope=by.scope)
+
+    return unit

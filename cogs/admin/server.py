@@ -1,0 +1,87 @@
+"""/animate-admin beside quotas: pause, blocks, usage, the log channel, status."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.chat import reports
+from bot.chat.asking import scope_of
+from bot.chat.client import answer_privately
+from bot.errors import UserError
+from bot.jobs.service import Service
+from bot.models import ChannelId, UserId
+from cogs.admin.group import AdminGroup, Reason, member_of
+
+Days = app_commands.Range[int, 1, 366]
+
+
+def add_server(group: AdminGroup, service: Service) -> None:
+    """Adds the plain subcommands."""
+    admin = service.admin
+
+    def by(interaction: discord.Interaction[Any]) -> Any:
+        return admin.by(scope_of(interaction), UserId(interaction.user.id))
+
+    @group.command(name="pause", description="Take no new clips on this server")
+    @app_commands.describe(reason="Members read it")
+    async def pause(interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
+        await admin.pause(by(interaction), reason)
+        words = "No new clips are taken here. What waits is held, what is being made is finished."
+        await answer_privately(interaction, f"{words} `/animate-admin resume` goes on.")
+
+    @group.command(name="resume", description="Take clips again")
+    async def resume(interaction: discord.Interaction[Any]) -> None:
+        await admin.resume(by(interaction))
+        await answer_privately(interaction, "Clips are taken again.")
+
+    @group.command(name="block", description="Shut a member out and cancel what they have waiting")
+    @app_commands.describe(user="The member", reason="The member reads it")
+    async def block(interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None) -> None:
+        cancelled = await admin.block(by(interaction), member_of(user), reason)
+        clips = {0: "", 1: " 1 waiting clip was cancelled."}.get(
+            cancelled, f" {cancelled} waiting clips were cancelled."
+        )
+        await answer_privately(interaction, f"<@{user.id}> cannot make clips here any more.{clips}")
+
+    @group.command(name="unblock", description="Let a member in again")
+    @app_commands.describe(user="The member")
+    async def unblock(interaction: discord.Interaction[Any], user: discord.User) -> None:
+        await admin.unblock(by(interaction), member_of(user))
+        await answer_privately(interaction, f"<@{user.id}> can make clips again.")
+
+    @group.command(name="usage", description="Who used what")
+    @app_commands.describe(days="How many days, today among them; 7 if left out")
+    async def usage(interaction: discord.Interaction[Any], days: Days = 7) -> None:
+        found = reports.Usage(await admin.usage(scope_of(interaction), days), days, service.catalog)
+        file = discord.utils.MISSING
+        if found.is_long:
+            file = discord.File(io.BytesIO(found.csv()), filename=f"usage-{days}-days.csv")
+        await interaction.response.send_message(
+            found.screen(), file=file, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
+        )
+
+    @group.command(name="log", description="List each clip in a channel; without a channel, stop that")
+    @app_commands.describe(channel="Where; left out, nowhere")
+    async def log(interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
+        if channel is not None:
+            _refuse_unless_writable(channel)
+        await admin.set_log_channel(by(interaction), None if channel is None else ChannelId(channel.id))
+        words = "Clips are not listed anywhere." if channel is None else f"Each clip is listed in <#{channel.id}>."
+        await answer_privately(interaction, words)
+
+    @group.command(name="status", description="How the bot and this server stand")
+    async def status(interaction: discord.Interaction[Any]) -> None:
+        found = await admin.status(scope_of(interaction))
+        client = interaction.client
+        words = reports.status(found, latency_s=client.latency, servers=len(client.guilds))
+        await answer_privately(interaction, words)
+
+
+def _refuse_unless_writable(channel: discord.TextChannel) -> None:
+    permissions = channel.permissions_for(channel.guild.me)
+    if not (permissions.view_channel and permissions.send_messages):
+        raise UserError(f"The bot cannot write in <#{channel.id}>. Give it View Channel and Send Messages there first.")
