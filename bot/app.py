@@ -86,6 +86,8 @@ async def assemble(
             download_hosts=settings.video_download_hosts,
         )
         stack.push_async_callback(videos.close)
+        fitter = Fitter()
+        stack.callback(fitter.close)
         cards = Cards(catalog)
         clock = Clock()
 
@@ -114,7 +116,7 @@ async def assemble(
             videos=videos,
             chat=chat,
             files=files,
-            fitter=Fitter(),
+            fitter=fitter,
             catalog=catalog,
             line=Line(settings.max_concurrent_jobs),
             timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),

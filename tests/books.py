@@ -148,11 +148,11 @@ def _overdrafts(connection: sqlite3.Connection) -> Iterator[str]:
         if kind != "reserve":
             continue
         limit, limit_per, ceiling, ceiling_per, most, most_per = tuple(line)[8:]
-        if allowance and _since(of_member, limit_per, day) > limit:
+        if allowance and limit is not None and _since(of_member, limit_per, day) > limit:
             yield f"line {number} passes the allowance of {limit} per {limit_per}"
         if ceiling is not None and _since(of_server, ceiling_per, day) > ceiling:
             yield f"line {number} passes the ceiling of {ceiling} per {ceiling_per}"
-        if _since(budget_use, most_per, day) > most:
+        if most is not None and _since(budget_use, most_per, day) > most:
             yield f"line {number} passes the budget of {most} per {most_per}"
 
 

@@ -132,6 +132,11 @@ def reset(member: UserId, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit
     return unit
 
 
+def set_own(member: UserId, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
+    """An allowance of the member's own."""
+    return _of_member(scope, member, credits=credits, per=per)
+
+
 def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[int]:  # noqa: A002 - the domain's word
     """An allowance for all who have the role."""
     return lambda tx: tx.changed(

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from bot import images
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.jobs import pace
 from bot.jobs.closing import close
@@ -81,7 +80,7 @@ async def _prepare(desk: Desk, job: Job) -> Job:
         raw = await _fetch(desk, job)
         size = job.clip.size
         if size is None:
-            size = _size_of(desk, job, images.upright_size(raw))
+            size = _size_of(desk, job, await desk.fitter.upright_size(raw))
         await desk.files.keep_picture(job, await desk.fitter.fit(raw, size))
     if job.clip.size is None:
         fixed = await desk.persist(jobs.fix_size(job.id, size))

@@ -113,8 +113,7 @@ async def test_a_member_reads_their_credits_and_an_admin_changes_them(stage: Sta
     assert refused is not None
     assert refused.is_ephemeral
     assert refused.text() == (
-        "This clip costs 8 credits, and you have 7 left of 7 a week."
-        " That is more than your allowance: choose a shorter or cheaper clip, or ask an admin."
+        "This clip costs 8 credits, and you have 7 left of 7 a week. Sora 2 for 4 seconds (4 credits) would fit."
     )
     assert after.startswith("**7 credits left** of 7 a week")
     assert "set for you by an admin" in after

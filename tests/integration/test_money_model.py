@@ -15,9 +15,8 @@ from typing import TypeVar
 import pytest
 
 from bot.errors import AlreadyKnown, ReservationRefused
-from bot.models import DIRECT, FailureKind, Job, JobId, JobState, Limit, Period, Scope, Source, UserId
+from bot.models import DIRECT, FailureKind, Job, JobId, JobState, Period, RefusalReason, Scope, UserId
 from bot.store import jobs, use
-from bot.store.allowances import set_member
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
 from bot.store.reserve import reserve
@@ -26,18 +25,19 @@ from tests.books import differences, first_day
 
 T = TypeVar("T")
 
-OPERATOR = builders.limits(10, direct=6, budget=90, budget_per=Period.WEEK, jobs_per_user=3)
+OPERATOR = builders.limits(10, direct=6, budget=40, budget_per=Period.WEEK, jobs_per_user=4)
 SCOPES = (Scope(71), Scope(72), DIRECT)
 MEMBERS = (UserId(1), UserId(2))
 ROLES = (51, 52)
 MOVES: dict[str, dict[str, str | None]] = {
     "waiting": {"submitting": None, "cancelled": "all", "failed": "all"},
-    "submitting": {"waiting": None, "failed": "all", "rendering": None, "unknown": "member"},
+    "submitting": {"rendering": None, "waiting": None, "failed": "all", "unknown": "member"},
     "rendering": {"delivering": None, "failed": "member", "timed_out": "member"},
     "timed_out": {"delivering": None, "failed": None},
     "delivering": {"delivered": None, "undelivered": None, "failed": "member"},
     "undelivered": {"delivered": None},
 }
+"""What each move gives back; the way to a video comes first."""
 UNDER_WAY = ("waiting", "submitting", "rendering", "delivering")
 
 
@@ -125,11 +125,11 @@ class House:
         walls = {
             "paused": scope in self.paused,
             "blocked": (scope, member) in self.blocked,
-            "too_many_jobs": self.running(member) >= 3,
+            "too_many_jobs": self.running(member) >= 4,
             "too_many_refunds": len(moderated) >= 5,
             "allowance": cost > left + self.grants_left(scope, member),
             "ceiling": server is not None and self._all(scope, server[1], today) + cost > server[0],
-            "budget": self._all(None, Period.WEEK, today) + cost > 90,
+            "budget": self._all(None, Period.WEEK, today) + cost > 40,
         }
         return next((name for name, stands in walls.items() if stands), None)
 
@@ -153,11 +153,11 @@ class Life:
         self.refused: Counter[str] = Counter()
         self.steps: dict[Callable[[], str], int] = {
             self.ask: 40,
-            self.move_on: 40,
+            self.move_on: 70,
             self.move_anyhow: 5,
-            self.fail_at_the_provider: 8,
+            self.ask_for_what_is_moderated: 20,
             self.ask_again: 2,
-            self.pass_time: 6,
+            self.pass_time: 3,
             self.set_allowance: 5,
             self.grant: 2,
             self.reset: 2,
@@ -187,7 +187,10 @@ class Life:
 
     def ask(self) -> str:
         scope, member = self.somebody()
-        roles, cost = sorted(self.rng.sample(ROLES, self.rng.randrange(3))), self.rng.choice([1, 3, 4, 8, 12])
+        roles = sorted(self.rng.sample(ROLES, self.rng.randrange(3)))
+        return self.ask_for(self.rng.choice([1, 3, 4, 8, 12]), scope, member, roles)
+
+    def ask_for(self, cost: int, scope: Scope, member: UserId, roles: list[int]) -> str:
         job = builders.a_job(len(self.asked), scope=scope, member=member, cost=cost, at=self.now)
         self.asked.append(job)
         refusal = self.house.refusal(scope, member, roles, cost, self.today)
@@ -220,7 +223,8 @@ class Life:
     def move_on(self) -> str:
         for job in self.clips(*MOVES):
             start = self.house.clips[job].state
-            return self.move(job, start, self.rng.choice(list(MOVES[start])))
+            happy, *others = MOVES[start]
+            return self.move(job, start, self.rng.choice([*[happy] * 6, *others]))
         return "nothing to move"
 
     def move_anyhow(self) -> str:
@@ -229,12 +233,14 @@ class Life:
             return self.move(job, start, self.rng.choice(list(MOVES[start])))
         return "nothing to move"
 
-    def fail_at_the_provider(self) -> str:
-        for job in self.clips("waiting"):
+    def ask_for_what_is_moderated(self) -> str:
+        """Always the same member, who does not learn from it."""
+        before = set(self.house.clips)
+        self.ask_for(1, SCOPES[0], MEMBERS[0], [])
+        for job in set(self.house.clips) - before:
             for start, to in (("waiting", "submitting"), ("submitting", "rendering"), ("rendering", "failed")):
                 self.move(job, start, to)
-            return f"{job} fails at the provider"
-        return "nothing to fail"
+        return "a clip is moderated"
 
     def move(self, job: JobId, start: str, to: str) -> str:
         clip = self.house.clips[job]
@@ -257,11 +263,10 @@ class Life:
 
     def set_allowance(self) -> str:
         scope, member = self.rng.choice(SCOPES[:2]), self.rng.choice(MEMBERS)
-        value, role = (self.rng.randrange(25), self.rng.choice(list(Period))), self.rng.choice(ROLES)
+        value, role = (self.rng.randrange(40), self.rng.choice(list(Period))), self.rng.choice(ROLES)
         match self.rng.choice(["own", "clear", "role", "default", "ceiling"]):
             case "own":
-                own = Limit(*value, Source.OWN)
-                self.write(set_member(scope, member, own, actor=builders.ADMIN, now=self.now))
+                self.write(builders.set_own(member, *value, scope=scope))
                 self.house.own[scope, member] = value
             case "clear":
                 self.write(builders.clear(member, scope=scope))
@@ -273,6 +278,7 @@ class Life:
                 self.write(builders.set_default(*value, scope=scope))
                 self.house.defaults[scope] = value
             case _:
+                value = (value[0] * 2, value[1])
                 self.write(builders.set_ceiling(*value, scope=scope))
                 self.house.ceilings[scope] = value
         return f"an admin of {scope} sets {value}"
@@ -320,7 +326,7 @@ class Life:
                 assert told.running == self.house.running(member)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_store_agrees_with_the_model_after_every_step(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "animate.db"
     migrate(path)
@@ -328,10 +334,9 @@ def test_the_store_agrees_with_the_model_after_every_step(seed: int, tmp_path: P
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = OFF")
         life = Life(connection, random.Random(seed))
-        for _ in range(250):
+        for _ in range(600):
             print(life.step())  # noqa: T201 - the story, where it ends badly
             life.check()
 
-    assert life.refused.total() > 60
-    assert life.refused["taken"] > 20
-    assert len(life.refused) >= 4
+    assert len(life.refused) >= len(RefusalReason)  # of all reasons and “taken” at most one was not met
+    assert {clip.refund for clip in life.house.clips.values()} == {None, "member", "all"}

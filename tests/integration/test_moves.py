@@ -14,7 +14,6 @@ import pytest
 from bot.errors import StoreUnavailable
 from bot.models import FailureKind, Job, JobId, JobState, LedgerKind, MessageId, Scope, UserId
 from bot.store import jobs, ledger, use
-from bot.store.allowances import set_member
 from bot.store.database import Store, Tx
 from bot.store.jobs import MOVES, Refund
 from bot.store.reserve import reserve
@@ -320,18 +319,17 @@ class TestResuming:
 class TestLedgerLines:
     async def test_they_are_told_newest_first_with_clip_and_limit(self, store: Store) -> None:
         job = await brought_to(store, S.RENDERING)
-        own = limits(9).default
-        await store.write(set_member(GUILD, MEMBER, own, actor=ADMIN, now=LATER))
+        await store.write(grant(MEMBER, 3, now=LATER))
         await store.write(jobs.move(job.id, S.RENDERING, S.FAILED, now=LATER, failure=FailureKind.PROVIDER))
 
         lines = await store.read(ledger.newest(GUILD, MEMBER, 3))
 
         assert [(line.kind, line.credits, line.job_key, line.failure, line.at) for line in lines] == [
             (LedgerKind.REFUND, 5, "key1", FailureKind.PROVIDER, LATER),
-            (LedgerKind.ALLOWANCE, 0, None, None, LATER),
+            (LedgerKind.GRANT, 3, None, None, LATER),
             (LedgerKind.RESERVE, -5, "key1", None, NOON),
         ]
-        assert [line.limit for line in lines] == [None, own, limits(4).default]
+        assert [line.limit for line in lines] == [None, None, limits(4).default]
         assert [line.actor for line in lines] == [None, ADMIN, MEMBER]
 
     async def test_they_are_of_that_member_in_that_place(self, store: Store) -> None:

@@ -32,12 +32,10 @@ from bot.models import (
     UserId,
 )
 from bot.store import jobs, use
-from bot.store.allowances import set_member
 from bot.store.database import Row, Store, Tx
 from bot.store.reserve import REFUNDS_A_DAY, reserve
 from tests.books import differences
 from tests.builders import (
-    ADMIN,
     GUILD,
     MEMBER,
     NOON,
@@ -50,6 +48,7 @@ from tests.builders import (
     resume,
     set_ceiling,
     set_default,
+    set_own,
     set_role,
     unblock,
 )
@@ -159,7 +158,7 @@ class TestWhoseAllowance:
     async def test_the_members_own_comes_before_all(self, store: Store) -> None:
         await store.write(set_default(9))
         await store.write(set_role(4, 50))
-        await store.write(set_member(GUILD, MEMBER, Limit(0, Period.EVER, Source.OWN), actor=ADMIN, now=NOON))
+        await store.write(set_own(MEMBER, 0, Period.EVER))
 
         assert await self.limit(store, roles=[4]) == Limit(0, Period.EVER, Source.OWN)
         assert (await self.limit(store, roles=[4], scope=OTHER_GUILD)).source is Source.SETTING
@@ -171,7 +170,7 @@ class TestWhoseAllowance:
 
     async def test_use_counts_against_an_allowance_that_is_set_later(self, store: Store) -> None:
         await ask(store, 1, self.OPERATOR, cost=8)
-        await store.write(set_member(GUILD, MEMBER, Limit(6, Period.DAY, Source.OWN), actor=ADMIN, now=NOON))
+        await store.write(set_own(MEMBER, 6))
 
         now = await balance(store, self.OPERATOR)
 
@@ -469,13 +468,12 @@ class TestRaces:
 
         async def admin() -> None:
             for _ in range(60):
-                own = Limit(rng.randrange(60), Period.DAY, Source.OWN)
                 changes = [
                     set_default(rng.randrange(20)),
                     set_ceiling(rng.randrange(60, 300)),
                     set_role(1, rng.randrange(40)),
                     grant(UserId(rng.randrange(10)), rng.randrange(1, 9)),
-                    set_member(GUILD, UserId(rng.randrange(3)), own, actor=ADMIN, now=NOON),
+                    set_own(UserId(rng.randrange(3)), rng.randrange(60)),
                 ]
                 await store.write(rng.choice(changes))
 

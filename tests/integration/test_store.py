@@ -495,7 +495,7 @@ class TestOpening:
             (foreign_and_empty, "belongs to another program"),
             (no_database, "is not a database this bot can read"),
             (torn, "is not a database this bot can read"),
-            (newer, "was written by a newer version of this bot (schema 1000, this one knows 1)"),
+            (newer, f"was written by a newer version of this bot (schema 1000, this one knows {scripts()[-1][0]})"),
         ],
     )
     async def test_what_is_not_ours_to_run_on_is_refused_and_left_as_it_was(

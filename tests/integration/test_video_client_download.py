@@ -112,6 +112,7 @@ WHOLE: list[tuple[str, bytes]] = [
     ("until the connection closes", video_answer(content_length=None, connection="close")),
     ("206 of everything (T12)", video_answer(status=206, content_range=f"bytes 0-{len(MP4) - 1}/{len(MP4)}")),
     ("gzip although asked not to (T13)", video_answer(gzip.compress(MP4), content_encoding="gzip")),
+    ("not gzip although it says so (T13)", video_answer(content_encoding="gzip")),
     ("a type that is not so (T12)", video_answer(content_type="text/html")),
     ("just the bound", video_answer(MP4.ljust(SMALL, b"\0"))),
 ]

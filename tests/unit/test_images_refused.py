@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bot.errors import PictureRefused
 from bot.images import check_claim, fit, upright_size
 from bot.images.claim import DAMAGED, EMPTY, HEIC, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, READABLE, SVG
-from tests.unit.images_samples import drawing, encoded, mutated, samples
+from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples
 
 VIDEO = f"That is a video, not a picture. {READABLE}"
 SOUND = f"That is a sound file, not a picture. {READABLE}"
@@ -93,13 +93,13 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
     return made
 
 
-def tiff_with(tag: int, value: int) -> bytes:
+def tiff_with(tag: int, value: int, *, count: int = 1) -> bytes:
     data = bytearray(encoded(drawing(), "TIFF", compression="tiff_adobe_deflate"))
     (start,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, start)
     for at in range(start + 2, start + 2 + 12 * count, 12):
         if struct.unpack_from("<H", data, at)[0] == tag:
-            struct.pack_into("<HII", data, at + 2, 4, 1, value)
+            struct.pack_into("<HII", data, at + 2, 4, count, value)
     return bytes(data)
 
 
@@ -171,7 +171,61 @@ def test_pixels_that_unpack_without_end_stop_at_the_declared_size() -> None:
 
 
 def test_a_large_run_length_bmp_is_refused_as_pillow_unpacks_it_in_python() -> None:
-    assert "BMP" in refusal(samples()["bmp rle"] + bytes(2_000_001))
+    data = bytearray(rle_bmp())
+    struct.pack_into("<ii", data, 18, 3000, 2000)
+
+    assert "3000×2000 pixels; this kind may have 4 million" in refusal(bytes(data))
+
+
+def after_gif_head(*blocks: bytes) -> bytes:
+    data = samples()["gif"]
+    start = 13 + (3 << ((data[10] & 7) + 1))
+    return data[:start] + b"".join(blocks) + data[start:]
+
+
+def with_jpeg_segments(*segments: bytes) -> bytes:
+    return samples()["jpeg"][:2] + b"".join(segments) + samples()["jpeg"][2:]
+
+
+def with_png_chunks(*chunks: bytes) -> bytes:
+    packed = (struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in chunks)
+    return samples()["png"][:33] + b"".join(packed) + samples()["png"][33:]
+
+
+MANY = 30_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(with_jpeg_segments(b"\xff\xe5\0\2" * MANY), id="jpeg segments: 24 MB took 870 MB"),
+        pytest.param(with_jpeg_segments(b"\xff" * MANY), id="jpeg fill bytes: 24 MB took 14 s"),
+        pytest.param(with_jpeg_segments(b"\xff\0" * MANY), id="jpeg stray bytes"),
+        pytest.param(with_png_chunks(*[b"prVt"] * MANY), id="png chunks: 24 MB took 300 MB"),
+        pytest.param(after_gif_head(b"!\xfe\1x\0" * MANY), id="gif comments: 24 MB took 900 MB"),
+        pytest.param(after_gif_head(b"!\xfe" + b"\1x" * MANY + b"\0"), id="one gif comment in crumbs"),
+        pytest.param(after_gif_head(b"\7" * MANY), id="gif stray bytes"),
+        pytest.param(tiff_with(273, 8, count=6_000_000), id="tiff strips: 24 MB took 2 GB"),
+        pytest.param(b"\xff\xd8\xff\xc3" + samples()["jpeg"][4:], id="lossless jpeg"),
+    ],
+)
+def test_metadata_without_end_is_refused_before_pillow_walks_it(data: bytes) -> None:
+    assert refusal(data) == DAMAGED
+
+
+def test_metadata_as_large_as_cameras_write_it_is_no_hindrance() -> None:
+    makers_notes = b"\xff\xe1" + struct.pack(">H", 65_000) + b"x" * 64_998
+    comment = b"!\xfe" + (b"\xff" + b"x" * 255) * 200 + b"\0"
+
+    assert fit(with_jpeg_segments(*[makers_notes] * 100), 720, 1280)
+    assert fit(with_png_chunks(*[b"tEXtnote\0" + b"x" * 900] * 900), 720, 1280)
+    assert fit(after_gif_head(comment), 720, 1280)
+
+
+def test_bloated_exif_is_not_read() -> None:
+    exif = b"II*\0" + struct.pack("<IHHHII", 8, 1, 274, 3, 600_000, 26) + b"\6\0" * 600_000
+
+    assert upright_size(with_png_chunks(b"eXIf" + exif)) == (96, 72)
 
 
 @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -208,8 +262,8 @@ def test_no_mutated_picture_brings_anything_but_a_jpeg_or_a_sentence(seed: int) 
         pytest.param(MAX_BYTES + 1_000_000, 100, 100, "image/png", "cat.png",
                      "That picture is 26.0 MB; at most 25 MB can be read. Send a smaller copy.", id="bytes"),
         pytest.param(2_000, 30_000, 30_000, "image/png", "cat.png",
-                     "That picture has 30000×30000 pixels; this kind may have 80 million. "
-                     "Send a smaller copy, or a JPEG.", id="pixels"),
+                     "That picture has 30000×30000 pixels; this kind may have 200 million. "
+                     "Send a smaller copy.", id="pixels"),
         pytest.param(2_000, 1, 1, "image/gif", "pixel.gif",
                      "That picture is 1×1 pixels; each side needs 16 or more. Send a larger one.", id="dot"),
         pytest.param(2_000, 0, 0, "image/gif", "pixel.gif",
@@ -232,6 +286,6 @@ def test_a_claim_is_refused_only_when_it_is_hopeless(
 
 
 def test_the_bounds_of_a_claim_admit_what_phones_make() -> None:
-    for width, height in ((4032, 3024), (8000, 6000), (9248, 6936)):
+    for width, height in ((4032, 3024), (9248, 6936), (12000, 9000), (16320, 12240)):
         check_claim(20_000_000, width, height, "image/jpeg", "photo.jpg")
         assert width * height <= MAX_PIXELS

@@ -1,0 +1,75 @@
+"""What the bot declares to Discord, as Discord counts it and as the docs tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.stage import Stage
+
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
+SUB_COMMAND, SUB_GROUP = 1, 2
+MANAGE_GUILD = "32"
+
+
+def _leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for command in commands:
+        name = f"{before}{command['name']}"
+        inner = [option for option in command.get("options", []) if option["type"] in {SUB_COMMAND, SUB_GROUP}]
+        if inner:
+            yield from _leaves(inner, f"{name} ")
+        else:
+            yield name, command
+
+
+def _counted(command: dict[str, Any]) -> int:
+    """Names, descriptions and values, as application-commands.mdx counts them."""
+    total = len(command["name"]) + len(command.get("description", ""))
+    total += sum(len(choice["name"]) + len(str(choice["value"])) for choice in command.get("choices", []))
+    return total + sum(_counted(option) for option in command.get("options", []))
+
+
+def _every(command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield command
+    for option in command.get("options", []):
+        yield from _every(option)
+
+
+async def test_the_declarations_are_within_discords_bounds_and_say_what_design_says(stage: Stage) -> None:
+    by_name = {command["name"]: command for command in stage.discord.commands}
+    assert set(by_name) == {"animate", "quota", "animate-admin"}
+
+    for command in by_name.values():
+        assert _counted(command) <= 8_000
+        for part in _every(command):
+            assert 1 <= len(part["name"]) <= 32
+            assert 2 <= len(part["description"]) <= 100, part["name"]
+            assert part["description"] != "…"
+            assert len(part.get("choices", [])) <= 25
+            assert all(len(choice["name"]) <= 100 for choice in part.get("choices", []))
+    admin = by_name["animate-admin"]
+    assert (str(admin["default_member_permissions"]), admin["contexts"], admin["integration_types"]) == (
+        MANAGE_GUILD,
+        [0],
+        [0],
+    )
+    for name in ("animate", "quota"):
+        assert sorted(by_name[name]["contexts"]) == [0, 1, 2]
+        assert sorted(by_name[name]["integration_types"]) == [0, 1]
+    options = {option["name"]: option for option in by_name["animate"]["options"]}
+    assert [name for name, option in options.items() if option.get("required")] == ["image", "prompt"]
+    assert (options["prompt"]["min_length"], options["prompt"]["max_length"]) == (1, 2000)
+    assert [choice["value"] for choice in options["seconds"]["choices"]] == [4, 8, 12]
+
+
+async def test_the_docs_list_every_command_with_its_options(stage: Stage) -> None:
+    docs = DOCS.read_text("utf-8")
+    told = {line.split("`")[1] for line in docs.split("\n") if line.startswith("- `/")}
+    declared = set()
+    for name, command in _leaves(stage.discord.commands):
+        words = [o["name"] if o.get("required") else f"[{o['name']}]" for o in command.get("options", [])]
+        declared.add(" ".join([f"/{name}", *words]))
+
+    assert declared == told
+    assert len(declared) > 15

@@ -1,0 +1,237 @@
+"""The line before the provider: who is next, and that its bound is never passed nor a slot lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from bot.jobs.line import Line, next_in_line
+from bot.models import Job, UserId
+from tests.builders import a_job
+
+DEADLINE_S = 10.0
+
+
+def job(number: int, member: int = 1) -> Job:
+    return a_job(number, member=UserId(member))
+
+
+async def settle() -> None:
+    """Lets every task go as far as it can without time passing."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def queue(line: Line, jobs: Sequence[Job]) -> dict[int, asyncio.Task[None]]:
+    """Lets the jobs wait for their turn, in this order."""
+    turns = {job.id: asyncio.create_task(line.turn(job)) for job in jobs}
+    await settle()
+    return {int(number): turn for number, turn in turns.items()}
+
+
+def granted(turns: Mapping[int, asyncio.Task[None]]) -> set[int]:
+    return {number for number, turn in turns.items() if turn.done() and not turn.cancelled()}
+
+
+async def stop(turns: Mapping[int, asyncio.Task[None]]) -> None:
+    for turn in turns.values():
+        turn.cancel()
+    await asyncio.gather(*turns.values(), return_exceptions=True)
+
+
+class TestNextInLine:
+    def test_nobody_is_next_where_nobody_waits(self) -> None:
+        assert next_in_line([], {}) is None
+
+    def test_of_one_member_the_oldest_goes_first(self) -> None:
+        assert next_in_line([job(3), job(1), job(2)], {}) == job(1)
+
+    def test_a_member_with_nothing_at_the_provider_comes_before_one_with_a_job_there(self) -> None:
+        waiting = [job(1, member=1), job(9, member=2)]
+
+        assert next_in_line(waiting, {UserId(1): 1}) == job(9, member=2)
+        assert next_in_line(waiting, {UserId(1): 1, UserId(2): 1}) == job(1, member=1)
+
+    def test_members_take_turns_however_many_jobs_one_of_them_brings(self) -> None:
+        waiting = [*(job(n, member=1) for n in range(1, 6)), job(6, member=2), job(7, member=3), job(8, member=2)]
+        order, held = [], dict.fromkeys((UserId(1), UserId(2), UserId(3)), 0)
+        while (first := next_in_line(waiting, held)) is not None:
+            order.append(int(first.id))
+            held[first.member] += 1
+            waiting.remove(first)
+
+        assert order == [1, 6, 7, 2, 8, 3, 4, 5]
+
+
+class TestLine:
+    async def test_so_many_go_at_once_and_the_next_when_one_leaves(self) -> None:
+        line = Line(2)
+        turns = await queue(line, [job(n, member=n) for n in range(1, 5)])
+        first = granted(turns)
+
+        line.leave(job(1))
+        await settle()
+
+        assert first == {1, 2}
+        assert granted(turns) == {1, 2, 3}
+        await stop(turns)
+
+    async def test_a_newcomer_goes_before_the_second_job_of_one_who_is_there(self) -> None:
+        line = Line(2)
+        line.occupy(job(100, member=1))
+        line.occupy(job(101, member=3))
+        turns = await queue(line, [job(1, member=1), job(2, member=2)])
+
+        line.leave(job(101))
+        await settle()
+
+        assert granted(turns) == {2}
+        await stop(turns)
+
+    async def test_leaving_twice_frees_one_slot(self) -> None:
+        line = Line(1)
+        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+
+        line.leave(job(1))
+        line.leave(job(1))
+        await settle()
+
+        assert granted(turns) == {1, 2}
+        await stop(turns)
+
+    async def test_jobs_found_at_the_provider_hold_their_slots_also_beyond_the_bound(self) -> None:
+        line = Line(2)
+        for number in (100, 101, 102):
+            line.occupy(job(number))
+        turns = await queue(line, [job(1)])
+
+        seen = []
+        for number in (100, 101, 102):
+            line.leave(job(number))
+            await settle()
+            seen.append(granted(turns))
+
+        assert seen == [set(), {1}, {1}]
+
+    async def test_it_is_open_until_it_is_closed(self) -> None:
+        line = Line(1)
+        line.hold(60.0)
+
+        assert not line.is_closed
+
+    async def test_while_it_is_held_nobody_goes_and_then_all_that_may(self) -> None:
+        line = Line(2)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        line.hold(0.05)
+        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+        during = granted(turns)
+
+        async with asyncio.timeout(DEADLINE_S):
+            await turns[2]
+
+        assert during == set()
+        assert loop.time() - begun >= 0.05
+        assert granted(turns) == {1, 2}
+        await stop(turns)
+
+    async def test_a_shorter_hold_does_not_shorten_a_longer_one(self) -> None:
+        line = Line(1)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        line.hold(0.05)
+        line.hold(0.001)
+
+        async with asyncio.timeout(DEADLINE_S):
+            await line.turn(job(1))
+
+        assert loop.time() - begun >= 0.05
+
+    async def test_once_closed_nobody_goes_any_more_also_after_a_hold(self) -> None:
+        line = Line(1)
+        line.hold(0.0)
+        line.close()
+        turns = await queue(line, [job(1)])
+        line.hold(0.0)
+        await settle()
+
+        assert line.is_closed
+        assert granted(turns) == set()
+        await stop(turns)
+
+    async def test_one_who_stops_waiting_takes_no_slot(self) -> None:
+        line = Line(1)
+        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+
+        turns[2].cancel()
+        line.leave(job(1))
+        await settle()
+
+        assert turns[2].cancelled()
+        assert granted(turns) == {1, 3}
+
+    async def test_one_cancelled_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
+        line = Line(1)
+        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+
+        line.leave(job(1))  # job 2 is granted, and has not noticed yet
+        turns[2].cancel()
+        await settle()
+
+        assert turns[2].cancelled()
+        assert granted(turns) == {1, 3}
+
+    async def test_one_out_of_time_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
+        """As the worker waits: two hours in line, by `asyncio.timeout`."""
+        line = Line(1)
+        line.occupy(job(100))
+
+        async def wait() -> None:
+            async with asyncio.timeout(None) as limit:
+                limits.append(limit)
+                await line.turn(job(1))
+
+        limits: list[asyncio.Timeout] = []
+        waiting = asyncio.create_task(wait())
+        await settle()
+        limits[0].reschedule(asyncio.get_running_loop().time())
+        line.leave(job(100))
+        (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+
+        assert isinstance(outcome, TimeoutError)
+        async with asyncio.timeout(DEADLINE_S):
+            await line.turn(job(2))
+
+    @pytest.mark.parametrize("seed", range(20))
+    async def test_whatever_happens_the_bound_holds_and_no_slot_is_lost(self, seed: int) -> None:
+        rng = random.Random(seed)
+        slots = rng.randrange(1, 4)
+        line, inside, most = Line(slots), 0, 0
+
+        async def go(number: int) -> None:
+            nonlocal inside, most
+            one = job(number, member=rng.randrange(4))
+            await line.turn(one)
+            inside += 1
+            most = max(most, inside)
+            try:
+                for _ in range(rng.randrange(6)):
+                    await asyncio.sleep(0)
+            finally:
+                inside -= 1
+                line.leave(one)
+
+        tasks = [asyncio.create_task(go(number)) for number in range(60)]
+        while not all(task.done() for task in tasks):
+            rng.choice(tasks).cancel()
+            for _ in range(rng.randrange(4)):
+                await asyncio.sleep(0)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert inside == 0
+        assert most == slots
+        turns = await queue(line, [job(1000 + n, member=n) for n in range(slots)])
+        assert len(granted(turns)) == slots

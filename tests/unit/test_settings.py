@@ -1,0 +1,214 @@
+"""The settings: where they are read from, and the one sentence for each that is missing or wrong."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SettingsError
+from bot.models import Limit, Period
+from bot.settings import Settings
+
+TOKEN = "discord-token-under-test"
+KEY = "video-key-under-test"
+REQUIRED = {"DISCORD_TOKEN": TOKEN, "VIDEO_API_KEY": KEY}
+
+A_PERIOD = "day, week, month or ever"
+CREDITS = "a whole number from 0 to 1000000"
+JOBS = "a whole number from 1 to 10000"
+SECONDS = "a number above 0"
+
+WRONG = {
+    "DISCORD_TOKEN": (["two words", "tökên"], "the bot's token from the Discord developer portal"),
+    "DISCORD_API_URL": (
+        ["discord.com/api/v10", "ftp://discord.com", "https://"],
+        "an http(s) address, such as https://discord.com/api/v10",
+    ),
+    "ALLOWED_GUILDS": (["12, our server"], "server ids, separated by commas, or empty for any server"),
+    "VIDEO_API_KEY": (["two words", "kéy"], "the key of the video API (GPTPROTO_API_KEY is read too)"),
+    "VIDEO_API_URL": (["gptproto.com/v1"], "an http(s) address, such as https://gptproto.com/v1"),
+    "VIDEO_API_AUTH": (["basic"], "auto, raw or bearer"),
+    "DATABASE_URL": (["postgresql://db/animate", "data/animate.db", "sqlite:///"], "sqlite:/// and a path, such as sqlite:///data/animate.db"),
+    "QUOTA_DEFAULT_CREDITS": (["-1", "1000001", "many", "1.5"], CREDITS),
+    "QUOTA_DEFAULT_PERIOD": (["year"], A_PERIOD),
+    "DIRECT_CREDITS": (["-1", "1000001"], f"{CREDITS}, or empty for QUOTA_DEFAULT_CREDITS"),
+    "BUDGET_CREDITS": (["-1", "1000000001"], "a whole number from 0 to 1000000000"),
+    "BUDGET_PERIOD": (["fortnight"], A_PERIOD),
+    "MAX_CONCURRENT_JOBS": (["0", "10001"], JOBS),
+    "MAX_JOBS_PER_USER": (["0", "10001"], JOBS),
+    "POLL_SECONDS": (["0", "-5", "nan", "inf", "soon"], SECONDS),
+    "PROGRESS_SECONDS": (["0", "nan"], SECONDS),
+    "JOB_TIMEOUT_MINUTES": (["0", "inf"], SECONDS),
+    "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 for none"),
+    "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
+    "LOG_FORMAT": (["xml"], "text or json"),
+}  # fmt: skip
+ANYTHING_GOES = {"VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "DATA_DIR", "HTTP_HOST"}
+"""No text is wrong by itself."""
+
+
+@pytest.fixture(name="env", autouse=True)
+def _env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An empty folder to start in, and an environment with nothing of ours but what is required."""
+    monkeypatch.chdir(tmp_path)
+    ours = {name.upper() for name in Settings.model_fields} | {"GPTPROTO_API_KEY"}
+    for name in [name for name in os.environ if name.upper() in ours]:
+        monkeypatch.delenv(name)
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def sentences() -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    return caught.value.sentences
+
+
+class TestFaults:
+    @pytest.mark.parametrize("name", REQUIRED)
+    @pytest.mark.parametrize("value", [None, "", "   "])
+    def test_a_missing_secret_is_one_sentence(self, env: pytest.MonkeyPatch, name: str, value: str | None) -> None:
+        env.delenv(name) if value is None else env.setenv(name, value)
+
+        (sentence,) = sentences()
+
+        problem = "wrong" if value == "   " else "missing"
+        assert sentence == f"{name} is {problem}: it should be {WRONG[name][1]}."
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [(name, value) for name, (values, _) in WRONG.items() for value in values]
+    )
+    def test_a_wrong_value_is_one_sentence_without_the_value(
+        self, env: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        env.setenv(name, value)
+
+        (sentence,) = sentences()
+
+        assert sentence == f"{name} is wrong: it should be {WRONG[name][1]}."
+
+    def test_every_setting_is_among_those_tried(self) -> None:
+        assert {name.upper() for name in Settings.model_fields} == WRONG.keys() | ANYTHING_GOES
+
+    def test_several_faults_are_one_sentence_each(self, env: pytest.MonkeyPatch) -> None:
+        env.delenv("DISCORD_TOKEN")
+        env.setenv("POLL_SECONDS", "0")
+        env.setenv("ALLOWED_GUILDS", "one two three")
+
+        assert [sentence.partition(" ")[0] for sentence in sentences()] == [
+            "DISCORD_TOKEN", "ALLOWED_GUILDS", "POLL_SECONDS"
+        ]  # fmt: skip
+
+    def test_a_wrong_key_under_its_other_name_is_one_sentence(self, env: pytest.MonkeyPatch) -> None:
+        env.delenv("VIDEO_API_KEY")
+        env.setenv("GPTPROTO_API_KEY", "two words")
+
+        assert sentences() == ("VIDEO_API_KEY is wrong: it should be the key of the video API (GPTPROTO_API_KEY is read too).",)  # fmt: skip # noqa: E501
+
+
+class TestSecrets:
+    def test_they_are_in_no_text_about_the_settings(self) -> None:
+        settings = Settings.load()
+
+        assert settings.discord_token.get_secret_value() == TOKEN
+        assert settings.video_api_key.get_secret_value() == KEY
+        for text in (repr(settings), str(settings), f"{settings.discord_token} {settings.video_api_key!r}",
+                     settings.model_dump_json(), repr(settings.model_dump())):  # fmt: skip
+            assert TOKEN not in text
+            assert KEY not in text
+
+    @pytest.mark.parametrize("name", REQUIRED)
+    def test_a_wrong_one_is_in_no_error(self, env: pytest.MonkeyPatch, name: str) -> None:
+        env.setenv(name, "very secret")
+
+        with pytest.raises(SettingsError) as caught:
+            Settings.load()
+
+        assert "very secret" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!s}"
+
+
+class TestReading:
+    def test_the_key_is_read_under_its_other_name_and_its_own_comes_first(self, env: pytest.MonkeyPatch) -> None:
+        env.setenv("GPTPROTO_API_KEY", "another")
+        both = Settings.load()
+        env.setenv("VIDEO_API_KEY", "")
+        other = Settings.load()
+
+        assert both.video_api_key.get_secret_value() == KEY
+        assert other.video_api_key.get_secret_value() == "another"
+
+    def test_blanks_around_a_secret_are_not_part_of_it(self, env: pytest.MonkeyPatch) -> None:
+        env.setenv("VIDEO_API_KEY", f" {KEY}\n")
+
+        assert Settings.load().video_api_key.get_secret_value() == KEY
+
+    def test_the_file_is_read_and_the_environment_comes_first(self, env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("DISCORD_TOKEN=of-the-file\nBUDGET_CREDITS=7\nPOLL_SECONDS=9\nUNHEARD_OF=1\n")
+        env.delenv("DISCORD_TOKEN")
+        env.setenv("POLL_SECONDS", "3")
+
+        settings = Settings.load()
+
+        assert settings.discord_token.get_secret_value() == "of-the-file"
+        assert (settings.budget_credits, settings.poll_seconds) == (7, 3.0)
+
+    def test_a_wrong_value_in_the_file_is_one_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("MAX_CONCURRENT_JOBS=none\n")
+
+        assert sentences() == (f"MAX_CONCURRENT_JOBS is wrong: it should be {JOBS}.",)
+
+    @pytest.mark.parametrize("name", ["DISCORD_API_URL", "VIDEO_API_URL"])
+    def test_a_trailing_slash_is_fine(self, env: pytest.MonkeyPatch, name: str) -> None:
+        env.setenv(name, "http://127.0.0.1:8080/v1//")
+
+        assert getattr(Settings.load(), name.lower()) == "http://127.0.0.1:8080/v1"
+
+    def test_lists_are_separated_by_commas_or_blanks(self, env: pytest.MonkeyPatch) -> None:
+        env.setenv("ALLOWED_GUILDS", "12, 34 56,")
+        env.setenv("VIDEO_DOWNLOAD_HOSTS", "one.example,two.example")
+
+        settings = Settings.load()
+
+        assert settings.allowed_guilds == {12, 34, 56}
+        assert settings.video_download_hosts == {"one.example", "two.example"}
+
+    def test_words_are_taken_in_any_case(self, env: pytest.MonkeyPatch) -> None:
+        for name, value in {"VIDEO_API_AUTH": "Bearer", "BUDGET_PERIOD": "Month", "LOG_LEVEL": "debug"}.items():
+            env.setenv(name, value)
+
+        settings = Settings.load()
+
+        assert (settings.video_api_auth, settings.budget_period, settings.log_level) == ("bearer", "month", "DEBUG")
+
+    @pytest.mark.parametrize(
+        ("url", "path"),
+        [("sqlite:///data/animate.db", "data/animate.db"), ("sqlite:////data/animate.db", "/data/animate.db")],
+    )
+    def test_the_database_is_a_path_absolute_with_four_slashes(
+        self, env: pytest.MonkeyPatch, url: str, path: str
+    ) -> None:
+        env.setenv("DATABASE_URL", url)
+
+        assert Settings.load().database_path == Path(path)
+
+    def test_nothing_more_than_the_secrets_is_needed(self) -> None:
+        settings = Settings.load()
+
+        limits = settings.limits
+        assert limits.default == limits.direct == Limit(20, Period.DAY)
+        assert (limits.budget, limits.jobs_per_user) == (Limit(1000, Period.DAY), 2)
+        assert timedelta(minutes=settings.job_timeout_minutes) == timedelta(minutes=30)
+
+    @pytest.mark.parametrize(("value", "direct"), [("0", 0), ("", 7), ("3", 3)])
+    def test_outside_of_servers_the_default_holds_unless_said_otherwise(
+        self, env: pytest.MonkeyPatch, value: str, direct: int
+    ) -> None:
+        env.setenv("QUOTA_DEFAULT_CREDITS", "7")
+        env.setenv("QUOTA_DEFAULT_PERIOD", "week")
+        env.setenv("DIRECT_CREDITS", value)
+
+        assert Settings.load().limits.direct == Limit(direct, Period.WEEK)

@@ -1,0 +1,294 @@
+"""What people read: prompts and addresses of others made harmless, refusals word for word, bars and errors."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+import aiohttp
+import discord
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.catalog import load_catalog
+from bot.chat import text
+from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
+from bot.chat.routes import TROUBLE, Fate, fate_of
+from bot.errors import ReservationRefused
+from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
+from tests.builders import NOON, a_job
+
+RENEWS = NOON.replace(hour=0) + timedelta(days=1)
+RENEWS_TEXT = f"<t:{int(RENEWS.timestamp())}:R>"
+
+
+class TestPromptBlock:
+    def test_a_plain_prompt_stands_in_a_code_block(self) -> None:
+        assert text.prompt_block("  The cat puts\non a hat. ") == "```\nThe cat puts\non a hat.\n```"
+
+    def test_what_would_be_a_mention_or_a_link_outside_stays_as_it_is_inside(self) -> None:
+        prompt = "@everyone <@1> <@&2> <#3> [here](https://x.example) # big"
+
+        assert text.prompt_block(prompt) == f"```\n{prompt}\n```"
+
+    @pytest.mark.parametrize("prompt", ["a``` b", "```", "`", "```ansi\n\x1b[31mred"])
+    def test_no_backtick_is_left_to_end_the_block(self, prompt: str) -> None:
+        shown = text.prompt_block(prompt)
+
+        assert shown.startswith("```\n")
+        assert shown.endswith("\n```")
+        assert "`" not in shown[3:-3]
+
+    @pytest.mark.parametrize(
+        "control", [chr(n) for n in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+    )
+    def test_controls_of_direction_are_taken_out(self, control: str) -> None:
+        assert text.prompt_block(f"a{control}b") == "```\nab\n```"
+
+    def test_other_controls_become_blanks(self) -> None:
+        assert text.prompt_block("a\tb\x07c\x9bd\re\nf") == "```\na b c d e\nf\n```"
+
+    def test_it_is_cut_at_300_characters_after_the_cleaning(self) -> None:
+        longest = "x" * 300
+
+        assert text.prompt_block("\u202e" * 50 + longest) == f"```\n{longest}\n```"
+        assert text.prompt_block(longest + "y") == f"```\n{'x' * 299}…\n```"
+
+    @given(prompt=st.text(max_size=700))
+    def test_whatever_the_prompt_the_block_is_whole_short_and_readable(self, prompt: str) -> None:
+        shown = text.prompt_block(prompt)
+
+        inside = shown.removeprefix("```\n").removesuffix("\n```")
+        assert f"```\n{inside}\n```" == shown
+        assert len(inside) <= 300
+        assert not re.search("[`\x00-\x09\x0b-\x1f\u202a-\u202e\u2066-\u2069]", inside)
+
+
+class TestShownUrl:
+    @pytest.mark.parametrize("url", ["https://v.example/a?b=c&d=%20#e", "http://127.0.0.1:8080/1.mp4"])
+    def test_an_address_is_text_without_a_preview(self, url: str) -> None:
+        assert text.shown_url(url) == f"<{url}>"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            None,
+            "",
+            "ftp://v.example/a",
+            "javascript:alert(1)",
+            "data:video/mp4;base64,AAAA",
+            "HTTPS",
+            "https://v.example/a b",
+            "https://v.example/a\n@everyone",
+            "https://v.example/a> @everyone <",
+            "https://v.example/`a",
+            "https://v.example/\u202ea",
+            "https://v.example/\x00",
+        ],
+    )
+    def test_anything_else_is_not_shown(self, url: str | None) -> None:
+        assert text.shown_url(url) is None
+
+    def test_only_under_1500_characters_is_it_shown(self) -> None:
+        start = "https://v.example/"
+
+        assert text.shown_url(start.ljust(1499, "a")) is not None
+        assert text.shown_url(start.ljust(1500, "a")) is None
+
+
+def balance(
+    credits_: int = 20, *, used: int = 0, granted: int = 0, per: Period = Period.DAY, running: int = 0
+) -> Balance:
+    renews_at = None if per is Period.EVER else RENEWS
+    return Balance(Limit(credits_, per), used, granted, renews_at, running)
+
+
+def refusal(error: ReservationRefused, clip: tuple[str, int] = ("sora-2", 4)) -> str:
+    catalog = load_catalog(None)
+    return text.refusal(error, catalog.choose(*clip, None), catalog)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("reason", "detail", "sentence"),
+        [
+            (RefusalReason.PAUSED, None, "Clips are paused on this server. Please try again later."),
+            (RefusalReason.PAUSED, "a feast", "Clips are paused on this server (“a feast”). Please try again later."),
+            (RefusalReason.BLOCKED, None, "You cannot make clips on this server. Ask an admin about it."),
+            (RefusalReason.BLOCKED, "spam", "You cannot make clips on this server (“spam”). Ask an admin about it."),
+            (
+                RefusalReason.TOO_MANY_JOBS, None,
+                "You have 2 clips under way. Please wait for one to finish; nothing was charged.",
+            ),
+            (
+                RefusalReason.TOO_MANY_REFUNDS, None,
+                ("Five of your clips of today failed at the video service after it had taken them. "
+                "Please try again tomorrow, with other pictures or prompts."),
+            ),
+            (
+                RefusalReason.ALLOWANCE, None,
+                (
+                    "This clip costs 8 credits, and you have 6 left of 20 a day. "
+                    f"Sora 2 for 4 seconds (4 credits) would fit. Your allowance renews {RENEWS_TEXT}."
+                ),
+            ),
+            (
+                RefusalReason.CEILING, None,
+                "This server has used up what its admins allow for now. Nothing was charged; please try again later.",
+            ),
+            (
+                RefusalReason.BUDGET, None,
+                "This bot has used up its budget for now. Nothing was charged; please try again later.",
+            ),
+        ],
+    )  # fmt: skip
+    def test_each_says_why_and_what_to_do(self, reason: RefusalReason, detail: str | None, sentence: str) -> None:
+        error = ReservationRefused(reason, balance(used=14, running=2), detail=detail)
+
+        assert refusal(error, ("sora-2", 8)) == sentence
+
+    def test_there_is_one_for_every_reason(self) -> None:
+        shown = {reason: refusal(ReservationRefused(reason, balance(running=1))) for reason in RefusalReason}
+
+        assert len(set(shown.values())) == len(RefusalReason)
+        assert "You have 1 clip under way." in shown[RefusalReason.TOO_MANY_JOBS]
+
+    @pytest.mark.parametrize(
+        ("has", "clip", "left", "helps"),
+        [
+            (balance(6, per=Period.WEEK), ("sora-2", 8), "6 left of 6 a week",
+             "Sora 2 for 4 seconds (4 credits) would fit."),
+            (balance(6, used=5, granted=1), ("sora-2", 8), "2 left of 6 a day and 1 granted",
+             f"Your allowance renews {RENEWS_TEXT}, for cheaper clips than this one."),
+            (balance(6, used=6, granted=2), ("sora-2", 8), "2 left of 6 a day and 2 granted",
+             f"Your allowance renews {RENEWS_TEXT}."),
+            (balance(4, used=8), ("sora-2", 4), "0 left of 4 a day",
+             f"Your allowance renews {RENEWS_TEXT}."),
+            (balance(12, used=12, per=Period.EVER), ("sora-2", 4), "0 left of 12 in all",
+             "Ask an admin for a larger allowance."),
+            (balance(3), ("sora-2", 4), "3 left of 3 a day",
+             "Ask an admin for a larger allowance."),
+            (balance(1_000_000, used=999_990, per=Period.MONTH), ("sora-2-pro", 12), "10 left of 1,000,000 a month",
+             f"Sora 2 for 8 seconds (8 credits) would fit. Your allowance renews {RENEWS_TEXT}."),
+        ],
+    )  # fmt: skip
+    def test_too_dear_says_what_is_left_and_what_helps(
+        self, has: Balance, clip: tuple[str, int], left: str, helps: str
+    ) -> None:
+        cost = {"sora-2": 1, "sora-2-pro": 3}[clip[0]] * clip[1]
+
+        assert refusal(ReservationRefused(RefusalReason.ALLOWANCE, has), clip) == (
+            f"This clip costs {cost} credits, and you have {left}. {helps}"
+        )
+
+
+class TestWords:
+    @pytest.mark.parametrize("kind", FailureKind)
+    def test_every_failure_has_a_line_for_the_card_that_says_the_credits_are_back(self, kind: FailureKind) -> None:
+        assert text.card_line(kind, 4).endswith(". The 4 credits are back.")
+        assert text.card_line(kind, 1).endswith(". Your credit is back.")
+
+    def test_a_moderation_reason_goes_to_the_member_alone(self) -> None:
+        told = {kind for kind in FailureKind if text.private_line(kind, 4) is not None}
+
+        assert told == {FailureKind.MODERATED, FailureKind.PERSON}
+        assert {text.card_line(kind, 4) for kind in told} == {"No video came of this one. The 4 credits are back."}
+        assert text.private_line(FailureKind.PERSON, 4) == (
+            "The video service does not animate pictures of people. Try a picture without a person in it. "
+            "The 4 credits are back."
+        )
+
+    @pytest.mark.parametrize(
+        ("limit", "words"),
+        [
+            (Limit(5, Period.DAY, Source.OWN), "set for you by an admin"),
+            (Limit(5, Period.DAY, Source.ROLE, 7), "from the role <@&7>"),
+            (Limit(5, Period.DAY, Source.SERVER), "this server's default"),
+            (Limit(5, Period.DAY), "this bot's default"),
+        ],
+    )
+    def test_it_is_told_where_an_allowance_comes_from(self, limit: Limit, words: str) -> None:
+        assert text.source(limit) == words
+
+    def test_use_is_told_with_its_period(self) -> None:
+        assert [text.used(balance(used=8, per=per)) for per in Period] == [
+            "8 used today", "8 used this week", "8 used this month", "8 used so far"
+        ]  # fmt: skip
+
+
+class TestBarAndClock:
+    @pytest.mark.parametrize(
+        ("percent", "full"),
+        [(-5, 0), (0, 0), (8, 0), (9, 1), (50, 6), (91, 10), (92, 11), (99, 11), (100, 11), (250, 11)],
+    )
+    def test_a_bar_is_never_full_and_always_as_wide(self, percent: int, full: int) -> None:
+        assert bar(percent) == f"`{'█' * full}{'░' * (BAR_CELLS - full)}`"
+
+    def test_a_bar_never_goes_back_as_the_percentage_grows(self) -> None:
+        lengths = [bar(percent).count("█") for percent in range(101)]
+
+        assert lengths == sorted(lengths)
+
+    @pytest.mark.parametrize(
+        ("seconds", "shown"),
+        [(-3, "0:00"), (0, "0:00"), (65, "1:05"), (3599, "59:59"), (3600, "1:00:00"), (3729, "1:02:09")],
+    )
+    def test_a_clock_counts_minutes_and_from_an_hour_on_hours(self, seconds: int, shown: str) -> None:
+        assert clock(seconds) == shown
+
+    def test_time_counts_from_when_the_provider_was_asked_or_else_from_the_start(self) -> None:
+        job = a_job()
+        later = NOON + timedelta(seconds=90, milliseconds=900)
+
+        assert elapsed_s(job, later) == 90
+        assert elapsed_s(job.evolve(submitted_at=NOON + timedelta(seconds=60)), later) == 30
+
+
+@dataclass
+class Answer:
+    """What discord.py keeps of a response."""
+
+    status: int
+    reason: str = "as the status says"
+
+
+def http_error(status: int, code: int = 0) -> discord.HTTPException:
+    response = cast("Any", Answer(status))
+    kinds = {403: discord.Forbidden, 404: discord.NotFound, 500: discord.DiscordServerError}
+    return kinds.get(status, discord.HTTPException)(response, {"code": code, "message": "…"})
+
+
+class TestFates:
+    @pytest.mark.parametrize(
+        ("error", "fate"),
+        [
+            (http_error(404, 10008), Fate.REMOVED),
+            (http_error(401, 50027), Fate.ROUTE_DEAD),
+            (http_error(404, 10015), Fate.ROUTE_DEAD),
+            (http_error(404, 10062), Fate.ROUTE_DEAD),
+            (http_error(404, 10003), Fate.ROUTE_DEAD),
+            (http_error(400, 50083), Fate.ROUTE_DEAD),  # an archived thread
+            (http_error(403, 50001), Fate.ROUTE_DEAD),
+            (http_error(403, 50013), Fate.ROUTE_DEAD),
+            (http_error(401), Fate.ROUTE_DEAD),
+            (http_error(404), Fate.ROUTE_DEAD),
+            (http_error(413, 40005), Fate.TOO_LARGE),
+            (http_error(400, 40005), Fate.TOO_LARGE),
+            (http_error(413), Fate.TOO_LARGE),
+            (http_error(400, 50035), Fate.REFUSED),
+            (http_error(400, 200000), Fate.REFUSED),  # AutoMod
+            (http_error(429), Fate.PASSING),
+            (http_error(500), Fate.PASSING),
+            (http_error(502), Fate.PASSING),
+            (discord.RateLimited(30.0), Fate.PASSING),
+            (aiohttp.ClientConnectionError(), Fate.PASSING),
+            (TimeoutError(), Fate.PASSING),
+            (OSError(), Fate.PASSING),
+        ],
+    )
+    def test_an_error_tells_what_becomes_of_a_route(self, error: Exception, fate: Fate) -> None:
+        assert isinstance(error, TROUBLE)
+        assert fate_of(error) is fate
