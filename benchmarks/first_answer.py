@@ -99,50 +99,6 @@ async def quiet(town: Town) -> None:
         await asyncio.sleep(0.1)
 
 
-async def start_bot(town: Town, plain: bool) -> BotProcess:  # noqa: FBT001 - one of two
-    """Starts one of the two bots and waits until it is connected."""
-    arguments = (str(Path(__file__).with_name("plain_bot.py")),) if plain else BOT
-    town.bot = BotProcess(town.folder, town.settings(), arguments)
-    before = town.discord.command_puts
-    await town.bot.start()
-    await town.discord.wait_for(lambda: town.discord.command_puts > before or not plain, 20, "commands")
-    await town.discord.wait_ready(20)
-    return town.bot
-
-
-async def burst(town: Town, size: int, upload: Upload) -> list[float]:
-    """Seconds from dispatch to answer, for `size` commands at once by as many members."""
-    sent: dict[int, float] = {}
-    took: dict[int, float] = {}
-
-    async def watch(phase: str, exchange: Any) -> None:
-        if phase == "before" and exchange.route == CALLBACK:
-            interaction = int(exchange.params["interaction_id"])
-            took.setdefault(interaction, time.perf_counter() - sent[interaction])
-
-    people = [town.discord.world.people[f"member{n}"] for n in range(size)]
-    town.discord.on_exchange(watch)
-    asked = []
-    for person in people:
-        started = time.perf_counter()
-        interaction = await town.discord.invoke(person, "animate", image=upload, prompt="puts on a hat")
-        sent[interaction.id] = started
-        asked.append(interaction)
-    await asyncio.gather(*(one.answer(3.5) for one in asked))  # NotAnswered where one came later than 3 s
-    town.discord.remove(watch)
-    await quiet(town)
-    return list(took.values())
-
-
-async def quiet(town: Town) -> None:
-    """Waits until every job that was taken is at the provider: a burst is measured by itself."""
-    if town.database.exists():
-        with closing(sqlite3.connect(town.database, timeout=10)) as books:
-            busy = "SELECT 1 FROM jobs WHERE state IN ('waiting', 'submitting')"
-            while books.execute(busy).fetchone():  # noqa: ASYNC110 - a database file tells nobody
-                await asyncio.sleep(0.02)
-
-
 async def measure(town: Town, *, plain: bool, upload: Upload) -> dict[int, list[float]]:
     """All bursts with one of the bots."""
     bot = await start_bot(town, plain)

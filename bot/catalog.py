@@ -121,6 +121,8 @@ def load_catalog(path: Path | None) -> Catalog:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError([f"VIDEO_CATALOG: {path} cannot be read as TOML ({error})."]) from error
     try:
+        if not isinstance(raw["model"], list) or not raw["model"]:
+            raise ValueError("it needs at least one [[model]]")  # noqa: TRY301
         models = [_model(entry) for entry in raw["model"]]
         default = raw.get("default", models[0].id)
         if default not in {model.id for model in models}:
@@ -143,8 +145,7 @@ def _model(entry: dict[str, Any]) -> Model:
     if not sizes or not all(type(price) is int and price > 0 for price in sizes.values()):
         raise ValueError(f'model "{entry["id"]}" needs sizes, each with whole credits above 0 per second')
     for size in sizes:
-        if min(parse_size(size)) < 1:
-            raise ValueError(f'"{size}" is not a size')
+        parse_size(size)
     usd = {str(size): float(price) for size, price in entry.get("usd", {}).items()}
     return Model(str(entry["id"]), str(entry.get("label", entry["id"])), seconds, sizes, usd)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NewType, Self
@@ -155,8 +156,10 @@ class Job:
 
 def parse_size(size: str) -> tuple[int, int]:
     """Width and height in pixels of a "720x1280". Raises ValueError on anything else."""
-    width, _, height = size.partition("x")
-    return int(width), int(height)
+    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size, re.ASCII)
+    if found is None:
+        raise ValueError(f'"{size}" is not a size, such as 720x1280')
+    return int(found[1]), int(found[2])
 
 
 class Source(enum.StrEnum):

@@ -92,9 +92,11 @@ class Settings(BaseSettings):
     @field_validator("discord_api_url", "video_api_url")
     @classmethod
     def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")) or not url.partition("://")[2].strip("/"):
+        url = url.strip().rstrip("/")
+        scheme, _, rest = url.partition("://")
+        if scheme.lower() not in {"http", "https"} or not rest or any(char.isspace() for char in url):
             raise ValueError("no http address")
-        return url.strip().rstrip("/")
+        return f"{scheme.lower()}://{rest}"
 
     @field_validator("allowed_guilds", "video_download_hosts", mode="before")
     @classmethod
@@ -141,6 +143,8 @@ class Settings(BaseSettings):
             return cls(**overrides)
         except ValidationError as error:
             raise SettingsError(_sentences(error)) from None
+        except (UnicodeDecodeError, OSError) as error:
+            raise SettingsError([f".env cannot be read: {error}."]) from error
 
 
 def _sentences(error: ValidationError) -> list[str]:

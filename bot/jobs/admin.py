@@ -84,6 +84,9 @@ class Admin:
 
     async def forget_roles(self, by: By, existing: Sequence[int]) -> list[int]:
         """Removes the allowances of roles that are gone; returns those."""
+        known = {role for role, _ in (await self.every(by.scope)).roles}
+        if known <= set(existing):
+            return []
         return await self._store.write(allowances.forget_roles(by, existing))
 
     async def every(self, scope: Scope) -> Allowances:

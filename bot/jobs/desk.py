@@ -21,6 +21,7 @@ from bot.jobs.port import Chat
 from bot.models import FailureKind, Job, JobState
 from bot.store import jobs
 from bot.store.database import Store, Unit
+from bot.store.rows import to_ms
 from bot.video.port import VideoApi
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,12 @@ class Desk:
 
     async def move(self, job: Job, to: JobState, **changes: object) -> Job | None:
         """Moves the job in the store, for as long as that takes; None when it was not where we thought."""
-        moved = await self.persist(jobs.move(job.id, job.state, to, now=self.clock.now(), **changes))
+        now = self.clock.now()
+        moved = await self.persist(jobs.move(job.id, job.state, to, now=now, **changes))
+        if moved is None:
+            found = await self.reload(job)
+            if found is not None and found.state is to and to_ms(found.state_at) == to_ms(now):
+                moved = found  # an earlier try of this very write had landed after all
         if moved is not None:
             log.info("job=%s key=%s user=%s state=%s failure=%s", job.id, job.key, job.member, to, moved.failure)
         return moved

@@ -86,11 +86,8 @@ class Line:
 
     def hold(self, seconds: float) -> None:
         """Nobody goes for so long: the provider asked for it."""
-        loop = asyncio.get_running_loop()
-        self._held_until = max(self._held_until, loop.time() + seconds)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = loop.call_at(self._held_until, self._advance)
+        self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
+        self._arm()
 
     def close(self) -> None:
         """Nobody goes any more."""
@@ -98,8 +95,17 @@ class Line:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.is_closed:
+            self._timer = asyncio.get_running_loop().call_at(self._held_until, self._advance)
+
     def _advance(self) -> None:
-        if asyncio.get_running_loop().time() < self._held_until:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._held_until:
+            if self._timer is None or self._timer.when() <= loop.time():  # it came a tick early
+                self._arm()
             return
         while len(self._holding) < self.slots:
             waiting = [

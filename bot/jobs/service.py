@@ -19,7 +19,6 @@ from bot.models import (
     Balance,
     Card,
     Clip,
-    FailureKind,
     Job,
     JobId,
     JobState,
@@ -30,7 +29,7 @@ from bot.models import (
     Scope,
     UserId,
 )
-from bot.store import jobs, ledger, use
+from bot.store import ledger, use
 from bot.store.database import Store
 from bot.store.reserve import reserve
 
@@ -163,15 +162,7 @@ class Service:
             log.info("job=%s late and not reserved: %s", job.id, error)
             return
         log.warning("job=%s reserved too late; taken back", job.id)
-        await self._store.write(
-            jobs.move(
-                job.id,
-                JobState.WAITING,
-                JobState.CANCELLED,
-                now=self._clock.now(),
-                failure=FailureKind.NO_CARD,
-            )
-        )
+        await self._worker.take_back(job)
 
 
 def new_key() -> str:

@@ -14,7 +14,7 @@ from bot.jobs.desk import Desk
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
 from bot.jobs.waiting import lose, wait
-from bot.models import Job, JobId, JobState, MessageId, Scope
+from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, servers
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,12 @@ class Worker:
     def let_go(self, scope: Scope) -> None:
         """A paused server goes on."""
         self._desk.line.resume(scope)
+
+    async def take_back(self, job: Job) -> None:
+        """The member was refused although the store has the job: cancelled and refunded before anything is sent."""
+        cancelled = await self._desk.end(job, JobState.CANCELLED, FailureKind.NO_CARD)
+        if cancelled is not None:
+            self.add(cancelled)
 
     async def recheck(self, job: JobId) -> None:
         """A waiting job was moved by somebody else: its task starts anew from what the store says."""

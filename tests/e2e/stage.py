@@ -33,11 +33,18 @@ class Stage(Town):
     """A town whose renders take a tenth of a second, seen through its members and its books."""
 
     def __init__(
-        self, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = BOT, render_s: float | None = 0.1
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        arguments: Sequence[str] = BOT,
+        render_s: float | None = 0.1,
+        videos: LocalVideos | None = None,
     ) -> None:
-        videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=render_s))
         super().__init__(
-            settings={**FAST, **(settings or {})}, discord=LocalDiscord(), videos=videos, arguments=arguments
+            settings={**FAST, **(settings or {})},
+            discord=LocalDiscord(),
+            videos=videos or LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=render_s)),
+            arguments=arguments,
         )
 
     @property

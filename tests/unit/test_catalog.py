@@ -154,7 +154,7 @@ class TestOwnCatalog:
             ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = {}", NEEDS_SIZES),
             ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '1x1' = 0 }", NEEDS_SIZES),
             ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '1x1' = 0.5 }", NEEDS_SIZES),
-            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '0x1' = 1 }", '"0x1" is not a size'),
+            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '0x1' = 1 }", '"0x1" is not a size, such as 720x1280'),
             ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { 'big' = 1 }", None),
             (f'default = "c"\n{GOOD}', 'default = "c" names no model of the file'),
             (GOOD.replace('"b"', '"a"'), "two models have the same id"),

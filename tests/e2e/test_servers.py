@@ -1,0 +1,132 @@
+"""Every server of /v1/videos in its recorded shape, and each error code of the seed, through the whole bot."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.videos.render import tiny_mp4
+from sandbox.videos.server import LocalVideos
+from sandbox.videos.shapes import SHAPES
+from sandbox.videos.weather import Weather
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE
+
+BACK = "The 4 credits are back."
+KEY = "The video service does not accept this bot's key. Whoever runs the bot has to look at it."
+TURNED_AWAY = "The video service turned the bot away. Whoever runs the bot has to look at its account."
+NO_VIDEO = "No video came of this one."
+LOST = "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
+RULES = (
+    "The video service refused your clip under its content rules. Try another picture, or other words in the prompt."
+)
+WATCHED = ("Invalid", "{", "Traceback", "video_", "sk-", "http 4", "HTTP", "error")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_each_servers_shape_ends_in_a_posted_video(build: Build, shape: str) -> None:
+    videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=0.1), shape=shape)
+    stage = await build(videos=videos)
+
+    card = await stage.over(await stage.animate())
+
+    (job,) = videos.jobs.values()
+    assert DONE in card.text()
+    assert [file.data for file in card.media] == [job.video]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_each_servers_failed_render_is_a_right_refusal(build: Build, shape: str) -> None:
+    videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=0.1), shape=shape)
+    stage = await build(videos=videos)
+
+    card = await stage.over(await stage.animate(prompt="[fail]"))
+    await stage.settled()
+
+    assert f"The video service could not make this video. Please try again, perhaps with another prompt. {BACK}" in (
+        card.text().split("\n")
+    )
+    assert stage.states() == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "public", "private"),
+    [
+        ("create:401", KEY, None),
+        ("create:403", TURNED_AWAY, None),
+        ("create:500-late", LOST, None),
+        ("create:500", LOST, None),
+        ("create:503-policy", NO_VIDEO, RULES),
+        ("create:400-policy", NO_VIDEO, RULES),
+    ],
+)
+async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(
+    build: Build, fault: str, public: str, private: str | None
+) -> None:
+    stage = await build()
+    stage.videos.weather.play(fault, times=None)
+
+    asked = await stage.animate()
+    card = await stage.over(asked)
+    await stage.settled()
+    if private is not None:
+        await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
+
+    said = card.text().split("\n")
+    assert said[0] == "### ⚠️ No video"
+    assert f"{public} {BACK}" in said
+    assert [word.text() for word in asked.followups] == ([f"{private} {BACK}"] if private else [])
+    for text in (card.text(), *(word.text() for word in asked.followups)):
+        assert not [word for word in WATCHED if word in text]
+    assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
+
+
+async def test_a_429_at_create_waits_and_is_sent_again(build: Build) -> None:
+    stage = await build()
+    stage.videos.weather.retry_after = "0"
+    stage.videos.weather.play("create:429", times=2)
+
+    card = await stage.over(await stage.animate())
+
+    assert DONE in card.text()
+    assert stage.videos.creates == 3
+    assert len(stage.videos.jobs) == 1
+
+
+@pytest.mark.parametrize("code", ["401", "403", "429", "500", "503", "404"])
+async def test_no_error_code_at_status_gives_up_a_paid_job(build: Build, code: str) -> None:
+    stage = await build({"VIDEO_API_AUTH": "raw"})
+    stage.videos.weather.retry_after = "0"
+    stage.videos.weather.play(f"poll:{code}", times=5)
+
+    card = await stage.over(await stage.animate())
+
+    (job,) = stage.videos.jobs.values()
+    assert DONE in card.text()
+    assert [file.data for file in card.media] == [job.video]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"poll:html": 3},
+        {"poll:cut": 3},
+        {"poll:huge": 1},
+        {"poll:not-json": 3},
+        {"file:404": 1, "content:404": 1},
+        {"file:html": 1, "content:json": 1},
+        {"file:cut": 1, "content:cut": 1},
+        {"file:empty": 1, "content:redirect-elsewhere": 1},
+    ],
+    ids=str,
+)
+async def test_polls_and_downloads_outlast_a_bad_spell(build: Build, faults: dict[str, int]) -> None:
+    stage = await build()
+    for fault, times in faults.items():
+        stage.videos.weather.play(fault, times=times)
+
+    card = await stage.over(await stage.animate(), within_s=30)
+
+    (job,) = stage.videos.jobs.values()
+    assert DONE in card.text()
+    assert [file.data for file in card.media] == [job.video]
+    assert stage.videos.creates == 1
