@@ -1,42 +1,126 @@
-"""`python -m bot`: runs the bot from its settings. Exit code 2 for settings, 1 for anything else that ends it."""
+"""`python -m bot [run | backup]`. Exit code 2 for settings and arguments, 1 for anything else that ends it."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import os
+import signal
 import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bot import app, log
-from bot.errors import ChatUnavailable, SettingsError, StoreError
-from bot.settings import Settings
+if TYPE_CHECKING:  # loaded late, see `_do`
+    from bot.settings import Settings
 
 WRONG_SETTINGS = 2
 FAILED = 1
 
+THREADS_END_S = 2.0
+"""A thread that asks a dead name server cannot be told to stop; once all is closed the process waits no longer."""
 
-def main(arguments: list[str] | None = None) -> int:
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bot", description="The animate bot. Settings: see .env.example.")
-    parser.add_argument("command", nargs="?", choices=["run"], default="run", help="what to do (run)")
-    parser.add_argument("--sync", action="store_true", help="send the commands to Discord even if they are unchanged")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["run"])
+    # Process 1 of a container never hears a signal that it has no handler for.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        settings = Settings.load()
-        log.set_up(settings.log_level, settings.log_format)
-        asyncio.run(app.run(settings, force_sync=options.sync))
-    except SettingsError as error:
-        print(*error.sentences, sep="\n", file=sys.stderr)  # noqa: T201 - for the operator's terminal
-        return WRONG_SETTINGS
-    except (StoreError, ChatUnavailable) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - for the operator's terminal
-        return FAILED
+        return _do(options)
     except KeyboardInterrupt:
         return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be typed after `python -m bot`; nothing means `run`."""
+    top = argparse.ArgumentParser(prog="python -m bot", description="The animate bot. Settings: see .env.example.")
+    commands = top.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the bot")
+    run.add_argument("--sync", action="store_true", help="send the commands to Discord even if they are unchanged")
+    run.add_argument(
+        "--restored",
+        action="store_true",
+        help="the database is an older copy, made by other means than backup: send nothing again that waited in it",
+    )
+    backup = commands.add_parser("backup", help="copy the database, while the bot runs or not; needs DATABASE_URL only")
+    backup.add_argument("file", type=Path, help="a file that does not exist yet")
+    return top
+
+
+def _do(options: argparse.Namespace) -> int:
+    """Loading takes half a second, so it is done here: a SIGTERM meanwhile finds its handler already."""
+    from bot.errors import SettingsError
+
+    try:
+        if options.command == "backup":
+            return _back_up(options.file)
+        return _run(options)
+    except SettingsError as error:
+        _say(*error.sentences)
+        return WRONG_SETTINGS
+
+
+def _run(options: argparse.Namespace) -> int:
+    from bot import log
+    from bot.settings import Settings
+
+    settings = Settings.load()
+    log.set_up(settings.log_level, settings.log_format)
+    return asyncio.run(_bot(settings, options))
+
+
+async def _bot(settings: Settings, options: argparse.Namespace) -> int:
+    from bot import app
+    from bot.errors import ChatUnavailable, SettingsError, StoreError
+
+    code = FAILED
+    try:
+        await app.run(settings, force_sync=options.sync, restored=options.restored)
+        code = 0
+    except SettingsError as error:
+        _say(*error.sentences)
+        code = WRONG_SETTINGS
+    except (StoreError, ChatUnavailable) as error:
+        _say(str(error))
     except Exception:
         logging.getLogger(__name__).exception("the bot ended")
+    finally:
+        last = threading.Timer(THREADS_END_S, os._exit, (code,))
+        last.daemon = True
+        last.start()
+    return code
+
+
+def _back_up(target: Path) -> int:
+    from bot.errors import StoreError
+    from bot.store.backup import back_up
+
+    try:
+        size_bytes = back_up(_database(), target)
+    except StoreError as error:
+        _say(str(error))
         return FAILED
+    except KeyboardInterrupt:
+        _say(f"stopped: {target} was not written")
+        return FAILED
+    print(f"The database is backed up to {target.absolute()} ({size_bytes:,} bytes).")  # noqa: T201 - the answer
     return 0
+
+
+def _database() -> Path:
+    """DATABASE_URL alone is read: no token is needed, and no fault of another setting stands in the way."""
+    from bot.settings import Settings
+
+    given = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
+    del given["database_url"]
+    return Settings.load(**given, **dict.fromkeys(("discord_token", "VIDEO_API_KEY"), "-")).database_path
+
+
+def _say(*sentences: str) -> None:
+    print(*sentences, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - for the operator's terminal
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ BotError
 ├── UserError              a sentence for the member or admin
 │   └── PictureRefused     the picture cannot be used
 ├── ReservationRefused     a limit stands in the way; worded where it is shown
+├── ProviderShut           nothing is sent to the provider for now
 ├── AlreadyKnown           this interaction has its job already
 ├── SettingsError          the operator's settings, one sentence per fault
 ├── StoreError
@@ -50,6 +51,14 @@ class ReservationRefused(BotError):
         self.reason = reason
         self.balance = balance
         self.detail = detail
+
+
+class ProviderShut(BotError):
+    """The provider refuses or loses everything: nothing is taken until a probe gets through. `kind` says why."""
+
+    def __init__(self, kind: FailureKind) -> None:
+        super().__init__(str(kind))
+        self.kind = kind
 
 
 class AlreadyKnown(BotError):

@@ -80,6 +80,7 @@ class FailureKind(enum.StrEnum):
     PICTURE = "picture"  # the picture cannot be used
     LINE = "line"  # two hours in line
     NO_CARD = "no_card"  # the answer at Discord is not ours, or gone
+    CANCELLED = "cancelled"  # by the member, while waiting
     BLOCKED = "blocked"  # the member was shut out while waiting
 
 
@@ -124,6 +125,16 @@ class Card:
     bot_reaches: bool
     ephemeral: bool = False
     finished: bool = False  # its last edit is made, or can never be made
+    removed: bool = False  # somebody deleted it
+    shown_channel: ChannelId | None = None  # where the video stands, if not on the card
+    shown_message: MessageId | None = None
+
+    @property
+    def place(self) -> tuple[ChannelId, MessageId] | None:
+        """The message with the video, or the card; None where there is none."""
+        if self.shown_channel is not None and self.shown_message is not None:
+            return self.shown_channel, self.shown_message
+        return None if self.message is None or self.removed else (self.channel, self.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bot.chat.asking import card_of, picture_of, roles_of, scope_of
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.routes import TROUBLE, Fate, fate_of
-from bot.errors import AlreadyKnown, ReservationRefused
+from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused
 from bot.jobs.service import Ask, Service
 from bot.models import Job, JobId, MessageId, UserId
 
@@ -71,6 +71,8 @@ async def _answer(interaction: discord.Interaction[Any], service: Service, cards
         job = await service.animate(ask)
     except AlreadyKnown as error:
         log.info("%s replayed by the gateway; ignored", error)
+    except ProviderShut as error:
+        await answer_privately(interaction, text.provider_shut(error.kind))
     except ReservationRefused as error:
         log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
         await answer_privately(interaction, text.refusal(error, ask.choice, service.catalog))

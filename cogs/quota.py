@@ -19,6 +19,7 @@ def setup(tree: app_commands.CommandTree[Any], service: Service) -> None:
 
     @tree.command(name="quota", description="How many credits you have left, and what a clip costs")
     async def quota(interaction: discord.Interaction[Any]) -> None:
-        member = UserId(interaction.user.id)
-        balance = await service.balance(scope_of(interaction), member, roles_of(interaction.user))
-        await answer_privately(interaction, own_balance(balance, service.catalog))
+        scope, member = scope_of(interaction), UserId(interaction.user.id)
+        balance = await service.balance(scope, member, roles_of(interaction.user))
+        bar = await service.admin.bar(scope, member, balance)
+        await answer_privately(interaction, own_balance(balance, service.catalog, bar))

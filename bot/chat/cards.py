@@ -11,9 +11,11 @@ from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import text
+from bot.chat.buttons import SHOW, JobButton
 from bot.models import FailureKind, Job, JobState
 
 BAR_CELLS = 12
+LEAVING = "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
@@ -30,6 +32,7 @@ class Shown:
     percent: int | None = None
     elapsed_s: int = 0
     plain: bool = False  # without prompt, after Discord refused the full card
+    leaving: bool = False  # the last edit before the card is out of reach: a button brings it back
 
 
 def key_of(message: discord.Message) -> str | None:
@@ -108,6 +111,9 @@ class Cards:
         view = ui.LayoutView(timeout=None)
         box: ui.Container[ui.LayoutView] = ui.Container(accent_colour=colour)
         box.add_item(ui.TextDisplay(head))
+        if shown.leaving:
+            row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
+            parts = (LEAVING, row.add_item(JobButton(SHOW, shown.job.id)))
         if not shown.plain:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
         for part in parts:

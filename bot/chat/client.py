@@ -16,9 +16,12 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.chat import text
+from bot.chat.buttons import Action, JobButton
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.routes import TROUBLE
+from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
+from bot.models import Job
 
 log = logging.getLogger(__name__)
 
@@ -65,22 +68,16 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
     async def on_error(
         self, interaction: discord.Interaction[AnimateBot], error: app_commands.AppCommandError, /
     ) -> None:
-        """The edge of every command: logged with the interaction's id, answered in one sentence."""
+        """Tells in one sentence what is wrong."""
         if isinstance(error, app_commands.CheckFailure):
             return
         if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
             await answer_privately(interaction, text.UNKNOWN_COMMAND)
-            return
-        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        if isinstance(cause, UserError):
-            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, cause.sentence)
-            await answer_privately(interaction, cause.sentence)
-        elif isinstance(cause, StoreError):
-            log.error("interaction=%s refused: %s", interaction.id, cause)
-            await answer_privately(interaction, text.STORE_SLOW)
+        elif isinstance(error, app_commands.TransformerError):
+            await answer_privately(interaction, text.UNKNOWN_VALUE)
         else:
-            log.error("interaction=%s command failed", interaction.id, exc_info=cause)
-            await answer_privately(interaction, text.NO_ANSWER)
+            cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+            await self.client.explain(interaction, cause)
 
 
 class AnimateBot(commands.AutoShardedBot):
@@ -118,6 +115,8 @@ class AnimateBot(commands.AutoShardedBot):
         self._direct_is_open = direct_is_open
         self._force_sync = force_sync
         self.pages: dict[str, PageSource] = {}
+        self.actions: dict[str, Action] = {}
+        self.show_videos: Callable[[discord.Interaction[Any], int], Awaitable[None]]
         self.stopping = False
 
     async def setup_hook(self) -> None:
@@ -126,7 +125,7 @@ class AnimateBot(commands.AutoShardedBot):
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
-        self.add_dynamic_items(PageButton)
+        self.add_dynamic_items(PageButton, JobButton, PageOfVideos)
         await self._add_commands(self)
         await self._sync()
         self._tell_operator()
@@ -144,6 +143,38 @@ class AnimateBot(commands.AutoShardedBot):
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
             return text.NOT_HERE
         return None
+
+    async def press(self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]]) -> None:
+        """Runs what a button does, behind the same door and with the same answers to errors as a command."""
+        try:
+            refusal = self.refusal(interaction)
+            if refusal is not None:
+                raise UserError(refusal)  # noqa: TRY301 - told as any other
+            await work()
+        except Exception as error:  # noqa: BLE001 - logged and answered there
+            await self.explain(interaction, error)
+
+    async def take_away(self, job: Job) -> None:
+        """Deletes the message with a job's video, or its card, where the bot's own token reaches it."""
+        if job.card.place is None:
+            return
+        channel, message = job.card.place
+        try:
+            await self.get_partial_messageable(channel, guild_id=job.card.guild).get_partial_message(message).delete()
+        except TROUBLE as error:
+            log.info("job=%s its message was not deleted: %s", job.id, error)
+
+    async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+        """The edge of every command and button: logged with the interaction's id, answered in one sentence."""
+        if isinstance(error, UserError):
+            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error.sentence)
+            await answer_privately(interaction, error.sentence)
+        elif isinstance(error, StoreError):
+            log.error("interaction=%s refused: %s", interaction.id, error)
+            await answer_privately(interaction, text.STORE_SLOW)
+        else:
+            log.error("interaction=%s failed", interaction.id, exc_info=error)
+            await answer_privately(interaction, text.NO_ANSWER)
 
     async def _sync(self) -> None:
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]

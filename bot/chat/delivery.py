@@ -20,8 +20,8 @@ from bot.chat.routes import TROUBLE, Fate, Route, fate_of
 from bot.chat.ways import Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
-from bot.jobs.port import Delivery, FoundCard
-from bot.models import ChannelId, FailureKind, Job, MessageId
+from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome
+from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,14 @@ class DiscordChat:
         self,
         client: discord.Client,
         cards: Cards,
+        memory: CardMemory,
         *,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cards = cards
         self._now = now
-        self._ways = Ways(client, now=now)
+        self._ways = Ways(client, memory, now=now)
         self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._session: aiohttp.ClientSession | None = None
@@ -95,22 +96,46 @@ class DiscordChat:
         if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
             private = text.picture_refused(sentence or text.card_line(FailureKind.PICTURE, 0), job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
-                self._forget(job)
                 return
         await self._last_edit(job, lambda plain: self._cards.ended(job, plain=plain))
         if job.failure is not None:
             private_line = text.private_line(job.failure, job.clip.credits)
             if private_line is not None:
                 await self._whisper(job, private_line)
-        self._forget(job)
 
     async def deliver(self, job: Job, video: Path) -> Delivery:
-        """The video on its card; over the limit the link alone."""
+        """The video on its card; over the limit the link alone; a card that is gone: to the member alone."""
         await self._edits.last(job)
-        try:
-            return await self._deliver(job, video)
-        finally:
-            self._forget(job)
+        size_bytes = (await asyncio.to_thread(video.stat)).st_size
+        routes = self._ways.open(job)
+        if not routes:
+            return await self._deliver_privately(job, video)
+        fate: Fate | None = Fate.TOO_LARGE
+        if size_bytes <= self._ways.upload_limit(job, routes[0]):
+            name = filename_of(job)
+            fate = await self._last_edit(job, lambda plain: self._cards.delivered(job, name, plain=plain), video)
+            if fate is Fate.REFUSED:
+                fate = await self._post_beside(job, video)
+        if fate is None:
+            return Delivery(Outcome.HELD)
+        if fate is Fate.TOO_LARGE:
+            fate = await self._last_edit(job, lambda plain: self._cards.link_only(job, size_bytes, plain=plain))
+            if fate is None:
+                return Delivery(Outcome.LINK_ONLY)
+        return await self._deliver_privately(job, video)
+
+    async def ping(self, job: Job) -> None:
+        """One short reply, by the way that is open; what goes wrong is logged."""
+        for route in self._ways.open(job)[:1]:
+            try:
+                await self._ways.reply(job, route, text.ping(job))
+            except TROUBLE as error:
+                log.info("job=%s not pinged by %s: %s", job.id, route.name, error)
+
+    def forget(self, job: Job) -> None:
+        """What is remembered of its ways and its progress is dropped."""
+        self._ways.forget(job)
+        self._edits.forget(job)
 
     async def close(self) -> None:
         """Ends what is under way and closes every connection."""
@@ -127,22 +152,23 @@ class DiscordChat:
         except TROUBLE as error:
             log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, error)
 
-    async def _deliver(self, job: Job, video: Path) -> Delivery:
-        size_bytes = (await asyncio.to_thread(video.stat)).st_size
-        routes = self._ways.open(job)
-        fate: Fate | None = Fate.TOO_LARGE
-        if not routes or size_bytes <= self._ways.upload_limit(job, routes[0]):
-            name = filename_of(job)
-            fate = await self._last_edit(job, lambda plain: self._cards.delivered(job, name, plain=plain), video)
-            if fate is Fate.REFUSED:
-                fate = await self._post_beside(job, video)
-        if fate is None:
-            return Delivery.HELD
-        if fate is Fate.TOO_LARGE:
-            fate = await self._last_edit(job, lambda plain: self._cards.link_only(job, size_bytes, plain=plain))
-            if fate is None:
-                return Delivery.LINK_ONLY
-        return Delivery.NOWHERE
+    async def _deliver_privately(self, job: Job, video: Path) -> Delivery:
+        """To the member's direct messages, for jobs of a server; elsewhere the card's button is the way."""
+        if job.scope == DIRECT and not self._ways.is_removed(job):
+            return Delivery(Outcome.NOWHERE)
+        tries = 0
+        while True:
+            try:
+                view = self._cards.delivered(job, filename_of(job))
+                message = await self._ways.send_privately(job, view, video)
+            except TROUBLE as error:
+                log.warning("job=%s video to the member alone: %s", job.id, error)
+                if fate_of(error) is not Fate.PASSING:
+                    return Delivery(Outcome.NOWHERE)
+            else:
+                return Delivery(Outcome.HELD, ChannelId(message.channel.id), MessageId(message.id))
+            await asyncio.sleep(pace.retry_pause(tries, self._rng))
+            tries += 1
 
     async def _last_edit(
         self, job: Job, view: Callable[[bool], ui.LayoutView], video: Path | None = None
@@ -156,7 +182,10 @@ class DiscordChat:
                 fate = fate_of(error)
                 log.warning("job=%s last edit by %s: %s (%s)", job.id, routes[0].name, fate.name, error)
                 if fate is Fate.ROUTE_DEAD:
-                    self._ways.shut(job, routes[0])
+                    await self._ways.shut(job, routes[0])
+                elif fate is Fate.REMOVED:
+                    await self._ways.removed(job)
+                    return fate
                 elif fate is Fate.REFUSED and not plain:
                     plain = True
                 elif fate is not Fate.PASSING:
@@ -205,7 +234,3 @@ class DiscordChat:
             else:
                 return True
         return False
-
-    def _forget(self, job: Job) -> None:
-        self._ways.forget(job)
-        self._edits.forget(job)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.chat.cards import Cards, Shown, elapsed_s
@@ -20,6 +21,8 @@ CHANNEL_WINDOW_S = 60.0
 """At most so many edits by the bot's own token in a channel; the last edit of a card is not counted."""
 OLD_AFTER = timedelta(hours=1)
 """Discord allows 3 edits in 6 s a channel for messages over an hour old: only the last edit is made there."""
+LEAVE_BEFORE = timedelta(seconds=60)
+"""So long before its end a token makes its last edit, where nothing else reaches the card."""
 
 
 class Edits:
@@ -35,6 +38,8 @@ class Edits:
         self._percent: dict[JobId, int] = {}
         self._in_channel: dict[ChannelId, deque[float]] = {}
         self._closed: set[JobId] = set()
+        self._newest: dict[JobId, Shown] = {}
+        self._leaving: dict[JobId, asyncio.TimerHandle] = {}
 
     def show(self, job: Job, percent: int | None) -> None:
         """Wants the card to look so; returns at once."""
@@ -42,11 +47,25 @@ class Edits:
             return
         best = max(percent or 0, self._percent.get(job.id, 0))
         self._percent[job.id] = best
-        self._wanted[job.id] = Shown(job, best, elapsed_s(job, self._now()))
-        if job.id not in self._tasks:
-            task = asyncio.create_task(self._run(job.id), name=f"card-{job.id}")
-            self._tasks[job.id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+        self._wanted[job.id] = self._newest[job.id] = Shown(job, best, elapsed_s(job, self._now()))
+        if job.id not in self._leaving and self._ways.only_token(job):
+            left = (job.card.token_ends_at - LEAVE_BEFORE - self._now()).total_seconds()
+            self._leaving[job.id] = asyncio.get_running_loop().call_later(max(0.0, left), self._leave, job.id)
+        self._start(job.id)
+
+    def _start(self, job_id: JobId) -> None:
+        if job_id not in self._tasks:
+            task = asyncio.create_task(self._run(job_id), name=f"card-{job_id}")
+            self._tasks[job_id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(job_id, None))
+
+    def _leave(self, job_id: JobId) -> None:
+        """The token is about to die and nothing else reaches the card: its last edit leaves a button."""
+        newest = self._newest.get(job_id)
+        if newest is not None and job_id not in self._closed:
+            self._wanted[job_id] = replace(newest, leaving=True)
+            self._closed.add(job_id)
+            self._start(job_id)
 
     async def last(self, job: Job) -> None:
         """No more progress on this card; waits for the edit in flight, so that none lands after the final one."""
@@ -59,10 +78,16 @@ class Edits:
     def forget(self, job: Job) -> None:
         """The card is done."""
         self._percent.pop(job.id, None)
+        self._newest.pop(job.id, None)
         self._closed.discard(job.id)
+        timer = self._leaving.pop(job.id, None)
+        if timer is not None:
+            timer.cancel()
 
     async def close(self) -> None:
         """Drops what is wanted and ends every task."""
+        for timer in self._leaving.values():
+            timer.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -76,7 +101,7 @@ class Edits:
             started = loop.time()
             if wanted != shown and await self._edit(wanted):
                 shown = wanted
-            if job_id in self._closed:
+            if job_id in self._closed and job_id not in self._wanted:
                 return
             await asyncio.sleep(max(0.0, self._every_s - (loop.time() - started)))
 
@@ -91,10 +116,9 @@ class Edits:
             fate = fate_of(error)
             log.info("job=%s progress edit by %s: %s (%s)", job.id, routes[0].name, fate.name, error)
             if fate is Fate.ROUTE_DEAD:
-                self._ways.shut(job, routes[0])
+                await self._ways.shut(job, routes[0])
             elif fate is Fate.REMOVED:
-                for route in Route:
-                    self._ways.shut(job, route)
+                await self._ways.removed(job)
             return False
         return True
 

@@ -35,6 +35,10 @@ class PageButton(
         return cls(match["name"], int(match["page"]), match["label"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Turns; what goes wrong is told in a sentence."""
+        await interaction.client.press(interaction, lambda: self._turn(interaction))
+
+    async def _turn(self, interaction: discord.Interaction[Any]) -> None:
         """Shows the page in place of the one that stands there."""
         pages = await interaction.client.pages[self.name](interaction)
         content, view = page_of(self.name, pages, self.page)

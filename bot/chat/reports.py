@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter, defaultdict
 
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
 from bot.jobs.admin import Status
-from bot.models import Allowances, UsageRow, UserId
+from bot.models import Allowances, JobState, UsageRow, UserId
 
 ROWS_PER_PAGE = 15
-SCREEN_MEMBERS = 15
+_WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
+"""A clip that came late keeps what it failed of, and was refunded; it is no clip without a video."""
 
 
 def allowance_pages(found: Allowances) -> list[str]:
@@ -41,31 +43,18 @@ class Usage:
 
     @property
     def is_long(self) -> bool:
-        """More members than a screen shows: the CSV has them all."""
-        return len(self._by_member) > SCREEN_MEMBERS
+        """More than one message takes: the CSV has all of it."""
+        return len("\n".join(self._lines())) > text.MESSAGE
 
     def screen(self) -> str:
-        """The total, the members who used most, and what failed."""
-        days = "today" if self._days == 1 else f"the last {self._days} days"
-        if not self._rows:
-            return f"No clips {days if self._days == 1 else f'in {days}'}."
-        most = sorted(self._by_member, key=lambda member: (-_spent(self._by_member[member]), member))
-        failures = Counter[str]()
-        for row in self._rows:
-            if row.failure is not None:
-                failures[failure_words(row.failure)] += row.clips
-        lines = [f"**Usage, {days}**", f"All: {self._sums(self._rows)}"]
-        lines += [f"- <@{member}>: {self._sums(self._by_member[member])}" for member in most[:SCREEN_MEMBERS]]
-        if self.is_long:
-            lines.append(f"- and {len(most) - SCREEN_MEMBERS} more members, in the file")
-        if failures:
-            lines.append(
-                f"Without a video: {', '.join(f'{count} × {words}' for words, count in failures.most_common())}"
-            )
-        return "\n".join(lines)
+        """The total, then the members who used most."""
+        return text.as_much(self._lines(), rest="- and more, in the file")
 
     def csv(self) -> bytes:
-        """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for."""
+        """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for.
+
+        A member stands as a mention: spreadsheets keep 15 digits of a plain id.
+        """
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(
@@ -74,20 +63,33 @@ class Usage:
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                row.member, row.model, row.seconds, row.size or "", row.state, row.failure or "",
+                f"<@{row.member}>", row.model, row.seconds, row.size or "", row.state, row.failure or "",
                 row.clips, row.credits, row.refunded, "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
 
+    def _lines(self) -> list[str]:
+        days = "today" if self._days == 1 else f"the last {self._days} days"
+        if not self._rows:
+            return [f"No clips {days if self._days == 1 else f'in {days}'}."]
+        most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
+        members = [f"- <@{member}>: {self._sums(rows)}" for member, rows in most]
+        return [f"**Usage, {days}**", f"All: {self._sums(self._rows)}", *members]
+
     def _sums(self, rows: list[UsageRow]) -> str:
         clips, refunded = sum(row.clips for row in rows), sum(row.refunded for row in rows)
-        parts = [f"{clips} clip{'' if clips == 1 else 's'}", text.credits_of(_spent(rows))]
+        parts = [f"{clips:,} clip{'' if clips == 1 else 's'}", text.credits_of(_spent(rows))]
         if refunded:
             parts.append(f"{refunded:,} refunded")
         money = self._money(rows)
         if money is not None:
             parts.append(f"about {money:,.2f} USD")
-        return " · ".join(parts)
+        failures = Counter[str]()
+        for row in rows:
+            if row.failure is not None and row.state not in _WITH_VIDEO:
+                failures[failure_words(row.failure)] += row.clips
+        most = sorted(failures.items(), key=lambda failure: (-failure[1], failure[0]))
+        return " · ".join([*parts, *(f"{count:,} × {words}" for words, count in most)])
 
     def _money(self, rows: list[UsageRow]) -> float | None:
         """For what the provider took; an estimate, since who pays for failures differs. None without prices."""
@@ -107,9 +109,10 @@ def status(found: Status, *, latency_s: float, servers: int) -> str:
     used = "no ceiling" if found.ceiling is None else f"{found.used:,} used of {text.limit(found.ceiling)}"
     paused = "taking clips" if server.paused_at is None else f"paused {text.moment(server.paused_at)}"
     reason = f" (“{server.pause_reason}”)" if server.paused_at is not None and server.pause_reason else ""
+    delay = f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else "just connected"  # no heartbeat yet
     log = "off" if server.log_channel is None else f"<#{server.log_channel}>"
     return (
         f"**This server**: {paused}{reason} · {used} · log {log}\n"
         f"**Video service**: {load.at_provider} of {load.slots} clips at work · {waiting}\n"
-        f"**Discord**: {latency_s * 1000:.0f} ms · {servers} server{'' if servers == 1 else 's'}"
+        f"**Discord**: {delay} · {servers} server{'' if servers == 1 else 's'}"
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.catalog import Catalog, Choice
 from bot.errors import ReservationRefused
 from bot.models import Balance, FailureKind, Job, Limit, Period, RefusalReason, Source
 
+MESSAGE = 2_000
+"""Discord's bound on the characters of a message."""
 PROMPT_SHOWN = 300
 PROMPT_LOGGED = 1_500
 URL_SHOWN = 1_500
@@ -23,6 +27,10 @@ STORE_SLOW = (
 STOPPING = "The bot is restarting. Nothing was charged; please try again in a minute."
 NOT_HERE = "This bot is not open to this server. Ask whoever runs it to add the server to its list."
 ONLY_GUILD_INSTALL = "This works only in a server that has added the bot. Ask an admin of the server to add it."
+UNKNOWN_VALUE = "One of your choices does not exist here any more. Please choose it anew."
+SHOWN_AGAIN = "Here is your clip. Only you see it; save it if you want to keep it."
+UNKNOWN_BUTTON = "This button does nothing any more."
+ALREADY_SHOWN = "That one is over, and there is nothing more to show."
 UNKNOWN_COMMAND = "This command has changed. Please close Discord, open it again, and try once more."
 
 _PER = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month", Period.EVER: "in all"}
@@ -46,6 +54,7 @@ _CARD_LINES: dict[FailureKind, str] = {
     FailureKind.PICTURE: "The picture could not be used.",
     FailureKind.LINE: "Nothing came free for two hours. Please try again later.",
     FailureKind.NO_CARD: "This was cancelled.",
+    FailureKind.CANCELLED: "This was cancelled.",
     FailureKind.BLOCKED: "This was cancelled.",
 }
 
@@ -63,6 +72,14 @@ _PRIVATE: dict[FailureKind, str] = {
 def credits_of(count: int) -> str:
     """ "1 credit", "4 credits"."""
     return f"{count:,} credit" if count == 1 else f"{count:,} credits"
+
+
+def as_much(lines: Sequence[str], *, rest: str) -> str:
+    """As many of the lines as one message takes; `rest` stands for those that are left out."""
+    room = MESSAGE - len(rest)
+    ends = itertools.accumulate(len(line) + 1 for line in lines)
+    fitting = [line for line, end in zip(lines, ends, strict=True) if end <= room]
+    return "\n".join(lines if len(fitting) == len(lines) else [*fitting, rest])
 
 
 def per(period: Period) -> str:
@@ -106,6 +123,28 @@ def log_line(job: Job) -> str:
     )
 
 
+def provider_shut(kind: FailureKind) -> str:
+    """Nothing is taken for now, and nothing was charged."""
+    if kind is FailureKind.LOST_ANSWER:
+        return "The video service does not answer at the moment. Nothing was charged; please try again in some minutes."
+    return (
+        "The video service takes nothing from this bot at the moment, and whoever runs the bot has to look at it. "
+        "Nothing was charged; please try again later."
+    )
+
+
+def too_large_here(job: Job) -> str:
+    """A kept video that this place does not take either."""
+    url = shown_url(job.result_url)
+    dies = "" if url is None or job.result_expires_at is None else f" (dies {moment(job.result_expires_at)})"
+    return "The video is over the upload limit here too." + (f" {url}{dies}" if url else "")
+
+
+def ping(job: Job) -> str:
+    """The one message that notifies the member."""
+    return f"<@{job.member}> Your clip is ready."
+
+
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
     """The prompt in a code block, where nothing in it is a mention, a link or a command.
 
@@ -131,24 +170,31 @@ def refusal(error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
     """Why nothing was started, and what to do."""
     balance = error.balance
     match error.reason:
-        case RefusalReason.PAUSED:
-            return f"Clips are paused on this server{_because(error.detail)}. Please try again later."
-        case RefusalReason.BLOCKED:
-            return f"You cannot make clips on this server{_because(error.detail)}. Ask an admin about it."
+        case RefusalReason.PAUSED | RefusalReason.BLOCKED | RefusalReason.TOO_MANY_REFUNDS:
+            return barred(error)
         case RefusalReason.TOO_MANY_JOBS:
             clips = "1 clip" if balance.running == 1 else f"{balance.running} clips"
             return f"You have {clips} under way. Please wait for one to finish; nothing was charged."
-        case RefusalReason.TOO_MANY_REFUNDS:
-            return (
-                "Five of your clips of today failed at the video service after it had taken them. "
-                "Please try again tomorrow, with other pictures or prompts."
-            )
         case RefusalReason.ALLOWANCE:
             return _too_dear(balance, choice, catalog)
         case RefusalReason.CEILING:
             return "This server has used up what its admins allow for now. Nothing was charged; please try again later."
         case RefusalReason.BUDGET:
             return "This bot has used up its budget for now. Nothing was charged; please try again later."
+
+
+def barred(error: ReservationRefused) -> str:
+    """Why the member gets no clip at all for now."""
+    match error.reason:
+        case RefusalReason.PAUSED:
+            return f"Clips are paused on this server{_because(error.detail)}. Please try again later."
+        case RefusalReason.BLOCKED:
+            return f"You cannot make clips on this server{_because(error.detail)}. Ask an admin about it."
+        case _:
+            return (
+                "Five of your clips of today failed at the video service after it had taken them. "
+                "Please try again tomorrow, with other pictures or prompts."
+            )
 
 
 def _because(detail: str | None) -> str:
@@ -161,8 +207,9 @@ def _too_dear(balance: Balance, choice: Choice, catalog: Catalog) -> str:
     at_most = balance.limit.credits + balance.granted
     fitting = catalog.best_within(balance.spendable, choice.model.id)
     if fitting is not None:
+        size = "" if choice.size is None else " without `size`"  # the cheapest, which need not be the one asked for
         sentences.append(
-            f"{fitting.model.label} for {fitting.seconds} seconds ({credits_of(fitting.credits)}) would fit."
+            f"{fitting.model.label} for {fitting.seconds} seconds{size} ({credits_of(fitting.credits)}) would fit."
         )
     if choice.credits <= at_most and balance.renews_at is not None:
         sentences.append(f"Your allowance renews {moment(balance.renews_at)}.")

@@ -12,6 +12,7 @@ import discord
 from discord import ui
 
 from bot.chat.routes import Route
+from bot.jobs.port import CardMemory
 from bot.models import ChannelId, GuildId, Job, JobId
 
 NOBODY = discord.AllowedMentions.none()
@@ -28,10 +29,14 @@ class Ways:
     Uploads go through a session of their own: discord.py's gives up after 300 s in all.
     """
 
-    def __init__(self, client: discord.Client, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, client: discord.Client, memory: CardMemory, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._client = client
+        self._memory = memory
         self._now = now
         self._dead: dict[JobId, set[Route]] = {}
+        self._gone: set[JobId] = set()
         self._session: aiohttp.ClientSession | None = None
 
     def open(self, job: Job) -> list[Route]:
@@ -39,7 +44,7 @@ class Ways:
         card = job.card
         dead = self._dead.get(job.id, set())
         found: list[Route] = []
-        if card.message is None:
+        if card.message is None or card.removed:
             return found
         if card.token is not None and self._now() < card.token_ends_at - TOKEN_MARGIN and Route.TOKEN not in dead:
             found.append(Route.TOKEN)
@@ -47,13 +52,29 @@ class Ways:
             found.append(Route.BOT)
         return found
 
-    def shut(self, job: Job, route: Route) -> None:
-        """This way is dead for this job."""
+    async def shut(self, job: Job, route: Route) -> None:
+        """This way is dead for this job, for good."""
         self._dead.setdefault(job.id, set()).add(route)
+        await (self._memory.token_died(job.id) if route is Route.TOKEN else self._memory.bot_barred(job.id))
+
+    async def removed(self, job: Job) -> None:
+        """Somebody deleted the card: nothing new in that channel."""
+        self._dead[job.id] = set(Route)
+        self._gone.add(job.id)
+        await self._memory.card_removed(job.id)
+
+    def is_removed(self, job: Job) -> bool:
+        """Whether somebody deleted the card."""
+        return job.card.removed or job.id in self._gone
+
+    def only_token(self, job: Job) -> bool:
+        """The card can be reached by the token alone, and will be out of reach once that is dead."""
+        return self.open(job) == [Route.TOKEN]
 
     def forget(self, job: Job) -> None:
-        """The card needs no more edits."""
+        """What is remembered of its ways is dropped."""
         self._dead.pop(job.id, None)
+        self._gone.discard(job.id)
 
     def upload_limit(self, job: Job, route: Route) -> int:
         """Bytes one file may have. The member's own limit dies with the token; then only the server's counts."""
@@ -97,6 +118,34 @@ class Ways:
                 nonce=f"clip-{job.key}",
                 reference=message.to_reference(fail_if_not_exists=False),
                 allowed_mentions=NOBODY,
+            )
+
+    async def send_privately(self, job: Job, view: ui.LayoutView, video: Path) -> discord.Message:
+        """The video to the member's direct messages; Discord refuses where they take none."""
+        async with asyncio.timeout(UPLOAD_WITHIN_S):
+            channel = await self._client.create_dm(discord.Object(job.member))
+            return await channel.send(
+                view=view,
+                file=discord.File(video, filename=filename_of(job)),
+                nonce=f"clip-{job.key}",
+                allowed_mentions=NOBODY,
+            )
+
+    async def reply(self, job: Job, route: Route, sentence: str) -> None:
+        """A short message below the card that pings its member."""
+        ping = discord.AllowedMentions(
+            everyone=False, roles=False, replied_user=False, users=[discord.Object(job.member)]
+        )
+        async with asyncio.timeout(EDIT_WITHIN_S):
+            if route is Route.TOKEN:
+                await self._webhook(job).send(sentence, allowed_mentions=ping, wait=True)
+                return
+            message = self._message(job)
+            await message.channel.send(
+                sentence,
+                nonce=f"ping-{job.key}",
+                reference=message.to_reference(fail_if_not_exists=False),
+                allowed_mentions=ping,
             )
 
     async def post(self, channel: ChannelId, guild: GuildId | None, sentence: str, *, nonce: str) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bot.errors import ReservationRefused
 from bot.jobs.desk import Clock
 from bot.jobs.worker import Load, Worker
-from bot.models import Allowances, ChannelId, Limit, Limits, Period, Scope, Server, Source, UsageRow, UserId
-from bot.store import allowances, servers, usage, use
+from bot.models import Allowances, Balance, ChannelId, Limit, Limits, Period, Scope, Server, Source, UsageRow, UserId
+from bot.store import allowances, reserve, servers, usage, use
 from bot.store.allowances import By
 from bot.store.database import Store, Tx, Unit
 
@@ -117,6 +118,10 @@ class Admin:
     async def set_log_channel(self, by: By, channel: ChannelId | None) -> None:
         """Where each job is listed; None for nowhere."""
         await self._write(servers.set_log_channel(by, channel))
+
+    async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
+        """The refusal that would meet the member here now, whatever the clip; None where credits alone decide."""
+        return await self._store.read(reserve.bar(scope, member, balance, self._clock.now()))
 
     async def usage(self, scope: Scope, days: int) -> list[UsageRow]:
         """The jobs of the last days, today among them."""

@@ -1,32 +1,73 @@
-"""The provider is done: fetch the video at once, then bring it to Discord."""
+"""The provider is done: fetch the video at once, then bring it to Discord, and keep trying."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from bot.errors import VideoNotReady
 from bot.jobs import pace
 from bot.jobs.desk import Desk
-from bot.jobs.port import Delivery
+from bot.jobs.port import Outcome
 from bot.models import FailureKind, Job, JobState
+from bot.store import cards
 
 log = logging.getLogger(__name__)
+
+KEPT_FOR = timedelta(days=7)
+PING_AFTER = timedelta(seconds=30)
+"""Whoever waited longer has looked away: an edit notifies nobody."""
 
 
 async def deliver(desk: Desk, job: Job) -> Job | None:
     """Downloads, unless that is done, and posts; the file is deleted only once Discord holds the bytes."""
     desk.chat.show(job)
-    video = desk.files.video(job)
-    if not video.exists() and not await _download(desk, job):
+    if not desk.files.video(job).exists() and not await _download(desk, job):
         return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
-    outcome = await desk.chat.deliver(job, video)
-    if outcome is Delivery.HELD:
+    return await _post(desk, job)
+
+
+async def retry(desk: Desk, job: Job) -> Job | None:
+    """An undelivered video is tried again, at start and ever more seldom, while its file is kept."""
+    tries = 0
+    while desk.files.video(job).exists() and not job.card.finished:
+        moved = await _post(desk, job)
+        if moved is None or moved.state is JobState.DELIVERED or moved.card.finished:
+            return moved
+        job = moved
+        if desk.clock.now() > job.state_at + KEPT_FOR:
+            log.warning("job=%s undelivered for %s; its file is deleted", job.id, KEPT_FOR)
+            desk.files.forget(job)
+        else:
+            await desk.clock.sleep(pace.redeliver_pause(tries))
+            tries += 1
+    await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+    return None
+
+
+async def _post(desk: Desk, job: Job) -> Job | None:
+    """One delivery, and what came of it in the store; the job as it then is."""
+    delivery = await desk.chat.deliver(job, desk.files.video(job))
+    if delivery.channel is not None and delivery.message is not None:
+        await desk.persist(cards.show_elsewhere(job.id, delivery.channel, delivery.message))
+    if delivery.outcome is Outcome.HELD:
         moved = await desk.move(job, JobState.DELIVERED)
         desk.files.forget(job)
+        await _ping(desk, job)
         return moved
-    log.warning("job=%s undelivered (%s); kept at %s", job.id, outcome.name.lower(), video)
+    log.warning("job=%s undelivered (%s); kept for %s", job.id, delivery.outcome.name.lower(), KEPT_FOR)
     desk.files.forget(job, keep_video=True)
-    return await desk.move(job, JobState.UNDELIVERED)
+    moved = job if job.state is JobState.UNDELIVERED else await desk.move(job, JobState.UNDELIVERED)
+    if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
+        return await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+    return moved
+
+
+async def _ping(desk: Desk, job: Job) -> None:
+    if desk.clock.now() - job.created_at < PING_AFTER:
+        return
+    if await desk.persist(cards.claim_ping(job.id, now=desk.clock.now())):
+        await desk.chat.ping(job)
 
 
 async def _download(desk: Desk, job: Job) -> bool:

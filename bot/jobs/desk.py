@@ -15,10 +15,11 @@ from bot.errors import StoreUnavailable
 from bot.images import Fitter
 from bot.jobs import pace
 from bot.jobs.answering import Answering
+from bot.jobs.breaker import Breaker
 from bot.jobs.files import Files
 from bot.jobs.line import Line
 from bot.jobs.port import Chat
-from bot.models import FailureKind, Job, JobState
+from bot.models import FailureKind, Job, JobId, JobState
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from bot.store.rows import to_ms
@@ -66,11 +67,12 @@ class Desk:
     catalog: Catalog
     line: Line
     timing: Timing
+    breaker: Breaker
     answering: Answering = field(default_factory=Answering)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    creates: set[asyncio.Task[Any]] = field(default_factory=set)
+    creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
 
     async def persist(self, unit: Unit[T]) -> T:
         """Writes, however long the store is out of reach: what is paid for goes on from memory."""
@@ -104,9 +106,8 @@ class Desk:
         """The job as the store has it now."""
         return await self.persist(jobs.find(job.id))
 
-    async def protected(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs `work` so that cancelling the caller does not cancel it; whoever stops the desk waits for it."""
-        task = asyncio.create_task(work)
-        self.creates.add(task)
-        task.add_done_callback(self.creates.discard)
+    async def protected(self, job: JobId, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a job's create so that cancelling the caller does not cancel it; whoever stops the desk waits for it."""
+        task = self.creates[job] = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self.creates.pop(job, None))
         return await asyncio.shield(task)

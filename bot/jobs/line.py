@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from bot.jobs.breaker import Breaker
 from bot.models import Job, JobId, Scope, UserId
 
 
@@ -25,7 +26,9 @@ def next_in_line(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> J
 class Line:
     """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, breaker: Breaker) -> None:
+        self._breaker = breaker
+        breaker.wake = self._advance
         self.slots = slots
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
         self._holding: dict[JobId, UserId] = {}
@@ -95,6 +98,9 @@ class Line:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _may_go(self, job: Job) -> bool:
+        return job.scope not in self._paused and self._breaker.may_go(job)
+
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -108,11 +114,10 @@ class Line:
                 self._arm()
             return
         while len(self._holding) < self.slots:
-            waiting = [
-                job for job, future in self._waiting.values() if not future.done() and job.scope not in self._paused
-            ]
+            waiting = [job for job, future in self._waiting.values() if not future.done() and self._may_go(job)]
             job = next_in_line(waiting, Counter(self._holding.values()))
             if job is None:
                 return
             self._holding[job.id] = job.member
+            self._breaker.sent(job)
             self._waiting[job.id][1].set_result(None)

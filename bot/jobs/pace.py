@@ -30,3 +30,8 @@ def retry_pause(tries: int, rng: random.Random) -> float:
 def download_pause(tries: int) -> float:
     """Seconds before the download is tried again."""
     return DOWNLOAD_PAUSES_S[tries] if tries < len(DOWNLOAD_PAUSES_S) else 120.0
+
+
+def redeliver_pause(tries: int) -> float:
+    """Seconds before an undelivered video is offered to Discord again: an hour, doubling up to a day."""
+    return min(3_600.0 * 2.0 ** min(tries, 10), 86_400.0)

@@ -7,7 +7,7 @@ import logging
 from bot.errors import StoreUnavailable
 from bot.jobs.desk import Desk
 from bot.models import Job, MessageId
-from bot.store import jobs, servers
+from bot.store import cards, servers
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 async def place(desk: Desk, job: Job, message: MessageId, *, ephemeral: bool) -> Job | None:
     """The job with its message, as stored."""
     seen_at = desk.clock.now() if ephemeral else None
-    placed = await desk.persist(jobs.place_card(job.id, message, ephemeral_at=seen_at))
+    placed = await desk.persist(cards.place(job.id, message, ephemeral_at=seen_at))
     if placed is not None:
         await _list(desk, placed)
     return placed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bot.models import ChannelId, Job, MessageId
+from bot.models import ChannelId, Job, JobId, MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,34 @@ class FoundCard:
     is_ours: bool
 
 
-class Delivery(enum.Enum):
+class Outcome(enum.Enum):
     """How a finished video reached the member."""
 
     HELD = enum.auto()  # the chat holds the bytes
     LINK_ONLY = enum.auto()  # the card shows the provider's link, which will die
     NOWHERE = enum.auto()  # every route is dead
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of a delivery; channel and message say where the video stands, if not on the card."""
+
+    outcome: Outcome
+    channel: ChannelId | None = None
+    message: MessageId | None = None
+
+
+class CardMemory(Protocol):
+    """Keeps what the chat learns of the ways to a card over restarts. Raises nothing: what is lost is learnt again."""
+
+    async def token_died(self, job: JobId) -> None:
+        """The interaction's token is dead."""
+
+    async def bot_barred(self, job: JobId) -> None:
+        """The bot's own token cannot reach the card any more."""
+
+    async def card_removed(self, job: JobId) -> None:
+        """Somebody deleted the card."""
 
 
 class Chat(Protocol):
@@ -53,4 +75,10 @@ class Chat(Protocol):
         """
 
     async def deliver(self, job: Job, video: Path) -> Delivery:
-        """The card's last edit, with the video. Waits as `finish` does."""
+        """The card's last edit, with the video; to the member alone where the card is gone. Waits as `finish` does."""
+
+    async def ping(self, job: Job) -> None:
+        """Tells the member that it is done, by one short reply; tried once."""
+
+    def forget(self, job: Job) -> None:
+        """The job is over, or its card has changed under it: what is remembered of its ways is dropped."""

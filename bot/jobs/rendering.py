@@ -29,11 +29,11 @@ async def render(desk: Desk, job: Job) -> Job | None:
         if status is None:
             errors += 1
             if now > deadline + desk.timing.answer_grace:
-                return await _leave(desk, job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
+                return await _give_up(desk, job)
         elif status.phase is not Phase.RUNNING:
             return await _ended(desk, job, status)
         elif now > deadline:
-            return await _leave(desk, job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
+            return await _give_up(desk, job)
         else:
             errors = 0
             desk.chat.show(job, status.percent)
@@ -65,6 +65,7 @@ async def _ask(desk: Desk, job: Job) -> VideoStatus | None:
 
 
 async def _ended(desk: Desk, job: Job, status: VideoStatus) -> Job | None:
+    desk.breaker.ended(job)
     if status.phase is Phase.DONE:
         moved = await desk.move(job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at)
         desk.line.leave(job)
@@ -72,6 +73,11 @@ async def _ended(desk: Desk, job: Job, status: VideoStatus) -> Job | None:
     kind = status.failure or FailureKind.PROVIDER
     log.warning("job=%s failed at the provider kind=%s: %s", job.id, kind, status.provider_text)
     return await _leave(desk, job, JobState.FAILED, kind)
+
+
+async def _give_up(desk: Desk, job: Job) -> Job | None:
+    desk.breaker.lost(job)
+    return await _leave(desk, job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
 
 
 async def _leave(desk: Desk, job: Job, to: JobState, kind: FailureKind) -> Job | None:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 from bot import images
 from bot.catalog import Catalog, Choice
-from bot.errors import BotError, StoreUnavailable, UserError
+from bot.errors import BotError, ProviderShut, StoreUnavailable, UserError
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
 from bot.jobs.answering import Answering
+from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock
+from bot.jobs.files import Files
+from bot.jobs.shelf import Shelf
 from bot.jobs.worker import Worker
 from bot.models import (
     Balance,
@@ -70,13 +73,16 @@ class Service:
         *,
         store: Store,
         worker: Worker,
+        files: Files,
         catalog: Catalog,
         limits: Limits,
         endpoint: str,
         clock: Clock,
         answering: Answering,
+        breaker: Breaker,
     ) -> None:
         self.catalog = catalog
+        self._breaker = breaker
         self.answering = answering
         self._store = store
         self._worker = worker
@@ -84,13 +90,15 @@ class Service:
         self._endpoint = endpoint
         self._clock = clock
         self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock)
+        self.shelf = Shelf(store=store, worker=worker, files=files, clock=clock)
         self._late: set[asyncio.Task[None]] = set()
 
     async def animate(self, ask: Ask) -> Job:
         """Reserves the credits and creates the job, before anything is answered.
 
-        Raises UserError for what cannot be animated, ReservationRefused for a limit, AlreadyKnown for a replay, and
-        StoreUnavailable when the store does not answer in time; then nothing stays reserved.
+        Raises ProviderShut while nothing is sent, UserError for what cannot be animated, ReservationRefused for a
+        limit, AlreadyKnown for a replay, and StoreUnavailable when the store does not answer in time; then nothing
+        stays reserved.
         """
         _check_prompt(ask.prompt)
         images.check_claim(
@@ -100,6 +108,9 @@ class Service:
             ask.picture.content_type,
             ask.picture.filename,
         )
+        shut = self._breaker.refusal(ask.choice.model.id)
+        if shut is not None:
+            raise ProviderShut(shut)
         now = self._clock.now()
         job = Job(
             id=ask.interaction,

@@ -116,11 +116,12 @@ async def _send(desk: Desk, job: Job) -> Job | None:
     """Builds the whole request; a slot is held."""
     picture = await desk.files.read_picture(job)
     if picture is None or job.clip.size is None or desk.line.is_closed:
+        desk.breaker.undecided(job)
         desk.line.leave(job)
         return job  # the picture went missing and is fetched again, or the bot is stopping
     clip = job.clip
     request = ClipRequest(clip.model, clip.prompt, clip.seconds, job.clip.size, picture)
-    return await desk.protected(_submit(desk, job, request))
+    return await desk.protected(job.id, _submit(desk, job, request))
 
 
 async def _submit(desk: Desk, job: Job, request: ClipRequest) -> Job | None:
@@ -128,6 +129,7 @@ async def _submit(desk: Desk, job: Job, request: ClipRequest) -> Job | None:
     now = desk.clock.now()
     sent = await desk.move(job, JobState.SUBMITTING, tried_at=job.tried_at or now, submitted_at=now, not_before=None)
     if sent is None:  # cancelled in the meantime
+        desk.breaker.undecided(job)
         desk.line.leave(job)
         return await desk.reload(job)
     job = sent
@@ -135,22 +137,44 @@ async def _submit(desk: Desk, job: Job, request: ClipRequest) -> Job | None:
     try:
         provider_id = await desk.videos.create(request)
     except VideoUnavailable as error:
+        desk.breaker.undecided(job)
         moved = await _send_later(desk, job, error)
     except VideoRejected as error:
         log.warning("job=%s refused by the provider kind=%s: %s", job.id, error.kind, error.provider_text)
+        await _weigh(desk, job, error.kind)
         moved = await desk.end(job, JobState.FAILED, error.kind)
     except VideoOutcomeUnknown as error:
         log.error("job=%s fate unknown, never sent again: %s", job.id, error.provider_text)  # noqa: TRY400 - expected
+        desk.breaker.lost(job)
         moved = await desk.end(job, JobState.UNKNOWN, FailureKind.LOST_ANSWER)
     except Exception:
         log.exception("job=%s fate unknown, never sent again", job.id)
+        desk.breaker.lost(job)
         moved = await desk.end(job, JobState.UNKNOWN, FailureKind.LOST_ANSWER)
     else:
         log.info("job=%s provider_id=%s", job.id, provider_id)
+        desk.breaker.answered(job)
         moved = await desk.move(job, JobState.RENDERING, provider_id=provider_id)
     if moved is None or moved.state is not JobState.RENDERING:
         desk.line.leave(job)
     return moved
+
+
+async def _weigh(desk: Desk, job: Job, kind: FailureKind) -> None:
+    """A refused key is confirmed by a question that costs nothing; anything else but balance is about the job."""
+    if kind is FailureKind.KEY:
+        try:
+            await desk.videos.settle_auth()
+        except VideoRejected:
+            desk.breaker.turned_away(job, kind)
+        except VideoUnavailable:
+            desk.breaker.undecided(job)
+        else:
+            desk.breaker.answered(job)
+    elif kind is FailureKind.BALANCE:
+        desk.breaker.turned_away(job, kind)
+    else:
+        desk.breaker.answered(job)
 
 
 async def _send_later(desk: Desk, job: Job, error: VideoUnavailable) -> Job | None:
@@ -168,7 +192,11 @@ async def _send_later(desk: Desk, job: Job, error: VideoUnavailable) -> Job | No
 
 
 async def lose(desk: Desk, job: Job) -> Job | None:
-    """Found in submitting: whatever was sent, its answer is lost."""
+    """Found in submitting: whatever was sent, its answer is lost; unless this very process still waits for it."""
+    create = desk.creates.get(job.id)
+    if create is not None:
+        await asyncio.wait({create})
+        return await desk.reload(job)
     log.error("job=%s was being submitted when the bot ended; never sent again", job.id)
     moved = await desk.end(job, JobState.UNKNOWN, FailureKind.LOST_ANSWER)
     desk.line.leave(job)

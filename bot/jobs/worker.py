@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.jobs import pace
 from bot.jobs.closing import close
-from bot.jobs.delivering import deliver
+from bot.jobs.delivering import deliver, retry
 from bot.jobs.desk import Desk
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
@@ -25,6 +25,7 @@ STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
     JobState.RENDERING: render,
     JobState.DELIVERING: deliver,
     JobState.TIMED_OUT: await_late,
+    JobState.UNDELIVERED: retry,
 }
 """What is done in each state; any other state is an end, and its card is closed."""
 
@@ -70,7 +71,11 @@ class Worker:
             return
         task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
         self._tasks[job.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+        task.add_done_callback(lambda _: self._ended(job))
+
+    def _ended(self, job: Job) -> None:
+        self._tasks.pop(job.id, None)
+        self._desk.chat.forget(job)
 
     def hold(self, scope: Scope) -> None:
         """A server is paused: what waits there is held."""
@@ -110,7 +115,7 @@ class Worker:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=REST_FINISHES_S)
-        creates = set(self._desk.creates)
+        creates = set(self._desk.creates.values())
         if creates:
             log.info("waiting for %s creates in flight", len(creates))
             _, late = await asyncio.wait(creates, timeout=CREATES_FINISH_S)

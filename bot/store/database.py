@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import time
 from collections import deque
@@ -24,6 +25,11 @@ from bot.store.migrations import migrate
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
+BACKUP_MARK = 0x62616B31
+"""`PRAGMA user_version` of a copy that `bot.store.backup` made; 0 in every other database of ours."""
+CHECK_WITHIN_S = 0.3
+"""A look through the whole file at start; a large one is looked at in part."""
+_STEPS_BETWEEN_LOOKS = 10_000
 
 
 class Row(Protocol):
@@ -256,6 +262,7 @@ def _prepare(path: Path) -> sqlite3.Connection:
     """Takes the lock and brings the schema up to date; returns the connection that holds the lock."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _check_access(path)
         lock = sqlite3.connect(
             path.with_name(path.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
         )
@@ -263,10 +270,12 @@ def _prepare(path: Path) -> sqlite3.Connection:
         raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
     try:
         lock.execute("BEGIN EXCLUSIVE")
+        _check_log(path)
+        _check_pages(path)
         migrate(path)
-    except sqlite3.OperationalError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         lock.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             raise StoreInUse(f"another process is using {path}; one bot to a database") from error
         raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -276,3 +285,47 @@ def _prepare(path: Path) -> sqlite3.Connection:
         lock.close()
         raise
     return lock
+
+
+def _check_access(path: Path) -> None:
+    """SQLite opens a file that it may not write for reading: writes fail later, and a lock on it holds nobody off."""
+    files = (path.with_name(path.name + ending) for ending in ("", ".lock", "-wal", "-shm"))
+    for needed in (path.parent, *files):
+        if needed.exists() and not os.access(needed, os.R_OK | os.W_OK):
+            raise StoreUnavailable(f"{path} cannot be opened: this user may not write to {needed}")
+
+
+def _check_log(path: Path) -> None:
+    """Refuses a backup that was put beside the write-ahead log of the database it replaces.
+
+    SQLite would play that log into the copy without a word. A database in WAL mode says so in bytes 18 and 19 of its
+    header, and a backup does not until its first start.
+    """
+    log = path.with_name(path.name + "-wal")
+    if not path.exists() or not log.exists() or log.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if header.startswith(b"SQLite format 3\0") and header[18:20] == b"\1\1":
+        raise StoreUnusable(
+            f"{path} is a copy, and {log} belongs to the database that stood here before; "
+            f"move away what is called {path.name}-wal and {path.name}-shm, then start again"
+        )
+
+
+def _check_pages(path: Path) -> None:
+    """Raises sqlite3.DatabaseError where pages of the file contradict each other, as far as there is time to look."""
+    torn = path.with_name(path.name + "-journal").exists()  # rolled back first, by who opens it for writing
+    if torn or not path.exists():
+        return
+    stop_at = time.monotonic() + CHECK_WITHIN_S
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.set_progress_handler(lambda: time.monotonic() > stop_at, _STEPS_BETWEEN_LOOKS)
+        try:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                return
+            raise
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict.splitlines()[-1])

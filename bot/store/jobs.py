@@ -11,8 +11,8 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from bot.models import Job, JobId, JobState, LedgerKind, MessageId
-from bot.store import ledger, use
+from bot.models import Job, JobId, JobState, LedgerKind
+from bot.store import cards, ledger, use
 from bot.store.database import Tx, Unit
 from bot.store.rows import JOB_SQL, job_of, load, to_ms
 
@@ -76,8 +76,8 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
             return None
         if refund is not Refund.NONE:
             _give_back(tx, job, refund, now)
-        if to in (S.DELIVERED, S.UNDELIVERED):  # the delivering edit was its last
-            finish_card(job, now=now)(tx)
+        if to is S.DELIVERED:  # the delivering edit was its last
+            cards.finish(job, now=now)(tx)
         return load(tx, job)
 
     return unit
@@ -144,39 +144,6 @@ def counts() -> Unit[dict[JobState, int]]:
 def find(job: JobId) -> Unit[Job | None]:
     """The job, or None."""
     return lambda tx: load(tx, job)
-
-
-def place_card(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
-    """The card is known to be ours: stores its message. Returns the job, None if there is none."""
-
-    def unit(tx: Tx) -> Job | None:
-        tx.changed(
-            "UPDATE cards SET message = :message, ephemeral_at = :ephemeral WHERE job = :job",
-            message=message,
-            ephemeral=None if ephemeral_at is None else to_ms(ephemeral_at),
-            job=job,
-        )
-        return load(tx, job)
-
-    return unit
-
-
-def drop_token(job: JobId) -> Unit[None]:
-    """The interaction's token is dead: it leaves the store."""
-
-    def unit(tx: Tx) -> None:
-        tx.changed("UPDATE cards SET token = NULL WHERE job = :job", job=job)
-
-    return unit
-
-
-def finish_card(job: JobId, *, now: datetime) -> Unit[None]:
-    """The last edit is made, or can never be made; the token is no longer needed."""
-
-    def unit(tx: Tx) -> None:
-        tx.changed("UPDATE cards SET finished_at = :now, token = NULL WHERE job = :job", now=to_ms(now), job=job)
-
-    return unit
 
 
 def fix_size(job: JobId, size: str) -> Unit[Job | None]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.errors import AlreadyKnown, ReservationRefused
-from bot.models import Balance, Job, LedgerKind, Limit, Limits, RefusalReason
+from bot.errors import AlreadyKnown, ReservationRefused, UserError
+from bot.models import DIRECT, Balance, Job, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
 from bot.store import ledger, use
 from bot.store.database import Tx, Unit
 from bot.store.rows import day_of, maybe_ms, to_ms
@@ -26,7 +27,7 @@ class _Funds:
 def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
     """Takes the credits and stores `job` (waiting, `created_at` being now), exactly once per interaction.
 
-    Raises AlreadyKnown, ReservationRefused.
+    Raises AlreadyKnown, ReservationRefused, and UserError where the operator has shut direct messages.
     """
 
     def unit(tx: Tx) -> Job:
@@ -45,21 +46,38 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
     return unit
 
 
+def bar(scope: Scope, member: UserId, balance: Balance, now: datetime) -> Unit[ReservationRefused | None]:
+    """Why the member may reserve nothing here now, whatever it costs; None where nothing is in the way."""
+
+    def unit(tx: Tx) -> ReservationRefused | None:
+        server = tx.one("SELECT paused_at, pause_reason FROM servers WHERE scope = :scope", scope=scope)
+        if server is not None and server["paused_at"] is not None:
+            return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
+        row = tx.one(
+            "SELECT blocked_at, block_reason FROM members WHERE scope = :scope AND member = :member",
+            scope=scope,
+            member=member,
+        )
+        if row is not None and row["blocked_at"] is not None:
+            return ReservationRefused(RefusalReason.BLOCKED, balance, detail=row["block_reason"])
+        if use.refunds_after_taken(tx, scope, member, now) >= REFUNDS_A_DAY:
+            return ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
+        return None
+
+    return unit
+
+
 def _refuse_if_barred(tx: Tx, job: Job, balance: Balance, limits: Limits) -> None:
-    server = tx.one("SELECT paused_at, pause_reason FROM servers WHERE scope = :scope", scope=job.scope)
-    if server is not None and server["paused_at"] is not None:
-        raise ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
-    member = tx.one(
-        "SELECT blocked_at, block_reason FROM members WHERE scope = :scope AND member = :member",
-        scope=job.scope,
-        member=job.member,
-    )
-    if member is not None and member["blocked_at"] is not None:
-        raise ReservationRefused(RefusalReason.BLOCKED, balance, detail=member["block_reason"])
+    if job.scope == DIRECT and not limits.direct.credits:
+        raise UserError(
+            "This bot is closed in direct messages and in servers that have not added it. "
+            "Please use it in a server that has."
+        )
+    barred = bar(job.scope, job.member, balance, job.created_at)(tx)
+    if barred is not None:
+        raise barred
     if balance.running >= limits.jobs_per_user:
         raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance)
-    if use.refunds_after_taken(tx, job.scope, job.member, job.created_at) >= REFUNDS_A_DAY:
-        raise ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
 
 
 def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, limits: Limits) -> None:

@@ -121,6 +121,9 @@ def _card_of(row: Row) -> Card:
         bot_reaches=row["bot_reaches_at"] is not None,
         ephemeral=row["ephemeral_at"] is not None,
         finished=row["finished_at"] is not None,
+        removed=row["removed_at"] is not None,
+        shown_channel=row["shown_channel"],
+        shown_message=row["shown_message"],
     )
 
 

@@ -47,7 +47,7 @@ def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
             reason=reason,
             scope=by.scope,
         )
-        said = "resumed" if at is None else reason
+        said = _said("paused", reason) if at else "resumed"
         ledger.append(tx, line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
 
     return unit
@@ -72,7 +72,7 @@ def block(by: By, member: UserId, reason: str | None) -> Unit[list[JobId]]:
 
 def unblock(by: By, member: UserId) -> Unit[None]:
     """Lets a member in again."""
-    return lambda tx: _block(tx, by, member, None, "unblocked")
+    return lambda tx: _block(tx, by, member, None, None)
 
 
 def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | None) -> None:
@@ -80,11 +80,17 @@ def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | No
     tx.changed(
         "UPDATE members SET blocked_at = :at, block_reason = :reason WHERE scope = :scope AND member = :member",
         at=None if at is None else to_ms(at),
-        reason=None if at is None else reason,
+        reason=reason,
         scope=by.scope,
         member=member,
     )
-    ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=reason)
+    said = _said("blocked", reason) if at else "unblocked"
+    ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=said)
+
+
+def _said(what: str, reason: str | None) -> str:
+    """As the ledger keeps it: what was done, then the admin's own words."""
+    return what if reason is None else f"{what}: {reason}"
 
 
 def set_log_channel(by: By, channel: ChannelId | None) -> Unit[None]:

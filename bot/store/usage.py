@@ -20,7 +20,7 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
             " FROM jobs LEFT JOIN ledger ON ledger.job = jobs.id AND ledger.kind = 'refund'"
             " WHERE jobs.scope = :scope AND jobs.day >= :first"
             " GROUP BY jobs.member, model, seconds, size, state, failure"
-            " ORDER BY jobs.member, model, seconds, state",
+            " ORDER BY jobs.member, model, seconds, size, state, failure",
             scope=scope,
             first=day_of(now - timedelta(days=days - 1)),
         )

@@ -26,9 +26,10 @@ class AdminGroup(app_commands.Group):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """True where the command may run."""
-        if scope_of(interaction) != DIRECT:
+        sentence = text.ONLY_GUILD_INSTALL if scope_of(interaction) == DIRECT else _misfit(interaction)
+        if sentence is None:
             return True
-        await answer_privately(interaction, text.ONLY_GUILD_INSTALL)
+        await answer_privately(interaction, sentence)
         return False
 
 
@@ -37,3 +38,26 @@ def member_of(user: discord.User | discord.Member) -> UserId:
     if user.bot:
         raise UserError("Bots make no clips, so they have no allowance. Please name a person.")
     return UserId(user.id)
+
+
+def _misfit(interaction: discord.Interaction[Any]) -> str | None:
+    """What Discord's client would not let through: discord.py declares bounds and choices, and never looks again."""
+    command = interaction.command
+    assert isinstance(command, app_commands.Command)
+    for option in command.parameters:
+        name, least, most = option.name, option.min_value, option.max_value
+        value = getattr(interaction.namespace, name)
+        if value is None:
+            continue
+        if isinstance(value, discord.Object):
+            return f"Discord does not know what you chose for `{name}`. Please choose it anew."
+        if option.choices and value not in [choice.value for choice in option.choices]:
+            return f"`{name}` is one of these: {', '.join(choice.name for choice in option.choices)}."
+        if least is None or most is None:
+            continue
+        if option.type is discord.AppCommandOptionType.integer:
+            if not isinstance(value, int) or not least <= value <= most:
+                return f"`{name}` is a whole number from {least:,} to {most:,}."
+        elif not isinstance(value, str) or not least <= len(value) <= most:
+            return f"`{name}` has {least:,} to {most:,} characters."
+    return None

@@ -26,7 +26,9 @@ PER = [
     app_commands.Choice(name="in all", value="ever"),
 ]
 PER_WORDS = "How often they renew; a day if left out"
-ALLOWANCES = "allowances"
+MANAGED, DELEGATED = "allowances", "delegated"
+"""Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
+with Manage Server must still have it; whoever the owner let in by Integrations never had."""
 
 
 def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
@@ -105,6 +107,7 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
     @app_commands.describe(target="The member or role")
     async def clear(interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
         if isinstance(target, discord.Role):
+            _refuse_everyone(target)
             cleared, name = await admin.clear_role(by(interaction), target.id), f"<@&{target.id}>"
         else:
             cleared, name = await admin.clear_member(by(interaction), member_of(target)), f"<@{target.id}>"
@@ -115,22 +118,32 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
     @app_commands.describe(user="The member; yourself if left out")
     async def show(interaction: discord.Interaction[Any], user: discord.User | None = None) -> None:
         person = user or interaction.user
-        found = await service.account(scope_of(interaction), member_of(person), roles_of(person))
-        await answer_privately(interaction, account(person.id, found))
+        scope, member = scope_of(interaction), member_of(person)
+        found = await service.account(scope, member, roles_of(person))
+        await answer_privately(interaction, account(member, found, await admin.bar(scope, member, found.balance)))
 
     @group.command(name="list", description="All allowances of this server")
     async def list_(interaction: discord.Interaction[AnimateBot]) -> None:
-        await answer_in_pages(interaction, ALLOWANCES)
+        await answer_in_pages(interaction, MANAGED if interaction.permissions.manage_guild else DELEGATED)
 
-    async def pages(interaction: discord.Interaction[Any]) -> list[str]:
+    async def delegated(interaction: discord.Interaction[Any]) -> list[str]:
         return reports.allowance_pages(await admin.every(scope_of(interaction)))
 
-    bot.pages[ALLOWANCES] = pages
+    async def managed(interaction: discord.Interaction[Any]) -> list[str]:
+        if not interaction.permissions.manage_guild:
+            raise UserError("You may no longer manage this server, so its list is not shown to you.")
+        return await delegated(interaction)
+
+    bot.pages[MANAGED], bot.pages[DELEGATED] = managed, delegated
+
+
+def _refuse_everyone(role: discord.Role) -> None:
+    if role.is_default():
+        raise UserError("Everybody has @everyone: use `/animate-admin quota default` for that.")
 
 
 def _role_of(interaction: discord.Interaction[Any], role: discord.Role) -> int:
-    if role.is_default():
-        raise UserError("Everybody has @everyone: use /animate-admin quota default for that.")
+    _refuse_everyone(role)
     if interaction.guild is not None and interaction.guild.get_role(role.id) is None:
         raise UserError("That role does not exist any more. Please choose another.")
     return role.id

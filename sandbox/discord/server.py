@@ -3,7 +3,7 @@
 import base64
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -147,6 +147,18 @@ class LocalDiscord:
         **options: OptionValue | None,
     ) -> Interaction:
         """A person uses a slash command. Raises `CannotInvoke` where Discord's client would not let them."""
+        return await self.invoke_with(person, command, options, channel=channel, forge=forge)
+
+    async def invoke_with(
+        self,
+        person: Person,
+        command: str,
+        options: Mapping[str, OptionValue | None],
+        *,
+        channel: Channel | None = None,
+        forge: bool = False,
+    ) -> Interaction:
+        """As `invoke`, also for options that are called `channel` or `forge`."""
         return self._people.invoke(person, command, channel or self.world.general, options, forge=forge)
 
     async def menu(self, person: Person, name: str, message: Message, *, forge: bool = False) -> Interaction:
@@ -170,6 +182,12 @@ class LocalDiscord:
 
     async def delete_message(self, message: Message) -> None:
         self._posts.delete(message)
+
+    async def delete_channel(self, channel: Channel) -> None:
+        """A server's channel goes, with all that was said in it; no route leads there any more."""
+        for message in self.messages(channel):
+            self._posts.delete(message)
+        self.world.remove_channel(channel)
 
     def messages(self, channel: Channel, as_seen_by: Person | None = None) -> list[Message]:
         """What stands in a channel now, oldest first; all of it, or what this person sees of it."""

@@ -52,6 +52,8 @@ class TokenRoutes:
             raise refusal(Code.UNKNOWN_INTERACTION)
         if interaction.answered.is_set():
             raise refusal(Code.ALREADY_ACKNOWLEDGED)
+        if interaction.channel.id not in self._world.channels:
+            raise refusal(Code.UNKNOWN_CHANNEL)
         now = self._world.clock()
         if interaction.killed or now > interaction.created_at + FIRST_ANSWER_S:
             raise refusal(Code.UNKNOWN_INTERACTION)
@@ -131,6 +133,8 @@ class TokenRoutes:
         interaction = self._by_token.get(x.params["webhook_token"])
         if interaction is None or interaction.is_token_dead(self._world.clock()):
             raise refusal(Code.INVALID_WEBHOOK_TOKEN)
+        if interaction.channel.id not in self._world.channels:
+            raise refusal(Code.UNKNOWN_CHANNEL)
         if not interaction.answered.is_set():
             raise refusal(Code.UNKNOWN_WEBHOOK)
         return interaction

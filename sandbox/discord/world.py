@@ -205,12 +205,36 @@ class World:
             guild.members[person.id].roles.append(role)
         return role
 
+    def delete_role(self, role: Role) -> None:
+        """Takes a role away from its server and from everybody there."""
+        guild = next(guild for guild in self.guilds.values() if role.id in guild.roles)
+        del guild.roles[role.id]
+        for member in guild.members.values():
+            member.roles = [held for held in member.roles if held is not role]
+        for channel in guild.channels:
+            channel.overwrites.pop(role.id, None)
+        if guild.has_bot:
+            self.publish("GUILD_ROLE_DELETE", {"guild_id": str(guild.id), "role_id": str(role.id)}, guild.id)
+
     def add_channel(self, name: str, *, guild: Guild | None = None) -> Channel:
         guild = guild or self.guild
         channel = Channel(self.new_id(), ChannelType.TEXT, name, guild, len(guild.channels))
         guild.channels.append(channel)
         self.channels[channel.id] = channel
         return channel
+
+    def remove_channel(self, channel: Channel) -> None:
+        """Takes a channel away from its server; what was said there is `LocalDiscord.delete_channel`'s to remove."""
+        assert channel.guild is not None
+        channel.guild.channels.remove(channel)
+        del self.channels[channel.id]
+        if channel.guild.has_bot:
+            self.publish("CHANNEL_DELETE", channel.wire(), channel.guild.id)
+
+    def tell_permissions(self, channel: Channel) -> None:
+        """Tells the bot of overwrites that were changed."""
+        if channel.guild is not None and channel.guild.has_bot:
+            self.publish("CHANNEL_UPDATE", channel.wire(), channel.guild.id)
 
     def add_guild(
         self,

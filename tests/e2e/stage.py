@@ -107,6 +107,11 @@ class Stage(Town):
         """Every job's state, oldest first."""
         return [str(state) for (state,) in self.rows("SELECT state FROM jobs ORDER BY id")]
 
+    def shorten_token(self, seconds: float) -> None:
+        """While the bot is down: its only card's token has so long to live, for all it knows."""
+        with closing(sqlite3.connect(self.database, timeout=5)) as connection, connection:
+            connection.execute("UPDATE cards SET token_ends_at = ?", (int((time.time() + seconds) * 1000),))
+
     async def settled(self, within_s: float = 20) -> None:
         """Waits until every job has ended and its card says so."""
         await self.booked(self._is_settled, within_s)

@@ -154,8 +154,10 @@ async def test_a_card_that_discord_refuses_is_shown_without_the_prompt(build: Bu
     assert [file.data for file in card.media] == [job.video]
 
 
-async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(build: Build) -> None:
+@pytest.mark.parametrize("dms_open", [True, False])
+async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(build: Build, *, dms_open: bool) -> None:
     stage = await build(render_s=None)
+    stage.mia.dms_open = dms_open
     asked = await stage.animate()
     card = await asked.answer()
     assert card is not None
@@ -164,11 +166,73 @@ async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(bui
     await stage.discord.delete_message(card)
     (job,) = stage.videos.jobs.values()
     stage.videos.finish(job.id)
-    await stage.settled()
+    end = "delivered" if dms_open else "undelivered"
+    await stage.booked(lambda: stage.states() == [end])
 
-    assert stage.states() == ["undelivered"]
     assert stage.discord.messages(stage.discord.world.general) == []
-    (kept,) = (stage.folder / "data" / "videos").iterdir()
-    assert kept.read_bytes() == job.video
-    refused = [x for x in stage.discord.requests if x.status == 404]
+    private = stage.discord.messages(stage.discord.world.dm(stage.mia))
+    assert [file.data for message in private for file in message.media] == ([job.video] if dms_open else [])
+    kept = list((stage.folder / "data" / "videos").iterdir())
+    assert [file.read_bytes() for file in kept] == ([] if dms_open else [job.video])
+    refused = [x for x in stage.discord.requests if x.status in {401, 403, 404}]
     assert 1 <= len(refused) <= 3
+
+
+async def test_an_undelivered_video_is_offered_again_at_start_and_shown_from_the_list(build: Build) -> None:
+    stage = await build(render_s=None)
+    stage.mia.dms_open = False
+    asked = await stage.animate()
+    card = await asked.answer()
+    assert card is not None
+    await stage.until(card, "Rendering")
+    await stage.discord.delete_message(card)
+    (job,) = stage.videos.jobs.values()
+    stage.videos.finish(job.id)
+    await stage.booked(lambda: stage.states() == ["undelivered"])
+    refused = len([x for x in stage.discord.requests if x.status >= 400])
+
+    assert stage.bot is not None
+    await stage.bot.stop()
+    await stage.start_bot()
+    listed = await (await stage.discord.invoke(stage.mia, "videos")).answer()
+    assert listed is not None
+    assert "done, and kept for you" in listed.text()
+    (button,) = [button for button in listed.buttons if button.label == "Show again"]
+    shown = await stage.discord.press(stage.mia, listed, button.custom_id or "")
+    await stage.discord.wait_for(lambda: shown.message is not None and shown.message.media, 10, "the video")
+
+    assert shown.message is not None
+    assert [file.data for file in shown.message.media] == [job.video]
+    assert shown.message.is_ephemeral
+    await stage.booked(lambda: stage.states() == ["delivered"])
+    again = len([x for x in stage.discord.requests if x.status >= 400]) - refused
+    assert again <= 1  # the dead card is remembered over the restart; only the closed door is tried
+
+
+async def test_where_only_a_token_reaches_a_button_brings_the_video(build: Build) -> None:
+    stage = await build(render_s=None)
+    asked = await stage.animate(channel=stage.discord.world.foreign.channels[0])
+    card = await asked.answer()
+    assert card is not None
+    await stage.until(card, "Rendering")
+    assert stage.bot is not None
+    await stage.bot.stop()
+
+    stage.shorten_token(20)
+    await stage.start_bot()
+    await stage.until(card, "Press the button")
+    stage.discord.kill_token(asked)
+    (job,) = stage.videos.jobs.values()
+    stage.videos.finish(job.id)
+    await stage.booked(lambda: stage.states() == ["undelivered"])
+    (button,) = card.buttons
+    assert button.label == "Show my video"
+    stranger = await stage.discord.press(stage.admin, card, button.custom_id or "")
+    refusal = await stranger.answer()
+    assert refusal is not None
+    assert refusal.text() == "That is not one of your videos."
+    await stage.discord.press(stage.mia, card, button.custom_id or "")
+    await stage.until(card, DONE)
+
+    assert [file.data for file in card.media] == [job.video]
+    await stage.booked(lambda: stage.states() == ["delivered"])

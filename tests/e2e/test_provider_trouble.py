@@ -90,3 +90,22 @@ async def test_a_create_in_flight_at_sigterm_is_not_lost(build: Build) -> None:
     assert stage.videos.creates == 1
     await stage.settled()
     assert stage.states() == ["delivered"]
+
+
+async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(build: Build) -> None:
+    stage = await build({"VIDEO_API_AUTH": "raw"})
+    await stage.over(await stage.animate())
+    stage.videos.weather.auth = "bearer"  # the key as it is sent is refused from now on
+
+    first = await stage.over(await stage.animate())
+    second = await (await stage.animate()).answer()
+
+    assert "The video service does not accept this bot's key." in first.text()
+    assert second is not None
+    assert second.is_ephemeral
+    assert second.text() == (
+        "The video service takes nothing from this bot at the moment, and whoever runs the bot has to look at it."
+        " Nothing was charged; please try again later."
+    )
+    await stage.settled()
+    assert stage.states() == ["delivered", "failed"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from bot.jobs.breaker import Breaker
 from bot.jobs.line import Line, next_in_line
 from bot.models import Job, UserId
 from tests.builders import a_job
@@ -17,6 +18,10 @@ DEADLINE_S = 10.0
 
 def job(number: int, member: int = 1) -> Job:
     return a_job(number, member=UserId(member))
+
+
+def a_line(slots: int) -> Line:
+    return Line(slots, Breaker(lambda: 0.0, lambda _seconds, _call: None))
 
 
 async def settle() -> None:
@@ -68,7 +73,7 @@ class TestNextInLine:
 
 class TestLine:
     async def test_so_many_go_at_once_and_the_next_when_one_leaves(self) -> None:
-        line = Line(2)
+        line = a_line(2)
         turns = await queue(line, [job(n, member=n) for n in range(1, 5)])
         first = granted(turns)
 
@@ -80,7 +85,7 @@ class TestLine:
         await stop(turns)
 
     async def test_a_newcomer_goes_before_the_second_job_of_one_who_is_there(self) -> None:
-        line = Line(2)
+        line = a_line(2)
         line.occupy(job(100, member=1))
         line.occupy(job(101, member=3))
         turns = await queue(line, [job(1, member=1), job(2, member=2)])
@@ -92,7 +97,7 @@ class TestLine:
         await stop(turns)
 
     async def test_leaving_twice_frees_one_slot(self) -> None:
-        line = Line(1)
+        line = a_line(1)
         turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
 
         line.leave(job(1))
@@ -103,7 +108,7 @@ class TestLine:
         await stop(turns)
 
     async def test_jobs_found_at_the_provider_hold_their_slots_also_beyond_the_bound(self) -> None:
-        line = Line(2)
+        line = a_line(2)
         for number in (100, 101, 102):
             line.occupy(job(number))
         turns = await queue(line, [job(1)])
@@ -117,13 +122,13 @@ class TestLine:
         assert seen == [set(), {1}, {1}]
 
     async def test_it_is_open_until_it_is_closed(self) -> None:
-        line = Line(1)
+        line = a_line(1)
         line.hold(60.0)
 
         assert not line.is_closed
 
     async def test_while_it_is_held_nobody_goes_and_then_all_that_may(self) -> None:
-        line = Line(2)
+        line = a_line(2)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         line.hold(0.05)
@@ -139,7 +144,7 @@ class TestLine:
         await stop(turns)
 
     async def test_a_shorter_hold_does_not_shorten_a_longer_one(self) -> None:
-        line = Line(1)
+        line = a_line(1)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         line.hold(0.05)
@@ -151,7 +156,7 @@ class TestLine:
         assert loop.time() - begun >= 0.05
 
     async def test_once_closed_nobody_goes_any_more_also_after_a_hold(self) -> None:
-        line = Line(1)
+        line = a_line(1)
         line.hold(0.0)
         line.close()
         turns = await queue(line, [job(1)])
@@ -163,7 +168,7 @@ class TestLine:
         await stop(turns)
 
     async def test_one_who_stops_waiting_takes_no_slot(self) -> None:
-        line = Line(1)
+        line = a_line(1)
         turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
 
         turns[2].cancel()
@@ -174,7 +179,7 @@ class TestLine:
         assert granted(turns) == {1, 3}
 
     async def test_one_cancelled_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
-        line = Line(1)
+        line = a_line(1)
         turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
 
         line.leave(job(1))  # job 2 is granted, and has not noticed yet
@@ -186,7 +191,7 @@ class TestLine:
 
     async def test_one_out_of_time_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
         """As the worker waits: two hours in line, by `asyncio.timeout`."""
-        line = Line(1)
+        line = a_line(1)
         line.occupy(job(100))
 
         async def wait() -> None:
@@ -209,7 +214,7 @@ class TestLine:
     async def test_whatever_happens_the_bound_holds_and_no_slot_is_lost(self, seed: int) -> None:
         rng = random.Random(seed)
         slots = rng.randrange(1, 4)
-        line, inside, most = Line(slots), 0, 0
+        line, inside, most = a_line(slots), 0, 0
 
         async def go(number: int) -> None:
             nonlocal inside, most

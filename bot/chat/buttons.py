@@ -1,0 +1,53 @@
+"""Buttons that act on one job. Their ids hold the job, so they work after a restart and a week later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from bot.chat import text
+from bot.errors import UserError
+from bot.models import JobId
+
+Action = Callable[[discord.Interaction[Any], JobId], Awaitable[None]]
+"""What a press does. Checks itself whose job it is; raises what a command may raise."""
+
+SHOW = "show"
+AGAIN = "again"
+CANCEL = "cancel"
+DELETE = "delete"
+_STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger}
+_LABELS = {SHOW: "Show my video", AGAIN: "Show again", CANCEL: "Cancel", DELETE: "Delete"}
+
+
+class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{1,10}):(?P<job>[0-9]{1,20})"):
+    """One action on one job."""
+
+    def __init__(self, action: str, job: JobId) -> None:
+        style = _STYLES.get(action, discord.ButtonStyle.secondary)
+        super().__init__(ui.Button(label=_LABELS.get(action, action), style=style, custom_id=f"job:{action}:{job}"))
+        self.action = action
+        self.job = job
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """From what Discord sends back on a press."""
+        return cls(match["action"], JobId(int(match["job"])))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Does it, or says that no such button is known any more."""
+        client = interaction.client
+
+        async def work() -> None:
+            action = client.actions.get(self.action)
+            if action is None:
+                raise UserError(text.UNKNOWN_BUTTON)
+            await action(interaction, self.job)
+
+        await client.press(interaction, work)

@@ -1,0 +1,74 @@
+"""Runs `python -m bot.shrink`: started, bounded, ended, its file taken or cleared away. Loads no FFmpeg itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+WITHIN_S = 300.0
+
+_PROJECT = str(Path(__file__).parents[2])
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")  # none of the bot's secrets
+
+
+class Shrinker:
+    """Shrinks one video at a time, in a niced process that outlives neither the call nor the bot."""
+
+    def __init__(self, *, within_s: float = WITHIN_S) -> None:
+        self._within_s = within_s
+        self._turn = asyncio.Lock()
+
+    async def shrink(self, source: Path, target: Path, limit_bytes: int) -> bool:
+        """Whether `target` is now an MP4 of at most so many bytes that shows and sounds what `source` does.
+
+        False, with a line in the log and no file, where it would look bad, cannot be read, or took too long.
+        """
+        part = target.with_name(f"{target.name}.shrinking")
+        async with self._turn:
+            try:
+                fault = await self._encode(source, part, limit_bytes)
+                if not fault:
+                    part.replace(target)
+            except TimeoutError:
+                fault = f"took over {self._within_s:g} s"
+            except OSError as error:
+                fault = str(error)
+            finally:
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+        if fault:
+            log.warning("%s cannot be shrunk to %s bytes: %s", source.name, limit_bytes, fault)
+        return not fault
+
+    async def _encode(self, source: Path, part: Path, limit_bytes: int) -> str:
+        """What was wrong, or nothing. Raises TimeoutError, OSError."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "bot.shrink", str(source), str(part), str(limit_bytes),
+            stdin=asyncio.subprocess.PIPE,  # kept open: its end tells the process that the bot is gone
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )  # fmt: skip
+        assert process.stderr is not None
+        try:
+            async with asyncio.timeout(self._within_s):
+                said = await process.stderr.read()
+                code = await process.wait()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        return "" if code == 0 else said.decode(errors="replace").strip()[-300:] or f"exit code {code}"
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (_PROJECT, os.environ.get("PYTHONPATH"))))}

@@ -1,0 +1,123 @@
+"""Copies of the SQLite file: made while the bot runs, and taken up again. PostgreSQL brings its own tools.
+
+A copy is older than what happened since. A job that waits in it may have been sent and paid in the meantime, so none
+of them may be sent by who starts from it: `back_up` marks its copies, and `settle` ends those jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bot.errors import StoreUnavailable, StoreUnusable
+from bot.models import FailureKind, JobId, JobState
+from bot.store import jobs
+from bot.store.database import BACKUP_MARK, Tx, Unit
+
+PATIENCE_S = 10.0
+
+_ENDS = {
+    JobState.WAITING: (JobState.CANCELLED, FailureKind.NO_CARD),
+    JobState.SUBMITTING: (JobState.UNKNOWN, FailureKind.LOST_ANSWER),
+}
+_OPEN = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of the jobs of a copy, by how many."""
+
+    cancelled: int
+    unknown: int
+    carried_on: int
+
+
+def back_up(database: Path, target: Path) -> int:
+    """Writes a consistent, marked copy to `target`, whole or not at all, and returns its size in bytes.
+
+    Takes no lock that the bot knows: it reads one snapshot, and the bot writes on. What was deleted is not in the copy,
+    not even in unused pages. Raises StoreUnavailable, StoreUnusable.
+    """
+    if not database.is_file():
+        raise StoreUnavailable(f"{database} cannot be backed up: there is no such file")
+    _refuse_to_replace(target)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.absolute().parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise StoreUnavailable(f"{target} cannot be written: {error.strerror}") from error
+    aside = Path(name)
+    try:
+        _copy(database, aside)
+        _flush(aside)
+        _refuse_to_replace(target)
+        aside.rename(target)
+        _flush(target.absolute().parent)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"{database} cannot be backed up to {target}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreUnusable(f"{database} cannot be backed up, it is damaged: {error}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def is_backup(tx: Tx) -> bool:
+    """Whether `back_up` made this database, and nobody has started from it yet. A unit."""
+    row = tx.one("PRAGMA user_version")
+    return row is not None and row["user_version"] == BACKUP_MARK
+
+
+def settle(*, now: datetime) -> Unit[Settled]:
+    """Ends and refunds what may have been sent since the copy was made, and takes the mark away."""
+
+    def unit(tx: Tx) -> Settled:
+        found: Counter[JobState] = Counter()
+        for row in tx.all(f"SELECT id, state FROM jobs WHERE state IN ({_OPEN}) ORDER BY id"):
+            state = JobState(row["state"])
+            found[state] += 1
+            if state in _ENDS:
+                to, failure = _ENDS[state]
+                jobs.move(JobId(row["id"]), state, to, now=now, failure=failure)(tx)
+        if is_backup(tx):
+            tx.changed("PRAGMA user_version = 0")
+        ended = {state: found.pop(state, 0) for state in _ENDS}
+        return Settled(ended[JobState.WAITING], ended[JobState.SUBMITTING], found.total())
+
+    return unit
+
+
+def _copy(database: Path, aside: Path) -> None:
+    address = f"{database.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE_S)) as source:
+        if ("version",) not in source.execute("SELECT name FROM pragma_table_info('schema_versions')").fetchall():
+            raise StoreUnusable(f"{database} is no database of this bot; nothing was backed up")
+        source.execute("VACUUM INTO :aside", {"aside": str(aside)})
+    with closing(sqlite3.connect(aside, isolation_level=None)) as copy:
+        copy.execute("PRAGMA journal_mode = MEMORY")
+        copy.execute(f"PRAGMA user_version = {BACKUP_MARK}")
+        (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreUnusable(f"{database} cannot be backed up, it is damaged: {verdict.splitlines()[-1]}")
+
+
+def _refuse_to_replace(target: Path) -> None:
+    if os.path.lexists(target):
+        raise StoreUnavailable(f"{target} exists and was left as it is; name a file that does not exist yet")
+
+
+def _flush(path: Path) -> None:
+    """Down to the disk: a file, or the folder that lists it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Where jobs are shown: the card's message, the ways to it, and where the video ended up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.models import ChannelId, Job, JobId, MessageId
+from bot.store.database import Tx, Unit
+from bot.store.rows import load, maybe_ms, to_ms
+
+
+def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
+    """The card is known to be ours: stores its message. Returns the job, None if there is none."""
+    return _update(job, message=message, ephemeral_at=maybe_ms(ephemeral_at))
+
+
+def drop_token(job: JobId) -> Unit[Job | None]:
+    """The interaction's token is dead: it leaves the store."""
+    return _update(job, token=None)
+
+
+def bar_bot(job: JobId) -> Unit[Job | None]:
+    """The bot's own token cannot reach the card any more."""
+    return _update(job, bot_reaches_at=None)
+
+
+def mark_removed(job: JobId, *, now: datetime) -> Unit[Job | None]:
+    """Somebody deleted the card."""
+    return _update(job, removed_at=to_ms(now), token=None)
+
+
+def renew(job: JobId, message: MessageId, token: str, token_ends_at: datetime, upload_limit: int) -> Unit[Job | None]:
+    """A press on a button of the card brought a fresh token for it; the card may be edited again."""
+    return _update(
+        job,
+        message=message,
+        token=token,
+        token_ends_at=to_ms(token_ends_at),
+        upload_limit=upload_limit,
+        removed_at=None,
+        finished_at=None,
+    )
+
+
+def show_elsewhere(job: JobId, channel: ChannelId, message: MessageId) -> Unit[Job | None]:
+    """The video stands in another message than the card."""
+    return _update(job, shown_channel=channel, shown_message=message)
+
+
+def finish(job: JobId, *, now: datetime) -> Unit[Job | None]:
+    """The last edit is made, or can never be made; the token is no longer needed."""
+    return _update(job, finished_at=to_ms(now), token=None)
+
+
+def claim_ping(job: JobId, *, now: datetime) -> Unit[bool]:
+    """True for the one caller who may ping the member; marked before it is sent."""
+
+    def unit(tx: Tx) -> bool:
+        sql = "UPDATE cards SET pinged_at = :now WHERE job = :job AND pinged_at IS NULL"
+        return tx.changed(sql, now=to_ms(now), job=job) == 1
+
+    return unit
+
+
+def _update(job: JobId, **values: object) -> Unit[Job | None]:
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+
+    def unit(tx: Tx) -> Job | None:
+        tx.changed(f"UPDATE cards SET {sets} WHERE job = :job", job=job, **values)
+        return load(tx, job)
+
+    return unit

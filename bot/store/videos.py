@@ -1,0 +1,45 @@
+"""A member's own jobs, as /videos lists them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.models import Job, JobId, JobState, UserId
+from bot.store.database import Tx, Unit
+from bot.store.rows import JOB_SQL, job_of, to_ms
+
+
+def of_member(member: UserId, count: int) -> Unit[list[Job]]:
+    """The newest jobs of a member, in all places, without those they deleted."""
+
+    def unit(tx: Tx) -> list[Job]:
+        rows = tx.all(
+            f"{JOB_SQL} WHERE jobs.member = :member AND jobs.deleted_at IS NULL ORDER BY jobs.id DESC LIMIT :count",
+            member=member,
+            count=count,
+        )
+        return [job_of(row) for row in rows]
+
+    return unit
+
+
+def erase(job: JobId, member: UserId, *, now: datetime) -> Unit[bool]:
+    """Takes a job that has ended off its member's list, and its words and addresses out of the store.
+
+    Credits, times and ids stay: the books need them. False where it has not ended, or is another's.
+    """
+    ended = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
+
+    def unit(tx: Tx) -> bool:
+        erased = tx.changed(
+            "UPDATE jobs SET deleted_at = :now, prompt = '', picture_url = '', picture_name = '', result_url = NULL"
+            f" WHERE id = :job AND member = :member AND deleted_at IS NULL AND state IN ({ended})",
+            now=to_ms(now),
+            job=job,
+            member=member,
+        )
+        if erased:
+            tx.changed("UPDATE cards SET finished_at = :now, token = NULL WHERE job = :job", now=to_ms(now), job=job)
+        return bool(erased)
+
+    return unit

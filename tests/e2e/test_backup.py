@@ -1,0 +1,157 @@
+"""`python -m bot backup`, beside the running bot and without it; and the bot started from a copy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from sandbox.process import BOT, PROJECT
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage
+from tests.e2e.test_deploys import Hold
+
+STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submitting unknown, all refunded; 1 carried on"
+
+
+async def back_up(target: Path | str, **settings: str) -> tuple[int, str, str]:
+    """The command as an operator types it: exit code, answer, complaint."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "backup", str(target),
+        cwd=PROJECT, env={"PATH": os.environ["PATH"], **settings},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        said, complained = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode().strip(), complained.decode().strip()
+
+
+def url(database: Path) -> str:
+    return f"sqlite:///{database}"
+
+
+def replace(database: Path, copy: Path) -> None:
+    """As docs/operations.md says it: everything of the old database out of the way, then the copy in its place."""
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
+    shutil.copy(copy, database)
+
+
+def copied(database: Path, target: Path) -> None:
+    """As a snapshot of the machine has it: the file and its log."""
+    for ending in ("", "-wal"):
+        shutil.copy(f"{database}{ending}", f"{target}{ending}")
+
+
+async def three_under_way(build: Build) -> tuple[Stage, Hold]:
+    """One clip rendering, one being submitted, one in line."""
+    stage = await build({"MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}, render_s=None)
+    await stage.animate()
+    await stage.booked(lambda: stage.states() == ["rendering"])
+    create = Hold(lambda exchange: exchange.route == "create")
+    stage.videos.on_exchange(create)
+    await stage.animate()
+    await create.reached()
+    third = await stage.animate()
+    await stage.booked(lambda: stage.states() == ["rendering", "submitting", "waiting"])
+    await stage.discord.wait_for(lambda: third.message is not None, 10, "a card")
+    await stage.booked(lambda: stage.rows("SELECT COUNT(*) FROM cards WHERE message IS NOT NULL") == [(3,)])
+    return stage, create
+
+
+async def carried_on_from_a_copy(stage: Stage) -> None:
+    """The restored bot ends what it cannot know about, pays for nothing again, and finishes the rest."""
+    paid = len(stage.videos.jobs)
+    await stage.start_bot()
+    assert stage.bot is not None
+    assert STARTED in stage.bot.log()
+    for job in stage.videos.jobs.values():
+        stage.videos.finish(job.id)
+    await stage.settled()
+
+    assert stage.states() == ["delivered", "unknown", "cancelled"]
+    assert len(stage.videos.jobs) == stage.videos.creates == paid == 2
+    said = [message.text() for message in stage.discord.messages(stage.discord.world.general)]
+    for text, words in zip(said, (DONE, "will not be sent again", "Cancelled"), strict=True):
+        assert words in text
+    refunds = stage.rows("SELECT credits, from_budget FROM ledger WHERE kind = 'refund' ORDER BY job")
+    assert refunds == [(4, 0), (4, 4)]
+
+
+async def test_restored_from_a_backup_nothing_is_paid_again_and_what_is_known_goes_on(build: Build) -> None:
+    stage, create = await three_under_way(build)
+    copy = stage.folder / "backup.db"
+    code, said, _ = await back_up(copy, DATABASE_URL=url(stage.database), POLL_SECONDS="no number")
+    assert (code, said) == (0, f"The database is backed up to {copy} ({size_of(copy):,} bytes).")
+    assert stage.bot is not None
+    stage.bot.kill()
+    await stage.bot.wait()
+    create.let_go()
+
+    replace(stage.database, copy)
+    await carried_on_from_a_copy(stage)
+
+    assert await stage.bot.stop() == 0
+    await stage.start_bot()
+    assert stage.bot.log().count("started from a copy") == 1
+    stage.videos.weather.render_seconds = 0.1
+    card = await stage.over(await stage.animate())
+    assert DONE in card.text()
+
+
+async def test_a_copy_of_another_kind_is_started_with_restored(build: Build) -> None:
+    stage, create = await three_under_way(build)
+    assert stage.bot is not None
+    stage.bot.kill()
+    await stage.bot.wait()
+    copy = stage.folder / "snapshot.db"
+    copied(stage.database, copy)
+    create.let_go()
+
+    for ending in ("", "-wal"):
+        shutil.copy(f"{copy}{ending}", f"{stage.database}{ending}")
+    stage.arguments = (*BOT, "run", "--restored")
+    await carried_on_from_a_copy(stage)
+
+
+async def test_beside_the_running_bot_it_disturbs_nothing(build: Build) -> None:
+    stage = await build({"MAX_JOBS_PER_USER": "50", "QUOTA_DEFAULT_CREDITS": "1000"})
+    asked = [await stage.animate() for _ in range(5)]
+
+    code, _, _ = await back_up(stage.folder / "backup.db", DATABASE_URL=url(stage.database))
+    for interaction in asked:
+        await stage.over(interaction)
+    await stage.settled()
+
+    assert code == 0
+    assert stage.states() == ["delivered"] * 5
+    assert [file.name for file in stage.folder.glob("backup*")] == ["backup.db"]
+    assert stage.rows_of(stage.folder / "backup.db", "PRAGMA integrity_check") == [("ok",)]
+    assert stage.bot is not None
+    assert "store out of reach" not in stage.bot.log()
+
+
+async def test_what_cannot_be_backed_up_is_one_sentence(build: Build) -> None:
+    stage = await build()
+    assert stage.bot is not None
+    assert await stage.bot.stop() == 0
+    copy, mine = stage.folder / "backup.db", url(stage.database)
+
+    assert (await back_up(copy, DATABASE_URL=mine))[0] == 0  # the bot is down
+    again_, elsewhere, wrong = (
+        await back_up(copy, DATABASE_URL=mine),
+        await back_up(copy.with_name("other.db"), DATABASE_URL=url(stage.folder / "nowhere.db")),
+        await back_up(copy.with_name("other.db"), DATABASE_URL="mysql://db"),
+    )
+
+    assert again_ == (1, "", f"{copy} exists and was left as it is; name a file that does not exist yet")
+    assert elsewhere == (1, "", f"{stage.folder}/nowhere.db cannot be backed up: there is no such file")
+    assert wrong[0] == 2
+    assert wrong[2].startswith("DATABASE_URL is wrong: it should be sqlite:///")
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size
