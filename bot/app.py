@@ -31,8 +31,9 @@ from bot.jobs.files import Files
 from bot.jobs.line import Line
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
-from bot.models import JobId
+from bot.models import Job, JobId
 from bot.settings import Settings
+from bot.shrink import Shrinker
 from bot.store import backup, commands, jobs
 from bot.store import cards as stored_cards
 from bot.store.database import Store, Unit, Writer
@@ -133,6 +134,7 @@ async def assemble(
             await cogs.admin.setup(bot, service)
 
         async def on_login() -> None:
+            await _spare_finished_cards(store, bot)
             resumed = await worker.start()
             log.info("resumed %s jobs", resumed)
 
@@ -153,6 +155,7 @@ async def assemble(
             chat=chat,
             files=files,
             fitter=fitter,
+            shrinker=Shrinker(),
             catalog=catalog,
             line=Line(settings.max_concurrent_jobs, breaker),
             breaker=breaker,
@@ -201,6 +204,25 @@ async def _settle_copy(store: Store, *, restored: bool) -> None:
         settled.unknown,
         settled.carried_on,
     )
+
+
+async def _spare_finished_cards(store: Store, bot: AnimateBot) -> None:
+    """The copy does not know what was delivered since it was made: an edit would take such a video off its card."""
+    if not await store.read(backup.is_settled):
+        return
+    shown = [job for job in await store.read(jobs.to_resume()) if await _shows_video(bot, job)]
+    await store.write(backup.keep(shown, now=datetime.now(UTC)))
+    log.warning("%s cards show their video already and are left as they are", len(shown))
+
+
+async def _shows_video(bot: AnimateBot, job: Job) -> bool:
+    if job.card.message is None:
+        return False
+    try:
+        message = await bot.http.get_message(job.card.channel, job.card.message)
+    except (discord.Forbidden, discord.NotFound):
+        return False
+    return bool(message["attachments"])
 
 
 async def run(

@@ -15,6 +15,7 @@ from bot.chat.buttons import SHOW, JobButton
 from bot.models import FailureKind, Job, JobState
 
 BAR_CELLS = 12
+REENCODED = "-# Re-encoded to fit what can be uploaded here."
 LEAVING = "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
@@ -74,10 +75,11 @@ class Cards:
                 line = f"{bar(percent)} {min(percent, 99)} % · {clock(shown.elapsed_s)}"
                 return self._view(shown, BLUE, "### 🎬 Rendering", line)
 
-    def delivered(self, job: Job, filename: str, *, plain: bool = False) -> ui.LayoutView:
+    def delivered(self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False) -> ui.LayoutView:
         """The video as an uploaded file, and the provider's address as text."""
+        note = [REENCODED] if reencoded else []
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(discord.MediaGalleryItem(f"attachment://{filename}"))
-        return self._view(Shown(job, plain=plain), GREEN, "### ✅ Here is your clip", gallery, *_address(job))
+        return self._view(Shown(job, plain=plain), GREEN, "### ✅ Here is your clip", gallery, *note, *_address(job))
 
     def posted(self, job: Job) -> ui.LayoutView:
         """The video stands beside the card, in a message of its own."""

@@ -103,7 +103,14 @@ class DiscordChat:
             if private_line is not None:
                 await self._whisper(job, private_line)
 
-    async def deliver(self, job: Job, video: Path) -> Delivery:
+    def upload_limit(self, job: Job) -> int:
+        """By the way that is open, else that of direct messages."""
+        routes = self._ways.open(job)
+        if routes:
+            return self._ways.upload_limit(job, routes[0])
+        return min(job.card.upload_limit_bytes, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+
+    async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
         """The video on its card; over the limit the link alone; a card that is gone: to the member alone."""
         await self._edits.last(job)
         size_bytes = (await asyncio.to_thread(video.stat)).st_size
@@ -113,7 +120,9 @@ class DiscordChat:
         fate: Fate | None = Fate.TOO_LARGE
         if size_bytes <= self._ways.upload_limit(job, routes[0]):
             name = filename_of(job)
-            fate = await self._last_edit(job, lambda plain: self._cards.delivered(job, name, plain=plain), video)
+            fate = await self._last_edit(
+                job, lambda plain: self._cards.delivered(job, name, plain=plain, reencoded=reencoded), video
+            )
             if fate is Fate.REFUSED:
                 fate = await self._post_beside(job, video)
         if fate is None:

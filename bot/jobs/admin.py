@@ -108,7 +108,8 @@ class Admin:
         """Shuts a member out; tells how many waiting jobs were cancelled and refunded."""
         cancelled = await self._write(servers.block(by, member, reason))
         for job in cancelled:
-            await self._worker.recheck(job)
+            if job.card.message is not None:  # else its task is about to store the card, and to see the job as it is
+                await self._worker.recheck(job.id)
         return len(cancelled)
 
     async def unblock(self, by: By, member: UserId) -> None:

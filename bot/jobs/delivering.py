@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
+from pathlib import Path
 
 from bot.errors import VideoNotReady
 from bot.jobs import pace
@@ -47,7 +49,8 @@ async def retry(desk: Desk, job: Job) -> Job | None:
 
 async def _post(desk: Desk, job: Job) -> Job | None:
     """One delivery, and what came of it in the store; the job as it then is."""
-    delivery = await desk.chat.deliver(job, desk.files.video(job))
+    video = await _fitting(desk, job)
+    delivery = await desk.chat.deliver(job, video, reencoded=video != desk.files.video(job))
     if delivery.channel is not None and delivery.message is not None:
         await desk.persist(cards.show_elsewhere(job.id, delivery.channel, delivery.message))
     if delivery.outcome is Outcome.HELD:
@@ -61,6 +64,21 @@ async def _post(desk: Desk, job: Job) -> Job | None:
     if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
         return await desk.persist(cards.finish(job.id, now=desk.clock.now()))
     return moved
+
+
+async def _fitting(desk: Desk, job: Job) -> Path:
+    """The video, or one that fits where it is to be shown; the video itself where none can be made well."""
+    video, small, limit = desk.files.video(job), desk.files.shrunk(job), desk.chat.upload_limit(job)
+    if await asyncio.to_thread(_size, video) <= limit:
+        return video
+    if 0 < await asyncio.to_thread(_size, small) <= limit or await desk.shrinker.shrink(video, small, limit):
+        return small
+    log.warning("job=%s over the limit of %s bytes and not to be re-encoded well", job.id, limit)
+    return video
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 async def _ping(desk: Desk, job: Job) -> None:

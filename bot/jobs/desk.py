@@ -20,6 +20,7 @@ from bot.jobs.files import Files
 from bot.jobs.line import Line
 from bot.jobs.port import Chat
 from bot.models import FailureKind, Job, JobId, JobState
+from bot.shrink import Shrinker
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from bot.store.rows import to_ms
@@ -64,6 +65,7 @@ class Desk:
     chat: Chat
     files: Files
     fitter: Fitter
+    shrinker: Shrinker
     catalog: Catalog
     line: Line
     timing: Timing

@@ -33,6 +33,10 @@ class Files:
         """The finished video."""
         return self._root / "videos" / f"{job.id}.mp4"
 
+    def shrunk(self, job: Job) -> Path:
+        """The video re-encoded for a place's upload limit."""
+        return self._root / "videos" / f"{job.id}.small.mp4"
+
     async def keep_picture(self, job: Job, jpeg: bytes) -> None:
         """Writes the fitted picture, whole or not at all. Raises OSError."""
         await asyncio.to_thread(_replace, self.picture(job), jpeg)
@@ -53,6 +57,7 @@ class Files:
         self.picture(job).unlink(missing_ok=True)
         if not keep_video:
             self.video(job).unlink(missing_ok=True)
+            self.shrunk(job).unlink(missing_ok=True)
 
     def purge(self, *, older_than_s: float) -> int:
         """Deletes files untouched for so long, and tells how many."""

@@ -74,8 +74,14 @@ class Chat(Protocol):
         Waits until it is made or can never be made.
         """
 
-    async def deliver(self, job: Job, video: Path) -> Delivery:
-        """The card's last edit, with the video; to the member alone where the card is gone. Waits as `finish` does."""
+    def upload_limit(self, job: Job) -> int:
+        """Bytes that one file may have where the job's video is to be shown."""
+
+    async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
+        """The card's last edit, with the video; to the member alone where the card is gone. Waits as `finish` does.
+
+        The card says so where the video was `reencoded` to fit.
+        """
 
     async def ping(self, job: Job) -> None:
         """Tells the member that it is done, by one short reply; tried once."""

@@ -1,4 +1,4 @@
-"""The process that encodes: `python -m bot.shrink SOURCE PART LIMIT`. The fault, if any, goes to stderr.
+"""The process that encodes: `python -m bot.shrink SOURCE FOLDER LIMIT`. The fault, if any, goes to stderr.
 
 A video is a stranger's bytes: whatever they do to a decoder, they do it here.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -16,28 +17,28 @@ from pathlib import Path
 from bot.shrink.encode import encode
 from bot.shrink.look import Refused, Seen, look
 
-TRIES = 2
-AIM = 0.965  # of the limit: one pass came out up to 2 % over what it was told
+AIM = 0.965  # of the limit: on even noise one pass came out up to 2 % over what it was told
 NICENESS = 15
 MAX_MEMORY_BYTES = 1 << 30
 
 
-def main(source: str, part: str, limit: str) -> int:
-    become_a_helper(Path(part))
+def main(source: str, folder: str, limit: str) -> int:
+    """The video made is `folder`/video.mp4."""
+    become_a_helper(Path(folder))
     try:
-        shrink(source, part, int(limit))
+        shrink(source, Path(folder, "video.mp4"), int(limit))
     except Exception as error:  # noqa: BLE001 - the edge of a process: FFmpeg raises whatever the bytes lead to
         print(error if isinstance(error, Refused) else repr(error), file=sys.stderr)  # noqa: T201 - the bot reads it
         return 1
     return 0
 
 
-def become_a_helper(part: Path) -> None:
+def become_a_helper(folder: Path) -> None:
     """Gives way to the bot in time and memory, and ends when the bot ends, however that was."""
 
     def watch() -> None:
         os.read(0, 1)  # nothing is ever sent: it returns when the bot is gone
-        part.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     os.nice(NICENESS)
@@ -49,25 +50,21 @@ def become_a_helper(part: Path) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def shrink(source: str, part: str, limit_bytes: int) -> None:
+def shrink(source: str, target: Path, limit_bytes: int) -> None:
     """Raises Refused, and whatever FFmpeg raises."""
     seen = look(source)
-    aimed_bytes = AIM * limit_bytes
-    came_out = 0
-    for _ in range(TRIES):
-        encode(source, part, seen, aimed_bytes)
-        came_out = Path(part).stat().st_size
-        if came_out <= limit_bytes:
-            return check(part, seen)
-        aimed_bytes *= AIM * limit_bytes / came_out  # what came out too large once will again
-    raise Refused(f"came out at {came_out} bytes")
+    for again in (False, True):
+        encode(source, target, seen, AIM * limit_bytes, again=again)
+        if target.stat().st_size <= limit_bytes:
+            return check(target, seen)
+    raise Refused(f"came out at {target.stat().st_size} bytes")
 
 
-def check(part: str, source: Seen) -> None:
+def check(target: Path, source: Seen) -> None:
     """The file as it is on the disk. Raises Refused unless it is whole and as long as the source."""
-    with open(part, "rb") as file:  # noqa: PTH123 - for its number
+    with target.open("rb") as file:
         os.fsync(file.fileno())
-    made = look(part)
+    made = look(str(target))
     frame_s = source.video.seconds / source.video.packets
     if made.size != source.size or abs(made.video.seconds - source.video.seconds) > frame_s + 0.002:
         raise Refused(f"came out {made.size} and {made.video.seconds:.2f} of {source.video.seconds:.2f} s")

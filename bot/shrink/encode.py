@@ -7,10 +7,12 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 from av import AudioStream, Packet, VideoFrame, VideoStream
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace
@@ -18,7 +20,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from bot.shrink.look import THREADS, Refused, Seen, Span, opened, streams
 
 # One thread of x264, 12 s of 1280x720 noise from 25 MiB to 10: "veryfast" 9 s and SSIM 0.911, "faster" 12 s and 0.915,
-# "fast" 17 s and 0.912, "medium" 21 s and 0.913. A second pass takes as long again for 0.001.
+# "fast" 17 s and 0.912, "medium" 21 s and 0.913. A second pass takes as long again for 0.001,
+# so it is taken only where one came out too large.
 _PRESET = "faster"
 _SOUND_RATES = (128_000, 96_000, 64_000)
 _SOUND_SHARE, _KEPT_SOUND_SHARE = 0.1, 0.15  # of all bits; sound that is AAC already is best kept as it is
@@ -26,13 +29,15 @@ _AAC_SAMPLE_RATES = frozenset({16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 _INDEX_BYTES, _INDEX_BYTES_PER_PACKET = 2_000, 16
 
 
-def encode(source: str, part: str, seen: Seen, aimed_bytes: float) -> None:
-    """One try at so many bytes."""
-    with opened(source) as file, av.open(f"file:{part}", "w", format="mp4", options={"movflags": "faststart"}) as made:
+def encode(source: str, target: Path, seen: Seen, aimed_bytes: float, *, again: bool) -> None:
+    """One try at so many bytes. What it learns of each frame is left beside `target`, for the try `again`."""
+    movflags = {"movflags": "faststart"}
+    with opened(source) as file, av.open(f"file:{target}", "w", format="mp4", options=movflags) as made:
         video, audio = streams(file)
         bits = 8 * (aimed_bytes - _INDEX_BYTES - _INDEX_BYTES_PER_PACKET * (seen.video.packets + seen.sound.packets))
         plan = plan_sound(audio, seen.sound, bits) if audio and seen.sound.seconds else None
         pictures = Pictures(made, video, seen, bits - plan.rate * seen.sound.seconds if plan else bits)
+        pictures.learn(target.with_suffix(".stats"), again=again)
         sound = Sound(made, audio, plan) if audio and plan else None
         start_s = Fraction(max(0, file.start_time or 0), 1_000_000)
         for packet in file.demux(*filter(None, (video, audio))):
@@ -86,6 +91,12 @@ class Pictures:
             self._conversion["dst_colorspace"] = Colorspace.ITU709
         self._crop = None if (width, height) == shape(first)[:2] else cropping(source, first, width, height)
         self._last = -math.inf
+
+    def learn(self, stats: Path, *, again: bool) -> None:
+        """Before the first frame. The first try leaves what each frame cost, the second shares out better by it."""
+        context = self._stream.codec_context
+        context.flags |= Flags.pass2 if again else Flags.pass1
+        context.options |= {"stats": str(stats), "fastfirstpass": "0"}
 
     def add(self, packet: Packet[Any]) -> None:
         for frame in self._source.decode(packet):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,27 +30,28 @@ class Shrinker:
 
         False, with a line in the log and no file, where it would look bad, cannot be read, or took too long.
         """
-        part = target.with_name(f"{target.name}.shrinking")
+        folder = target.with_name(f"{target.name}.shrinking")
         async with self._turn:
             try:
-                fault = await self._encode(source, part, limit_bytes)
+                _clear(folder)  # a power cut may have left it
+                folder.mkdir()
+                fault = await self._encode(source, folder, limit_bytes)
                 if not fault:
-                    part.replace(target)
+                    (folder / "video.mp4").replace(target)
             except TimeoutError:
                 fault = f"took over {self._within_s:g} s"
             except OSError as error:
                 fault = str(error)
             finally:
-                with contextlib.suppress(OSError):
-                    part.unlink(missing_ok=True)
+                _clear(folder)
         if fault:
             log.warning("%s cannot be shrunk to %s bytes: %s", source.name, limit_bytes, fault)
         return not fault
 
-    async def _encode(self, source: Path, part: Path, limit_bytes: int) -> str:
+    async def _encode(self, source: Path, folder: Path, limit_bytes: int) -> str:
         """What was wrong, or nothing. Raises TimeoutError, OSError."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "bot.shrink", str(source), str(part), str(limit_bytes),
+            sys.executable, "-P", "-m", "bot.shrink", str(source), str(folder), str(limit_bytes),
             stdin=asyncio.subprocess.PIPE,  # kept open: its end tells the process that the bot is gone
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -67,6 +69,10 @@ class Shrinker:
                     process.kill()
                 await process.wait()
         return "" if code == 0 else said.decode(errors="replace").strip()[-300:] or f"exit code {code}"
+
+
+def _clear(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:

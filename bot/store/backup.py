@@ -1,7 +1,8 @@
 """Copies of the SQLite file: made while the bot runs, and taken up again. PostgreSQL brings its own tools.
 
 A copy is older than what happened since. A job that waits in it may have been sent and paid in the meantime, so none
-of them may be sent by who starts from it: `back_up` marks its copies, and `settle` ends those jobs.
+of them may be sent by who starts from it: `back_up` marks its copies, and `settle` ends those jobs. And a video may
+stand on a card that the copy takes for unfinished: the cards are looked at, and `keep` spares those.
 """
 
 from __future__ import annotations
@@ -10,21 +11,30 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from bot.errors import StoreUnavailable, StoreUnusable
-from bot.models import FailureKind, JobId, JobState
-from bot.store import jobs
+from bot.models import FailureKind, Job, JobId, JobState
+from bot.store import cards, jobs
 from bot.store.database import BACKUP_MARK, Tx, Unit
 
 PATIENCE_S = 10.0
+SETTLED_MARK = BACKUP_MARK + 1
+"""Between `settle` and `keep`: the cards are still to be looked at."""
 
 _ENDS = {
     JobState.WAITING: (JobState.CANCELLED, FailureKind.NO_CARD),
     JobState.SUBMITTING: (JobState.UNKNOWN, FailureKind.LOST_ANSWER),
+}
+_ROADS = {
+    JobState.RENDERING: (JobState.DELIVERING, JobState.DELIVERED),
+    JobState.TIMED_OUT: (JobState.DELIVERING, JobState.DELIVERED),
+    JobState.DELIVERING: (JobState.DELIVERED,),
+    JobState.UNDELIVERED: (JobState.DELIVERED,),
 }
 _OPEN = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
 
@@ -72,12 +82,16 @@ def back_up(database: Path, target: Path) -> int:
 
 def is_backup(tx: Tx) -> bool:
     """Whether `back_up` made this database, and nobody has started from it yet. A unit."""
-    row = tx.one("PRAGMA user_version")
-    return row is not None and row["user_version"] == BACKUP_MARK
+    return _mark(tx) == BACKUP_MARK
+
+
+def is_settled(tx: Tx) -> bool:
+    """Whether `settle` was here, and `keep` not yet. A unit."""
+    return _mark(tx) == SETTLED_MARK
 
 
 def settle(*, now: datetime) -> Unit[Settled]:
-    """Ends and refunds what may have been sent since the copy was made, and takes the mark away."""
+    """Ends and refunds what may have been sent since the copy was made; from now on it is a database like any other."""
 
     def unit(tx: Tx) -> Settled:
         found: Counter[JobState] = Counter()
@@ -87,12 +101,33 @@ def settle(*, now: datetime) -> Unit[Settled]:
             if state in _ENDS:
                 to, failure = _ENDS[state]
                 jobs.move(JobId(row["id"]), state, to, now=now, failure=failure)(tx)
-        if is_backup(tx):
-            tx.changed("PRAGMA user_version = 0")
+        tx.changed(f"PRAGMA user_version = {SETTLED_MARK}")
         ended = {state: found.pop(state, 0) for state in _ENDS}
         return Settled(ended[JobState.WAITING], ended[JobState.SUBMITTING], found.total())
 
     return unit
+
+
+def keep(shown: Sequence[Job], *, now: datetime) -> Unit[None]:
+    """The videos of these jobs stand on their cards: delivered, and not to be touched again."""
+
+    def unit(tx: Tx) -> None:
+        for job in shown:
+            state = job.state
+            for to in _ROADS.get(state, ()):
+                jobs.move(job.id, state, to, now=now)(tx)
+                state = to
+            cards.finish(job.id, now=now)(tx)
+        tx.changed("PRAGMA user_version = 0")
+
+    return unit
+
+
+def _mark(tx: Tx) -> int:
+    row = tx.one("PRAGMA user_version")
+    assert row is not None
+    mark: int = row["user_version"]
+    return mark
 
 
 def _copy(database: Path, aside: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
-from bot.models import ChannelId, FailureKind, JobId, JobState, LedgerKind, Scope, Server, UserId
+from bot.models import ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
 from bot.store import jobs, ledger
 from bot.store.allowances import By
 from bot.store.database import Tx, Unit
@@ -53,19 +54,19 @@ def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
     return unit
 
 
-def block(by: By, member: UserId, reason: str | None) -> Unit[list[JobId]]:
+def block(by: By, member: UserId, reason: str | None) -> Unit[list[Job]]:
     """Shuts a member out of the server and cancels, refunds and returns what they have waiting there."""
 
-    def unit(tx: Tx) -> list[JobId]:
+    def unit(tx: Tx) -> list[Job]:
         _block(tx, by, member, by.now, reason)
         waiting = tx.all(
             "SELECT id FROM jobs WHERE scope = :scope AND member = :member AND state = 'waiting' ORDER BY id",
             scope=by.scope,
             member=member,
         )
-        for row in waiting:
-            jobs.move(row["id"], JobState.WAITING, JobState.CANCELLED, now=by.now, failure=FailureKind.BLOCKED)(tx)
-        return [JobId(row["id"]) for row in waiting]
+        cancel = partial(jobs.move, start=JobState.WAITING, to=JobState.CANCELLED, now=by.now)
+        moved = [cancel(row["id"], failure=FailureKind.BLOCKED)(tx) for row in waiting]
+        return [job for job in moved if job is not None]
 
     return unit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import av
 from PIL import Image
 
 from tests.e2e.conftest import Build
@@ -121,10 +122,24 @@ async def test_a_member_reads_their_credits_and_an_admin_changes_them(stage: Sta
     assert f"allowance 7 a week · <t:{at}:R> by <@{stage.admin.id}>" in shown
 
 
-async def test_a_video_over_the_upload_limit_is_shown_as_a_link_and_kept(build: Build) -> None:
-    stage = await build({"QUOTA_DEFAULT_CREDITS": "20"})
-    asked = await stage.animate(prompt="a whale [big]")
-    card = await stage.over(asked)
+async def test_a_video_over_the_upload_limit_is_posted_re_encoded(stage: Stage) -> None:
+    card = await stage.over(await stage.animate(prompt="a whale [big]"), within_s=40)
+    await stage.settled()
+
+    (job,) = stage.videos.jobs.values()
+    (posted,) = card.media
+    assert job.video is not None
+    assert len(job.video) > 10 * 1024 * 1024 >= len(posted.data)
+    assert "Re-encoded to fit what can be uploaded here." in card.text()
+    assert _seconds_and_size(posted.data) == _seconds_and_size(job.video)
+    assert stage.states() == ["delivered"]
+    assert list((stage.folder / "data" / "videos").iterdir()) == []
+
+
+async def test_a_video_that_cannot_be_made_to_fit_is_shown_as_a_link_and_kept(stage: Stage) -> None:
+    stage.discord.world.guild.upload_limit = stage.mia.upload_limit = 1_000
+
+    card = await stage.over(await stage.animate(), within_s=40)
     await stage.settled()
 
     (job,) = stage.videos.jobs.values()
@@ -134,3 +149,10 @@ async def test_a_video_over_the_upload_limit_is_shown_as_a_link_and_kept(build: 
     assert stage.states() == ["undelivered"]
     (kept,) = (stage.folder / "data" / "videos").iterdir()
     assert kept.read_bytes() == job.video
+
+
+def _seconds_and_size(video: bytes) -> tuple[float, int, int]:
+    with av.open(io.BytesIO(video), "r") as opened:
+        stream = opened.streams.video[0]
+        assert opened.duration is not None
+        return round(opened.duration / 1_000_000, 1), stream.width, stream.height
