@@ -26,9 +26,9 @@ THREADS_END_S = 2.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit code."""
     options = parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["run"])
-    # Process 1 of a container never hears a signal that it has no handler for.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        # Process 1 of a container never hears a signal that it has no handler for.
+        signal.signal(signal.SIGTERM, _leave if options.command == "run" else signal.default_int_handler)
         return _do(options)
     except KeyboardInterrupt:
         return 0
@@ -48,6 +48,11 @@ def parser() -> argparse.ArgumentParser:
     backup = commands.add_parser("backup", help="copy the database, while the bot runs or not; needs DATABASE_URL only")
     backup.add_argument("file", type=Path, help="a file that does not exist yet")
     return top
+
+
+def _leave(*_: object) -> None:
+    """Until the bot has its own handlers nothing is open, and an exception could get lost in what is loading."""
+    os._exit(0)
 
 
 def _do(options: argparse.Namespace) -> int:

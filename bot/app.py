@@ -7,10 +7,11 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import discord
 
@@ -222,7 +223,15 @@ async def _shows_video(bot: AnimateBot, job: Job) -> bool:
         message = await bot.http.get_message(job.card.channel, job.card.message)
     except (discord.Forbidden, discord.NotFound):
         return False
-    return bool(message["attachments"])
+    return bool(message["attachments"]) or _has_gallery(message.get("components", ()))
+
+
+def _has_gallery(components: Iterable[Mapping[str, Any]]) -> bool:
+    """A file that is shown in place is listed there alone."""
+    return any(
+        part["type"] == discord.ComponentType.media_gallery.value or _has_gallery(part.get("components", ()))
+        for part in components
+    )
 
 
 async def run(

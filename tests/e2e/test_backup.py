@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from bot.store.migrations import migrate
 from sandbox.process import BOT, PROJECT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
@@ -117,6 +118,41 @@ async def test_a_copy_of_another_kind_is_started_with_restored(build: Build) -> 
     await carried_on_from_a_copy(stage)
 
 
+async def test_a_video_that_was_delivered_since_the_backup_stays_on_its_card(build: Build) -> None:
+    stage = await build({"MAX_CONCURRENT_JOBS": "1", "MAX_JOBS_PER_USER": "9"}, render_s=None)
+    asked = [await stage.animate()]
+    await stage.booked(lambda: stage.states() == ["rendering"])
+    asked += [await stage.animate()]
+    await stage.booked(lambda: stage.rows("SELECT COUNT(*) FROM cards WHERE message IS NOT NULL") == [(2,)])
+    copy = stage.folder / "backup.db"
+    await back_up(copy, DATABASE_URL=url(stage.database))
+    stage.videos.weather.render_seconds = 0.1
+    for job in stage.videos.jobs.values():
+        stage.videos.finish(job.id)
+    for interaction in asked:
+        await stage.over(interaction)
+    await stage.settled()
+    assert stage.bot is not None
+    assert await stage.bot.stop() == 0
+    shown = on_the_cards(stage)
+
+    replace(stage.database, copy)
+    stage.videos.weather.play("poll:404", times=None)
+    await stage.start_bot()
+    await stage.settled()
+
+    assert stage.states() == ["delivered", "cancelled"]
+    assert on_the_cards(stage) == shown
+    assert [len(videos) for _, videos in shown] == [1, 1]
+    assert stage.videos.creates == len(stage.videos.jobs) == 2
+    assert "2 cards show their video already and are left as they are" in stage.bot.log()
+
+
+def on_the_cards(stage: Stage) -> list[tuple[str, list[bytes]]]:
+    messages = stage.discord.messages(stage.discord.world.general)
+    return [(message.text(), [file.data for file in message.media]) for message in messages]
+
+
 async def test_beside_the_running_bot_it_disturbs_nothing(build: Build) -> None:
     stage = await build({"MAX_JOBS_PER_USER": "50", "QUOTA_DEFAULT_CREDITS": "1000"})
     asked = [await stage.animate() for _ in range(5)]
@@ -134,21 +170,19 @@ async def test_beside_the_running_bot_it_disturbs_nothing(build: Build) -> None:
     assert "store out of reach" not in stage.bot.log()
 
 
-async def test_what_cannot_be_backed_up_is_one_sentence(build: Build) -> None:
-    stage = await build()
-    assert stage.bot is not None
-    assert await stage.bot.stop() == 0
-    copy, mine = stage.folder / "backup.db", url(stage.database)
+async def test_what_cannot_be_backed_up_is_one_sentence(tmp_path: Path) -> None:
+    copy, mine = tmp_path / "backup.db", tmp_path / "animate.db"
+    migrate(mine)
 
-    assert (await back_up(copy, DATABASE_URL=mine))[0] == 0  # the bot is down
+    assert (await back_up(copy, DATABASE_URL=url(mine)))[0] == 0
     again_, elsewhere, wrong = (
-        await back_up(copy, DATABASE_URL=mine),
-        await back_up(copy.with_name("other.db"), DATABASE_URL=url(stage.folder / "nowhere.db")),
+        await back_up(copy, DATABASE_URL=url(mine)),
+        await back_up(copy.with_name("other.db"), DATABASE_URL=url(tmp_path / "nowhere.db")),
         await back_up(copy.with_name("other.db"), DATABASE_URL="mysql://db"),
     )
 
     assert again_ == (1, "", f"{copy} exists and was left as it is; name a file that does not exist yet")
-    assert elsewhere == (1, "", f"{stage.folder}/nowhere.db cannot be backed up: there is no such file")
+    assert elsewhere == (1, "", f"{tmp_path}/nowhere.db cannot be backed up: there is no such file")
     assert wrong[0] == 2
     assert wrong[2].startswith("DATABASE_URL is wrong: it should be sqlite:///")
 
