@@ -7,11 +7,10 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import discord
 
@@ -19,11 +18,12 @@ import cogs.admin
 import cogs.animate
 import cogs.quota
 import cogs.videos
+from bot import restore
 from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.delivery import DiscordChat
-from bot.errors import ChatUnavailable, SettingsError, StoreError
+from bot.errors import ChatUnavailable, SettingsError
 from bot.health import Health
 from bot.images import Fitter
 from bot.jobs.breaker import Breaker
@@ -32,57 +32,16 @@ from bot.jobs.files import Files
 from bot.jobs.line import Line
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
-from bot.models import Job, JobId
+from bot.memory import StoredCards, StoreMemory
 from bot.settings import Settings
 from bot.shrink import Shrinker
-from bot.store import backup, commands, jobs
-from bot.store import cards as stored_cards
-from bot.store.database import Store, Unit, Writer
+from bot.store import jobs
+from bot.store.database import Store, Writer
 from bot.video.client import OpenAIVideos
 
 log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S = 4.0
-
-
-class StoreMemory:
-    """Keeps in the store which commands were synced."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def synced_hash(self, application: int, api: str) -> str | None:
-        """Hash of the payload, or None."""
-        return await self._store.read(commands.synced_hash(application, api))
-
-    async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
-        """Discord took this payload."""
-        await self._store.write(commands.remember_hash(application, api, payload_hash))
-
-
-class StoredCards:
-    """Keeps in the store what is learnt of the ways to a card; what cannot be kept is learnt again."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def token_died(self, job: JobId) -> None:
-        """The interaction's token is dead."""
-        await self._keep(stored_cards.drop_token(job))
-
-    async def bot_barred(self, job: JobId) -> None:
-        """The bot's own token cannot reach the card any more."""
-        await self._keep(stored_cards.bar_bot(job))
-
-    async def card_removed(self, job: JobId) -> None:
-        """Somebody deleted the card."""
-        await self._keep(stored_cards.mark_removed(job, now=datetime.now(UTC)))
-
-    async def _keep(self, unit: Unit[object]) -> None:
-        try:
-            await self._store.write(unit)
-        except StoreError as error:
-            log.warning("a dead way was not kept: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +72,7 @@ async def assemble(
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
         stack.push_async_callback(store.close)
-        await _settle_copy(store, restored=restored)
+        await restore.settle_copy(store, restored=restored)
         videos = OpenAIVideos(
             url=settings.video_api_url,
             key=settings.video_api_key.get_secret_value(),
@@ -135,7 +94,7 @@ async def assemble(
             await cogs.admin.setup(bot, service)
 
         async def on_login() -> None:
-            await _spare_finished_cards(store, bot)
+            await restore.spare_finished_cards(store, bot)
             resumed = await worker.start()
             log.info("resumed %s jobs", resumed)
 
@@ -192,46 +151,6 @@ def _check_folders(data_dir: Path) -> None:
     for folder in (data_dir / "pictures", data_dir / "videos"):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SettingsError([f"DATA_DIR is wrong: {folder} cannot be written to by this user."])
-
-
-async def _settle_copy(store: Store, *, restored: bool) -> None:
-    """A database that is an older copy of itself: what waited in it may have been sent since, so it never is again."""
-    if not (restored or await store.read(backup.is_backup)):
-        return
-    settled = await store.write(backup.settle(now=datetime.now(UTC)))
-    log.warning(
-        "started from a copy of the database: %s waiting cancelled, %s submitting unknown, all refunded; %s carried on",
-        settled.cancelled,
-        settled.unknown,
-        settled.carried_on,
-    )
-
-
-async def _spare_finished_cards(store: Store, bot: AnimateBot) -> None:
-    """The copy does not know what was delivered since it was made: an edit would take such a video off its card."""
-    if not await store.read(backup.is_settled):
-        return
-    shown = [job for job in await store.read(jobs.to_resume()) if await _shows_video(bot, job)]
-    await store.write(backup.keep(shown, now=datetime.now(UTC)))
-    log.warning("%s cards show their video already and are left as they are", len(shown))
-
-
-async def _shows_video(bot: AnimateBot, job: Job) -> bool:
-    if job.card.message is None:
-        return False
-    try:
-        message = await bot.http.get_message(job.card.channel, job.card.message)
-    except (discord.Forbidden, discord.NotFound):
-        return False
-    return bool(message["attachments"]) or _has_gallery(message.get("components", ()))
-
-
-def _has_gallery(components: Iterable[Mapping[str, Any]]) -> bool:
-    """A file that is shown in place is listed there alone."""
-    return any(
-        part["type"] == discord.ComponentType.media_gallery.value or _has_gallery(part.get("components", ()))
-        for part in components
-    )
 
 
 async def run(

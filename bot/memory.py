@@ -1,0 +1,53 @@
+"""What the chat side remembers, kept in the store it may not import."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from bot.errors import StoreError
+from bot.models import JobId
+from bot.store import cards, commands
+from bot.store.database import Store, Unit
+
+log = logging.getLogger(__name__)
+
+
+class StoreMemory:
+    """Keeps in the store which commands were synced."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def synced_hash(self, application: int, api: str) -> str | None:
+        """Hash of the payload, or None."""
+        return await self._store.read(commands.synced_hash(application, api))
+
+    async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
+        """Discord took this payload."""
+        await self._store.write(commands.remember_hash(application, api, payload_hash))
+
+
+class StoredCards:
+    """Keeps in the store what is learnt of the ways to a card; what cannot be kept is learnt again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def token_died(self, job: JobId) -> None:
+        """The interaction's token is dead."""
+        await self._keep(cards.drop_token(job))
+
+    async def bot_barred(self, job: JobId) -> None:
+        """The bot's own token cannot reach the card any more."""
+        await self._keep(cards.bar_bot(job))
+
+    async def card_removed(self, job: JobId) -> None:
+        """Somebody deleted the card."""
+        await self._keep(cards.mark_removed(job, now=datetime.now(UTC)))
+
+    async def _keep(self, unit: Unit[object]) -> None:
+        try:
+            await self._store.write(unit)
+        except StoreError as error:
+            log.warning("a dead way was not kept: %s", error)
