@@ -21,9 +21,11 @@ class Files:
         self._root = root
 
     def prepare(self) -> None:
-        """Makes the folders. Raises OSError."""
+        """Makes the folders and clears away what a power cut left of re-encoding. Raises OSError."""
         for folder in ("pictures", "videos"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
+        for leftover in self._root.glob("videos/*.shrinking"):
+            shutil.rmtree(leftover)
 
     def picture(self, job: Job) -> Path:
         """The fitted JPEG."""

@@ -15,7 +15,7 @@ from av.container import InputContainer
 THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Of decoder and encoder each: half of the machine is the bot's."""
 
-_MAX_PIXELS = 4096 * 2304
+_MAX_PIXELS = 2560 * 1440  # 4096x2160 takes more than the 1 GiB that the helper may have
 _MOST_MISSING_S = 0.25  # of what the file declares; more means that it was cut short
 # The kinds the bot downloads. FFmpeg's own guess knows playlists too, which open other files and addresses.
 _KINDS = ((4, b"ftyp", "mov"), (0, b"\x1aE\xdf\xa3", "matroska"), (8, b"AVI ", "avi"))
@@ -94,7 +94,7 @@ def opened(path: str) -> InputContainer:
     kind = next((name for at, mark, name in _KINDS if head[at : at + 4] == mark), None)
     if kind is None:
         raise Refused("not a video")
-    return av.open(f"file:{path}", "r", format=kind)
+    return av.open(f"file:{path}", "r", format=kind, metadata_errors="replace")
 
 
 def streams(file: InputContainer) -> tuple[VideoStream, AudioStream | None]:

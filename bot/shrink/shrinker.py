@@ -68,7 +68,7 @@ class Shrinker:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-        return "" if code == 0 else said.decode(errors="replace").strip()[-300:] or f"exit code {code}"
+        return "" if code == 0 else " ".join(said.decode(errors="replace").split())[-300:] or f"exit code {code}"
 
 
 def _clear(folder: Path) -> None:
