@@ -126,7 +126,7 @@ class Stage:
 
     async def _invoke(self, person: Person, command: str, spoken: str, given: dict[str, Any]) -> bool:
         self._screen.say(f"@{person.name}: {spoken}")
-        asked = await self._town.discord.invoke(person, command, **given)
+        asked = await self._town.discord.invoke_with(person, command, given)
         try:
             message = await asked.answer()
         except NotAnswered as error:

@@ -1,4 +1,4 @@
-"""Valid jobs, cards and limits, taking only what matters; and what an admin does to a store, as units."""
+"""Valid jobs, cards and limits, taking only what matters; and what an admin decides, in short."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from bot.models import (
     Job,
     JobId,
     JobState,
-    LedgerKind,
     Limit,
     Limits,
     MessageId,
     Period,
     Picture,
     Scope,
+    Source,
     UserId,
 )
-from bot.store import ledger
+from bot.store import allowances
+from bot.store.allowances import By
 from bot.store.database import Tx, Unit
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
@@ -101,102 +102,44 @@ def limits(
     )
 
 
+def by(scope: Scope = GUILD, now: datetime = NOON) -> By:
+    """The admin, acting there and then."""
+    return By(scope, ADMIN, now)
+
+
 def grant(member: UserId, credits: int, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit[int]:  # noqa: A002 - the domain's word
     """Extra credits; returns the pot."""
 
     def unit(tx: Tx) -> int:
-        line = ledger.lock(tx, scope, member)
-        ledger.append(
-            tx, line, LedgerKind.GRANT, now=now, scope=scope, member=member, actor=ADMIN,
-            credits=credits, from_pots=credits,
-        )  # fmt: skip
-        tx.changed(
-            "INSERT INTO pots (id, scope, member, remaining) VALUES (:id, :scope, :member, :credits)",
-            id=line, scope=scope, member=member, credits=credits,
-        )  # fmt: skip
-        return line
+        allowances.grant(by(scope, now), member, credits, None)(tx)
+        newest = tx.one("SELECT MAX(id) AS pot FROM pots")
+        assert newest is not None
+        pot: int = newest["pot"]
+        return pot
 
     return unit
 
 
 def reset(member: UserId, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit[None]:
     """Forgets the member's use so far."""
-
-    def unit(tx: Tx) -> None:
-        line = ledger.lock(tx, scope, member)
-        ledger.append(tx, line, LedgerKind.RESET, now=now, scope=scope, member=member, actor=ADMIN)
-        tx.changed(
-            "UPDATE members SET epoch = epoch + 1 WHERE scope = :scope AND member = :member", scope=scope, member=member
-        )
-
-    return unit
+    return allowances.reset(by(scope, now), member)
 
 
 def set_own(member: UserId, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
     """An allowance of the member's own."""
-    return _of_member(scope, member, credits=credits, per=per)
+    return allowances.set_member(by(scope), member, Limit(credits, per, Source.OWN))
 
 
-def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[int]:  # noqa: A002 - the domain's word
+def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
     """An allowance for all who have the role."""
-    return lambda tx: tx.changed(
-        "INSERT INTO roles (scope, role, credits, per) VALUES (:scope, :role, :credits, :per)"
-        " ON CONFLICT (scope, role) DO UPDATE SET credits = excluded.credits, per = excluded.per",
-        scope=scope, role=role, credits=credits, per=per,
-    )  # fmt: skip
+    return allowances.set_role(by(scope), role, Limit(credits, per, Source.ROLE, role))
 
 
 def set_default(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
     """The server's default allowance."""
-    return _of_server(scope, default_credits=credits, default_per=per)
+    return allowances.set_default(by(scope), Limit(credits, per, Source.SERVER))
 
 
 def set_ceiling(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
     """All that the server may spend."""
-    return _of_server(scope, ceiling_credits=credits, ceiling_per=per)
-
-
-def pause(reason: str | None = None, *, scope: Scope = GUILD) -> Unit[None]:
-    """Stops taking jobs."""
-    return _of_server(scope, paused_at=1, pause_reason=reason)
-
-
-def resume(*, scope: Scope = GUILD) -> Unit[None]:
-    """Takes jobs again."""
-    return _of_server(scope, paused_at=None, pause_reason=None)
-
-
-def block(member: UserId, reason: str | None = None, *, scope: Scope = GUILD) -> Unit[None]:
-    """Shuts a member out."""
-    return _of_member(scope, member, blocked_at=1, block_reason=reason)
-
-
-def unblock(member: UserId, *, scope: Scope = GUILD) -> Unit[None]:
-    """Lets a member in again."""
-    return _of_member(scope, member, blocked_at=None, block_reason=None)
-
-
-def clear(member: UserId, *, scope: Scope = GUILD) -> Unit[None]:
-    """Removes the member's own allowance."""
-    return _of_member(scope, member, credits=None, per=None)
-
-
-def _of_server(scope: Scope, **columns: object) -> Unit[None]:
-    def unit(tx: Tx) -> None:
-        ledger.lock(tx, scope)
-        sets = ", ".join(f"{name} = :{name}" for name in columns)
-        tx.changed(f"UPDATE servers SET {sets} WHERE scope = :scope", scope=scope, **columns)
-
-    return unit
-
-
-def _of_member(scope: Scope, member: UserId, **columns: object) -> Unit[None]:
-    def unit(tx: Tx) -> None:
-        ledger.lock(tx, scope, member)
-        sets = ", ".join(f"{name} = :{name}" for name in columns)
-        tx.changed(
-            f"UPDATE members SET {sets} WHERE scope = :scope AND member = :member",
-            scope=scope, member=member, **columns,
-        )  # fmt: skip
-
-    return unit
+    return allowances.set_ceiling(by(scope), Limit(credits, per, Source.SERVER))

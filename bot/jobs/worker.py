@@ -93,13 +93,14 @@ class Worker:
 
     async def recheck(self, job: JobId) -> None:
         """A waiting job was moved by somebody else: its task starts anew from what the store says."""
+        found = await self._desk.persist(jobs.find(job))
+        if found is None or found.card.message is None:
+            return  # its task is still finding out about its card, and sees the new state then
         task = self._tasks.get(job)
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-        found = await self._desk.persist(jobs.find(job))
-        if found is not None:
-            self.add(found)
+        self.add(found)
 
     def load(self, scope: Scope) -> Load:
         """How busy the line is."""

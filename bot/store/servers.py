@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 
 from bot.models import ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
 from bot.store import jobs, ledger
@@ -64,8 +63,10 @@ def block(by: By, member: UserId, reason: str | None) -> Unit[list[Job]]:
             scope=by.scope,
             member=member,
         )
-        cancel = partial(jobs.move, start=JobState.WAITING, to=JobState.CANCELLED, now=by.now)
-        moved = [cancel(row["id"], failure=FailureKind.BLOCKED)(tx) for row in waiting]
+        moved = [
+            jobs.move(row["id"], JobState.WAITING, JobState.CANCELLED, now=by.now, failure=FailureKind.BLOCKED)(tx)
+            for row in waiting
+        ]
         return [job for job in moved if job is not None]
 
     return unit

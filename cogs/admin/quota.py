@@ -144,6 +144,9 @@ def _refuse_everyone(role: discord.Role) -> None:
 
 def _role_of(interaction: discord.Interaction[Any], role: discord.Role) -> int:
     _refuse_everyone(role)
-    if interaction.guild is not None and interaction.guild.get_role(role.id) is None:
+    guild = interaction.client.get_guild(interaction.guild_id)
+    if guild is None:
+        raise UserError("The bot cannot see who has which role here. Add it by its full invite link first.")
+    if guild.get_role(role.id) is None:
         raise UserError("That role does not exist any more. Please choose another.")
     return role.id

@@ -3,65 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-import re
-
-import pytest
 
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
+from sandbox.discord.record import Exchange, Phase
 from sandbox.discord.world import Person
+from tests.e2e.asking import alone, keys, quota, refused, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
-PRICES = (
-    "**What a clip costs**\n"
-    "- Sora 2: 4 s 4, 8 s 8, 12 s 12 (720x1280 or 1280x720)\n"
-    "- Sora 2 Pro: 4 s 12, 8 s 24, 12 s 36 (720x1280 or 1280x720); "
-    "4 s 20, 8 s 40, 12 s 60 (1024x1792 or 1792x1024)"
-)
 CANNOT = "You cannot make clips on this server (“spam”). Ask an admin about it."
 PAUSED = "Clips are paused on this server (“a feast”). Please try again later."
 LOST_IT = "You may no longer manage this server, so its list is not shown to you."
-
-
-async def alone(asked: Interaction) -> Message:
-    """The answer, which nobody else may see and which wakes nobody."""
-    message = await asked.answer()
-    assert message is not None
-    assert message.is_ephemeral
-    assert message.pinged == []
-    return message
-
-
-def plain(text: str) -> str:
-    """Every timestamp as <t>; the clock is the real one."""
-    return re.sub(r"<t:\d+:R>", "<t>", text)
-
-
-async def told(stage: Stage, command: str, *, by: Person | None = None, **options: object) -> str:
-    """What the admin, or somebody else, reads as the answer to an admin command."""
-    person = by or stage.admin
-    asked = await stage.discord.invoke_with(person, f"animate-admin {command}", options, forge=by is not None)  # type: ignore[arg-type]  # checked at the door
-    return plain((await alone(asked)).text())
-
-
-async def quota(stage: Stage, person: Person) -> str:
-    """What /quota says, without the prices."""
-    text = plain(await stage.reply(person, "quota"))
-    assert text.endswith(f"\n{PRICES}")
-    return text.removesuffix(f"\n{PRICES}")
-
-
-async def refused(stage: Stage, person: Person, **options: object) -> str:
-    """What the person reads in place of a card."""
-    return plain((await alone(await stage.animate(person, **options))).text())  # type: ignore[arg-type]  # checked at the door
-
-
-def keys(stage: Stage) -> list[str]:
-    """Every clip's key, oldest first."""
-    return [str(key) for (key,) in stage.rows("SELECT key FROM jobs ORDER BY id")]
 
 
 class TestAllowances:
@@ -164,15 +117,17 @@ class TestAllowances:
             f"- own allowance taken away · {by}"
         )
 
-        # Two lines more, and the reservation is no longer among the ten: its refund stands alone.
-        for _ in range(6):
+        for _ in range(5):  # and the reservation is no longer among the ten: its refund stands alone
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
-        lines = (await told(stage, "quota show", user=mia)).split("\n")
-        assert lines[-10:-4] == [f"- +1,000,000 granted (“{'x' * 59}…”) · {by}"] * 6
-        assert lines[-1] == f"- -8 · <t> · clip {delivered}"
-        await told(stage, "quota grant", user=mia, credits=1)
-        shown = await stage.discord.invoke(stage.admin, "animate-admin quota show", user=mia)
-        assert len((await alone(shown)).text()) <= 2_000
+        lines = (await told(stage, "quota show", user=mia)).split("\n")[-10:]
+        assert lines[:5] == [f"- +1,000,000 granted (“{'x' * 59}…”) · {by}"] * 5
+        assert lines[-2:] == [
+            f"- -8 · <t> · clip {delivered}",
+            f"- clip {refunded} · +4 back: refused by moderation · <t>",
+        ]
+        for _ in range(5):
+            await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
+        assert (await told(stage, "quota show", user=mia)).count("xxx…") == 10  # and Discord took it
 
     async def test_all_allowances_are_turned_page_by_page_also_after_a_restart(self, build: Build) -> None:
         stage = await build(start=False)
@@ -319,93 +274,24 @@ class TestPauseAndBlock:
         stage.videos.finish(list(stage.videos.jobs)[-1])
         assert DONE in (await stage.over(again)).text()
 
+    async def test_a_block_in_the_moment_of_the_first_answer_ends_on_the_card_too(self, stage: Stage) -> None:
+        """The bot does not know yet that Discord has taken the card."""
+        ana, go = stage.discord.world.people["ana"], asyncio.Event()
 
-class TestReports:
-    async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(self, build: Build) -> None:
-        stage = await build({"BUDGET_CREDITS": "1000", "QUOTA_DEFAULT_CREDITS": "60"})
-        people = [stage.discord.world.add_member(f"member{n}") for n in range(40)]
-        assert await told(stage, "usage") == "No clips in the last 7 days."
-        await stage.over(await stage.animate(seconds=12, model="sora-2-pro", size="1024x1792"))
-        await stage.over(await stage.animate(people[0], prompt="[fail]"))
-        await stage.over(await stage.animate(people[0], prompt="[moderated]"))
+        async def hold(phase: Phase, x: Exchange) -> None:
+            if phase == "inside" and "AI-generated" in str(x.body):
+                await go.wait()
 
-        asked = await stage.discord.invoke(stage.admin, "animate-admin usage", days=1)
-        short = await alone(asked)
-        await asyncio.gather(*[stage.over(await stage.animate(one)) for one in people])
-        await stage.settled()
-        long = await alone(await stage.discord.invoke(stage.admin, "animate-admin usage", days=366))
+        stage.discord.on_exchange(hold)
+        asked = await stage.animate(ana)
+        card = await asked.answer()
+        assert card is not None
 
-        failed = "1 × failed at the service · 1 × refused by moderation"
-        assert short.attachments == []
-        assert short.text() == (
-            "**Usage, today**\n"
-            f"All: 3 clips · 60 credits · 8 refunded · about 6.40 USD · {failed}\n"
-            f"- <@{stage.mia.id}>: 1 clip · 60 credits · about 6.00 USD\n"
-            f"- <@{people[0].id}>: 2 clips · 0 credits · 8 refunded · about 0.40 USD · {failed}"
-        )
-        lines = long.text().split("\n")
-        assert lines[0] == "**Usage, the last 366 days**"
-        assert lines[1] == f"All: 43 clips · 220 credits · 8 refunded · about 22.40 USD · {failed}"
-        assert lines[3] == f"- <@{people[0].id}>: 3 clips · 4 credits · 8 refunded · about 0.80 USD · {failed}"
-        assert lines[4] == f"- <@{people[1].id}>: 1 clip · 4 credits · about 0.40 USD"
-        assert lines[-1] == "- and more, in the file"
-        assert len(long.text()) <= 2_000
-        (file,) = long.attachments
-        assert file.filename == "usage-366-days.csv"
-        rows = list(csv.DictReader(io.StringIO(file.data.decode("utf-8-sig"))))
-        assert len(rows) == 43
-        assert {row["member"] for row in rows} == {f"<@{one.id}>" for one in [stage.mia, *people]}
-        assert sum(int(row["credits"]) - int(row["refunded"]) for row in rows) == 220
-        assert sum(float(row["usd"] or 0) for row in rows) == pytest.approx(22.4)
-        (failure,) = [row for row in rows if row["failure"] == "provider"]
-        assert failure == {
-            "member": f"<@{people[0].id}>", "model": "sora-2", "seconds": "4", "size": "720x1280", "state": "failed",
-            "failure": "provider", "clips": "1", "credits": "4", "refunded": "4", "usd": "0.40",
-        }  # fmt: skip
+        answer = await told(stage, "block", user=ana)
+        unplaced = stage.rows("SELECT message FROM cards")
+        go.set()
 
-    async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(self, build: Build) -> None:
-        stage = await build(start=False)
-        world = stage.discord.world
-        listing, mute = world.add_channel("listing"), world.add_channel("mute")
-        mute.deny(world.bot, Permission.SEND_MESSAGES)
-        await stage.start_bot()
-        await stage.over(await stage.animate())  # off at first
-        for channel in (mute, world.restricted):
-            assert await told(stage, "log", channel=channel) == (
-                f"The bot cannot write in <#{channel.id}>. Give it View Channel and Send Messages there first."
-            )
-        assert "log off" in await told(stage, "status")
-
-        assert await told(stage, "log", channel=listing) == f"Each clip is listed in <#{listing.id}>."
-        card = await stage.over(await stage.animate(prompt="waves ``` @everyone", seconds=8))
-        await stage.discord.wait_for(lambda: stage.discord.messages(listing), 10, "the list")
-        assert f"log <#{listing.id}>" in await told(stage, "status")
-        assert await told(stage, "log") == "Clips are not listed anywhere."
-        await stage.over(await stage.animate())
-        await stage.settled()
-
-        (entry,) = stage.discord.messages(listing)
-        assert entry.text() == (
-            f"<@{stage.mia.id}> · sora-2 · 8 s · 8 credits · clip `{keys(stage)[1]}` · "
-            f"https://discord.com/channels/{world.guild.id}/{world.general.id}/{card.id}\n"
-            "```\nwaves ˋˋˋ @everyone\n```"
-        )
-        assert entry.pinged == []
-
-    async def test_status_tells_how_bot_and_server_stand(self, build: Build) -> None:
-        stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
-        assert re.sub(r"\d+ ms", "5 ms", await told(stage, "status")) == (
-            "**This server**: taking clips · no ceiling · log off\n"
-            "**Video service**: 0 of 1 clips at work · 0 in line\n"
-            "**Discord**: 5 ms · 1 server"
-        )
-        await told(stage, "quota server", credits=50, per="week")
-        for person in (stage.mia, stage.discord.world.people["ana"]):
-            await (await stage.animate(person)).answer()
-        await stage.videos.wait_for(lambda: stage.videos.jobs, 10, "the first")
-        await stage.animate(channel=stage.discord.world.dm(stage.mia))
-        await stage.booked(lambda: stage.rows("SELECT COUNT(size) FROM jobs") == [(3,)])
-
-        status = await told(stage, "status")
-        assert status.split("\n")[0] == "**This server**: taking clips · 8 used of 50 a week · log off"
-        assert "1 of 1 clips at work · 2 in line, 1 of them from here" in status
+        assert answer == f"<@{ana.id}> cannot make clips here any more. 1 waiting clip was cancelled."
+        assert unplaced == [(None,)]
+        await stage.until(card, "Cancelled")
+        assert stage.videos.creates == 0

@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -15,17 +13,30 @@ from typing import TypeVar
 import pytest
 
 from bot.errors import AlreadyKnown, ReservationRefused
-from bot.models import DIRECT, FailureKind, Job, JobId, JobState, Period, RefusalReason, Scope, UserId
-from bot.store import jobs, use
+from bot.models import (
+    DIRECT,
+    FailureKind,
+    Job,
+    JobId,
+    JobState,
+    Limit,
+    Period,
+    RefusalReason,
+    Scope,
+    Source,
+    UserId,
+)
+from bot.store import allowances, jobs, reserve, servers, use
+from bot.store.allowances import By
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
-from bot.store.reserve import reserve
 from tests import builders
-from tests.books import differences, first_day
+from tests.books import differences
+from tests.house import UNDER_WAY, House
 
 T = TypeVar("T")
 
-OPERATOR = builders.limits(10, direct=6, budget=40, budget_per=Period.WEEK, jobs_per_user=4)
+OPERATOR = builders.limits(10, direct=6, budget=60, budget_per=Period.WEEK, jobs_per_user=4)
 SCOPES = (Scope(71), Scope(72), DIRECT)
 MEMBERS = (UserId(1), UserId(2))
 ROLES = (51, 52)
@@ -38,116 +49,16 @@ MOVES: dict[str, dict[str, str | None]] = {
     "undelivered": {"delivered": None},
 }
 """What each move gives back; the way to a video comes first."""
-UNDER_WAY = ("waiting", "submitting", "rendering", "delivering")
-
-
-@dataclass
-class Clip:
-    """A job as the model sees it."""
-
-    scope: Scope
-    member: UserId
-    epoch: int
-    day: int
-    cost: int
-    from_allowance: int
-    state: str = "waiting"
-    taken: bool = False
-    refund: str | None = None
-
-    @property
-    def counts_for_member(self) -> bool:
-        return self.refund is None
-
-    @property
-    def counts_for_budget(self) -> bool:
-        return self.refund != "all"
-
-
-@dataclass
-class House:
-    """What admins have set, and every clip there was. All else is added up anew each time."""
-
-    own: dict[tuple[Scope, UserId], tuple[int, Period]] = field(default_factory=dict)
-    roles: dict[tuple[Scope, int], tuple[int, Period]] = field(default_factory=dict)
-    defaults: dict[Scope, tuple[int, Period]] = field(default_factory=dict)
-    ceilings: dict[Scope, tuple[int, Period]] = field(default_factory=dict)
-    granted: dict[tuple[Scope, UserId], int] = field(default_factory=dict)
-    epochs: dict[tuple[Scope, UserId], int] = field(default_factory=dict)
-    paused: set[Scope] = field(default_factory=set)
-    blocked: set[tuple[Scope, UserId]] = field(default_factory=set)
-    clips: dict[JobId, Clip] = field(default_factory=dict)
-
-    def used(self, scope: Scope, member: UserId, per: Period, today: int) -> int:
-        epoch = self.epochs.get((scope, member), 0)
-        return sum(
-            clip.from_allowance
-            for clip in self.clips.values()
-            if (clip.scope, clip.member, clip.epoch) == (scope, member, epoch)
-            and clip.counts_for_member
-            and clip.day >= first_day(per, today)
-        )
-
-    def allowance(self, scope: Scope, member: UserId, roles: Sequence[int], today: int) -> tuple[int, Period]:
-        if (scope, member) in self.own:
-            return self.own[scope, member]
-        held = [self.roles[scope, role] for role in sorted(roles) if (scope, role) in self.roles]
-        if held:
-            return max(held, key=lambda rule: rule[0] - self.used(scope, member, rule[1], today))
-        if scope == DIRECT:
-            return 6, Period.DAY
-        return self.defaults.get(scope, (10, Period.DAY))
-
-    def grants_left(self, scope: Scope, member: UserId) -> int:
-        spent = sum(
-            clip.cost - clip.from_allowance
-            for clip in self.clips.values()
-            if (clip.scope, clip.member) == (scope, member) and clip.counts_for_member
-        )
-        return self.granted.get((scope, member), 0) - spent
-
-    def running(self, member: UserId) -> int:
-        return sum(clip.member == member and clip.state in UNDER_WAY for clip in self.clips.values())
-
-    def refusal(self, scope: Scope, member: UserId, roles: Sequence[int], cost: int, today: int) -> str | None:
-        """Why this is refused; None where it is not."""
-        credits_, per = self.allowance(scope, member, roles, today)
-        left = max(0, credits_ - self.used(scope, member, per, today))
-        epoch = self.epochs.get((scope, member), 0)
-        moderated = [
-            clip
-            for clip in self.clips.values()
-            if (clip.scope, clip.member, clip.epoch, clip.day) == (scope, member, epoch, today)
-            and clip.taken
-            and clip.refund
-        ]
-        server = self.ceilings.get(scope)
-        walls = {
-            "paused": scope in self.paused,
-            "blocked": (scope, member) in self.blocked,
-            "too_many_jobs": self.running(member) >= 4,
-            "too_many_refunds": len(moderated) >= 5,
-            "allowance": cost > left + self.grants_left(scope, member),
-            "ceiling": server is not None and self._all(scope, server[1], today) + cost > server[0],
-            "budget": self._all(None, Period.WEEK, today) + cost > 40,
-        }
-        return next((name for name, stands in walls.items() if stands), None)
-
-    def _all(self, scope: Scope | None, per: Period, today: int) -> int:
-        return sum(
-            clip.cost
-            for clip in self.clips.values()
-            if scope in (None, clip.scope) and clip.counts_for_budget and clip.day >= first_day(per, today)
-        )
 
 
 class Life:
     """Random steps, each on the store's units and on the model, on one real file."""
 
-    def __init__(self, connection: sqlite3.Connection, rng: random.Random) -> None:
-        self.connection = connection
+    def __init__(self, path: Path, rng: random.Random) -> None:
+        self.path = path
+        self.connection = connected(path)
         self.rng = rng
-        self.house = House()
+        self.house = House(OPERATOR)
         self.now = builders.NOON
         self.asked: list[Job] = []
         self.refused: Counter[str] = Counter()
@@ -158,10 +69,12 @@ class Life:
             self.ask_for_what_is_moderated: 20,
             self.ask_again: 2,
             self.pass_time: 3,
-            self.set_allowance: 5,
+            self.set_allowance: 9,
+            self.forget_roles: 3,
             self.grant: 2,
             self.reset: 2,
             self.bar_or_let_in: 3,
+            self.restart: 2,
         }
 
     @property
@@ -182,6 +95,9 @@ class Life:
         self.connection.execute("COMMIT")
         return found
 
+    def by(self, scope: Scope) -> By:
+        return builders.by(scope, self.now)
+
     def somebody(self) -> tuple[Scope, UserId]:
         return self.rng.choice(SCOPES), self.rng.choice(MEMBERS)
 
@@ -196,22 +112,19 @@ class Life:
         refusal = self.house.refusal(scope, member, roles, cost, self.today)
         found: str | None = None
         try:
-            self.write(reserve(job, roles, OPERATOR))
+            self.write(reserve.reserve(job, roles, OPERATOR))
         except ReservationRefused as error:
             found = error.reason
         assert found == refusal
         if refusal is None:
-            credits_, per = self.house.allowance(scope, member, roles, self.today)
-            left = max(0, credits_ - self.house.used(scope, member, per, self.today))
-            epoch = self.house.epochs.get((scope, member), 0)
-            self.house.clips[job.id] = Clip(scope, member, epoch, self.today, cost, min(cost, left))
+            self.house.take(job.id, scope, member, roles, cost, self.today)
         self.refused[refusal or "taken"] += 1
         return f"{member} asks for {cost} in {scope} with {roles}: {refusal}"
 
     def ask_again(self) -> str:
         for known in self.clips():
             with pytest.raises(AlreadyKnown):
-                self.write(reserve(self.asked[known].evolve(created_at=self.now), [], OPERATOR))
+                self.write(reserve.reserve(self.asked[known].evolve(created_at=self.now), [], OPERATOR))
             return f"{known} is asked for again"
         return "nothing to ask for again"
 
@@ -264,24 +177,36 @@ class Life:
     def set_allowance(self) -> str:
         scope, member = self.rng.choice(SCOPES[:2]), self.rng.choice(MEMBERS)
         value, role = (self.rng.randrange(40), self.rng.choice(list(Period))), self.rng.choice(ROLES)
-        match self.rng.choice(["own", "clear", "role", "default", "ceiling"]):
+        by, house = self.by(scope), self.house
+        match self.rng.choice(["own", "clear own", "role", "clear role", "default", "ceiling"]):
             case "own":
-                self.write(builders.set_own(member, *value, scope=scope))
-                self.house.own[scope, member] = value
-            case "clear":
-                self.write(builders.clear(member, scope=scope))
-                self.house.own.pop((scope, member), None)
+                self.write(allowances.set_member(by, member, Limit(*value, Source.OWN)))
+                house.own[scope, member] = value
+            case "clear own":
+                cleared = self.write(allowances.clear_member(by, member))
+                assert cleared == (house.own.pop((scope, member), None) is not None)
             case "role":
-                self.write(builders.set_role(role, *value, scope=scope))
-                self.house.roles[scope, role] = value
+                self.write(allowances.set_role(by, role, Limit(*value, Source.ROLE, role)))
+                house.roles[scope, role] = value
+            case "clear role":
+                cleared = self.write(allowances.clear_role(by, role))
+                assert cleared == (house.roles.pop((scope, role), None) is not None)
             case "default":
-                self.write(builders.set_default(*value, scope=scope))
-                self.house.defaults[scope] = value
+                self.write(allowances.set_default(by, Limit(*value, Source.SERVER)))
+                house.defaults[scope] = value
             case _:
-                value = (value[0] * 2, value[1])
-                self.write(builders.set_ceiling(*value, scope=scope))
-                self.house.ceilings[scope] = value
+                self.write(allowances.set_ceiling(by, Limit(*value, Source.SERVER)))
+                house.ceilings[scope] = value
         return f"an admin of {scope} sets {value}"
+
+    def forget_roles(self) -> str:
+        scope = self.rng.choice(SCOPES[:2])
+        existing = self.rng.sample(ROLES, self.rng.randrange(3))
+        gone = self.write(allowances.forget_roles(self.by(scope), existing))
+        assert gone == sorted(role for place, role in self.house.roles if place == scope and role not in existing)
+        for role in gone:
+            del self.house.roles[scope, role]
+        return f"of {scope} only the roles {existing} are left"
 
     def grant(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
@@ -291,7 +216,7 @@ class Life:
 
     def reset(self) -> str:
         scope, member = self.somebody()
-        self.write(builders.reset(member, scope=scope, now=self.now))
+        self.write(allowances.reset(self.by(scope), member))
         self.house.epochs[scope, member] = self.house.epochs.get((scope, member), 0) + 1
         return f"{member} is reset in {scope}"
 
@@ -299,44 +224,75 @@ class Life:
         """Whoever is barred is let in first, so that most of the time nobody is."""
         for scope in sorted(self.house.paused):
             self.house.paused.remove(scope)
-            self.write(builders.resume(scope=scope))
+            self.write(servers.resume(self.by(scope)))
             return f"{scope} goes on"
         for scope, member in sorted(self.house.blocked):
             self.house.blocked.remove((scope, member))
-            self.write(builders.unblock(member, scope=scope))
+            self.write(servers.unblock(self.by(scope), member))
             return f"{member} is let into {scope}"
         scope, member = self.somebody()
         if self.rng.random() < 0.5:
             self.house.paused.add(scope)
-            self.write(builders.pause(scope=scope))
+            self.write(servers.pause(self.by(scope), None))
             return f"{scope} pauses"
         self.house.blocked.add((scope, member))
-        self.write(builders.block(member, scope=scope))
-        return f"{member} is blocked in {scope}"
+        cancelled = self.write(servers.block(self.by(scope), member, None))
+        waiting = [
+            job
+            for job, clip in sorted(self.house.clips.items())
+            if (clip.scope, clip.member, clip.state) == (scope, member, "waiting")
+        ]
+        assert [job.id for job in cancelled] == waiting
+        for job in waiting:
+            self.house.clips[job].state, self.house.clips[job].refund = "cancelled", "all"
+        return f"{member} is blocked in {scope}: {waiting} cancelled"
+
+    def restart(self) -> str:
+        """What is kept is all there is; what was being sent is lost."""
+        self.connection.close()
+        self.connection = connected(self.path)
+        unended = {job: clip.state for job, clip in self.house.clips.items() if clip.state in (*UNDER_WAY, "timed_out")}
+        found = {job.id: job.state for job in jobs.to_resume()(Tx(self.connection))}
+        assert unended.items() <= found.items()
+        for job in [job for job, state in unended.items() if state == "submitting"]:
+            self.move(job, "submitting", "unknown")
+        return "the bot starts anew"
 
     def check(self) -> None:
+        """What /quota says of everybody, and the books."""
         assert differences(self.connection) == []
+        tx = Tx(self.connection)
         for scope in SCOPES:
             for member in MEMBERS:
-                told = use.balance_in(Tx(self.connection), scope, member, ROLES, OPERATOR, self.now)
-                credits_, per = self.house.allowance(scope, member, ROLES, self.today)
-                assert (told.limit.credits, told.limit.per) == (credits_, per)
-                assert told.used == self.house.used(scope, member, per, self.today)
+                told = use.balance(scope, member, ROLES, OPERATOR, self.now)(tx)
+                limit = self.house.allowance(scope, member, ROLES, self.today)
+                assert told.limit == Limit(limit.credits, Period(limit.per), Source(limit.source), limit.role)
+                assert told.used == self.house.used(scope, member, limit.per, self.today)
+                assert told.left == self.house.left(scope, member, ROLES, self.today)
                 assert told.granted == self.house.grants_left(scope, member)
                 assert told.running == self.house.running(member)
+                bar = reserve.bar(scope, member, told, self.now)(tx)
+                assert (bar and bar.reason) == self.house.bar(scope, member, self.today)
 
 
-@pytest.mark.parametrize("seed", range(3))
+def connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_store_agrees_with_the_model_after_every_step(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "animate.db"
     migrate(path)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous = OFF")
-        life = Life(connection, random.Random(seed))
+    life = Life(path, random.Random(seed))
+    try:
         for _ in range(600):
             print(life.step())  # noqa: T201 - the story, where it ends badly
             life.check()
+    finally:
+        life.connection.close()
 
     assert len(life.refused) >= len(RefusalReason)  # of all reasons and “taken” at most one was not met
     assert {clip.refund for clip in life.house.clips.values()} == {None, "member", "all"}

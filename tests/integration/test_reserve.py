@@ -31,8 +31,8 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import jobs, use
-from bot.store.database import Row, Store, Tx
+from bot.store import jobs, servers, use
+from bot.store.database import Row, Store, Tx, Unit
 from bot.store.reserve import REFUNDS_A_DAY, reserve
 from tests.books import differences
 from tests.builders import (
@@ -40,17 +40,14 @@ from tests.builders import (
     MEMBER,
     NOON,
     a_job,
-    block,
+    by,
     grant,
     limits,
-    pause,
     reset,
-    resume,
     set_ceiling,
     set_default,
     set_own,
     set_role,
-    unblock,
 )
 
 S = JobState
@@ -229,10 +226,11 @@ class TestLimits:
         assert isinstance(await ask(store, 4, operator, member=UserId(5)), Job)
 
     async def test_a_paused_server_and_a_blocked_member_are_refused_with_the_admins_words(self, store: Store) -> None:
-        for on, off, reason in (
-            (pause("feast day"), resume(), RefusalReason.PAUSED),
-            (block(MEMBER, "feast day"), unblock(MEMBER), RefusalReason.BLOCKED),
-        ):
+        bars: list[tuple[Unit[object], Unit[object], RefusalReason]] = [
+            (servers.pause(by(), "feast day"), servers.resume(by()), RefusalReason.PAUSED),
+            (servers.block(by(), MEMBER, "feast day"), servers.unblock(by(), MEMBER), RefusalReason.BLOCKED),
+        ]
+        for on, off, reason in bars:
             await store.write(on)
             with pytest.raises(ReservationRefused) as caught:
                 await store.write(reserve(a_job(), [], limits()))

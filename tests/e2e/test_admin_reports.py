@@ -1,0 +1,106 @@
+"""/animate-admin through the whole bot: usage, the log channel, status."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+
+import pytest
+
+from sandbox.discord.permissions import Permission
+from tests.e2e.asking import alone, keys, told
+from tests.e2e.conftest import Build
+
+
+async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Build) -> None:
+    stage = await build({"BUDGET_CREDITS": "1000", "QUOTA_DEFAULT_CREDITS": "60"})
+    people = [stage.discord.world.add_member(f"member{n}") for n in range(40)]
+    assert await told(stage, "usage") == "No clips in the last 7 days."
+    await stage.over(await stage.animate(seconds=12, model="sora-2-pro", size="1024x1792"))
+    await stage.over(await stage.animate(people[0], prompt="[fail]"))
+    await stage.over(await stage.animate(people[0], prompt="[moderated]"))
+
+    asked = await stage.discord.invoke(stage.admin, "animate-admin usage", days=1)
+    short = await alone(asked)
+    await asyncio.gather(*[stage.over(await stage.animate(one)) for one in people])
+    await stage.settled()
+    long = await alone(await stage.discord.invoke(stage.admin, "animate-admin usage", days=366))
+
+    failed = "1 × failed at the service · 1 × refused by moderation"
+    assert short.attachments == []
+    assert short.text() == (
+        "**Usage, today**\n"
+        f"All: 3 clips · 60 credits · 8 refunded · about 6.40 USD · {failed}\n"
+        f"- <@{stage.mia.id}>: 1 clip · 60 credits · about 6.00 USD\n"
+        f"- <@{people[0].id}>: 2 clips · 0 credits · 8 refunded · about 0.40 USD · {failed}"
+    )
+    lines = long.text().split("\n")
+    assert lines[0] == "**Usage, the last 366 days**"
+    assert lines[1] == f"All: 43 clips · 220 credits · 8 refunded · about 22.40 USD · {failed}"
+    assert lines[3] == f"- <@{people[0].id}>: 3 clips · 4 credits · 8 refunded · about 0.80 USD · {failed}"
+    assert lines[4] == f"- <@{people[1].id}>: 1 clip · 4 credits · about 0.40 USD"
+    assert lines[-1] == "- and more, in the file"
+    assert len(long.text()) <= 2_000
+    (file,) = long.attachments
+    assert file.filename == "usage-366-days.csv"
+    rows = list(csv.DictReader(io.StringIO(file.data.decode("utf-8-sig"))))
+    assert len(rows) == 43
+    assert {row["member"] for row in rows} == {f"<@{one.id}>" for one in [stage.mia, *people]}
+    assert sum(int(row["credits"]) - int(row["refunded"]) for row in rows) == 220
+    assert sum(float(row["usd"] or 0) for row in rows) == pytest.approx(22.4)
+    (failure,) = [row for row in rows if row["failure"] == "provider"]
+    assert failure == {
+        "member": f"<@{people[0].id}>", "model": "sora-2", "seconds": "4", "size": "720x1280", "state": "failed",
+        "failure": "provider", "clips": "1", "credits": "4", "refunded": "4", "usd": "0.40",
+    }  # fmt: skip
+
+
+async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(build: Build) -> None:
+    stage = await build(start=False)
+    world = stage.discord.world
+    listing, mute = world.add_channel("listing"), world.add_channel("mute")
+    mute.deny(world.bot, Permission.SEND_MESSAGES)
+    await stage.start_bot()
+    await stage.over(await stage.animate())  # off at first
+    for channel in (mute, world.restricted):
+        assert await told(stage, "log", channel=channel) == (
+            f"The bot cannot write in <#{channel.id}>. Give it View Channel and Send Messages there first."
+        )
+    assert "log off" in await told(stage, "status")
+
+    assert await told(stage, "log", channel=listing) == f"Each clip is listed in <#{listing.id}>."
+    card = await stage.over(await stage.animate(prompt="waves ``` @everyone", seconds=8))
+    await stage.discord.wait_for(lambda: stage.discord.messages(listing), 10, "the list")
+    assert f"log <#{listing.id}>" in await told(stage, "status")
+    assert await told(stage, "log") == "Clips are not listed anywhere."
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    (entry,) = stage.discord.messages(listing)
+    assert entry.text() == (
+        f"<@{stage.mia.id}> · sora-2 · 8 s · 8 credits · clip `{keys(stage)[1]}` · "
+        f"https://discord.com/channels/{world.guild.id}/{world.general.id}/{card.id}\n"
+        "```\nwaves ˋˋˋ @everyone\n```"
+    )
+    assert entry.pinged == []
+
+
+async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
+    stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
+    assert re.sub(r"\d+ ms", "5 ms", await told(stage, "status")) == (
+        "**This server**: taking clips · no ceiling · log off\n"
+        "**Video service**: 0 of 1 clips at work · 0 in line\n"
+        "**Discord**: 5 ms · 1 server"
+    )
+    await told(stage, "quota server", credits=50, per="week")
+    for person in (stage.mia, stage.discord.world.people["ana"]):
+        await (await stage.animate(person)).answer()
+    await stage.videos.wait_for(lambda: stage.videos.jobs, 10, "the first")
+    await stage.animate(channel=stage.discord.world.dm(stage.mia))
+    await stage.booked(lambda: stage.rows("SELECT COUNT(size) FROM jobs") == [(3,)])
+
+    status = await told(stage, "status")
+    assert status.split("\n")[0] == "**This server**: taking clips · 8 used of 50 a week · log off"
+    assert "1 of 1 clips at work · 2 in line, 1 of them from here" in status

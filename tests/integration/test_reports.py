@@ -1,0 +1,158 @@
+"""What admins read: days bound it, a late clip is no failure, and Discord takes the longest of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.catalog import Catalog, Model, load_catalog
+from bot.chat import balances, reports, text
+from bot.errors import ReservationRefused
+from bot.jobs.admin import Status
+from bot.jobs.service import Account
+from bot.jobs.worker import Load
+from bot.models import (
+    Allowances,
+    Balance,
+    FailureKind,
+    JobState,
+    LedgerKind,
+    LedgerLine,
+    Limit,
+    Period,
+    RefusalReason,
+    Server,
+    Source,
+    UsageRow,
+    UserId,
+)
+from bot.store import jobs
+from bot.store.database import Store
+from bot.store.reserve import reserve
+from bot.store.usage import usage
+from tests.builders import GUILD, MEMBER, NOON, a_clip, a_job, limits
+
+S = JobState
+DAY = timedelta(days=1)
+MIDNIGHT = NOON.replace(hour=0)
+BIGGEST = 1_000_000
+SOMEBODY = 1_234_567_890_123_456_789
+CATALOG = load_catalog(None)
+
+
+@pytest.fixture(name="store")
+async def _store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "animate.db")
+    yield store
+    await store.close()
+
+
+async def clips(store: Store, days: int) -> int:
+    return sum(row.clips for row in await store.read(usage(GUILD, days, NOON)))
+
+
+async def test_so_many_days_are_counted_today_among_them(store: Store) -> None:
+    moments: list[datetime] = [MIDNIGHT - 6 * DAY, MIDNIGHT - timedelta(seconds=1), MIDNIGHT, NOON]
+    for number, at in enumerate([MIDNIGHT - 6 * DAY - timedelta(seconds=1), *moments]):
+        await store.write(reserve(a_job(number, at=at), [], limits()))
+    await store.write(reserve(a_job(9, scope=GUILD + 1), [], limits()))  # elsewhere
+
+    assert [await clips(store, days) for days in (1, 2, 6, 7, 8, 366)] == [2, 3, 3, 4, 5, 5]
+
+
+async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) -> None:
+    job = await store.write(reserve(a_job(clip=a_clip(size="720x1280")), [], limits()))
+    await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON))
+    await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=NOON, provider_id="v"))
+    await store.write(jobs.move(job.id, S.RENDERING, S.TIMED_OUT, now=NOON, failure=FailureKind.TIMED_OUT))
+
+    timed_out = reports.Usage(await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
+    await store.write(jobs.move(job.id, S.TIMED_OUT, S.DELIVERING, now=NOON))
+    late = reports.Usage(await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
+
+    sums = "1 clip · 0 credits · 4 refunded · about 0.40 USD"
+    assert timed_out.screen() == (
+        f"**Usage, today**\nAll: {sums} · 1 × not finished in time\n- <@{MEMBER}>: {sums} · 1 × not finished in time"
+    )
+    assert late.screen() == f"**Usage, today**\nAll: {sums}\n- <@{MEMBER}>: {sums}"
+    (row,) = csv.DictReader(io.StringIO(late.csv().decode("utf-8-sig")))
+    assert (row["state"], row["failure"]) == ("delivering", "timed_out")
+
+
+def test_without_prices_no_money_is_told() -> None:
+    model = Model("wan", "Wan", (5,), {"480x832": 1}, {})
+    row = UsageRow(UserId(7), "wan", 5, "480x832", S.DELIVERED, None, clips=2, credits=10, refunded=0, made=2)
+
+    found = reports.Usage([row], 2, Catalog([model], "wan"))
+
+    assert found.screen() == "**Usage, the last 2 days**\nAll: 2 clips · 10 credits\n- <@7>: 2 clips · 10 credits"
+    assert not found.is_long
+    assert found.csv().decode("utf-8-sig").splitlines()[1] == "<@7>,wan,5,480x832,delivered,,2,10,0,"
+
+
+class TestTheLongest:
+    """Discord takes 2,000 characters."""
+
+    def test_usage_leaves_the_last_members_to_the_file(self) -> None:
+        rows = [
+            UsageRow(
+                UserId(SOMEBODY + n), "sora-2", 4, "720x1280", S.FAILED, kind,
+                clips=BIGGEST, credits=BIGGEST * 1000, refunded=BIGGEST, made=BIGGEST,
+            )
+            for n in range(40)
+            for kind in FailureKind
+        ]  # fmt: skip
+        found = reports.Usage(rows, 366, CATALOG)
+
+        shown = found.screen()
+
+        assert found.is_long
+        assert 1_000 < len(shown) <= text.MESSAGE
+        assert shown.endswith("\n- and more, in the file")
+
+    def test_an_account_has_room_for_ten_long_reasons(self) -> None:
+        line = LedgerLine(NOON, LedgerKind.GRANT, BIGGEST, None, None, None, UserId(SOMEBODY), "x" * 200)
+        limit = Limit(BIGGEST, Period.MONTH, Source.ROLE, SOMEBODY)
+        has = Balance(limit, BIGGEST, 10 * BIGGEST, NOON, 99)
+        barred = ReservationRefused(RefusalReason.BLOCKED, has, detail="x" * 200)
+
+        shown = balances.account(SOMEBODY, Account(has, [line] * 10), barred)
+
+        assert shown.count("granted (“") == 10
+        assert len(shown) <= text.MESSAGE
+
+    def test_a_quota_names_the_prices_that_fit(self) -> None:
+        sizes = {f"{n}x{n}": n for n in range(100, 110)}
+        models = [Model(f"model-{n}", f"Model {n}", (4, 8, 12), sizes, {}) for n in range(25)]
+        has = Balance(Limit(20, Period.DAY), 4, 0, NOON, 0)
+        barred = ReservationRefused(RefusalReason.PAUSED, has, detail="x" * 200)
+
+        shown = balances.own_balance(has, Catalog(models, "model-3"), barred)
+
+        assert 1_000 < len(shown) <= text.MESSAGE
+        assert "\n- Model 3: 4 s 400, 8 s 800, 12 s 1200 (100x100); " in shown
+        assert shown.endswith("\n- and more in `/animate`")
+
+    def test_every_page_of_allowances_fits(self) -> None:
+        limit = Limit(BIGGEST, Period.MONTH)
+        found = Allowances(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
+
+        pages = reports.allowance_pages(found)
+
+        assert [page.count("\n- ") for page in pages] == [15, 15, 12]
+        assert max(map(len, pages)) <= 1_900  # and a line for the number of the page
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "words"), [(0.0424, "42 ms"), (math.inf, "just connected"), (math.nan, "just connected")]
+)
+def test_no_heartbeat_yet_is_said_in_words(latency_s: float, words: str) -> None:
+    found = Status(Server(), None, 0, Load(0, 0, 0, 20))
+
+    assert reports.status(found, latency_s=latency_s, servers=2).split("\n")[2] == f"**Discord**: {words} · 2 servers"
