@@ -26,21 +26,26 @@ async def deliver(desk: Desk, job: Job) -> Job | None:
     desk.chat.show(job)
     if not desk.files.video(job).exists() and not await _download(desk, job):
         return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
-    return await _post(desk, job)
+    posted = await _post(desk, job)
+    if posted is None or posted.state is not JobState.UNDELIVERED or posted.card.finished:
+        return posted
+    await desk.clock.sleep(pace.redeliver_pause(0))
+    return posted
 
 
 async def retry(desk: Desk, job: Job) -> Job | None:
     """An undelivered video is tried again, at start and ever more seldom, while its file is kept."""
-    tries = 0
+    tries = 1
     while desk.files.video(job).exists() and not job.card.finished:
-        moved = await _post(desk, job)
-        if moved is None or moved.state is JobState.DELIVERED or moved.card.finished:
-            return moved
-        job = moved
         if desk.clock.now() > job.state_at + KEPT_FOR:
             log.warning("job=%s undelivered for %s; its file is deleted", job.id, KEPT_FOR)
             desk.files.forget(job)
-        else:
+            break
+        posted = await _post(desk, job)
+        if posted is None or posted.state is JobState.DELIVERED:
+            return posted
+        job = posted
+        if not job.card.finished:
             await desk.clock.sleep(pace.redeliver_pause(tries))
             tries += 1
     await desk.persist(cards.finish(job.id, now=desk.clock.now()))

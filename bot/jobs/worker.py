@@ -100,7 +100,9 @@ class Worker:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-        self.add(found)
+            found = await self._desk.persist(jobs.find(job))
+        if found is not None:
+            self.add(found)
 
     def load(self, scope: Scope) -> Load:
         """How busy the line is."""
@@ -125,6 +127,13 @@ class Worker:
             if late:
                 await asyncio.wait(late, timeout=REST_FINISHES_S)
 
+    async def _moved_by_others(self, job: Job) -> Job | None:
+        """A step that lost its race ends with nothing: the job as the winner left it, if there is work left."""
+        found = await self._desk.reload(job)
+        if found is None or found.state is job.state:
+            return None
+        return found if found.state.needs_work or not found.card.finished else None
+
     async def _drive(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
         await self._desk.answering.quiet()
         current: Job | None = job
@@ -138,7 +147,7 @@ class Worker:
                 if step is None:
                     await close(self._desk, job)
                     return
-                current = await step(self._desk, job)
+                current = await step(self._desk, job) or await self._moved_by_others(job)
                 failures = 0
             except Exception:
                 log.exception("job=%s step %s failed; trying again", job.id, job.state)

@@ -126,7 +126,10 @@ class Gateway:
         if not self.is_up:
             return web.Response(status=503)
         socket = web.WebSocketResponse(compress=False, max_msg_size=0)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:  # the bot went away between its request and the answer
+            return socket
         connection = Connection(socket, request.transport)
         self._connections.add(connection)
         writer = asyncio.create_task(connection.write())
