@@ -74,6 +74,8 @@ def _spec() -> dict[str, Any]:
     attachment = spec["components"]["schemas"]["MessageAttachmentRequest"]["properties"]
     attachment["id"] = {"anyOf": [attachment["id"], {"type": "integer", "minimum": 0}]}
     # discord.py sends ids it fills in itself as integers, which Discord takes.
+    mentions = spec["components"]["schemas"]["MessageAllowedMentionsRequest"]["properties"]["users"]
+    mentions["items"] = {"anyOf": [mentions["items"], {"type": "integer"}]}
     schemas = spec["components"]["schemas"]
     for name, field in (("CreatePrivateChannelRequest", "recipient_id"), ("MessageReferenceRequest", "message_id")):
         properties = schemas[name]["properties"]

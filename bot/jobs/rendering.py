@@ -13,8 +13,8 @@ from bot.video.port import Phase, VideoStatus
 
 log = logging.getLogger(__name__)
 
-LATE_POLL_S = 60.0
-"""Between two looks for a result after the deadline."""
+LATE_POLLS_APART = 12
+"""After the deadline a job is asked for so many times more seldom."""
 
 
 async def render(desk: Desk, job: Job) -> Job | None:
@@ -51,7 +51,7 @@ async def await_late(desk: Desk, job: Job) -> Job | None:
             return await _ended(desk, job, status)
         if desk.clock.now() > job.state_at + desk.timing.late_for:
             return await desk.end(job, JobState.FAILED, FailureKind.TIMED_OUT)
-        await desk.clock.sleep(pace.poll_pause(LATE_POLL_S, None, 0, desk.rng))
+        await desk.clock.sleep(pace.poll_pause(desk.timing.poll_s * LATE_POLLS_APART, None, 0, desk.rng))
 
 
 async def _ask(desk: Desk, job: Job) -> VideoStatus | None:

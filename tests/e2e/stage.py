@@ -107,6 +107,11 @@ class Stage(Town):
         """Every job's state, oldest first."""
         return [str(state) for (state,) in self.rows("SELECT state FROM jobs ORDER BY id")]
 
+    def age(self, seconds: float) -> None:
+        """While the bot is down: its only job was asked for so much earlier."""
+        with closing(sqlite3.connect(self.database, timeout=5)) as connection, connection:
+            connection.execute("UPDATE jobs SET created_at = created_at - ?", (int(seconds * 1000),))
+
     def shorten_token(self, seconds: float) -> None:
         """While the bot is down: its only card's token has so long to live, for all it knows."""
         with closing(sqlite3.connect(self.database, timeout=5)) as connection, connection:
