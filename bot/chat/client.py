@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -33,6 +34,8 @@ PERMISSIONS = discord.Permissions(
     embed_links=True,
     read_message_history=True,
 )
+UNANSWERED_AFTER_S = 2.4
+"""Discord waits 3 s; whatever knows the press has answered by then."""
 SCOPES = ("bot", "applications.commands")
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
@@ -143,6 +146,13 @@ class AnimateBot(commands.AutoShardedBot):
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
             return text.NOT_HERE
         return None
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """A press or a submit that nothing here knows would end in Discord's own “This interaction failed”."""
+        if interaction.type in (discord.InteractionType.component, discord.InteractionType.modal_submit):
+            await asyncio.sleep(UNANSWERED_AFTER_S)
+            if not interaction.response.is_done():
+                await answer_privately(interaction, text.UNKNOWN_BUTTON)
 
     async def press(self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]]) -> None:
         """Runs what a button does, behind the same door and with the same answers to errors as a command."""
