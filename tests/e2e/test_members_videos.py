@@ -75,7 +75,7 @@ async def test_buttons_of_another_or_of_nothing_get_a_private_sentence(stage: St
 
     for person, custom_id, sentence in (
         (stage.admin, delete, "That is not one of your videos."),
-        (stage.mia, "job:delete:1", "That is not one of your videos."),
+        (stage.mia, "job:delete:1", "This button does nothing any more."),
         (stage.mia, "job:nothing:1", "This button does nothing any more."),
     ):
         pressed = await stage.discord.press(person, message, custom_id, forge=True)
