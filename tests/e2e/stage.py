@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -71,6 +72,14 @@ class Stage(Town):
         return await self.discord.invoke(
             person or self.mia, "animate", channel=channel, forge=False, **{**given, **options}
         )
+
+    async def rendering(self, **options: Any) -> tuple[Interaction, Message]:
+        """A command whose card already says that it is rendered; options as for `animate`."""
+        asked = await self.animate(**options)
+        card = await asked.answer()
+        assert card is not None
+        await self.until(card, "Rendering")
+        return asked, card
 
     async def reply(self, person: Person, command: str, **options: object) -> str:
         """What the person reads as the answer to a command."""

@@ -22,10 +22,7 @@ def _edits(stage: Stage, route: str, status: int) -> int:
 
 async def test_a_token_dead_from_the_start_of_rendering_leaves_the_message_to_the_bots_own(build: Build) -> None:
     stage = await build(render_s=None)
-    asked = await stage.animate()
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    asked, card = await stage.rendering()
 
     stage.discord.kill_token(asked)
     (job,) = stage.videos.jobs.values()
@@ -41,10 +38,7 @@ async def test_a_token_dead_from_the_start_of_rendering_leaves_the_message_to_th
 
 async def test_a_token_that_died_while_the_bot_was_down_changes_nothing(build: Build) -> None:
     stage = await build(render_s=None)
-    asked = await stage.animate()
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    asked, card = await stage.rendering()
     assert stage.bot is not None
     stage.bot.kill()
     await stage.bot.wait()
@@ -158,10 +152,7 @@ async def test_a_card_that_discord_refuses_is_shown_without_the_prompt(build: Bu
 async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(build: Build, *, dms_open: bool) -> None:
     stage = await build(render_s=None)
     stage.mia.dms_open = dms_open
-    asked = await stage.animate()
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    _, card = await stage.rendering()
 
     await stage.discord.delete_message(card)
     (job,) = stage.videos.jobs.values()
@@ -181,10 +172,7 @@ async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(bui
 async def test_an_undelivered_video_is_offered_again_at_start_and_shown_from_the_list(build: Build) -> None:
     stage = await build(render_s=None)
     stage.mia.dms_open = False
-    asked = await stage.animate()
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    _, card = await stage.rendering()
     await stage.discord.delete_message(card)
     (job,) = stage.videos.jobs.values()
     stage.videos.finish(job.id)
@@ -211,10 +199,7 @@ async def test_an_undelivered_video_is_offered_again_at_start_and_shown_from_the
 
 async def test_where_only_a_token_reaches_a_button_brings_the_video(build: Build) -> None:
     stage = await build(render_s=None)
-    asked = await stage.animate(channel=stage.discord.world.foreign.channels[0])
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    asked, card = await stage.rendering(channel=stage.discord.world.foreign.channels[0])
     assert stage.bot is not None
     await stage.bot.stop()
 

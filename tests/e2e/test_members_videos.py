@@ -108,10 +108,7 @@ async def test_a_video_after_its_deadline_is_refunded_and_still_delivered(build:
 
 async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: Build) -> None:
     stage = await build(render_s=None)
-    asked = await stage.animate()
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    _, card = await stage.rendering()
     assert stage.bot is not None
     await stage.bot.stop()
     stage.age(60)

@@ -29,10 +29,7 @@ async def test_a_picture_and_a_prompt_become_a_posted_video(stage: Stage) -> Non
 
 async def test_the_card_tells_how_far_it_is(build: Build) -> None:
     stage = await build(render_s=None)
-    asked = await stage.animate()
-    card = await asked.answer()
-    assert card is not None
-    await stage.until(card, "Rendering")
+    asked, card = await stage.rendering()
     (job,) = stage.videos.jobs.values()
 
     stage.videos.advance(job.id, 42)
