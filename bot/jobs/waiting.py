@@ -61,15 +61,15 @@ async def _place(desk: Desk, job: Job) -> Job | None:
             found = await desk.chat.find_card(job)
         except ChatUnavailable as error:
             log.warning("job=%s card not found out yet: %s", job.id, error)
-        else:
-            if found is not None and not found.is_ours:
-                return None
-            if found is not None:
-                return await place(desk, job, found.message, ephemeral=found.ephemeral)
-            if desk.clock.now() >= job.created_at + ANSWER_SETTLES:
-                return None
-        await desk.clock.sleep(pace.retry_pause(tries, desk.rng))
-        tries += 1
+            await desk.clock.sleep(pace.retry_pause(tries, desk.rng))
+            tries += 1
+            continue
+        if found is not None:
+            return await place(desk, job, found.message, ephemeral=found.ephemeral) if found.is_ours else None
+        settles_in = (job.created_at + ANSWER_SETTLES - desk.clock.now()).total_seconds()
+        if settles_in <= 0:
+            return None
+        await desk.clock.sleep(settles_in)  # then it is asked once more: each such question is a refused request
 
 
 async def _prepare(desk: Desk, job: Job) -> Job:
