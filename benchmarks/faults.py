@@ -1,0 +1,84 @@
+"""The long run of the fault harness: the real bot between a local Discord and a local provider, and everything fails.
+
+    python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--keep FOLDER]
+
+Each run draws its commands, faults and moments from the seed and its number; it ends in fair weather, a restart or two
+and the reckoning (`tests/faults/reckoning.py`). The draw is the same every time; the races are the machine's own, so a
+broken run may take a few goes to break again. Ends with the table; exit code 1 where a promise was broken, with the
+seed and number of each such run and the folder that its log, database and requests are kept in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.faults.kinds import KINDS
+from tests.faults.runs import Outcome, draw, play
+from tests.faults.table import Tally, story
+
+
+def one(seed: int, run: int, kinds: tuple[str, ...], keep: Path, *, keep_all: bool = False) -> Outcome:
+    """One run, in a process of its own: two on one loop would be late for each other."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return asyncio.run(play(draw(seed, run, kinds=kinds or None), keep=keep, keep_all=keep_all))
+    except KeyboardInterrupt:  # the bot and its tmpfs are taken down by now; the pool would go on with the next run
+        os._exit(1)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Play runs of faults and hold the promises against them.")
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--first", type=int, default=1, help="number of the first run")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at once")
+    parser.add_argument("--only", type=int, default=None, metavar="RUN", help="this run alone, with all it did")
+    parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="these faults, none drawn")
+    parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir(), "animate-faults"))
+    parser.add_argument("--keep-all", action="store_true", help="the logs of runs in which nothing broke, too")
+    options = parser.parse_args()
+    kinds = tuple(options.kind)
+    if options.only is not None:
+        outcome = one(options.seed, options.only, kinds, options.keep, keep_all=options.keep_all)
+        print(*outcome.told, story(outcome), sep="\n")
+        return 1 if outcome.verdict.broken else 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    tally, began = Tally(), time.monotonic()
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
+        try:
+            numbers = range(options.first, options.first + options.runs)
+            running = [
+                pool.submit(one, options.seed, number, kinds, options.keep, keep_all=options.keep_all)
+                for number in numbers
+            ]
+            for done in concurrent.futures.as_completed(running):
+                tally.add(done.result())
+                if done.result().verdict.broken:
+                    print(story(done.result()), flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            print("stopped; what came out so far:")
+    print(f"\n{tally.table()}\n\nseed {options.seed}, {time.monotonic() - began:.0f} s")
+    if tally.broken:
+        runs = sorted(outcome.plan.run for outcome in tally.broken)
+        print(f"BROKEN in {len(runs)} runs of seed {options.seed}: {runs}; their logs are in {options.keep}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

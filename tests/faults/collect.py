@@ -1,0 +1,269 @@
+"""From the stage to the account: what the local provider made, what the local Discord showed, what the store holds."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from signal import SIGTERM
+
+from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.permissions import Permission
+from sandbox.discord.record import Exchange
+from sandbox.discord.world import permissions_in
+from sandbox.videos import VideoJob
+from tests.books import differences
+from tests.faults.reckoning import Account, Command, Paid, Shown, Stored
+from tests.faults.scene import Asked, Scene, is_about
+
+NOTHING_CHARGED = "othing was charged"
+UNDER_WAY = ("In line", "Handing over", "Rendering", "on its way")
+ANSWERS_WITHIN_S = 4.0
+"""Discord's three seconds, and some for the way."""
+STOPS_IN_S = 15.0
+STARTS_IN_S = 4.0
+"""Until then Python has no handler yet, and SIGTERM just ends it; nothing is under way."""
+SLOW_CREATES = ("slow", "slow-early", "drip", "endless", "huge")
+DEAD_TOKEN = 50027
+INVALID = frozenset({401, 403})
+MISSING = frozenset({404})
+JOBS = (
+    "SELECT jobs.id, jobs.key, jobs.prompt, jobs.state, jobs.failure, cards.finished_at, cards.token"
+    " FROM jobs JOIN cards ON cards.job = jobs.id ORDER BY jobs.id"
+)
+
+
+def collect(scene: Scene) -> Account:
+    """The account of a run whose bot has ended."""
+    files = _database_files(scene)
+    with closing(sqlite3.connect(scene.place.database)) as connection:
+        rows = connection.execute(JOBS).fetchall()
+        book_differences = tuple(differences(connection))
+    is_closed = {str(prompt): finished is not None for _, _, prompt, _, _, finished, _ in rows}
+    keeps_token = {str(prompt) for _, _, prompt, _, _, _, token in rows if token is not None}
+    asked = {each.prompt: each for each in scene.asked}
+    stored = tuple(
+        Stored(
+            job=int(job),
+            key=str(key),
+            prompt=str(prompt),
+            state=str(state),
+            failure=failure,
+            card_finished=finished is not None,
+            file=_kept(scene, int(job)),
+            unknown_because=_why_unknown(scene, str(prompt)),
+            undelivered_because=_why_undelivered(scene, asked.get(str(prompt))),
+        )
+        for job, key, prompt, state, failure, finished, _ in rows
+    )
+    return Account(
+        commands=tuple(_command(scene, each, is_stored=each.prompt in is_closed) for each in scene.asked),
+        paid=tuple(
+            Paid(
+                job.prompt,
+                job.video if job.status == "completed" else None,
+                job.expires_at is not None and scene.place.videos_clock() >= job.expires_at,
+            )
+            for job in scene.place.videos.jobs.values()
+        ),
+        shown=tuple(_shown(scene)),
+        stored=stored,
+        book_differences=book_differences,
+        secrets=tuple(_secrets(scene, files, is_closed, keeps_token)),
+        invalid=_refused(scene, INVALID),
+        missing=_refused(scene, MISSING),
+        strange=tuple(_strange(scene)),
+    )
+
+
+def _database_files(scene: Scene) -> dict[str, bytes]:
+    folder, name = scene.place.database.parent, scene.place.database.name
+    return {path.name: path.read_bytes() for path in folder.glob(f"{name}*") if path.is_file()}
+
+
+def _kept(scene: Scene, job: int) -> bytes | None:
+    path = scene.place.videos_kept / f"{job}.mp4"
+    return path.read_bytes() if path.is_file() else None
+
+
+def _command(scene: Scene, asked: Asked, *, is_stored: bool) -> Command:
+    interaction = asked.interaction
+    messages = [each for each in (interaction.message, *interaction.followups) if each is not None]
+    cards = [each for each in messages if _is_card(each)]
+    refusals = [each for each in messages if each.is_ephemeral and not _is_card(each)]
+    told_nothing = any(NOTHING_CHARGED in each.text() for each in refusals)
+    unfinished = None
+    if cards and is_stored and not cards[0].deleted and _could_be_finished(scene, asked):
+        head = cards[0].text().split("\n", 1)[0]
+        unfinished = head if any(words in head for words in UNDER_WAY) else None
+    return Command(
+        prompt=asked.prompt,
+        member=asked.person.id,
+        outcome="card" if cards else "refused" if refusals else "nothing",
+        excuse=_excuse(scene, asked),
+        also_refused=bool(cards) and told_nothing,
+        unfinished_card=unfinished,
+    )
+
+
+def _is_card(message: Message) -> bool:
+    return any("clip `" in message.text(number) for number in range(len(message.revisions)))
+
+
+def _could_be_finished(scene: Scene, asked: Asked) -> bool:
+    """Every way to the card was open all the time."""
+    return not scene.routes_cut and asked.interaction.channel.id in scene.place.discord.world.channels
+
+
+def _excuse(scene: Scene, asked: Asked) -> str | None:
+    """Why the command may have got nothing."""
+    answers = [x for x in scene.place.discord.requests if x.route.endswith("/callback") and is_about(x, asked)]
+    if any(id(x) in scene.spoiled for x in answers):
+        return "Discord spoiled the answer"
+    if not asked.was_up or scene.keeper.was_away(asked.at - 0.1, asked.at + ANSWERS_WITHIN_S):
+        return "the bot was away"
+    if any(x.code == 10062 for x in answers):
+        return "the interaction was late or dead"
+    if any(x.code == 10003 for x in answers):
+        return "the channel was gone"
+    return None
+
+
+def _shown(scene: Scene) -> Iterator[Shown]:
+    people = scene.place.discord.world.people
+    for message in scene.place.discord.history:
+        if message.author is not scene.place.discord.world.bot:
+            continue
+        only_to = message.ephemeral_for
+        if only_to is None and message.channel.guild is None and len(message.channel.people) == 2:
+            only_to = next((each for each in people.values() if each in message.channel.people), None)
+        for file in message.media:
+            yield Shown(
+                filename=file.filename,
+                content=file.data,
+                only_to=None if only_to is None else only_to.id,
+                channel=message.channel.id,
+                after_removal=only_to is None and _is_after_removal(scene, message, file.filename),
+            )
+
+
+def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
+    """Whether this stands in a channel where the card of the same clip had been taken away before."""
+    for asked in scene.asked:
+        card = asked.interaction.message
+        if card is None or card.id not in scene.removed or card is message or card.channel is not message.channel:
+            continue
+        keys = [card.text(number) for number in range(len(card.revisions))]
+        key = filename.removeprefix("clip-").removesuffix(".mp4")
+        if key in keys[-1] and message.id > card.id:
+            return True
+    return False
+
+
+def _why_unknown(scene: Scene, prompt: str) -> str | None:
+    """What happened to the create of this job that its answer may be lost."""
+    creates = [sent for sent in scene.sent if sent.prompt == prompt]
+    killed = [life for life in scene.keeper.lives if life.ended_at is not None and life.code not in (0, None)]
+    if not creates:
+        if killed:
+            return "killed before its create arrived"
+        return "the create was cut on its way" if scene.struck["provider outage"] else None
+    last = creates[-1]
+    exchange = last.exchange
+    if exchange.fault is not None:
+        return f"its create met {exchange.fault}"
+    if exchange.answer is None or exchange.cut:
+        return "its create was cut"
+    if exchange.status >= 500 or exchange.status in (408, 409):
+        return f"its create was answered {exchange.status}"
+    life = scene.keeper.lives[last.life]
+    if life in killed and life.wanted is not SIGTERM:
+        return "killed before the answer was stored"
+    return None
+
+
+def _why_undelivered(scene: Scene, asked: Asked | None) -> str | None:
+    if asked is None:
+        return None
+    interaction, world = asked.interaction, scene.place.discord.world
+    card = interaction.message
+    if card is None:
+        return "there is no card"
+    if card.id in scene.removed or card.deleted:
+        return "its card was taken away"
+    if any(len(job.video or b"") > interaction.upload_limit for job in _made(scene, asked.prompt)):
+        return "over the upload limit: the link alone"
+    held = permissions_in(interaction.channel, world.bot)
+    sees = interaction.channel.guild is None or bool(held & Permission.VIEW_CHANNEL)
+    token_is_dead = interaction.is_token_dead(scene.place.discord_clock())
+    if token_is_dead and (card.is_ephemeral or interaction.user_installed_only):
+        return "its token died, and no other way led there"
+    if token_is_dead and (not sees or scene.routes_cut):
+        return "its token died, and the bot could not see or write there"
+    return "ways were cut" if scene.routes_cut else None
+
+
+def _made(scene: Scene, prompt: str) -> list[VideoJob]:
+    return [job for job in scene.place.videos.jobs.values() if job.prompt == prompt]
+
+
+def _secrets(scene: Scene, files: dict[str, bytes], is_closed: dict[str, bool], keeps_token: set[str]) -> Iterator[str]:
+    place = scene.place
+    log = place.bot.log() if place.bot is not None else ""
+    messages = json.dumps([message.revisions for message in place.discord.history])
+    for name, secret in (("the bot's token", place.discord.token), ("the API key", place.videos.key)):
+        if secret in log:
+            yield f"{name} is in the log"
+        if secret in messages:
+            yield f"{name} is in a message"
+        yield from (f"{name} is in {file}" for file, content in files.items() if secret.encode() in content)
+    for asked in scene.asked:
+        token = asked.interaction.token
+        if token in log:
+            yield f"the interaction token of {asked.prompt!r} is in the log"
+        if token in messages:
+            yield f"the interaction token of {asked.prompt!r} is in a message"
+        is_refused = any(x.code == DEAD_TOKEN and is_about(x, asked) for x in place.discord.requests)
+        if is_refused and asked.prompt in keeps_token:
+            yield f"the interaction token of {asked.prompt!r} is kept, though Discord said that it is dead"
+        if is_closed.get(asked.prompt, True):
+            found = [file for file, content in files.items() if token.encode() in content]
+            yield from (f"the interaction token of {asked.prompt!r}, whose card is closed, is in {f}" for f in found)
+
+
+def _refused(scene: Scene, statuses: frozenset[int]) -> Counter[str]:
+    """Requests that Discord itself, and no fault, answered so, by what they were about and the life of the bot."""
+    starts = [life.first_request for life in scene.keeper.lives]
+    refused: Counter[str] = Counter()
+    for number, x in enumerate(scene.place.discord.requests):
+        if x.part == "api" and x.status in statuses and id(x) not in scene.spoiled:
+            life = sum(start <= number for start in starts)
+            refused[f"{_subject(scene, x)}, life {life}"] += 1
+    return refused
+
+
+def _subject(scene: Scene, x: Exchange) -> str:
+    for asked in scene.asked:
+        mine = _ids(asked.interaction)
+        if is_about(x, asked) or x.params.get("message_id") in mine:
+            return repr(asked.prompt)
+    return f"{x.method} {x.path if x.route.startswith('/channels') else x.route}"
+
+
+def _ids(interaction: Interaction) -> set[str]:
+    return {str(each.id) for each in (interaction.message, *interaction.followups) if each is not None}
+
+
+def _strange(scene: Scene) -> Iterator[str]:
+    yield from (f"unknown route: {x.method} {x.path}" for x in scene.place.discord.unknown_routes)
+    is_slow = any((sent.exchange.fault or "").endswith(SLOW_CREATES) for sent in scene.sent)
+    for number, life in enumerate(scene.keeper.lives, 1):
+        if life.wanted is not SIGTERM or life.asked_at is None or life.ended_at is None:
+            continue
+        was_starting = life.code == -SIGTERM and life.asked_at - life.begun_at < STARTS_IN_S
+        if life.code != 0 and not was_starting:
+            yield f"life {number}: SIGTERM ended with code {life.code}"
+        if life.ended_at - life.asked_at > STOPS_IN_S and not is_slow:
+            yield f"life {number}: SIGTERM took {life.ended_at - life.asked_at:.0f} s with no slow create in flight"

@@ -1,0 +1,259 @@
+"""Where a run takes place: a town with clocks that jump, a volume that fills, and a keeper that restarts the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from secrets import token_bytes
+
+from sandbox.discord.server import LocalDiscord
+from sandbox.process import BotProcess
+from sandbox.town import Town
+from sandbox.videos.render import tiny_mp4
+from sandbox.videos.server import LocalVideos
+from sandbox.videos.weather import Weather
+
+VOLUME_BYTES = 260 * 1024 * 1024
+"""The bot submits nothing under 200 MB free; tmpfs takes memory only for what is written."""
+STOPS_WITHIN_S = 90.0
+STARTS_WITHIN_S = 30.0
+FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05", "QUOTA_DEFAULT_CREDITS": "16", "DIRECT_CREDITS": "16"}
+
+
+class JumpingClock:
+    """The real time and what it was put forward by."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+class Place(Town):
+    """A town of its own for one run. With `volume`, DATA_DIR (and the database, if asked) lie on a small tmpfs."""
+
+    def __init__(
+        self, settings: Mapping[str, str], *, render_s: float, volume: bool = False, database_on_volume: bool = False
+    ) -> None:
+        self.discord_clock, self.videos_clock = JumpingClock(), JumpingClock()
+        super().__init__(
+            settings={**FAST, **settings},
+            discord=LocalDiscord(clock=self.discord_clock),
+            videos=LocalVideos(
+                render=unlike_any_other, weather=Weather(render_seconds=render_s), clock=self.videos_clock
+            ),
+        )
+        world = self.discord.world
+        world.add_member("ben", installed=True)
+        for name in ("lounge", "studio"):
+            world.add_channel(name)
+        self.volume = self.folder / "volume" if volume else None
+        self._database_on_volume = volume and database_on_volume
+        self._data = (self.volume or self.folder) / "data"
+        self.use({"DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
+
+    @property
+    def database(self) -> Path:
+        """The bot's SQLite file."""
+        on_volume = self._database_on_volume and self.volume is not None
+        return (self.volume if on_volume and self.volume is not None else self.folder) / "animate.db"
+
+    @property
+    def videos_kept(self) -> Path:
+        """Where the bot keeps videos that are not at Discord."""
+        return self._data / "videos"
+
+    def states(self) -> list[str]:
+        """Every job's state, oldest first; none where the store cannot be read now."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.database, timeout=1)) as connection:
+                return [str(state) for (state,) in connection.execute("SELECT state FROM jobs ORDER BY id")]
+        except sqlite3.Error:
+            return []
+
+    async def open(self) -> None:
+        """The servers and the volume; the bot is the keeper's to start."""
+        if self.volume is not None:
+            self.volume.mkdir()
+            mounted = ["mount", "-t", "tmpfs", "-o", f"size={VOLUME_BYTES}", "faults", str(self.volume)]
+            await asyncio.to_thread(subprocess.run, mounted, check=True, capture_output=True)
+        await self.start(bot=False)
+
+    async def stop(self) -> None:
+        """Everything down, the volume unmounted, nothing left behind."""
+        try:
+            if self.bot is not None and self.bot.is_running:
+                self.bot.kill()
+                await self.bot.wait()
+        finally:
+            if self.volume is not None and self.volume.is_mount():
+                unmount = ["umount", "-l", str(self.volume)]
+                await asyncio.to_thread(subprocess.run, unmount, check=False, capture_output=True)
+            await super().stop()
+
+
+def can_mount() -> bool:
+    """Whether this process may mount a tmpfs; tried once with a folder of its own."""
+    if os.geteuid() != 0:
+        return False
+    probe = Path(f"/tmp/faults-mount-{os.getpid()}")
+    probe.mkdir(exist_ok=True)
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "faults", str(probe)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+            return False
+        subprocess.run(["umount", str(probe)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    else:
+        return True
+    finally:
+        with contextlib.suppress(OSError):
+            probe.rmdir()
+
+
+def unlike_any_other(*_order: object) -> bytes:
+    """A real MP4 whose last box makes it one of a kind, so that two clips that change places are seen."""
+    return tiny_mp4() + (24).to_bytes(4, "big") + b"free" + token_bytes(16)
+
+
+@dataclass(slots=True)
+class Life:
+    """One process of the bot. `wanted` is the signal it was sent by us, None where it ended by itself."""
+
+    begun_at: float
+    first_request: int
+    ended_at: float | None = None
+    code: int | None = None
+    wanted: signal.Signals | None = None
+    asked_at: float | None = None
+    is_asleep: bool = False
+
+
+@dataclass(slots=True)
+class Away:
+    """The bot could not hear Discord from `since` until `until`, in seconds of the monotonic clock."""
+
+    since: float
+    until: float
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Starts the bot again whenever it has ended, as a container's restart policy does, and keeps its lives."""
+
+    place: Place
+    rng: Random
+    lives: list[Life] = field(default_factory=list)
+    away: list[Away] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _is_closing: bool = False
+
+    async def open(self) -> None:
+        """Starts the bot and waits until it is connected."""
+        self._tasks = [asyncio.create_task(self._keep(), name="keep"), asyncio.create_task(self._watch(), name="watch")]
+        await self.connected()
+
+    async def connected(self) -> None:
+        """Raises TimeoutError where the bot does not come up."""
+        await self.place.discord.wait_for(self._is_up, STARTS_WITHIN_S, "the bot to connect")
+
+    def send(self, signum: signal.Signals) -> bool:
+        """A signal to the bot; False where none is running."""
+        bot, life = self.place.bot, self.lives[-1] if self.lives else None
+        if bot is None or not bot.is_running or life is None or life.ended_at is not None:
+            return False
+        if signum is signal.SIGTERM is life.wanted:
+            return True  # told already; a second one would end Python in the middle of its own end
+        if signum is signal.SIGSTOP:
+            life.is_asleep = True
+        elif signum is signal.SIGCONT:
+            life.is_asleep = False
+        elif life.wanted is not signal.SIGKILL:
+            life.wanted, life.asked_at = signum, time.monotonic()
+        os.kill(bot.pid, signum)
+        return True
+
+    async def restart(self, signum: signal.Signals) -> Life:
+        """Ends the bot and waits until the next is connected; the life that ended."""
+        life = self.lives[-1]
+        self.send(signum)
+        await self._ended(life)
+        await self.connected()
+        return life
+
+    async def close(self) -> Life:
+        """SIGTERM for good; the last life."""
+        self._is_closing = True
+        life = self.lives[-1]
+        self.send(signal.SIGTERM)
+        await self._ended(life)
+        await self.abandon()
+        return life
+
+    async def abandon(self) -> None:
+        """No more watching and restarting."""
+        self._is_closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _ended(self, life: Life) -> None:
+        try:
+            await until(lambda: life.ended_at is not None, STOPS_WITHIN_S)
+        except TimeoutError:
+            bot = self.place.bot
+            if bot is not None and bot.is_running:
+                bot.kill()
+            await until(lambda: life.ended_at is not None, STOPS_WITHIN_S)
+
+    def _is_up(self) -> bool:
+        bot = self.place.bot
+        running = bot is not None and bot.is_running and self.lives[-1].ended_at is None
+        return running and not self.lives[-1].is_asleep and bool(self.place.discord.gateway.live)
+
+    async def _keep(self) -> None:
+        while not self._is_closing:
+            bot: BotProcess = await self.place.start_bot(wait=False)
+            life = Life(time.monotonic(), len(self.place.discord.requests))
+            self.lives.append(life)
+            life.code = await bot.wait(within_s=3600)
+            life.ended_at = time.monotonic()
+            self.place.discord.changes.notify()
+            await asyncio.sleep(self.rng.uniform(0.0, 0.4))
+
+    async def _watch(self) -> None:
+        """Looks fifty times a second; a shorter absence is told by who brings it about."""
+        while True:
+            if not self._is_up():
+                self.note_away()
+            await asyncio.sleep(0.02)
+
+    def note_away(self) -> None:
+        """The bot cannot hear Discord now."""
+        now = time.monotonic()
+        if self.away and now - self.away[-1].until < 0.5:
+            self.away[-1].until = now
+        else:
+            self.away.append(Away(now, now))
+
+    def was_away(self, since: float, until: float) -> bool:
+        """Whether the bot was away at any time between the two."""
+        return any(gap.since <= until and since <= gap.until for gap in self.away)
+
+
+async def until(predicate: Callable[[], bool], within_s: float) -> None:
+    """Looks again and again at what tells nobody when it changes. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while not predicate():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)

@@ -1,0 +1,47 @@
+"""The short run of the fault harness: a few storms of a fixed seed; the long one is `benchmarks/faults.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.kinds import KINDS
+from tests.faults.runs import draw, play
+from tests.faults.table import Tally, story
+
+SEED = 1
+STORMS = {
+    "killed-and-locked": (6, ("kill -9", "locked database")),
+    "provider": (1, ("provider outage", "provider cuts", "SIGTERM")),
+    "discord": (2, ("Discord 5xx", "Discord took it, said 5xx", "INVALID_SESSION", "kill -9 at a request")),
+    "routes": (3, ("dead tokens", "removed cards", "revoked permissions")),
+    "asleep": (4, ("host asleep 40 min", "deleted channel", "gateway cut")),
+}
+"""Faults that strike together, of every group some, and the number of the run they strike in."""
+
+
+@pytest.mark.parametrize("storm", STORMS)
+async def test_no_promise_breaks_in_a_storm(storm: str) -> None:
+    run, kinds = STORMS[storm]
+
+    outcome = await play(draw(SEED, run, kinds=kinds))
+
+    assert outcome.verdict.broken == [], f"{story(outcome)}\n{outcome.log}"
+    assert outcome.verdict.outcomes.total() > 0
+    assert set(outcome.struck) <= set(kinds)
+
+
+def test_a_run_is_drawn_alike_every_time_and_unlike_the_others() -> None:
+    assert draw(1, 5) == draw(1, 5)
+    assert len({repr(draw(seed, run)) for seed in (1, 2) for run in range(20)}) == 40
+
+
+def test_every_fault_is_drawn_sooner_or_later() -> None:
+    plans = [draw(1, run) for run in range(120)]
+
+    assert {name for plan in plans for name in (*(n for _, n in plan.strikes), *plan.skipped)} == set(KINDS)
+
+
+def test_the_table_names_every_fault() -> None:
+    table = Tally().table()
+
+    assert all(name in table for name in KINDS)

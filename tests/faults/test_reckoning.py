@@ -1,0 +1,130 @@
+"""The harness can fail: every account that was tampered with is reported, and only that."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from tests.faults.collect import collect
+from tests.faults.place import Place, until
+from tests.faults.reckoning import Account, Command, Paid, Shown, Stored, reckon
+from tests.faults.scene import opened
+
+MIA, ANA = 1, 2
+CLIP = b"\x00\x00\x00\x18ftypmp42" + b"a clip" * 20
+OTHER = b"\x00\x00\x00\x18ftypmp42" + b"another" * 20
+
+ASKED = Command("a hat", MIA, "card")
+PAID = Paid("a hat", CLIP)
+SHOWN = Shown("clip-abc.mp4", CLIP)
+STORED = Stored(7, "abc", "a hat", "delivered")
+HONEST = Account(commands=(ASKED,), paid=(PAID,), shown=(SHOWN,), stored=(STORED,))
+
+
+def _with(account: Account = HONEST, **changes: object) -> Account:
+    return replace(account, **changes)  # type: ignore[arg-type]  # the account's own fields
+
+
+def test_an_honest_account_breaks_nothing() -> None:
+    verdict = reckon(HONEST)
+
+    assert verdict.broken == []
+    assert (verdict.jobs, verdict.paid, verdict.states["delivered"]) == (1, 1, 1)
+
+
+KEPT = replace(STORED, state="undelivered", file=CLIP, undelivered_because="its card was taken away")
+LOST = {
+    "delivered, but to nobody": _with(shown=()),
+    "delivered, but with other bytes": _with(shown=(replace(SHOWN, content=OTHER),)),
+    "delivered, but to another": _with(shown=(replace(SHOWN, only_to=ANA),)),
+    "kept, but the file is gone": _with(stored=(replace(KEPT, file=None),), shown=()),
+    "kept, but half of it": _with(stored=(replace(KEPT, file=CLIP[:50]),), shown=()),
+    "failed, though the video was made": _with(stored=(replace(STORED, state="failed", failure="provider"),)),
+    "cancelled, though it was paid for": _with(stored=(replace(STORED, state="cancelled"),), shown=()),
+    "result gone, though it is there": _with(stored=(replace(STORED, state="failed", failure="result_gone"),)),
+    "paid, and the store knows nothing": _with(stored=(), shown=()),
+    "delivered, though never made": _with(paid=()),
+    "posted where its card was taken away": _with(shown=(replace(SHOWN, after_removal=True),)),
+}
+
+
+@pytest.mark.parametrize("account", LOST.values(), ids=LOST)
+def test_a_video_that_is_not_where_it_should_be_is_lost(account: Account) -> None:
+    assert reckon(account).lost != []
+
+
+SAFE = {
+    "in a message to the member alone": _with(shown=(replace(SHOWN, only_to=MIA),)),
+    "kept on disk": _with(stored=(KEPT,), shown=()),
+    "with more behind it": _with(shown=(replace(SHOWN, content=CLIP + b" "),)),
+    "expired": _with(
+        paid=(replace(PAID, is_gone=True),), stored=(replace(STORED, state="failed", failure="result_gone"),), shown=()
+    ),
+    "of unknown fate": _with(stored=(replace(STORED, state="unknown", unknown_because="killed"),), shown=()),
+    "never made, the render failed": _with(
+        paid=(replace(PAID, video=None),), stored=(replace(STORED, state="failed", failure="provider"),), shown=()
+    ),
+}
+
+
+@pytest.mark.parametrize("account", SAFE.values(), ids=SAFE)
+def test_what_is_safe_is_not_reported(account: Account) -> None:
+    assert reckon(account).broken == []
+
+
+OTHERS = {
+    "made twice": (_with(paid=(PAID, PAID)), "paid twice"),
+    "books that disagree": (_with(book_differences=("pots (1, 2)",)), "ledger"),
+    "a job under way": (_with(stored=(replace(STORED, state="rendering"),)), "unfinished"),
+    "a card that is not closed": (_with(stored=(replace(STORED, card_finished=False),)), "unfinished"),
+    "no answer": (
+        Account(commands=(Command("a hat", MIA, "nothing"),)),
+        "answer",
+    ),
+    "a card and a refusal": (_with(commands=(replace(ASKED, also_refused=True),)), "answer"),
+    "a card without a job": (_with(stored=(), paid=(), shown=()), "answer"),
+    "a refusal that was paid for": (_with(commands=(replace(ASKED, outcome="refused"),)), "answer"),
+    "a card that stands still": (_with(commands=(replace(ASKED, unfinished_card="Rendering"),)), "answer"),
+    "a secret": (_with(secrets=("the API key is in the log",)), "secret"),
+    "a dead route hammered": (_with(invalid={"'a hat', life 1": 4}), "hammered"),
+    "a card looked for without end": (_with(missing={"'a hat', life 1": 5}), "hammered"),
+    "unknown without a reason": (_with(stored=(replace(STORED, state="unknown"),), shown=()), "strange"),
+    "undelivered without a reason": (
+        _with(stored=(replace(KEPT, undelivered_because=None),), shown=()),
+        "strange",
+    ),
+}
+
+
+@pytest.mark.parametrize(("account", "promise"), OTHERS.values(), ids=OTHERS)
+def test_every_other_broken_promise_is_told_by_its_name(account: Account, promise: str) -> None:
+    (sentence,) = {told.partition(":")[0] for told in reckon(account).broken}
+
+    assert sentence == promise
+
+
+async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
+    async with opened(Place({}, render_s=0.1), Random(1)) as scene:
+        world = scene.place.discord.world
+        await scene.ask(world.people["mia"], world.general, "a hat")
+        await scene.ask(world.people["ana"], world.general, "a scarf")
+        await until(lambda: all(job.is_over for job in scene.place.videos.jobs.values()), 20)
+        await until(lambda: scene.place.states() == ["delivered", "delivered"], 20)
+        await scene.keeper.close()
+        assert reckon(collect(scene)).broken == []
+
+        with closing(sqlite3.connect(scene.place.database)) as connection:
+            connection.execute("UPDATE jobs SET state = 'failed', failure = 'provider' WHERE prompt = 'a hat'")
+            connection.execute("UPDATE member_use SET credits = credits - 1")
+            connection.commit()
+        (hat,) = (job for job in scene.place.videos.jobs.values() if job.prompt == "a hat")
+        scene.place.videos.jobs["again"] = hat
+        falsified = reckon(collect(scene))
+
+    assert len(falsified.paid_twice) == 1
+    assert len(falsified.lost) == 2  # both entries of the one that was made twice
+    assert len(falsified.ledger) >= 2
