@@ -181,6 +181,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
     log.info("stopping")
     app.bot.stopping = True
+    await app.service.answering.quiet()  # a command half answered would find its session closed
     await app.worker.stop()
     try:
         async with asyncio.timeout(CLOSE_WITHIN_S):
