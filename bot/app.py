@@ -42,6 +42,7 @@ from bot.video.client import OpenAIVideos
 log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S = 4.0
+HTTP_TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ def _raise_for(starting: asyncio.Task[None], api_url: str) -> None:
     error = starting.exception()
     if isinstance(error, discord.LoginFailure):
         raise SettingsError(["DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."])
-    if isinstance(error, OSError | TimeoutError | discord.GatewayNotFound | discord.DiscordServerError):
+    too_many = isinstance(error, discord.HTTPException) and error.status == HTTP_TOO_MANY
+    if too_many or isinstance(error, OSError | TimeoutError | discord.GatewayNotFound | discord.DiscordServerError):
         raise ChatUnavailable(f"Discord cannot be reached at {api_url}: {error}") from error
     if error is not None:
         raise error

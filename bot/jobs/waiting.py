@@ -30,6 +30,7 @@ async def wait(desk: Desk, job: Job) -> Job | None:
             placed = await _place(desk, job)
             if placed is None:
                 return await desk.end(job, JobState.CANCELLED, FailureKind.NO_CARD)
+            await _room(desk)  # the fitted picture needs a place, too
             job = await _prepare(desk, placed)
             if job.not_before is not None:
                 await desk.clock.sleep((job.not_before - desk.clock.now()).total_seconds())
