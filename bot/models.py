@@ -49,11 +49,6 @@ class JobState(enum.StrEnum):
         return self in (JobState.SUBMITTING, JobState.RENDERING)
 
     @property
-    def is_unfinished(self) -> bool:
-        """Counts against the member's unfinished jobs."""
-        return self in UNFINISHED
-
-    @property
     def needs_work(self) -> bool:
         """The worker picks it up again after a restart."""
         return self in UNFINISHED or self is JobState.TIMED_OUT

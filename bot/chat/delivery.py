@@ -94,7 +94,7 @@ class DiscordChat:
         if job.card.message is None:
             return
         if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
-            private = text.picture_refused(sentence or text.card_line(FailureKind.PICTURE, 0), job.clip.credits)
+            private = text.picture_refused(sentence or text.PICTURE_UNUSABLE, job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
         await self._last_edit(job, lambda plain: self._cards.ended(job, plain=plain))

@@ -38,6 +38,7 @@ class Edits:
         self._percent: dict[JobId, int] = {}
         self._in_channel: dict[ChannelId, deque[float]] = {}
         self._closed: set[JobId] = set()
+        self._pausing: set[JobId] = set()
         self._newest: dict[JobId, Shown] = {}
         self._leaving: dict[JobId, asyncio.TimerHandle] = {}
 
@@ -68,11 +69,16 @@ class Edits:
             self._start(job_id)
 
     async def last(self, job: Job) -> None:
-        """No more progress on this card; waits for the edit in flight, so that none lands after the final one."""
+        """No more progress on this card; waits for the edit in flight, so that none lands after the final one.
+
+        A pause between two edits is not waited for: a finished video does not stand in line behind it.
+        """
         self._closed.add(job.id)
         self._wanted.pop(job.id, None)
         task = self._tasks.get(job.id)
         if task is not None:
+            if job.id in self._pausing:
+                task.cancel()
             await asyncio.wait({task})
 
     def forget(self, job: Job) -> None:
@@ -103,7 +109,11 @@ class Edits:
                 shown = wanted
             if job_id in self._closed and job_id not in self._wanted:
                 return
-            await asyncio.sleep(max(0.0, self._every_s - (loop.time() - started)))
+            self._pausing.add(job_id)
+            try:
+                await asyncio.sleep(max(0.0, self._every_s - (loop.time() - started)))
+            finally:
+                self._pausing.discard(job_id)
 
     async def _edit(self, wanted: Shown) -> bool:
         job = wanted.job

@@ -29,6 +29,7 @@ NOT_HERE = "This bot is not open to this server. Ask whoever runs it to add the 
 ONLY_GUILD_INSTALL = "This works only in a server that has added the bot. Ask an admin of the server to add it."
 UNKNOWN_VALUE = "One of your choices does not exist here any more. Please choose it anew."
 SHOWN_AGAIN = "Here is your clip. Only you see it; save it if you want to keep it."
+PICTURE_UNUSABLE = "The picture could not be used."
 UNKNOWN_BUTTON = "This button does nothing any more."
 ALREADY_SHOWN = "That one is over, and there is nothing more to show."
 UNKNOWN_COMMAND = "This command has changed. Please close Discord, open it again, and try once more."
@@ -51,7 +52,7 @@ _CARD_LINES: dict[FailureKind, str] = {
         "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
     ),
     FailureKind.RESULT_GONE: "The video was made, but the video service no longer had the file. Please try again.",
-    FailureKind.PICTURE: "The picture could not be used.",
+    FailureKind.PICTURE: PICTURE_UNUSABLE,
     FailureKind.LINE: "Nothing came free for two hours. Please try again later.",
     FailureKind.NO_CARD: "This was cancelled.",
     FailureKind.CANCELLED: "This was cancelled.",

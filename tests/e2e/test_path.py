@@ -41,6 +41,18 @@ async def test_the_card_tells_how_far_it_is(build: Build) -> None:
     assert all(f"clip `{key}`" in card.text(revision) for revision in range(len(card.revisions)))
 
 
+async def test_a_finished_video_does_not_wait_for_the_pause_between_two_edits(build: Build) -> None:
+    stage = await build({"PROGRESS_SECONDS": "60"}, render_s=None)
+    asked = await stage.animate()
+    await stage.videos.wait_for(lambda: stage.videos.jobs, 10, "the job")
+    (job,) = stage.videos.jobs.values()
+    await stage.videos.wait_for(lambda: len(job.polls) > 2, 10, "polls")
+
+    stage.videos.finish(job.id)
+
+    assert DONE in (await stage.over(asked, within_s=15)).text()
+
+
 async def test_an_upright_phone_photo_goes_out_upright_and_without_exif(stage: Stage) -> None:
     photo = Image.new("RGB", (4000, 3000), (20, 90, 160))
     photo.paste((250, 250, 250), (0, 0, 4000, 1000))  # the right side, once turned upright
