@@ -193,9 +193,10 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
         discord.DiscordException,
     ) as error:  # AttributeError: closed before its set-up
         log.warning("Discord's connection did not close cleanly: %r", error)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait({starting}, timeout=CLOSE_WITHIN_S)
+    starting.cancel()
+    await asyncio.wait({starting}, timeout=CLOSE_WITHIN_S)
+    if starting.done() and not starting.cancelled() and starting.exception() is not None:
+        log.info("the connection to Discord ended by %r", starting.exception())  # seen here: else asyncio prints it
     log.info("stopped")
 
 
