@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.errors import AlreadyKnown, ReservationRefused, UserError
-from bot.models import DIRECT, Balance, Job, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
+from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
 from bot.store import ledger, use
 from bot.store.database import Tx, Unit
 from bot.store.rows import day_of, maybe_ms, to_ms
@@ -76,8 +76,15 @@ def _refuse_if_barred(tx: Tx, job: Job, balance: Balance, limits: Limits) -> Non
     barred = bar(job.scope, job.member, balance, job.created_at)(tx)
     if barred is not None:
         raise barred
+    if job.again_of is not None and _is_under_way_again(tx, job.again_of):
+        raise ReservationRefused(RefusalReason.AGAIN_UNDER_WAY, balance)
     if balance.running >= limits.jobs_per_user:
         raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance)
+
+
+def _is_under_way_again(tx: Tx, card: JobId) -> bool:
+    states = ", ".join(f"'{state}'" for state in UNFINISHED)
+    return tx.one(f"SELECT id FROM jobs WHERE again_of = :card AND state IN ({states})", card=card) is not None
 
 
 def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, limits: Limits) -> None:
@@ -173,11 +180,13 @@ def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
         from_allowance=funds.from_allowance,
         picture_url=job.picture.url,
         picture_name=job.picture.filename,
-        picture_bytes=job.picture.size_bytes,
+        picture_bytes=job.picture.size_bytes or 0,
         picture_type=job.picture.content_type,
         picture_width=job.picture.width,
         picture_height=job.picture.height,
         endpoint=job.endpoint,
+        again_of=job.again_of,
+        picture_author=job.picture_author,
     )
     card = job.card
     _insert_row(

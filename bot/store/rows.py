@@ -92,7 +92,7 @@ def job_of(row: Row) -> Job:
         picture=Picture(
             url=row["picture_url"],
             filename=row["picture_name"],
-            size_bytes=row["picture_bytes"],
+            size_bytes=row["picture_bytes"] or None,  # 0: not known
             content_type=row["picture_type"],
             width=row["picture_width"],
             height=row["picture_height"],
@@ -106,6 +106,8 @@ def job_of(row: Row) -> Job:
         result_url=row["result_url"],
         result_expires_at=maybe_time(row["result_expires_at"]),
         failure=None if row["failure"] is None else FailureKind(row["failure"]),
+        again_of=row["again_of"],
+        picture_author=row["picture_author"],
     )
 
 
@@ -122,6 +124,7 @@ def _card_of(row: Row) -> Card:
         ephemeral=row["ephemeral_at"] is not None,
         finished=row["finished_at"] is not None,
         removed=row["removed_at"] is not None,
+        hidden=row["hidden_at"] is not None,
         shown_channel=row["shown_channel"],
         shown_message=row["shown_message"],
     )
