@@ -47,9 +47,10 @@ class ClipForm(ui.Modal):
         self._submitted = submitted
         self._picture: ui.Select[Any] | None = None
         if len(pictures) > 1:
-            self._picture = _select({str(n): _numbered(n, one.label) for n, one in enumerate(pictures)}, "0")
+            self._picture = _select("picture", {str(n): _numbered(n, one.label) for n, one in enumerate(pictures)}, "0")
             self.add_item(ui.Label(text="Picture", component=self._picture))
         self._prompt: ui.TextInput[Any] = ui.TextInput(
+            custom_id="prompt",
             style=discord.TextStyle.paragraph,
             default=None if clip is None else clip.prompt,
             min_length=1,
@@ -57,15 +58,16 @@ class ClipForm(ui.Modal):
         )
         self.add_item(ui.Label(text="Prompt", description="What should happen in the video", component=self._prompt))
         model = catalog.models[0] if clip is None else catalog.model(clip.model) or catalog.models[0]
-        self._model = _select({each.id: choices.model_label(each) for each in catalog.models}, model.id)
+        self._model = _select("model", {each.id: choices.model_label(each) for each in catalog.models}, model.id)
         self.add_item(ui.Label(text="Model", component=self._model))
         seconds = clip.seconds if clip is not None and clip.seconds in catalog.seconds else model.seconds[0]
-        self._seconds = _select({str(n): choices.seconds_label(catalog, n) for n in catalog.seconds}, str(seconds))
+        lengths = {str(n): choices.seconds_label(catalog, n) for n in catalog.seconds}
+        self._seconds = _select("seconds", lengths, str(seconds))
         self.add_item(ui.Label(text="Length", component=self._seconds))
         self._size: ui.Select[Any] | None = None
         if clip is not None:
             sizes = {size: choices.size_label(catalog, size) for size in catalog.sizes[: choices.MOST - 1]}
-            self._size = _select({AS_PICTURE: "As the picture, the cheapest"} | sizes, clip.size or AS_PICTURE)
+            self._size = _select("size", {AS_PICTURE: "As the picture, the cheapest"} | sizes, clip.size or AS_PICTURE)
             self.add_item(ui.Label(text="Size", component=self._size))
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
@@ -82,11 +84,11 @@ class ClipForm(ui.Modal):
         )
 
 
-def _select(labels: dict[str, str], chosen: str) -> ui.Select[Any]:
+def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
     options = [
         discord.SelectOption(label=label, value=value, default=value == chosen) for value, label in labels.items()
     ]
-    return ui.Select(options=options, required=True)
+    return ui.Select(custom_id=name, options=options, required=True)
 
 
 def _numbered(number: int, label: str) -> str:
