@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from bot.models import (
@@ -25,6 +26,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
 JOB_SQL = "SELECT * FROM jobs JOIN cards ON cards.job = jobs.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is set for a server and for a member of it, as rows of this transaction; None where nothing is yet."""
+
+    server: Row | None
+    member: Row | None
+
+    @property
+    def epoch(self) -> int:
+        """The member's epoch: 0 until the first reset."""
+        return 0 if self.member is None else self.member["epoch"]
 
 
 def to_ms(moment: datetime) -> int:
