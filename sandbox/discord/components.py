@@ -23,6 +23,7 @@ class Kind(enum.IntEnum):
     ROW = 1
     BUTTON = 2
     STRING_SELECT = 3
+    TEXT_INPUT = 4
     USER_SELECT = 5
     ROLE_SELECT = 6
     MENTIONABLE_SELECT = 7
@@ -34,6 +35,7 @@ class Kind(enum.IntEnum):
     FILE = 13
     SEPARATOR = 14
     CONTAINER = 17
+    LABEL = 18
 
 
 LINK_STYLE, PREMIUM_STYLE = 5, 6

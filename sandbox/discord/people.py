@@ -16,10 +16,11 @@ from sandbox.discord.commands import (
 )
 from sandbox.discord.components import Kind, walk
 from sandbox.discord.messages import Interaction, InteractionKind, Message
+from sandbox.discord.modals import Typed, filled
 from sandbox.discord.permissions import APP_IN_PRIVATE, Permission
 from sandbox.discord.posts import Posts
 from sandbox.discord.record import SentFile
-from sandbox.discord.tokens import TokenRoutes
+from sandbox.discord.tokens import Answer, TokenRoutes
 from sandbox.discord.wire import Wire
 from sandbox.discord.world import Channel, Context, Person, World, permissions_in
 
@@ -78,10 +79,25 @@ class People:
             data["values"] = values
         return self._begin(person, message.channel, InteractionKind.COMPONENT, data, None, source=message)
 
-    def post(self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...]) -> Message:
-        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take."""
+    def submit(self, person: Person, opened: Interaction, values: Mapping[str, Typed], *, forge: bool) -> Interaction:
+        """Submits the modal that an interaction was answered with."""
+        modal = opened.response_data
+        if not forge and (opened.response_type != Answer.MODAL or opened.person is not person):
+            raise CannotInvoke(f"{person.name} has no form open.")
+        data = {"custom_id": modal.get("custom_id", "forged"), "components": filled(modal, values, forge=forge)}
+        return self._begin(person, opened.channel, InteractionKind.MODAL_SUBMIT, data, None, source=opened.source)
+
+    def post(
+        self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...], unfurled: Wire
+    ) -> Message:
+        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take.
+
+        `unfurled`: embeds that Discord makes of links, and stickers, as they stand in the message.
+        """
         sent = [SentFile(number, file.filename, file.data) for number, file in enumerate(files)]
-        return self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+        message = self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+        message.now.update(unfurled)
+        return message
 
     def _command(self, person: Person, name: str, kind: int, channel: Channel, *, forge: bool) -> Wire:
         try:

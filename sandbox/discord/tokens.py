@@ -3,6 +3,7 @@
 import enum
 
 from sandbox.discord.messages import FIRST_ANSWER_S, Interaction, InteractionKind, Message
+from sandbox.discord.modals import check_modal
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts
 from sandbox.discord.record import Exchange, Reply
@@ -90,6 +91,8 @@ class TokenRoutes:
                 if interaction.source.deleted:
                     raise refusal(Code.UNKNOWN_MESSAGE)
                 interaction.message = self._posts.edit(interaction.source, data, x.files, limit=limit)
+            case Answer.MODAL:
+                check_modal(data)
             case Answer.CHOICES if len(data.get("choices") or []) > CHOICES_LIMIT:
                 raise invalid(("data", "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
 
