@@ -302,7 +302,7 @@ async def test_answers_that_fit_no_command(caller: Caller) -> None:
     for kind in (6, 7, 8):
         assert (await caller.callback(await caller.used(), kind)).refusal == (400, 50035)
     used = await caller.used()
-    modal = {"title": "Ask", "custom_id": "ask", "components": []}
+    modal = {"title": "Ask", "custom_id": "ask", "components": [{"type": 10, "content": "Well?"}]}
     assert (await caller.callback(used, 9, modal)).status == 200
     assert await used.answer() is None
     assert used.response_data == modal
