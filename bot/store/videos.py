@@ -26,14 +26,14 @@ def of_member(member: UserId, count: int) -> Unit[list[Job]]:
 def erase(job: JobId, *, now: datetime) -> Unit[bool]:
     """Takes a job that has ended off its member's list, and its words and addresses out of the store.
 
-    Credits, times and ids stay: the books need them. False where it has not ended.
+    Credits, times and ids stay: the books need them. False where it has not ended; what was erased before stays so.
     """
     ended = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
 
     def unit(tx: Tx) -> bool:
         erased = tx.changed(
             "UPDATE jobs SET deleted_at = :now, prompt = '', picture_url = '', picture_name = '', result_url = NULL"
-            f" WHERE id = :job AND deleted_at IS NULL AND state IN ({ended})",
+            f" WHERE id = :job AND state IN ({ended})",
             now=to_ms(now),
             job=job,
         )
