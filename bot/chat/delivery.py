@@ -20,7 +20,7 @@ from bot.chat.routes import TROUBLE, Fate, Route, fate_of
 from bot.chat.ways import Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
-from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome
+from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome, Outlook
 from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
 
 log = logging.getLogger(__name__)
@@ -78,9 +78,9 @@ class DiscordChat:
             raise ChatUnavailable(f"the picture could not be fetched: {error}") from error
         return content
 
-    def show(self, job: Job, percent: int | None = None) -> None:
+    def show(self, job: Job, outlook: Outlook | None = None) -> None:
         """Progress; returns at once."""
-        self._edits.show(job, percent)
+        self._edits.show(job, outlook)
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job; a channel that cannot be written to is logged."""

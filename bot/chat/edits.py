@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.chat.cards import Cards, Shown, elapsed_s
+from bot.chat.cards import Cards, Face, Shown, elapsed_s
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
 from bot.chat.ways import Ways
+from bot.jobs.port import Outlook, Progress
 from bot.models import ChannelId, Job, JobId
 
 log = logging.getLogger(__name__)
@@ -35,20 +36,19 @@ class Edits:
         self._now = now
         self._wanted: dict[JobId, Shown] = {}
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
-        self._percent: dict[JobId, int] = {}
         self._in_channel: dict[ChannelId, deque[float]] = {}
         self._closed: set[JobId] = set()
         self._pausing: set[JobId] = set()
         self._newest: dict[JobId, Shown] = {}
         self._leaving: dict[JobId, asyncio.TimerHandle] = {}
 
-    def show(self, job: Job, percent: int | None) -> None:
+    def show(self, job: Job, outlook: Outlook | None) -> None:
         """Wants the card to look so; returns at once."""
         if job.card.message is None or job.card.finished or job.id in self._closed:
             return
-        best = max(percent or 0, self._percent.get(job.id, 0))
-        self._percent[job.id] = best
-        self._wanted[job.id] = self._newest[job.id] = Shown(job, best, elapsed_s(job, self._now()))
+        counts_time = isinstance(outlook, Progress) and outlook.due is None
+        shown = Shown(job, outlook, elapsed_s(job, self._now()) if counts_time else 0)
+        self._wanted[job.id] = self._newest[job.id] = shown
         if job.id not in self._leaving and self._ways.only_token(job):
             left = (job.card.token_ends_at - LEAVE_BEFORE - self._now()).total_seconds()
             self._leaving[job.id] = asyncio.get_running_loop().call_later(max(0.0, left), self._leave, job.id)
@@ -83,7 +83,6 @@ class Edits:
 
     def forget(self, job: Job) -> None:
         """The card is done."""
-        self._percent.pop(job.id, None)
         self._newest.pop(job.id, None)
         self._closed.discard(job.id)
         timer = self._leaving.pop(job.id, None)
@@ -102,11 +101,11 @@ class Edits:
 
     async def _run(self, job_id: JobId) -> None:
         loop = asyncio.get_running_loop()
-        shown: Shown | None = None
+        face: Face | None = None
         while (wanted := self._wanted.pop(job_id, None)) is not None:
             started = loop.time()
-            if wanted != shown and await self._edit(wanted):
-                shown = wanted
+            if wanted.face != face and await self._edit(wanted):
+                face = wanted.face
             if job_id in self._closed and job_id not in self._wanted:
                 return
             self._pausing.add(job_id)

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from bot.catalog import Catalog, Choice
 from bot.errors import ReservationRefused
+from bot.jobs.port import Due
 from bot.models import Balance, FailureKind, Job, Limit, Period, RefusalReason, Source
 
 MESSAGE = 2_000
@@ -91,6 +92,17 @@ def per(period: Period) -> str:
 def moment(at: datetime, style: str = "R") -> str:
     """A timestamp that Discord shows in the reader's own zone and words."""
     return f"<t:{int(at.timestamp())}:{style}>"
+
+
+def due(stands: Due, due_at: datetime, begun_at: datetime) -> str:
+    """When a clip is expected, and what is said once that is past."""
+    match stands:
+        case Due.AHEAD:
+            return f"expected {moment(due_at)}"
+        case Due.NOW:
+            return "due at any moment"
+        case Due.LATE:
+            return f"takes longer than usual, started {moment(begun_at)}"
 
 
 def card_line(kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain

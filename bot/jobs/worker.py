@@ -11,6 +11,7 @@ from bot.jobs import pace
 from bot.jobs.closing import close
 from bot.jobs.delivering import deliver, retry
 from bot.jobs.desk import Desk
+from bot.jobs.durations import READ
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
 from bot.jobs.waiting import lose, wait
@@ -57,6 +58,7 @@ class Worker:
         await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
         for scope in await self._desk.store.read(servers.paused()):
             self._desk.line.pause(scope)
+        self._desk.durations.learn(await self._desk.store.read(jobs.renders(READ)))
         found = await self._desk.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:

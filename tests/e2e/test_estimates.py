@@ -1,0 +1,55 @@
+"""What a card foretells of its clip's end."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+
+from sandbox.discord.messages import Message
+from tests.e2e.conftest import Build
+from tests.e2e.stage import Stage
+
+
+def remember(stage: Stage, took_s: float) -> None:
+    """While the bot is down: what it saw took so long, and was over some time ago."""
+    with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
+        books.execute("UPDATE jobs SET took_ms = ?, submitted_at = submitted_at - 600000", (int(took_s * 1000),))
+
+
+def percentages(card: Message) -> list[int]:
+    """All that it has shown, in order."""
+    texts = [card.text(revision) for revision in range(len(card.revisions))]
+    return [int(found[1]) for text in texts if (found := re.search(r"(\d+) %", text))]
+
+
+async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_itself(build: Build) -> None:
+    stage = await build()
+    for _ in range(3):
+        await stage.over(await stage.animate())
+    await stage.settled()
+    assert len(stage.rows("SELECT 1 FROM jobs WHERE took_ms BETWEEN 1 AND 5000")) == 3
+    assert stage.bot is not None
+    await stage.bot.stop()
+    remember(stage, took_s=5.0)
+    stage.videos.weather.render_seconds = None
+    await stage.start_bot()
+
+    asked, card = await stage.rendering()
+    ((sent_ms,),) = stage.rows("SELECT submitted_at FROM jobs WHERE took_ms IS NULL")
+    assert isinstance(sent_ms, int)
+    await stage.until(card, f"expected <t:{sent_ms // 1000 + 5}:R>")
+    await stage.until(card, *(f"{percent} %" for percent in range(15, 99, 5)))
+    await stage.bot.stop()
+    await stage.start_bot()
+    await stage.until(card, "due at any moment")
+    await stage.until(card, "takes longer than usual, started <t:")
+    (job,) = (job for job in stage.videos.jobs.values() if not job.is_over)
+    stage.videos.finish(job.id)
+    await stage.over(asked)
+
+    shown = percentages(card)
+    assert shown == sorted(shown)
+    assert len(set(shown)) > 5
+    assert max(shown) <= 99
+    assert job.progress in (0, 100)
