@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import discord
 from discord import ui
 
 from bot.chat import text
+from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
@@ -45,7 +47,8 @@ class DiscordChat:
         self._cards = cards
         self._now = now
         self._ways = Ways(client, memory, now=now)
-        self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
+        self._budget = Budget(time.monotonic, asyncio.sleep)
+        self._edits = Edits(self._ways, cards, self._budget, every_s=progress_s, now=now)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._session: aiohttp.ClientSession | None = None
         self._listing: set[asyncio.Task[None]] = set()
@@ -185,6 +188,8 @@ class DiscordChat:
         """Edits until it is made (None) or the returned fate ends it; a refused card is tried once without prompt."""
         plain, tries = False, 0
         while routes := self._ways.open(job):
+            if routes[0] is Route.BOT:
+                await self._budget.last(job.card.channel)
             try:
                 await self._ways.edit(job, routes[0], view(plain), video)
             except TROUBLE as error:

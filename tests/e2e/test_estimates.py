@@ -1,14 +1,18 @@
-"""What a card foretells of its clip's end."""
+"""What a card foretells of its end, and how seldom cards are edited in one channel."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from contextlib import closing
 
 from sandbox.discord.messages import Message
 from tests.e2e.conftest import Build
-from tests.e2e.stage import Stage
+from tests.e2e.stage import DONE, Stage
+
+BOT_EDIT = "/channels/{channel_id}/messages/{message_id}"
+CROWD = {"QUOTA_DEFAULT_CREDITS": "1000", "BUDGET_CREDITS": "1000"}
 
 
 def remember(stage: Stage, took_s: float) -> None:
@@ -53,3 +57,31 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     assert len(set(shown)) > 5
     assert max(shown) <= 99
     assert job.progress in (0, 100)
+
+
+async def test_twenty_cards_of_a_channel_stay_within_the_budget_and_finished_ones_come_first(build: Build) -> None:
+    stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "20"}, render_s=None)
+    people = [stage.discord.world.add_member(f"member{n}") for n in range(20)]
+    asked = await asyncio.gather(*(stage.animate(person) for person in people))
+    await asyncio.gather(*(one.answer() for one in asked))
+    stage.discord.kill_all_tokens()  # from here on, all edits are by the bot's own
+    await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 20, 20, "all at the provider")
+
+    def edits() -> int:
+        return sum(x.method == "PATCH" and x.route == BOT_EDIT for x in stage.discord.requests)
+
+    def moved() -> bool:
+        for job in stage.videos.jobs.values():
+            stage.videos.advance(job.id, job.progress + 1)
+        return edits() > 1
+
+    await stage.booked(moved)
+    running = edits()
+    for job in list(stage.videos.jobs.values())[:15]:
+        stage.videos.finish(job.id)
+    await stage.booked(lambda: stage.states().count("delivered") == 15)
+
+    done = [one for one in asked if one.message is not None and DONE in one.message.text()]
+    assert len(done) == 15
+    assert running <= 5
+    assert edits() <= 20
