@@ -13,7 +13,7 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import SHOW, JobButton
-from bot.jobs.port import Outlook, Progress
+from bot.jobs.port import Outlook, Progress, Standing
 from bot.models import Clip, FailureKind, Job, JobState
 
 BAR_CELLS = 12
@@ -82,7 +82,7 @@ class Cards:
         job = shown.job
         match job.state:
             case JobState.WAITING:
-                return self._view(shown, GREY, "### ⏳ In line", "Your clip starts as soon as there is room.")
+                return self._view(shown, GREY, "### ⏳ In line", _standing(shown))
             case JobState.SUBMITTING:
                 return self._view(shown, BLUE, "### 📤 Handing over", "The picture goes to the video service.")
             case JobState.DELIVERING:
@@ -155,8 +155,12 @@ def bar(percent: int) -> str:
     return "`" + "█" * cells + "░" * (BAR_CELLS - cells) + "`"
 
 
+def _standing(shown: Shown) -> str:
+    return text.standing(shown.outlook if isinstance(shown.outlook, Standing) else Standing())
+
+
 def _progress(shown: Shown) -> str:
-    progress = shown.outlook or Progress(0)
+    progress = shown.outlook if isinstance(shown.outlook, Progress) else Progress(0)
     begun = shown.job.submitted_at or shown.job.created_at
     end = clock(shown.elapsed_s) if progress.due is None else text.due(progress.due, progress.due_at or begun, begun)
     return f"{bar(progress.percent)} {progress.percent} % · {end}"

@@ -54,7 +54,24 @@ class Progress:
     due_at: datetime | None = None
 
 
-Outlook = Progress
+class Hold(enum.Enum):
+    """Why a job does not go, whoever else is in line."""
+
+    PAUSED = enum.auto()  # by the server's admins
+    SHUT = enum.auto()  # the video service is not used for now
+    RETRY = enum.auto()  # the video service did not take it: tried again at a set time
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a waiting job stands: its place in line, from 1, and when it will start, as far as that is known."""
+
+    place: int | None = None
+    starts_at: datetime | None = None
+    hold: Hold | None = None
+
+
+Outlook = Progress | Standing
 """What may be said of a job under way."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.jobs import pace
+from bot.jobs.board import Board
 from bot.jobs.closing import close
 from bot.jobs.delivering import deliver, retry
 from bot.jobs.desk import Desk
@@ -50,6 +51,9 @@ class Worker:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._board = Board(
+            desk.line, desk.durations, desk.chat.show, clock=desk.clock, in_line_for=desk.timing.in_line_for
+        )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._stopping = False
 
@@ -62,7 +66,8 @@ class Worker:
         found = await self._desk.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:
-                self._desk.line.occupy(job)
+                sent_at = job.submitted_at or job.state_at
+                self._desk.line.occupy(job, for_s=(self._desk.clock.now() - sent_at).total_seconds())
         for job in found:
             self.add(job)
         return len(found)
@@ -114,6 +119,7 @@ class Worker:
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
         self._stopping = True
+        await self._board.close()
         self._desk.line.close()
         tasks = set(self._tasks.values())
         for task in tasks:

@@ -1,4 +1,4 @@
-"""What a card foretells of its end, and how seldom cards are edited in one channel."""
+"""What a card foretells: when the clip is due, its place in line; and how seldom cards are edited in one channel."""
 
 from __future__ import annotations
 
@@ -57,6 +57,28 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     assert len(set(shown)) > 5
     assert max(shown) <= 99
     assert job.progress in (0, 100)
+
+
+async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(build: Build) -> None:
+    stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "1"}, render_s=None)
+    await stage.rendering()
+    first, second = [
+        await (await stage.animate(stage.discord.world.people[name])).answer() for name in ("ana", "admin")
+    ]
+    assert first is not None
+    assert second is not None
+    await stage.until(first, "1st in line.")
+    await stage.until(second, "2nd in line.")
+
+    stage.videos.finish(next(iter(stage.videos.jobs)))
+    await stage.until(first, "Rendering")
+    await stage.until(second, "1st in line.")
+    await stage.reply(stage.admin, "animate-admin pause")
+    await stage.until(second, "Clips are paused on this server.")
+    await stage.reply(stage.admin, "animate-admin resume")
+    await stage.until(second, "1st in line.")
+
+    assert len(second.revisions) < 10
 
 
 async def test_twenty_cards_of_a_channel_stay_within_the_budget_and_finished_ones_come_first(build: Build) -> None:
