@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NewType, Self
 
 JobId = NewType("JobId", int)
@@ -180,6 +180,17 @@ class Job:
     def evolve(self, **changes: Any) -> Self:
         """A copy with these fields changed."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """What one clip took at the provider, from sent to done, as polls saw it."""
+
+    model: str
+    seconds: int
+    size: str | None
+    ended_at: datetime
+    took: timedelta
 
 
 def parse_size(size: str) -> tuple[int, int]:

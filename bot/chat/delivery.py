@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +15,14 @@ import discord
 from discord import ui
 
 from bot.chat import text
+from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
 from bot.chat.ways import Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
-from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome
+from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome, Outlook
 from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,8 @@ class DiscordChat:
         self._cards = cards
         self._now = now
         self._ways = Ways(client, memory, now=now)
-        self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
+        self._budget = Budget(time.monotonic, asyncio.sleep)
+        self._edits = Edits(self._ways, cards, self._budget, every_s=progress_s, now=now)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._session: aiohttp.ClientSession | None = None
         self._listing: set[asyncio.Task[None]] = set()
@@ -82,9 +85,9 @@ class DiscordChat:
             raise ChatUnavailable(f"the picture could not be fetched: {error}") from error
         return content
 
-    def show(self, job: Job, percent: int | None = None) -> None:
+    def show(self, job: Job, outlook: Outlook | None = None) -> None:
         """Progress; returns at once."""
-        self._edits.show(job, percent)
+        self._edits.show(job, outlook)
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job; a channel that cannot be written to is logged."""
@@ -189,6 +192,8 @@ class DiscordChat:
         """Edits until it is made (None) or the returned fate ends it; a refused card is tried once without prompt."""
         plain, tries = False, 0
         while routes := self._ways.open(job):
+            if routes[0] is Route.BOT:
+                await self._budget.last(job.card.channel)
             try:
                 await self._ways.edit(job, routes[0], view(plain), video)
             except TROUBLE as error:

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.jobs import pace
+from bot.jobs.board import Board
 from bot.jobs.closing import close
 from bot.jobs.delivering import deliver, retry
 from bot.jobs.desk import Desk
+from bot.jobs.durations import READ
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
 from bot.jobs.waiting import lose, wait
@@ -49,6 +51,9 @@ class Worker:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._board = Board(
+            desk.line, desk.durations, desk.chat.show, clock=desk.clock, in_line_for=desk.timing.in_line_for
+        )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._stopping = False
 
@@ -57,10 +62,12 @@ class Worker:
         await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
         for scope in await self._desk.store.read(servers.paused()):
             self._desk.line.pause(scope)
+        self._desk.durations.learn(await self._desk.store.read(jobs.renders(READ)))
         found = await self._desk.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:
-                self._desk.line.occupy(job)
+                sent_at = job.submitted_at or job.state_at
+                self._desk.line.occupy(job, for_s=(self._desk.clock.now() - sent_at).total_seconds())
         for job in found:
             self.add(job)
         return len(found)
@@ -112,6 +119,7 @@ class Worker:
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
         self._stopping = True
+        await self._board.close()
         self._desk.line.close()
         tasks = set(self._tasks.values())
         for task in tasks:

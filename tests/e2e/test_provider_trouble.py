@@ -109,3 +109,18 @@ async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(bu
     )
     await stage.settled()
     assert stage.states() == ["delivered", "failed"]
+
+
+async def test_a_poll_that_is_told_to_come_later_comes_later(build: Build) -> None:
+    stage = await build(render_s=None)
+    asked, _ = await stage.rendering()
+    (job,) = stage.videos.jobs.values()
+    stage.videos.weather.retry_after = "1"
+    stage.videos.weather.play("poll:429")
+    await stage.videos.wait_for(lambda: any(x.status == 429 for x in stage.videos.requests), 10, "a refused poll")
+    stage.videos.finish(job.id)
+    await stage.over(asked)
+
+    polls = [x for x in stage.videos.requests if x.route == "poll" and x.job_id == job.id]
+    refused = next(number for number, poll in enumerate(polls) if poll.status == 429)
+    assert polls[refused + 1].at - polls[refused].at >= 1
