@@ -5,8 +5,15 @@ from __future__ import annotations
 import random
 
 LONGEST_POLL_PAUSE_S = 60.0
+POLLS_A_SECOND = 500
+"""Of all jobs together: each costs a third of a millisecond (`benchmarks/many.py`), and the provider counts them."""
 DOWNLOAD_PAUSES_S = (0.0, 4.0, 26.0, 120.0, 450.0)
 """Five tries over ten minutes."""
+
+
+def least_pause(poll_s: float, jobs: int) -> float:
+    """The shortest pause between two polls of a job, where so many are polled."""
+    return max(poll_s, jobs / POLLS_A_SECOND)
 
 
 def poll_pause(

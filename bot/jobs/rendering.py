@@ -111,16 +111,20 @@ def _begin(desk: Desk, job: Job) -> _Watch:
         desk.chat.show(job, watch.progress(now))
         watch.pause_s = _next_pause(desk, watch, None)
     else:
-        watch.pause_s = desk.timing.poll_s * desk.rng.random()
+        watch.pause_s = _least_pause(desk) * desk.rng.random()
     return watch
 
 
 def _next_pause(desk: Desk, watch: _Watch, answer: VideoStatus | VideoError | None) -> float:
     """The newest durations place the polls; those known when it was sent made the promise on its card."""
-    now, least_s = desk.clock.now(), desk.timing.poll_s
+    now, least_s = desk.clock.now(), _least_pause(desk)
     forecast = desk.durations.forecast(watch.job.clip, now)
     planned_s = 0.0 if forecast is None else forecast.next_look_s(watch.at_s(now), least_s)
     return pace.poll_pause(least_s, planned_s, _asked(answer), watch.errors, desk.rng)
+
+
+def _least_pause(desk: Desk) -> float:
+    return pace.least_pause(desk.timing.poll_s, desk.line.at_provider)
 
 
 async def _pass(desk: Desk, watch: _Watch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
 
 CREATES_FINISH_S = 60.0
 REST_FINISHES_S = 5.0
+RESUMED_AT_ONCE = 50
 FILES_LIVE_S = 7 * 24 * 3600.0
 
 
@@ -55,6 +57,8 @@ class Worker:
             desk.line, desk.durations, desk.chat.show, clock=desk.clock, in_line_for=desk.timing.in_line_for
         )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
+        self._resuming: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> int:
@@ -68,12 +72,20 @@ class Worker:
             if job.state.holds_slot:
                 sent_at = job.submitted_at or job.state_at
                 self._desk.line.occupy(job, for_s=(self._desk.clock.now() - sent_at).total_seconds())
-        for job in found:
-            self.add(job)
+        self._found = {job.id: job for job in found}
+        self._resuming = asyncio.create_task(self._resume(), name="resume")
         return len(found)
+
+    async def _resume(self) -> None:
+        """A few at a time: among thousands, the connection to Discord has its turns."""
+        while self._found:
+            for job in [*itertools.islice(self._found.values(), RESUMED_AT_ONCE)]:
+                self.add(job)
+            await asyncio.sleep(0)
 
     def add(self, job: Job, *, message: MessageId | None = None, ephemeral: bool = False) -> None:
         """Takes charge of a job; `message` is its card where that has just become known."""
+        self._found.pop(job.id, None)  # what comes from elsewhere is newer
         if self._stopping or job.id in self._tasks:
             return
         task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
@@ -121,6 +133,8 @@ class Worker:
         self._stopping = True
         await self._board.close()
         self._desk.line.close()
+        if self._resuming is not None:
+            self._resuming.cancel()
         tasks = set(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -59,6 +59,20 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     assert job.progress in (0, 100)
 
 
+async def test_a_clip_that_ended_while_the_bot_was_away_foretells_nothing(build: Build) -> None:
+    stage = await build(render_s=None)
+    asked, _ = await stage.rendering()
+    assert stage.bot is not None
+    await stage.bot.stop()
+    with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
+        books.execute("UPDATE jobs SET submitted_at = submitted_at - 60000, state_at = state_at - 60000")
+    stage.videos.finish(next(iter(stage.videos.jobs)))
+    await stage.start_bot()
+    await stage.over(asked)
+
+    assert stage.rows("SELECT took_ms FROM jobs") == [(None,)]
+
+
 async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(build: Build) -> None:
     stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     await stage.rendering()

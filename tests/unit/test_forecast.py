@@ -125,6 +125,10 @@ class TestPlan:
 
         assert max(5.0, min(asked_s, 60.0)) <= pause <= 66.0
 
+    def test_many_jobs_share_what_one_process_may_ask(self) -> None:
+        assert pace.least_pause(5.0, 20) == 5.0
+        assert pace.least_pause(5.0, 10_000) == 10_000 / pace.POLLS_A_SECOND > 5.0
+
     def test_errors_make_the_pauses_longer_and_longer_up_to_a_minute(self) -> None:
         rng = random.Random(1)
         pauses = [pace.poll_pause(5.0, 0.0, None, errors, rng) for errors in range(8)]
