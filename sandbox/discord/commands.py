@@ -183,11 +183,11 @@ class Filling:
                     raise CannotInvoke(f"There is no option {name!r}; there are {[o['name'] for o in declared]}.")
                 check_value(option, given)
             kind = option["type"] if option else _GUESSES[type(given)]
-            value = self._resolve(given, filled.resolved)
+            value = self.resolve(given, filled.resolved)
             filled.options.append({"name": name, "type": int(kind), "value": value})
         return filled
 
-    def _resolve(self, value: OptionValue, resolved: Wire) -> str | int | float | bool:
+    def resolve(self, value: OptionValue, resolved: Wire) -> str | int | float | bool:
         if isinstance(value, Upload):
             file = self._cdn.store(value, self._folder, ephemeral=True)
             resolved.setdefault("attachments", {})[str(file.id)] = file.wire()

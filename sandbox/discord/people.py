@@ -15,7 +15,8 @@ from sandbox.discord.commands import (
     installs,
 )
 from sandbox.discord.components import Kind, walk
-from sandbox.discord.messages import Interaction, InteractionKind, Message
+from sandbox.discord.messages import Answer, Interaction, InteractionKind, Message
+from sandbox.discord.modals import Typed, filled
 from sandbox.discord.permissions import APP_IN_PRIVATE, Permission
 from sandbox.discord.posts import Posts
 from sandbox.discord.record import SentFile
@@ -48,7 +49,7 @@ class People:
         data: Wire = {"id": found["id"], "name": name, "type": CHAT, "options": filled.options}
         if filled.resolved:
             data["resolved"] = filled.resolved
-        return self._begin(person, channel, InteractionKind.COMMAND, data, found)
+        return self._begin(person, channel, InteractionKind.COMMAND, data, self._owners(found, person, channel))
 
     def menu(self, person: Person, name: str, message: Message, *, forge: bool) -> Interaction:
         if not message.is_shown_to(person) and not forge:
@@ -57,7 +58,8 @@ class People:
         key = str(message.id)
         resolved = {"messages": {key: message.now}}
         data = {"id": found["id"], "name": name, "type": MESSAGE_MENU, "target_id": key, "resolved": resolved}
-        return self._begin(person, message.channel, InteractionKind.COMMAND, data, found)
+        owners = self._owners(found, person, message.channel)
+        return self._begin(person, message.channel, InteractionKind.COMMAND, data, owners)
 
     def press(
         self, person: Person, message: Message, custom_id: str, values: list[str] | None, *, forge: bool
@@ -76,7 +78,20 @@ class People:
             data["id"] = components[0]["id"]
         if values is not None:
             data["values"] = values
-        return self._begin(person, message.channel, InteractionKind.COMPONENT, data, None, source=message)
+        owners = self._owners(None, person, message.channel)
+        return self._begin(person, message.channel, InteractionKind.COMPONENT, data, owners, source=message)
+
+    def submit(self, person: Person, opened: Interaction, values: Mapping[str, Typed], *, forge: bool) -> Interaction:
+        """Submits the modal that an interaction was answered with; forged, also one that never was."""
+        if not forge and (opened.person is not person or not opened.has_modal_open):
+            raise CannotInvoke(f"{person.name} has no such form open.")
+        is_modal = opened.response_type == Answer.MODAL
+        modal = opened.response_data if is_modal else {"custom_id": "forged", "components": []}
+        filling = Filling(self._cdn, self._world.bot.id, opened.channel.guild, forge=forge)
+        data = filled(modal, values, filling.resolve, forge=forge)
+        kind, owners = InteractionKind.MODAL_SUBMIT, opened.owners
+        opened.submitted = self._begin(person, opened.channel, kind, data, owners, source=opened.source, opener=opened)
+        return opened.submitted
 
     def post(self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...]) -> Message:
         """A message of a person, as they type it. Raises `ApiError` for what Discord would not take."""
@@ -102,18 +117,21 @@ class People:
         if not held & Permission.USE_APPLICATION_COMMANDS:
             raise CannotInvoke(f"{person.name} may not use commands in #{channel.name}.")
 
+    def _owners(self, command: Wire | None, person: Person, channel: Channel) -> Wire:
+        return installs(command, person, channel, self._world.context(channel))
+
     def _begin(
         self,
         person: Person,
         channel: Channel,
         kind: int,
         data: Wire,
-        command: Wire | None,
+        owners: Wire,
         *,
         source: Message | None = None,
+        opener: Interaction | None = None,
     ) -> Interaction:
         key, guild, context = self._world.new_id(), channel.guild, self._world.context(channel)
-        owners = installs(command, person, channel, context)
         payload: Wire = {
             "id": str(key), "application_id": str(self._world.bot.id), "type": kind, "version": 1,
             "token": secrets.token_urlsafe(96), "data": data, "channel": channel.wire(),
@@ -136,7 +154,7 @@ class People:
             payload["message"] = source.now
         interaction = Interaction(
             key, payload["token"], kind, person, channel, self._world.clock(), payload,
-            payload["attachment_size_limit"], user_installed_only="0" not in owners, source=source,
+            payload["attachment_size_limit"], user_installed_only="0" not in owners, source=source, opener=opener,
         )  # fmt: skip
         self._tokens.add(interaction)
         self._world.publish("INTERACTION_CREATE", payload, guild.id if guild is not None else 0)

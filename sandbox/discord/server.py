@@ -13,6 +13,7 @@ from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.commands import CommandBook, OptionValue
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.modals import Typed
 from sandbox.discord.people import People
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts
@@ -175,6 +176,12 @@ class LocalDiscord:
         forge: bool = False,
     ) -> Interaction:
         return self._people.press(person, message, custom_id, values, forge=forge)
+
+    async def submit(
+        self, person: Person, opened: Interaction, values: Mapping[str, Typed] | None = None, *, forge: bool = False
+    ) -> Interaction:
+        """A person submits the modal they were answered with; fields that are not named keep what they held."""
+        return self._people.submit(person, opened, values or {}, forge=forge)
 
     async def post(self, person: Person, content: str = "", *files: Upload, channel: Channel | None = None) -> Message:
         """A person writes a message, with files."""

@@ -309,6 +309,44 @@ async def test_a_message_menu_resolves_the_message(local: LocalDiscord, bot: Bot
     assert answer.text() == "1 files"
 
 
+class Form(ui.Modal):
+    """Asks for everything; remembers what it got."""
+
+    def __init__(self) -> None:
+        super().__init__(title="Animate this", timeout=60)
+        self.got: tuple[object, ...] = ()
+        lengths = [discord.SelectOption(label=f"{n} s", value=n, default=n == "8") for n in ("4", "8")]
+        self.prompt: ui.TextInput[Self] = ui.TextInput(custom_id="prompt", max_length=20)
+        self.length: ui.Select[Self] = ui.Select(custom_id="length", options=lengths, required=True)
+        self.picture: ui.FileUpload[Self] = ui.FileUpload(custom_id="picture")
+        self.add_item(ui.TextDisplay("Fill it in"))
+        for name, field in (("Prompt", self.prompt), ("Length", self.length), ("Picture", self.picture)):
+            self.add_item(ui.Label(text=name, component=field))
+
+    async def on_submit(self, interaction: discord.Interaction, /) -> None:
+        (file,) = self.picture.values
+        self.got = (self.prompt.value, self.length.values, file.filename, await file.read())
+        await interaction.response.send_message("Thank you", ephemeral=True)
+
+
+async def test_a_modal_is_kept_and_its_submit_is_understood(local: LocalDiscord, bot: Bot) -> None:
+    bot.answers = False
+    mia = local.world.people["mia"]
+    opened = await local.invoke(mia, "animate", image=picture(), prompt="a")
+    await local.wait_for(lambda: bot.seen, 5, "the interaction")
+    form, cat = Form(), picture()
+    await bot.seen[0].response.send_modal(form)
+    assert await opened.answer() is None
+    assert opened.response_data["title"] == "Animate this"
+
+    submit = await local.submit(mia, opened, {"prompt": "a hat", "picture": cat})
+    answer = await submit.answer()
+
+    assert answer is not None
+    assert (answer.text(), answer.is_ephemeral) == ("Thank you", True)
+    assert form.got == ("a hat", ["8"], "cat.png", cat.data)
+
+
 async def test_a_subcommand_of_a_group_takes_a_person_who_left(local: LocalDiscord, bot: Bot) -> None:
     world = local.world
     gone = world.add_member("gone")
