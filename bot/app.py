@@ -16,6 +16,7 @@ import discord
 
 import cogs.admin
 import cogs.animate
+import cogs.cards
 import cogs.quota
 import cogs.videos
 from bot import restore
@@ -23,6 +24,7 @@ from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.delivery import DiscordChat
+from bot.chat.orders import Orders
 from bot.errors import ChatUnavailable, SettingsError
 from bot.health import Health
 from bot.images import Fitter
@@ -89,7 +91,9 @@ async def assemble(
         breaker = Breaker(loop.time, loop.call_later)
 
         async def add_commands(bot: AnimateBot) -> None:
-            cogs.animate.setup(bot.tree, service, cards)
+            orders = Orders(service, cards)
+            cogs.animate.setup(bot.tree, service, orders)
+            cogs.cards.setup(bot, service, orders)
             cogs.quota.setup(bot.tree, service)
             cogs.videos.setup(bot, service)
             await cogs.admin.setup(bot, service)

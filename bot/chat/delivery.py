@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PICTURE_WITHIN_S = 60.0
 LISTING_ENDS_S = 2.0
+UNSIZED_BYTES = 26 * 1024 * 1024
+"""Read of a picture whose size Discord does not tell; one that is longer is too large for the door anyway."""
 PICTURE_GONE = "The picture is no longer at Discord. Please attach it again."
 
 
@@ -71,8 +73,10 @@ class DiscordChat:
                 if answer.status in (403, 404, 410):
                     raise PictureRefused(PICTURE_GONE)
                 answer.raise_for_status()
-                content = await answer.content.readexactly(job.picture.size_bytes)
+                content = await answer.content.readexactly(job.picture.size_bytes or UNSIZED_BYTES)
         except asyncio.IncompleteReadError as error:
+            if job.picture.size_bytes is None:
+                return error.partial
             raise ChatUnavailable(f"the picture was cut short: {error}") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise ChatUnavailable(f"the picture could not be fetched: {error}") from error

@@ -111,8 +111,9 @@ def status(found: Status, *, latency_s: float, servers: int) -> str:
     reason = f" (“{server.pause_reason}”)" if server.paused_at is not None and server.pause_reason else ""
     delay = f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else "just connected"  # no heartbeat yet
     log = "off" if server.log_channel is None else f"<#{server.log_channel}>"
+    others = "allowed" if server.others_allowed else "not allowed"
     return (
-        f"**This server**: {paused}{reason} · {used} · log {log}\n"
+        f"**This server**: {paused}{reason} · {used} · log {log} · others' pictures {others}\n"
         f"**Video service**: {load.at_provider} of {load.slots} clips at work · {waiting}\n"
         f"**Discord**: {delay} · {servers} server{'' if servers == 1 else 's'}"
     )

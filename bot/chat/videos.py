@@ -11,7 +11,7 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
-from bot.chat.buttons import AGAIN, CANCEL, DELETE, JobButton
+from bot.chat.buttons import CANCEL, DELETE, KEPT, JobButton
 from bot.models import Job, JobState
 
 PER_PAGE = 4
@@ -98,7 +98,7 @@ def _buttons(job: Job) -> list[ui.Item[Any]]:
     if link is not None:
         found.append(ui.Button(label="Go to it", url=link))
     if job.state is JobState.UNDELIVERED:
-        found.append(JobButton(AGAIN, job.id))
+        found.append(JobButton(KEPT, job.id))
     if job.state is JobState.WAITING:
         found.append(JobButton(CANCEL, job.id))
     if not job.state.needs_work:

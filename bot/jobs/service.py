@@ -55,6 +55,8 @@ class Ask:
     choice: Choice
     picture: Picture
     card: Card
+    picture_author: UserId | None = None  # where it is not the member
+    again_of: JobId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class Service:
             picture=ask.picture,
             card=ask.card,
             endpoint=self._endpoint,
+            again_of=ask.again_of,
+            picture_author=ask.picture_author,
         )
         unit = reserve(job, ask.roles, self._limits)
         writing = asyncio.create_task(self._store.write(unit, start_within_s=ANSWER_WITHIN_S))

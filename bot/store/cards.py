@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.models import ChannelId, Job, JobId, MessageId
+from bot.models import ChannelId, Job, JobId, MessageId, Press
 from bot.store.database import Tx, Unit
 from bot.store.rows import load, maybe_ms, to_ms
 
@@ -29,14 +29,19 @@ def mark_removed(job: JobId, *, now: datetime) -> Unit[Job | None]:
     return _update(job, removed_at=to_ms(now), token=None)
 
 
-def renew(job: JobId, message: MessageId, token: str, token_ends_at: datetime, upload_limit: int) -> Unit[Job | None]:
+def hide(job: JobId, *, now: datetime) -> Unit[Job | None]:
+    """Its member wants the card gone, not the video."""
+    return _update(job, hidden_at=to_ms(now), removed_at=to_ms(now), token=None)
+
+
+def renew(job: JobId, press: Press) -> Unit[Job | None]:
     """A press on a button of the card brought a fresh token for it; the card may be edited again."""
     return _update(
         job,
-        message=message,
-        token=token,
-        token_ends_at=to_ms(token_ends_at),
-        upload_limit=upload_limit,
+        message=press.message,
+        token=press.token,
+        token_ends_at=to_ms(press.token_ends_at),
+        upload_limit=press.upload_limit_bytes,
         removed_at=None,
         finished_at=None,
     )

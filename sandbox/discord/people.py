@@ -93,10 +93,17 @@ class People:
         opened.submitted = self._begin(person, opened.channel, kind, data, owners, source=opened.source, opener=opened)
         return opened.submitted
 
-    def post(self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...]) -> Message:
-        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take."""
+    def post(
+        self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...], unfurled: Wire
+    ) -> Message:
+        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take.
+
+        `unfurled`: embeds that Discord makes of links, and stickers, as they stand in the message.
+        """
         sent = [SentFile(number, file.filename, file.data) for number, file in enumerate(files)]
-        return self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+        message = self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+        message.now.update(unfurled)
+        return message
 
     def _command(self, person: Person, name: str, kind: int, channel: Channel, *, forge: bool) -> Wire:
         try:

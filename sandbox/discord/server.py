@@ -183,9 +183,16 @@ class LocalDiscord:
         """A person submits the modal they were answered with; fields that are not named keep what they held."""
         return self._people.submit(person, opened, values or {}, forge=forge)
 
-    async def post(self, person: Person, content: str = "", *files: Upload, channel: Channel | None = None) -> Message:
-        """A person writes a message, with files."""
-        return self._people.post(person, channel or self.world.general, content, files)
+    async def post(
+        self,
+        person: Person,
+        content: str = "",
+        *files: Upload,
+        channel: Channel | None = None,
+        unfurled: Wire | None = None,
+    ) -> Message:
+        """A person writes a message, with files; `unfurled` are embeds and stickers as they stand in it."""
+        return self._people.post(person, channel or self.world.general, content, files, unfurled or {})
 
     async def delete_message(self, message: Message) -> None:
         self._posts.delete(message)
