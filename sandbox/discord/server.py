@@ -103,6 +103,11 @@ class LocalDiscord:
         return self._book.puts
 
     @property
+    def operations(self) -> list[tuple[str, str]]:
+        """Method and path of every request it answers."""
+        return self._rest.operations
+
+    @property
     def unknown_routes(self) -> list[Exchange]:
         return [x for x in self.requests if x.part == "api" and not x.route]
 
