@@ -54,11 +54,15 @@ def _told(error: ValidationError) -> str:
 
 
 def _deepest(error: ValidationError) -> ValidationError:
-    """Where several schemas might have fitted: what is wrong by the one that was meant, as `type` says."""
+    """Where several schemas might have fitted: what is wrong by the one that was meant.
+
+    That is one of the right `type`, and the one that comes furthest into the value.
+    """
     if not isinstance(error.kind, ValidationErrorKind.OneOfNotValid | ValidationErrorKind.AnyOf):
         return error
     meant = [faults for faults in error.kind.context if not any(_is_other_type(fault) for fault in faults)]
-    return _deepest(min(meant or error.kind.context, key=len)[0])
+    nearest = max(meant or error.kind.context, key=lambda faults: (len(faults[0].instance_path), -len(faults)))
+    return _deepest(nearest[0])
 
 
 def _is_other_type(fault: ValidationError) -> bool:

@@ -10,6 +10,8 @@ _INTEGERS = (
     ("MessageAllowedMentionsRequest", "users"),
     ("CreatePrivateChannelRequest", "recipient_id"),
     ("MessageReferenceRequest", "message_id"),
+    ("MessageReferenceRequest", "channel_id"),
+    ("MessageReferenceRequest", "guild_id"),
 )
 
 

@@ -75,9 +75,13 @@ class CommandBook:
         commands[:] = [self._stored(command, ids) for command in declared]
         return commands
 
+    def shown(self, guild: Guild | None) -> list[Wire]:
+        """A server's own commands before those of everywhere."""
+        return [*(self.by_scope.get(guild.id, []) if guild else []), *self.by_scope[None]]
+
     def find(self, name: str, kind: int, guild: Guild | None) -> Wire:
         """The command of that name as this place shows it. Raises `CannotInvoke`."""
-        shown = [*self.by_scope.get(guild.id if guild else None, []), *self.by_scope[None]]
+        shown = self.shown(guild)
         for command in shown:
             if command["name"] == name and command["type"] == kind:
                 return command

@@ -1,5 +1,6 @@
 """Acting as people: what they type, press and post becomes interactions and messages."""
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 
@@ -32,6 +33,17 @@ class People:
         self._posts = posts
         self._book = book
         self._tokens = tokens
+
+    def offered(self, person: Person, channel: Channel) -> list[Wire]:
+        """The commands that the client shows this person in this place."""
+        shown: list[Wire] = []
+        with contextlib.suppress(CannotInvoke):
+            self._check_may_use(person, channel)
+            for command in self._book.shown(channel.guild):
+                with contextlib.suppress(CannotInvoke):
+                    check_visible(command, person, channel, self._world.context(channel))
+                    shown.append(command)
+        return shown
 
     def invoke(
         self,
@@ -101,7 +113,7 @@ class People:
         `unfurled`: embeds that Discord makes of links, and stickers, as they stand in the message.
         """
         sent = [SentFile(number, file.filename, file.data) for number, file in enumerate(files)]
-        message = self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+        message = self._posts.send(channel, person, {"content": content}, sent, limit=upload_limit(person, channel))
         message.now.update(unfurled)
         return message
 
@@ -144,7 +156,7 @@ class People:
             "token": secrets.token_urlsafe(96), "data": data, "channel": channel.wire(),
             "channel_id": str(channel.id), "context": int(context), "locale": person.locale,
             "entitlements": [], "authorizing_integration_owners": owners,
-            "attachment_size_limit": _limit(person, channel),
+            "attachment_size_limit": upload_limit(person, channel),
             "app_permissions": str(int(self._app_permissions(person, channel))),
         }  # fmt: skip
         if guild is None:
@@ -177,7 +189,7 @@ class People:
         return permissions_in(channel, self._world.bot if channel.guild.has_bot else person)
 
 
-def _limit(person: Person, channel: Channel) -> int:
+def upload_limit(person: Person, channel: Channel) -> int:
     """The larger of the person's and the server's (reference.mdx:430)."""
     guild = channel.guild
     if guild is None:

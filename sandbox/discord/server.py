@@ -98,6 +98,10 @@ class LocalDiscord:
         """The global commands as synced. Emptied from outside with `commands.clear()`."""
         return self._book.by_scope[None]
 
+    def offered(self, person: Person, channel: Channel) -> list[Wire]:
+        """The commands that Discord's client shows this person in this place."""
+        return self._people.offered(person, channel)
+
     @property
     def command_puts(self) -> int:
         return self._book.puts

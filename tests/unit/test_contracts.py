@@ -72,6 +72,10 @@ def test_an_excerpt_keeps_what_is_asked_for_and_properties_that_are_called_like_
         (sent({}, method="GET", path="/users/@me"), "a body where none belongs"),
         (sent(None, path="/nothing"), "no such route"),
         (
+            sent({"message_reference": {"message_id": []}}),
+            '$.message_reference.message_id: [] is not of type "string"',
+        ),
+        (
             sent({"components": [{"type": 17, "components": [{"type": 10, "content": ""}]}]}),
             '$.components[0].components[0].content: "" is shorter than 1 character',
         ),
@@ -87,7 +91,12 @@ def test_a_fault_is_told_at_its_place_by_the_schema_that_was_meant(exchange: Exc
 
 
 def test_what_discord_takes_beyond_its_contract_is_no_fault() -> None:
-    mentions = {"parse": [], "users": [5]}
+    body = {
+        "content": "x",
+        "attachments": [{"id": 0}],
+        "allowed_mentions": {"parse": [], "users": [5]},
+        "message_reference": {"message_id": 1, "channel_id": 2, "guild_id": 3, "type": 0},
+    }
 
-    assert violations(sent({"content": "x", "attachments": [{"id": 0}], "allowed_mentions": mentions})) == []
+    assert violations(sent(body)) == []
     assert CONTRACT.faults(("components", "schemas", "CreatePrivateChannelRequest"), {"recipient_id": 5}) == []
