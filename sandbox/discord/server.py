@@ -98,9 +98,18 @@ class LocalDiscord:
         """The global commands as synced. Emptied from outside with `commands.clear()`."""
         return self._book.by_scope[None]
 
+    def offered(self, person: Person, channel: Channel) -> list[Wire]:
+        """The commands that Discord's client shows this person in this place."""
+        return self._people.offered(person, channel)
+
     @property
     def command_puts(self) -> int:
         return self._book.puts
+
+    @property
+    def operations(self) -> list[tuple[str, str]]:
+        """Method and path of every request it answers."""
+        return self._rest.operations
 
     @property
     def unknown_routes(self) -> list[Exchange]:
