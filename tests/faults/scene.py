@@ -15,9 +15,8 @@ from PIL import Image
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
-from sandbox.discord.messages import Interaction, Message, NotAnswered
+from sandbox.discord.messages import Answer, Interaction, Message, NotAnswered
 from sandbox.discord.record import Exchange, Hook
-from sandbox.discord.tokens import Answer
 from sandbox.discord.world import Channel, Person
 from sandbox.videos import Exchange as VideoExchange
 from sandbox.videos.account import Hook as VideoHook
