@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NewType, Self
 
 JobId = NewType("JobId", int)
@@ -195,6 +195,14 @@ class Limits:
     direct: Limit
     budget: Limit
     jobs_per_user: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what nothing needs any more is kept, from the settings. `words` is None where they stay for ever."""
+
+    words: timedelta | None
+    pictures: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ SHOW = "show"
 AGAIN = "again"
 CANCEL = "cancel"
 DELETE = "delete"
+SILENCE = "silence"
 _STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger}
-_LABELS = {SHOW: "Show my video", AGAIN: "Show again", CANCEL: "Cancel", DELETE: "Delete"}
+_LABELS = {SHOW: "Show my video", AGAIN: "Show again", CANCEL: "Cancel", DELETE: "Delete", SILENCE: "No more pings"}
 
 
 class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{1,10}):(?P<job>[0-9]{1,20})"):

@@ -116,7 +116,7 @@ class Cards:
         if shown.leaving:
             row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
             parts = (LEAVING, row.add_item(JobButton(SHOW, shown.job.id)))
-        if not shown.plain:
+        if not shown.plain and shown.job.clip.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)

@@ -31,7 +31,6 @@ STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
 
 CREATES_FINISH_S = 60.0
 REST_FINISHES_S = 5.0
-FILES_LIVE_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,6 @@ class Worker:
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
-        await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
         for scope in await self._desk.store.read(servers.paused()):
             self._desk.line.pause(scope)
         found = await self._desk.store.read(jobs.to_resume())
