@@ -231,6 +231,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what nothing needs any more is kept, from the settings. `words` is None where they stay for ever."""
+
+    words: timedelta | None
+    pictures: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """What a member can spend now. `renews_at` is None where the period is EVER; `running` are unfinished clips."""
 

@@ -140,7 +140,7 @@ class Cards:
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
             parts, actions = (LEAVING,), (SHOW,)
-        if not shown.plain:
+        if not shown.plain and shown.job.clip.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)

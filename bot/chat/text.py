@@ -184,6 +184,11 @@ def too_large_here(job: Job) -> str:
     return "The video is over the upload limit here too." + (f" {url}{dies}" if url else "")
 
 
+def somebody(person: int | None) -> str:
+    """A mention; who had their data deleted has no name any more."""
+    return f"<@{person}>" if person is not None and person > 0 else "somebody who left no name"
+
+
 def ping(job: Job) -> str:
     """The one message that notifies the member."""
     return f"<@{job.member}> Your clip is ready."

@@ -70,14 +70,13 @@ async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(
     asked = await stage.animate()
     card = await stage.over(asked)
     await stage.settled()
-    if private is not None:
-        await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
+    words = await stage.told(asked, 0 if private is None else 1)
 
     said = card.text().split("\n")
     assert said[0] == "### ⚠️ No video"
     assert f"{public} {BACK}" in said
-    assert [word.text() for word in asked.followups] == ([f"{private} {BACK}"] if private else [])
-    for text in (card.text(), *(word.text() for word in asked.followups)):
+    assert words == ([f"{private} {BACK}"] if private else [])
+    for text in (card.text(), *words):
         assert not [word for word in WATCHED if word in text]
     assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
 
