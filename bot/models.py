@@ -123,6 +123,8 @@ class Card:
     removed: bool = False  # somebody deleted it
     shown_channel: ChannelId | None = None  # where the video stands, if not on the card
     shown_message: MessageId | None = None
+    locale: str | None = None  # Discord's name for the language of those who read the card
+    member_locale: str | None = None  # the member's own
 
     @property
     def place(self) -> tuple[ChannelId, MessageId] | None:

@@ -20,9 +20,12 @@ from bot.chat import text
 from bot.chat.buttons import Action, JobButton
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.routes import TROUBLE
+from bot.chat.tongue import Tongues, tongue_of
+from bot.chat.translator import CommandTranslator
 from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
 from bot.models import Job
+from bot.wording import Value
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         if refusal is None:
             return True
         if interaction.type is not discord.InteractionType.autocomplete:
-            await answer_privately(interaction, refusal)
+            await tell(interaction, refusal)
         return False
 
     async def on_error(
@@ -75,9 +78,9 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         if isinstance(error, app_commands.CheckFailure):
             return
         if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-            await answer_privately(interaction, text.UNKNOWN_COMMAND)
+            await tell(interaction, text.UNKNOWN_COMMAND)
         elif isinstance(error, app_commands.TransformerError):
-            await answer_privately(interaction, text.UNKNOWN_VALUE)
+            await tell(interaction, text.UNKNOWN_VALUE)
         else:
             cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
             await self.client.explain(interaction, cause)
@@ -92,6 +95,7 @@ class AnimateBot(commands.AutoShardedBot):
         api_url: str,
         allowed_guilds: frozenset[int],
         memory: SyncMemory,
+        tongues: Tongues,
         add_commands: Callable[[AnimateBot], Awaitable[None]],
         on_login: Callable[[], Awaitable[None]],
         direct_is_open: bool,
@@ -113,6 +117,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
         self._memory = memory
+        self.tongues = tongues
         self._add_commands = add_commands
         self._on_login = on_login
         self._direct_is_open = direct_is_open
@@ -140,7 +145,7 @@ class AnimateBot(commands.AutoShardedBot):
         return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
-        """Why no command runs here and now, or None."""
+        """Why no command runs here and now, to be said in the reader's tongue, or None."""
         if self.stopping:
             return text.STOPPING
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
@@ -152,7 +157,7 @@ class AnimateBot(commands.AutoShardedBot):
         if interaction.type in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             await asyncio.sleep(UNANSWERED_AFTER_S)
             if not interaction.response.is_done():
-                await answer_privately(interaction, text.UNKNOWN_BUTTON)
+                await tell(interaction, text.UNKNOWN_BUTTON)
 
     async def press(self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]]) -> None:
         """Runs what a button does, behind the same door and with the same answers to errors as a command."""
@@ -177,17 +182,18 @@ class AnimateBot(commands.AutoShardedBot):
     async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
         """The edge of every command and button: logged with the interaction's id, answered in one sentence."""
         if isinstance(error, UserError):
-            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error.sentence)
-            await answer_privately(interaction, error.sentence)
+            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error)
+            await answer_privately(interaction, tongue_of(interaction).explain(error))
         elif isinstance(error, StoreError):
             log.error("interaction=%s refused: %s", interaction.id, error)
-            await answer_privately(interaction, text.STORE_SLOW)
+            await tell(interaction, text.STORE_SLOW)
         else:
             log.error("interaction=%s failed", interaction.id, exc_info=error)
-            await answer_privately(interaction, text.NO_ANSWER)
+            await tell(interaction, text.NO_ANSWER)
 
     async def _sync(self) -> None:
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        translator = CommandTranslator(self.tongues)
+        payload = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
         application = self.application_id
         assert application is not None
@@ -212,6 +218,11 @@ class AnimateBot(commands.AutoShardedBot):
             log.warning("the application is public and ALLOWED_GUILDS is empty: any server may spend this bot's budget")
         if self._direct_is_open:
             log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
+
+
+async def tell(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:
+    """As `answer_privately`, in the reader's tongue; `values` stand for the names in the sentence's braces."""
+    await answer_privately(interaction, tongue_of(interaction).say(sentence, **values))
 
 
 async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

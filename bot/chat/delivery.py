@@ -17,17 +17,19 @@ from bot.chat import text
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
+from bot.chat.tongue import Tongue, Tongues
 from bot.chat.ways import Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
 from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome
 from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
+from bot.wording import mark
 
 log = logging.getLogger(__name__)
 
 PICTURE_WITHIN_S = 60.0
 LISTING_ENDS_S = 2.0
-PICTURE_GONE = "The picture is no longer at Discord. Please attach it again."
+PICTURE_GONE = mark("The picture is no longer at Discord. Please attach it again.")
 
 
 class DiscordChat:
@@ -38,11 +40,13 @@ class DiscordChat:
         client: discord.Client,
         cards: Cards,
         memory: CardMemory,
+        tongues: Tongues,
         *,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cards = cards
+        self._tongues = tongues
         self._now = now
         self._ways = Ways(client, memory, now=now)
         self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
@@ -88,18 +92,18 @@ class DiscordChat:
         self._listing.add(task)
         task.add_done_callback(self._listing.discard)
 
-    async def finish(self, job: Job, sentence: str | None = None) -> None:
+    async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
         """The neutral line for all, the reason for the member alone."""
         await self._edits.last(job)
         if job.card.message is None:
             return
         if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
-            private = text.picture_refused(sentence or text.PICTURE_UNUSABLE, job.clip.credits)
+            private = text.picture_refused(self._member_of(job), refused, job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
         await self._last_edit(job, lambda plain: self._cards.ended(job, plain=plain))
         if job.failure is not None:
-            private_line = text.private_line(job.failure, job.clip.credits)
+            private_line = text.private_line(self._member_of(job), job.failure, job.clip.credits)
             if private_line is not None:
                 await self._whisper(job, private_line)
 
@@ -137,7 +141,7 @@ class DiscordChat:
         """One short reply, by the way that is open; what goes wrong is logged."""
         for route in self._ways.open(job)[:1]:
             try:
-                await self._ways.reply(job, route, text.ping(job))
+                await self._ways.reply(job, route, text.ping(self._member_of(job), job))
             except TROUBLE as error:
                 log.info("job=%s not pinged by %s: %s", job.id, route.name, error)
 
@@ -155,9 +159,13 @@ class DiscordChat:
         if self._session is not None:
             await self._session.close()
 
+    def _member_of(self, job: Job) -> Tongue:
+        return self._tongues.of(job.card.member_locale)
+
     async def _log_job(self, job: Job, channel: ChannelId) -> None:
         try:
-            await self._ways.post(channel, job.card.guild, text.log_line(job), nonce=f"log-{job.key}")
+            line = text.log_line(self._tongues.of(job.card.locale), job)
+            await self._ways.post(channel, job.card.guild, line, nonce=f"log-{job.key}")
         except TROUBLE as error:
             log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, error)
 
@@ -168,7 +176,7 @@ class DiscordChat:
         tries = 0
         while True:
             try:
-                view = self._cards.delivered(job, filename_of(job))
+                view = self._cards.delivered(job, filename_of(job), alone=True)
                 message = await self._ways.send_privately(job, view, video)
             except TROUBLE as error:
                 log.warning("job=%s video to the member alone: %s", job.id, error)

@@ -13,11 +13,12 @@ from bot.jobs.worker import Worker
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, UserId
 from bot.store import cards, jobs, videos
 from bot.store.database import Store
+from bot.wording import mark
 
-NOT_YOURS = "That is not one of your videos."
-TOO_LATE = "It is too late to cancel that one: the video service has it already."
-NOT_OVER = "That one is still under way. It can be deleted when it is over."
-GONE = "The file is no longer kept here."
+NOT_YOURS = mark("That is not one of your videos.")
+TOO_LATE = mark("It is too late to cancel that one: the video service has it already.")
+NOT_OVER = mark("That one is still under way. It can be deleted when it is over.")
+GONE = mark("The file is no longer kept here.")
 
 
 class Shelf:
