@@ -27,6 +27,7 @@ from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.delivery import DiscordChat
 from bot.chat.orders import Orders
+from bot.chat.tongue import Tongues
 from bot.errors import ChatUnavailable, SettingsError
 from bot.health import Health
 from bot.images import Fitter
@@ -88,14 +89,15 @@ async def assemble(
         stack.push_async_callback(videos.close)
         fitter = Fitter()
         stack.callback(fitter.close)
-        cards = Cards(catalog)
+        tongues = Tongues()
+        cards = Cards(catalog, tongues)
         clock = Clock()
         loop = asyncio.get_running_loop()
         breaker = Breaker(loop.time, loop.call_later)
 
         async def add_commands(bot: AnimateBot) -> None:
             orders = Orders(service, cards)
-            cogs.animate.setup(bot.tree, service, orders)
+            cogs.animate.setup(bot.tree, tongues, service, orders)
             cogs.cards.setup(bot, service, orders)
             cogs.quota.setup(bot.tree, service)
             cogs.videos.setup(bot, service)
@@ -113,12 +115,13 @@ async def assemble(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoreMemory(store),
+            tongues=tongues,
             add_commands=add_commands,
             on_login=on_login,
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
-        chat = DiscordChat(bot, cards, StoredCards(store), progress_s=settings.progress_seconds)
+        chat = DiscordChat(bot, cards, StoredCards(store), tongues, progress_s=settings.progress_seconds)
         stack.push_async_callback(chat.close)
         desk = Desk(
             store=store,

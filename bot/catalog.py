@@ -96,21 +96,35 @@ class Catalog:
         """The clip these options mean. Raises UserError, saying what would work, where they do not fit together."""
         model = self.models[0] if model_id is None else self._models.get(model_id)
         if model is None:
-            raise UserError(f"There is no model “{model_id}” here. On offer: {_list(list(self._models))}.")
+            raise UserError(
+                "There is no model “{model}” here. On offer: {models}.", model=str(model_id), models=list(self._models)
+            )
         length = model.seconds[0] if seconds is None else seconds
         if length not in model.seconds:
             raise UserError(
-                f"{model.label} makes clips of {_list([str(n) for n in model.seconds])} seconds, not {length}."
+                "{model} makes clips of {lengths} seconds, not {seconds}.",
+                model=model.label,
+                lengths=[str(n) for n in model.seconds],
+                seconds=str(length),
             )
         if size is not None and size not in model.sizes:
-            raise UserError(self._wrong_size(model, size))
+            raise self._wrong_size(model, size)
         price = model.cheapest if size is None else model.sizes[size]
         return Choice(model, length, size, price * length)
 
-    def _wrong_size(self, model: Model, size: str) -> str:
+    def _wrong_size(self, model: Model, size: str) -> UserError:
         others = [other.label for other in self.models if size in other.sizes]
-        sentence = f"{model.label} makes {_list(list(model.sizes))}, not {size}."
-        return f"{sentence} For {size}, choose the model {_list(others)}." if others else sentence
+        if not others:
+            return UserError(
+                "{model} makes {sizes}, not {size}.", model=model.label, sizes=list(model.sizes), size=size
+            )
+        return UserError(
+            "{model} makes {sizes}, not {size}. For {size}, choose the model {models}.",
+            model=model.label,
+            sizes=list(model.sizes),
+            size=size,
+            models=others,
+        )
 
 
 def load_catalog(path: Path | None) -> Catalog:
@@ -157,7 +171,3 @@ def _reason(error: Exception) -> str:
 def _is_wide(size: str) -> bool:
     width, height = parse_size(size)
     return width > height
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

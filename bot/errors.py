@@ -1,7 +1,7 @@
 """Every error this bot raises.
 
 BotError
-├── UserError              a sentence for the member or admin
+├── UserError              a sentence for the member or admin, and what stands in it
 │   └── PictureRefused     the picture cannot be used
 ├── ReservationRefused     a limit stands in the way; worded where it is shown
 ├── ProviderShut           nothing is sent to the provider for now
@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.models import Balance, FailureKind, RefusalReason
+from bot.wording import Value, english
 
 
 class BotError(Exception):
@@ -32,11 +33,15 @@ class BotError(Exception):
 
 
 class UserError(BotError):
-    """Carries the sentence we show: what is wrong and what to do next."""
+    """Carries the sentence we show: what is wrong and what to do next. `values` stand for the names in its braces.
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
+    As a string it is English, for the log; `bot.chat` says it in the reader's tongue.
+    """
+
+    def __init__(self, sentence: str, **values: Value) -> None:
+        super().__init__(english(sentence, values))
         self.sentence = sentence
+        self.values = values
 
 
 class PictureRefused(UserError):

@@ -127,6 +127,8 @@ class Card:
     hidden: bool = False  # by its member, who finds the video in /videos
     shown_channel: ChannelId | None = None  # where the video stands, if not on the card
     shown_message: MessageId | None = None
+    locale: str | None = None  # Discord's name for the language of those who read the card
+    member_locale: str | None = None  # the member's own
 
     @property
     def place(self) -> tuple[ChannelId, MessageId] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import discord
@@ -13,31 +14,43 @@ from bot.chat.asking import picture_of, scope_of
 from bot.chat.modals import LONGEST_PROMPT, ClipForm, Filled
 from bot.chat.orders import Orders, Wish
 from bot.chat.pictures import pictures_in
+from bot.chat.tongue import Tongues, tongue_of
+from bot.chat.translator import spoken
 from bot.errors import UserError
 from bot.jobs.service import Service
 from bot.models import DIRECT, UserId
+from bot.wording import mark
 
 ANIMATE_THIS = "Animate this"
 
 
-def setup(tree: app_commands.CommandTree[Any], service: Service, orders: Orders) -> None:
+def setup(tree: app_commands.CommandTree[Any], tongues: Tongues, service: Service, orders: Orders) -> None:
     """Adds both commands; their choices come from the catalog."""
-    _add_animate(tree, service.catalog, orders)
+    _add_animate(tree, tongues, service.catalog, orders)
     _add_animate_this(tree, service, orders)
 
 
-def _add_animate(tree: app_commands.CommandTree[Any], catalog: Catalog, orders: Orders) -> None:
-    models = [app_commands.Choice(name=choices.model_label(model), value=model.id) for model in catalog.models]
-    lengths = [app_commands.Choice(name=choices.seconds_label(catalog, n), value=n) for n in catalog.seconds]
-    sizes = [app_commands.Choice(name=choices.size_label(catalog, size), value=size) for size in catalog.sizes]
+def _add_animate(tree: app_commands.CommandTree[Any], tongues: Tongues, catalog: Catalog, orders: Orders) -> None:
+    models = [
+        app_commands.Choice(name=spoken(tongues, partial(choices.model_label, model)), value=model.id)
+        for model in catalog.models
+    ]
+    lengths = [
+        app_commands.Choice(name=spoken(tongues, partial(choices.seconds_label, catalog, n)), value=n)
+        for n in catalog.seconds
+    ]
+    sizes = [
+        app_commands.Choice(name=spoken(tongues, partial(choices.size_label, catalog, size)), value=size)
+        for size in catalog.sizes
+    ]
 
-    @tree.command(name="animate", description="Turn a picture into a video")
+    @tree.command(name="animate", description=mark("Turn a picture into a video"))
     @app_commands.describe(
-        image="The picture to animate",
-        prompt="What should happen in the video",
-        model="Which model makes it",
-        seconds="How long the video is",
-        size="Width x height; left out, the cheapest of the picture's orientation",
+        image=mark("The picture to animate"),
+        prompt=mark("What should happen in the video"),
+        model=mark("Which model makes it"),
+        seconds=mark("How long the video is"),
+        size=mark("Width x height; left out, the cheapest of the picture's orientation"),
     )
     @app_commands.choices(model=models)
     @app_commands.choices(seconds=lengths)
@@ -67,9 +80,11 @@ def _add_animate_this(tree: app_commands.CommandTree[Any], service: Service, ord
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             choice = catalog.choose(filled.model, filled.seconds, filled.size)
             others = None if author == answer.user.id else author
-            await orders.take(answer, Wish(filled.prompt, choice, found[filled.picture].picture, others))
+            await orders.take(
+                answer, Wish(filled.prompt, choice, found[filled.picture].picture, others, from_form=True)
+            )
 
-        form = ClipForm(ANIMATE_THIS, catalog, submitted, pictures=found, clip=None)
+        form = ClipForm(tongue_of(interaction), ANIMATE_THIS, catalog, submitted, pictures=found, clip=None)
         await interaction.response.send_modal(form)
 
     tree.add_command(app_commands.ContextMenu(name=ANIMATE_THIS, callback=animate_this))

@@ -10,10 +10,11 @@ import discord
 from bot.chat import text
 from bot.chat.asking import press_of
 from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, STOP
-from bot.chat.client import AnimateBot, answer_privately
+from bot.chat.client import AnimateBot, tell
 from bot.chat.modals import ClipForm, Filled
 from bot.chat.orders import Orders, Wish
 from bot.chat.routes import TROUBLE, Fate, fate_of
+from bot.chat.tongue import tongue_of
 from bot.jobs.service import Service
 from bot.models import Job, JobId, JobState, UserId
 
@@ -52,9 +53,13 @@ def setup(bot: AnimateBot, service: Service, orders: Orders) -> None:
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             choice = catalog.choose(filled.model, filled.seconds, filled.size)
-            await orders.take(answer, Wish(filled.prompt, choice, job.picture, job.picture_author, job.id))
+            await orders.take(
+                answer, Wish(filled.prompt, choice, job.picture, job.picture_author, job.id, from_form=True)
+            )
 
-        await interaction.response.send_modal(ClipForm("Edit and make again", catalog, submitted, clip=job.clip))
+        tongue = tongue_of(interaction)
+        form = ClipForm(tongue, tongue.say("Edit and make again"), catalog, submitted, clip=job.clip)
+        await interaction.response.send_modal(form)
 
     bot.actions |= {STOP: stop, HIDE: hide, REMOVE: remove, AGAIN: again, EDIT: edit}
 
@@ -67,7 +72,7 @@ async def _take_away(interaction: discord.Interaction[Any], job: Job) -> bool:
     except TROUBLE as error:
         if fate_of(error) is not Fate.REMOVED:
             log.warning("job=%s its card was not deleted: %s", job.id, error)
-            await answer_privately(interaction, text.CARD_STAYS)
+            await tell(interaction, text.CARD_STAYS)
             return False
     return True
 

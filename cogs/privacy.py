@@ -9,10 +9,12 @@ import discord
 
 from bot.chat import privacy
 from bot.chat.buttons import SILENCE
-from bot.chat.client import AnimateBot, answer_privately
+from bot.chat.client import AnimateBot, tell
+from bot.chat.tongue import tongue_of
 from bot.errors import UserError
 from bot.jobs.service import Service
 from bot.models import JobId, UserId
+from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
 
@@ -24,9 +26,11 @@ def setup(bot: AnimateBot, service: Service) -> None:
     async def page(interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
         silent = await people.is_silent(_member(interaction))
         policy = None if bot.application is None else bot.application.privacy_policy_url
-        return privacy.about(endpoint, people.keeping, silent=silent, policy=policy)
+        return privacy.about(tongue_of(interaction), endpoint, people.keeping, silent=silent, policy=policy)
 
-    @bot.tree.command(name="privacy", description="What is kept about you, where it goes, how long; export, delete")
+    @bot.tree.command(
+        name="privacy", description=mark("What is kept about you, where it goes, how long; export, delete")
+    )
     async def show(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_message(view=await page(interaction), ephemeral=True, allowed_mentions=NOBODY)
 
@@ -45,21 +49,25 @@ def setup(bot: AnimateBot, service: Service) -> None:
         if not await people.is_of(_member(interaction), job):
             raise UserError(privacy.NOT_PINGED)
         await people.set_silent(_member(interaction), silent=True)
-        await answer_privately(interaction, privacy.NO_MORE_PINGS)
+        await tell(interaction, privacy.NO_MORE_PINGS)
 
     async def export(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         content = await people.export(_member(interaction), at_most_bytes=interaction.filesize_limit)
         file = discord.File(io.BytesIO(content), filename="my-data.json")
-        await interaction.edit_original_response(content=privacy.EXPORTED, attachments=[file], allowed_mentions=NOBODY)
+        words = tongue_of(interaction).say(privacy.EXPORTED)
+        await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
 
     async def delete(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.edit_message(view=privacy.confirm(endpoint), allowed_mentions=NOBODY)
+        await interaction.response.edit_message(
+            view=privacy.confirm(tongue_of(interaction), endpoint), allowed_mentions=NOBODY
+        )
 
     async def erase(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer()
         running = await people.forget(_member(interaction))
-        await interaction.edit_original_response(view=privacy.erased(endpoint, running), allowed_mentions=NOBODY)
+        told = privacy.erased(tongue_of(interaction), endpoint, running)
+        await interaction.edit_original_response(view=told, allowed_mentions=NOBODY)
 
     bot.actions[SILENCE] = silence
     bot.personal |= {

@@ -9,10 +9,12 @@ import discord
 from bot.chat import text
 from bot.chat.asking import press_of
 from bot.chat.buttons import CANCEL, DELETE, KEPT, SHOW
-from bot.chat.client import AnimateBot, answer_privately
+from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.tongue import tongue_of
 from bot.chat.videos import MOST, link_of, video_list
 from bot.jobs.service import Service
 from bot.models import JobId, JobState, UserId
+from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
 
@@ -23,9 +25,9 @@ def setup(bot: AnimateBot, service: Service) -> None:
 
     async def page(interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
         found = await shelf.newest(_member(interaction), MOST)
-        return video_list(found, number, service.catalog)
+        return video_list(tongue_of(interaction), found, number, service.catalog)
 
-    @bot.tree.command(name="videos", description="Your videos: where each is, show again, cancel, delete")
+    @bot.tree.command(name="videos", description=mark("Your videos: where each is, show again, cancel, delete"))
     async def videos(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_message(
             view=await page(interaction, 0), ephemeral=True, allowed_mentions=NOBODY
@@ -38,7 +40,10 @@ def setup(bot: AnimateBot, service: Service) -> None:
         job = await shelf.own(_member(interaction), job_id)
         if job.state is JobState.DELIVERED or not (job.state.needs_work or job.state is JobState.UNDELIVERED):
             link = link_of(job)
-            await answer_privately(interaction, text.ALREADY_SHOWN if link is None else f"Here it is: {link}")
+            if link is None:
+                await tell(interaction, text.ALREADY_SHOWN)
+            else:
+                await tell(interaction, "Here it is: {link}", link=link)
             return
         await interaction.response.defer()
         await shelf.renew(job, press_of(interaction))
@@ -48,10 +53,11 @@ def setup(bot: AnimateBot, service: Service) -> None:
         path = await shelf.kept_file(job)
         await interaction.response.defer(ephemeral=True, thinking=True)
         if path.stat().st_size > interaction.filesize_limit:
-            await answer_privately(interaction, text.too_large_here(job))
+            await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
             return
         file = discord.File(path, filename=f"clip-{job.key}.mp4")
-        await interaction.edit_original_response(content=text.SHOWN_AGAIN, attachments=[file], allowed_mentions=NOBODY)
+        words = tongue_of(interaction).say(text.SHOWN_AGAIN)
+        await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
         await shelf.shown(job)
 
     async def cancel(interaction: discord.Interaction[Any], job_id: JobId) -> None:

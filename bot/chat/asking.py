@@ -42,6 +42,8 @@ def card_of(interaction: discord.Interaction[Any]) -> Card:
         token_ends_at=interaction.expires_at,
         upload_limit_bytes=interaction.filesize_limit,
         bot_reaches=reaches,
+        locale=str(interaction.guild_locale or interaction.locale),
+        member_locale=str(interaction.locale),
     )
 
 

@@ -10,8 +10,10 @@ import discord
 from discord import ui
 
 from bot.chat import text
+from bot.chat.tongue import Tongue
 from bot.errors import UserError
 from bot.models import JobId
+from bot.wording import mark
 
 Action = Callable[[discord.Interaction[Any], JobId], Awaitable[None]]
 """What a press does. Checks itself whose job it is; raises what a command may raise."""
@@ -31,25 +33,27 @@ SILENCE = "silence"
 """On the ping."""
 _STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger, REMOVE: discord.ButtonStyle.danger}
 _LABELS = {
-    SHOW: "Show my video",
-    KEPT: "Show again",
-    CANCEL: "Cancel",
-    STOP: "Cancel",
-    HIDE: "Hide",
-    AGAIN: "Again",
-    EDIT: "Edit",
-    DELETE: "Delete",
-    REMOVE: "Delete",
-    SILENCE: "No more pings",
+    SHOW: mark("Show my video"),
+    KEPT: mark("Show again"),
+    CANCEL: mark("Cancel"),
+    STOP: mark("Cancel"),
+    HIDE: mark("Hide"),
+    AGAIN: mark("Again"),
+    EDIT: mark("Edit"),
+    DELETE: mark("Delete"),
+    REMOVE: mark("Delete"),
+    SILENCE: mark("No more pings"),
 }
 
 
 class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{1,10}):(?P<job>[0-9]{1,20})"):
     """One action on one job."""
 
-    def __init__(self, action: str, job: JobId) -> None:
+    def __init__(self, action: str, job: JobId, tongue: Tongue | None = None) -> None:
+        """Without a tongue it has no label: only a press of it is wanted."""
+        label = None if tongue is None else tongue.say(_LABELS[action])
         style = _STYLES.get(action, discord.ButtonStyle.secondary)
-        super().__init__(ui.Button(label=_LABELS.get(action, action), style=style, custom_id=f"job:{action}:{job}"))
+        super().__init__(ui.Button(label=label, style=style, custom_id=f"job:{action}:{job}"))
         self.action = action
         self.job = job
 

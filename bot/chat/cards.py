@@ -13,20 +13,36 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
+from bot.chat.tongue import Tongue, Tongues
 from bot.jobs.port import Outlook, Progress, Standing
 from bot.models import Clip, FailureKind, Job, JobState
+from bot.wording import mark
 
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, REMOVE)
 """What can be done from a card that has had its last edit."""
-REENCODED = "-# Re-encoded to fit what can be uploaded here."
-LEAVING = "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
+REENCODED = mark("-# Re-encoded to fit what can be uploaded here.")
+LEAVING = mark(
+    "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
+)
+MAY_OUTLIVE = mark(
+    "-# Here the bot can change this message for 15 minutes only. If the clip takes longer, a button brings it."
+)
+HERE = mark("### ✅ Here is your clip")
+OVER_WITH_LINK = mark(
+    "The video has {size} MiB, and only {limit} MiB can be uploaded here. Download it before the link dies:"
+)
+OVER_AND_KEPT = mark(
+    "The video has {size} MiB, and only {limit} MiB can be uploaded here. "
+    "Whoever runs the bot has kept the file and can hand it to you."
+)
+MIB = 1_048_576
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
 RED = discord.Colour(0xDA373C)
 
-_KEY_LINE = re.compile(r"clip `([0-9a-z]+)`")
+_KEY_LINE = re.compile(r"-# <@[0-9]+> · .*`([0-9a-z]+)`")  # in every tongue; nothing else on it stands in backticks
 
 
 class Face(NamedTuple):
@@ -74,58 +90,67 @@ def _texts(components: object) -> list[str]:
 
 
 class Cards:
-    """Draws cards; knows the labels of the catalog and nothing of routes."""
+    """Draws cards, each in the tongue of its readers; knows the labels of the catalog and nothing of routes."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, tongues: Tongues) -> None:
         self._catalog = catalog
+        self._tongues = tongues
 
     def progress(self, shown: Shown) -> ui.LayoutView:
         """A job under way."""
-        job = shown.job
+        job, tongue = shown.job, self._of(shown.job)
         match job.state:
             case JobState.WAITING:
-                return self._view(shown, GREY, "### ⏳ In line", _standing(shown), actions=(STOP,))
+                line = _standing(tongue, shown)
+                return self._view(shown, GREY, tongue.say("### ⏳ In line"), line, actions=(STOP,))
             case JobState.SUBMITTING:
-                return self._view(shown, BLUE, "### 📤 Handing over", "The picture goes to the video service.")
+                line = tongue.say("The picture goes to the video service.")
+                return self._view(shown, BLUE, tongue.say("### 📤 Handing over"), line)
             case JobState.DELIVERING:
-                return self._view(shown, BLUE, "### 📦 Finished, on its way", f"{bar(99)} fetching the video")
+                line = tongue.say("{bar} fetching the video", bar=bar(99))
+                return self._view(shown, BLUE, tongue.say("### 📦 Finished, on its way"), line)
             case _:
-                return self._view(shown, BLUE, "### 🎬 Rendering", _progress(shown))
+                return self._view(shown, BLUE, tongue.say("### 🎬 Rendering"), _progress(tongue, shown))
 
-    def delivered(self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False) -> ui.LayoutView:
-        """The video as an uploaded file, and the provider's address as text."""
-        note = [REENCODED] if reencoded else []
+    def delivered(
+        self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False, alone: bool = False
+    ) -> ui.LayoutView:
+        """The video as an uploaded file, and the provider's address as text; `alone`: the member alone reads it."""
+        tongue = self._tongues.of(job.card.member_locale if alone else job.card.locale)
+        note = [tongue.say(REENCODED)] if reencoded else []
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(discord.MediaGalleryItem(f"attachment://{filename}"))
+        parts = [*note, *text.address(tongue, job)]
         return self._view(
-            Shown(job, plain=plain), GREEN, "### ✅ Here is your clip", gallery, *note, *_address(job), actions=OVER
+            Shown(job, plain=plain), GREEN, tongue.say(HERE), gallery, *parts, tongue=tongue, actions=OVER
         )
 
     def posted(self, job: Job) -> ui.LayoutView:
         """The video stands beside the card, in a message of its own."""
-        line = "The video is in the next message."
-        return self._view(Shown(job, plain=True), GREEN, "### ✅ Here is your clip", line, actions=OVER)
+        tongue = self._of(job)
+        line = tongue.say("The video is in the next message.")
+        return self._view(Shown(job, plain=True), GREEN, tongue.say(HERE), line, actions=OVER)
 
     def link_only(self, job: Job, size_bytes: int, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
-        megabytes = f"{size_bytes / 1_048_576:.1f} MiB"
-        limit = f"{job.card.upload_limit_bytes / 1_048_576:.0f} MiB"
-        address = _address(job)
-        where = (
-            "Download it before the link dies:"
-            if address
-            else "Whoever runs the bot has kept the file and can hand it to you."
-        )
-        line = f"The video has {megabytes}, and only {limit} can be uploaded here. {where}"
-        return self._view(Shown(job, plain=plain), GREEN, "### ✅ Your clip is ready", line, *address, actions=OVER)
+        tongue = self._of(job)
+        address = text.address(tongue, job)
+        sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
+        line = tongue.say(sentence, size=size_bytes / MIB, limit=round(job.card.upload_limit_bytes / MIB))
+        head = tongue.say("### ✅ Your clip is ready")
+        return self._view(Shown(job, plain=plain), GREEN, head, line, *address, actions=OVER)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
-        kind = job.failure or FailureKind.PROVIDER
-        line = text.card_line(kind, job.clip.credits)
-        head = "### 🚫 Cancelled" if job.state is JobState.CANCELLED else "### ⚠️ No video"
+        tongue = self._of(job)
+        line = text.card_line(tongue, job.failure or FailureKind.PROVIDER, job.clip.credits)
+        cancelled = job.state is JobState.CANCELLED
+        head = tongue.say("### 🚫 Cancelled") if cancelled else tongue.say("### ⚠️ No video")
         may_still_come = job.state is JobState.TIMED_OUT
         actions = (AGAIN, EDIT, HIDE) if may_still_come else OVER
         return self._view(Shown(job, plain=plain), RED, head, line, actions=actions)
+
+    def _of(self, job: Job) -> Tongue:
+        return self._tongues.of(job.card.locale)
 
     def _view(
         self,
@@ -133,33 +158,34 @@ class Cards:
         colour: discord.Colour,
         head: str,
         *parts: str | ui.Item[ui.LayoutView],
+        tongue: Tongue | None = None,
         actions: tuple[str, ...] = (HIDE,),
     ) -> ui.LayoutView:
+        tongue = tongue or self._of(shown.job)
         view = ui.LayoutView(timeout=None)
         box: ui.Container[ui.LayoutView] = ui.Container(accent_colour=colour)
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
-            parts, actions = (LEAVING,), (SHOW,)
+            parts, actions = (tongue.say(LEAVING),), (SHOW,)
         if not shown.plain and shown.job.clip.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
+        if HIDE in actions or STOP in actions:
+            parts = (*parts, *([tongue.say(MAY_OUTLIVE)] if _may_outlive(shown) else []))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
-        box.add_item(ui.TextDisplay(self._foot(shown.job)))
+        box.add_item(ui.TextDisplay(self._foot(tongue, shown.job)))
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         for action in actions:
-            row.add_item(JobButton(action, shown.job.id))
+            row.add_item(JobButton(action, shown.job.id, tongue))
         box.add_item(row)
         view.add_item(box)
         return view
 
-    def _foot(self, job: Job) -> str:
+    def _foot(self, tongue: Tongue, job: Job) -> str:
         model = self._catalog.model(job.clip.model)
-        label = job.clip.model if model is None else model.label
-        size = f" · {job.clip.size}" if job.clip.size else ""
-        return (
-            f"-# <@{job.member}> · {label} · {job.clip.seconds} s{size} · {text.credits_of(job.clip.credits)}"
-            f" · AI-generated · clip `{job.key}`"
-        )
+        facts = text.clip_facts(tongue, job, job.clip.model if model is None else model.label)
+        marks = [tongue.say("AI-generated"), text.clip_key(tongue, job.key)]
+        return f"-# {' · '.join([*facts, *marks])}"
 
 
 def bar(percent: int) -> str:
@@ -168,14 +194,25 @@ def bar(percent: int) -> str:
     return "`" + "█" * cells + "░" * (BAR_CELLS - cells) + "`"
 
 
-def _standing(shown: Shown) -> str:
-    return text.standing(shown.outlook if isinstance(shown.outlook, Standing) else Standing())
+def _may_outlive(shown: Shown) -> bool:
+    """Whether the clip may come after the last way to its card is gone, for all that is foretold."""
+    card, outlook = shown.job.card, shown.outlook
+    if card.bot_reaches and not card.ephemeral:
+        return False
+    due_at = outlook.due_at if isinstance(outlook, Progress) else None
+    return due_at is None or due_at > card.token_ends_at
 
 
-def _progress(shown: Shown) -> str:
+def _standing(tongue: Tongue, shown: Shown) -> str:
+    return text.standing(tongue, shown.outlook if isinstance(shown.outlook, Standing) else Standing())
+
+
+def _progress(tongue: Tongue, shown: Shown) -> str:
     progress = shown.outlook if isinstance(shown.outlook, Progress) else Progress(0)
     begun = shown.job.submitted_at or shown.job.created_at
-    end = clock(shown.elapsed_s) if progress.due is None else text.due(progress.due, progress.due_at or begun, begun)
+    end = clock(shown.elapsed_s)
+    if progress.due is not None:
+        end = text.due(tongue, progress.due, progress.due_at or begun, begun)
     return f"{bar(progress.percent)} {progress.percent} % · {end}"
 
 
@@ -184,14 +221,6 @@ def clock(seconds: int) -> str:
     minutes, rest = divmod(max(0, seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _address(job: Job) -> list[str]:
-    url = text.shown_url(job.result_url)
-    if url is None:
-        return []
-    dies = "" if job.result_expires_at is None else f" (dies {text.moment(job.result_expires_at)})"
-    return [f"{url}{dies}"]
 
 
 def elapsed_s(job: Job, now: datetime) -> int:

@@ -21,9 +21,12 @@ from bot.chat.buttons import Action, JobButton
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.routes import TROUBLE
+from bot.chat.tongue import Tongues, tongue_of
+from bot.chat.translator import CommandTranslator
 from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
 from bot.models import Job
+from bot.wording import Value
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         if refusal is None:
             return True
         if interaction.type is not discord.InteractionType.autocomplete:
-            await answer_privately(interaction, refusal)
+            await tell(interaction, refusal)
         return False
 
     async def on_error(
@@ -76,9 +79,9 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         if isinstance(error, app_commands.CheckFailure):
             return
         if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-            await answer_privately(interaction, text.UNKNOWN_COMMAND)
+            await tell(interaction, text.UNKNOWN_COMMAND)
         elif isinstance(error, app_commands.TransformerError):
-            await answer_privately(interaction, text.UNKNOWN_VALUE)
+            await tell(interaction, text.UNKNOWN_VALUE)
         else:
             cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
             await self.client.explain(interaction, cause)
@@ -93,6 +96,7 @@ class AnimateBot(commands.AutoShardedBot):
         api_url: str,
         allowed_guilds: frozenset[int],
         memory: SyncMemory,
+        tongues: Tongues,
         add_commands: Callable[[AnimateBot], Awaitable[None]],
         on_login: Callable[[], Awaitable[None]],
         direct_is_open: bool,
@@ -114,6 +118,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
         self._memory = memory
+        self.tongues = tongues
         self._add_commands = add_commands
         self._on_login = on_login
         self._direct_is_open = direct_is_open
@@ -142,7 +147,7 @@ class AnimateBot(commands.AutoShardedBot):
         return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
-        """Why no command runs here and now, or None."""
+        """Why no command runs here and now, to be said in the reader's tongue, or None."""
         if self.stopping:
             return text.STOPPING
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
@@ -157,10 +162,11 @@ class AnimateBot(commands.AutoShardedBot):
         if interaction.response.is_done():
             return
         if interaction.type is discord.InteractionType.component:
-            await answer_privately(interaction, text.UNKNOWN_BUTTON)
-        else:
-            prompt = max(_typed(interaction.data), key=len, default="")
-            await answer_privately(interaction, text.FORM_LOST + (f"\n{text.typed(prompt)}" if prompt else ""))
+            await tell(interaction, text.UNKNOWN_BUTTON)
+            return
+        tongue, prompt = tongue_of(interaction), max(_typed(interaction.data), key=len, default="")
+        lines = [tongue.say(text.FORM_LOST), *([text.typed(tongue, prompt)] if prompt else [])]
+        await answer_privately(interaction, "\n".join(lines))
 
     async def press(
         self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]], *, typed: str | None = None
@@ -196,18 +202,19 @@ class AnimateBot(commands.AutoShardedBot):
     ) -> None:
         """The edge of every command and button: logged with the interaction's id, answered in one sentence."""
         if isinstance(error, UserError):
-            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error.sentence)
-            sentence = error.sentence
+            log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error)
+            sentence = tongue_of(interaction).explain(error)
         elif isinstance(error, StoreError):
             log.error("interaction=%s refused: %s", interaction.id, error)
-            sentence = text.STORE_SLOW
+            sentence = tongue_of(interaction).say(text.STORE_SLOW)
         else:
             log.error("interaction=%s failed", interaction.id, exc_info=error)
-            sentence = text.NO_ANSWER
+            sentence = tongue_of(interaction).say(text.NO_ANSWER)
         await answer_privately(interaction, sentence if typed is None else f"{sentence}\n{typed}")
 
     async def _sync(self) -> None:
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        translator = CommandTranslator(self.tongues)
+        payload = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
         digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
         application = self.application_id
         assert application is not None
@@ -234,6 +241,11 @@ class AnimateBot(commands.AutoShardedBot):
             log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
         if not self.application.privacy_policy_url:
             log.warning("the application is public and names no privacy policy; docs/privacy.md is a text to publish")
+
+
+async def tell(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:
+    """As `answer_privately`, in the reader's tongue; `values` stand for the names in the sentence's braces."""
+    await answer_privately(interaction, tongue_of(interaction).say(sentence, **values))
 
 
 async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

@@ -19,11 +19,13 @@ from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
+from bot.chat.tongue import Tongue, Tongues
 from bot.chat.ways import EDIT_WITHIN_S, Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
 from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome, Outlook
 from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
+from bot.wording import mark
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ FIRST_LINE_WITHIN_S = 3.0
 """By one token discord.py sends one thing after another, for 25 s when Discord is unwell: the card would wait."""
 UNSIZED_BYTES = 26 * 1024 * 1024
 """Read of a picture whose size Discord does not tell; one that is longer is too large for the door anyway."""
-PICTURE_GONE = "The picture is no longer at Discord. Please attach it again."
+PICTURE_GONE = mark("The picture is no longer at Discord. Please attach it again.")
 
 
 class DiscordChat:
@@ -44,11 +46,13 @@ class DiscordChat:
         client: discord.Client,
         cards: Cards,
         memory: CardMemory,
+        tongues: Tongues,
         *,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cards = cards
+        self._tongues = tongues
         self._now = now
         self._ways = Ways(client, memory, now=now)
         self._budget = Budget(time.monotonic, asyncio.sleep)
@@ -95,18 +99,18 @@ class DiscordChat:
         """Lists the job; a channel that cannot be written to is logged."""
         self._aside(self._log_job(job, channel))
 
-    async def finish(self, job: Job, sentence: str | None = None) -> None:
+    async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
         """The neutral line for all, the reason for the member alone."""
         await self._edits.last(job)
         if job.card.message is None:
             return
         if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
-            private = text.picture_refused(sentence or text.PICTURE_UNUSABLE, job.clip.credits)
+            private = text.picture_refused(self._member_of(job), refused, job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
         await self._last_edit(job, lambda plain: self._cards.ended(job, plain=plain))
         if job.failure is not None:
-            private_line = text.private_line(job.failure, job.clip.credits)
+            private_line = text.private_line(self._member_of(job), job.failure, job.clip.credits)
             if private_line is not None:
                 await self._whisper(job, private_line)
 
@@ -147,7 +151,8 @@ class DiscordChat:
         """One short reply, by the way that is open; what goes wrong is logged."""
         for route in self._ways.open(job)[:1]:
             try:
-                return await self._ways.reply(job, route, text.ping(job), privacy.quiet(job.id))
+                tongue = self._member_of(job)
+                return await self._ways.reply(job, route, text.ping(tongue, job), privacy.quiet(tongue, job.id))
             except TROUBLE as error:
                 log.info("job=%s not pinged by %s: %s", job.id, route.name, error)
         return None
@@ -157,7 +162,9 @@ class DiscordChat:
 
         The others: a video beside its card, the ping, and a private word on a failure.
         """
-        self._aside(self._whisper(job, privacy.first_line(job.endpoint), within_s=FIRST_LINE_WITHIN_S))
+        self._aside(
+            self._whisper(job, privacy.first_line(self._member_of(job), job.endpoint), within_s=FIRST_LINE_WITHIN_S)
+        )
 
     async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
         """By the bot's own token; what is out of its reach is logged."""
@@ -190,9 +197,13 @@ class DiscordChat:
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
 
+    def _member_of(self, job: Job) -> Tongue:
+        return self._tongues.of(job.card.member_locale)
+
     async def _log_job(self, job: Job, channel: ChannelId) -> None:
         try:
-            await self._ways.post(channel, job.card.guild, text.log_line(job), nonce=f"log-{job.key}")
+            line = text.log_line(self._tongues.of(job.card.locale), job)
+            await self._ways.post(channel, job.card.guild, line, nonce=f"log-{job.key}")
         except TROUBLE as error:
             log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, error)
 
@@ -203,7 +214,7 @@ class DiscordChat:
         tries = 0
         while True:
             try:
-                view = self._cards.delivered(job, filename_of(job))
+                view = self._cards.delivered(job, filename_of(job), alone=True)
                 message = await self._ways.send_privately(job, view, video)
             except TROUBLE as error:
                 log.warning("job=%s video to the member alone: %s", job.id, error)
@@ -247,7 +258,9 @@ class DiscordChat:
         """Discord refused the video on the card: a message of its own, then the card without it."""
         for route in self._ways.open(job):
             try:
-                message = await self._ways.post_beside(job, route, video)
+                message = await self._ways.post_beside(
+                    job, route, text.beside(self._tongues.of(job.card.locale), job), video
+                )
             except TROUBLE as error:
                 log.warning("job=%s video beside the card by %s: %s", job.id, route.name, error)
                 if fate_of(error) is Fate.TOO_LARGE:

@@ -10,11 +10,13 @@ from typing import Any
 import discord
 
 from bot.catalog import Choice
-from bot.chat import text
+from bot.chat import refusals, text
 from bot.chat.asking import card_of, roles_of, scope_of
 from bot.chat.cards import Cards, Shown
+from bot.chat.client import answer_privately
 from bot.chat.routes import TROUBLE, Fate, fate_of
-from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused, UserError
+from bot.chat.tongue import tongue_of
+from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused
 from bot.jobs.service import Ask, Service
 from bot.models import Job, JobId, MessageId, Picture, UserId
 
@@ -33,10 +35,11 @@ class Wish:
     picture: Picture
     picture_author: UserId | None = None
     again_of: JobId | None = None
+    from_form: bool = False  # then a refusal hands the prompt back
 
 
 class Orders:
-    """Takes wishes. What is refused is told in a sentence; whatever else goes wrong is the caller's to explain."""
+    """Takes wishes. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
 
     def __init__(self, service: Service, cards: Cards) -> None:
         self._service = service
@@ -62,10 +65,11 @@ class Orders:
             except AlreadyKnown as error:
                 log.info("%s replayed by the gateway; ignored", error)
             except ProviderShut as error:
-                raise UserError(text.provider_shut(error.kind)) from error
+                await _refuse(interaction, wish, refusals.provider_shut(tongue_of(interaction), error.kind))
             except ReservationRefused as error:
                 log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
-                raise UserError(text.refusal(error, ask.choice, self._service.catalog)) from error
+                catalog = self._service.catalog
+                await _refuse(interaction, wish, refusals.refusal(tongue_of(interaction), error, wish.choice, catalog))
             else:
                 await self._show(interaction, job)
 
@@ -88,3 +92,8 @@ class Orders:
             self._service.card_shown(job, MessageId(answer.message_id), ephemeral=answer.is_ephemeral())
             return
         self._service.card_unsure(job)
+
+
+async def _refuse(interaction: discord.Interaction[Any], wish: Wish, sentence: str) -> None:
+    typed = [text.typed(tongue_of(interaction), wish.prompt)] if wish.from_form else []
+    await answer_privately(interaction, "\n".join([sentence, *typed]))

@@ -10,7 +10,9 @@ from collections import Counter, defaultdict
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
+from bot.chat.tongue import Tongue
 from bot.jobs.admin import Status
+from bot.jobs.worker import Load
 from bot.models import Allowances, JobState, UsageRow, UserId
 
 ROWS_PER_PAGE = 15
@@ -18,22 +20,25 @@ _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 """A clip that came late keeps what it failed of, and was refunded; it is no clip without a video."""
 
 
-def allowance_pages(found: Allowances) -> list[str]:
+def allowance_pages(tongue: Tongue, found: Allowances) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
+    default = text.limit(tongue, found.default) if found.default else tongue.say("the bot’s own")
+    ceiling = text.limit(tongue, found.ceiling) if found.ceiling else tongue.say("no ceiling")
     rules = [
-        f"Default: {text.limit(found.default) if found.default else 'the bot’s own'}",
-        f"The whole server: {text.limit(found.ceiling) if found.ceiling else 'no ceiling'}",
-        *(f"<@&{role}>: {text.limit(limit)}" for role, limit in found.roles),
-        *(f"<@{member}>: {text.limit(limit)}" for member, limit in found.members),
+        tongue.say("Default: {limit}", limit=default),
+        tongue.say("The whole server: {limit}", limit=ceiling),
+        *(f"<@&{role}>: {text.limit(tongue, limit)}" for role, limit in found.roles),
+        *(f"<@{member}>: {text.limit(tongue, limit)}" for member, limit in found.members),
     ]
     pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
-    return ["\n".join(["**Allowances**", *(f"- {rule}" for rule in page)]) for page in pages]
+    return ["\n".join([tongue.say("**Allowances**"), *(f"- {rule}" for rule in page)]) for page in pages]
 
 
 class Usage:
     """A server's usage over days, summed once."""
 
-    def __init__(self, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
+    def __init__(self, tongue: Tongue, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
+        self._tongue = tongue
         self._days = days
         self._by_member: dict[UserId, list[UsageRow]] = defaultdict(list)
         for row in rows:
@@ -48,7 +53,7 @@ class Usage:
 
     def screen(self) -> str:
         """The total, then the members who used most."""
-        return text.as_much(self._lines(), rest="- and more, in the file")
+        return text.as_much(self._lines(), rest=self._tongue.say("- and more, in the file"))
 
     def csv(self) -> bytes:
         """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for.
@@ -63,33 +68,35 @@ class Usage:
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                text.somebody(row.member), row.model, row.seconds, row.size or "", row.state, row.failure or "",
+                text.somebody(self._tongue, row.member), row.model, row.seconds, row.size or "", row.state, row.failure or "",
                 row.clips, row.credits, row.refunded, "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
 
     def _lines(self) -> list[str]:
-        days = "today" if self._days == 1 else f"the last {self._days} days"
+        today, say = self._days == 1, self._tongue.say
         if not self._rows:
-            return [f"No clips {days if self._days == 1 else f'in {days}'}."]
+            return [say("No clips today.") if today else say("No clips in the last {days} days.", days=self._days)]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
-        members = [f"- {text.somebody(member)}: {self._sums(rows)}" for member, rows in most]
-        return [f"**Usage, {days}**", f"All: {self._sums(self._rows)}", *members]
+        members = [f"- {text.somebody(self._tongue, member)}: {self._sums(rows)}" for member, rows in most]
+        head = say("**Usage, today**") if today else say("**Usage, the last {days} days**", days=self._days)
+        return [head, say("All: {sums}", sums=self._sums(self._rows)), *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:
         clips, refunded = sum(row.clips for row in rows), sum(row.refunded for row in rows)
-        parts = [f"{clips:,} clip{'' if clips == 1 else 's'}", text.credits_of(_spent(rows))]
+        tongue = self._tongue
+        parts = [tongue.counted("{n} clip", "{n} clips", clips), text.credits_of(tongue, _spent(rows))]
         if refunded:
-            parts.append(f"{refunded:,} refunded")
+            parts.append(tongue.say("{credits} refunded", credits=refunded))
         money = self._money(rows)
         if money is not None:
-            parts.append(f"about {money:,.2f} USD")
+            parts.append(tongue.say("about {money} USD", money=tongue.number(money, digits=2)))
         failures = Counter[str]()
         for row in rows:
             if row.failure is not None and row.state not in _WITH_VIDEO:
-                failures[failure_words(row.failure)] += row.clips
+                failures[failure_words(tongue, row.failure)] += row.clips
         most = sorted(failures.items(), key=lambda failure: (-failure[1], failure[0]))
-        return " · ".join([*parts, *(f"{count:,} × {words}" for words, count in most)])
+        return " · ".join([*parts, *(f"{tongue.number(count)} × {words}" for words, count in most)])
 
     def _money(self, rows: list[UsageRow]) -> float | None:
         """For what the provider took; an estimate, since who pays for failures differs. None without prices."""
@@ -102,18 +109,39 @@ def _spent(rows: list[UsageRow]) -> int:
     return sum(row.credits - row.refunded for row in rows)
 
 
-def status(found: Status, *, latency_s: float, servers: int) -> str:
+def status(tongue: Tongue, found: Status, *, latency_s: float, servers: int) -> str:
     """Health in a few lines."""
-    server, load = found.server, found.load
-    waiting = f"{load.waiting} in line" + (f", {load.waiting_here} of them from here" if load.waiting_here else "")
-    used = "no ceiling" if found.ceiling is None else f"{found.used:,} used of {text.limit(found.ceiling)}"
-    paused = "taking clips" if server.paused_at is None else f"paused {text.moment(server.paused_at)}"
-    reason = f" (“{server.pause_reason}”)" if server.paused_at is not None and server.pause_reason else ""
-    delay = f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else "just connected"  # no heartbeat yet
-    log = "off" if server.log_channel is None else f"<#{server.log_channel}>"
-    others = "allowed" if server.others_allowed else "not allowed"
-    return (
-        f"**This server**: {paused}{reason} · {used} · log {log} · others' pictures {others}\n"
-        f"**Video service**: {load.at_provider} of {load.slots} clips at work · {waiting}\n"
-        f"**Discord**: {delay} · {servers} server{'' if servers == 1 else 's'}"
-    )
+    load = found.load
+    busy = tongue.say("{busy} of {slots} clips at work", busy=load.at_provider, slots=load.slots)
+    delay = (
+        f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else tongue.say("just connected")
+    )  # no heartbeat yet
+    known = tongue.counted("{n} server", "{n} servers", servers)
+    return "\n".join([
+        tongue.say("**This server**: {facts}", facts=" · ".join(_server_facts(tongue, found))),
+        tongue.say("**Video service**: {facts}", facts=f"{busy} · {_waiting(tongue, load)}"),
+        tongue.say("**Discord**: {facts}", facts=f"{delay} · {known}"),
+    ])  # fmt: skip
+
+
+def _server_facts(tongue: Tongue, found: Status) -> list[str]:
+    server = found.server
+    state = tongue.say("taking clips")
+    if server.paused_at is not None:
+        why = text.because(tongue, server.pause_reason)
+        state = tongue.say("paused {when}{because}", when=text.moment(server.paused_at), because=why)
+    used = tongue.say("no ceiling")
+    if found.ceiling is not None:
+        used = tongue.say("{used} used of {limit}", used=found.used, limit=text.limit(tongue, found.ceiling))
+    log = tongue.say("log off")
+    if server.log_channel is not None:
+        log = tongue.say("log {channel}", channel=f"<#{server.log_channel}>")
+    allowed = server.others_allowed
+    others = tongue.say("others' pictures allowed") if allowed else tongue.say("others' pictures not allowed")
+    return [state, used, log, others]
+
+
+def _waiting(tongue: Tongue, load: Load) -> str:
+    if not load.waiting_here:
+        return tongue.say("{waiting} in line", waiting=load.waiting)
+    return tongue.say("{waiting} in line, {here} of them from here", waiting=load.waiting, here=load.waiting_here)

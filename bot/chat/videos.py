@@ -12,25 +12,28 @@ from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
 from bot.chat.buttons import CANCEL, DELETE, KEPT, JobButton
+from bot.chat.paging import page_line
+from bot.chat.tongue import Tongue
 from bot.models import Job, JobState
+from bot.wording import mark
 
 PER_PAGE = 4
 MOST = 100
 """So many of the newest are listed."""
 PROMPT_LISTED = 80
-WORDS_GONE = "-# The prompt is no longer kept."
-NOTHING = "You have no videos yet. `/animate` makes one."
+WORDS_GONE = mark("-# The prompt is no longer kept.")
+NOTHING = mark("You have no videos yet. `/animate` makes one.")
 
 _STATES = {
-    JobState.WAITING: "⏳ in line",
-    JobState.SUBMITTING: "📤 being handed over",
-    JobState.RENDERING: "🎬 rendering",
-    JobState.DELIVERING: "📦 on its way",
-    JobState.DELIVERED: "✅ done",
-    JobState.UNDELIVERED: "📥 done, and kept for you",
-    JobState.CANCELLED: "🚫 cancelled",
-    JobState.UNKNOWN: "❔ answer lost, refunded",
-    JobState.TIMED_OUT: "⌛ late, refunded",
+    JobState.WAITING: mark("⏳ in line"),
+    JobState.SUBMITTING: mark("📤 being handed over"),
+    JobState.RENDERING: mark("🎬 rendering"),
+    JobState.DELIVERING: mark("📦 on its way"),
+    JobState.DELIVERED: mark("✅ done"),
+    JobState.UNDELIVERED: mark("📥 done, and kept for you"),
+    JobState.CANCELLED: mark("🚫 cancelled"),
+    JobState.UNKNOWN: mark("❔ answer lost, refunded"),
+    JobState.TIMED_OUT: mark("⌛ late, refunded"),
 }
 
 
@@ -54,23 +57,23 @@ class PageOfVideos(ui.DynamicItem[ui.Button[Any]], template=r"videos:(?P<page>[0
         await client.press(interaction, lambda: client.show_videos(interaction, self.page))
 
 
-def video_list(jobs: list[Job], page: int, catalog: Catalog) -> ui.LayoutView:
+def video_list(tongue: Tongue, jobs: list[Job], page: int, catalog: Catalog) -> ui.LayoutView:
     """One page, the nearest there is."""
     view = ui.LayoutView(timeout=None)
     pages = max(1, -(-len(jobs) // PER_PAGE))
     page = min(page, pages - 1)
     if not jobs:
-        view.add_item(ui.TextDisplay(NOTHING))
+        view.add_item(ui.TextDisplay(tongue.say(NOTHING)))
     for job in jobs[page * PER_PAGE : (page + 1) * PER_PAGE]:
-        view.add_item(ui.TextDisplay(_entry(job, catalog)))
-        buttons = _buttons(job)
+        view.add_item(ui.TextDisplay(_entry(tongue, job, catalog)))
+        buttons = _buttons(tongue, job)
         if buttons:
             view.add_item(ui.ActionRow(*buttons))
     turns = [PageOfVideos(page - 1, "<")] if page > 0 else []
     turns += [PageOfVideos(page + 1, ">")] if page < pages - 1 else []
     if turns:
         view.add_item(ui.ActionRow(*turns))
-        view.add_item(ui.TextDisplay(f"-# page {page + 1} of {pages}"))
+        view.add_item(ui.TextDisplay(page_line(tongue, page, pages)))
     return view
 
 
@@ -83,24 +86,33 @@ def link_of(job: Job) -> str | None:
     return f"https://discord.com/channels/{guild}/{place[0]}/{place[1]}"
 
 
-def _entry(job: Job, catalog: Catalog) -> str:
+def _entry(tongue: Tongue, job: Job, catalog: Catalog) -> str:
     model = catalog.model(job.clip.model)
-    state = _STATES.get(job.state) or f"⚠️ {failure_words(job.failure) if job.failure else 'no video'}, refunded"
     label = job.clip.model if model is None else model.label
-    line = f"**{state}** · {label} · {job.clip.seconds} s · {text.moment(job.created_at)} · clip `{job.key}`"
-    words = text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED) if job.clip.prompt else WORDS_GONE
+    length, key = text.length(tongue, job.clip.seconds), text.clip_key(tongue, job.key)
+    line = f"**{_state(tongue, job)}** · {label} · {length} · {text.moment(job.created_at)} · {key}"
+    words = text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED) if job.clip.prompt else tongue.say(WORDS_GONE)
     return f"{line}\n{words}"
 
 
-def _buttons(job: Job) -> list[ui.Item[Any]]:
+def _state(tongue: Tongue, job: Job) -> str:
+    known = _STATES.get(job.state)
+    if known is not None:
+        return tongue.say(known)
+    if job.failure is None:
+        return tongue.say("⚠️ no video, refunded")
+    return tongue.say("⚠️ {failure}, refunded", failure=failure_words(tongue, job.failure))
+
+
+def _buttons(tongue: Tongue, job: Job) -> list[ui.Item[Any]]:
     found: list[ui.Item[Any]] = []
     link = link_of(job)
     if link is not None:
-        found.append(ui.Button(label="Go to it", url=link))
+        found.append(ui.Button(label=tongue.say("Go to it"), url=link))
     if job.state is JobState.UNDELIVERED:
-        found.append(JobButton(KEPT, job.id))
+        found.append(JobButton(KEPT, job.id, tongue))
     if job.state is JobState.WAITING:
-        found.append(JobButton(CANCEL, job.id))
+        found.append(JobButton(CANCEL, job.id, tongue))
     if not job.state.needs_work:
-        found.append(JobButton(DELETE, job.id))
+        found.append(JobButton(DELETE, job.id, tongue))
     return found

@@ -102,18 +102,19 @@ class Ways:
             else:
                 await message.edit(view=view, allowed_mentions=NOBODY)
 
-    async def post_beside(self, job: Job, route: Route, video: Path) -> MessageId:
+    async def post_beside(self, job: Job, route: Route, words: str, video: Path) -> MessageId:
         """The video in a message of its own, after Discord refused it on the card."""
         file = discord.File(video, filename=filename_of(job))
         async with asyncio.timeout(UPLOAD_WITHIN_S):
             if route is Route.TOKEN:
                 posted: discord.Message = await self._webhook(job).send(
-                    file=file, ephemeral=job.card.ephemeral, allowed_mentions=NOBODY, wait=True
+                    words, file=file, ephemeral=job.card.ephemeral, allowed_mentions=NOBODY, wait=True
                 )
             else:
                 message = self._message(job)
                 # Discord returns the message already there for a nonce seen in the last minutes.
                 posted = await message.channel.send(
+                    words,
                     file=file,
                     nonce=f"clip-{job.key}",
                     reference=message.to_reference(fail_if_not_exists=False),

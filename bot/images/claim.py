@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from bot.errors import PictureRefused
+from bot.wording import mark
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 200_000_000  # a JPEG, decoded at a fraction; others are bound by memory, in `bot.images.door`
 MIN_SIDE = 16
 MAX_SHAPE = 20  # the longer side against the shorter
 
-READABLE = "Send a JPEG, PNG, WebP or GIF."
-EMPTY = "That file is empty. Attach the picture again."
-NOT_A_PICTURE = f"That file is not a picture I can read. {READABLE}"
-HEIC = "HEIC pictures cannot be read here. Send it as a JPEG, for example a screenshot of it."
-SVG = "SVG drawings cannot be animated. Send it as a PNG or JPEG."
-DAMAGED = "That picture is damaged or cut short. Send it again, or save it anew as a JPEG or PNG."
+EMPTY = mark("That file is empty. Attach the picture again.")
+NOT_A_PICTURE = mark("That file is not a picture I can read. Send a JPEG, PNG, WebP or GIF.")
+A_VIDEO = mark("That is a video, not a picture. Send a JPEG, PNG, WebP or GIF.")
+A_PDF = mark("That is a PDF, not a picture. Send a JPEG, PNG, WebP or GIF.")
+A_SOUND = mark("That is a sound file, not a picture. Send a JPEG, PNG, WebP or GIF.")
+HEIC = mark("HEIC pictures cannot be read here. Send it as a JPEG, for example a screenshot of it.")
+SVG = mark("SVG drawings cannot be animated. Send it as a PNG or JPEG.")
+DAMAGED = mark("That picture is damaged or cut short. Send it again, or save it anew as a JPEG or PNG.")
+_TOO_MANY_PIXELS = mark("That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy.")
+_TOO_MANY_FOR_ITS_KIND = mark(
+    "That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy, or a JPEG."
+)
 
 _READABLE_ENDINGS = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
@@ -53,8 +60,9 @@ def check_bytes(size_bytes: int) -> None:
         raise PictureRefused(EMPTY)
     if size_bytes > MAX_BYTES:
         raise PictureRefused(
-            f"That picture is {size_bytes / 1024**2:.1f} MB; at most {MAX_BYTES // 1024**2} MB can be read. "
-            "Send a smaller copy."
+            "That picture is {size} MB; at most {most} MB can be read. Send a smaller copy.",
+            size=size_bytes / 1024**2,
+            most=MAX_BYTES // 1024**2,
         )
 
 
@@ -62,16 +70,18 @@ def check_shape(width: int, height: int) -> None:
     """Raises PictureRefused for sides that make no picture."""
     if min(width, height) < MIN_SIDE:
         raise PictureRefused(
-            f"That picture is {width}×{height} pixels; each side needs {MIN_SIDE} or more. Send a larger one."
+            "That picture is {size} pixels; each side needs {least} or more. Send a larger one.",
+            size=f"{width}×{height}",
+            least=MIN_SIDE,
         )
     if max(width, height) > MAX_SHAPE * min(width, height):
-        raise PictureRefused(f"That picture is {width}×{height} pixels, too long and thin to animate. Crop it first.")
+        raise PictureRefused(
+            "That picture is {size} pixels, too long and thin to animate. Crop it first.", size=f"{width}×{height}"
+        )
 
 
 def check_pixels(width: int, height: int, at_most: int) -> None:
     """Raises PictureRefused for more pixels than are decoded."""
     if width * height > at_most:
-        cure = "Send a smaller copy." if at_most == MAX_PIXELS else "Send a smaller copy, or a JPEG."
-        raise PictureRefused(
-            f"That picture has {width}×{height} pixels; this kind may have {at_most / 1e6:.0f} million. {cure}"
-        )
+        sentence = _TOO_MANY_PIXELS if at_most == MAX_PIXELS else _TOO_MANY_FOR_ITS_KIND
+        raise PictureRefused(sentence, size=f"{width}×{height}", millions=round(at_most / 1e6))

@@ -123,20 +123,16 @@ def _what_it_is(data: bytes) -> str:
     start = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if data[4:8] == b"ftyp":
         is_heic = any(brand in data[8:64] for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"))
-        return claim.HEIC if is_heic else _named("a video")
+        return claim.HEIC if is_heic else claim.A_VIDEO
     if start.startswith(b"<") and b"<svg" in start:
         return claim.SVG
     if start.startswith(b"%pdf"):
-        return _named("a PDF")
+        return claim.A_PDF
     if data.startswith((b"\x1aE\xdf\xa3", b"RIFF")) and data[8:12] != b"WAVE":
-        return _named("a video")
+        return claim.A_VIDEO
     if data.startswith((b"ID3", b"OggS", b"fLaC", b"RIFF", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")):
-        return _named("a sound file")
+        return claim.A_SOUND
     return claim.NOT_A_PICTURE
-
-
-def _named(what: str) -> str:
-    return f"That is {what}, not a picture. {claim.READABLE}"
 
 
 def _check_jpeg(picture: JpegImageFile, data: bytes) -> None:

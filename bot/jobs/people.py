@@ -12,8 +12,9 @@ from bot.jobs.retention import Retention
 from bot.models import JobId, Keeping, UserId
 from bot.store import export, jobs, people
 from bot.store.database import Store
+from bot.wording import mark
 
-TOO_MUCH = "There is more about you here than can be sent at once. Please ask whoever runs the bot for it."
+TOO_MUCH = mark("There is more about you here than can be sent at once. Please ask whoever runs the bot for it.")
 
 
 class People:

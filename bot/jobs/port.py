@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from bot.errors import PictureRefused
 from bot.models import ChannelId, Job, JobId, MessageId
 
 
@@ -106,10 +107,10 @@ class Chat(Protocol):
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job in a server's log channel, once, if it can; returns at once."""
 
-    async def finish(self, job: Job, sentence: str | None = None) -> None:
+    async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
         """The card's last edit, for a job that ended without a video, and a private word where one is due.
 
-        A job that failed for its picture has its card taken away, and `sentence` told to the member alone.
+        A job that failed for its picture has its card taken away, and the member alone told why it was `refused`.
         Waits until it is made or can never be made.
         """
 

@@ -13,14 +13,15 @@ from bot.jobs.worker import Worker
 from bot.models import FailureKind, Job, JobId, JobState, Press, UserId
 from bot.store import cards, jobs, videos
 from bot.store.database import Store
+from bot.wording import mark
 
-NOT_YOURS = "That is not one of your videos."
-TOO_LATE = "It is too late to cancel that one: the video service has it already."
-NOT_OVER = "That one is still under way. It can be deleted when it is over."
-GONE = "The file is no longer kept here."
-WORDS_GONE = "The prompt and the picture of that one are deleted. Please use `/animate` anew."
-PICTURE_GONE = "The picture of that one is no longer kept here. Please use `/animate` with it again."
-NOT_HIDDEN = "That one is not under way any more. Delete takes it away."
+NOT_YOURS = mark("That is not one of your videos.")
+TOO_LATE = mark("It is too late to cancel that one: the video service has it already.")
+NOT_OVER = mark("That one is still under way. It can be deleted when it is over.")
+GONE = mark("The file is no longer kept here.")
+WORDS_GONE = mark("The prompt and the picture of that one are deleted. Please use `/animate` anew.")
+PICTURE_GONE = mark("The picture of that one is no longer kept here. Please use `/animate` with it again.")
+NOT_HIDDEN = mark("That one is not under way any more. Delete takes it away.")
 
 PICTURE_AT_CHAT = timedelta(hours=20)
 """An attachment's address lives for a day, by the sample in Discord's reference: so long no copy is needed."""

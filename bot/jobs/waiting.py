@@ -41,10 +41,10 @@ async def wait(desk: Desk, job: Job) -> Job | None:
     except TimeoutError:
         return await desk.end(job, JobState.FAILED, FailureKind.LINE)
     except PictureRefused as error:
-        log.info("job=%s picture refused: %s", job.id, error.sentence)
+        log.info("job=%s picture refused: %s", job.id, error)
         failed = await desk.end(job, JobState.FAILED, FailureKind.PICTURE)
         if failed is not None:
-            await close(desk, failed, sentence=error.sentence)
+            await close(desk, failed, refused=error)
         return None
     try:
         return await _send(desk, job)
@@ -96,7 +96,7 @@ async def _prepare(desk: Desk, job: Job) -> Job:
 def _size_of(desk: Desk, job: Job, upright: tuple[int, int]) -> str:
     model = desk.catalog.model(job.clip.model)
     if model is None:
-        raise PictureRefused(f"The model {job.clip.model} is no longer on offer. Please choose another.")
+        raise PictureRefused("The model {model} is no longer on offer. Please choose another.", model=job.clip.model)
     return model.size_for(*upright)
 
 

@@ -202,6 +202,8 @@ def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
         token_ends_at=to_ms(card.token_ends_at),
         upload_limit=card.upload_limit_bytes,
         bot_reaches_at=maybe_ms(job.created_at if card.bot_reaches else None),
+        locale=card.locale,
+        member_locale=card.member_locale,
     )
 
 

@@ -141,6 +141,8 @@ def _card_of(row: Row) -> Card:
         hidden=row["hidden_at"] is not None,
         shown_channel=row["shown_channel"],
         shown_message=row["shown_message"],
+        locale=row["locale"],
+        member_locale=row["member_locale"],
     )
 
 

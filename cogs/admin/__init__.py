@@ -7,6 +7,7 @@ import discord
 from bot.chat.client import AnimateBot
 from bot.jobs.service import Service
 from bot.models import UserId
+from bot.wording import mark
 from cogs.admin.group import GUILD_INSTALL, GUILD_ONLY, AdminGroup
 from cogs.admin.quota import add_quota
 from cogs.admin.roles import RoleWatch
@@ -17,7 +18,7 @@ async def setup(bot: AnimateBot, service: Service) -> None:
     """Adds the group and what watches deleted roles."""
     group = AdminGroup(
         name="animate-admin",
-        description="Allowances and limits of this server",
+        description=mark("Allowances and limits of this server"),
         default_permissions=discord.Permissions(manage_guild=True),
         allowed_contexts=GUILD_ONLY,
         allowed_installs=GUILD_INSTALL,

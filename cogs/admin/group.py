@@ -10,6 +10,7 @@ from discord import app_commands
 from bot.chat import text
 from bot.chat.asking import scope_of
 from bot.chat.client import answer_privately
+from bot.chat.tongue import Tongue, tongue_of
 from bot.errors import UserError
 from bot.models import DIRECT, UserId
 
@@ -26,7 +27,9 @@ class AdminGroup(app_commands.Group):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """True where the command may run."""
-        sentence = text.ONLY_GUILD_INSTALL if scope_of(interaction) == DIRECT else _misfit(interaction)
+        tongue = tongue_of(interaction)
+        direct = scope_of(interaction) == DIRECT
+        sentence = tongue.say(text.ONLY_GUILD_INSTALL) if direct else _misfit(tongue, interaction)
         if sentence is None:
             return True
         await answer_privately(interaction, sentence)
@@ -40,7 +43,7 @@ def member_of(user: discord.User | discord.Member) -> UserId:
     return UserId(user.id)
 
 
-def _misfit(interaction: discord.Interaction[Any]) -> str | None:
+def _misfit(tongue: Tongue, interaction: discord.Interaction[Any]) -> str | None:
     """What Discord's client would not let through: discord.py declares bounds and choices, and never looks again."""
     command = interaction.command
     assert isinstance(command, app_commands.Command)
@@ -50,14 +53,19 @@ def _misfit(interaction: discord.Interaction[Any]) -> str | None:
         if value is None:
             continue
         if isinstance(value, discord.Object):
-            return f"Discord does not know what you chose for `{name}`. Please choose it anew."
+            return tongue.say(
+                "Discord does not know what you chose for `{option}`. Please choose it anew.", option=name
+            )
         if option.choices and value not in [choice.value for choice in option.choices]:
-            return f"`{name}` is one of these: {', '.join(choice.name for choice in option.choices)}."
+            words = ", ".join(tongue.say(choice.name) for choice in option.choices)
+            return tongue.say("`{option}` is one of these: {choices}.", option=name, choices=words)
         if least is None or most is None:
             continue
         if option.type is discord.AppCommandOptionType.integer:
             if not isinstance(value, int) or not least <= value <= most:
-                return f"`{name}` is a whole number from {least:,} to {most:,}."
+                return tongue.say(
+                    "`{option}` is a whole number from {least} to {most}.", option=name, least=least, most=most
+                )
         elif not isinstance(value, str) or not least <= len(value) <= most:
-            return f"`{name}` has {least:,} to {most:,} characters."
+            return tongue.say("`{option}` has {least} to {most} characters.", option=name, least=least, most=most)
     return None

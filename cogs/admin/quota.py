@@ -10,22 +10,26 @@ from discord import app_commands
 from bot.chat import reports, text
 from bot.chat.asking import roles_of, scope_of
 from bot.chat.balances import account
-from bot.chat.client import AnimateBot, answer_privately
+from bot.chat.client import AnimateBot, answer_privately, tell
 from bot.chat.paging import answer_in_pages
+from bot.chat.tongue import tongue_of
 from bot.errors import UserError
 from bot.jobs.service import Service
 from bot.models import Period, UserId
+from bot.wording import mark
 from cogs.admin.group import AdminGroup, Reason, member_of
 
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
 PER = [
-    app_commands.Choice(name="a day", value="day"),
-    app_commands.Choice(name="a week", value="week"),
-    app_commands.Choice(name="a month", value="month"),
-    app_commands.Choice(name="in all", value="ever"),
+    app_commands.Choice(name=mark("a day"), value="day"),
+    app_commands.Choice(name=mark("a week"), value="week"),
+    app_commands.Choice(name=mark("a month"), value="month"),
+    app_commands.Choice(name=mark("in all"), value="ever"),
 ]
-PER_WORDS = "How often they renew; a day if left out"
+PER_WORDS = mark("How often they renew; a day if left out")
+CLEARED = mark("{target} has no allowance of its own any more.")
+NOTHING_TO_CLEAR = mark("{target} had no allowance of its own.")
 MANAGED, DELEGATED = "allowances", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
 with Manage Server must still have it; whoever the owner let in by Integrations never had."""
@@ -34,13 +38,13 @@ with Manage Server must still have it; whoever the owner let in by Integrations 
 def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
     """Adds the subgroup."""
     admin = service.admin
-    group = AdminGroup(name="quota", description="Who may spend how many credits", parent=parent)
+    group = AdminGroup(name="quota", description=mark("Who may spend how many credits"), parent=parent)
 
     def by(interaction: discord.Interaction[Any]) -> Any:
         return admin.by(scope_of(interaction), UserId(interaction.user.id))
 
-    @group.command(name="set", description="Give a member an allowance of their own")
-    @app_commands.describe(user="The member", credits="How many credits", per=PER_WORDS)
+    @group.command(name="set", description=mark("Give a member an allowance of their own"))
+    @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def set_(
         interaction: discord.Interaction[Any],
@@ -49,10 +53,15 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         per: str = "day",
     ) -> None:
         limit = await admin.set_member(by(interaction), member_of(user), credits, Period(per))
-        await answer_privately(interaction, text.allowance_set(f"<@{user.id}>", limit))
+        await tell(
+            interaction,
+            "{member} may now spend {limit}.",
+            member=f"<@{user.id}>",
+            limit=text.allowance(tongue_of(interaction), limit),
+        )
 
-    @group.command(name="role", description="Give everybody with a role an allowance")
-    @app_commands.describe(role="The role", credits="How many credits", per=PER_WORDS)
+    @group.command(name="role", description=mark("Give everybody with a role an allowance"))
+    @app_commands.describe(role=mark("The role"), credits=mark("How many credits"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def role_(
         interaction: discord.Interaction[Any],
@@ -61,10 +70,15 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         per: str = "day",
     ) -> None:
         limit = await admin.set_role(by(interaction), _role_of(interaction, role), credits, Period(per))
-        await answer_privately(interaction, text.allowance_set(f"Everybody with <@&{role.id}>", limit))
+        await tell(
+            interaction,
+            "Everybody with {role} may now spend {limit}.",
+            role=f"<@&{role.id}>",
+            limit=text.allowance(tongue_of(interaction), limit),
+        )
 
-    @group.command(name="default", description="What everybody has who has nothing else")
-    @app_commands.describe(credits="How many credits", per=PER_WORDS)
+    @group.command(name="default", description=mark("What everybody has who has nothing else"))
+    @app_commands.describe(credits=mark("How many credits"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def default(
         interaction: discord.Interaction[Any],
@@ -72,10 +86,12 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         per: str = "day",
     ) -> None:
         limit = await admin.set_default(by(interaction), credits, Period(per))
-        await answer_privately(interaction, text.allowance_set("Everybody here", limit))
+        await tell(
+            interaction, "Everybody here may now spend {limit}.", limit=text.allowance(tongue_of(interaction), limit)
+        )
 
-    @group.command(name="server", description="What all of this server may spend together")
-    @app_commands.describe(credits="How many credits", per=PER_WORDS)
+    @group.command(name="server", description=mark("What all of this server may spend together"))
+    @app_commands.describe(credits=mark("How many credits"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def server(
         interaction: discord.Interaction[Any],
@@ -83,10 +99,16 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         per: str = "day",
     ) -> None:
         limit = await admin.set_ceiling(by(interaction), credits, Period(per))
-        await answer_privately(interaction, text.allowance_set("This server as a whole", limit))
+        await tell(
+            interaction,
+            "This server as a whole may now spend {limit}.",
+            limit=text.allowance(tongue_of(interaction), limit),
+        )
 
-    @group.command(name="grant", description="Give a member extra credits that do not expire")
-    @app_commands.describe(user="The member", credits="How many credits", reason="Why, for the ledger")
+    @group.command(name="grant", description=mark("Give a member extra credits that do not expire"))
+    @app_commands.describe(
+        user=mark("The member"), credits=mark("How many credits"), reason=mark("Why, for the ledger")
+    )
     async def grant(
         interaction: discord.Interaction[Any],
         user: discord.User,
@@ -94,40 +116,46 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         reason: Reason | None = None,
     ) -> None:
         await admin.grant(by(interaction), member_of(user), credits, reason)
-        granted = f"<@{user.id}> has {text.credits_of(credits)} more, to be spent after the allowance."
+        granted = tongue_of(interaction).counted(
+            "{member} has {n} credit more, to be spent after the allowance.",
+            "{member} has {n} credits more, to be spent after the allowance.",
+            credits,
+            member=f"<@{user.id}>",
+        )
         await answer_privately(interaction, granted)
 
-    @group.command(name="reset", description="Forget what a member has used so far")
-    @app_commands.describe(user="The member")
+    @group.command(name="reset", description=mark("Forget what a member has used so far"))
+    @app_commands.describe(user=mark("The member"))
     async def reset(interaction: discord.Interaction[Any], user: discord.User) -> None:
         await admin.reset(by(interaction), member_of(user))
-        await answer_privately(interaction, f"<@{user.id}> starts afresh: the use so far is forgotten.")
+        await tell(interaction, "{member} starts afresh: the use so far is forgotten.", member=f"<@{user.id}>")
 
-    @group.command(name="clear", description="Take away the own allowance of a member or role")
-    @app_commands.describe(target="The member or role")
+    @group.command(name="clear", description=mark("Take away the own allowance of a member or role"))
+    @app_commands.describe(target=mark("The member or role"))
     async def clear(interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
         if isinstance(target, discord.Role):
             _refuse_everyone(target)
             cleared, name = await admin.clear_role(by(interaction), target.id), f"<@&{target.id}>"
         else:
             cleared, name = await admin.clear_member(by(interaction), member_of(target)), f"<@{target.id}>"
-        words = "has no allowance of its own any more." if cleared else "had no allowance of its own."
-        await answer_privately(interaction, f"{name} {words}")
+        sentence = CLEARED if cleared else NOTHING_TO_CLEAR
+        await tell(interaction, sentence, target=name)
 
-    @group.command(name="show", description="A member's credits and what became of them")
-    @app_commands.describe(user="The member; yourself if left out")
+    @group.command(name="show", description=mark("A member's credits and what became of them"))
+    @app_commands.describe(user=mark("The member; yourself if left out"))
     async def show(interaction: discord.Interaction[Any], user: discord.User | None = None) -> None:
         person = user or interaction.user
         scope, member = scope_of(interaction), member_of(person)
         found = await service.account(scope, member, roles_of(person))
-        await answer_privately(interaction, account(member, found, await admin.bar(scope, member, found.balance)))
+        bar = await admin.bar(scope, member, found.balance)
+        await answer_privately(interaction, account(tongue_of(interaction), member, found, bar))
 
-    @group.command(name="list", description="All allowances of this server")
+    @group.command(name="list", description=mark("All allowances of this server"))
     async def list_(interaction: discord.Interaction[AnimateBot]) -> None:
         await answer_in_pages(interaction, MANAGED if interaction.permissions.manage_guild else DELEGATED)
 
     async def delegated(interaction: discord.Interaction[Any]) -> list[str]:
-        return reports.allowance_pages(await admin.every(scope_of(interaction)))
+        return reports.allowance_pages(tongue_of(interaction), await admin.every(scope_of(interaction)))
 
     async def managed(interaction: discord.Interaction[Any]) -> list[str]:
         if not interaction.permissions.manage_guild:

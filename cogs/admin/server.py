@@ -10,10 +10,12 @@ from discord import app_commands
 
 from bot.chat import reports
 from bot.chat.asking import scope_of
-from bot.chat.client import answer_privately
+from bot.chat.client import answer_privately, tell
+from bot.chat.tongue import tongue_of
 from bot.errors import UserError
 from bot.jobs.service import Service
 from bot.models import ChannelId, UserId
+from bot.wording import mark
 from cogs.admin.group import AdminGroup, Reason, member_of
 
 Days = app_commands.Range[int, 1, 366]
@@ -26,37 +28,43 @@ def add_server(group: AdminGroup, service: Service) -> None:
     def by(interaction: discord.Interaction[Any]) -> Any:
         return admin.by(scope_of(interaction), UserId(interaction.user.id))
 
-    @group.command(name="pause", description="Take no new clips on this server")
-    @app_commands.describe(reason="Members read it")
+    @group.command(name="pause", description=mark("Take no new clips on this server"))
+    @app_commands.describe(reason=mark("Members read it"))
     async def pause(interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
         await admin.pause(by(interaction), reason)
-        words = "No new clips are taken here. What waits is held, what is being made is finished."
-        await answer_privately(interaction, f"{words} `/animate-admin resume` goes on.")
+        await tell(
+            interaction,
+            "No new clips are taken here. What waits is held, what is being made is finished. "
+            "`/animate-admin resume` goes on.",
+        )
 
-    @group.command(name="resume", description="Take clips again")
+    @group.command(name="resume", description=mark("Take clips again"))
     async def resume(interaction: discord.Interaction[Any]) -> None:
         await admin.resume(by(interaction))
-        await answer_privately(interaction, "Clips are taken again.")
+        await tell(interaction, "Clips are taken again.")
 
-    @group.command(name="block", description="Shut a member out and cancel what they have waiting")
-    @app_commands.describe(user="The member", reason="The member reads it")
+    @group.command(name="block", description=mark("Shut a member out and cancel what they have waiting"))
+    @app_commands.describe(user=mark("The member"), reason=mark("The member reads it"))
     async def block(interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None) -> None:
         cancelled = await admin.block(by(interaction), member_of(user), reason)
-        clips = {0: "", 1: " 1 waiting clip was cancelled."}.get(
-            cancelled, f" {cancelled} waiting clips were cancelled."
-        )
-        await answer_privately(interaction, f"<@{user.id}> cannot make clips here any more.{clips}")
+        tongue = tongue_of(interaction)
+        words = tongue.say("{member} cannot make clips here any more.", member=f"<@{user.id}>")
+        if cancelled:
+            clips = tongue.counted("{n} waiting clip was cancelled.", "{n} waiting clips were cancelled.", cancelled)
+            words = f"{words} {clips}"
+        await answer_privately(interaction, words)
 
-    @group.command(name="unblock", description="Let a member in again")
-    @app_commands.describe(user="The member")
+    @group.command(name="unblock", description=mark("Let a member in again"))
+    @app_commands.describe(user=mark("The member"))
     async def unblock(interaction: discord.Interaction[Any], user: discord.User) -> None:
         await admin.unblock(by(interaction), member_of(user))
-        await answer_privately(interaction, f"<@{user.id}> can make clips again.")
+        await tell(interaction, "{member} can make clips again.", member=f"<@{user.id}>")
 
-    @group.command(name="usage", description="Who used what")
-    @app_commands.describe(days="How many days, today among them; 7 if left out")
+    @group.command(name="usage", description=mark("Who used what"))
+    @app_commands.describe(days=mark("How many days, today among them; 7 if left out"))
     async def usage(interaction: discord.Interaction[Any], days: Days = 7) -> None:
-        found = reports.Usage(await admin.usage(scope_of(interaction), days), days, service.catalog)
+        tongue = tongue_of(interaction)
+        found = reports.Usage(tongue, await admin.usage(scope_of(interaction), days), days, service.catalog)
         file = discord.utils.MISSING
         if found.is_long:
             file = discord.File(io.BytesIO(found.csv()), filename=f"usage-{days}-days.csv")
@@ -64,31 +72,38 @@ def add_server(group: AdminGroup, service: Service) -> None:
             found.screen(), file=file, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
         )
 
-    @group.command(name="log", description="List each clip in a channel; without a channel, stop that")
-    @app_commands.describe(channel="Where; left out, nowhere")
+    @group.command(name="log", description=mark("List each clip in a channel; without a channel, stop that"))
+    @app_commands.describe(channel=mark("Where; left out, nowhere"))
     async def log(interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
         if channel is not None:
             _refuse_unless_writable(channel)
         await admin.set_log_channel(by(interaction), None if channel is None else ChannelId(channel.id))
-        words = "Clips are not listed anywhere." if channel is None else f"Each clip is listed in <#{channel.id}>."
-        await answer_privately(interaction, words)
+        if channel is None:
+            await tell(interaction, "Clips are not listed anywhere.")
+        else:
+            await tell(interaction, "Each clip is listed in {channel}.", channel=f"<#{channel.id}>")
 
-    @group.command(name="others", description="May members animate pictures that other people posted?")
-    @app_commands.describe(allowed="Yes or no; it is no until you say yes")
+    @group.command(name="others", description=mark("May members animate pictures that other people posted?"))
+    @app_commands.describe(allowed=mark("Yes or no; it is no until you say yes"))
     async def others(interaction: discord.Interaction[Any], allowed: bool) -> None:  # noqa: FBT001 - the option
         await admin.allow_others(by(interaction), allowed=allowed)
-        whose = "pictures that other people posted" if allowed else "the pictures of their own messages only"
-        await answer_privately(interaction, f"With “Animate this”, members can animate {whose}.")
+        if allowed:
+            await tell(interaction, "With “Animate this”, members can animate pictures that other people posted.")
+        else:
+            await tell(interaction, "With “Animate this”, members can animate the pictures of their own messages only.")
 
-    @group.command(name="status", description="How the bot and this server stand")
+    @group.command(name="status", description=mark("How the bot and this server stand"))
     async def status(interaction: discord.Interaction[Any]) -> None:
         found = await admin.status(scope_of(interaction))
         client = interaction.client
-        words = reports.status(found, latency_s=client.latency, servers=len(client.guilds))
+        words = reports.status(tongue_of(interaction), found, latency_s=client.latency, servers=len(client.guilds))
         await answer_privately(interaction, words)
 
 
 def _refuse_unless_writable(channel: discord.TextChannel) -> None:
     permissions = channel.permissions_for(channel.guild.me)
     if not (permissions.view_channel and permissions.send_messages):
-        raise UserError(f"The bot cannot write in <#{channel.id}>. Give it View Channel and Send Messages there first.")
+        raise UserError(
+            "The bot cannot write in {channel}. Give it View Channel and Send Messages there first.",
+            channel=f"<#{channel.id}>",
+        )

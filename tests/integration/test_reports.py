@@ -13,6 +13,7 @@ import pytest
 
 from bot.catalog import Catalog, Model, load_catalog
 from bot.chat import balances, reports, text
+from bot.chat.tongue import FILES, Tongue, Tongues
 from bot.errors import ReservationRefused
 from bot.jobs.admin import Status
 from bot.jobs.service import Account
@@ -44,6 +45,7 @@ MIDNIGHT = NOON.replace(hour=0)
 BIGGEST = 1_000_000
 SOMEBODY = 1_234_567_890_123_456_789
 CATALOG = load_catalog(None)
+ENGLISH = Tongues().english
 
 
 @pytest.fixture(name="store")
@@ -72,9 +74,9 @@ async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) ->
     await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=NOON, provider_id="v"))
     await store.write(jobs.move(job.id, S.RENDERING, S.TIMED_OUT, now=NOON, failure=FailureKind.TIMED_OUT))
 
-    timed_out = reports.Usage(await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
+    timed_out = reports.Usage(ENGLISH, await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
     await store.write(jobs.move(job.id, S.TIMED_OUT, S.DELIVERING, now=NOON))
-    late = reports.Usage(await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
+    late = reports.Usage(ENGLISH, await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
 
     sums = "1 clip · 0 credits · 4 refunded · about 0.40 USD"
     assert timed_out.screen() == (
@@ -89,17 +91,18 @@ def test_without_prices_no_money_is_told() -> None:
     model = Model("wan", "Wan", (5,), {"480x832": 1}, {})
     row = UsageRow(UserId(7), "wan", 5, "480x832", S.DELIVERED, None, clips=2, credits=10, refunded=0, made=2)
 
-    found = reports.Usage([row], 2, Catalog([model], "wan"))
+    found = reports.Usage(ENGLISH, [row], 2, Catalog([model], "wan"))
 
     assert found.screen() == "**Usage, the last 2 days**\nAll: 2 clips · 10 credits\n- <@7>: 2 clips · 10 credits"
     assert not found.is_long
     assert found.csv().decode("utf-8-sig").splitlines()[1] == "<@7>,wan,5,480x832,delivered,,2,10,0,"
 
 
+@pytest.mark.parametrize("tongue", [Tongues().of(locale) for locale in (None, *FILES)], ids=lambda tongue: tongue.code)
 class TestTheLongest:
     """Discord takes 2,000 characters."""
 
-    def test_usage_leaves_the_last_members_to_the_file(self) -> None:
+    def test_usage_leaves_the_last_members_to_the_file(self, tongue: Tongue) -> None:
         rows = [
             UsageRow(
                 UserId(SOMEBODY + n), "sora-2", 4, "720x1280", S.FAILED, kind,
@@ -108,42 +111,43 @@ class TestTheLongest:
             for n in range(40)
             for kind in FailureKind
         ]  # fmt: skip
-        found = reports.Usage(rows, 366, CATALOG)
+        found = reports.Usage(tongue, rows, 366, CATALOG)
 
         shown = found.screen()
 
         assert found.is_long
         assert 1_000 < len(shown) <= text.MESSAGE
-        assert shown.endswith("\n- and more, in the file")
+        assert shown.endswith("\n" + tongue.say("- and more, in the file"))
 
-    def test_an_account_has_room_for_ten_long_reasons(self) -> None:
+    def test_an_account_has_room_for_ten_long_reasons(self, tongue: Tongue) -> None:
         line = LedgerLine(NOON, LedgerKind.GRANT, BIGGEST, None, None, None, UserId(SOMEBODY), "x" * 200)
         limit = Limit(BIGGEST, Period.MONTH, Source.ROLE, SOMEBODY)
         has = Balance(limit, BIGGEST, 10 * BIGGEST, NOON, 99)
         barred = ReservationRefused(RefusalReason.BLOCKED, has, detail="x" * 200)
 
-        shown = balances.account(SOMEBODY, Account(has, [line] * 10), barred)
+        shown = balances.account(tongue, SOMEBODY, Account(has, [line] * 10), barred)
 
-        assert shown.count("granted (“") == 10
+        assert shown.count(f"{'x' * 59}…") == 10 + 1  # and why the member is blocked
         assert len(shown) <= text.MESSAGE
 
-    def test_a_quota_names_the_prices_that_fit(self) -> None:
+    def test_a_quota_names_the_prices_that_fit(self, tongue: Tongue) -> None:
         sizes = {f"{n}x{n}": n for n in range(100, 110)}
         models = [Model(f"model-{n}", f"Model {n}", (4, 8, 12), sizes, {}) for n in range(25)]
         has = Balance(Limit(20, Period.DAY), 4, 0, NOON, 0)
         barred = ReservationRefused(RefusalReason.PAUSED, has, detail="x" * 200)
 
-        shown = balances.own_balance(has, Catalog(models, "model-3"), barred)
+        shown = balances.own_balance(tongue, has, Catalog(models, "model-3"), barred)
 
         assert 1_000 < len(shown) <= text.MESSAGE
-        assert "\n- Model 3: 4 s 400, 8 s 800, 12 s 1200 (100x100); " in shown
-        assert shown.endswith("\n- and more in `/animate`")
+        lengths = [text.length(tongue, seconds) for seconds in (4, 8, 12)]
+        assert f"\n- Model 3: {lengths[0]} 400, {lengths[1]} 800, {lengths[2]} 1200 (100x100); " in shown
+        assert shown.endswith("\n" + tongue.say("- and more in `/animate`"))
 
-    def test_every_page_of_allowances_fits(self) -> None:
+    def test_every_page_of_allowances_fits(self, tongue: Tongue) -> None:
         limit = Limit(BIGGEST, Period.MONTH)
         found = Allowances(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
 
-        pages = reports.allowance_pages(found)
+        pages = reports.allowance_pages(tongue, found)
 
         assert [page.count("\n- ") for page in pages] == [15, 15, 12]
         assert max(map(len, pages)) <= 1_900  # and a line for the number of the page
@@ -155,4 +159,7 @@ class TestTheLongest:
 def test_no_heartbeat_yet_is_said_in_words(latency_s: float, words: str) -> None:
     found = Status(Server(), None, 0, Load(0, 0, 0, 20))
 
-    assert reports.status(found, latency_s=latency_s, servers=2).split("\n")[2] == f"**Discord**: {words} · 2 servers"
+    assert (
+        reports.status(ENGLISH, found, latency_s=latency_s, servers=2).split("\n")[2]
+        == f"**Discord**: {words} · 2 servers"
+    )

@@ -98,7 +98,7 @@ class TestRefusals:
         with pytest.raises(UserError) as caught:
             catalog.choose(model, seconds, size)
 
-        assert caught.value.sentence == sentence
+        assert str(caught.value) == sentence
 
 
 GOOD = """

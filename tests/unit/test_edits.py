@@ -16,6 +16,7 @@ from bot.chat.budget import Budget
 from bot.chat.cards import Cards
 from bot.chat.edits import Edits
 from bot.chat.routes import Route
+from bot.chat.tongue import Tongues
 from bot.chat.ways import Ways
 from bot.jobs.port import Due, Progress
 from bot.models import Job, JobState
@@ -86,7 +87,7 @@ def wall() -> Wall:
 @pytest.fixture
 async def edits(wall: Wall) -> AsyncIterator[Edits]:
     budget = Budget(time.monotonic, asyncio.sleep)
-    made = Edits(wall, Cards(load_catalog(None)), budget, every_s=0.01, now=lambda: NOON)
+    made = Edits(wall, Cards(load_catalog(None), Tongues()), budget, every_s=0.01, now=lambda: NOON)
     yield made
     await made.close()
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from bot.errors import PictureRefused
 from bot.images import check_claim, fit, upright_size
-from bot.images.claim import DAMAGED, EMPTY, HEIC, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, READABLE, SVG
+from bot.images.claim import DAMAGED, EMPTY, HEIC, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, SVG
 from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples
 
-VIDEO = f"That is a video, not a picture. {READABLE}"
-SOUND = f"That is a sound file, not a picture. {READABLE}"
-PDF = f"That is a PDF, not a picture. {READABLE}"
+VIDEO = "That is a video, not a picture. Send a JPEG, PNG, WebP or GIF."
+SOUND = "That is a sound file, not a picture. Send a JPEG, PNG, WebP or GIF."
+PDF = "That is a PDF, not a picture. Send a JPEG, PNG, WebP or GIF."
 
 
 def refusal(data: bytes) -> str:
@@ -29,7 +29,7 @@ def refusal(data: bytes) -> str:
         fit(data, 720, 1280)
     with contextlib.suppress(PictureRefused):  # what is wrong with pixels shows only when they are decoded
         upright_size(data)
-    return fitting.value.sentence
+    return str(fitting.value)
 
 
 def sound() -> bytes:
@@ -236,7 +236,7 @@ def test_no_mutated_picture_brings_anything_but_a_jpeg_or_a_sentence(seed: int) 
     try:
         outcome = fit(data, 320, 180)
     except PictureRefused as refused:
-        outcome = refused.sentence.encode()
+        outcome = str(refused).encode()
 
     assert outcome.startswith(b"\xff\xd8\xff") or re.fullmatch(r"[A-Z].+\. .+\.", outcome.decode())
 
@@ -282,7 +282,7 @@ def test_a_claim_is_refused_only_when_it_is_hopeless(
     with pytest.raises(PictureRefused) as refused:
         check_claim(size, width, height, kind, name)
 
-    assert refused.value.sentence == sentence
+    assert str(refused.value) == sentence
 
 
 def test_the_bounds_of_a_claim_admit_what_phones_make() -> None:

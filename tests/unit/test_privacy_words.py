@@ -8,8 +8,10 @@ import pytest
 from discord import ui
 
 from bot.chat import privacy
+from bot.chat.tongue import Tongues
 from bot.models import Keeping
 
+ENGLISH = Tongues().english
 ENDPOINT = "https://videos.example/v1"
 QUARTER, WEEK = timedelta(days=90), timedelta(days=7)
 TEXT = 4_000
@@ -29,7 +31,7 @@ def labels(view: ui.LayoutView) -> list[str | None]:
 
 def about(words_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, **changes: object) -> ui.LayoutView:
     given: dict[str, object] = {"silent": False, "policy": None, **changes}
-    return privacy.about(ENDPOINT, Keeping(words_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
+    return privacy.about(ENGLISH, ENDPOINT, Keeping(words_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_the_operators_policy_is_linked_where_there_is_one() -> None:
 
 
 def test_before_deleting_it_is_said_what_goes_what_stays_and_what_is_out_of_reach() -> None:
-    view = privacy.confirm(ENDPOINT)
+    view = privacy.confirm(ENGLISH, ENDPOINT)
 
     text = words(view)
     for part in ("**Goes now:**", "**Goes bit by bit:**", "**Goes later:**", "**Stays:**", "**Out of reach:**"):
@@ -74,7 +76,7 @@ def test_before_deleting_it_is_said_what_goes_what_stays_and_what_is_out_of_reac
     [(0, None), (1, "**1 clip is still being made.**"), (2, "**2 clips are still being made.**")],
 )
 def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) -> None:
-    view = privacy.erased(ENDPOINT, running)
+    view = privacy.erased(ENGLISH, ENDPOINT, running)
 
     text = words(view)
     assert (said in text) if said else ("still being made" not in text)
@@ -83,7 +85,7 @@ def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) 
 
 
 def test_the_first_line_names_the_host_and_nothing_else_of_the_address() -> None:
-    line = privacy.first_line("https://videos.example:8443/secret-path/v1")
+    line = privacy.first_line(ENGLISH, "https://videos.example:8443/secret-path/v1")
 
     assert "`videos.example`" in line
     assert "secret-path" not in line

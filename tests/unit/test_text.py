@@ -14,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.catalog import load_catalog
-from bot.chat import text
+from bot.chat import refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.chat.routes import TROUBLE, Fate, fate_of
+from bot.chat.tongue import Tongues
 from bot.errors import ReservationRefused
 from bot.jobs.port import Due, Hold, Standing
 from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
 from tests.builders import NOON, a_job
 
+ENGLISH = Tongues().english
 RENEWS = NOON.replace(hour=0) + timedelta(days=1)
 RENEWS_TEXT = f"<t:{int(RENEWS.timestamp())}:R>"
 
@@ -109,7 +111,7 @@ def balance(
 
 def refusal(error: ReservationRefused, clip: tuple[str, int] = ("sora-2", 4)) -> str:
     catalog = load_catalog(None)
-    return text.refusal(error, catalog.choose(*clip, None), catalog)
+    return refusals.refusal(ENGLISH, error, catalog.choose(*clip, None), catalog)
 
 
 class TestRefusals:
@@ -189,15 +191,17 @@ class TestRefusals:
 class TestWords:
     @pytest.mark.parametrize("kind", FailureKind)
     def test_every_failure_has_a_line_for_the_card_that_says_the_credits_are_back(self, kind: FailureKind) -> None:
-        assert text.card_line(kind, 4).endswith(". The 4 credits are back.")
-        assert text.card_line(kind, 1).endswith(". Your credit is back.")
+        assert text.card_line(ENGLISH, kind, 4).endswith(". The 4 credits are back.")
+        assert text.card_line(ENGLISH, kind, 1).endswith(". Your credit is back.")
 
     def test_a_moderation_reason_goes_to_the_member_alone(self) -> None:
-        told = {kind for kind in FailureKind if text.private_line(kind, 4) is not None}
+        told = {kind for kind in FailureKind if text.private_line(ENGLISH, kind, 4) is not None}
 
         assert told == {FailureKind.MODERATED, FailureKind.PERSON}
-        assert {text.card_line(kind, 4) for kind in told} == {"No video came of this one. The 4 credits are back."}
-        assert text.private_line(FailureKind.PERSON, 4) == (
+        assert {text.card_line(ENGLISH, kind, 4) for kind in told} == {
+            "No video came of this one. The 4 credits are back."
+        }
+        assert text.private_line(ENGLISH, FailureKind.PERSON, 4) == (
             "The video service does not animate pictures of people. Try a picture without a person in it. "
             "The 4 credits are back."
         )
@@ -205,17 +209,17 @@ class TestWords:
     @pytest.mark.parametrize(
         ("limit", "words"),
         [
-            (Limit(5, Period.DAY, Source.OWN), "set for you by an admin"),
-            (Limit(5, Period.DAY, Source.ROLE, 7), "from the role <@&7>"),
-            (Limit(5, Period.DAY, Source.SERVER), "this server's default"),
-            (Limit(5, Period.DAY), "this bot's default"),
+            (Limit(5, Period.DAY, Source.OWN), "Allowance set for you by an admin."),
+            (Limit(5, Period.DAY, Source.ROLE, 7), "Allowance from the role <@&7>."),
+            (Limit(5, Period.DAY, Source.SERVER), "Allowance this server's default."),
+            (Limit(5, Period.DAY), "Allowance this bot's default."),
         ],
     )
     def test_it_is_told_where_an_allowance_comes_from(self, limit: Limit, words: str) -> None:
-        assert text.source(limit) == words
+        assert text.source(ENGLISH, limit) == words
 
     def test_use_is_told_with_its_period(self) -> None:
-        assert [text.used(balance(used=8, per=per)) for per in Period] == [
+        assert [text.used(ENGLISH, balance(used=8, per=per)) for per in Period] == [
             "8 used today", "8 used this week", "8 used this month", "8 used so far"
         ]  # fmt: skip
 
@@ -267,7 +271,7 @@ class TestStanding:
         ],
     )
     def test_a_waiting_card_says_where_it_stands(self, standing: Standing, words: str) -> None:
-        assert text.standing(standing) == words
+        assert text.standing(ENGLISH, standing) == words
 
     @pytest.mark.parametrize(
         ("place", "words"),
@@ -277,10 +281,10 @@ class TestStanding:
         ],
     )  # fmt: skip
     def test_places_are_counted_as_people_do(self, place: int, words: str) -> None:
-        assert text.ordinal(place) == words
+        assert ENGLISH.place(place) == words
 
     def test_the_end_is_told_by_a_time_that_moves_by_itself_until_it_is_past(self) -> None:
-        words = [text.due(due, RENEWS, NOON) for due in Due]
+        words = [text.due(ENGLISH, due, RENEWS, NOON) for due in Due]
 
         begun = f"<t:{int(NOON.timestamp())}:R>"
         assert words == [

@@ -1,0 +1,108 @@
+"""Why nothing was started, and what to do: limits, bars, and a provider that takes nothing."""
+
+from __future__ import annotations
+
+from bot.catalog import Catalog, Choice
+from bot.chat import text
+from bot.chat.tongue import Tongue
+from bot.errors import ReservationRefused
+from bot.models import Balance, FailureKind, RefusalReason
+
+
+def provider_shut(tongue: Tongue, kind: FailureKind) -> str:
+    """Nothing is taken for now, and nothing was charged."""
+    if kind is FailureKind.LOST_ANSWER:
+        return tongue.say(
+            "The video service does not answer at the moment. Nothing was charged; please try again in some minutes."
+        )
+    return tongue.say(
+        "The video service takes nothing from this bot at the moment, and whoever runs the bot has to look at it. "
+        "Nothing was charged; please try again later."
+    )
+
+
+def refusal(tongue: Tongue, error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
+    """Why nothing was started, and what to do."""
+    balance = error.balance
+    match error.reason:
+        case RefusalReason.PAUSED | RefusalReason.BLOCKED | RefusalReason.TOO_MANY_REFUNDS:
+            return barred(tongue, error)
+        case RefusalReason.TOO_MANY_JOBS:
+            return tongue.counted(
+                "You have {n} clip under way. Please wait for one to finish; nothing was charged.",
+                "You have {n} clips under way. Please wait for one to finish; nothing was charged.",
+                balance.running,
+            )
+        case RefusalReason.AGAIN_UNDER_WAY:
+            return tongue.say(
+                "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
+            )
+        case RefusalReason.ALLOWANCE:
+            return _too_dear(tongue, balance, choice, catalog)
+        case RefusalReason.CEILING:
+            return tongue.say(
+                "This server has used up what its admins allow for now. Nothing was charged; please try again later."
+            )
+        case RefusalReason.BUDGET:
+            return tongue.say("This bot has used up its budget for now. Nothing was charged; please try again later.")
+
+
+def barred(tongue: Tongue, error: ReservationRefused) -> str:
+    """Why the member gets no clip at all for now."""
+    why = text.because(tongue, error.detail)
+    match error.reason:
+        case RefusalReason.PAUSED:
+            return tongue.say("Clips are paused on this server{because}. Please try again later.", because=why)
+        case RefusalReason.BLOCKED:
+            return tongue.say("You cannot make clips on this server{because}. Ask an admin about it.", because=why)
+        case _:
+            return tongue.say(
+                "Five of your clips of today failed at the video service after it had taken them. "
+                "Please try again tomorrow, with other pictures or prompts."
+            )
+
+
+def _too_dear(tongue: Tongue, balance: Balance, choice: Choice, catalog: Catalog) -> str:
+    sentences = [_what_is_left(tongue, balance, choice.credits)]
+    at_most = balance.limit.credits + balance.granted
+    fitting = catalog.best_within(balance.spendable, choice.model.id)
+    if fitting is not None:
+        sentences.append(_would_fit(tongue, fitting, asked=choice))
+    if choice.credits <= at_most and balance.renews_at is not None:
+        sentences.append(tongue.say("Your allowance renews {when}.", when=text.moment(balance.renews_at)))
+    elif catalog.best_within(at_most, choice.model.id) is None or balance.renews_at is None:
+        sentences.append(tongue.say("Ask an admin for a larger allowance."))
+    elif fitting is None:
+        when = text.moment(balance.renews_at)
+        sentences.append(tongue.say("Your allowance renews {when}, for cheaper clips than this one.", when=when))
+    return " ".join(sentences)
+
+
+def _what_is_left(tongue: Tongue, balance: Balance, cost: int) -> str:
+    price, of = text.credits_of(tongue, cost), text.limit(tongue, balance.limit)
+    if not balance.granted:
+        return tongue.say(
+            "This clip costs {price}, and you have {left} left of {limit}.",
+            price=price,
+            left=balance.spendable,
+            limit=of,
+        )
+    return tongue.say(
+        "This clip costs {price}, and you have {left} left of {limit} and {granted} granted.",
+        price=price,
+        left=balance.spendable,
+        limit=of,
+        granted=balance.granted,
+    )
+
+
+def _would_fit(tongue: Tongue, fitting: Choice, *, asked: Choice) -> str:
+    """The cheapest size would, which need not cost what the one asked for does."""
+    model, seconds, price = fitting.model.label, str(fitting.seconds), text.credits_of(tongue, fitting.credits)
+    if asked.size is None or fitting.model.sizes.get(asked.size) == fitting.model.cheapest:
+        return tongue.say(
+            "{model} for {seconds} seconds ({price}) would fit.", model=model, seconds=seconds, price=price
+        )
+    return tongue.say(
+        "{model} for {seconds} seconds without `size` ({price}) would fit.", model=model, seconds=seconds, price=price
+    )

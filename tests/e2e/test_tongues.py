@@ -1,0 +1,30 @@
+"""A Japanese member on a German server: all read the card in German, she reads her own answers in Japanese."""
+
+from __future__ import annotations
+
+from sandbox.discord.cdn import Upload
+from tests.e2e.asking import alone, told
+from tests.e2e.conftest import Build
+
+
+async def test_each_reads_their_own_tongue_also_after_a_restart(build: Build) -> None:
+    stage = await build(render_s=None)  # rendered for ever
+    stage.discord.world.guild.locale = "de"
+    stage.mia.locale = "ja"
+
+    card = await (await stage.animate()).answer()
+    assert card is not None
+    await stage.until(card, "Wird gerendert")
+    assert "KI-generiert" in card.text()
+    refused = await alone(await stage.animate(image=Upload("cat.pdf", b"%PDF-1.7", "application/pdf")))
+    assert refused.text() == "読み取れる画像ではありません。JPEG、PNG、WebP、GIFのいずれかを送ってください。"
+    assert await told(stage, "resume") == "Clips are taken again."  # the admin reads English
+
+    assert stage.bot is not None
+    await stage.bot.stop()
+    await stage.start_bot()
+    (job,) = stage.videos.jobs
+    stage.videos.finish(job)
+    await stage.until(card, "Hier ist dein Clip")
+    assert "残り16クレジット" in await stage.reply(stage.mia, "quota")
+    assert stage.rows("SELECT locale, member_locale FROM cards") == [("de", "ja")]
