@@ -68,8 +68,9 @@ class Usage:
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                text.somebody(self._tongue, row.member), row.model, row.seconds, row.size or "", row.state, row.failure or "",
-                row.clips, row.credits, row.refunded, "" if money is None else f"{money:.2f}",
+                text.somebody(self._tongue, row.member), row.model, row.seconds, row.size or "",
+                row.state, row.failure or "", row.clips, row.credits, row.refunded,
+                "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
 
