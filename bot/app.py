@@ -16,6 +16,9 @@ import discord
 
 import cogs.admin
 import cogs.animate
+import cogs.cards
+import cogs.membership
+import cogs.privacy
 import cogs.quota
 import cogs.videos
 from bot import restore
@@ -23,6 +26,7 @@ from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.delivery import DiscordChat
+from bot.chat.orders import Orders
 from bot.errors import ChatUnavailable, SettingsError
 from bot.health import Health
 from bot.images import Fitter
@@ -30,6 +34,7 @@ from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock, Desk, Timing
 from bot.jobs.files import Files
 from bot.jobs.line import Line
+from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.memory import StoredCards, StoreMemory
@@ -89,15 +94,20 @@ async def assemble(
         breaker = Breaker(loop.time, loop.call_later)
 
         async def add_commands(bot: AnimateBot) -> None:
-            cogs.animate.setup(bot.tree, service, cards)
+            orders = Orders(service, cards)
+            cogs.animate.setup(bot.tree, service, orders)
+            cogs.cards.setup(bot, service, orders)
             cogs.quota.setup(bot.tree, service)
             cogs.videos.setup(bot, service)
+            cogs.privacy.setup(bot, service)
+            cogs.membership.setup(bot, service)
             await cogs.admin.setup(bot, service)
 
         async def on_login() -> None:
             await restore.spare_finished_cards(store, bot)
             resumed = await worker.start()
             log.info("resumed %s jobs", resumed)
+            retention.start()
 
         bot = AnimateBot(
             api_url=settings.discord_api_url,
@@ -124,6 +134,7 @@ async def assemble(
             clock=clock,
         )
         worker = Worker(desk)
+        retention = Retention(desk, worker, keeping=settings.keeping, limits=settings.limits)
         service = Service(
             store=store,
             worker=worker,
@@ -134,6 +145,7 @@ async def assemble(
             clock=clock,
             answering=desk.answering,
             breaker=breaker,
+            retention=retention,
         )
         stack.push_async_callback(service.close)
         if settings.http_port:
@@ -183,6 +195,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     log.info("stopping")
     app.bot.stopping = True
     await app.service.answering.quiet()  # a command half answered would find its session closed
+    await app.service.retention.stop()
     await app.worker.stop()
     try:
         async with asyncio.timeout(CLOSE_WITHIN_S):

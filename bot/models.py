@@ -92,11 +92,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The attachment as Discord described it; `url` is signed and dies within a day or so."""
+    """A picture as Discord described it; `url` is signed and dies within a day or so.
+
+    `size_bytes` is None where Discord does not say: an embed's picture, a sticker.
+    """
 
     url: str
     filename: str
-    size_bytes: int
+    size_bytes: int | None
     content_type: str | None
     width: int | None
     height: int | None
@@ -121,6 +124,7 @@ class Card:
     ephemeral: bool = False
     finished: bool = False  # its last edit is made, or can never be made
     removed: bool = False  # somebody deleted it
+    hidden: bool = False  # by its member, who finds the video in /videos
     shown_channel: ChannelId | None = None  # where the video stands, if not on the card
     shown_message: MessageId | None = None
 
@@ -130,6 +134,22 @@ class Card:
         if self.shown_channel is not None and self.shown_message is not None:
             return self.shown_channel, self.shown_message
         return None if self.message is None or self.removed else (self.channel, self.message)
+
+    @property
+    def places(self) -> list[tuple[ChannelId, MessageId]]:
+        """Every message of the job that may still stand: the card, and the one with the video."""
+        card = None if self.message is None or self.removed else (self.channel, self.message)
+        return [place for place in dict.fromkeys((card, self.place)) if place is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Somebody pressed a button of a message: for 15 minutes its token reaches that message, wherever it stands."""
+
+    message: MessageId
+    token: str
+    token_ends_at: datetime
+    upload_limit_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +174,8 @@ class Job:
     result_url: str | None = None
     result_expires_at: datetime | None = None
     failure: FailureKind | None = None
+    again_of: JobId | None = None  # the job whose card was pressed for this one; its kept picture is used
+    picture_author: UserId | None = None  # whose picture it is, where it is not the member's own
 
     def evolve(self, **changes: Any) -> Self:
         """A copy with these fields changed."""
@@ -209,6 +231,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what nothing needs any more is kept, from the settings. `words` is None where they stay for ever."""
+
+    words: timedelta | None
+    pictures: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """What a member can spend now. `renews_at` is None where the period is EVER; `running` are unfinished clips."""
 
@@ -235,6 +265,7 @@ class RefusalReason(enum.StrEnum):
     PAUSED = "paused"  # by the server's admins
     BLOCKED = "blocked"
     TOO_MANY_JOBS = "too_many_jobs"  # MAX_JOBS_PER_USER
+    AGAIN_UNDER_WAY = "again_under_way"  # one unfinished Again to a card
     TOO_MANY_REFUNDS = "too_many_refunds"  # five of one day refunded after the provider had taken them
     ALLOWANCE = "allowance"
     CEILING = "ceiling"  # the server's
@@ -279,11 +310,15 @@ class Allowances:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a server stands. `paused_at` is None while jobs are taken; no `log_channel`, no log."""
+    """How a server stands. `paused_at` is None while jobs are taken; no `log_channel`, no log.
+
+    `others_allowed`: members may animate pictures that other people posted.
+    """
 
     paused_at: datetime | None = None
     pause_reason: str | None = None
     log_channel: ChannelId | None = None
+    others_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from typing import Any
 import discord
 
 from bot.chat import text
-from bot.chat.buttons import AGAIN, CANCEL, DELETE, SHOW
+from bot.chat.asking import press_of
+from bot.chat.buttons import CANCEL, DELETE, KEPT, SHOW
 from bot.chat.client import AnimateBot, answer_privately
 from bot.chat.videos import MOST, link_of, video_list
 from bot.jobs.service import Service
-from bot.models import JobId, JobState, MessageId, UserId
+from bot.models import JobId, JobState, UserId
 
 NOBODY = discord.AllowedMentions.none()
 
@@ -39,17 +40,10 @@ def setup(bot: AnimateBot, service: Service) -> None:
             link = link_of(job)
             await answer_privately(interaction, text.ALREADY_SHOWN if link is None else f"Here it is: {link}")
             return
-        assert interaction.message is not None
         await interaction.response.defer()
-        await shelf.renew(
-            job,
-            MessageId(interaction.message.id),
-            interaction.token,
-            interaction.expires_at,
-            interaction.filesize_limit,
-        )
+        await shelf.renew(job, press_of(interaction))
 
-    async def again(interaction: discord.Interaction[Any], job_id: JobId) -> None:
+    async def kept(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         job = await shelf.own(_member(interaction), job_id)
         path = await shelf.kept_file(job)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -65,12 +59,13 @@ def setup(bot: AnimateBot, service: Service) -> None:
         await turn(interaction, 0)
 
     async def delete(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        job = await shelf.delete(_member(interaction), job_id)
+        job = await shelf.own(_member(interaction), job_id)
+        await shelf.delete(job, job.member)
         await turn(interaction, 0)
         await bot.take_away(job)
 
     bot.show_videos = turn
-    bot.actions |= {SHOW: show, AGAIN: again, CANCEL: cancel, DELETE: delete}
+    bot.actions |= {SHOW: show, KEPT: kept, CANCEL: cancel, DELETE: delete}
 
 
 def _member(interaction: discord.Interaction[Any]) -> UserId:

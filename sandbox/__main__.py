@@ -75,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--serve", action="store_true", help="keep the servers up, without a bot, for any bot to be pointed at"
     )
+    parser.add_argument("--page", action="store_true", help="show it all in a browser; with --serve without a bot")
+    parser.add_argument("--port", type=int, default=0, help="of the page (default: any that is free)")
+    parser.add_argument("--no-open", action="store_true", help="print the page's address, open no browser")
+    parser.add_argument(
+        "--real-provider",
+        action="store_true",
+        help="with --page: order videos at VIDEO_API_URL with VIDEO_API_KEY of the environment; costs real money",
+    )
     parser.add_argument("--log", action="store_true", help="show the bot's log at the end")
     return parser
 
@@ -191,6 +199,18 @@ class Stage:
         }
 
 
+async def _show(options: argparse.Namespace, screen: Screen) -> int:
+    try:
+        # The checks against the contracts need a library that only developers have.
+        from sandbox.page.run import show
+    except ModuleNotFoundError as error:
+        screen.say(f"The page needs {error.name}. Run it with `uv run`, which installs what developers need.")
+        return 2
+    return await show(
+        screen.say, port=options.port, opens=not options.no_open, bot=not options.serve, real=options.real_provider
+    )
+
+
 async def _serve(town: Town, screen: Screen) -> None:
     """Servers only, until Ctrl-C."""
     settings = town.settings()
@@ -205,6 +225,8 @@ async def _serve(town: Town, screen: Screen) -> None:
 async def run(options: argparse.Namespace) -> int:
     """The exit code: 0 where everything asked for came out well."""
     screen = Screen()
+    if options.page:
+        return await _show(options, screen)
     town = Town()
     try:
         await town.start(bot=not options.serve)

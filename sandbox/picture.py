@@ -1,5 +1,6 @@
 """The sample picture of the sandbox, drawn with shapes: a cat on a hill at sunset."""
 
+import functools
 import io
 import itertools
 import math
@@ -20,6 +21,7 @@ CAT = (24, 22, 44)
 Point = tuple[float, float]
 
 
+@functools.cache
 def sample_picture() -> bytes:
     """A JPEG, 1080x1350, always the same."""
     image = _sky()

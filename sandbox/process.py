@@ -43,6 +43,11 @@ class BotProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs, and before; negative for the signal that ended it."""
+        return None if self._process is None else self._process.returncode
+
     def kill(self) -> None:
         """Ends it by kill -9, at once; does nothing where it has ended already."""
         if self.is_running:

@@ -31,6 +31,7 @@ class Clip:
     cost: int
     from_allowance: int
     state: str = "waiting"
+    again_of: JobId | None = None
     taken: bool = False
     refund: str | None = None
 
@@ -108,11 +109,21 @@ class House:
     def running(self, member: UserId) -> int:
         return sum(clip.member == member and clip.state in UNDER_WAY for clip in self.clips.values())
 
-    def refusal(self, scope: Scope, member: UserId, roles: Iterable[int], cost: int, today: int) -> str | None:
+    def refusal(
+        self,
+        scope: Scope,
+        member: UserId,
+        roles: Iterable[int],
+        cost: int,
+        today: int,
+        again_of: JobId | None = None,
+    ) -> str | None:
         """Why this is refused; None where it is not."""
         left = self.left(scope, member, roles, today)
         server, budget = self.ceilings.get(scope), self.operator.budget
         walls = {
+            "again_under_way": again_of is not None
+            and any(clip.again_of == again_of and clip.state in UNDER_WAY for clip in self.clips.values()),
             "too_many_jobs": self.running(member) >= self.operator.jobs_per_user,
             "allowance": cost > left + self.grants_left(scope, member),
             "ceiling": server is not None and self._all(scope, server[1], today) + cost > server[0],

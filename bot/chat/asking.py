@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.models import DIRECT, Card, ChannelId, GuildId, Picture, Scope
+from bot.models import DIRECT, Card, ChannelId, GuildId, MessageId, Picture, Press, Scope
 
 
 def scope_of(interaction: discord.Interaction[Any]) -> Scope:
@@ -42,6 +42,17 @@ def card_of(interaction: discord.Interaction[Any]) -> Card:
         token_ends_at=interaction.expires_at,
         upload_limit_bytes=interaction.filesize_limit,
         bot_reaches=reaches,
+    )
+
+
+def press_of(interaction: discord.Interaction[Any]) -> Press:
+    """A press on a button of a message."""
+    assert interaction.message is not None
+    return Press(
+        message=MessageId(interaction.message.id),
+        token=interaction.token,
+        token_ends_at=interaction.expires_at,
+        upload_limit_bytes=interaction.filesize_limit,
     )
 
 

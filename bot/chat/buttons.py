@@ -17,11 +17,31 @@ Action = Callable[[discord.Interaction[Any], JobId], Awaitable[None]]
 """What a press does. Checks itself whose job it is; raises what a command may raise."""
 
 SHOW = "show"
-AGAIN = "again"
+KEPT = "kept"
 CANCEL = "cancel"
 DELETE = "delete"
-_STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger}
-_LABELS = {SHOW: "Show my video", AGAIN: "Show again", CANCEL: "Cancel", DELETE: "Delete"}
+"""In the member's list, which each of them shows anew."""
+STOP = "stop"
+HIDE = "hide"
+AGAIN = "again"
+EDIT = "edit"
+REMOVE = "remove"
+"""On the card itself."""
+SILENCE = "silence"
+"""On the ping."""
+_STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger, REMOVE: discord.ButtonStyle.danger}
+_LABELS = {
+    SHOW: "Show my video",
+    KEPT: "Show again",
+    CANCEL: "Cancel",
+    STOP: "Cancel",
+    HIDE: "Hide",
+    AGAIN: "Again",
+    EDIT: "Edit",
+    DELETE: "Delete",
+    REMOVE: "Delete",
+    SILENCE: "No more pings",
+}
 
 
 class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{1,10}):(?P<job>[0-9]{1,20})"):

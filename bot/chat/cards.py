@@ -12,11 +12,13 @@ from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.buttons import SHOW, JobButton
+from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
 from bot.jobs.port import Outlook, Progress, Standing
 from bot.models import Clip, FailureKind, Job, JobState
 
 BAR_CELLS = 12
+OVER = (AGAIN, EDIT, REMOVE)
+"""What can be done from a card that has had its last edit."""
 REENCODED = "-# Re-encoded to fit what can be uploaded here."
 LEAVING = "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
 GREY = discord.Colour(0x80848E)
@@ -82,7 +84,7 @@ class Cards:
         job = shown.job
         match job.state:
             case JobState.WAITING:
-                return self._view(shown, GREY, "### ⏳ In line", _standing(shown))
+                return self._view(shown, GREY, "### ⏳ In line", _standing(shown), actions=(STOP,))
             case JobState.SUBMITTING:
                 return self._view(shown, BLUE, "### 📤 Handing over", "The picture goes to the video service.")
             case JobState.DELIVERING:
@@ -94,13 +96,14 @@ class Cards:
         """The video as an uploaded file, and the provider's address as text."""
         note = [REENCODED] if reencoded else []
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(discord.MediaGalleryItem(f"attachment://{filename}"))
-        return self._view(Shown(job, plain=plain), GREEN, "### ✅ Here is your clip", gallery, *note, *_address(job))
+        return self._view(
+            Shown(job, plain=plain), GREEN, "### ✅ Here is your clip", gallery, *note, *_address(job), actions=OVER
+        )
 
     def posted(self, job: Job) -> ui.LayoutView:
         """The video stands beside the card, in a message of its own."""
-        return self._view(
-            Shown(job, plain=True), GREEN, "### ✅ Here is your clip", "The video is in the next message."
-        )
+        line = "The video is in the next message."
+        return self._view(Shown(job, plain=True), GREEN, "### ✅ Here is your clip", line, actions=OVER)
 
     def link_only(self, job: Job, size_bytes: int, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
@@ -113,29 +116,39 @@ class Cards:
             else "Whoever runs the bot has kept the file and can hand it to you."
         )
         line = f"The video has {megabytes}, and only {limit} can be uploaded here. {where}"
-        return self._view(Shown(job, plain=plain), GREEN, "### ✅ Your clip is ready", line, *address)
+        return self._view(Shown(job, plain=plain), GREEN, "### ✅ Your clip is ready", line, *address, actions=OVER)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
         kind = job.failure or FailureKind.PROVIDER
         line = text.card_line(kind, job.clip.credits)
         head = "### 🚫 Cancelled" if job.state is JobState.CANCELLED else "### ⚠️ No video"
-        return self._view(Shown(job, plain=plain), RED, head, line)
+        may_still_come = job.state is JobState.TIMED_OUT
+        actions = (AGAIN, EDIT, HIDE) if may_still_come else OVER
+        return self._view(Shown(job, plain=plain), RED, head, line, actions=actions)
 
     def _view(
-        self, shown: Shown, colour: discord.Colour, head: str, *parts: str | ui.Item[ui.LayoutView]
+        self,
+        shown: Shown,
+        colour: discord.Colour,
+        head: str,
+        *parts: str | ui.Item[ui.LayoutView],
+        actions: tuple[str, ...] = (HIDE,),
     ) -> ui.LayoutView:
         view = ui.LayoutView(timeout=None)
         box: ui.Container[ui.LayoutView] = ui.Container(accent_colour=colour)
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
-            row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
-            parts = (LEAVING, row.add_item(JobButton(SHOW, shown.job.id)))
-        if not shown.plain:
+            parts, actions = (LEAVING,), (SHOW,)
+        if not shown.plain and shown.job.clip.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
         box.add_item(ui.TextDisplay(self._foot(shown.job)))
+        row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
+        for action in actions:
+            row.add_item(JobButton(action, shown.job.id))
+        box.add_item(row)
         view.add_item(box)
         return view
 

@@ -19,6 +19,7 @@ from discord.http import Route
 from bot.chat import text
 from bot.chat.buttons import Action, JobButton
 from bot.chat.paging import PageButton, PageSource
+from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.routes import TROUBLE
 from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
@@ -119,6 +120,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._force_sync = force_sync
         self.pages: dict[str, PageSource] = {}
         self.actions: dict[str, Action] = {}
+        self.personal: dict[str, Personal] = {}
         self.show_videos: Callable[[discord.Interaction[Any], int], Awaitable[None]]
         self.stopping = False
 
@@ -128,7 +130,7 @@ class AnimateBot(commands.AutoShardedBot):
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
-        self.add_dynamic_items(PageButton, JobButton, PageOfVideos)
+        self.add_dynamic_items(PageButton, JobButton, PageOfVideos, PrivacyButton)
         await self._add_commands(self)
         await self._sync()
         self._tell_operator()
@@ -149,42 +151,60 @@ class AnimateBot(commands.AutoShardedBot):
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """A press or a submit that nothing here knows would end in Discord's own “This interaction failed”."""
-        if interaction.type in (discord.InteractionType.component, discord.InteractionType.modal_submit):
-            await asyncio.sleep(UNANSWERED_AFTER_S)
-            if not interaction.response.is_done():
-                await answer_privately(interaction, text.UNKNOWN_BUTTON)
+        if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
+            return
+        await asyncio.sleep(UNANSWERED_AFTER_S)
+        if interaction.response.is_done():
+            return
+        if interaction.type is discord.InteractionType.component:
+            await answer_privately(interaction, text.UNKNOWN_BUTTON)
+        else:
+            prompt = max(_typed(interaction.data), key=len, default="")
+            await answer_privately(interaction, text.FORM_LOST + (f"\n{text.typed(prompt)}" if prompt else ""))
 
-    async def press(self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]]) -> None:
-        """Runs what a button does, behind the same door and with the same answers to errors as a command."""
+    async def press(
+        self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]], *, typed: str | None = None
+    ) -> None:
+        """Runs what a button does, behind the same door and with the same answers to errors as a command.
+
+        `typed` is handed back with a refusal.
+        """
         try:
             refusal = self.refusal(interaction)
             if refusal is not None:
                 raise UserError(refusal)  # noqa: TRY301 - told as any other
             await work()
         except Exception as error:  # noqa: BLE001 - logged and answered there
-            await self.explain(interaction, error)
+            await self.explain(interaction, error, typed=typed)
 
-    async def take_away(self, job: Job) -> None:
-        """Deletes the message with a job's video, or its card, where the bot's own token reaches it."""
-        if job.card.place is None:
-            return
-        channel, message = job.card.place
-        try:
-            await self.get_partial_messageable(channel, guild_id=job.card.guild).get_partial_message(message).delete()
-        except TROUBLE as error:
-            log.info("job=%s its message was not deleted: %s", job.id, error)
+    async def take_away(self, job: Job, *, but: int | None = None) -> None:
+        """Deletes the message with a job's video, and its card, where the bot's own token reaches them.
 
-    async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+        `but` is the one that is gone already.
+        """
+        for channel, message in job.card.places:
+            if message == but:
+                continue
+            there = self.get_partial_messageable(channel, guild_id=job.card.guild)
+            try:
+                await there.get_partial_message(message).delete()
+            except TROUBLE as error:
+                log.info("job=%s its message was not deleted: %s", job.id, error)
+
+    async def explain(
+        self, interaction: discord.Interaction[Any], error: Exception, *, typed: str | None = None
+    ) -> None:
         """The edge of every command and button: logged with the interaction's id, answered in one sentence."""
         if isinstance(error, UserError):
             log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error.sentence)
-            await answer_privately(interaction, error.sentence)
+            sentence = error.sentence
         elif isinstance(error, StoreError):
             log.error("interaction=%s refused: %s", interaction.id, error)
-            await answer_privately(interaction, text.STORE_SLOW)
+            sentence = text.STORE_SLOW
         else:
             log.error("interaction=%s failed", interaction.id, exc_info=error)
-            await answer_privately(interaction, text.NO_ANSWER)
+            sentence = text.NO_ANSWER
+        await answer_privately(interaction, sentence if typed is None else f"{sentence}\n{typed}")
 
     async def _sync(self) -> None:
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
@@ -212,6 +232,8 @@ class AnimateBot(commands.AutoShardedBot):
             log.warning("the application is public and ALLOWED_GUILDS is empty: any server may spend this bot's budget")
         if self._direct_is_open:
             log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
+        if not self.application.privacy_policy_url:
+            log.warning("the application is public and names no privacy policy; docs/privacy.md is a text to publish")
 
 
 async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
@@ -224,6 +246,16 @@ async def answer_privately(interaction: discord.Interaction[Any], sentence: str)
             await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=nobody)
     except TROUBLE as error:
         log.warning("interaction=%s not answered: %s", interaction.id, error)
+
+
+def _typed(data: Any) -> list[str]:
+    """Whatever was typed into a form, wherever it stands in what Discord sends."""
+    if isinstance(data, list):
+        return [typed for part in data for typed in _typed(part)]
+    if not isinstance(data, dict):
+        return []
+    value = data.get("value")
+    return ([value] if isinstance(value, str) else []) + _typed(data.get("components")) + _typed(data.get("component"))
 
 
 def _names(payload: Iterable[Any]) -> list[tuple[str, int]]:

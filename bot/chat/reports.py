@@ -63,7 +63,7 @@ class Usage:
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                f"<@{row.member}>", row.model, row.seconds, row.size or "", row.state, row.failure or "",
+                text.somebody(row.member), row.model, row.seconds, row.size or "", row.state, row.failure or "",
                 row.clips, row.credits, row.refunded, "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
@@ -73,7 +73,7 @@ class Usage:
         if not self._rows:
             return [f"No clips {days if self._days == 1 else f'in {days}'}."]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
-        members = [f"- <@{member}>: {self._sums(rows)}" for member, rows in most]
+        members = [f"- {text.somebody(member)}: {self._sums(rows)}" for member, rows in most]
         return [f"**Usage, {days}**", f"All: {self._sums(self._rows)}", *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:
@@ -111,8 +111,9 @@ def status(found: Status, *, latency_s: float, servers: int) -> str:
     reason = f" (“{server.pause_reason}”)" if server.paused_at is not None and server.pause_reason else ""
     delay = f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else "just connected"  # no heartbeat yet
     log = "off" if server.log_channel is None else f"<#{server.log_channel}>"
+    others = "allowed" if server.others_allowed else "not allowed"
     return (
-        f"**This server**: {paused}{reason} · {used} · log {log}\n"
+        f"**This server**: {paused}{reason} · {used} · log {log} · others' pictures {others}\n"
         f"**Video service**: {load.at_provider} of {load.slots} clips at work · {waiting}\n"
         f"**Discord**: {delay} · {servers} server{'' if servers == 1 else 's'}"
     )

@@ -33,6 +33,14 @@ SHOWN_AGAIN = "Here is your clip. Only you see it; save it if you want to keep i
 PICTURE_UNUSABLE = "The picture could not be used."
 UNKNOWN_BUTTON = "This button does nothing any more."
 ALREADY_SHOWN = "That one is over, and there is nothing more to show."
+FORM_LOST = "This form was open for too long, or the bot has restarted since. Nothing was charged; please open it anew."
+NO_PICTURE = "There is no picture in that message. Choose one with a JPEG, PNG, WebP or GIF."
+ONLY_OWN_PICTURES = (
+    "On this server you can animate the pictures of your own messages. "
+    "An admin can allow others' with `/animate-admin others`."
+)
+ONLY_OWN_PICTURES_HERE = "Here you can animate the pictures of your own messages only."
+CARD_STAYS = "The message could not be taken away. Please delete it by hand, or ask a moderator."
 UNKNOWN_COMMAND = "This command has changed. Please close Discord, open it again, and try once more."
 
 _PER = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month", Period.EVER: "in all"}
@@ -176,6 +184,11 @@ def too_large_here(job: Job) -> str:
     return "The video is over the upload limit here too." + (f" {url}{dies}" if url else "")
 
 
+def somebody(person: int | None) -> str:
+    """A mention; who had their data deleted has no name any more."""
+    return f"<@{person}>" if person is not None and person > 0 else "somebody who left no name"
+
+
 def ping(job: Job) -> str:
     """The one message that notifies the member."""
     return f"<@{job.member}> Your clip is ready."
@@ -191,6 +204,11 @@ def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
     if len(plain) > cut:
         plain = plain[: cut - 1].rstrip() + "…"
     return f"```\n{plain}\n```"
+
+
+def typed(prompt: str) -> str:
+    """What somebody wrote into a form that came to nothing, to be copied."""
+    return f"Your prompt was:\n{prompt_block(prompt, cut=PROMPT_LOGGED)}"
 
 
 def shown_url(url: str | None) -> str | None:
@@ -211,6 +229,8 @@ def refusal(error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
         case RefusalReason.TOO_MANY_JOBS:
             clips = "1 clip" if balance.running == 1 else f"{balance.running} clips"
             return f"You have {clips} under way. Please wait for one to finish; nothing was charged."
+        case RefusalReason.AGAIN_UNDER_WAY:
+            return "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
         case RefusalReason.ALLOWANCE:
             return _too_dear(balance, choice, catalog)
         case RefusalReason.CEILING:
@@ -243,7 +263,8 @@ def _too_dear(balance: Balance, choice: Choice, catalog: Catalog) -> str:
     at_most = balance.limit.credits + balance.granted
     fitting = catalog.best_within(balance.spendable, choice.model.id)
     if fitting is not None:
-        size = "" if choice.size is None else " without `size`"  # the cheapest, which need not be the one asked for
+        asked_fits = choice.size is None or fitting.model.sizes.get(choice.size) == fitting.model.cheapest
+        size = "" if asked_fits else " without `size`"
         sentences.append(
             f"{fitting.model.label} for {fitting.seconds} seconds{size} ({credits_of(fitting.credits)}) would fit."
         )

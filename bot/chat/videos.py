@@ -11,13 +11,14 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
-from bot.chat.buttons import AGAIN, CANCEL, DELETE, JobButton
+from bot.chat.buttons import CANCEL, DELETE, KEPT, JobButton
 from bot.models import Job, JobState
 
 PER_PAGE = 4
 MOST = 100
 """So many of the newest are listed."""
 PROMPT_LISTED = 80
+WORDS_GONE = "-# The prompt is no longer kept."
 NOTHING = "You have no videos yet. `/animate` makes one."
 
 _STATES = {
@@ -86,10 +87,9 @@ def _entry(job: Job, catalog: Catalog) -> str:
     model = catalog.model(job.clip.model)
     state = _STATES.get(job.state) or f"⚠️ {failure_words(job.failure) if job.failure else 'no video'}, refunded"
     label = job.clip.model if model is None else model.label
-    return (
-        f"**{state}** · {label} · {job.clip.seconds} s · {text.moment(job.created_at)} · clip `{job.key}`\n"
-        f"{text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED)}"
-    )
+    line = f"**{state}** · {label} · {job.clip.seconds} s · {text.moment(job.created_at)} · clip `{job.key}`"
+    words = text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED) if job.clip.prompt else WORDS_GONE
+    return f"{line}\n{words}"
 
 
 def _buttons(job: Job) -> list[ui.Item[Any]]:
@@ -98,7 +98,7 @@ def _buttons(job: Job) -> list[ui.Item[Any]]:
     if link is not None:
         found.append(ui.Button(label="Go to it", url=link))
     if job.state is JobState.UNDELIVERED:
-        found.append(JobButton(AGAIN, job.id))
+        found.append(JobButton(KEPT, job.id))
     if job.state is JobState.WAITING:
         found.append(JobButton(CANCEL, job.id))
     if not job.state.needs_work:

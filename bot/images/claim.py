@@ -24,7 +24,7 @@ _SILENT_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"
 
 
 def check_claim(
-    size_bytes: int, width: int | None, height: int | None, content_type: str | None, filename: str
+    size_bytes: int | None, width: int | None, height: int | None, content_type: str | None, filename: str
 ) -> None:
     """Refuses what Discord's own description already rules out. Raises PictureRefused.
 
@@ -32,7 +32,7 @@ def check_claim(
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
     ending = filename.rpartition(".")[2].lower() if "." in filename else ""
-    if size_bytes <= 0:
+    if size_bytes is not None and size_bytes <= 0:
         raise PictureRefused(EMPTY)
     if kind in ("image/heic", "image/heif") or (kind in _SILENT_TYPES and ending in _HEIC_ENDINGS):
         raise PictureRefused(HEIC)
@@ -40,7 +40,8 @@ def check_claim(
         raise PictureRefused(SVG)
     if not kind.startswith("image/") and (kind not in _SILENT_TYPES or ending not in _READABLE_ENDINGS):
         raise PictureRefused(NOT_A_PICTURE)
-    check_bytes(size_bytes)
+    if size_bytes is not None:
+        check_bytes(size_bytes)
     if width is not None and height is not None:
         check_shape(width, height)
         check_pixels(width, height, MAX_PIXELS)

@@ -16,6 +16,8 @@ from bot.images import claim, door
 from bot.models import parse_size
 
 QUALITY = 92
+COPY_SIDE = 1792
+"""Longest side of a kept copy: any size on offer can be made from it once more."""
 MAX_LOST = 0.26
 """How much of a picture may be cropped away; a 4:3 photo loses a quarter at 16:9. Above that it is padded."""
 
@@ -37,6 +39,10 @@ class Fitter:
         """As `fit`, for a "720x1280"."""
         width, height = parse_size(size)
         return await asyncio.get_running_loop().run_in_executor(self._threads, fit, data, width, height)
+
+    async def copy(self, data: bytes) -> bytes:
+        """As `copy`."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy, data)
 
     async def upright_size(self, data: bytes) -> tuple[int, int]:
         return await asyncio.get_running_loop().run_in_executor(self._threads, upright_size, data)
@@ -70,6 +76,13 @@ def fit(data: bytes, width: int, height: int) -> bytes:
         raise
     except Exception as exc:  # Pillow raises whatever the broken bytes lead to, MemoryError included
         raise PictureRefused(claim.DAMAGED) from exc
+
+
+def copy(data: bytes) -> bytes:
+    """The whole picture as an upright JPEG without metadata, reduced to COPY_SIDE. Raises PictureRefused."""
+    width, height = upright_size(data)
+    scale = min(1.0, COPY_SIDE / max(width, height))
+    return fit(data, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 @dataclass(frozen=True, slots=True)

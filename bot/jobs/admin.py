@@ -120,6 +120,14 @@ class Admin:
         """Where each job is listed; None for nowhere."""
         await self._write(servers.set_log_channel(by, channel))
 
+    async def allow_others(self, by: By, *, allowed: bool) -> None:
+        """Whether members may animate pictures that other people posted."""
+        await self._write(servers.allow_others(by, allowed=allowed))
+
+    async def others_allowed(self, scope: Scope) -> bool:
+        """Whether members of this server may animate other people's pictures."""
+        return (await self._store.read(servers.server(scope))).others_allowed
+
     async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
         """The refusal that would meet the member here now, whatever the clip; None where credits alone decide."""
         return await self._store.read(reserve.bar(scope, member, balance, self._clock.now()))

@@ -54,6 +54,8 @@ async def retry(desk: Desk, job: Job) -> Job | None:
 
 async def _post(desk: Desk, job: Job) -> Job | None:
     """One delivery, and what came of it in the store; the job as it then is."""
+    if job.card.hidden:
+        return await _shelve(desk, job)
     video = await _fitting(desk, job)
     delivery = await desk.chat.deliver(job, video, reencoded=video != desk.files.video(job))
     if delivery.channel is not None and delivery.message is not None:
@@ -69,6 +71,13 @@ async def _post(desk: Desk, job: Job) -> Job | None:
     if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
         return await desk.persist(cards.finish(job.id, now=desk.clock.now()))
     return moved
+
+
+async def _shelve(desk: Desk, job: Job) -> Job | None:
+    """Its member hid the card: the video waits in /videos, and nobody is told."""
+    desk.files.forget(job, keep_video=True)
+    await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+    return await desk.reload(job) if job.state is JobState.UNDELIVERED else await desk.move(job, JobState.UNDELIVERED)
 
 
 async def _fitting(desk: Desk, job: Job) -> Path:
@@ -90,7 +99,9 @@ async def _ping(desk: Desk, job: Job) -> None:
     if desk.clock.now() - job.created_at < PING_AFTER:
         return
     if await desk.persist(cards.claim_ping(job.id, now=desk.clock.now())):
-        await desk.chat.ping(job)
+        message = await desk.chat.ping(job)
+        if message is not None:
+            await desk.persist(cards.remember_ping(job.id, message))
 
 
 async def _download(desk: Desk, job: Job) -> bool:

@@ -1,14 +1,18 @@
-"""The files of DATA_DIR: pictures waiting, videos not yet at Discord. Named by job; each replaced in one step."""
+"""The files of DATA_DIR: pictures waiting and kept, videos not yet at Discord. Named by job; replaced in one step."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import time
+from collections.abc import Collection, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
-from bot.models import Job
+from bot.models import Job, JobId
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 """Nothing is submitted with less room than this: a paid video must have a place to land."""
@@ -31,6 +35,10 @@ class Files:
         """The fitted JPEG."""
         return self._root / "pictures" / f"{job.id}.jpg"
 
+    def copy(self, job: JobId) -> Path:
+        """The member's picture without metadata, kept for another clip of it."""
+        return self._root / "pictures" / f"{job}.copy.jpg"
+
     def video(self, job: Job) -> Path:
         """The finished video."""
         return self._root / "videos" / f"{job.id}.mp4"
@@ -43,31 +51,68 @@ class Files:
         """Writes the fitted picture, whole or not at all. Raises OSError."""
         await asyncio.to_thread(_replace, self.picture(job), jpeg)
 
+    async def keep_copy(self, job: Job, jpeg: bytes) -> None:
+        """Writes the kept copy, whole or not at all. Raises OSError."""
+        await asyncio.to_thread(_replace, self.copy(job.id), jpeg)
+
+    async def read_copy(self, job: JobId) -> bytes | None:
+        """The kept copy, or None where it is not kept any more."""
+        return await _read(self.copy(job))
+
     async def read_picture(self, job: Job) -> bytes | None:
         """The fitted picture, or None where it is not there."""
-        try:
-            return await asyncio.to_thread(self.picture(job).read_bytes)
-        except FileNotFoundError:
-            return None
+        return await _read(self.picture(job))
 
     def has_room(self) -> bool:
         """Whether there is room for another video."""
         return shutil.disk_usage(self._root).free >= LEAST_FREE_BYTES
 
     def forget(self, job: Job, *, keep_video: bool = False) -> None:
-        """Deletes what is kept for this job."""
+        """Deletes what is kept for this job, but for the copy of the picture."""
         self.picture(job).unlink(missing_ok=True)
         if not keep_video:
             self.video(job).unlink(missing_ok=True)
             self.shrunk(job).unlink(missing_ok=True)
 
-    def purge(self, *, older_than_s: float) -> int:
-        """Deletes files untouched for so long, and tells how many."""
-        oldest = time.time() - older_than_s
-        old = [file for file in self._root.glob("*/*") if file.is_file() and file.stat().st_mtime < oldest]
+    def forget_copy(self, job: JobId) -> None:
+        """Deletes the kept copy of the picture."""
+        self.copy(job).unlink(missing_ok=True)
+
+    def purge(self, folder: Literal["pictures", "videos"], *, older_than: timedelta, spare: Collection[JobId]) -> int:
+        """Deletes files untouched for so long, but for those of the jobs to `spare`, and tells how many."""
+        oldest = time.time() - older_than.total_seconds()
+        old = [file for job, file in self._kept(folder) if job not in spare and _touched(file) < oldest]
         for file in old:
             file.unlink(missing_ok=True)
         return len(old)
+
+    def forget_all(self, jobs: Collection[JobId]) -> None:
+        """Deletes whatever is kept for these jobs."""
+        for folder in ("pictures", "videos"):
+            for job, file in list(self._kept(folder)):
+                if job in jobs:
+                    file.unlink(missing_ok=True)
+
+    def _kept(self, folder: str) -> Iterator[tuple[JobId, Path]]:
+        """Every file of the folder with its job, which is its name up to the first dot."""
+        for file in (self._root / folder).iterdir():
+            job = file.name.partition(".")[0]
+            if job.isdecimal() and file.is_file():
+                yield JobId(int(job)), file
+
+
+def _touched(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # its job was done with it in the meantime
+        return math.inf
+
+
+async def _read(path: Path) -> bytes | None:
+    try:
+        return await asyncio.to_thread(path.read_bytes)
+    except FileNotFoundError:
+        return None
 
 
 def _replace(target: Path, content: bytes) -> None:

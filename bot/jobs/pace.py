@@ -48,3 +48,8 @@ def download_pause(tries: int) -> float:
 def redeliver_pause(tries: int) -> float:
     """Seconds before an undelivered video is offered to Discord again: an hour, doubling up to a day."""
     return min(3_600.0 * 2.0 ** min(tries, 10), 86_400.0)
+
+
+def look_again_pause(looks: int) -> float:
+    """Seconds before it is looked again whether a job that is to be erased has ended: from a second to a minute."""
+    return min(2.0 ** min(looks - 1, 10), 60.0)

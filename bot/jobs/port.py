@@ -122,8 +122,14 @@ class Chat(Protocol):
         The card says so where the video was `reencoded` to fit.
         """
 
-    async def ping(self, job: Job) -> None:
-        """Tells the member that it is done, by one short reply; tried once."""
+    async def ping(self, job: Job) -> MessageId | None:
+        """Tells the member that it is done, by one short reply; tried once. Returns that, or None."""
+
+    def introduce(self, job: Job) -> None:
+        """Tells the member alone where picture and prompt go, once, if it can; returns at once."""
+
+    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+        """Deletes a message of ours. False where it may be tried again; True where it is gone or out of reach."""
 
     def forget(self, job: Job) -> None:
         """The job is over, or its card has changed under it: what is remembered of its ways is dropped."""

@@ -49,7 +49,8 @@ async def wait(desk: Desk, job: Job) -> Job | None:
     try:
         return await _send(desk, job)
     except BaseException:
-        desk.line.leave(job)
+        if job.id not in desk.creates:  # cancelled while it is under way: the slot is still taken
+            desk.line.leave(job)
         raise
 
 
@@ -79,11 +80,13 @@ async def _prepare(desk: Desk, job: Job) -> Job:
     if job.clip.size is not None and desk.files.picture(job).exists():
         return job
     async with desk.preparing:  # bounds what is held in memory, too
-        raw = await _fetch(desk, job)
+        copied = None if job.again_of is None else await desk.files.read_copy(job.again_of)
+        raw = copied or await _fetch(desk, job)
         size = job.clip.size
         if size is None:
             size = _size_of(desk, job, await desk.fitter.upright_size(raw))
         await desk.files.keep_picture(job, await desk.fitter.fit(raw, size))
+        await desk.files.keep_copy(job, copied or await desk.fitter.copy(raw))
     if job.clip.size is None:
         fixed = await desk.persist(jobs.fix_size(job.id, size))
         return fixed or job

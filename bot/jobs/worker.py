@@ -35,7 +35,6 @@ STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
 CREATES_FINISH_S = 60.0
 REST_FINISHES_S = 5.0
 RESUMED_AT_ONCE = 50
-FILES_LIVE_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,6 @@ class Worker:
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
-        await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
         for scope in await self._desk.store.read(servers.paused()):
             self._desk.line.pause(scope)
         self._desk.durations.learn(await self._desk.store.read(jobs.renders(READ)))

@@ -46,9 +46,9 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.UNDELIVERED, S.DELIVERED): Refund.NONE,
 }
 
-_UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
+UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
 RESUME_SQL = (
-    f"{JOB_SQL} WHERE jobs.id IN (SELECT id FROM jobs WHERE state IN ({_UNENDED})"
+    f"{JOB_SQL} WHERE jobs.id IN (SELECT id FROM jobs WHERE state IN ({UNENDED})"
     " UNION SELECT job FROM cards WHERE finished_at IS NULL) ORDER BY jobs.id"
 )
 """Two look-ups by index: an OR over both tables would go through every job there ever was."""

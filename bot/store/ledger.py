@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import FailureKind, LedgerKind, LedgerLine, Limit, Period, Scope, Source, UserId
 from bot.store.database import Row, Tx, Unit
-from bot.store.rows import from_ms, to_ms
+from bot.store.rows import Standing, from_ms, to_ms
 
 _COLUMNS = (
     "id", "at", "kind", "job", "scope", "member", "role", "credits", "from_allowance", "from_pots", "from_budget",
@@ -22,8 +23,16 @@ _NOTHING: dict[str, object] = dict.fromkeys(_COLUMNS) | {
 }  # fmt: skip
 
 
-def lock(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
-    """Takes the rows of budget, server and member, in that order, and returns the next ledger line's id.
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Held to the end of the transaction: the next ledger line's id, and the rows as they stand."""
+
+    line: int
+    standing: Standing
+
+
+def hold(tx: Tx, scope: Scope, member: UserId | None = None) -> Lock:
+    """Takes the rows of budget, server and member, in that order.
 
     Every unit that changes money starts with it: on PostgreSQL these rows are the lock, on SQLite the transaction is.
     """
@@ -32,19 +41,25 @@ def lock(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
         " ON CONFLICT (id) DO UPDATE SET lines = budget.lines + 1 RETURNING lines"
     )
     assert row is not None
-    tx.changed(
-        "INSERT INTO servers (scope) VALUES (:scope) ON CONFLICT (scope) DO UPDATE SET scope = servers.scope",
+    server = tx.one(
+        "INSERT INTO servers (scope) VALUES (:scope) ON CONFLICT (scope) DO UPDATE SET scope = servers.scope"
+        " RETURNING *",
         scope=scope,
     )
+    person = None
     if member is not None:
-        tx.changed(
+        person = tx.one(
             "INSERT INTO members (scope, member, epoch) VALUES (:scope, :member, 0)"
-            " ON CONFLICT (scope, member) DO UPDATE SET epoch = members.epoch",
+            " ON CONFLICT (scope, member) DO UPDATE SET epoch = members.epoch RETURNING *",
             scope=scope,
             member=member,
         )
-    line: int = row["lines"]
-    return line
+    return Lock(row["lines"], Standing(server, person))
+
+
+def lock(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
+    """`hold`, for those who need the next ledger line's id alone."""
+    return hold(tx, scope, member).line
 
 
 def append(tx: Tx, line: int, kind: LedgerKind, *, now: datetime, scope: Scope, **columns: object) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.errors import AlreadyKnown, ReservationRefused, UserError
-from bot.models import DIRECT, Balance, Job, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
+from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
 from bot.store import ledger, use
 from bot.store.database import Tx, Unit
-from bot.store.rows import day_of, maybe_ms, to_ms
+from bot.store.ledger import Lock
+from bot.store.rows import Standing, day_of, maybe_ms, to_ms
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
@@ -31,16 +32,17 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
     """
 
     def unit(tx: Tx) -> Job:
-        line = ledger.lock(tx, job.scope, job.member)
+        lock = ledger.hold(tx, job.scope, job.member)
+        standing = lock.standing
         if tx.one("SELECT id FROM jobs WHERE id = :id", id=job.id) is not None:
             raise AlreadyKnown(f"job={job.id}")
-        balance = use.balance_in(tx, job.scope, job.member, roles, limits, job.created_at)
-        _refuse_if_barred(tx, job, balance, limits)
-        ceiling = use.ceiling_in(tx, job.scope)
+        balance = use.balance_in(tx, standing, job.scope, job.member, roles, limits, job.created_at)
+        _refuse_if_barred(tx, standing, job, balance, limits)
+        ceiling = use.ceiling_of(standing.server)
         _refuse_if_spent(tx, job, balance, ceiling, limits)
         funds = _funds(tx, job, balance)
-        _insert(tx, job, funds, use.epoch_of(tx, job.scope, job.member))
-        _book(tx, job, funds, line, balance.limit, ceiling, limits.budget)
+        _insert(tx, job, funds, standing.epoch)
+        _book(tx, job, funds, lock, balance.limit, ceiling, limits.budget)
         return job
 
     return unit
@@ -48,36 +50,40 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
 
 def bar(scope: Scope, member: UserId, balance: Balance, now: datetime) -> Unit[ReservationRefused | None]:
     """Why the member may reserve nothing here now, whatever it costs; None where nothing is in the way."""
-
-    def unit(tx: Tx) -> ReservationRefused | None:
-        server = tx.one("SELECT paused_at, pause_reason FROM servers WHERE scope = :scope", scope=scope)
-        if server is not None and server["paused_at"] is not None:
-            return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
-        row = tx.one(
-            "SELECT blocked_at, block_reason FROM members WHERE scope = :scope AND member = :member",
-            scope=scope,
-            member=member,
-        )
-        if row is not None and row["blocked_at"] is not None:
-            return ReservationRefused(RefusalReason.BLOCKED, balance, detail=row["block_reason"])
-        if use.refunds_after_taken(tx, scope, member, now) >= REFUNDS_A_DAY:
-            return ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
-        return None
-
-    return unit
+    return lambda tx: _bar(tx, use.standing_of(tx, scope, member), scope, member, balance, now)
 
 
-def _refuse_if_barred(tx: Tx, job: Job, balance: Balance, limits: Limits) -> None:
+def _bar(
+    tx: Tx, standing: Standing, scope: Scope, member: UserId, balance: Balance, now: datetime
+) -> ReservationRefused | None:
+    server, person = standing.server, standing.member
+    if server is not None and server["paused_at"] is not None:
+        return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
+    if person is not None and person["blocked_at"] is not None:
+        return ReservationRefused(RefusalReason.BLOCKED, balance, detail=person["block_reason"])
+    if use.refunds_after_taken(tx, scope, member, standing.epoch, now) >= REFUNDS_A_DAY:
+        return ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
+    return None
+
+
+def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits) -> None:
     if job.scope == DIRECT and not limits.direct.credits:
         raise UserError(
             "This bot is closed in direct messages and in servers that have not added it. "
             "Please use it in a server that has."
         )
-    barred = bar(job.scope, job.member, balance, job.created_at)(tx)
+    barred = _bar(tx, standing, job.scope, job.member, balance, job.created_at)
     if barred is not None:
         raise barred
+    if job.again_of is not None and _is_under_way_again(tx, job.again_of):
+        raise ReservationRefused(RefusalReason.AGAIN_UNDER_WAY, balance)
     if balance.running >= limits.jobs_per_user:
         raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance)
+
+
+def _is_under_way_again(tx: Tx, card: JobId) -> bool:
+    states = ", ".join(f"'{state}'" for state in UNFINISHED)
+    return tx.one(f"SELECT id FROM jobs WHERE again_of = :card AND state IN ({states})", card=card) is not None
 
 
 def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, limits: Limits) -> None:
@@ -93,6 +99,8 @@ def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, 
 def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
     from_allowance = min(job.clip.credits, balance.left)
     missing = job.clip.credits - from_allowance
+    if not missing:
+        return _Funds(from_allowance, {})
     from_pots: dict[int, int] = {}
     for pot in tx.all(
         "SELECT id, remaining FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
@@ -107,8 +115,8 @@ def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
     return _Funds(from_allowance, from_pots)
 
 
-def _book(tx: Tx, job: Job, funds: _Funds, line: int, limit: Limit, ceiling: Limit | None, budget: Limit) -> None:
-    epoch, day, cost = use.epoch_of(tx, job.scope, job.member), day_of(job.created_at), job.clip.credits
+def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, ceiling: Limit | None, budget: Limit) -> None:
+    epoch, day, cost = lock.standing.epoch, day_of(job.created_at), job.clip.credits
     use.book(
         tx,
         scope=job.scope,
@@ -128,7 +136,7 @@ def _book(tx: Tx, job: Job, funds: _Funds, line: int, limit: Limit, ceiling: Lim
         )
     ledger.append(
         tx,
-        line,
+        lock.line,
         LedgerKind.RESERVE,
         now=job.created_at,
         scope=job.scope,
@@ -173,11 +181,13 @@ def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
         from_allowance=funds.from_allowance,
         picture_url=job.picture.url,
         picture_name=job.picture.filename,
-        picture_bytes=job.picture.size_bytes,
+        picture_bytes=job.picture.size_bytes or 0,
         picture_type=job.picture.content_type,
         picture_width=job.picture.width,
         picture_height=job.picture.height,
         endpoint=job.endpoint,
+        again_of=job.again_of,
+        picture_author=job.picture_author,
     )
     card = job.card
     _insert_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from bot.models import (
@@ -25,6 +26,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
 JOB_SQL = "SELECT * FROM jobs JOIN cards ON cards.job = jobs.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is set for a server and for a member of it, as rows of this transaction; None where nothing is yet."""
+
+    server: Row | None
+    member: Row | None
+
+    @property
+    def epoch(self) -> int:
+        """The member's epoch: 0 until the first reset."""
+        return 0 if self.member is None else self.member["epoch"]
 
 
 def to_ms(moment: datetime) -> int:
@@ -92,7 +106,7 @@ def job_of(row: Row) -> Job:
         picture=Picture(
             url=row["picture_url"],
             filename=row["picture_name"],
-            size_bytes=row["picture_bytes"],
+            size_bytes=row["picture_bytes"] or None,  # 0: not known
             content_type=row["picture_type"],
             width=row["picture_width"],
             height=row["picture_height"],
@@ -106,6 +120,8 @@ def job_of(row: Row) -> Job:
         result_url=row["result_url"],
         result_expires_at=maybe_time(row["result_expires_at"]),
         failure=None if row["failure"] is None else FailureKind(row["failure"]),
+        again_of=row["again_of"],
+        picture_author=row["picture_author"],
     )
 
 
@@ -122,6 +138,7 @@ def _card_of(row: Row) -> Card:
         ephemeral=row["ephemeral_at"] is not None,
         finished=row["finished_at"] is not None,
         removed=row["removed_at"] is not None,
+        hidden=row["hidden_at"] is not None,
         shown_channel=row["shown_channel"],
         shown_message=row["shown_message"],
     )

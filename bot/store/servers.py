@@ -15,10 +15,14 @@ def server(scope: Scope) -> Unit[Server]:
     """How a server stands; one never heard of stands as at first."""
 
     def unit(tx: Tx) -> Server:
-        row = tx.one("SELECT paused_at, pause_reason, log_channel FROM servers WHERE scope = :scope", scope=scope)
+        row = tx.one(
+            "SELECT paused_at, pause_reason, log_channel, others_at FROM servers WHERE scope = :scope", scope=scope
+        )
         if row is None:
             return Server()
-        return Server(maybe_time(row["paused_at"]), row["pause_reason"], row["log_channel"])
+        return Server(
+            maybe_time(row["paused_at"]), row["pause_reason"], row["log_channel"], row["others_at"] is not None
+        )
 
     return unit
 
@@ -93,6 +97,17 @@ def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | No
 def _said(what: str, reason: str | None) -> str:
     """As the ledger keeps it: what was done, then the admin's own words."""
     return what if reason is None else f"{what}: {reason}"
+
+
+def allow_others(by: By, *, allowed: bool) -> Unit[None]:
+    """Whether members may animate pictures that other people posted."""
+
+    def unit(tx: Tx) -> None:
+        ledger.lock(tx, by.scope)
+        at = to_ms(by.now) if allowed else None
+        tx.changed("UPDATE servers SET others_at = :at WHERE scope = :scope", at=at, scope=by.scope)
+
+    return unit
 
 
 def set_log_channel(by: By, channel: ChannelId | None) -> Unit[None]:

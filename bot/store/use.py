@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
-from bot.store.database import Tx, Unit
-from bot.store.rows import day_of, first_day, next_renewal
+from bot.store.database import Row, Tx, Unit
+from bot.store.rows import Standing, day_of, first_day, next_renewal
 
 
-def epoch_of(tx: Tx, scope: Scope, member: UserId) -> int:
-    """The member's epoch: 0 until the first reset."""
-    row = tx.one("SELECT epoch FROM members WHERE scope = :scope AND member = :member", scope=scope, member=member)
-    return 0 if row is None else row["epoch"]
+def standing_of(tx: Tx, scope: Scope, member: UserId) -> Standing:
+    """As whoever holds the lock gets it, for those who only read."""
+    return Standing(
+        tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope),
+        tx.one("SELECT * FROM members WHERE scope = :scope AND member = :member", scope=scope, member=member),
+    )
 
 
 def balance(scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Unit[Balance]:
     """What the member can spend now."""
-    return lambda tx: balance_in(tx, scope, member, roles, limits, now)
+    return lambda tx: balance_in(tx, standing_of(tx, scope, member), scope, member, roles, limits, now)
 
 
-def balance_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Balance:
+def balance_in(
+    tx: Tx, standing: Standing, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime
+) -> Balance:
     """`balance`, inside a unit."""
-    limit = _allowance(tx, scope, member, roles, limits, now)
+
+    def used(per: Period) -> int:
+        return _used(tx, scope, member, standing.epoch, first_day(per, now))
+
+    limit = _allowance(tx, standing, scope, roles, limits, used)
     return Balance(
         limit=limit,
-        used=_used(tx, scope, member, limit.per, now),
+        used=used(limit.per),
         granted=_sum(
             tx,
             "SELECT remaining AS credits FROM pots WHERE scope = :scope AND member = :member",
@@ -38,14 +46,12 @@ def balance_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limit
     )
 
 
-def _allowance(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Limit:
+def _allowance(
+    tx: Tx, standing: Standing, scope: Scope, roles: Sequence[int], limits: Limits, used: Callable[[Period], int]
+) -> Limit:
     """The member's own; else of their roles' the one with most left now; else the server's; else the setting."""
-    own = tx.one(
-        "SELECT credits, per FROM members WHERE scope = :scope AND member = :member AND credits IS NOT NULL",
-        scope=scope,
-        member=member,
-    )
-    if own is not None:
+    own, server = standing.member, standing.server
+    if own is not None and own["credits"] is not None:
         return Limit(own["credits"], Period(own["per"]), Source.OWN)
     mine = set(roles)
     of_roles = [
@@ -54,25 +60,24 @@ def _allowance(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limit
         if row["role"] in mine
     ]
     if of_roles:
-        return max(of_roles, key=lambda limit: limit.credits - _used(tx, scope, member, limit.per, now))
+        return max(of_roles, key=lambda limit: limit.credits - used(limit.per))
     if scope == DIRECT:
         return limits.direct
-    default = tx.one(
-        "SELECT default_credits, default_per FROM servers WHERE scope = :scope AND default_credits IS NOT NULL",
-        scope=scope,
-    )
-    if default is not None:
-        return Limit(default["default_credits"], Period(default["default_per"]), Source.SERVER)
+    if server is not None and server["default_credits"] is not None:
+        return Limit(server["default_credits"], Period(server["default_per"]), Source.SERVER)
     return limits.default
 
 
-def ceiling_in(tx: Tx, scope: Scope) -> Limit | None:
+def ceiling_of(server: Row | None) -> Limit | None:
     """The server's ceiling, if an admin has set one."""
-    row = tx.one(
-        "SELECT ceiling_credits, ceiling_per FROM servers WHERE scope = :scope AND ceiling_credits IS NOT NULL",
-        scope=scope,
-    )
-    return None if row is None else Limit(row["ceiling_credits"], Period(row["ceiling_per"]), Source.SERVER)
+    if server is None or server["ceiling_credits"] is None:
+        return None
+    return Limit(server["ceiling_credits"], Period(server["ceiling_per"]), Source.SERVER)
+
+
+def ceiling_in(tx: Tx, scope: Scope) -> Limit | None:
+    """`ceiling_of`, for those who do not have the row."""
+    return ceiling_of(tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope))
 
 
 def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
@@ -99,7 +104,7 @@ def unfinished(tx: Tx, member: UserId) -> int:
     return count
 
 
-def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, now: datetime) -> int:
+def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, epoch: int, now: datetime) -> int:
     """Today's jobs of this member that were refunded after the provider had taken them, since the last reset."""
     row = tx.one(
         "SELECT COUNT(*) AS n FROM ledger WHERE scope = :scope AND member = :member AND kind = 'refund'"
@@ -107,7 +112,7 @@ def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, now: datetime) -> 
         scope=scope,
         member=member,
         day=day_of(now),
-        epoch=epoch_of(tx, scope, member),
+        epoch=epoch,
     )
     assert row is not None
     count: int = row["n"]
@@ -143,14 +148,14 @@ def book(tx: Tx, *, scope: Scope, member: UserId, epoch: int, day: int, from_all
         )
 
 
-def _used(tx: Tx, scope: Scope, member: UserId, per: Period, now: datetime) -> int:
+def _used(tx: Tx, scope: Scope, member: UserId, epoch: int, first: int) -> int:
     return _sum(
         tx,
         "SELECT credits FROM member_use WHERE scope = :scope AND member = :member AND epoch = :epoch AND day >= :first",
         scope=scope,
         member=member,
-        epoch=epoch_of(tx, scope, member),
-        first=first_day(per, now),
+        epoch=epoch,
+        first=first,
     )
 
 

@@ -77,8 +77,8 @@ class JobReport:
 
 
 def created_id(answer: Answer) -> str | None:
-    """The id of a created job: `id`, else `task_id`, else the same inside `data`."""
-    body = answer.json
+    """The id of a created job: `id`, else `task_id`, else the same inside `data`; also where the rest was cut off."""
+    body = answer.json or words.parsed_as_far_as_it_came(answer.body)
     if not isinstance(body, dict):
         return None
     return _id_of(body) or _id_of(_first_dict(body.get("data")))

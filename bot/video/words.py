@@ -24,6 +24,7 @@ _ERROR_NAMES = (
 )
 _MAX_TEXT = 20_000  # of one string, for the patterns that are searched in it
 _MAX_DEPTH = 6
+_OPENING, _COLON, _COMMA = (re.compile(rf"\s*{mark}\s*") for mark in (r"\{", ":", ","))
 _SECRETS = re.compile(r"\bsk-[\w-]{6,}|(?i:\bbearer\s+)[^\s\"',}]+")
 
 
@@ -33,6 +34,26 @@ def parsed(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):  # also undecodable bytes, and integers of thousands of digits
         return None
+
+
+def parsed_as_far_as_it_came(body: bytes) -> dict[str, Any]:
+    """The members of a JSON object that arrived whole before the body was cut."""
+    text = body[:_MAX_TEXT].decode("utf-8", "ignore")
+    decoder, found = json.JSONDecoder(), dict[str, Any]()
+    at = _OPENING.match(text)
+    while at is not None:
+        try:
+            name, end = decoder.raw_decode(text, at.end())
+            colon = _COLON.match(text, end)
+            if not isinstance(name, str) or colon is None:
+                break
+            value, end = decoder.raw_decode(text, colon.end())
+        except (ValueError, RecursionError):
+            break
+        at = _COMMA.match(text, end)
+        if at is not None:  # a number before the cut may lack digits
+            found[name] = value
+    return found
 
 
 def error_text(body: bytes) -> str:

@@ -73,6 +73,13 @@ def add_server(group: AdminGroup, service: Service) -> None:
         words = "Clips are not listed anywhere." if channel is None else f"Each clip is listed in <#{channel.id}>."
         await answer_privately(interaction, words)
 
+    @group.command(name="others", description="May members animate pictures that other people posted?")
+    @app_commands.describe(allowed="Yes or no; it is no until you say yes")
+    async def others(interaction: discord.Interaction[Any], allowed: bool) -> None:  # noqa: FBT001 - the option
+        await admin.allow_others(by(interaction), allowed=allowed)
+        whose = "pictures that other people posted" if allowed else "the pictures of their own messages only"
+        await answer_privately(interaction, f"With “Animate this”, members can animate {whose}.")
+
     @group.command(name="status", description="How the bot and this server stand")
     async def status(interaction: discord.Interaction[Any]) -> None:
         found = await admin.status(scope_of(interaction))

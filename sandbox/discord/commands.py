@@ -75,9 +75,13 @@ class CommandBook:
         commands[:] = [self._stored(command, ids) for command in declared]
         return commands
 
+    def shown(self, guild: Guild | None) -> list[Wire]:
+        """A server's own commands before those of everywhere."""
+        return [*(self.by_scope.get(guild.id, []) if guild else []), *self.by_scope[None]]
+
     def find(self, name: str, kind: int, guild: Guild | None) -> Wire:
         """The command of that name as this place shows it. Raises `CannotInvoke`."""
-        shown = [*self.by_scope.get(guild.id if guild else None, []), *self.by_scope[None]]
+        shown = self.shown(guild)
         for command in shown:
             if command["name"] == name and command["type"] == kind:
                 return command
@@ -183,11 +187,11 @@ class Filling:
                     raise CannotInvoke(f"There is no option {name!r}; there are {[o['name'] for o in declared]}.")
                 check_value(option, given)
             kind = option["type"] if option else _GUESSES[type(given)]
-            value = self._resolve(given, filled.resolved)
+            value = self.resolve(given, filled.resolved)
             filled.options.append({"name": name, "type": int(kind), "value": value})
         return filled
 
-    def _resolve(self, value: OptionValue, resolved: Wire) -> str | int | float | bool:
+    def resolve(self, value: OptionValue, resolved: Wire) -> str | int | float | bool:
         if isinstance(value, Upload):
             file = self._cdn.store(value, self._folder, ephemeral=True)
             resolved.setdefault("attachments", {})[str(file.id)] = file.wire()

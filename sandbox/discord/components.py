@@ -23,6 +23,7 @@ class Kind(enum.IntEnum):
     ROW = 1
     BUTTON = 2
     STRING_SELECT = 3
+    TEXT_INPUT = 4
     USER_SELECT = 5
     ROLE_SELECT = 6
     MENTIONABLE_SELECT = 7
@@ -34,10 +35,12 @@ class Kind(enum.IntEnum):
     FILE = 13
     SEPARATOR = 14
     CONTAINER = 17
+    LABEL = 18
+    UPLOAD = 19
 
 
 LINK_STYLE, PREMIUM_STYLE = 5, 6
-_SELECTS = {
+SELECTS = {
     Kind.STRING_SELECT,
     Kind.USER_SELECT,
     Kind.ROLE_SELECT,
@@ -46,7 +49,7 @@ _SELECTS = {
 }
 _IN_CONTAINER = {Kind.ROW, Kind.SECTION, Kind.TEXT, Kind.GALLERY, Kind.FILE, Kind.SEPARATOR}
 _CHILDREN: dict[int, set[Kind]] = {
-    Kind.ROW: {Kind.BUTTON} | _SELECTS,
+    Kind.ROW: {Kind.BUTTON} | SELECTS,
     Kind.SECTION: {Kind.TEXT},
     Kind.CONTAINER: _IN_CONTAINER,
 }
@@ -126,7 +129,7 @@ class Check:
         match kind:
             case Kind.BUTTON:
                 self._button(component, path)
-            case kind if kind in _SELECTS:
+            case kind if kind in SELECTS:
                 self._custom_id(component, path)
             case Kind.SECTION:
                 self._one(component.get("accessory") or {}, (*path, "accessory"), {Kind.BUTTON, Kind.THUMBNAIL})
@@ -199,15 +202,21 @@ _DEFAULTS: dict[int, Wire] = {
 }
 
 
+def id_giver(components: Iterable[Wire]) -> Callable[[Wire], int]:
+    """Says each component's id: its own, or the next that none of these has."""
+    taken = {component.get("id") for component in components}
+    free = (number for number in range(1, 1 << 16) if number not in taken)
+    return lambda component: component.get("id") or next(free)
+
+
 def render(components: list[Wire], media: Callable[[str], Wire], sizes: dict[str, int]) -> list[Wire]:
     """The components as answers carry them: ids given, defaults filled in, media resolved from their URL."""
-    taken = {component.get("id") for component in walk(components)}
-    free = (number for number in range(1, 1 << 16) if number not in taken)
+    give = id_giver(walk(components))
 
     def one(component: Wire) -> Wire:
         kind = component["type"]
         wire = _DEFAULTS.get(kind, {}) | {k: v for k, v in component.items() if v is not None}
-        wire["id"] = component.get("id") or next(free)
+        wire["id"] = give(component)
         match kind:
             case Kind.ROW | Kind.CONTAINER | Kind.SECTION:
                 wire["components"] = [one(child) for child in component["components"]]

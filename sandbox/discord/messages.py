@@ -1,6 +1,7 @@
 """What is said: messages with every revision, the files in them, interactions and their answers."""
 
 import asyncio
+import enum
 from dataclasses import dataclass, field
 
 from sandbox.discord.components import Kind, media_of, walk
@@ -135,6 +136,17 @@ class InteractionKind:
     MODAL_SUBMIT = 5
 
 
+class Answer(enum.IntEnum):
+    """receiving-and-responding.mdx#interaction-response-object-interaction-callback-type."""
+
+    MESSAGE = 4
+    DEFERRED_MESSAGE = 5
+    DEFERRED_UPDATE = 6
+    UPDATE_MESSAGE = 7
+    CHOICES = 8
+    MODAL = 9
+
+
 @dataclass(eq=False, slots=True)
 class Interaction:
     """Something a person did that asks the bot for an answer."""
@@ -149,12 +161,16 @@ class Interaction:
     upload_limit: int
     user_installed_only: bool = False
     source: Message | None = None
-    """The message whose button was pressed."""
+    """The message whose button was pressed, also for the modal that the press opened."""
+    opener: "Interaction | None" = None
+    """What the submitted modal was the answer to."""
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     answered_at: float | None = None
     response_type: int | None = None
     response_data: Wire = field(default_factory=dict)
-    """The `data` of the first answer: a modal, choices."""
+    """The `data` of the first answer: choices, or a modal as the client shows it."""
+    submitted: "Interaction | None" = None
+    """The last submit of that modal."""
     message: Message | None = None
     """What `@original` is: the message of the first answer, or the one whose button was pressed."""
     followups: list[Message] = field(default_factory=list)
@@ -164,6 +180,12 @@ class Interaction:
     def owners(self) -> Wire:
         owners: Wire = self.payload["authorizing_integration_owners"]
         return owners
+
+    @property
+    def has_modal_open(self) -> bool:
+        """The client closes a modal once its submit is answered; until then it can be submitted again."""
+        is_modal = self.response_type == Answer.MODAL
+        return is_modal and not (self.submitted is not None and self.submitted.answered.is_set())
 
     @property
     def is_ephemeral(self) -> bool:
@@ -180,7 +202,9 @@ class Interaction:
         }  # fmt: skip
         if self.kind == InteractionKind.COMMAND:
             wire["name"] = self.payload["data"]["name"]
-        if self.source is not None:
+        if self.opener is not None:
+            wire["triggering_interaction_metadata"] = self.opener.metadata()
+        elif self.source is not None:
             wire["interacted_message_id"] = str(self.source.id)
         return wire | ({"original_response_message_id": str(original.id)} if original else {})
 

@@ -1,5 +1,6 @@
 """Acting as people: what they type, press and post becomes interactions and messages."""
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 
@@ -15,7 +16,8 @@ from sandbox.discord.commands import (
     installs,
 )
 from sandbox.discord.components import Kind, walk
-from sandbox.discord.messages import Interaction, InteractionKind, Message
+from sandbox.discord.messages import Answer, Interaction, InteractionKind, Message
+from sandbox.discord.modals import Typed, filled
 from sandbox.discord.permissions import APP_IN_PRIVATE, Permission
 from sandbox.discord.posts import Posts
 from sandbox.discord.record import SentFile
@@ -31,6 +33,17 @@ class People:
         self._posts = posts
         self._book = book
         self._tokens = tokens
+
+    def offered(self, person: Person, channel: Channel) -> list[Wire]:
+        """The commands that the client shows this person in this place."""
+        shown: list[Wire] = []
+        with contextlib.suppress(CannotInvoke):
+            self._check_may_use(person, channel)
+            for command in self._book.shown(channel.guild):
+                with contextlib.suppress(CannotInvoke):
+                    check_visible(command, person, channel, self._world.context(channel))
+                    shown.append(command)
+        return shown
 
     def invoke(
         self,
@@ -48,7 +61,7 @@ class People:
         data: Wire = {"id": found["id"], "name": name, "type": CHAT, "options": filled.options}
         if filled.resolved:
             data["resolved"] = filled.resolved
-        return self._begin(person, channel, InteractionKind.COMMAND, data, found)
+        return self._begin(person, channel, InteractionKind.COMMAND, data, self._owners(found, person, channel))
 
     def menu(self, person: Person, name: str, message: Message, *, forge: bool) -> Interaction:
         if not message.is_shown_to(person) and not forge:
@@ -57,7 +70,8 @@ class People:
         key = str(message.id)
         resolved = {"messages": {key: message.now}}
         data = {"id": found["id"], "name": name, "type": MESSAGE_MENU, "target_id": key, "resolved": resolved}
-        return self._begin(person, message.channel, InteractionKind.COMMAND, data, found)
+        owners = self._owners(found, person, message.channel)
+        return self._begin(person, message.channel, InteractionKind.COMMAND, data, owners)
 
     def press(
         self, person: Person, message: Message, custom_id: str, values: list[str] | None, *, forge: bool
@@ -76,12 +90,32 @@ class People:
             data["id"] = components[0]["id"]
         if values is not None:
             data["values"] = values
-        return self._begin(person, message.channel, InteractionKind.COMPONENT, data, None, source=message)
+        owners = self._owners(None, person, message.channel)
+        return self._begin(person, message.channel, InteractionKind.COMPONENT, data, owners, source=message)
 
-    def post(self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...]) -> Message:
-        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take."""
+    def submit(self, person: Person, opened: Interaction, values: Mapping[str, Typed], *, forge: bool) -> Interaction:
+        """Submits the modal that an interaction was answered with; forged, also one that never was."""
+        if not forge and (opened.person is not person or not opened.has_modal_open):
+            raise CannotInvoke(f"{person.name} has no such form open.")
+        is_modal = opened.response_type == Answer.MODAL
+        modal = opened.response_data if is_modal else {"custom_id": "forged", "components": []}
+        filling = Filling(self._cdn, self._world.bot.id, opened.channel.guild, forge=forge)
+        data = filled(modal, values, filling.resolve, forge=forge)
+        kind, owners = InteractionKind.MODAL_SUBMIT, opened.owners
+        opened.submitted = self._begin(person, opened.channel, kind, data, owners, source=opened.source, opener=opened)
+        return opened.submitted
+
+    def post(
+        self, person: Person, channel: Channel, content: str, files: tuple[Upload, ...], unfurled: Wire
+    ) -> Message:
+        """A message of a person, as they type it. Raises `ApiError` for what Discord would not take.
+
+        `unfurled`: embeds that Discord makes of links, and stickers, as they stand in the message.
+        """
         sent = [SentFile(number, file.filename, file.data) for number, file in enumerate(files)]
-        return self._posts.send(channel, person, {"content": content}, sent, limit=_limit(person, channel))
+        message = self._posts.send(channel, person, {"content": content}, sent, limit=upload_limit(person, channel))
+        message.now.update(unfurled)
+        return message
 
     def _command(self, person: Person, name: str, kind: int, channel: Channel, *, forge: bool) -> Wire:
         try:
@@ -102,24 +136,27 @@ class People:
         if not held & Permission.USE_APPLICATION_COMMANDS:
             raise CannotInvoke(f"{person.name} may not use commands in #{channel.name}.")
 
+    def _owners(self, command: Wire | None, person: Person, channel: Channel) -> Wire:
+        return installs(command, person, channel, self._world.context(channel))
+
     def _begin(
         self,
         person: Person,
         channel: Channel,
         kind: int,
         data: Wire,
-        command: Wire | None,
+        owners: Wire,
         *,
         source: Message | None = None,
+        opener: Interaction | None = None,
     ) -> Interaction:
         key, guild, context = self._world.new_id(), channel.guild, self._world.context(channel)
-        owners = installs(command, person, channel, context)
         payload: Wire = {
             "id": str(key), "application_id": str(self._world.bot.id), "type": kind, "version": 1,
             "token": secrets.token_urlsafe(96), "data": data, "channel": channel.wire(),
             "channel_id": str(channel.id), "context": int(context), "locale": person.locale,
             "entitlements": [], "authorizing_integration_owners": owners,
-            "attachment_size_limit": _limit(person, channel),
+            "attachment_size_limit": upload_limit(person, channel),
             "app_permissions": str(int(self._app_permissions(person, channel))),
         }  # fmt: skip
         if guild is None:
@@ -136,7 +173,7 @@ class People:
             payload["message"] = source.now
         interaction = Interaction(
             key, payload["token"], kind, person, channel, self._world.clock(), payload,
-            payload["attachment_size_limit"], user_installed_only="0" not in owners, source=source,
+            payload["attachment_size_limit"], user_installed_only="0" not in owners, source=source, opener=opener,
         )  # fmt: skip
         self._tokens.add(interaction)
         self._world.publish("INTERACTION_CREATE", payload, guild.id if guild is not None else 0)
@@ -152,7 +189,7 @@ class People:
         return permissions_in(channel, self._world.bot if channel.guild.has_bot else person)
 
 
-def _limit(person: Person, channel: Channel) -> int:
+def upload_limit(person: Person, channel: Channel) -> int:
     """The larger of the person's and the server's (reference.mdx:430)."""
     guild = channel.guild
     if guild is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
@@ -99,6 +99,10 @@ class Changes:
     def notify(self) -> None:
         self._happened.set()
         self._happened = asyncio.Event()
+
+    def next(self) -> Coroutine[Any, Any, object]:
+        """To be awaited: ends at the first change after this call."""
+        return self._happened.wait()
 
     async def wait_for(self, predicate: Callable[[], T], deadline_s: float, what: str) -> T:
         try:

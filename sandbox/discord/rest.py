@@ -73,6 +73,10 @@ class Rest:
             for method, template, handler in table
         ]
 
+    @property
+    def operations(self) -> list[tuple[str, str]]:
+        return [(route.method, route.template) for route in self._routes]
+
     def find(self, x: Exchange) -> Route | None:
         """Names the route in the exchange; an unknown one is left without."""
         for route in self._routes:

@@ -13,6 +13,7 @@ from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.commands import CommandBook, OptionValue
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.modals import Typed
 from sandbox.discord.people import People
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts
@@ -97,9 +98,18 @@ class LocalDiscord:
         """The global commands as synced. Emptied from outside with `commands.clear()`."""
         return self._book.by_scope[None]
 
+    def offered(self, person: Person, channel: Channel) -> list[Wire]:
+        """The commands that Discord's client shows this person in this place."""
+        return self._people.offered(person, channel)
+
     @property
     def command_puts(self) -> int:
         return self._book.puts
+
+    @property
+    def operations(self) -> list[tuple[str, str]]:
+        """Method and path of every request it answers."""
+        return self._rest.operations
 
     @property
     def unknown_routes(self) -> list[Exchange]:
@@ -176,9 +186,22 @@ class LocalDiscord:
     ) -> Interaction:
         return self._people.press(person, message, custom_id, values, forge=forge)
 
-    async def post(self, person: Person, content: str = "", *files: Upload, channel: Channel | None = None) -> Message:
-        """A person writes a message, with files."""
-        return self._people.post(person, channel or self.world.general, content, files)
+    async def submit(
+        self, person: Person, opened: Interaction, values: Mapping[str, Typed] | None = None, *, forge: bool = False
+    ) -> Interaction:
+        """A person submits the modal they were answered with; fields that are not named keep what they held."""
+        return self._people.submit(person, opened, values or {}, forge=forge)
+
+    async def post(
+        self,
+        person: Person,
+        content: str = "",
+        *files: Upload,
+        channel: Channel | None = None,
+        unfurled: Wire | None = None,
+    ) -> Message:
+        """A person writes a message, with files; `unfurled` are embeds and stickers as they stand in it."""
+        return self._people.post(person, channel or self.world.general, content, files, unfurled or {})
 
     async def delete_message(self, message: Message) -> None:
         self._posts.delete(message)

@@ -1,8 +1,7 @@
 """What an interaction's token opens: the first answer, `@original`, follow-ups. No bot token is needed."""
 
-import enum
-
-from sandbox.discord.messages import FIRST_ANSWER_S, Interaction, InteractionKind, Message
+from sandbox.discord.messages import FIRST_ANSWER_S, Answer, Interaction, InteractionKind, Message
+from sandbox.discord.modals import opened
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts
 from sandbox.discord.record import Exchange, Reply
@@ -12,17 +11,6 @@ from sandbox.discord.world import World, permissions_in
 
 USER_INSTALL_FOLLOWUPS = 5  # receiving-and-responding.mdx:474
 CHOICES_LIMIT = 25
-
-
-class Answer(enum.IntEnum):
-    """receiving-and-responding.mdx#interaction-response-object-interaction-callback-type."""
-
-    MESSAGE = 4
-    DEFERRED_MESSAGE = 5
-    DEFERRED_UPDATE = 6
-    UPDATE_MESSAGE = 7
-    CHOICES = 8
-    MODAL = 9
 
 
 _MESSAGES = {Answer.MESSAGE, Answer.DEFERRED_MESSAGE}
@@ -58,10 +46,10 @@ class TokenRoutes:
         if interaction.killed or now > interaction.created_at + FIRST_ANSWER_S:
             raise refusal(Code.UNKNOWN_INTERACTION)
         kind = x.body.get("type")
-        if kind not in _ALLOWED[interaction.kind]:
+        if kind not in _ALLOWED[interaction.kind] or (kind == Answer.UPDATE_MESSAGE and interaction.source is None):
             raise invalid(("type",), "INTERACTION_CALLBACK_TYPE_INVALID", "Not an answer to this interaction")
         answer, data = Answer(kind), x.body.get("data") or {}
-        self._answer(interaction, answer, data, x)
+        data = self._answer(interaction, answer, data, x)
         interaction.response_type, interaction.response_data = kind, data
         interaction.answered_at = now
         interaction.answered.set()
@@ -69,7 +57,8 @@ class TokenRoutes:
             return Reply(204)
         return Reply(200, _callback_response(interaction, answer))
 
-    def _answer(self, interaction: Interaction, answer: Answer, data: Wire, x: Exchange) -> None:
+    def _answer(self, interaction: Interaction, answer: Answer, data: Wire, x: Exchange) -> Wire:
+        """Does it; returns the `data` as it is kept."""
         flags = Flag(data.get("flags") or 0)
         hidden = flags & Flag.EPHEMERAL or self._must_be_hidden(interaction)
         ephemeral_for = interaction.person if hidden else None
@@ -90,8 +79,11 @@ class TokenRoutes:
                 if interaction.source.deleted:
                     raise refusal(Code.UNKNOWN_MESSAGE)
                 interaction.message = self._posts.edit(interaction.source, data, x.files, limit=limit)
+            case Answer.MODAL:
+                return opened(data)
             case Answer.CHOICES if len(data.get("choices") or []) > CHOICES_LIMIT:
                 raise invalid(("data", "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+        return data
 
     def _must_be_hidden(self, interaction: Interaction) -> bool:
         """A merely user-installed app speaks with the person's own permissions (application.mdx:196)."""

@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from typing import Self, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
@@ -113,6 +113,10 @@ class LocalVideos:
         except TimeoutError:
             raise TimeoutError(self._late(what, timeout)) from None
         return found
+
+    def next_change(self) -> Coroutine[Any, Any, object]:
+        """To be awaited: ends at the first request or change of a job after this call."""
+        return self._change.wait()
 
     def finish(self, job_id: str) -> None:
         """Ends a job well now; where the rendering is not through, the next poll waits for it."""

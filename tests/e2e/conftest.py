@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
+from sandbox.contracts import discord, videos
 from sandbox.videos.shapes import SHAPES
-from tests import contract, contract_videos
 from tests.books import differences
 from tests.e2e.stage import Stage
 
@@ -56,10 +56,9 @@ async def leave(stage: Stage) -> list[str]:
 
 def _faults(stage: Stage) -> list[str]:
     faults = [f"unknown route: {x.method} {x.path}" for x in stage.discord.unknown_routes]
-    if contract.available():
-        faults += [fault for x in stage.discord.requests for fault in contract.violations(x)]
-    if contract_videos.available() and stage.videos.shape is SHAPES["gptproto"]:
-        faults += [fault for x in stage.videos.requests if x.fault is None for fault in contract_videos.violations(x)]
+    faults += [fault for x in stage.discord.requests for fault in discord.violations(x)]
+    if stage.videos.shape is SHAPES["gptproto"]:
+        faults += [fault for x in stage.videos.requests if x.fault is None for fault in videos.violations(x)]
     if stage.database.exists():
         with closing(sqlite3.connect(stage.database)) as connection:
             faults += differences(connection)

@@ -90,7 +90,7 @@ async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(
 async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     assert re.sub(r"\d+ ms", "5 ms", await told(stage, "status")) == (
-        "**This server**: taking clips · no ceiling · log off\n"
+        "**This server**: taking clips · no ceiling · log off · others' pictures not allowed\n"
         "**Video service**: 0 of 1 clips at work · 0 in line\n"
         "**Discord**: 5 ms · 1 server"
     )
@@ -102,5 +102,8 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     await stage.booked(lambda: stage.rows("SELECT COUNT(size) FROM jobs") == [(3,)])
 
     status = await told(stage, "status")
-    assert status.split("\n")[0] == "**This server**: taking clips · 8 used of 50 a week · log off"
+    assert (
+        status.split("\n")[0]
+        == "**This server**: taking clips · 8 used of 50 a week · log off · others' pictures not allowed"
+    )
     assert "1 of 1 clips at work · 2 in line, 1 of them from here" in status

@@ -11,6 +11,7 @@ from tests.e2e.stage import Stage
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 SUB_COMMAND, SUB_GROUP = 1, 2
 MANAGE_GUILD = "32"
+MESSAGE_MENU = 3
 
 
 def _leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -38,13 +39,14 @@ def _every(command: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def test_the_declarations_are_within_discords_bounds_and_say_what_design_says(stage: Stage) -> None:
     by_name = {command["name"]: command for command in stage.discord.commands}
-    assert set(by_name) == {"animate", "quota", "videos", "animate-admin"}
+    assert set(by_name) == {"animate", "Animate this", "quota", "videos", "privacy", "animate-admin"}
 
     for command in by_name.values():
         assert _counted(command) <= 8_000
         for part in _every(command):
             assert 1 <= len(part["name"]) <= 32
-            assert 2 <= len(part["description"]) <= 100, part["name"]
+            least, most = (0, 0) if part is command and command["type"] == MESSAGE_MENU else (2, 100)
+            assert least <= len(part["description"]) <= most, part["name"]
             assert part["description"] != "…"
             assert len(part.get("choices", [])) <= 25
             assert all(len(choice["name"]) <= 100 for choice in part.get("choices", []))
@@ -54,7 +56,7 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
         [0],
         [0],
     )
-    for name in ("animate", "quota", "videos"):
+    for name in ("animate", "Animate this", "quota", "videos", "privacy"):
         assert sorted(by_name[name]["contexts"]) == [0, 1, 2]
         assert sorted(by_name[name]["integration_types"]) == [0, 1]
     options = {option["name"]: option for option in by_name["animate"]["options"]}
@@ -65,11 +67,11 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
 
 async def test_the_docs_list_every_command_with_its_options(stage: Stage) -> None:
     docs = DOCS.read_text("utf-8")
-    told = {line.split("`")[1] for line in docs.split("\n") if line.startswith("- `/")}
+    told = {line.split("`")[1] for line in docs.split("\n") if line.startswith("- `")}
     declared = set()
     for name, command in _leaves(stage.discord.commands):
         words = [o["name"] if o.get("required") else f"[{o['name']}]" for o in command.get("options", [])]
-        declared.add(" ".join([f"/{name}", *words]))
+        declared.add(" ".join([name if command.get("type") == MESSAGE_MENU else f"/{name}", *words]))
 
     assert declared == told
     assert len(declared) > 15

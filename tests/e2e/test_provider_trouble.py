@@ -55,10 +55,7 @@ async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
     await stage.settled()
 
     assert f"{public} The 4 credits are back." in card.text().split("\n")
-    if private is not None:
-        await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
-    assert [message.text() for message in asked.followups] == ([private] if private else [])
-    assert all(message.is_ephemeral for message in asked.followups)
+    assert await stage.told(asked, 0 if private is None else 1) == ([private] if private else [])
     assert stage.states() == ["failed"]
     assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
 

@@ -104,12 +104,13 @@ class Life:
     def ask(self) -> str:
         scope, member = self.somebody()
         roles = sorted(self.rng.sample(ROLES, self.rng.randrange(3)))
-        return self.ask_for(self.rng.choice([1, 3, 4, 8, 12]), scope, member, roles)
+        pressed = next(iter(self.house.clips), None) if self.rng.random() < 0.2 else None
+        return self.ask_for(self.rng.choice([1, 3, 4, 8, 12]), scope, member, roles, pressed)
 
-    def ask_for(self, cost: int, scope: Scope, member: UserId, roles: list[int]) -> str:
-        job = builders.a_job(len(self.asked), scope=scope, member=member, cost=cost, at=self.now)
+    def ask_for(self, cost: int, scope: Scope, member: UserId, roles: list[int], again_of: JobId | None = None) -> str:
+        job = builders.a_job(len(self.asked), scope=scope, member=member, cost=cost, at=self.now, again_of=again_of)
         self.asked.append(job)
-        refusal = self.house.refusal(scope, member, roles, cost, self.today)
+        refusal = self.house.refusal(scope, member, roles, cost, self.today, again_of)
         found: str | None = None
         try:
             self.write(reserve.reserve(job, roles, OPERATOR))
@@ -117,9 +118,9 @@ class Life:
             found = error.reason
         assert found == refusal
         if refusal is None:
-            self.house.take(job.id, scope, member, roles, cost, self.today)
+            self.house.take(job.id, scope, member, roles, cost, self.today).again_of = again_of
         self.refused[refusal or "taken"] += 1
-        return f"{member} asks for {cost} in {scope} with {roles}: {refusal}"
+        return f"{member} asks for {cost} in {scope} with {roles}, again of {again_of}: {refusal}"
 
     def ask_again(self) -> str:
         for known in self.clips():
@@ -288,7 +289,7 @@ def test_the_store_agrees_with_the_model_after_every_step(seed: int, tmp_path: P
     migrate(path)
     life = Life(path, random.Random(seed))
     try:
-        for _ in range(600):
+        for _ in range(700):
             print(life.step())  # noqa: T201 - the story, where it ends badly
             life.check()
     finally:

@@ -94,7 +94,7 @@ async def spent(store: Store) -> tuple[int, int, int, int]:
     """What member_use, the pot, server_use and budget_use say is gone."""
 
     def unit(tx: Tx) -> tuple[int, int, int, int]:
-        balance = use.balance_in(tx, GUILD, MEMBER, [], limits(4), NOON)
+        balance = use.balance_in(tx, use.standing_of(tx, GUILD, MEMBER), GUILD, MEMBER, [], limits(4), NOON)
         per = limits().budget.per
         return balance.used, 2 - balance.granted, use.server_used(tx, GUILD, per, NOON), use.budget_used(tx, per, NOON)
 

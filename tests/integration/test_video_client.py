@@ -160,7 +160,7 @@ LOST: list[tuple[str, Script]] = [
     ("headers that never end", sends_and_closes(b"HTTP/1.1 200 OK\r\nx: y\r\n")),
     ("not HTTP", sends_and_closes(b"\x15\x03\x01\0\x02\x02\x50")),
     ("a header of a megabyte", sends_and_closes(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 2**20 + b"\r\n\r\n")),
-    ("cut inside the body", sends_and_closes(http_answer(200, b'{"id": "video_1", "st', content_length="500"))),
+    ("cut inside the id", sends_and_closes(http_answer(200, b'{"object": "video", "id": "vid', content_length="500"))),
     (
         "cut inside a chunk",
         sends_and_closes(http_answer(200, b'40\r\n{"id": "vi', content_length=None, transfer_encoding="chunked")),
@@ -216,6 +216,14 @@ async def test_a_create_that_is_answered_is_decided(what: str, answer: bytes, ki
     assert is_clean(raised.value)
     if isinstance(raised.value, VideoUnavailable):
         assert (raised.value.rate_limited, raised.value.retry_after_s) == (True, 30)
+
+
+async def test_an_answer_that_is_cut_behind_the_id_counts() -> None:
+    """The video is paid for, and this is all that is needed to fetch it."""
+    async with world(timeouts=SHORT) as (there, api):
+        there.on(CREATE, sends_and_closes(http_answer(200, b'{"id": "video_1", "st', content_length="500")))
+
+        assert await api.create(CLIP) == "video_1"
 
 
 async def test_an_answer_that_is_whole_counts_though_the_connection_hangs() -> None:

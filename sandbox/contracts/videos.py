@@ -1,18 +1,15 @@
-"""Holds exchanges of `/v1/videos` against OpenAI's published contract (beside the project, not in it)."""
+"""Holds exchanges of `/v1/videos` against OpenAI's published contract."""
 
 import functools
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from sandbox.contracts.contract import FOLDER, Body, Contract
+from sandbox.videos.account import Exchange
 
-from sandbox.videos import Exchange
+CONTRACT = Contract(FOLDER / "videos.json")
 
-SPEC = Path(__file__).parents[2] / "shared" / "openai-videos-openapi.json"
-
-Body = dict[str, Any]
 TIMES = ("created_at", "completed_at", "expires_at")
 NULLABLE = ("completed_at", "expires_at", "prompt", "remixed_from_video_id", "error")
 OPERATIONS = {
@@ -45,11 +42,6 @@ SEED: Mapping[str, Callable[[Body], Body]] = {
 }
 
 
-def available() -> bool:
-    """The contract is no part of the project; where it is absent, callers skip."""
-    return SPEC.is_file()
-
-
 def violations(exchange: Exchange, seed: Mapping[str, Callable[[Body], Body]] = SEED) -> list[str]:
     """What request and reply hold that the contract does not, but for the seed's differences.
 
@@ -60,7 +52,7 @@ def violations(exchange: Exchange, seed: Mapping[str, Callable[[Body], Body]] = 
     if exchange.route not in OPERATIONS:
         return [f"{exchange.method} {exchange.path}: no such route"]
     path, method = OPERATIONS[exchange.route]
-    operation = _spec()["paths"][path][method]
+    operation = CONTRACT.spec["paths"][path][method]
     found = [*_query(exchange, operation), *_request(exchange, operation), *_reply(exchange, operation, seed)]
     return [f"{exchange.method} {exchange.path}: {each}" for each in found]
 
@@ -78,12 +70,12 @@ def _request(exchange: Exchange, operation: Body) -> list[str]:
     if content_type not in content:
         return [f"no such request: {content_type}"]
     schema = content[content_type]["schema"]
-    known = _spec()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    known = CONTRACT.spec["components"]["schemas"][_name(schema)]["properties"]
     fields = dict(exchange.fields) if exchange.parts else json.loads(exchange.body)
     files = {part.name: "binary" for part in exchange.parts if part.filename is not None}
     unknown = [f"no such field: {name}" for name in fields.keys() - known.keys()]
     twice = ["a field given twice"] if len(fields | files) != len(exchange.parts or fields) else []
-    return unknown + twice + _faults(schema, fields | files)
+    return unknown + twice + _faults(_name(schema), fields | files)
 
 
 def _reply(exchange: Exchange, operation: Body, seed: Mapping[str, Callable[[Body], Body]]) -> list[str]:
@@ -96,25 +88,23 @@ def _reply(exchange: Exchange, operation: Body, seed: Mapping[str, Callable[[Bod
         kind = exchange.answer.headers.get("Content-Type")
         return [] if kind in content else [f"no such content: {kind}"]
     if exchange.route == "content":  # the contract has text here; the seed's sample is the job
-        return _faults({"$ref": "#/components/schemas/VideoResource"}, _allowed(exchange.reply, seed))
+        return _faults("VideoResource", _allowed(exchange.reply, seed))
     reply = exchange.reply
     if exchange.route == "list":
         reply = {**reply, "data": [_allowed(job, seed) for job in reply["data"]]}
     elif exchange.route != "delete":
         reply = _allowed(reply, seed)
-    return _faults(content["application/json"]["schema"], reply)
+    return _faults(_name(content["application/json"]["schema"]), reply)
 
 
 def _allowed(job: Any, seed: Mapping[str, Callable[[Body], Body]]) -> Any:
     return functools.reduce(lambda body, turn: turn(body), seed.values(), job) if isinstance(job, dict) else job
 
 
-def _faults(schema: Body, value: object) -> list[str]:
-    validator = Draft202012Validator(schema | {"components": _spec()["components"]})
-    return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(value)]
+def _name(schema: Body) -> str:
+    name: str = schema["$ref"].rpartition("/")[2]
+    return name
 
 
-@functools.cache
-def _spec() -> Body:
-    spec: Body = json.loads(SPEC.read_text())
-    return spec
+def _faults(name: str, value: object) -> list[str]:
+    return CONTRACT.faults(("components", "schemas", name), value)

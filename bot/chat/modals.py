@@ -1,0 +1,95 @@
+"""The form for a clip: which picture, the prompt, the model, the length, the size."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.catalog import Catalog
+from bot.chat import choices, text
+from bot.chat.pictures import Found
+from bot.models import Clip
+
+OPEN_FOR_S = 15 * 60.0
+"""An unsubmitted form is kept no longer: discord.py would keep it for ever."""
+AS_PICTURE = "auto"
+LONGEST_PROMPT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was submitted, as it was chosen: not yet held against the catalog."""
+
+    picture: int
+    prompt: str
+    model: str
+    seconds: int
+    size: str | None
+
+
+Submitted = Callable[[discord.Interaction[Any], Filled], Awaitable[None]]
+
+
+class ClipForm(ui.Modal):
+    """Asks for what is not clear yet. With `clip` its words and choices are filled in, and a size is asked for too.
+
+    It lives as long as this process; `AnimateBot.on_interaction` answers those that come later.
+    """
+
+    def __init__(
+        self, title: str, catalog: Catalog, submitted: Submitted, *, pictures: Sequence[Found] = (), clip: Clip | None
+    ) -> None:
+        super().__init__(title=title, timeout=OPEN_FOR_S)
+        self._submitted = submitted
+        self._picture: ui.Select[Any] | None = None
+        if len(pictures) > 1:
+            self._picture = _select("picture", {str(n): _numbered(n, one.label) for n, one in enumerate(pictures)}, "0")
+            self.add_item(ui.Label(text="Picture", component=self._picture))
+        self._prompt: ui.TextInput[Any] = ui.TextInput(
+            custom_id="prompt",
+            style=discord.TextStyle.paragraph,
+            default=None if clip is None else clip.prompt,
+            min_length=1,
+            max_length=LONGEST_PROMPT,
+        )
+        self.add_item(ui.Label(text="Prompt", description="What should happen in the video", component=self._prompt))
+        model = catalog.models[0] if clip is None else catalog.model(clip.model) or catalog.models[0]
+        self._model = _select("model", {each.id: choices.model_label(each) for each in catalog.models}, model.id)
+        self.add_item(ui.Label(text="Model", component=self._model))
+        seconds = clip.seconds if clip is not None and clip.seconds in catalog.seconds else model.seconds[0]
+        lengths = {str(n): choices.seconds_label(catalog, n) for n in catalog.seconds}
+        self._seconds = _select("seconds", lengths, str(seconds))
+        self.add_item(ui.Label(text="Length", component=self._seconds))
+        self._size: ui.Select[Any] | None = None
+        if clip is not None:
+            sizes = {size: choices.size_label(catalog, size) for size in catalog.sizes[: choices.MOST - 1]}
+            self._size = _select("size", {AS_PICTURE: "As the picture, the cheapest"} | sizes, clip.size or AS_PICTURE)
+            self.add_item(ui.Label(text="Size", component=self._size))
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Takes it; on a refusal the prompt is handed back, so that nobody types it twice."""
+        filled = Filled(
+            picture=0 if self._picture is None else int(self._picture.values[0]),
+            prompt=self._prompt.value,
+            model=self._model.values[0],
+            seconds=int(self._seconds.values[0]),
+            size=None if self._size is None or self._size.values[0] == AS_PICTURE else self._size.values[0],
+        )
+        await interaction.client.press(
+            interaction, lambda: self._submitted(interaction, filled), typed=text.typed(filled.prompt)
+        )
+
+
+def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
+    options = [
+        discord.SelectOption(label=label, value=value, default=value == chosen) for value, label in labels.items()
+    ]
+    return ui.Select(custom_id=name, options=options, required=True)
+
+
+def _numbered(number: int, label: str) -> str:
+    return f"{number + 1} · {label}"[: choices.LONGEST]

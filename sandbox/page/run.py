@@ -1,0 +1,76 @@
+"""`python -m sandbox --page`: the town with its page, until Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import webbrowser
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sandbox.page.acts import Refused
+from sandbox.page.server import Page
+from sandbox.town import Town
+
+REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "BUDGET_CREDITS")
+"""What the bot is told of a real provider, out of the environment."""
+
+
+class Unfit(Exception):
+    """The page cannot be shown with what was asked for; the sentence says why."""
+
+
+def real_provider(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a provider that costs money. Raises `Unfit`."""
+    found = {name: environment[name] for name in REAL if environment.get(name)}
+    if "VIDEO_API_KEY" not in found or "VIDEO_API_URL" not in found:
+        raise Unfit("For a real provider set VIDEO_API_URL and VIDEO_API_KEY in the environment.")
+    if "VIDEO_CATALOG" in found:
+        found["VIDEO_CATALOG"] = str(Path(found["VIDEO_CATALOG"]).resolve())  # the bot runs in a folder of its own
+    return found | {"POLL_SECONDS": "5", "PROGRESS_SECONDS": "2"}  # the sandbox's own pace is no pace for others
+
+
+async def show(say: Callable[[str], None], *, port: int, opens: bool, bot: bool, real: bool) -> int:
+    """The exit code. `bot`: False leaves the place to one of yours; `real`: videos cost money."""
+    try:
+        town = Town(settings=real_provider(os.environ) if real else None)
+    except Unfit as unfit:
+        say(str(unfit))
+        return 2
+    page = Page(town, real_provider=real)
+    try:
+        await town.start(bot=False)
+        await page.start(port)
+        _greet(say, town, page, bot=bot, real=real)
+        if opens:
+            await asyncio.to_thread(webbrowser.open, page.url)
+        await _until_told(page, say, bot=bot)
+    except OSError as error:
+        say(f"The page cannot listen on port {port}: {error.strerror}. Choose another with --port.")
+        return 1
+    finally:
+        await page.stop()
+        await town.stop()
+    return 0
+
+
+def _greet(say: Callable[[str], None], town: Town, page: Page, *, bot: bool, real: bool) -> None:
+    say(f"The sandbox is open at {page.url}")
+    if real:
+        say(f"Videos are ordered at {town.settings()['VIDEO_API_URL']} and cost real money.")
+    if not bot:
+        say("There is no bot yet. Start yours with these settings:\n")
+        for name in ("DISCORD_TOKEN", "DISCORD_API_URL", *(() if real else ("VIDEO_API_KEY", "VIDEO_API_URL"))):
+            say(f"{name}={town.settings()[name]}")
+    say("Ctrl-C ends it.")
+
+
+async def _until_told(page: Page, say: Callable[[str], None], *, bot: bool) -> None:
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    if bot:
+        try:
+            await page.weather.start_bot()
+        except Refused as refused:
+            say(str(refused))
+    await told.wait()

@@ -1,0 +1,192 @@
+// Who I am, where I am, and what is said there.
+
+import { announce, arrows, avatar, drop, find, h, put, redraw } from "./dom.js";
+import { fill, shown } from "./components.js";
+import { act, all, me, state, watch } from "./live.js";
+import { settle } from "./modal.js";
+import { stamp } from "./time.js";
+
+let here = null;
+const listeners = [];
+/** Calls `then` with the place when one goes elsewhere, or the place itself has changed. */
+export const onPlace = (then) => listeners.push(then);
+export const place = () => state.get(`place:${here}`);
+export const locale = () => state.get("world")?.people.find((person) => person.key === me)?.locale;
+export const translated = (thing, name) => thing[`${name}_localizations`]?.[locale()] ?? thing[name];
+
+const slug = ({ server, name }) => (server ? (server === "Home" ? name : `${server}-${name}`) : "dm").toLowerCase();
+const places = () => all("place:");
+const messagesOf = (key) => all("message:").filter((message) => message.channel_id === key);
+
+// Places ---------------------------------------------------------------------------------------------------------
+
+function pings(key) {
+  const read = localStorage.getItem(`read:${me}:${key}`) ?? "";
+  return messagesOf(key).filter((message) => message.pinged && message.id > read).length;
+}
+
+function drawPlaces() {
+  const groups = Map.groupBy(places(), ({ server }) => server ?? "Direct messages");
+  let total = 0;
+  const drawn = [...groups].map(([server, list]) => [
+    h("h2", {}, server),
+    h("ul", {}, list.map((each) => {
+      const count = each.id === here && document.hasFocus() ? 0 : pings(each.id);
+      total += count;
+      const badge = count > 0 && h("span", { class: "badge", "aria-label": `${count} mention${count > 1 ? "s" : ""}` }, count);
+      const current = each.id === here ? "page" : null;
+      return h("li", {}, h("a", { href: `#${slug(each)}`, "aria-current": current }, h("span", { "aria-hidden": "true" }, each.server ? "#" : "@"), ` ${each.name}`, badge));
+    })),
+  ]);
+  redraw(find("place-list"), () => find("place-list").replaceChildren(...drawn.flat()));
+  document.title = `${total ? `(${total}) ` : ""}animate-bot sandbox`;
+}
+
+function go() {
+  const wanted = places().find((each) => `#${slug(each)}` === location.hash) ?? places()[0];
+  if (!wanted) return;
+  if (wanted.id !== here) {
+    here = wanted.id;
+    find("messages").replaceChildren();
+    messagesOf(here).forEach((message) => drawMessage(message, false));
+    find("scroll").scrollTop = find("scroll").scrollHeight;
+    document.body.classList.remove("places-open");
+  }
+  find("place-name").textContent = `${wanted.server ? "#" : "@"} ${wanted.name}`;
+  find("place-note").textContent = wanted.note;
+  find("welcome").hidden = wanted.id !== places()[0].id;
+  see();
+  listeners.forEach((then) => then(wanted));
+}
+
+/** What stands here has been read, where somebody looks at it. */
+function see() {
+  if (document.hasFocus() && here) localStorage.setItem(`read:${me}:${here}`, messagesOf(here).map(({ id }) => id).sort().at(-1) ?? "");
+  drawPlaces();
+}
+
+// People ---------------------------------------------------------------------------------------------------------
+
+function about({ roles, owns, installed }) {
+  return [owns ? "owns the server" : roles.length ? roles.join(", ") : "member", installed && "installed the bot"].filter(Boolean).join(" · ");
+}
+
+function become(key) {
+  sessionStorage.setItem("chose", key);
+  location.assign(address(key));
+}
+
+const address = (key) => `?as=${key}${location.hash}`;
+
+function drawPeople() {
+  const { people } = state.get("world");
+  find("people").replaceChildren(...people.map((person) =>
+    h("div", { class: "person" },
+      h("label", {},
+        h("input", { type: "radio", name: "who", value: person.key, checked: person.key === me, onchange: () => become(person.key) }),
+        avatar(person.name), h("span", {}, person.name, h("small", {}, about(person)))),
+      h("a", { href: address(person.key), target: "_blank", "aria-label": `Be ${person.name} in another tab`, title: "In another tab" }, "↗"))));
+  if (sessionStorage.getItem("chose") === me) find("people").querySelector(":checked").focus(); // it was the keyboard's
+  sessionStorage.removeItem("chose");
+}
+
+function drawLanguages() {
+  const known = new Set();
+  const collect = (thing) => {
+    ["name", "description"].forEach((name) => Object.keys(thing[`${name}_localizations`] ?? {}).forEach((key) => known.add(key)));
+    [...(thing.options ?? []), ...(thing.choices ?? [])].forEach(collect);
+  };
+  places().flatMap((each) => each.commands).forEach(collect);
+  const names = new Intl.DisplayNames("en", { type: "language" });
+  const select = find("language").querySelector("select");
+  find("language").hidden = !known.size;
+  select.replaceChildren(...[...new Set(["en-US", ...known])].map((key) => h("option", { value: key, selected: key === locale() }, names.of(key))));
+  select.onchange = () => act({ do: "speak", locale: select.value });
+}
+
+// Messages -------------------------------------------------------------------------------------------------------
+
+const nameOf = ({ global_name: name, username }) => name ?? username;
+
+function above(message) {
+  const used = message.interaction_metadata;
+  if (used?.name) return h("p", { class: "above" }, h("b", {}, nameOf(used.user)), ` used `, h("span", { class: "mention" }, `/${used.name}`));
+  const answered = state.get(`message:${message.message_reference?.message_id}`);
+  return message.message_reference && h("p", { class: "above" }, "In answer to ", h("b", {}, answered ? nameOf(answered.author) : "a message that is gone"));
+}
+
+function frame(message) {
+  const { author, id } = message;
+  const more = h("button", { type: "button", class: "more icon", "aria-haspopup": "menu", "aria-label": `More for the message of ${nameOf(author)}` }, "⋯");
+  more.addEventListener("click", () => openMenu(id, more));
+  const dismiss = () => act({ do: "dismiss", message: id }).then(() => find("words").focus());
+  const node = h("li", { class: `message ${message.private ? "private" : ""} ${message.pinged ? "pinged" : ""}`, "data-message": id },
+    above(message),
+    avatar(nameOf(author), author.bot),
+    h("p", { class: "head" }, h("b", {}, nameOf(author)), author.bot && h("span", { class: "tag" }, "APP"), stamp(Date.parse(message.timestamp) / 1000, "t"), h("small", { class: "edited", hidden: true }, "(edited)")),
+    h("div", { class: "content" }),
+    message.private && h("p", { class: "subtext" }, "Only you can see this · ", h("button", { type: "button", class: "plain", onclick: dismiss }, "Dismiss message")),
+    more);
+  node.addEventListener("contextmenu", (event) => {
+    if (event.target.closest("a, video, img")) return;
+    event.preventDefault();
+    openMenu(id, more);
+  });
+  return node;
+}
+
+function drawMessage(message, live) {
+  const list = find("messages");
+  let node = list.querySelector(`:scope > [data-key="${message.id}"]`);
+  const fresh = !node;
+  if (fresh) put(list, message.id, message.id, (node = frame(message)));
+  const heading = node.querySelector("h3")?.textContent;
+  const loading = message.flags & 128;
+  fill(node.querySelector(".content"), loading ? [{ type: 10, content: "*is thinking …*" }] : shown(message), { message: message.id, live });
+  node.querySelector(".edited").hidden = !message.edited_timestamp;
+  const now = node.querySelector("h3")?.textContent;
+  if (live && (fresh || now !== heading)) announce(`${nameOf(message.author)}: ${now ?? node.querySelector(".content").innerText.slice(0, 200)}`);
+}
+
+function onMessages(keys) {
+  const scroll = find("scroll");
+  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
+  const live = onMessages.began;
+  onMessages.began = true;
+  for (const key of keys) {
+    const message = state.get(key);
+    if (!message) drop(find("messages"), key.slice("message:".length));
+    else if (message.channel_id === here) drawMessage(message, live);
+  }
+  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+  see();
+}
+
+// A video grows once its size is known; who is at the end stays there.
+find("messages").addEventListener("loadedmetadata", ({ target }) => {
+  if (target.closest("li") === find("messages").lastElementChild) find("scroll").scrollTop = find("scroll").scrollHeight;
+}, true);
+
+// The menu of a message ------------------------------------------------------------------------------------------
+
+function openMenu(id, opener) {
+  const menu = find("menu");
+  const entry = (words, then) => h("button", { type: "button", role: "menuitem", tabindex: "-1", onclick: () => (menu.hidePopover(), then()) }, words);
+  const commands = place().commands.filter(({ type }) => type === 3);
+  menu.replaceChildren(
+    ...commands.map((command) => entry(translated(command, "name"), async () => settle(await act({ do: "menu", message: id, command: command.name })))),
+    entry("Delete message (as a moderator)", async () => settle(await act({ do: "delete", message: id }))));
+  menu.onkeydown = (event) => arrows(event, [...menu.children], (node) => node.focus());
+  menu.ontoggle = ({ newState }) => newState === "closed" && document.activeElement === document.body && opener.focus();
+  menu.showPopover();
+  const { right, bottom } = opener.getBoundingClientRect();
+  menu.style.left = `${Math.max(8, right - menu.offsetWidth)}px`;
+  menu.style.top = `${Math.min(bottom, innerHeight - menu.offsetHeight - 8)}px`;
+  menu.firstElementChild.focus();
+}
+
+watch("world", drawPeople);
+watch("place:", () => (go(), drawLanguages()));
+watch("message:", onMessages);
+addEventListener("hashchange", () => (go(), drawPeople()));
+addEventListener("focus", see);

@@ -1,0 +1,233 @@
+// Where one writes: messages with files, and commands after a slash.
+
+import { find, h, notice } from "./dom.js";
+import { onPlace, place, translated } from "./chat.js";
+import { field, samplePicture, thingsFor } from "./fields.js";
+import { act, all, state } from "./live.js";
+import { settle } from "./modal.js";
+
+const SUBCOMMAND = 1;
+const GROUP = 2;
+const KINDS = { 3: "string", 4: "integer", 5: "boolean", 10: "number" };
+const THINGS = { 6: 5, 7: 8, 8: 6, 9: 7 }; // an option's type → that of the select with the same choices
+const PROMPT = "The cat blinks, puts on a hat and looks at the sunset";
+const LONG = 100;
+
+const words = find("words");
+const popup = find("commands");
+let offered = []; // what the popup shows
+let at = 0;
+let form = null; // the command that is being filled in: {leaf, fields}
+const attached = field({ name: "files", label: "Files", kind: "files", max: 10 });
+
+// Commands -------------------------------------------------------------------------------------------------------
+
+/** Every command that can be used here, subcommands by their whole name. */
+function leaves() {
+  const flat = (command, path, shown) => {
+    const [own, seen] = [[...path, command.name], [...shown, translated(command, "name")]];
+    const inner = (command.options ?? []).filter(({ type }) => type === SUBCOMMAND || type === GROUP);
+    if (inner.length) return inner.flatMap((one) => flat(one, own, seen));
+    return [{ name: own.join(" "), shown: seen.join(" "), description: translated(command, "description"), options: command.options ?? [] }];
+  };
+  return (place()?.commands ?? []).filter(({ type }) => type === 1).flatMap((command) => flat(command, [], []));
+}
+
+function suggest() {
+  const text = words.value;
+  const typed = text.startsWith("/") && !text.includes("\n") ? text.slice(1).toLowerCase() : null;
+  offered = typed === null ? [] : leaves().filter(({ shown }) => typed.split(" ").every((part) => shown.includes(part)));
+  at = 0;
+  popup.hidden = typed === null;
+  popup.replaceChildren(
+    ...offered.map((leaf, number) => h("li", { role: "option", id: `command-${number}`, onclick: () => start(leaf) }, h("b", {}, `/${leaf.shown}`), h("span", {}, leaf.description))),
+  );
+  if (typed !== null && !offered.length) popup.replaceChildren(h("li", { role: "option", "aria-disabled": "true" }, "No such command is offered to you here."));
+  point();
+}
+
+function point() {
+  [...popup.children].forEach((node, number) => node.setAttribute("aria-selected", number === at && offered.length ? "true" : "false"));
+  const there = offered.length && !popup.hidden;
+  if (there) words.setAttribute("aria-activedescendant", `command-${at}`);
+  else words.removeAttribute("aria-activedescendant");
+  if (there) popup.children[at].scrollIntoView({ block: "nearest" });
+}
+
+function wanted(option) {
+  const choices = option.choices?.map((one) => ({ value: one.value, label: translated(one, "name") }));
+  const truth = option.type === 5 && [{ value: true, label: "True" }, { value: false, label: "False" }];
+  const list = choices ?? (truth || thingsFor(THINGS[option.type]));
+  const text = option.max_length > LONG ? "paragraph" : "line";
+  return {
+    name: option.name,
+    label: translated(option, "name"),
+    description: translated(option, "description"),
+    required: option.required,
+    of: KINDS[option.type] ?? "thing",
+    kind: option.type === 11 ? "files" : list ? "choice" : option.type === 3 ? text : KINDS[option.type],
+    min: option.type === 3 ? (option.min_length ?? 1) : option.min_value,
+    max: option.type === 3 ? option.max_length : option.type === 11 || list ? 1 : option.max_value,
+    choices: list,
+    types: option.file_types,
+    limit: place().limit,
+  };
+}
+
+/** Opens the fields of a command; `given` are values by option. */
+function start(leaf, given = {}) {
+  const box = h("div", { class: "fields" });
+  const more = h("div", { class: "row" });
+  form = { leaf, fields: [] };
+  const add = (option, focus) => {
+    const one = field({ ...wanted(option), value: given[option.name] });
+    form.fields.push(one);
+    box.append(one.node);
+    if (focus) one.focus();
+    return one;
+  };
+  for (const option of leaf.options) {
+    if (option.required) add(option);
+    else more.append(h("button", { type: "button", class: "chip", title: translated(option, "description"), onclick: (event) => (event.target.remove(), add(option, true)) }, `+ ${translated(option, "name")}`));
+  }
+  find("command").replaceChildren(
+    h("p", { class: "leaf" }, h("b", {}, `/${leaf.shown}`), ` ${leaf.description}`, h("button", { type: "button", class: "icon", "aria-label": `Leave /${leaf.shown}`, onclick: () => leave() }, "✕")),
+    box,
+    more,
+  );
+  words.value = "";
+  suggest();
+  toggle(true);
+  (form.fields[0] ?? { focus: () => find("send").focus() }).focus();
+}
+
+function leave() {
+  form = null;
+  find("command").replaceChildren();
+  toggle(false);
+  words.focus();
+}
+
+function toggle(filling) {
+  find("command").hidden = !filling;
+  words.hidden = filling;
+  find("attach").hidden = filling;
+  find("composer").classList.toggle("filling", filling);
+}
+
+/** “@mia” as Discord sends it. */
+function mentioning(text) {
+  const { people, roles } = state.get("world");
+  const named = (name, list) => list.find((one) => one.name.toLowerCase() === name.toLowerCase());
+  return text.replace(/(?<!\S)@(\w+)/g, (typed, name) => {
+    const [person, role] = [named(name, people), named(name, roles)];
+    return person ? `<@${person.id}>` : role ? `<@&${role.id}>` : typed;
+  });
+}
+
+// Sending --------------------------------------------------------------------------------------------------------
+
+async function send() {
+  if (form) return sendCommand();
+  if (words.value.startsWith("/")) return offered.length ? start(offered[at]) : notice("There is no such command here. Type / to see those there are.");
+  const files = attached.files();
+  if (!words.value.trim() && !files.length) return;
+  if (!place().writable) return notice("You cannot write in this channel.");
+  if (files.some((file) => file.size > place().limit)) return notice(`Your files are too powerful. Up to ${Math.floor(place().limit / 1024 / 1024)} MB can be sent here.`);
+  const answer = await act({ do: "post", place: place().id, content: mentioning(words.value) }, { files });
+  settle(answer);
+  if (answer.error) return;
+  words.value = "";
+  hold([]);
+  grow();
+}
+
+async function sendCommand() {
+  const { leaf, fields } = form;
+  const faulty = fields.filter((one) => one.check());
+  if (faulty.length) return faulty[0].focus();
+  const options = {};
+  const files = {};
+  for (const one of fields) {
+    if (one.files) files[one.name] = one.files();
+    else if (one.value() !== undefined && one.value() !== "") options[one.name] = one.value();
+  }
+  const button = find("send");
+  button.setAttribute("aria-busy", "true");
+  const answer = await act({ do: "invoke", place: place().id, command: leaf.name, options }, files);
+  button.removeAttribute("aria-busy");
+  if (!answer.error) leave();
+  settle(answer);
+}
+
+// Files and keys -------------------------------------------------------------------------------------------------
+
+function hold(files) {
+  attached.hold(files);
+  find("attached").replaceChildren(...(files.length ? [attached.node] : []));
+}
+
+/** Files that are dropped or pasted anywhere go into the field that takes some, else to the message. */
+function take(files, event) {
+  if (!files.length || find("modal").open) return;
+  event.preventDefault();
+  const open = form?.fields.find((one) => one.files);
+  if (open) open.add(files);
+  else if (!form) hold([...attached.files(), ...files]);
+}
+
+const grow = () => {
+  words.style.height = "auto";
+  words.style.height = `${Math.min(words.scrollHeight, 200)}px`;
+};
+
+words.addEventListener("input", () => (suggest(), grow()));
+words.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!popup.hidden && offered.length && step) {
+    event.preventDefault();
+    at = (at + step + offered.length) % offered.length;
+    point();
+  } else if (!popup.hidden && event.key === "Tab" && offered.length && !event.shiftKey) {
+    event.preventDefault();
+    start(offered[at]);
+  } else if (!popup.hidden && event.key === "Escape") {
+    words.value = "";
+    suggest();
+  }
+});
+find("composer").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && event.target.localName === "textarea") {
+    event.preventDefault();
+    send();
+  } else if (event.key === "Escape" && form) leave();
+});
+find("composer").addEventListener("submit", (event) => (event.preventDefault(), send()));
+find("attach").addEventListener("click", () => {
+  const pick = h("input", { type: "file", multiple: true });
+  pick.addEventListener("change", () => hold([...attached.files(), ...pick.files]));
+  pick.click();
+});
+addEventListener("paste", (event) => take([...event.clipboardData.files], event));
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => take([...event.dataTransfer.files], event));
+
+// The first look -------------------------------------------------------------------------------------------------
+
+let was = null;
+onPlace(async (there) => {
+  words.placeholder = `Message ${there.server ? "#" : "@"}${there.name} – / for commands`;
+  const moved = was !== there.id;
+  if (moved && was !== null && form) leave();
+  const animate = leaves().find(({ name }) => name === "animate");
+  const empty = !all("message:").some((message) => message.channel_id === there.id);
+  if (welcomed || form || !animate || !empty || find("welcome").hidden) return void (was = there.id);
+  welcomed = true;
+  was = there.id;
+  const picture = await samplePicture();
+  if (form || words.value || place().id !== there.id) return; // somebody was faster
+  start(animate, { prompt: PROMPT });
+  form.fields.find((one) => one.files)?.add([picture]);
+  find("send").focus();
+});
+let welcomed = false;

@@ -1,0 +1,129 @@
+// A field to fill in, of a command or of a modal, with the checks that Discord's client makes.
+
+import { h } from "./dom.js";
+import { all, state } from "./live.js";
+
+const CHOICE_VALUES = { integer: Number, number: Number, boolean: (value) => value === "true" };
+let count = 0;
+
+/** The people, roles or channels that a select of Discord's offers. */
+export function thingsFor(type) {
+  const world = state.get("world");
+  const people = world.people.map(({ id, name }) => ({ value: id, label: `@${name}` }));
+  const roles = world.roles.map(({ id, name }) => ({ value: id, label: name.startsWith("@") ? name : `@${name}` }));
+  const channels = all("place:").filter((place) => place.server).map(({ id, name }) => ({ value: id, label: `#${name}` }));
+  return { 5: people, 6: roles, 7: [...people, ...roles], 8: channels }[type];
+}
+
+/**
+ * Of `{name, label, description, kind, required, min, max, choices, types, limit, value, placeholder}`; `kind` is line,
+ * paragraph, integer, number, boolean, choice or files. Returns node, value, files (where it holds some), check, focus.
+ */
+export function field(spec) {
+  const id = `field-${++count}`;
+  const wrong = h("p", { class: "wrong", id: `${id}-wrong` });
+  const hint = spec.description && h("p", { class: "hint", id: `${id}-hint` }, spec.description);
+  const made = (BUILDERS[spec.kind] ?? typed)(spec, {
+    id,
+    "aria-required": spec.required ? "true" : null,
+    "aria-describedby": `${hint ? `${id}-hint ` : ""}${id}-wrong`,
+  });
+  const check = () => {
+    const fault = made.fault();
+    wrong.textContent = fault;
+    made.control.setAttribute("aria-invalid", fault ? "true" : "false");
+    return fault;
+  };
+  made.control.addEventListener("change", () => wrong.textContent && check());
+  const label = h("label", { for: id }, spec.label, spec.required && h("span", { class: "needed", "aria-hidden": "true" }, " *"));
+  const node = h("div", { class: "field", "data-name": spec.name }, label, hint, made.node ?? made.control, wrong);
+  return { name: spec.name, focus: () => made.control.focus(), ...made, node, check };
+}
+
+const NEEDED = "This is required. Specify a value.";
+
+function typed(spec, attributes) {
+  const long = spec.kind === "paragraph";
+  const numeric = spec.kind === "integer" || spec.kind === "number";
+  const control = h(long ? "textarea" : "input", {
+    ...attributes,
+    type: long ? null : "text",
+    rows: long ? 2 : null,
+    inputmode: numeric ? "decimal" : null,
+    placeholder: spec.placeholder,
+  });
+  control.value = spec.value ?? "";
+  const fault = () => {
+    const text = control.value;
+    if (!text) return spec.required ? NEEDED : "";
+    if (numeric) return faultOfNumber(spec, text.trim());
+    const [least, most] = [spec.min ?? 0, spec.max ?? 6000];
+    return text.length < least || text.length > most ? `Must be between ${least} and ${most} characters long; this is ${text.length}.` : "";
+  };
+  return { control, fault, value: () => (numeric && control.value ? Number(control.value) : control.value) };
+}
+
+function faultOfNumber({ kind, min, max }, text) {
+  if (!/^-?\d+(\.\d+)?$/.test(text) || (kind === "integer" && text.includes("."))) return `Enter a ${kind === "integer" ? "whole number" : "number"}.`;
+  if (Number(text) < (min ?? -Infinity)) return `Must be at least ${min}.`;
+  return Number(text) > (max ?? Infinity) ? `Must be at most ${max}.` : "";
+}
+
+function choice(spec, attributes) {
+  const many = spec.max > 1;
+  const chosen = spec.choices.some((one) => one.default);
+  const control = h(
+    "select",
+    { ...attributes, multiple: many },
+    !many && h("option", { value: "", selected: !chosen }, spec.placeholder ?? "Choose …"),
+    spec.choices.map((one) => h("option", { value: String(one.value), selected: one.default }, one.label)),
+  );
+  const picked = () => [...control.selectedOptions].map((option) => option.value).filter(Boolean);
+  const fault = () => {
+    const number = picked().length;
+    if (!number) return spec.required ? NEEDED : "";
+    return number < (spec.min ?? 1) || number > (spec.max ?? 1) ? `Choose ${spec.min} to ${spec.max}.` : "";
+  };
+  const one = () => picked().map(CHOICE_VALUES[spec.of] ?? String)[0];
+  return { control, fault, value: spec.of ? one : picked };
+}
+
+function files(spec, attributes) {
+  let held = [];
+  const control = h("input", { ...attributes, type: "file", multiple: spec.max > 1, class: "unseen" });
+  const list = h("ul", { class: "held" });
+  const hold = (files) => {
+    held = files.slice(spec.max > 1 ? 0 : -1).slice(0, spec.max);
+    list.replaceChildren(...held.map(row));
+    control.dispatchEvent(new Event("change"));
+  };
+  const add = (more) => hold([...held, ...more]);
+  const row = (file) => {
+    const preview = file.type.startsWith("image/") && h("img", { src: URL.createObjectURL(file), alt: "" });
+    const remove = () => (hold(held.filter((one) => one !== file)), control.focus());
+    const size = file.size < 1024 * 1024 ? `${Math.ceil(file.size / 1024)} KB` : `${(file.size / 1024 / 1024).toFixed(1)} MB`;
+    return h("li", {}, preview, h("span", {}, file.name, h("small", {}, ` ${size}`)), h("button", { type: "button", class: "icon", "aria-label": `Remove ${file.name}`, onclick: remove }, "✕"));
+  };
+  control.addEventListener("input", () => {
+    add([...control.files]);
+    control.value = ""; // the same file may be chosen again
+  });
+  const pick = h("label", { for: attributes.id, class: "pick" }, "Choose a file, drop it here or paste it");
+  const sample = h("button", { type: "button", class: "plain", onclick: async () => add([await samplePicture()]) }, "Use the sample picture");
+  const node = h("div", { class: "drop" }, list, control, pick, sample);
+  const fault = () => faultOfFiles(spec, held);
+  return { control, node, fault, add, hold, files: () => held, value: () => held };
+}
+
+function faultOfFiles({ required, min, types, limit }, held) {
+  if (!held.length) return required ? NEEDED : "";
+  if (held.length < (min ?? 1)) return `Add at least ${min} files.`;
+  const strange = held.find((file) => types && !types.some((type) => (type.startsWith(".") ? file.name.toLowerCase().endsWith(type) : file.type.startsWith(`${type}/`))));
+  if (strange) return `${strange.name} is no file of the kind that is taken here (${types.join(", ")}).`;
+  const big = held.find((file) => limit && file.size > limit);
+  return big ? `${big.name} is too powerful. Files up to ${Math.floor(limit / 1024 / 1024)} MB can be sent here.` : "";
+}
+
+export const samplePicture = async () => new File([await (await fetch("/sample.jpg")).blob()], "cat.jpg", { type: "image/jpeg" });
+
+const BUILDERS = { choice, files };

@@ -1,0 +1,39 @@
+// Times as Discord shows them; relative ones tick.
+
+import { h } from "./dom.js";
+
+const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+const STYLES = {
+  t: { timeStyle: "short" },
+  T: { timeStyle: "medium" },
+  d: { dateStyle: "short" },
+  D: { dateStyle: "long" },
+  f: { dateStyle: "long", timeStyle: "short" },
+  F: { dateStyle: "full", timeStyle: "short" },
+};
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const formats = Object.fromEntries(Object.entries(STYLES).map(([key, style]) => [key, new Intl.DateTimeFormat("en-GB", style)]));
+
+function words(at, style) {
+  if (style !== "R") return (formats[style] ?? formats.f).format(at * 1000);
+  const left = at - Date.now() / 1000;
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(left) >= size) ?? UNITS.at(-1);
+  return relative.format(Math.round(left / size), unit);
+}
+
+/** A `<time>` of seconds since 1970. */
+export function stamp(at, style = "f") {
+  const iso = new Date(at * 1000);
+  if (Number.isNaN(iso.getTime())) return `<t:${at}>`;
+  const shown = { datetime: iso.toISOString(), title: formats.F.format(iso), "data-at": at, "data-style": style };
+  return h("time", shown, words(at, style));
+}
+
+export const clock = (at) => formats.T.format(at * 1000);
+
+setInterval(() => {
+  for (const time of document.querySelectorAll('time[data-style="R"]')) {
+    const now = words(Number(time.dataset.at), "R");
+    if (time.textContent !== now) time.textContent = now;
+  }
+}, 1000);

@@ -1,0 +1,175 @@
+"""“Animate this” in the menu of a message, and the forms of it and of Edit."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.discord.cdn import Upload
+from sandbox.discord.commands import CannotInvoke
+from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.modals import fields_of
+from sandbox.discord.world import Channel, Person
+from tests.e2e.asking import alone, told
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage, png
+
+MENU = "Animate this"
+MODAL = 9
+
+
+async def posted(stage: Stage, person: Person, *, channel: Channel | None = None, **sizes: tuple[int, int]) -> Message:
+    files = [Upload(f"{name}.png", png(*size), "image/png") for name, size in (sizes or {"cat": (90, 160)}).items()]
+    return await stage.discord.post(person, "look", *files, channel=channel)
+
+
+async def opened(stage: Stage, person: Person, message: Message) -> Interaction:
+    """The menu was used and a form has come up."""
+    asked = await stage.discord.menu(person, MENU, message)
+    await asked.answer()
+    assert asked.response_type == MODAL
+    return asked
+
+
+def names(form: Interaction) -> list[str]:
+    return [str(field["custom_id"]) for field in fields_of(form.response_data)]
+
+
+async def sent(stage: Stage, form: Interaction, person: Person | None = None, **values: str) -> Interaction:
+    return await stage.discord.submit(person or stage.mia, form, values)
+
+
+async def test_the_picture_of_ones_own_message_becomes_a_video(stage: Stage) -> None:
+    form = await opened(stage, stage.mia, await posted(stage, stage.mia))
+    assert names(form) == ["prompt", "model", "seconds"]
+    with pytest.raises(CannotInvoke):
+        await sent(stage, form, prompt="")
+
+    card = await stage.over(await sent(stage, form, prompt="it yawns", model="sora-2-pro"))
+
+    assert DONE in card.text()
+    (job,) = stage.videos.jobs.values()
+    assert (job.prompt, job.model, job.seconds, job.size) == ("it yawns", "sora-2-pro", "4", "720x1280")
+    assert not card.is_ephemeral
+
+
+async def test_of_several_pictures_the_form_asks_which(stage: Stage) -> None:
+    message = await posted(stage, stage.mia, upright=(90, 160), wide=(160, 90))
+    form = await opened(stage, stage.mia, message)
+    picture, *_ = fields_of(form.response_data)
+    assert [option["label"] for option in picture["options"]] == ["1 · upright.png", "2 · wide.png"]
+
+    await stage.over(await sent(stage, form, picture="1", prompt="it rains"))
+
+    (job,) = stage.videos.jobs.values()
+    assert job.size == "1280x720"
+
+
+async def test_a_picture_that_discord_made_of_a_link_is_fetched_through_discord_alone(stage: Stage) -> None:
+    there = await posted(stage, stage.mia)
+    safe = there.attachments[0].url
+    image = {"url": "http://169.254.169.254/latest/meta-data", "proxy_url": safe, "width": 90, "height": 160}
+    message = await stage.discord.post(
+        stage.mia, "https://example.com/cat", unfurled={"embeds": [{"type": "image", "title": "A cat", "image": image}]}
+    )
+
+    card = await stage.over(await sent(stage, await opened(stage, stage.mia, message), prompt="it yawns"))
+
+    assert DONE in card.text()
+    assert stage.rows("SELECT picture_url, picture_bytes FROM jobs") == [(safe, 0)]
+
+
+async def test_stickers_count_unless_they_are_drawn_by_a_program(stage: Stage) -> None:
+    kinds = {"still": 1, "moving": 2, "lottie": 3}
+    stickers = [{"id": str(kind), "name": name, "format_type": kind} for name, kind in kinds.items()]
+    message = await stage.discord.post(stage.mia, "hello", unfurled={"sticker_items": stickers})
+    only_lottie = await stage.discord.post(stage.mia, "hello", unfurled={"sticker_items": stickers[2:]})
+
+    picture, *_ = fields_of((await opened(stage, stage.mia, message)).response_data)
+
+    assert [option["label"] for option in picture["options"]] == ["1 · still", "2 · moving"]
+    assert "no picture in that message" in (await alone(await stage.discord.menu(stage.mia, MENU, only_lottie))).text()
+
+
+async def test_other_peoples_pictures_are_for_an_admin_to_allow_and_theirs_to_delete(stage: Stage) -> None:
+    ana, mia = stage.discord.world.people["ana"], stage.mia
+    message = await posted(stage, ana)
+    note = await stage.discord.post(mia, "", Upload("notes.txt", b"text", "text/plain"))
+
+    assert (await alone(await stage.discord.menu(mia, MENU, message))).text() == (
+        "On this server you can animate the pictures of your own messages. "
+        "An admin can allow others' with `/animate-admin others`."
+    )
+    assert (await alone(await stage.discord.menu(mia, MENU, note))).text() == (
+        "There is no picture in that message. Choose one with a JPEG, PNG, WebP or GIF."
+    )
+    assert await told(stage, "others", allowed=True) == (
+        "With “Animate this”, members can animate pictures that other people posted."
+    )
+    card = await stage.over(await sent(stage, await opened(stage, mia, message), prompt="it yawns"))
+    await stage.settled()
+
+    delete = next(button.custom_id for button in card.buttons if button.label == "Delete")
+    await stage.discord.press(ana, card, delete or "")
+    await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
+    assert stage.rows("SELECT prompt, picture_url FROM jobs") == [("", "")]
+    assert list((stage.folder / "data" / "pictures").iterdir()) == []
+
+
+async def test_in_a_direct_message_and_where_only_a_member_has_the_bot(stage: Stage) -> None:
+    world = stage.discord.world
+    for channel in (world.dm(stage.mia), world.foreign.general):
+        form = await opened(stage, stage.mia, await posted(stage, stage.mia, channel=channel))
+        card = await stage.over(await sent(stage, form, prompt="it yawns"))
+        assert DONE in card.text()
+        assert card.channel is channel
+    others = await posted(stage, world.people["ana"], channel=world.foreign.general)
+    assert (await alone(await stage.discord.menu(stage.mia, MENU, others))).text() == (
+        "Here you can animate the pictures of your own messages only."
+    )
+
+
+async def test_edit_makes_it_again_with_other_words_and_another_shape(stage: Stage) -> None:
+    card = await stage.over(await stage.animate(seconds=8))
+    await stage.settled()
+    assert stage.bot is not None
+    await stage.bot.stop()
+    await stage.start_bot()
+    edit = next(button.custom_id for button in card.buttons if button.label == "Edit")
+    form = await stage.discord.press(stage.mia, card, edit or "")
+    await form.answer()
+    fields = {field["custom_id"]: field for field in fields_of(form.response_data)}
+    chosen = {
+        name: [o["value"] for o in fields[name]["options"] if o["default"]] for name in fields if name != "prompt"
+    }
+    assert fields["prompt"]["value"] == "puts on a hat"
+    assert chosen == {"model": ["sora-2"], "seconds": ["8"], "size": ["720x1280"]}
+
+    refused = await sent(stage, form, prompt="dances", size="1792x1024")
+    assert (await alone(refused)).text() == (
+        "Sora 2 makes 720x1280 and 1280x720, not 1792x1024. For 1792x1024, choose the model Sora 2 Pro.\n"
+        "Your prompt was:\n```\ndances\n```"
+    )
+    again = await stage.discord.press(stage.mia, card, edit or "")
+    await again.answer()
+    second = await stage.over(await sent(stage, again, prompt="dances", seconds="4", size="1280x720"))
+
+    assert second is not card
+    _, job = stage.videos.jobs.values()
+    assert (job.prompt, job.model, job.seconds, job.size) == ("dances", "sora-2", "4", "1280x720")
+    assert stage.rows("SELECT again_of FROM jobs ORDER BY id")[1] == stage.rows("SELECT id FROM jobs ORDER BY id")[0]
+
+
+async def test_a_form_that_was_open_over_a_restart_gives_the_prompt_back(build: Build) -> None:
+    stage = await build()
+    form = await opened(stage, stage.mia, await posted(stage, stage.mia))
+    assert stage.bot is not None
+    await stage.bot.stop()
+    await stage.start_bot()
+
+    answer = await alone(await sent(stage, form, prompt="a long text about a cat"))
+
+    assert answer.text() == (
+        "This form was open for too long, or the bot has restarted since. Nothing was charged; please open it anew.\n"
+        "Your prompt was:\n```\na long text about a cat\n```"
+    )
+    assert stage.rows("SELECT * FROM ledger") == []

@@ -1,0 +1,204 @@
+"""The page's server over real sockets, without a browser: who gets in, what it tells, what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from sandbox.discord import Upload
+from sandbox.page.run import Unfit, real_provider
+from sandbox.page.server import Page
+from sandbox.process import PROJECT
+from sandbox.town import Town
+
+
+@dataclass
+class Browser:
+    """What a browser sends, without one."""
+
+    town: Town
+    page: Page
+    session: aiohttp.ClientSession
+
+    async def get(self, path: str = "", **headers: str) -> tuple[int, Mapping[str, str]]:
+        async with self.session.get(f"{self.page.url}{path}", headers=headers) as response:
+            await response.read()
+            return response.status, response.headers
+
+    async def do(self, asked: object, **files: bytes) -> Any:
+        form = aiohttp.FormData(default_to_multipart=True)
+        form.add_field("act", json.dumps(asked))
+        for name, data in files.items():
+            form.add_field(name, data, filename=f"{name}.png", content_type="image/png")
+        async with self.session.post(f"{self.page.url}do", data=form) as response:
+            return await response.json() if response.status == 200 else response.status
+
+    async def told(self, socket: aiohttp.ClientWebSocketResponse, key: str) -> Any:
+        """What a tab is told next under a key that begins so."""
+        async with asyncio.timeout(5):
+            while True:
+                said = await socket.receive_json()
+                for each in (*said["set"], *said["gone"]):
+                    if each.startswith(key):
+                        return said["set"].get(each, "gone")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    town = Town()
+    await town.start(bot=False)
+    try:
+        async with Page(town) as page, aiohttp.ClientSession() as session:
+            yield Browser(town, page, session)
+    finally:
+        await town.stop()
+
+
+async def test_other_pages_and_other_names_are_kept_out(browser: Browser) -> None:
+    host = browser.page.url.removeprefix("http://").rstrip("/")
+
+    assert (await browser.get())[0] == 200
+    assert (await browser.get(Host=host.replace("127.0.0.1", "localhost")))[0] == 200
+    assert (await browser.get(Origin=f"http://{host}"))[0] == 200
+    assert (await browser.get(Host="evil.example"))[0] == 403
+    assert (await browser.get(Origin="http://evil.example"))[0] == 403
+    assert (await browser.get("live?as=mia", Origin="http://evil.example"))[0] == 403
+    assert (await browser.get("live?as=nobody"))[0] == 404
+
+
+async def test_the_page_may_ask_nobody_else(browser: Browser) -> None:
+    _, headers = await browser.get()
+
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    places = {word for rule in policy.values() for word in rule.split() if "://" in word}
+    assert places
+    assert all("//127.0.0.1:" in place for place in places)
+    text = [path.read_text("utf-8") for path in (PROJECT / "sandbox/page/static").iterdir()]
+    assert len(text) > 10
+    assert not any("https://" in one.replace("https?:", "") for one in text)
+
+
+async def test_a_tab_is_told_everything_then_what_changes(browser: Browser) -> None:
+    mia, general = browser.town.discord.world.people["mia"], browser.town.discord.world.general
+    async with browser.session.ws_connect(f"{browser.page.url}live?as=mia") as socket:
+        first = (await socket.receive_json(timeout=5))["set"]
+        places = [place["name"] for key, place in first.items() if key.startswith("place:")]
+        assert places == ["general", "restricted", "general", "Animate-Bot"]
+        assert (first["world"]["me"], first["ledger"], first["log"]) == (str(mia.id), None, "")
+        assert first["weather"]["bot"] == {"state": "none", "own": False}
+
+        message = await browser.town.discord.post(mia, "hello", Upload("cat.png", b"x"))
+        assert (await browser.told(socket, f"message:{message.id}"))["content"] == "hello"
+        await browser.town.discord.delete_message(message)
+        assert await browser.told(socket, f"message:{message.id}") == "gone"
+        answer = await browser.do(
+            {"as": "mia", "do": "post", "place": str(general.id), "content": "by the page"}, cat=b"y"
+        )
+        assert answer == {}
+        posted = await browser.told(socket, "message:")
+        assert [file["filename"] for file in posted["attachments"]] == ["cat.png"]
+
+
+async def test_a_private_message_is_told_to_its_person_alone_until_dismissed(browser: Browser) -> None:
+    discord = browser.town.discord
+    people = discord.world.people
+    used = await discord.invoke(people["mia"], "quota", forge=True)
+    body = {"type": 4, "data": {"content": "you alone", "flags": 1 << 6}}
+    callback = f"{discord.api_url}/interactions/{used.id}/{used.token}/callback"
+    async with browser.session.post(callback, json=body) as response:
+        assert response.status == 204
+    message = await used.answer()
+    assert message is not None
+    keys = {name: dict(browser.page.view.pieces(people[name])).keys() for name in ("mia", "ana")}
+    assert f"message:{message.id}" in keys["mia"]
+    assert f"message:{message.id}" not in keys["ana"]
+
+    dismiss = {"do": "dismiss", "message": str(message.id)}
+    assert await browser.do(dismiss | {"as": "ana"}) == {"error": "That message is gone."}
+    assert await browser.do(dismiss | {"as": "mia"}) == {}
+
+    assert f"message:{message.id}" not in dict(browser.page.view.pieces(people["mia"]))
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"do": "post"}, "There is no “content” in what the page asked for."),
+        ({"do": "fly"}, "The page asked for something that the sandbox does not know."),
+        ({"do": "post", "place": "1", "content": "x"}, "That channel is gone, or you cannot see it."),
+        ({"do": "press", "message": "1", "custom_id": "x"}, "That message is gone."),
+        ({"do": "submit", "interaction": "1"}, "That form is gone."),
+        ({"do": "weather", "what": "rain", "to": "hard"}, "The sandbox knows no such weather."),
+        ({"do": "weather", "what": "provider", "to": "hail"}, "The sandbox knows no such weather."),
+        ({"do": "weather", "what": "discord", "to": "hail"}, "The sandbox knows no such weather."),
+        ({"do": "weather", "what": "finish", "to": "video_1"}, "That job is over."),
+        ({"do": "weather", "what": "bot", "to": "restart"}, "There is no bot here that could do that now."),
+        ({"as": "nobody", "do": "post"}, "There is nobody of that name here."),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_in_a_sentence(browser: Browser, asked: Any, sentence: str) -> None:
+    assert await browser.do({"as": "mia"} | asked) == {"error": sentence}
+
+
+async def test_what_discord_would_not_take_is_refused_in_its_words(browser: Browser) -> None:
+    general = str(browser.town.discord.world.general.id)
+
+    empty = await browser.do({"as": "mia", "do": "post", "place": general, "content": ""})
+    command = await browser.do({"as": "mia", "do": "invoke", "place": general, "command": "animate"})
+
+    assert empty == {"error": "Discord would not take that: Cannot send an empty message"}
+    assert command["error"].startswith("There is no command 'animate' here")
+
+
+@pytest.mark.parametrize("asked", ["nonsense", 7, None])
+async def test_nonsense_is_a_bad_request_and_no_crash(browser: Browser, asked: object) -> None:
+    assert await browser.do(asked) == 400
+
+
+def test_a_real_provider_is_asked_for_with_its_address_and_key_and_at_its_own_pace(tmp_path: Path) -> None:
+    given = {"VIDEO_API_URL": "https://videos.example/v1", "VIDEO_API_KEY": "k", "DISCORD_TOKEN": "no"}
+
+    found = real_provider(given | {"VIDEO_CATALOG": "mine.toml"})
+
+    assert found.keys() == {"VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_CATALOG", "POLL_SECONDS", "PROGRESS_SECONDS"}
+    assert Path(found["VIDEO_CATALOG"]).is_absolute()
+    assert float(found["POLL_SECONDS"]) >= 5
+    for missing in ("VIDEO_API_URL", "VIDEO_API_KEY"):
+        with pytest.raises(Unfit, match="VIDEO_API_URL and VIDEO_API_KEY"):
+            real_provider({**given, missing: ""})
+
+
+async def test_the_command_prints_the_address_and_ends_well_with_ctrl_c() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox", "--page", "--serve", "--no-open",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(20):
+        while b"Ctrl-C ends it." not in said:
+            line = await process.stdout.readline()
+            assert line, said
+            said += line
+        url = said.split()[5].decode()
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            assert "animate-bot sandbox" in await response.text()
+        process.send_signal(signal.SIGINT)
+        rest = await process.stdout.read()
+
+        assert await process.wait() == 0
+    assert rest == b""
+    assert b"DISCORD_API_URL=http://127.0.0.1:" in said

@@ -1,0 +1,195 @@
+"""The page in a real Chromium, as people use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.e2e.stage import DONE, png
+from tests.page.conftest import House, OpenTab, Tab
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def expect_playing(tab: Tab, card: Locator) -> None:
+    video = card.locator("video")
+    await expect(video).to_be_visible()
+    playing = "video => video.currentTime > 0 && video.videoWidth > 0"
+    await tab.sheet.wait_for_function(playing, arg=await video.element_handle())
+
+
+async def test_a_newcomer_presses_send_and_sees_a_video_play(house: House, tab: OpenTab) -> None:
+    for message in house.stage.discord.messages(house.stage.discord.world.general):
+        await house.stage.discord.delete_message(message)
+    mia = await tab()
+    await expect(mia.find("#welcome")).to_contain_text("Welcome to the sandbox")
+    await expect(mia.find(".held")).to_contain_text("cat.jpg")
+
+    await mia.send()
+
+    card = mia.message("The cat blinks")
+    await expect(card).to_contain_text("Mia used /animate")
+    await mia.says(card, DONE)
+    await expect_playing(mia, card)
+    await expect(mia.find("#announce")).to_contain_text(DONE)
+
+
+async def test_a_picture_is_attached_by_button_drop_and_paste(tab: OpenTab, tmp_path: Path) -> None:
+    mia = await tab()
+    (tmp_path / "mine.png").write_bytes(png())
+    await mia.open("animate")
+    await mia.find(".drop input").set_input_files(tmp_path / "mine.png")
+    await expect(mia.find(".held")).to_contain_text("mine.png")
+
+    for event, name in (("drop", "dropped.png"), ("paste", "pasted.png")):
+        await mia.sheet.evaluate(
+            """([kind, name, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+                const event = kind === "drop"
+                    ? new DragEvent("drop", { dataTransfer: data, bubbles: true })
+                    : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+                document.body.dispatchEvent(event);
+            }""",
+            [event, name, list(png())],
+        )
+        await expect(mia.find(".held li")).to_have_text([f"{name} 1 KB✕"])
+    await mia.fill("prompt", "a picture from the clipboard")
+    await mia.send()
+
+    card = mia.message("a picture from the clipboard")
+    await mia.says(card, DONE)
+    await expect_playing(mia, card)
+
+
+async def test_what_a_command_does_not_take_is_refused_where_one_types_and_by_the_bot(
+    tab: OpenTab, tmp_path: Path
+) -> None:
+    mia = await tab()
+    (tmp_path / "notes.txt").write_text("no picture")
+    await mia.open("animate")
+    await mia.send()
+    await expect(mia.find(".wrong", "This is required")).to_have_count(2)
+
+    await mia.find(".drop input").set_input_files(tmp_path / "notes.txt")
+    await mia.fill("prompt", "x" * 2001)
+    await mia.send()
+    await expect(mia.find(".wrong", "between 1 and 2000 characters")).to_be_visible()
+    await mia.fill("prompt", "a letter")
+    await mia.send()
+
+    refusal = mia.find("#messages > li.private").last
+    await expect(refusal).to_contain_text("Only you can see this")
+    await expect(refusal).to_contain_text("PNG")
+    await mia.press("Dismiss message", refusal)
+    await expect(mia.find("#messages > li.private")).to_have_count(0)
+    await mia.sheet.fill("#words", "/nothing")
+    await mia.send()
+    await expect(mia.find("#notice")).to_contain_text("There is no such command here")
+
+
+async def test_an_admin_sets_a_quota_and_the_member_meets_it(tab: OpenTab) -> None:
+    admin, newcomer = await tab("admin"), await tab("newcomer")
+    await newcomer.sheet.fill("#words", "/")
+    await expect(newcomer.find("#commands")).not_to_contain_text("animate-admin")
+
+    await admin.open("animate-admin quota set")
+    await admin.choose("user", "@Newcomer")
+    await admin.fill("credits", "three")
+    await admin.send()
+    await expect(admin.find(".wrong", "Enter a whole number")).to_be_visible()
+    await admin.fill("credits", "3")
+    await admin.press("+ per")
+    await admin.choose("per", "a week")
+    await admin.send()
+    await expect(admin.find("#messages > li.private").last).to_contain_text("3")
+    await newcomer.animate("one credit too many")
+
+    refusal = newcomer.find("#messages > li.private").last
+    await expect(refusal).to_contain_text("3 left of 3 a week")
+    await expect(newcomer.message("one credit too many")).to_have_count(0)
+    await admin.sheet.click("#tab-ledger")
+    await expect(admin.find("#ledger tbody tr").first).to_contain_text("Newcomer")
+
+
+async def test_animate_this_asks_in_a_modal(tab: OpenTab, tmp_path: Path) -> None:
+    mia = await tab()
+    (tmp_path / "cat.png").write_bytes(png())
+    async with mia.sheet.expect_file_chooser() as chooser:
+        await mia.press("Attach files")
+    await (await chooser.value).set_files(tmp_path / "cat.png")
+    await mia.sheet.fill("#words", "my **own** cat")
+    await mia.send()
+    posted = mia.message("my own cat")
+    await expect(posted.locator("img").last).to_be_visible()
+
+    await mia.menu(posted, "Animate this")
+    modal = mia.find("#modal")
+    await expect(modal).to_contain_text("Prompt")
+    await mia.press("Submit", modal)
+    await expect(modal.locator(".wrong", has_text="This is required")).to_have_count(1)
+    await modal.locator("textarea").fill("waves from a modal")
+    await mia.press("Submit", modal)
+
+    card = mia.message("waves from a modal")
+    await mia.says(card, DONE)
+    await expect_playing(mia, card)
+    await expect(modal).not_to_be_visible()
+
+
+async def test_again_works_after_the_bot_was_restarted(tab: OpenTab) -> None:
+    mia = await tab()
+    card = await mia.animate("once and again")
+    await mia.says(card, DONE)
+    number = await card.get_attribute("data-message")
+
+    await mia.press("Restart")
+    await expect(mia.find("#bot-light")).to_have_text("Bot starting")
+    await expect(mia.find("#bot-light")).to_have_text("Bot online")
+    await mia.press("Again", mia.find(f'[data-message="{number}"]'))
+
+    again = mia.message("once and again")
+    await expect(again).not_to_have_attribute("data-message", number or "")
+    await mia.says(again, DONE)
+
+
+async def test_two_people_in_two_tabs_see_what_each_may_see(tab: OpenTab) -> None:
+    mia, ana = await tab("mia", place="restricted"), await tab("ana")
+    await ana.sheet.fill("#words", "@mia look at `this` <b>cat</b>")
+    await ana.send()
+
+    await expect(mia.find("#place-list .badge")).to_have_attribute("aria-label", "1 mention")
+    await expect(mia.sheet).to_have_title("(1) animate-bot sandbox")
+    await mia.sheet.click('#place-list a[href="#general"]')
+    await expect(mia.find("#place-list .badge")).to_have_count(0)
+    await expect(mia.message("look at")).to_contain_text("@Mia look at this <b>cat</b>")
+    await ana.open("quota")
+    await ana.send()
+    await expect(ana.find("#messages > li.private")).to_contain_text("credits left")
+    await expect(ana.find("#messages > li.private time[data-style=R]")).to_contain_text("in ")
+    await expect(mia.find("#messages > li.private")).to_have_count(0)
+    card = await mia.animate("seen by both")
+    await mia.says(card, DONE)
+    await expect(ana.message("seen by both")).to_contain_text(DONE)
+    await mia.menu(card, "Delete message")
+    await expect(ana.message("seen by both")).to_have_count(0)
+
+
+async def test_the_bot_works_wherever_it_can_be_used(tab: OpenTab) -> None:
+    mia = await tab()
+
+    for place in ("restricted", "foreign-general", "dm"):
+        await mia.sheet.click(f'#place-list a[href="#{place}"]')
+        card = await mia.animate(f"a cat in {place}")
+        await mia.says(card, DONE)
+        await expect_playing(mia, card)
+
+
+async def test_who_has_not_installed_the_bot_is_offered_nothing_where_it_is_not(tab: OpenTab) -> None:
+    ana = await tab("ana", place="foreign-general")
+
+    await ana.sheet.fill("#words", "/")
+
+    await expect(ana.find("#commands")).to_have_text("No such command is offered to you here.")
