@@ -34,10 +34,9 @@ class Bar:
 
     def percent(self, at_s: float) -> int:
         """What the bar shows."""
-        stepped = self.said
-        if self.forecast is not None:
-            stepped = int(self._moved(at_s) // STEP) * STEP
-        return min(FULLEST, max(stepped, self.said, self.least))
+        moved = self._moved(at_s)
+        stepped = FULLEST if moved >= FULLEST else int(moved // STEP) * STEP
+        return max(stepped, self.said, self.least)
 
     def due(self, at_s: float) -> Due | None:
         """How the end stands to what was expected; None where nothing is."""
@@ -54,16 +53,20 @@ class Bar:
         changes = [self.forecast.median_s, self.forecast.late_s]
         shown = self.percent(at_s)
         if shown < FULLEST:
-            changes.append(self.said_s + (shown - shown % STEP + STEP - self.said) / self._pace)
+            changes.append(self._reached_s(min(shown - shown % STEP + STEP, FULLEST)))
         return min((change - at_s for change in changes if change > at_s), default=math.inf)
 
     def _moved(self, at_s: float) -> float:
-        return self.said + max(0.0, at_s - self.said_s) * self._pace
+        """By time: not faster than usual, and not full before the end is due."""
+        if self.forecast is None:
+            return self.said
+        since_s, left_s = max(0.0, at_s - self.said_s), self.forecast.median_s - self.said_s
+        to_the_end = (FULLEST - self.said) * (min(1.0, since_s / left_s) if left_s > 0 else 1.0)
+        return self.said + min(since_s * 100 / self.forecast.median_s, to_the_end)
 
-    @property
-    def _pace(self) -> float:
-        """Per cent a second: not faster than usual, and not full before the end is due."""
+    def _reached_s(self, percent: int) -> float:
+        """When time has moved it so far."""
         assert self.forecast is not None
-        usual = 100 / self.forecast.median_s
-        left_s = self.forecast.median_s - self.said_s
-        return min(usual, (FULLEST - self.said) / left_s) if left_s > 0 else usual
+        left_s = max(0.0, self.forecast.median_s - self.said_s)
+        share = (percent - self.said) / (FULLEST - self.said)
+        return self.said_s + max((percent - self.said) * self.forecast.median_s / 100, left_s * share)

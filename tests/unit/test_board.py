@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.board import Board, starts_s
@@ -234,6 +234,7 @@ async def test_who_comes_back_into_line_is_told_again(hall: Hall) -> None:
     assert [standing.place for standing in hall.told[1]] == [1, 1]
 
 
+@settings(deadline=None)
 @given(
     frees_s=st.lists(st.floats(0, 1_000) | st.just(math.inf), min_size=1, max_size=8),
     fewer=st.integers(0, 7),

@@ -8,7 +8,7 @@ import statistics
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs import pace
@@ -47,6 +47,7 @@ class TestForecast:
     def test_too_few_durations_foretell_nothing(self) -> None:
         assert forecast([60.0] * (LEAST_KNOWN - 1)) is None
 
+    @settings(deadline=None)
     @given(took_s=HISTORIES, order=st.randoms(use_true_random=False))
     def test_it_is_their_median_in_whatever_order_they_came(self, took_s: list[float], order: random.Random) -> None:
         shuffled = list(took_s)
@@ -54,6 +55,7 @@ class TestForecast:
 
         assert known(took_s).median_s == known(shuffled).median_s == statistics.median(took_s)
 
+    @settings(deadline=None)
     @given(took_s=HISTORIES)
     def test_half_have_ended_at_the_median_and_nine_in_ten_when_one_is_late(self, took_s: list[float]) -> None:
         found = known(took_s)
@@ -68,6 +70,7 @@ class TestForecast:
         assert wide.late_s > narrow.late_s
         assert wide.next_look_s(0.0, 5.0) < narrow.next_look_s(0.0, 5.0)
 
+    @settings(deadline=None)
     @given(took_s=HISTORIES, elapsed=st.floats(0.0, 99.0), later=st.floats(1.1, 2.0))
     def test_what_is_overdue_is_believed_to_take_longer_and_longer(
         self, took_s: list[float], elapsed: float, later: float
@@ -98,6 +101,7 @@ class TestPlan:
         assert len(pauses) < 400 / 5 * 0.6
         assert late_s < 0.1 * 400
 
+    @settings(deadline=None)
     @given(took_s=HISTORIES, takes_s=st.floats(0.001, 2_000), least_s=st.floats(1.0, 600), seed=st.integers())
     def test_whatever_the_history_says_no_pause_is_too_short_or_too_long(
         self, took_s: list[float], takes_s: float, least_s: float, seed: int
@@ -108,6 +112,7 @@ class TestPlan:
         assert all(least_s <= pause <= longest_s for pause in pauses)
         assert late_s <= longest_s
 
+    @settings(deadline=None)
     @given(took_s=HISTORIES, elapsed_s=st.floats(-1_000, 1e9), least_s=st.floats(0.001, 3_600))
     def test_a_look_always_lies_ahead(self, took_s: list[float], elapsed_s: float, least_s: float) -> None:
         assert known(took_s).next_look_s(elapsed_s, least_s) > 0
@@ -117,6 +122,7 @@ class TestPlan:
 
         assert polls(80.0, plan, seed=7) == polls(80.0, plan, seed=7)
 
+    @settings(deadline=None)
     @given(asked_s=st.floats(0.0, 600), planned_s=st.floats(0.0, 600), errors=st.integers(0, 40), seed=st.integers())
     def test_what_the_provider_asks_for_is_kept_up_to_a_minute(
         self, asked_s: float, planned_s: float, errors: int, seed: int

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.breaker import Breaker
@@ -78,6 +78,7 @@ class TestOrder:
 
         assert [int(one.id) for one in in_order(waiting, {})] == [1, 6, 7, 2, 8, 3, 4, 5]
 
+    @settings(deadline=None)
     @given(
         members=st.lists(st.integers(1, 5), max_size=30),
         held=st.dictionaries(st.integers(1, 5), st.integers(1, 4)),
