@@ -17,6 +17,8 @@ import discord
 import cogs.admin
 import cogs.animate
 import cogs.cards
+import cogs.membership
+import cogs.privacy
 import cogs.quota
 import cogs.videos
 from bot import restore
@@ -32,6 +34,7 @@ from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock, Desk, Timing
 from bot.jobs.files import Files
 from bot.jobs.line import Line
+from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.memory import StoredCards, StoreMemory
@@ -96,12 +99,15 @@ async def assemble(
             cogs.cards.setup(bot, service, orders)
             cogs.quota.setup(bot.tree, service)
             cogs.videos.setup(bot, service)
+            cogs.privacy.setup(bot, service)
+            cogs.membership.setup(bot, service)
             await cogs.admin.setup(bot, service)
 
         async def on_login() -> None:
             await restore.spare_finished_cards(store, bot)
             resumed = await worker.start()
             log.info("resumed %s jobs", resumed)
+            retention.start()
 
         bot = AnimateBot(
             api_url=settings.discord_api_url,
@@ -128,6 +134,7 @@ async def assemble(
             clock=clock,
         )
         worker = Worker(desk)
+        retention = Retention(desk, worker, keeping=settings.keeping, limits=settings.limits)
         service = Service(
             store=store,
             worker=worker,
@@ -138,6 +145,7 @@ async def assemble(
             clock=clock,
             answering=desk.answering,
             breaker=breaker,
+            retention=retention,
         )
         stack.push_async_callback(service.close)
         if settings.http_port:
@@ -187,6 +195,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     log.info("stopping")
     app.bot.stopping = True
     await app.service.answering.quiet()  # a command half answered would find its session closed
+    await app.service.retention.stop()
     await app.worker.stop()
     try:
         async with asyncio.timeout(CLOSE_WITHIN_S):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NewType, Self
 
 JobId = NewType("JobId", int)
@@ -182,6 +182,17 @@ class Job:
         return replace(self, **changes)
 
 
+@dataclass(frozen=True, slots=True)
+class Render:
+    """What one clip took at the provider, from sent to done, as polls saw it."""
+
+    model: str
+    seconds: int
+    size: str | None
+    ended_at: datetime
+    took: timedelta
+
+
 def parse_size(size: str) -> tuple[int, int]:
     """Width and height in pixels of a "720x1280". Raises ValueError on anything else."""
     found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size, re.ASCII)
@@ -217,6 +228,14 @@ class Limits:
     direct: Limit
     budget: Limit
     jobs_per_user: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long what nothing needs any more is kept, from the settings. `words` is None where they stay for ever."""
+
+    words: timedelta | None
+    pictures: timedelta
 
 
 @dataclass(frozen=True, slots=True)

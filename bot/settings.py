@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,9 +10,10 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
-from bot.models import Limit, Limits, Period
+from bot.models import Keeping, Limit, Limits, Period
 
 Credits = Annotated[int, Field(ge=0, le=1_000_000)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 
 _SQLITE = "sqlite:///"
@@ -37,6 +39,8 @@ _SHOULD_BE = {
     "POLL_SECONDS": "a number above 0",
     "PROGRESS_SECONDS": "a number above 0",
     "JOB_TIMEOUT_MINUTES": "a number above 0",
+    "KEEP_DAYS": "a whole number from 1 to 36500, or 0 for ever",
+    "KEEP_PICTURES_DAYS": "a whole number from 0 to 36500",
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
     "HTTP_PORT": "a port from 1 to 65535, or 0 for none",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
@@ -76,6 +80,8 @@ class Settings(BaseSettings):
     poll_seconds: Seconds = 5.0
     progress_seconds: Seconds = 5.0
     job_timeout_minutes: float = Field(default=30.0, gt=0, le=10_000, allow_inf_nan=False)
+    keep_days: Days = 90
+    keep_pictures_days: Days = 7
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -135,6 +141,12 @@ class Settings(BaseSettings):
             budget=Limit(self.budget_credits, self.budget_period),
             jobs_per_user=self.max_jobs_per_user,
         )
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long prompts, addresses and pictures are kept."""
+        words = timedelta(days=self.keep_days) if self.keep_days else None
+        return Keeping(words, timedelta(days=self.keep_pictures_days))
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

@@ -27,14 +27,14 @@ def setup(bot: AnimateBot, service: Service, orders: Orders) -> None:
     async def stop(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         job = await shelf.own(_member(interaction), job_id)
         if job.state is JobState.WAITING:
+            await interaction.response.defer()  # the card says so by itself; the press's token reaches it only now
             await shelf.renew(job, press_of(interaction))
         await shelf.cancel(job.member, job_id)
-        await interaction.response.defer()  # the card says so by itself
 
     async def hide(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        job = await shelf.visible(_member(interaction), job_id, moderates=_moderates(interaction))
-        await shelf.hide(job, _member(interaction))
-        await _take_away(interaction, job)
+        job = await shelf.hideable(_member(interaction), job_id, moderates=_moderates(interaction))
+        if await _take_away(interaction, job):  # first: a card that stays must not be forgotten half-way
+            await shelf.hide(job, _member(interaction))
 
     async def remove(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         job = await shelf.visible(_member(interaction), job_id, moderates=_moderates(interaction))
@@ -59,8 +59,8 @@ def setup(bot: AnimateBot, service: Service, orders: Orders) -> None:
     bot.actions |= {STOP: stop, HIDE: hide, REMOVE: remove, AGAIN: again, EDIT: edit}
 
 
-async def _take_away(interaction: discord.Interaction[Any], job: Job) -> None:
-    """Deletes the pressed message by the press's own token: that reaches it everywhere."""
+async def _take_away(interaction: discord.Interaction[Any], job: Job) -> bool:
+    """Deletes the pressed message by the press's own token, which reaches it everywhere; False where it stays."""
     try:
         await interaction.response.defer()
         await interaction.delete_original_response()
@@ -68,6 +68,8 @@ async def _take_away(interaction: discord.Interaction[Any], job: Job) -> None:
         if fate_of(error) is not Fate.REMOVED:
             log.warning("job=%s its card was not deleted: %s", job.id, error)
             await answer_privately(interaction, text.CARD_STAYS)
+            return False
+    return True
 
 
 def _member(interaction: discord.Interaction[Any]) -> UserId:

@@ -94,7 +94,7 @@ def _lines(lines: Sequence[LedgerLine]) -> Iterator[str]:
                 if line.job_key not in reserved:
                     yield f"clip {line.job_key} · {_back(line)} · {when}"
             case _:
-                yield f"{_what(line)} · {when} by <@{line.actor}>"
+                yield f"{_what(line)} · {when} by {text.somebody(line.actor)}"
 
 
 def _back(line: LedgerLine) -> str:

@@ -27,6 +27,8 @@ AGAIN = "again"
 EDIT = "edit"
 REMOVE = "remove"
 """On the card itself."""
+SILENCE = "silence"
+"""On the ping."""
 _STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger, REMOVE: discord.ButtonStyle.danger}
 _LABELS = {
     SHOW: "Show my video",
@@ -38,6 +40,7 @@ _LABELS = {
     EDIT: "Edit",
     DELETE: "Delete",
     REMOVE: "Delete",
+    SILENCE: "No more pings",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import discord
 from discord import ui
@@ -12,7 +13,8 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
-from bot.models import FailureKind, Job, JobState
+from bot.jobs.port import Outlook, Progress, Standing
+from bot.models import Clip, FailureKind, Job, JobState
 
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, REMOVE)
@@ -27,15 +29,30 @@ RED = discord.Colour(0xDA373C)
 _KEY_LINE = re.compile(r"clip `([0-9a-z]+)`")
 
 
+class Face(NamedTuple):
+    """All that one sees of a card under way: two equal ones need no second edit."""
+
+    state: JobState
+    clip: Clip
+    outlook: Outlook | None
+    elapsed_s: int
+    leaving: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a card is to look now; two equal ones need no second edit."""
+    """How a card is to look now."""
 
     job: Job
-    percent: int | None = None
-    elapsed_s: int = 0
+    outlook: Outlook | None = None
+    elapsed_s: int = 0  # counted where nothing is foretold
     plain: bool = False  # without prompt, after Discord refused the full card
     leaving: bool = False  # the last edit before the card is out of reach: a button brings it back
+
+    @property
+    def face(self) -> Face:
+        """What of it is seen."""
+        return Face(self.job.state, self.job.clip, self.outlook, self.elapsed_s, self.leaving)
 
 
 def key_of(message: discord.Message) -> str | None:
@@ -67,17 +84,13 @@ class Cards:
         job = shown.job
         match job.state:
             case JobState.WAITING:
-                return self._view(
-                    shown, GREY, "### ⏳ In line", "Your clip starts as soon as there is room.", actions=(STOP,)
-                )
+                return self._view(shown, GREY, "### ⏳ In line", _standing(shown), actions=(STOP,))
             case JobState.SUBMITTING:
                 return self._view(shown, BLUE, "### 📤 Handing over", "The picture goes to the video service.")
             case JobState.DELIVERING:
                 return self._view(shown, BLUE, "### 📦 Finished, on its way", f"{bar(99)} fetching the video")
             case _:
-                percent = shown.percent or 0
-                line = f"{bar(percent)} {min(percent, 99)} % · {clock(shown.elapsed_s)}"
-                return self._view(shown, BLUE, "### 🎬 Rendering", line)
+                return self._view(shown, BLUE, "### 🎬 Rendering", _progress(shown))
 
     def delivered(self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False) -> ui.LayoutView:
         """The video as an uploaded file, and the provider's address as text."""
@@ -127,7 +140,7 @@ class Cards:
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
             parts, actions = (LEAVING,), (SHOW,)
-        if not shown.plain:
+        if not shown.plain and shown.job.clip.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
@@ -153,6 +166,17 @@ def bar(percent: int) -> str:
     """A bar of fixed width, never full before the end."""
     cells = min(BAR_CELLS - 1, max(0, percent) * BAR_CELLS // 100)
     return "`" + "█" * cells + "░" * (BAR_CELLS - cells) + "`"
+
+
+def _standing(shown: Shown) -> str:
+    return text.standing(shown.outlook if isinstance(shown.outlook, Standing) else Standing())
+
+
+def _progress(shown: Shown) -> str:
+    progress = shown.outlook if isinstance(shown.outlook, Progress) else Progress(0)
+    begun = shown.job.submitted_at or shown.job.created_at
+    end = clock(shown.elapsed_s) if progress.due is None else text.due(progress.due, progress.due_at or begun, begun)
+    return f"{bar(progress.percent)} {progress.percent} % · {end}"
 
 
 def clock(seconds: int) -> str:

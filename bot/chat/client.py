@@ -19,6 +19,7 @@ from discord.http import Route
 from bot.chat import text
 from bot.chat.buttons import Action, JobButton
 from bot.chat.paging import PageButton, PageSource
+from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.routes import TROUBLE
 from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
@@ -119,6 +120,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._force_sync = force_sync
         self.pages: dict[str, PageSource] = {}
         self.actions: dict[str, Action] = {}
+        self.personal: dict[str, Personal] = {}
         self.show_videos: Callable[[discord.Interaction[Any], int], Awaitable[None]]
         self.stopping = False
 
@@ -128,7 +130,7 @@ class AnimateBot(commands.AutoShardedBot):
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
-        self.add_dynamic_items(PageButton, JobButton, PageOfVideos)
+        self.add_dynamic_items(PageButton, JobButton, PageOfVideos, PrivacyButton)
         await self._add_commands(self)
         await self._sync()
         self._tell_operator()
@@ -230,6 +232,8 @@ class AnimateBot(commands.AutoShardedBot):
             log.warning("the application is public and ALLOWED_GUILDS is empty: any server may spend this bot's budget")
         if self._direct_is_open:
             log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
+        if not self.application.privacy_policy_url:
+            log.warning("the application is public and names no privacy policy; docs/privacy.md is a text to publish")
 
 
 async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

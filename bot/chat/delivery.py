@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,20 +14,23 @@ import aiohttp
 import discord
 from discord import ui
 
-from bot.chat import text
+from bot.chat import privacy, text
+from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
-from bot.chat.ways import Ways, filename_of
+from bot.chat.ways import EDIT_WITHIN_S, Ways, filename_of
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
-from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome
+from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome, Outlook
 from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
 
 log = logging.getLogger(__name__)
 
 PICTURE_WITHIN_S = 60.0
-LISTING_ENDS_S = 2.0
+ASIDES_END_S = 2.0
+FIRST_LINE_WITHIN_S = 3.0
+"""By one token discord.py sends one thing after another, for 25 s when Discord is unwell: the card would wait."""
 UNSIZED_BYTES = 26 * 1024 * 1024
 """Read of a picture whose size Discord does not tell; one that is longer is too large for the door anyway."""
 PICTURE_GONE = "The picture is no longer at Discord. Please attach it again."
@@ -47,10 +51,11 @@ class DiscordChat:
         self._cards = cards
         self._now = now
         self._ways = Ways(client, memory, now=now)
-        self._edits = Edits(self._ways, cards, every_s=progress_s, now=now)
+        self._budget = Budget(time.monotonic, asyncio.sleep)
+        self._edits = Edits(self._ways, cards, self._budget, every_s=progress_s, now=now)
         self._rng = random.Random()  # noqa: S311 - jitter
         self._session: aiohttp.ClientSession | None = None
-        self._listing: set[asyncio.Task[None]] = set()
+        self._asides: set[asyncio.Task[object]] = set()
 
     async def find_card(self, job: Job) -> FoundCard | None:
         """GET, never PATCH: the answer may be another bot's card, with the same token."""
@@ -82,15 +87,13 @@ class DiscordChat:
             raise ChatUnavailable(f"the picture could not be fetched: {error}") from error
         return content
 
-    def show(self, job: Job, percent: int | None = None) -> None:
+    def show(self, job: Job, outlook: Outlook | None = None) -> None:
         """Progress; returns at once."""
-        self._edits.show(job, percent)
+        self._edits.show(job, outlook)
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job; a channel that cannot be written to is logged."""
-        task = asyncio.create_task(self._log_job(job, channel))
-        self._listing.add(task)
-        task.add_done_callback(self._listing.discard)
+        self._aside(self._log_job(job, channel))
 
     async def finish(self, job: Job, sentence: str | None = None) -> None:
         """The neutral line for all, the reason for the member alone."""
@@ -128,7 +131,10 @@ class DiscordChat:
                 job, lambda plain: self._cards.delivered(job, name, plain=plain, reencoded=reencoded), video
             )
             if fate is Fate.REFUSED:
-                fate = await self._post_beside(job, video)
+                beside = await self._post_beside(job, video)
+                if isinstance(beside, Delivery):
+                    return beside
+                fate = beside
         if fate is None:
             return Delivery(Outcome.HELD)
         if fate is Fate.TOO_LARGE:
@@ -137,13 +143,32 @@ class DiscordChat:
                 return Delivery(Outcome.LINK_ONLY)
         return await self._deliver_privately(job, video)
 
-    async def ping(self, job: Job) -> None:
+    async def ping(self, job: Job) -> MessageId | None:
         """One short reply, by the way that is open; what goes wrong is logged."""
         for route in self._ways.open(job)[:1]:
             try:
-                await self._ways.reply(job, route, text.ping(job))
+                return await self._ways.reply(job, route, text.ping(job), privacy.quiet(job.id))
             except TROUBLE as error:
                 log.info("job=%s not pinged by %s: %s", job.id, route.name, error)
+        return None
+
+    def introduce(self, job: Job) -> None:
+        """One of at most four follow-ups; Discord takes five where a member alone has installed the app.
+
+        The others: a video beside its card, the ping, and a private word on a failure.
+        """
+        self._aside(self._whisper(job, privacy.first_line(job.endpoint), within_s=FIRST_LINE_WITHIN_S))
+
+    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+        """By the bot's own token; what is out of its reach is logged."""
+        try:
+            await self._ways.remove(channel, message)
+        except TROUBLE as error:
+            fate = fate_of(error)
+            if fate is not Fate.REMOVED:
+                log.info("message=%s in channel=%s not deleted: %s (%s)", message, channel, fate.name, error)
+            return fate is not Fate.PASSING
+        return True
 
     def forget(self, job: Job) -> None:
         """What is remembered of its ways and its progress is dropped."""
@@ -153,11 +178,17 @@ class DiscordChat:
     async def close(self) -> None:
         """Ends what is under way and closes every connection."""
         await self._edits.close()
-        if self._listing:
-            await asyncio.wait(self._listing, timeout=LISTING_ENDS_S)
+        if self._asides:
+            await asyncio.wait(self._asides, timeout=ASIDES_END_S)
         await self._ways.close()
         if self._session is not None:
             await self._session.close()
+
+    def _aside(self, work: Coroutine[object, object, object]) -> None:
+        """Said beside the work on a card, which does not wait for it."""
+        task = asyncio.create_task(work)
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
 
     async def _log_job(self, job: Job, channel: ChannelId) -> None:
         try:
@@ -189,6 +220,8 @@ class DiscordChat:
         """Edits until it is made (None) or the returned fate ends it; a refused card is tried once without prompt."""
         plain, tries = False, 0
         while routes := self._ways.open(job):
+            if routes[0] is Route.BOT:
+                await self._budget.last(job.card.channel)
             try:
                 await self._ways.edit(job, routes[0], view(plain), video)
             except TROUBLE as error:
@@ -210,27 +243,27 @@ class DiscordChat:
                 return None
         return Fate.ROUTE_DEAD
 
-    async def _post_beside(self, job: Job, video: Path) -> Fate | None:
+    async def _post_beside(self, job: Job, video: Path) -> Delivery | Fate:
         """Discord refused the video on the card: a message of its own, then the card without it."""
         for route in self._ways.open(job):
             try:
-                await self._ways.post_beside(job, route, video)
+                message = await self._ways.post_beside(job, route, video)
             except TROUBLE as error:
                 log.warning("job=%s video beside the card by %s: %s", job.id, route.name, error)
                 if fate_of(error) is Fate.TOO_LARGE:
                     return Fate.TOO_LARGE
             else:
                 await self._last_edit(job, lambda _: self._cards.posted(job))
-                return None
+                return Delivery(Outcome.HELD, job.card.channel, message)
         return Fate.ROUTE_DEAD
 
-    async def _whisper(self, job: Job, sentence: str) -> bool:
+    async def _whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
         """Tells the member alone, once; a word that cannot be said is logged."""
         if Route.TOKEN not in self._ways.open(job):
             log.info("job=%s the member could not be told privately: no token", job.id)
             return False
         try:
-            await self._ways.whisper(job, sentence)
+            await self._ways.whisper(job, sentence, within_s=within_s)
         except TROUBLE as error:
             log.warning("job=%s private word: %s", job.id, error)
             return False

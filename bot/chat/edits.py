@@ -4,69 +4,81 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.chat.cards import Cards, Shown, elapsed_s
+from bot.chat.budget import Budget
+from bot.chat.cards import Cards, Face, Shown, elapsed_s
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
 from bot.chat.ways import Ways
+from bot.jobs.port import Outlook, Progress
 from bot.models import ChannelId, Job, JobId
 
 log = logging.getLogger(__name__)
 
-CHANNEL_EDITS = 20
-CHANNEL_WINDOW_S = 60.0
-"""At most so many edits by the bot's own token in a channel; the last edit of a card is not counted."""
 OLD_AFTER = timedelta(hours=1)
 """Discord allows 3 edits in 6 s a channel for messages over an hour old: only the last edit is made there."""
 LEAVE_BEFORE = timedelta(seconds=60)
 """So long before its end a token makes its last edit, where nothing else reaches the card."""
+CROWDED_S = 1.0
+"""Each further card in a channel makes all of them move so much more seldom: about 60 edits a minute by tokens."""
+
+
+@dataclass(eq=False, slots=True)
+class _Card:
+    """What is known of a card while it changes. `wanted` is how it is to look; None where nothing is to be done."""
+
+    newest: Shown
+    wanted: Shown | None = None
+    face: Face | None = None  # as it looks at Discord
+    edited_at: float = -1e9
+    task: asyncio.Task[None] | None = None
+    pausing: bool = False
+    leaving: asyncio.TimerHandle | None = None
+    over: bool = False  # forgotten, but for the edit in flight
+
+    def hurry(self) -> None:
+        """Ends a pause between two edits; what is wanted then starts anew."""
+        if self.pausing and self.task is not None:
+            self.task.cancel()
 
 
 class Edits:
     """Owns one task per card that changes. `last` must come before a card's final edit."""
 
-    def __init__(self, ways: Ways, cards: Cards, *, every_s: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, ways: Ways, cards: Cards, budget: Budget, *, every_s: float, now: Callable[[], datetime]
+    ) -> None:
         self._ways = ways
-        self._cards = cards
+        self._drawn = cards
+        self._budget = budget
         self._every_s = every_s
         self._now = now
-        self._wanted: dict[JobId, Shown] = {}
-        self._tasks: dict[JobId, asyncio.Task[None]] = {}
-        self._percent: dict[JobId, int] = {}
-        self._in_channel: dict[ChannelId, deque[float]] = {}
+        self._cards: dict[JobId, _Card] = {}
         self._closed: set[JobId] = set()
-        self._pausing: set[JobId] = set()
-        self._newest: dict[JobId, Shown] = {}
-        self._leaving: dict[JobId, asyncio.TimerHandle] = {}
+        self._crowd: Counter[ChannelId] = Counter()
 
-    def show(self, job: Job, percent: int | None) -> None:
+    def show(self, job: Job, outlook: Outlook | None) -> None:
         """Wants the card to look so; returns at once."""
         if job.card.message is None or job.card.finished or job.id in self._closed:
             return
-        best = max(percent or 0, self._percent.get(job.id, 0))
-        self._percent[job.id] = best
-        self._wanted[job.id] = self._newest[job.id] = Shown(job, best, elapsed_s(job, self._now()))
-        if job.id not in self._leaving and self._ways.only_token(job):
+        counts_time = isinstance(outlook, Progress) and outlook.due is None
+        shown = Shown(job, outlook, elapsed_s(job, self._now()) if counts_time else 0)
+        card = self._cards.get(job.id)
+        if card is None:
+            card = self._cards[job.id] = _Card(shown)
+            self._crowd[job.card.channel] += 1
+            self._budget.begun(job.card.channel, job.id)
+        if shown.job.state is not card.newest.job.state:
+            card.hurry()  # a new state does not wait as long as a bar that moves
+        card.newest, card.over = shown, False
+        if card.leaving is None and self._ways.only_token(job):
             left = (job.card.token_ends_at - LEAVE_BEFORE - self._now()).total_seconds()
-            self._leaving[job.id] = asyncio.get_running_loop().call_later(max(0.0, left), self._leave, job.id)
-        self._start(job.id)
-
-    def _start(self, job_id: JobId) -> None:
-        if job_id not in self._tasks:
-            task = asyncio.create_task(self._run(job_id), name=f"card-{job_id}")
-            self._tasks[job_id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(job_id, None))
-
-    def _leave(self, job_id: JobId) -> None:
-        """The token is about to die and nothing else reaches the card: its last edit leaves a button."""
-        newest = self._newest.get(job_id)
-        if newest is not None and job_id not in self._closed:
-            self._wanted[job_id] = replace(newest, leaving=True)
-            self._closed.add(job_id)
-            self._start(job_id)
+            card.leaving = asyncio.get_running_loop().call_later(max(0.0, left), self._leave, job.id)
+        card.wanted = None if shown.face == card.face else shown
+        self._start(card)
 
     async def last(self, job: Job) -> None:
         """No more progress on this card; waits for the edit in flight, so that none lands after the final one.
@@ -74,74 +86,118 @@ class Edits:
         A pause between two edits is not waited for: a finished video does not stand in line behind it.
         """
         self._closed.add(job.id)
-        self._wanted.pop(job.id, None)
-        task = self._tasks.get(job.id)
-        if task is not None:
-            if job.id in self._pausing:
-                task.cancel()
-            await asyncio.wait({task})
+        card = self._cards.get(job.id)
+        if card is None:
+            return
+        card.wanted = None
+        card.hurry()
+        if card.task is not None:
+            await asyncio.wait({card.task})
 
     def forget(self, job: Job) -> None:
         """The card is done."""
-        self._percent.pop(job.id, None)
-        self._newest.pop(job.id, None)
         self._closed.discard(job.id)
-        timer = self._leaving.pop(job.id, None)
-        if timer is not None:
-            timer.cancel()
+        self._budget.finished(job.card.channel, job.id)
+        card = self._cards.get(job.id)
+        if card is None:
+            return
+        card.wanted, card.over = None, True
+        if card.leaving is not None:
+            card.leaving.cancel()
+            card.leaving = None
+        card.hurry()
+        if card.task is None:
+            self._drop(card)
 
     async def close(self) -> None:
         """Drops what is wanted and ends every task."""
-        for timer in self._leaving.values():
-            timer.cancel()
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
+        tasks = []
+        for card in self._cards.values():
+            card.wanted = None
+            if card.leaving is not None:
+                card.leaving.cancel()
+            if card.task is not None:
+                card.task.cancel()
+                tasks.append(card.task)
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _run(self, job_id: JobId) -> None:
-        loop = asyncio.get_running_loop()
-        shown: Shown | None = None
-        while (wanted := self._wanted.pop(job_id, None)) is not None:
-            started = loop.time()
-            if wanted != shown and await self._edit(wanted):
-                shown = wanted
-            if job_id in self._closed and job_id not in self._wanted:
-                return
-            self._pausing.add(job_id)
-            try:
-                await asyncio.sleep(max(0.0, self._every_s - (loop.time() - started)))
-            finally:
-                self._pausing.discard(job_id)
+    def _start(self, card: _Card) -> None:
+        if card.task is None and card.wanted is not None:
+            card.task = asyncio.create_task(self._run(card), name=f"card-{card.newest.job.id}")
+            card.task.add_done_callback(lambda task: self._ended(card, task))
 
-    async def _edit(self, wanted: Shown) -> bool:
+    def _ended(self, card: _Card, task: asyncio.Task[None]) -> None:
+        card.task = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("job=%s its card could not be drawn", card.newest.job.id, exc_info=error)
+        if card.over:
+            self._drop(card)
+        elif error is None:
+            self._start(card)
+
+    def _drop(self, card: _Card) -> None:
+        channel = card.newest.job.card.channel
+        del self._cards[card.newest.job.id]
+        self._crowd[channel] -= 1
+        if not self._crowd[channel]:
+            del self._crowd[channel]
+
+    def _leave(self, job_id: JobId) -> None:
+        """The token is about to die and nothing else reaches the card: its last edit leaves a button."""
+        card = self._cards.get(job_id)
+        if card is None or job_id in self._closed:
+            return
+        self._closed.add(job_id)
+        card.wanted = replace(card.newest, leaving=True)
+        card.hurry()
+        self._start(card)
+
+    async def _run(self, card: _Card) -> None:
+        loop = asyncio.get_running_loop()
+        while card.wanted is not None:
+            card.pausing = True
+            try:
+                route = await self._turn(card, card.wanted)
+            finally:
+                card.pausing = False
+            wanted, card.wanted = card.wanted, None
+            if wanted is None or route is None:
+                return
+            card.edited_at = loop.time()
+            if await self._edit(wanted, route):
+                card.face = wanted.face
+
+    async def _turn(self, card: _Card, wanted: Shown) -> Route | None:
+        """Waits until the card may be edited; by which way, or None where it may not."""
         job = wanted.job
+        if not wanted.leaving:
+            await asyncio.sleep(card.edited_at + self._gap_s(card, wanted) - asyncio.get_running_loop().time())
+            await self._budget.anywhere()
         routes = self._ways.open(job)
-        if not routes or not self._may(job, routes[0]):
-            return False
+        if not routes or self._now() - job.created_at > OLD_AFTER:
+            return None
+        if routes[0] is Route.BOT:
+            await self._budget.progress(job.card.channel)
+        return routes[0]
+
+    def _gap_s(self, card: _Card, wanted: Shown) -> float:
+        """Between two edits of a card."""
+        if card.face is not None and card.face.state is wanted.job.state:
+            return max(self._every_s, CROWDED_S * (self._crowd[wanted.job.card.channel] - 1))
+        return self._every_s
+
+    async def _edit(self, wanted: Shown, route: Route) -> bool:
+        job = wanted.job
         try:
-            await self._ways.edit(job, routes[0], self._cards.progress(wanted))
+            await self._ways.edit(job, route, self._drawn.progress(wanted))
         except TROUBLE as error:
             fate = fate_of(error)
-            log.info("job=%s progress edit by %s: %s (%s)", job.id, routes[0].name, fate.name, error)
+            log.info("job=%s progress edit by %s: %s (%s)", job.id, route.name, fate.name, error)
             if fate is Fate.ROUTE_DEAD:
-                await self._ways.shut(job, routes[0])
+                await self._ways.shut(job, route)
             elif fate is Fate.REMOVED:
                 await self._ways.removed(job)
             return False
-        return True
-
-    def _may(self, job: Job, route: Route) -> bool:
-        if self._now() - job.created_at > OLD_AFTER:
-            return False
-        if route is Route.TOKEN:
-            return True
-        times = self._in_channel.setdefault(job.card.channel, deque())
-        now = asyncio.get_running_loop().time()
-        while times and times[0] < now - CHANNEL_WINDOW_S:
-            times.popleft()
-        if len(times) >= CHANNEL_EDITS:
-            return False
-        times.append(now)
         return True

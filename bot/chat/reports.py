@@ -63,7 +63,7 @@ class Usage:
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                f"<@{row.member}>", row.model, row.seconds, row.size or "", row.state, row.failure or "",
+                text.somebody(row.member), row.model, row.seconds, row.size or "", row.state, row.failure or "",
                 row.clips, row.credits, row.refunded, "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
@@ -73,7 +73,7 @@ class Usage:
         if not self._rows:
             return [f"No clips {days if self._days == 1 else f'in {days}'}."]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
-        members = [f"- <@{member}>: {self._sums(rows)}" for member, rows in most]
+        members = [f"- {text.somebody(member)}: {self._sums(rows)}" for member, rows in most]
         return [f"**Usage, {days}**", f"All: {self._sums(self._rows)}", *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from bot.catalog import Catalog, Choice
 from bot.errors import ReservationRefused
+from bot.jobs.port import Due, Hold, Standing
 from bot.models import Balance, FailureKind, Job, Limit, Period, RefusalReason, Source
 
 MESSAGE = 2_000
@@ -101,6 +102,40 @@ def moment(at: datetime, style: str = "R") -> str:
     return f"<t:{int(at.timestamp())}:{style}>"
 
 
+def standing(where: Standing) -> str:
+    """Where a waiting clip stands."""
+    match where.hold:
+        case Hold.PAUSED:
+            return "Clips are paused on this server. Yours keeps its place and starts when they go on."
+        case Hold.SHUT:
+            return "The video service is out of order. Your clip starts when it works again."
+        case Hold.RETRY:
+            when = "soon" if where.starts_at is None else moment(where.starts_at)
+            return f"The video service has no room right now. The next try is {when}."
+        case None:
+            place = "" if where.place is None else f"{ordinal(where.place)} in line"
+            if place and where.starts_at is not None:
+                return f"{place}, starts {moment(where.starts_at)}."
+            return f"{place}. Your clip starts as soon as there is room.".removeprefix(". ")
+
+
+def ordinal(place: int) -> str:
+    """ "1st", "22nd", "13th"."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10 if place % 100 // 10 != 1 else 0, "th")
+    return f"{place:,}{ending}"
+
+
+def due(stands: Due, due_at: datetime, begun_at: datetime) -> str:
+    """When a clip is expected, and what is said once that is past."""
+    match stands:
+        case Due.AHEAD:
+            return f"expected {moment(due_at)}"
+        case Due.NOW:
+            return "due at any moment"
+        case Due.LATE:
+            return f"takes longer than usual, started {moment(begun_at)}"
+
+
 def card_line(kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What everybody reads on the card of a job without a video."""
     return f"{_CARD_LINES[kind]} {_back(credits)}"
@@ -147,6 +182,11 @@ def too_large_here(job: Job) -> str:
     url = shown_url(job.result_url)
     dies = "" if url is None or job.result_expires_at is None else f" (dies {moment(job.result_expires_at)})"
     return "The video is over the upload limit here too." + (f" {url}{dies}" if url else "")
+
+
+def somebody(person: int | None) -> str:
+    """A mention; who had their data deleted has no name any more."""
+    return f"<@{person}>" if person is not None and person > 0 else "somebody who left no name"
 
 
 def ping(job: Job) -> str:

@@ -18,6 +18,7 @@ PER_PAGE = 4
 MOST = 100
 """So many of the newest are listed."""
 PROMPT_LISTED = 80
+WORDS_GONE = "-# The prompt is no longer kept."
 NOTHING = "You have no videos yet. `/animate` makes one."
 
 _STATES = {
@@ -86,10 +87,9 @@ def _entry(job: Job, catalog: Catalog) -> str:
     model = catalog.model(job.clip.model)
     state = _STATES.get(job.state) or f"⚠️ {failure_words(job.failure) if job.failure else 'no video'}, refunded"
     label = job.clip.model if model is None else model.label
-    return (
-        f"**{state}** · {label} · {job.clip.seconds} s · {text.moment(job.created_at)} · clip `{job.key}`\n"
-        f"{text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED)}"
-    )
+    line = f"**{state}** · {label} · {job.clip.seconds} s · {text.moment(job.created_at)} · clip `{job.key}`"
+    words = text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED) if job.clip.prompt else WORDS_GONE
+    return f"{line}\n{words}"
 
 
 def _buttons(job: Job) -> list[ui.Item[Any]]:

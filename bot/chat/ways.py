@@ -13,7 +13,7 @@ from discord import ui
 
 from bot.chat.routes import Route
 from bot.jobs.port import CardMemory
-from bot.models import ChannelId, GuildId, Job, JobId
+from bot.models import ChannelId, GuildId, Job, JobId, MessageId
 
 NOBODY = discord.AllowedMentions.none()
 TOKEN_MARGIN = timedelta(seconds=5)
@@ -102,23 +102,24 @@ class Ways:
             else:
                 await message.edit(view=view, allowed_mentions=NOBODY)
 
-    async def post_beside(self, job: Job, route: Route, video: Path) -> None:
+    async def post_beside(self, job: Job, route: Route, video: Path) -> MessageId:
         """The video in a message of its own, after Discord refused it on the card."""
         file = discord.File(video, filename=filename_of(job))
         async with asyncio.timeout(UPLOAD_WITHIN_S):
             if route is Route.TOKEN:
-                await self._webhook(job).send(
+                posted: discord.Message = await self._webhook(job).send(
                     file=file, ephemeral=job.card.ephemeral, allowed_mentions=NOBODY, wait=True
                 )
-                return
-            message = self._message(job)
-            # Discord returns the message already there for a nonce seen in the last minutes.
-            await message.channel.send(
-                file=file,
-                nonce=f"clip-{job.key}",
-                reference=message.to_reference(fail_if_not_exists=False),
-                allowed_mentions=NOBODY,
-            )
+            else:
+                message = self._message(job)
+                # Discord returns the message already there for a nonce seen in the last minutes.
+                posted = await message.channel.send(
+                    file=file,
+                    nonce=f"clip-{job.key}",
+                    reference=message.to_reference(fail_if_not_exists=False),
+                    allowed_mentions=NOBODY,
+                )
+            return MessageId(posted.id)
 
     async def send_privately(self, job: Job, view: ui.LayoutView, video: Path) -> discord.Message:
         """The video to the member's direct messages; Discord refuses where they take none."""
@@ -131,28 +132,37 @@ class Ways:
                 allowed_mentions=NOBODY,
             )
 
-    async def reply(self, job: Job, route: Route, sentence: str) -> None:
+    async def reply(self, job: Job, route: Route, sentence: str, view: ui.View) -> MessageId:
         """A short message below the card that pings its member."""
         ping = discord.AllowedMentions(
             everyone=False, roles=False, replied_user=False, users=[discord.Object(job.member)]
         )
         async with asyncio.timeout(EDIT_WITHIN_S):
             if route is Route.TOKEN:
-                await self._webhook(job).send(sentence, allowed_mentions=ping, wait=True)
-                return
-            message = self._message(job)
-            await message.channel.send(
-                sentence,
-                nonce=f"ping-{job.key}",
-                reference=message.to_reference(fail_if_not_exists=False),
-                allowed_mentions=ping,
-            )
+                sent: discord.Message = await self._webhook(job).send(
+                    sentence, view=view, allowed_mentions=ping, wait=True
+                )
+            else:
+                message = self._message(job)
+                sent = await message.channel.send(
+                    sentence,
+                    view=view,
+                    nonce=f"ping-{job.key}",
+                    reference=message.to_reference(fail_if_not_exists=False),
+                    allowed_mentions=ping,
+                )
+            return MessageId(sent.id)
 
     async def post(self, channel: ChannelId, guild: GuildId | None, sentence: str, *, nonce: str) -> None:
         """A message of its own; Discord returns the one already there for a nonce seen in the last minutes."""
         async with asyncio.timeout(EDIT_WITHIN_S):
             target = self._client.get_partial_messageable(channel, guild_id=guild)
             await target.send(sentence, nonce=nonce, allowed_mentions=NOBODY, suppress_embeds=True)
+
+    async def remove(self, channel: ChannelId, message: MessageId) -> None:
+        """Deletes a message of the bot's, by its own token."""
+        async with asyncio.timeout(EDIT_WITHIN_S):
+            await self._client.get_partial_messageable(channel).get_partial_message(message).delete()
 
     async def delete(self, job: Job, route: Route) -> None:
         """Takes the card away."""
@@ -163,9 +173,9 @@ class Ways:
             else:
                 await self._message(job).delete()
 
-    async def whisper(self, job: Job, sentence: str) -> None:
+    async def whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> None:
         """A follow-up only the member sees; by the token alone."""
-        async with asyncio.timeout(EDIT_WITHIN_S):
+        async with asyncio.timeout(within_s):
             await self._webhook(job).send(sentence, ephemeral=True, allowed_mentions=NOBODY, wait=True)
 
     async def original(self, job: Job) -> discord.WebhookMessage:

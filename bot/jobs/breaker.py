@@ -50,6 +50,11 @@ class Breaker:
             f"the video service is not used ({shut.kind}) for {key or 'any model'}" for key, shut in self._shut.items()
         ]
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether anything is held back."""
+        return bool(self._shut)
+
     def may_go(self, job: Job) -> bool:
         """Whether this job may be sent now: always while all is well, else as the one probe."""
         return all(shut.probe is None and self._now() >= shut.until for shut in self._shuts(job))

@@ -99,7 +99,9 @@ async def _ping(desk: Desk, job: Job) -> None:
     if desk.clock.now() - job.created_at < PING_AFTER:
         return
     if await desk.persist(cards.claim_ping(job.id, now=desk.clock.now())):
-        await desk.chat.ping(job)
+        message = await desk.chat.ping(job)
+        if message is not None:
+            await desk.persist(cards.remember_ping(job.id, message))
 
 
 async def _download(desk: Desk, job: Job) -> bool:

@@ -16,6 +16,7 @@ from bot.images import Fitter
 from bot.jobs import pace
 from bot.jobs.answering import Answering
 from bot.jobs.breaker import Breaker
+from bot.jobs.durations import Durations
 from bot.jobs.files import Files
 from bot.jobs.line import Line
 from bot.jobs.port import Chat
@@ -71,6 +72,7 @@ class Desk:
     timing: Timing
     breaker: Breaker
     answering: Answering = field(default_factory=Answering)
+    durations: Durations = field(default_factory=Durations)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

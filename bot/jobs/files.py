@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import time
+from collections.abc import Collection, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from bot.models import Job, JobId
 
@@ -74,13 +78,34 @@ class Files:
         """Deletes the kept copy of the picture."""
         self.copy(job).unlink(missing_ok=True)
 
-    def purge(self, *, older_than_s: float) -> int:
-        """Deletes files untouched for so long, and tells how many."""
-        oldest = time.time() - older_than_s
-        old = [file for file in self._root.glob("*/*") if file.is_file() and file.stat().st_mtime < oldest]
+    def purge(self, folder: Literal["pictures", "videos"], *, older_than: timedelta, spare: Collection[JobId]) -> int:
+        """Deletes files untouched for so long, but for those of the jobs to `spare`, and tells how many."""
+        oldest = time.time() - older_than.total_seconds()
+        old = [file for job, file in self._kept(folder) if job not in spare and _touched(file) < oldest]
         for file in old:
             file.unlink(missing_ok=True)
         return len(old)
+
+    def forget_all(self, jobs: Collection[JobId]) -> None:
+        """Deletes whatever is kept for these jobs."""
+        for folder in ("pictures", "videos"):
+            for job, file in list(self._kept(folder)):
+                if job in jobs:
+                    file.unlink(missing_ok=True)
+
+    def _kept(self, folder: str) -> Iterator[tuple[JobId, Path]]:
+        """Every file of the folder with its job, which is its name up to the first dot."""
+        for file in (self._root / folder).iterdir():
+            job = file.name.partition(".")[0]
+            if job.isdecimal() and file.is_file():
+                yield JobId(int(job)), file
+
+
+def _touched(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # its job was done with it in the meantime
+        return math.inf
 
 
 async def _read(path: Path) -> bytes | None:

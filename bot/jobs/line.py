@@ -5,33 +5,39 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from bot.jobs.breaker import Breaker
+from bot.jobs.port import Hold
 from bot.models import Job, JobId, Scope, UserId
 
 
-def next_in_line(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> Job | None:
-    """The job with the fewest of its member's jobs at the provider or ahead of it, then the oldest."""
+def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[Job]:
+    """First the jobs with the fewest of their member's jobs at the provider or ahead of them, of these the oldest.
+
+    Whoever goes is at the provider instead of ahead: so the order of those behind stays, until a job ends or comes.
+    """
     ahead: Counter[UserId] = Counter(at_provider)
-    best: tuple[int, Job] | None = None
+    ranked: list[tuple[int, JobId, Job]] = []
     for job in sorted(waiting, key=lambda job: job.id):
-        rank = ahead[job.member]
+        ranked.append((ahead[job.member], job.id, job))
         ahead[job.member] += 1
-        if best is None or rank < best[0]:
-            best = (rank, job)
-    return None if best is None else best[1]
+    return [job for _, _, job in sorted(ranked, key=lambda entry: entry[:2])]
 
 
 class Line:
-    """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`."""
+    """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`.
+
+    `changed` is called when anybody's place may have changed.
+    """
 
     def __init__(self, slots: int, breaker: Breaker) -> None:
         self._breaker = breaker
         breaker.wake = self._advance
         self.slots = slots
+        self.changed: Callable[[], None] = lambda: None
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
-        self._holding: dict[JobId, UserId] = {}
+        self._holding: dict[JobId, tuple[Job, float]] = {}
         self._paused: set[Scope] = set()
         self._held_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -55,12 +61,47 @@ class Line:
         """How many hold a slot."""
         return len(self._holding)
 
+    def holding(self) -> list[tuple[Job, float]]:
+        """Who holds a slot, and for how many seconds."""
+        now = asyncio.get_running_loop().time()
+        return [(job, now - since) for job, since in self._holding.values()]
+
+    @property
+    def held_s(self) -> float:
+        """How long nobody goes, because the provider asked for it."""
+        return max(0.0, self._held_until - asyncio.get_running_loop().time())
+
+    def is_waiting(self, job: Job) -> bool:
+        """Whether its turn is still to come."""
+        found = self._waiting.get(job.id)
+        return found is not None and not found[1].done()
+
+    def queue(self) -> list[Job]:
+        """Those who may go, in the order in which they would if nobody came or ended."""
+        going = (job for job, future in self._waiting.values() if not future.done() and self.hold_of(job) is None)
+        return in_order(going, Counter(job.member for job, _ in self._holding.values()))
+
+    def held_back(self) -> list[tuple[Job, Hold]]:
+        """Those who may not go for now, and why."""
+        found = ((job, self.hold_of(job)) for job, future in self._waiting.values() if not future.done())
+        return [(job, hold) for job, hold in found if hold is not None]
+
+    def hold_of(self, job: Job) -> Hold | None:
+        """Why this job may not go, whoever else is in line; None where it may."""
+        if job.scope in self._paused:
+            return Hold.PAUSED
+        return None if self._breaker.may_go(job) else Hold.SHUT
+
     async def turn(self, job: Job) -> None:
         """Waits for this job's turn and takes a slot."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
         try:
-            self._advance()
+            is_held = self._timer is not None or self.held_s > 0
+            if not is_held and len(self._holding) < self.slots and self.hold_of(job) is None:
+                self._grant(job)  # whoever else may go has gone
+            else:
+                self.changed()
             await future
         except BaseException:
             if job.id in self._holding:  # granted and cancelled in the same moment
@@ -68,19 +109,21 @@ class Line:
             raise
         finally:
             self._waiting.pop(job.id, None)
+            self.changed()
 
     def pause(self, scope: Scope) -> None:
         """Nobody of this server goes; the others pass."""
         self._paused.add(scope)
+        self.changed()
 
     def resume(self, scope: Scope) -> None:
         """The server's jobs go again."""
         self._paused.discard(scope)
         self._advance()
 
-    def occupy(self, job: Job) -> None:
+    def occupy(self, job: Job, *, for_s: float = 0.0) -> None:
         """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
-        self._holding[job.id] = job.member
+        self._holding[job.id] = (job, asyncio.get_running_loop().time() - for_s)
 
     def leave(self, job: Job) -> None:
         """Gives the slot back; a job that holds none changes nothing."""
@@ -91,15 +134,13 @@ class Line:
         """Nobody goes for so long: the provider asked for it."""
         self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
         self._arm()
+        self.changed()
 
     def close(self) -> None:
         """Nobody goes any more."""
         self._held_until = math.inf
         if self._timer is not None:
             self._timer.cancel()
-
-    def _may_go(self, job: Job) -> bool:
-        return job.scope not in self._paused and self._breaker.may_go(job)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -109,15 +150,19 @@ class Line:
 
     def _advance(self) -> None:
         loop = asyncio.get_running_loop()
+        self.changed()
         if loop.time() < self._held_until:
             if self._timer is None or self._timer.when() <= loop.time():  # it came a tick early
                 self._arm()
             return
-        while len(self._holding) < self.slots:
-            waiting = [job for job, future in self._waiting.values() if not future.done() and self._may_go(job)]
-            job = next_in_line(waiting, Counter(self._holding.values()))
-            if job is None:
-                return
-            self._holding[job.id] = job.member
-            self._breaker.sent(job)
-            self._waiting[job.id][1].set_result(None)
+        self._timer = None
+        while len(self._holding) < self.slots and (queue := self.queue()):
+            for job in queue[: self.slots - len(self._holding)]:
+                self._grant(job)
+                if self._breaker.is_shut:
+                    break  # it may have been the one probe: then the others may not go any more
+
+    def _grant(self, job: Job) -> None:
+        self._holding[job.id] = (job, asyncio.get_running_loop().time())
+        self._breaker.sent(job)
+        self._waiting[job.id][1].set_result(None)

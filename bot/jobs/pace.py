@@ -5,16 +5,29 @@ from __future__ import annotations
 import random
 
 LONGEST_POLL_PAUSE_S = 60.0
+POLLS_A_SECOND = 500
+"""Of all jobs together: each costs a third of a millisecond (`benchmarks/many.py`), and the provider counts them."""
 DOWNLOAD_PAUSES_S = (0.0, 4.0, 26.0, 120.0, 450.0)
 """Five tries over ten minutes."""
 
 
-def poll_pause(poll_s: float, asked_s: float | None, errors_in_a_row: int, rng: random.Random) -> float:
-    """Seconds to the next poll: never under what the provider asks, longer after errors, with a tenth of jitter."""
-    pause = max(poll_s, min(asked_s or 0.0, LONGEST_POLL_PAUSE_S))
+def least_pause(poll_s: float, jobs: int) -> float:
+    """The shortest pause between two polls of a job, where so many are polled."""
+    return max(poll_s, jobs / POLLS_A_SECOND)
+
+
+def poll_pause(
+    least_s: float, planned_s: float, asked_s: float | None, errors_in_a_row: int, rng: random.Random
+) -> float:
+    """Seconds to the next poll: as planned, never under `least_s` or what the provider asks, longer after errors.
+
+    Up to a tenth of what is least comes on top, so that many do not ask in one moment.
+    """
+    least_s = max(least_s, min(asked_s or 0.0, LONGEST_POLL_PAUSE_S))
+    pause = max(least_s, min(planned_s, LONGEST_POLL_PAUSE_S))
     if errors_in_a_row > 1:
-        pause = max(pause, min(poll_s * 2.0 ** min(errors_in_a_row - 1, 10), LONGEST_POLL_PAUSE_S))
-    return pause * rng.uniform(0.9, 1.1)
+        pause = max(pause, min(least_s * 2.0 ** min(errors_in_a_row - 1, 10), LONGEST_POLL_PAUSE_S))
+    return pause + least_s * rng.uniform(0.0, 0.1)
 
 
 def resubmit_pause(poll_s: float, asked_s: float | None, tried_for_s: float, rng: random.Random) -> float:
@@ -35,3 +48,8 @@ def download_pause(tries: int) -> float:
 def redeliver_pause(tries: int) -> float:
     """Seconds before an undelivered video is offered to Discord again: an hour, doubling up to a day."""
     return min(3_600.0 * 2.0 ** min(tries, 10), 86_400.0)
+
+
+def look_again_pause(looks: int) -> float:
+    """Seconds before it is looked again whether a job that is to be erased has ended: from a second to a minute."""
+    return min(2.0 ** min(looks - 1, 10), 60.0)

@@ -1,4 +1,4 @@
-"""A job's card is known: stored, and listed where the server's admins want each job listed."""
+"""A job's card is known: stored, listed where the server's admins want it, and a newcomer is told where things go."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from bot.errors import StoreUnavailable
 from bot.jobs.desk import Desk
 from bot.models import Job, MessageId
-from bot.store import cards, servers
+from bot.store import cards, people, servers
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,7 @@ async def place(desk: Desk, job: Job, message: MessageId, *, ephemeral: bool) ->
     placed = await desk.persist(cards.place(job.id, message, ephemeral_at=seen_at))
     if placed is not None:
         await _list(desk, placed)
+        await _introduce(desk, placed)
     return placed
 
 
@@ -29,3 +30,17 @@ async def _list(desk: Desk, job: Job) -> None:
         return
     if server.log_channel is not None:
         desk.chat.log_job(job, server.log_channel)
+
+
+async def _introduce(desk: Desk, job: Job) -> None:
+    """Once a member, ever. Only the command's token can tell them alone: where it is dead, the next job does."""
+    now = desk.clock.now()
+    if job.card.token is None or now >= job.card.token_ends_at:
+        return
+    try:
+        if await desk.store.read(people.is_told(job.member)):
+            return
+        if await desk.store.write(people.claim_telling(job.member, now=now)):
+            desk.chat.introduce(job)
+    except StoreUnavailable as error:
+        log.warning("job=%s the member was not told where the picture goes: %s", job.id, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,44 @@ class Delivery:
     message: MessageId | None = None
 
 
+class Due(enum.Enum):
+    """How a render stands to when its end was expected."""
+
+    AHEAD = enum.auto()
+    NOW = enum.auto()  # half of those like it have ended
+    LATE = enum.auto()  # nearly all have
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How full a render's bar is; and, where earlier ones foretell it, when it is due."""
+
+    percent: int
+    due: Due | None = None
+    due_at: datetime | None = None
+
+
+class Hold(enum.Enum):
+    """Why a job does not go, whoever else is in line."""
+
+    PAUSED = enum.auto()  # by the server's admins
+    SHUT = enum.auto()  # the video service is not used for now
+    RETRY = enum.auto()  # the video service did not take it: tried again at a set time
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a waiting job stands: its place in line, from 1, and when it will start, as far as that is known."""
+
+    place: int | None = None
+    starts_at: datetime | None = None
+    hold: Hold | None = None
+
+
+Outlook = Progress | Standing
+"""What may be said of a job under way."""
+
+
 class CardMemory(Protocol):
     """Keeps what the chat learns of the ways to a card over restarts. Raises nothing: what is lost is learnt again."""
 
@@ -61,8 +100,8 @@ class Chat(Protocol):
     async def fetch_picture(self, job: Job) -> bytes:
         """The attachment's bytes. Raises PictureRefused when it cannot be had, ChatUnavailable."""
 
-    def show(self, job: Job, percent: int | None = None) -> None:
-        """Brings the card up to date soon, newest state first; returns at once."""
+    def show(self, job: Job, outlook: Outlook | None = None) -> None:
+        """Brings the card up to date soon, newest state first; returns at once. Nothing new costs nothing."""
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job in a server's log channel, once, if it can; returns at once."""
@@ -83,8 +122,14 @@ class Chat(Protocol):
         The card says so where the video was `reencoded` to fit.
         """
 
-    async def ping(self, job: Job) -> None:
-        """Tells the member that it is done, by one short reply; tried once."""
+    async def ping(self, job: Job) -> MessageId | None:
+        """Tells the member that it is done, by one short reply; tried once. Returns that, or None."""
+
+    def introduce(self, job: Job) -> None:
+        """Tells the member alone where picture and prompt go, once, if it can; returns at once."""
+
+    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+        """Deletes a message of ours. False where it may be tried again; True where it is gone or out of reach."""
 
     def forget(self, job: Job) -> None:
         """The job is over, or its card has changed under it: what is remembered of its ways is dropped."""

@@ -3,42 +3,84 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from bot.errors import VideoError
+from bot.errors import VideoError, VideoUnavailable
 from bot.jobs import pace
 from bot.jobs.closing import close
 from bot.jobs.desk import Desk
-from bot.models import FailureKind, Job, JobState
+from bot.jobs.forecast import observed_s
+from bot.jobs.port import Progress
+from bot.jobs.progress import Bar
+from bot.models import FailureKind, Job, JobState, Render
 from bot.video.port import Phase, VideoStatus
 
 log = logging.getLogger(__name__)
 
 LATE_POLLS_APART = 12
 """After the deadline a job is asked for so many times more seldom."""
+FRESH = timedelta(seconds=5)
+"""A render seen so soon after it began was begun by this very process, or as good as that."""
+SHORTEST_STEP_S = 0.2
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One render under the eyes of this process; times in seconds since it was sent."""
+
+    job: Job
+    sent_at: datetime
+    bar: Bar
+    running_s: float  # it certainly ran then
+    fresh: bool  # watched from its beginning, or at least told how far it is
+    pause_s: float = 0.0  # before the poll that is next
+    errors: int = 0  # in a row
+
+    def at_s(self, now: datetime) -> float:
+        return (now - self.sent_at).total_seconds()
+
+    def runs(self, percent: int | None, now: datetime) -> None:
+        """A poll has said so.
+
+        After a restart nobody knows since when it says this percentage. Taken as from the beginning, the bar is never
+        behind what it showed before.
+        """
+        self.errors, self.running_s = 0, self.at_s(now)
+        self.bar = self.bar.told(percent, self.running_s if self.fresh else 0.0)
+        self.fresh = True
+
+    def progress(self, now: datetime) -> Progress:
+        forecast, at_s = self.bar.forecast, self.at_s(now)
+        due_at = None if forecast is None else self.sent_at + timedelta(seconds=forecast.median_s)
+        return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at)
+
+    def took(self, now: datetime) -> timedelta | None:
+        """How long it rendered, now that it is done; None where that was not seen."""
+        took_s = observed_s(self.running_s, self.at_s(now), self.pause_s)
+        return None if took_s is None else timedelta(milliseconds=max(1, round(took_s * 1000)))
 
 
 async def render(desk: Desk, job: Job) -> Job | None:
     """Polls until the provider is done, has failed, or the deadline is past."""
-    deadline = (job.submitted_at or job.state_at) + desk.timing.job_timeout
-    desk.chat.show(job)
-    errors, pause = 0, desk.timing.poll_s * desk.rng.random()
+    watch = _begin(desk, job)
+    deadline = watch.sent_at + desk.timing.job_timeout
     while True:
-        await desk.clock.sleep(pause)
-        status = await _ask(desk, job)
+        await _pass(desk, watch)
+        answer = await _ask(desk, job)
         now = desk.clock.now()
-        if status is None:
-            errors += 1
+        if isinstance(answer, VideoError):
+            watch.errors += 1
             if now > deadline + desk.timing.answer_grace:
                 return await _give_up(desk, job)
-        elif status.phase is not Phase.RUNNING:
-            return await _ended(desk, job, status)
+        elif answer.phase is not Phase.RUNNING:
+            return await _ended(desk, job, answer, watch.took(now))
         elif now > deadline:
             return await _give_up(desk, job)
         else:
-            errors = 0
-            desk.chat.show(job, status.percent)
-        asked = None if status is None else status.poll_after_s
-        pause = pace.poll_pause(desk.timing.poll_s, asked, errors, desk.rng)
+            watch.runs(answer.percent, now)
+            desk.chat.show(job, watch.progress(now))
+        watch.pause_s = _next_pause(desk, watch, answer)
 
 
 async def await_late(desk: Desk, job: Job) -> Job | None:
@@ -46,29 +88,90 @@ async def await_late(desk: Desk, job: Job) -> Job | None:
     if not job.card.finished:
         await close(desk, job)
     while True:
-        status = await _ask(desk, job)
-        if status is not None and status.phase is not Phase.RUNNING:
-            return await _ended(desk, job, status)
+        answer = await _ask(desk, job)
+        if isinstance(answer, VideoStatus) and answer.phase is not Phase.RUNNING:
+            return await _ended(desk, job, answer, None)
         if desk.clock.now() > job.state_at + desk.timing.late_for:
             return await desk.end(job, JobState.FAILED, FailureKind.TIMED_OUT)
-        await desk.clock.sleep(pace.poll_pause(desk.timing.poll_s * LATE_POLLS_APART, None, 0, desk.rng))
+        seldom_s = desk.timing.poll_s * LATE_POLLS_APART
+        await desk.clock.sleep(pace.poll_pause(seldom_s, 0.0, _asked(answer), 0, desk.rng))
 
 
-async def _ask(desk: Desk, job: Job) -> VideoStatus | None:
-    """One poll; None when it brought no answer about the job."""
+def _begin(desk: Desk, job: Job) -> _Watch:
+    """Found after a restart, a card stays as it is until the provider has told how far the render is."""
+    now, sent_at = desk.clock.now(), job.submitted_at or job.state_at
+    watch = _Watch(
+        job,
+        sent_at,
+        Bar(desk.durations.forecast(job.clip, sent_at)),
+        running_s=(job.state_at - sent_at).total_seconds(),
+        fresh=now - job.state_at < FRESH,
+    )
+    if watch.fresh:
+        desk.chat.show(job, watch.progress(now))
+        watch.pause_s = _next_pause(desk, watch, None)
+    else:
+        watch.pause_s = _least_pause(desk) * desk.rng.random()
+    return watch
+
+
+def _next_pause(desk: Desk, watch: _Watch, answer: VideoStatus | VideoError | None) -> float:
+    """The newest durations place the polls; those known when it was sent made the promise on its card."""
+    now, least_s = desk.clock.now(), _least_pause(desk)
+    forecast = desk.durations.forecast(watch.job.clip, now)
+    planned_s = 0.0 if forecast is None else forecast.next_look_s(watch.at_s(now), least_s)
+    return pace.poll_pause(least_s, planned_s, _asked(answer), watch.errors, desk.rng)
+
+
+def _least_pause(desk: Desk) -> float:
+    return pace.least_pause(desk.timing.poll_s, desk.line.at_provider)
+
+
+async def _pass(desk: Desk, watch: _Watch) -> None:
+    """Waits for the next poll; the bar moves in the meantime. Immune to a clock that is set."""
+    left_s = watch.pause_s
+    while left_s > 0:
+        step_s = left_s
+        if watch.fresh:
+            step_s = min(left_s, max(SHORTEST_STEP_S, watch.bar.next_change_s(watch.at_s(desk.clock.now()))))
+        await desk.clock.sleep(step_s)
+        left_s -= step_s
+        if watch.fresh and left_s > 0:
+            desk.chat.show(watch.job, watch.progress(desk.clock.now()))
+
+
+async def _ask(desk: Desk, job: Job) -> VideoStatus | VideoError:
+    """One poll; an error is one that brought no answer about the job."""
     assert job.provider_id is not None
     try:
         return await desk.videos.status(job.endpoint, job.provider_id)
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
-        return None
+        return error
 
 
-async def _ended(desk: Desk, job: Job, status: VideoStatus) -> Job | None:
+def _asked(answer: VideoStatus | VideoError | None) -> float | None:
+    """The pause the provider asks for, in seconds."""
+    match answer:
+        case VideoStatus():
+            return answer.poll_after_s
+        case VideoUnavailable():
+            return answer.retry_after_s
+        case _:
+            return None
+
+
+async def _ended(desk: Desk, job: Job, status: VideoStatus, took: timedelta | None) -> Job | None:
     desk.breaker.ended(job)
     if status.phase is Phase.DONE:
-        moved = await desk.move(job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at)
+        took_ms = None if took is None else took // timedelta(milliseconds=1)
+        moved = await desk.move(
+            job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at, took_ms=took_ms
+        )
         desk.line.leave(job)
+        if moved is not None and took is not None and job.submitted_at is not None:
+            clip = job.clip
+            desk.durations.learn([Render(clip.model, clip.seconds, clip.size, job.submitted_at + took, took)])
         return moved
     kind = status.failure or FailureKind.PROVIDER
     log.warning("job=%s failed at the provider kind=%s: %s", job.id, kind, status.provider_text)

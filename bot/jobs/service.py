@@ -16,6 +16,8 @@ from bot.jobs.answering import Answering
 from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock
 from bot.jobs.files import Files
+from bot.jobs.people import People
+from bot.jobs.retention import Retention
 from bot.jobs.shelf import Shelf
 from bot.jobs.worker import Worker
 from bot.models import (
@@ -82,6 +84,7 @@ class Service:
         clock: Clock,
         answering: Answering,
         breaker: Breaker,
+        retention: Retention,
     ) -> None:
         self.catalog = catalog
         self._breaker = breaker
@@ -89,10 +92,12 @@ class Service:
         self._store = store
         self._worker = worker
         self._limits = limits
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._clock = clock
         self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock)
         self.shelf = Shelf(store=store, worker=worker, files=files, clock=clock)
+        self.people = People(store=store, retention=retention, clock=clock)
+        self.retention = retention
         self._late: set[asyncio.Task[None]] = set()
 
     async def animate(self, ask: Ask) -> Job:
@@ -125,7 +130,7 @@ class Service:
             clip=Clip(ask.choice.model.id, ask.prompt, ask.choice.seconds, ask.choice.size, ask.choice.credits),
             picture=ask.picture,
             card=ask.card,
-            endpoint=self._endpoint,
+            endpoint=self.endpoint,
             again_of=ask.again_of,
             picture_author=ask.picture_author,
         )

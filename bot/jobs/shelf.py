@@ -69,10 +69,15 @@ class Shelf:
             raise UserError(NOT_YOURS)
         return found
 
-    async def hide(self, job: Job, viewer: UserId) -> None:
-        """The card is to go, the job runs on. To its member the video waits in the list; else it goes to them alone."""
-        if not job.state.needs_work or job.state is JobState.WAITING:
+    async def hideable(self, viewer: UserId, job: JobId, *, moderates: bool) -> Job:
+        """As `visible`, and with the provider."""
+        found = await self.visible(viewer, job, moderates=moderates)
+        if not found.state.needs_work or found.state is JobState.WAITING:
             raise UserError(NOT_HIDDEN)
+        return found
+
+    async def hide(self, job: Job, viewer: UserId) -> None:
+        """The card is gone, the job runs on. To its member the video waits in the list; else it goes to them alone."""
         now = self._clock.now()
         unit = cards.hide(job.id, now=now) if viewer == job.member else cards.mark_removed(job.id, now=now)
         await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)

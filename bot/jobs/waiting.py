@@ -11,6 +11,7 @@ from bot.jobs import pace
 from bot.jobs.closing import close
 from bot.jobs.desk import Desk
 from bot.jobs.placing import place
+from bot.jobs.port import Hold, Standing
 from bot.models import FailureKind, Job, JobState
 from bot.store import jobs
 from bot.video.port import ClipRequest
@@ -33,9 +34,9 @@ async def wait(desk: Desk, job: Job) -> Job | None:
             await _room(desk)  # the fitted picture needs a place, too
             job = await _prepare(desk, placed)
             if job.not_before is not None:
+                desk.chat.show(job, Standing(starts_at=job.not_before, hold=Hold.RETRY))
                 await desk.clock.sleep((job.not_before - desk.clock.now()).total_seconds())
             await _room(desk)
-            desk.chat.show(job)
             await desk.line.turn(job)
     except TimeoutError:
         return await desk.end(job, JobState.FAILED, FailureKind.LINE)

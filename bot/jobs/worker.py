@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.jobs import pace
+from bot.jobs.board import Board
 from bot.jobs.closing import close
 from bot.jobs.delivering import deliver, retry
 from bot.jobs.desk import Desk
+from bot.jobs.durations import READ
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
 from bot.jobs.waiting import lose, wait
@@ -31,7 +34,7 @@ STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
 
 CREATES_FINISH_S = 60.0
 REST_FINISHES_S = 5.0
-FILES_LIVE_S = 7 * 24 * 3600.0
+RESUMED_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +52,38 @@ class Worker:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._board = Board(
+            desk.line, desk.durations, desk.chat.show, clock=desk.clock, in_line_for=desk.timing.in_line_for
+        )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
+        self._resuming: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
-        await asyncio.to_thread(self._desk.files.purge, older_than_s=FILES_LIVE_S)
         for scope in await self._desk.store.read(servers.paused()):
             self._desk.line.pause(scope)
+        self._desk.durations.learn(await self._desk.store.read(jobs.renders(READ)))
         found = await self._desk.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:
-                self._desk.line.occupy(job)
-        for job in found:
-            self.add(job)
+                sent_at = job.submitted_at or job.state_at
+                self._desk.line.occupy(job, for_s=(self._desk.clock.now() - sent_at).total_seconds())
+        self._found = {job.id: job for job in found}
+        self._resuming = asyncio.create_task(self._resume(), name="resume")
         return len(found)
+
+    async def _resume(self) -> None:
+        """A few at a time: among thousands, the connection to Discord has its turns."""
+        while self._found:
+            for job in [*itertools.islice(self._found.values(), RESUMED_AT_ONCE)]:
+                self.add(job)
+            await asyncio.sleep(0)
 
     def add(self, job: Job, *, message: MessageId | None = None, ephemeral: bool = False) -> None:
         """Takes charge of a job; `message` is its card where that has just become known."""
+        self._found.pop(job.id, None)  # what comes from elsewhere is newer
         if self._stopping or job.id in self._tasks:
             return
         task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
@@ -112,7 +129,10 @@ class Worker:
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
         self._stopping = True
+        await self._board.close()
         self._desk.line.close()
+        if self._resuming is not None:
+            self._resuming.cancel()
         tasks = set(self._tasks.values())
         for task in tasks:
             task.cancel()

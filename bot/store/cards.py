@@ -10,8 +10,21 @@ from bot.store.rows import load, maybe_ms, to_ms
 
 
 def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
-    """The card is known to be ours: stores its message. Returns the job, None if there is none."""
-    return _update(job, message=message, ephemeral_at=maybe_ms(ephemeral_at))
+    """The card is known to be ours: stores its message. Returns the job, None if there is none.
+
+    Where the bot itself reaches it, it is a member of the server: that is remembered (`bot.store.guilds`).
+    """
+    update = _update(job, message=message, ephemeral_at=maybe_ms(ephemeral_at))
+
+    def unit(tx: Tx) -> Job | None:
+        tx.changed(
+            "INSERT INTO guilds (guild) SELECT guild FROM cards"
+            " WHERE job = :job AND guild IS NOT NULL AND bot_reaches_at IS NOT NULL ON CONFLICT (guild) DO NOTHING",
+            job=job,
+        )
+        return update(tx)
+
+    return unit
 
 
 def drop_token(job: JobId) -> Unit[Job | None]:
@@ -58,13 +71,24 @@ def finish(job: JobId, *, now: datetime) -> Unit[Job | None]:
 
 
 def claim_ping(job: JobId, *, now: datetime) -> Unit[bool]:
-    """True for the one caller who may ping the member; marked before it is sent."""
+    """True for the one caller who may ping the member, unless they want none; marked before it is sent."""
 
     def unit(tx: Tx) -> bool:
-        sql = "UPDATE cards SET pinged_at = :now WHERE job = :job AND pinged_at IS NULL"
-        return tx.changed(sql, now=to_ms(now), job=job) == 1
+        claimed = tx.changed(
+            "UPDATE cards SET pinged_at = :now WHERE job = :job AND pinged_at IS NULL AND NOT EXISTS ("
+            "SELECT 1 FROM jobs JOIN people ON people.member = jobs.member"
+            " WHERE jobs.id = cards.job AND people.silent_at IS NOT NULL)",
+            now=to_ms(now),
+            job=job,
+        )
+        return claimed == 1
 
     return unit
+
+
+def remember_ping(job: JobId, message: MessageId) -> Unit[Job | None]:
+    """The ping stands there, by the card."""
+    return _update(job, ping_message=message)
 
 
 def _update(job: JobId, **values: object) -> Unit[Job | None]:

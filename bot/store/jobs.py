@@ -9,12 +9,12 @@ waiting ──► submitting ──► rendering ──► delivering ──► 
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from bot.models import Job, JobId, JobState, LedgerKind
+from bot.models import Job, JobId, JobState, LedgerKind, Render
 from bot.store import cards, ledger, use
 from bot.store.database import Tx, Unit
-from bot.store.rows import JOB_SQL, job_of, load, to_ms
+from bot.store.rows import JOB_SQL, from_ms, job_of, load, to_ms
 
 S = JobState
 
@@ -46,9 +46,9 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.UNDELIVERED, S.DELIVERED): Refund.NONE,
 }
 
-_UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
+UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
 RESUME_SQL = (
-    f"{JOB_SQL} WHERE jobs.id IN (SELECT id FROM jobs WHERE state IN ({_UNENDED})"
+    f"{JOB_SQL} WHERE jobs.id IN (SELECT id FROM jobs WHERE state IN ({UNENDED})"
     " UNION SELECT job FROM cards WHERE finished_at IS NULL) ORDER BY jobs.id"
 )
 """Two look-ups by index: an OR over both tables would go through every job there ever was."""
@@ -139,6 +139,30 @@ def counts() -> Unit[dict[JobState, int]]:
     return lambda tx: {
         JobState(row["state"]): row["n"] for row in tx.all("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")
     }
+
+
+def renders(count: int) -> Unit[list[Render]]:
+    """What the newest jobs took at the provider, where that was seen; the first to end first."""
+
+    def unit(tx: Tx) -> list[Render]:
+        rows = tx.all(
+            "SELECT model, seconds, size, submitted_at, took_ms FROM jobs WHERE took_ms IS NOT NULL"
+            " ORDER BY id DESC LIMIT :count",
+            count=count,
+        )
+        found = [
+            Render(
+                model=row["model"],
+                seconds=row["seconds"],
+                size=row["size"],
+                ended_at=from_ms(row["submitted_at"] + row["took_ms"]),
+                took=timedelta(milliseconds=row["took_ms"]),
+            )
+            for row in rows
+        ]
+        return sorted(found, key=lambda render: render.ended_at)
+
+    return unit
 
 
 def find(job: JobId) -> Unit[Job | None]:

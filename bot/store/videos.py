@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.models import Job, JobId, JobState, UserId
+from bot.models import Job, JobId, UserId
 from bot.store.database import Tx, Unit
+from bot.store.erasing import ENDED, WORDLESS
 from bot.store.rows import JOB_SQL, job_of, to_ms
 
 
@@ -26,14 +27,13 @@ def of_member(member: UserId, count: int) -> Unit[list[Job]]:
 def erase(job: JobId, *, now: datetime) -> Unit[bool]:
     """Takes a job that has ended off its member's list, and its words and addresses out of the store.
 
-    Credits, times and ids stay: the books need them. False where it has not ended.
+    Credits, times and ids stay: the books need them. False where it has not ended; what was erased before stays so.
     """
-    ended = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
 
     def unit(tx: Tx) -> bool:
         erased = tx.changed(
-            "UPDATE jobs SET deleted_at = :now, prompt = '', picture_url = '', picture_name = '', result_url = NULL"
-            f" WHERE id = :job AND deleted_at IS NULL AND state IN ({ended})",
+            f"UPDATE jobs SET deleted_at = COALESCE(deleted_at, :now), {WORDLESS}"
+            f" WHERE id = :job AND state IN ({ENDED})",
             now=to_ms(now),
             job=job,
         )

@@ -252,9 +252,22 @@ class World:
         for person in (owner, *members):
             self._join(guild, person, ())
         if has_bot:
-            self._join(guild, self.bot, (self.add_role("bot", guild=guild, permissions=READ_AND_WRITE),))
-            self.publish("GUILD_CREATE", guild.wire(self.bot), guild.id)
+            self.add_bot(guild)
         return guild
+
+    def add_bot(self, guild: Guild) -> None:
+        """The bot joins, perhaps again; the event lacks `unavailable`, by which discord.py tells it from an outage."""
+        guild.has_bot = guild.has_commands = True
+        self._join(guild, self.bot, (self.add_role("bot", guild=guild, permissions=READ_AND_WRITE),))
+        wire = guild.wire(self.bot)
+        del wire["unavailable"]
+        self.publish("GUILD_CREATE", wire, guild.id)
+
+    def remove_bot(self, guild: Guild) -> None:
+        """Somebody throws the bot out of a server; its commands go, too."""
+        guild.has_bot = guild.has_commands = False
+        self.leave(self.bot, guild)
+        self.publish("GUILD_DELETE", {"id": str(guild.id)}, guild.id)
 
     def dm(self, person: Person) -> Channel:
         """The private channel of the bot and this person."""

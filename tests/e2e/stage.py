@@ -26,6 +26,7 @@ from sandbox.videos.weather import Weather
 
 FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05"}
 DONE = "Here is your clip"
+FIRST_LINE = "Your first clip: picture and prompt go to"
 OVER = (DONE, "No video", "Your clip is ready", "Cancelled")
 CRASHING_BOT = (str(Path(__file__).with_name("crashing_bot.py")),)
 
@@ -81,12 +82,27 @@ class Stage(Town):
         await self.until(card, "Rendering")
         return asked, card
 
+    def public(self, channel: Channel | None = None) -> list[Message]:
+        """What everybody sees in a channel, the general one unless said otherwise."""
+        there = self.discord.messages(channel or self.discord.world.general)
+        return [message for message in there if not message.is_ephemeral]
+
     async def reply(self, person: Person, command: str, **options: object) -> str:
         """What the person reads as the answer to a command."""
         asked = await self.discord.invoke(person, command, **options)  # type: ignore[arg-type]  # checked at the door
         message = await asked.answer()
         assert message is not None
         return message.text()
+
+    async def told(self, interaction: Interaction, count: int, within_s: float = 10) -> list[str]:
+        """Waits for so many private words beside a card; without the one that everybody reads below their first."""
+
+        def private() -> list[Message]:
+            return [word for word in interaction.followups if FIRST_LINE not in word.text()]
+
+        await self.discord.wait_for(lambda: len(private()) >= count, within_s, f"{count} private words")
+        assert all(word.is_ephemeral for word in interaction.followups)
+        return [word.text() for word in private()]
 
     async def until(self, message: Message, *words: str, within_s: float = 20) -> str:
         """Waits until the message says one of these words; its text."""

@@ -75,7 +75,7 @@ async def carried_on_from_a_copy(stage: Stage) -> None:
 
     assert stage.states() == ["delivered", "unknown", "cancelled"]
     assert len(stage.videos.jobs) == stage.videos.creates == paid == 2
-    said = [message.text() for message in stage.discord.messages(stage.discord.world.general)]
+    said = [message.text() for message in stage.public()]
     for text, words in zip(said, (DONE, "will not be sent again", "Cancelled"), strict=True):
         assert words in text
     refunds = stage.rows("SELECT credits, from_budget FROM ledger WHERE kind = 'refund' ORDER BY job")
@@ -149,7 +149,7 @@ async def test_a_video_that_was_delivered_since_the_backup_stays_on_its_card(bui
 
 
 def on_the_cards(stage: Stage) -> list[tuple[str, list[bytes]]]:
-    messages = stage.discord.messages(stage.discord.world.general)
+    messages = stage.public()
     return [(message.text(), [file.data for file in message.media]) for message in messages]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
+from sandbox.discord.record import Exchange
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
@@ -62,6 +65,28 @@ async def test_cancel_in_line_gives_all_credits_back_and_is_too_late_after(build
     assert pressed.message is waiting
     assert "The 4 credits are back." in waiting.text()
     assert stage.states() == ["rendering", "cancelled"]
+
+
+async def test_cancel_on_a_card_that_has_grown_old_is_too_late_and_leaves_the_way_to_it(build: Build) -> None:
+    """The token of a press that was answered with a message of its own does not reach the card."""
+    stage = await build(render_s=None)
+    shown_again = asyncio.Event()
+
+    async def hold(phase: str, exchange: Exchange) -> None:
+        if phase == "before" and exchange.method == "PATCH":
+            await shown_again.wait()
+
+    stage.discord.on_exchange(hold)
+    card = await (await stage.animate()).answer()
+    assert card is not None
+    await stage.booked(lambda: stage.states() == ["rendering"])
+
+    assert await told(stage, card, "Cancel") == ("It is too late to cancel that one: the video service has it already.")
+    shown_again.set()
+    (job,) = stage.videos.jobs.values()
+    stage.videos.finish(job.id)
+    await stage.until(card, DONE)
+    assert [file.data for file in card.media] == [job.video]
 
 
 async def test_cancel_in_a_list_that_has_grown_old_is_too_late(build: Build) -> None:

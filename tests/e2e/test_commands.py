@@ -39,7 +39,7 @@ def _every(command: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def test_the_declarations_are_within_discords_bounds_and_say_what_design_says(stage: Stage) -> None:
     by_name = {command["name"]: command for command in stage.discord.commands}
-    assert set(by_name) == {"animate", "Animate this", "quota", "videos", "animate-admin"}
+    assert set(by_name) == {"animate", "Animate this", "quota", "videos", "privacy", "animate-admin"}
 
     for command in by_name.values():
         assert _counted(command) <= 8_000
@@ -56,7 +56,7 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
         [0],
         [0],
     )
-    for name in ("animate", "Animate this", "quota", "videos"):
+    for name in ("animate", "Animate this", "quota", "videos", "privacy"):
         assert sorted(by_name[name]["contexts"]) == [0, 1, 2]
         assert sorted(by_name[name]["integration_types"]) == [0, 1]
     options = {option["name"]: option for option in by_name["animate"]["options"]}

@@ -19,11 +19,12 @@ COMMITS = {
     1: "commands synced",
     2: "reserved",
     3: "card known",
-    4: "size known",
-    5: "submitting",
-    6: "rendering",
-    7: "delivering",
-    8: "delivered",
+    4: "newcomer told",
+    5: "size known",
+    6: "submitting",
+    7: "rendering",
+    8: "delivering",
+    9: "delivered",
 }
 PHASES = ("before", "inside", "after")
 DISCORD_REQUESTS = {
@@ -48,7 +49,7 @@ async def _restart_and_settle(stage: Stage, expected: set[str]) -> None:
     states = stage.states()
     assert len(states) <= 1
     assert set(states) <= expected
-    public = stage.discord.messages(stage.discord.world.general)
+    public = stage.public()
     assert len(public) == sum(state != "cancelled" for state in states)
     for message in public:
         assert any(word in message.text() for word in OVER), message.text()
@@ -68,7 +69,7 @@ async def test_killed_after_a_commit(build: Build, commit: int) -> None:
     await _killed(stage)
 
     stage.use({"CRASH_AFTER_COMMIT": "0"})
-    expected = {2: {"cancelled"}, 5: {"unknown"}}.get(commit, {"delivered"})
+    expected = {2: {"cancelled"}, 6: {"unknown"}}.get(commit, {"delivered"})
     await _restart_and_settle(stage, expected)
 
 

@@ -82,7 +82,7 @@ async def delivered(stage: Stage, *asked: Interaction) -> None:
     await stage.settled()
     assert stage.states() == ["delivered"] * len(asked)
     assert len(stage.videos.jobs) == len(asked)
-    public = stage.discord.messages(stage.discord.world.general)
+    public = stage.public()
     assert [len(message.media) for message in public] == [1] * len(asked)
 
 

@@ -50,7 +50,7 @@ async def test_a_token_that_died_while_the_bot_was_down_changes_nothing(build: B
 
     assert await stage.over(asked) is card
     assert [file.data for file in card.media] == [job.video]
-    assert len(stage.discord.messages(stage.discord.world.general)) == 1
+    assert len(stage.public()) == 1
 
 
 @pytest.mark.parametrize("answer", [Reply(500, {"message": "500", "code": 0}), CUT], ids=["500", "cut"])
@@ -74,7 +74,7 @@ async def test_an_answer_that_discord_took_but_did_not_confirm_is_one_card_and_o
 
     assert struck
     assert stage.states() == ["delivered"]
-    assert len(stage.discord.messages(stage.discord.world.general)) == 1
+    assert len(stage.public()) == 1
     assert len(stage.videos.jobs) == 1
     if answer is not CUT:  # discord.py asked again by itself
         assert [x.code for x in stage.discord.requests if x.route == CALLBACK][-1] == 40060
@@ -101,7 +101,7 @@ async def test_two_bots_with_one_token_make_one_card_and_one_job_of_a_command(bu
     finally:
         assert await other.stop() == 0
 
-    assert len(stage.discord.messages(stage.discord.world.general)) == 2
+    assert len(stage.public()) == 2
     assert len(stage.videos.jobs) == 2
     both = stage.states() + [str(s) for (s,) in stage.rows_of(other_folder / "animate.db", "SELECT state FROM jobs")]
     assert sorted(both) == ["cancelled", "cancelled", "delivered", "delivered"]
@@ -126,7 +126,7 @@ async def test_a_new_session_and_a_resumed_one_take_commands_and_double_none(bui
     await stage.over(await stage.animate())
     await stage.settled()
 
-    cards = stage.discord.messages(stage.discord.world.general)
+    cards = stage.public()
     assert len(cards) == (2 if missed.message is None else 3)
     assert len(stage.videos.jobs) == len(cards)
     assert stage.states().count("delivered") == len(cards)
@@ -160,11 +160,12 @@ async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(bui
     end = "delivered" if dms_open else "undelivered"
     await stage.booked(lambda: stage.states() == [end])
 
-    assert stage.discord.messages(stage.discord.world.general) == []
+    assert stage.public() == []
     private = stage.discord.messages(stage.discord.world.dm(stage.mia))
     assert [file.data for message in private for file in message.media] == ([job.video] if dms_open else [])
-    kept = list((stage.folder / "data" / "videos").iterdir())
-    assert [file.read_bytes() for file in kept] == ([] if dms_open else [job.video])
+    videos = stage.folder / "data" / "videos"
+    await stage.booked(lambda: bool(list(videos.iterdir())) is not dms_open)  # a moment after the books
+    assert [file.read_bytes() for file in videos.iterdir()] == ([] if dms_open else [job.video])
     refused = [x for x in stage.discord.requests if x.status in {401, 403, 404}]
     assert 1 <= len(refused) <= 3
 

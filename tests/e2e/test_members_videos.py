@@ -116,10 +116,9 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
     (job,) = stage.videos.jobs.values()
     stage.videos.finish(job.id)
     await stage.until(card, DONE)
-    general = stage.discord.world.general
-    await stage.discord.wait_for(lambda: len(stage.discord.messages(general)) == 2, 10, "the ping")
+    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
 
-    ping = stage.discord.messages(general)[1]
+    ping = stage.public()[1]
     assert ping.text() == f"<@{stage.mia.id}> Your clip is ready."
     assert ping.pinged == [stage.mia.id]
     await stage.settled()
@@ -131,7 +130,7 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
     stage.videos.finish(late.id)
     await stage.over(second)
     await stage.settled()
-    assert len(stage.discord.messages(general)) == 3  # two cards, one ping
+    assert len(stage.public()) == 3  # two cards, one ping
 
 
 async def _new_jobs(stage: Stage, count: int) -> list[VideoJob]:

@@ -92,9 +92,8 @@ async def test_what_only_the_bytes_show_takes_the_card_away_and_tells_the_member
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to be taken away")
     await stage.settled()
 
-    (word,) = asked.followups
-    assert word.is_ephemeral
-    assert word.text().endswith("The 4 credits are back.")
-    assert stage.discord.messages(stage.discord.world.general) == [word]
+    (word,) = await stage.told(asked, 1)
+    assert word.endswith("The 4 credits are back.")
+    assert stage.public() == []
     assert stage.states() == ["failed"]
     assert stage.videos.requests == []

@@ -55,10 +55,7 @@ async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
     await stage.settled()
 
     assert f"{public} The 4 credits are back." in card.text().split("\n")
-    if private is not None:
-        await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
-    assert [message.text() for message in asked.followups] == ([private] if private else [])
-    assert all(message.is_ephemeral for message in asked.followups)
+    assert await stage.told(asked, 0 if private is None else 1) == ([private] if private else [])
     assert stage.states() == ["failed"]
     assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
 
@@ -109,3 +106,18 @@ async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(bu
     )
     await stage.settled()
     assert stage.states() == ["delivered", "failed"]
+
+
+async def test_a_poll_that_is_told_to_come_later_comes_later(build: Build) -> None:
+    stage = await build(render_s=None)
+    asked, _ = await stage.rendering()
+    (job,) = stage.videos.jobs.values()
+    stage.videos.weather.retry_after = "1"
+    stage.videos.weather.play("poll:429")
+    await stage.videos.wait_for(lambda: any(x.status == 429 for x in stage.videos.requests), 10, "a refused poll")
+    stage.videos.finish(job.id)
+    await stage.over(asked)
+
+    polls = [x for x in stage.videos.requests if x.route == "poll" and x.job_id == job.id]
+    refused = next(number for number, poll in enumerate(polls) if poll.status == 429)
+    assert polls[refused + 1].at - polls[refused].at >= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.videos.render import tiny_mp4
@@ -9,7 +11,7 @@ from sandbox.videos.server import LocalVideos
 from sandbox.videos.shapes import SHAPES
 from sandbox.videos.weather import Weather
 from tests.e2e.conftest import Build
-from tests.e2e.stage import DONE
+from tests.e2e.stage import DONE, Stage
 
 BACK = "The 4 credits are back."
 KEY = "The video service does not accept this bot's key. Whoever runs the bot has to look at it."
@@ -68,14 +70,13 @@ async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(
     asked = await stage.animate()
     card = await stage.over(asked)
     await stage.settled()
-    if private is not None:
-        await stage.discord.wait_for(lambda: asked.followups, 5, "a private word")
+    words = await stage.told(asked, 0 if private is None else 1)
 
     said = card.text().split("\n")
     assert said[0] == "### ⚠️ No video"
     assert f"{public} {BACK}" in said
-    assert [word.text() for word in asked.followups] == ([f"{private} {BACK}"] if private else [])
-    for text in (card.text(), *(word.text() for word in asked.followups)):
+    assert words == ([f"{private} {BACK}"] if private else [])
+    for text in (card.text(), *words):
         assert not [word for word in WATCHED if word in text]
     assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
 
@@ -92,22 +93,40 @@ async def test_a_429_at_create_waits_and_is_sent_again(build: Build) -> None:
     assert len(stage.videos.jobs) == 1
 
 
-@pytest.mark.parametrize("code", ["401", "403", "429", "500", "503", "404"])
-async def test_no_error_code_at_status_gives_up_a_paid_job(build: Build, code: str) -> None:
-    stage = await build({"VIDEO_API_AUTH": "raw"})
+async def all_delivered(stage: Stage, *faults: dict[str, int]) -> None:
+    """So many clips at once, each with faults of its own, and each ends as its video on its card, paid for once."""
+    left = list(faults)
+
+    async def spoil(phase: str, exchange: Any) -> None:
+        if phase == "inside" and exchange.route == "create":
+            stage.videos.jobs[exchange.job_id].faults.update(left.pop())
+
+    stage.videos.on_exchange(spoil)
+    asked = [await stage.animate() for _ in faults]
+    cards = [await stage.over(one, within_s=30) for one in asked]
+
+    assert left == []
+    assert all(DONE in card.text() for card in cards)
+    shown = [file.data for card in cards for file in card.media]
+    assert sorted(shown) == sorted(job.video for job in stage.videos.jobs.values() if job.video)
+    assert stage.videos.creates == len(shown) == len(faults)
+
+
+MANY = {"MAX_JOBS_PER_USER": "10", "QUOTA_DEFAULT_CREDITS": "1000"}
+
+
+async def test_no_error_code_at_status_gives_up_a_paid_job(build: Build) -> None:
+    stage = await build({**MANY, "VIDEO_API_AUTH": "raw"})
     stage.videos.weather.retry_after = "0"
-    stage.videos.weather.play(f"poll:{code}", times=5)
 
-    card = await stage.over(await stage.animate())
-
-    (job,) = stage.videos.jobs.values()
-    assert DONE in card.text()
-    assert [file.data for file in card.media] == [job.video]
+    await all_delivered(stage, *({f"poll:{code}": 5} for code in ("401", "403", "429", "500", "503", "404")))
 
 
-@pytest.mark.parametrize(
-    "faults",
-    [
+async def test_polls_and_downloads_outlast_a_bad_spell(build: Build) -> None:
+    stage = await build(MANY)
+
+    await all_delivered(
+        stage,
         {"poll:html": 3},
         {"poll:cut": 3},
         {"poll:huge": 1},
@@ -116,17 +135,4 @@ async def test_no_error_code_at_status_gives_up_a_paid_job(build: Build, code: s
         {"file:html": 1, "content:json": 1},
         {"file:cut": 1, "content:cut": 1},
         {"file:empty": 1, "content:redirect-elsewhere": 1},
-    ],
-    ids=str,
-)
-async def test_polls_and_downloads_outlast_a_bad_spell(build: Build, faults: dict[str, int]) -> None:
-    stage = await build()
-    for fault, times in faults.items():
-        stage.videos.weather.play(fault, times=times)
-
-    card = await stage.over(await stage.animate(), within_s=30)
-
-    (job,) = stage.videos.jobs.values()
-    assert DONE in card.text()
-    assert [file.data for file in card.media] == [job.video]
-    assert stage.videos.creates == 1
+    )

@@ -107,7 +107,7 @@ async def test_commands_are_sent_only_when_something_changed(build: Build) -> No
     stage.discord.commands.clear()
     assert await again() == 2
     assert {command["name"] for command in stage.discord.commands} == {
-        "animate", "Animate this", "quota", "videos", "animate-admin",
+        "animate", "Animate this", "quota", "videos", "privacy", "animate-admin",
     }  # fmt: skip
     assert await again("run", "--sync") == 3
     assert await again() == 3

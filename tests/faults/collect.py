@@ -153,7 +153,7 @@ def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
     """Whether this stands in a channel where the card of the same clip had been taken away before."""
     for asked in scene.asked:
         card = asked.interaction.message
-        if card is None or card.id not in scene.removed or card is message or card.channel is not message.channel:
+        if card is None or not scene.is_removed(card) or card is message or card.channel is not message.channel:
             continue
         keys = [card.text(number) for number in range(len(card.revisions))]
         key = filename.removeprefix("clip-").removesuffix(".mp4")
@@ -191,7 +191,7 @@ def _why_undelivered(scene: Scene, asked: Asked | None) -> str | None:
     card = interaction.message
     if card is None:
         return "there is no card"
-    if card.id in scene.removed or card.deleted:
+    if scene.is_removed(card) or card.deleted:
         return "its card was taken away"
     if any(len(job.video or b"") > interaction.upload_limit for job in _made(scene, asked.prompt)):
         return "over the upload limit: the link alone"

@@ -195,6 +195,27 @@ async def _removed_cards(scene: Scene, rng: Random) -> None:
         await scene.until_fair(rng.uniform(0.0, 0.3))
 
 
+async def _pressed(scene: Scene, rng: Random) -> None:
+    """Members press the buttons of their cards, whatever else is going on: hide, cancel, edit and make again."""
+    for number in range(rng.choice([2, 4, 6])):
+        await scene.until_fair(rng.uniform(0.05, 0.5))
+        cards = [asked for asked in scene.asked if asked.interaction.message and asked.interaction.message.buttons]
+        if not cards:
+            continue
+        asked = rng.choice(cards)
+        card = asked.interaction.message
+        assert card is not None
+        button = rng.choice([each for each in card.buttons if each.label in ("Hide", "Cancel", "Edit")] or [None])
+        if button is None or button.custom_id is None or card.deleted:
+            continue
+        pressed = await scene.place.discord.press(asked.person, card, button.custom_id)
+        scene.hit("pressed buttons", f"{button.label} on {asked.prompt!r}")
+        if button.label == "Hide":
+            scene.hidden.add(card.id)
+        elif button.label == "Edit":
+            await scene.make_again(asked, pressed, f"{asked.prompt} again {number}")
+
+
 def _channels(scene: Scene) -> list[Channel]:
     guild = scene.place.discord.world.guild
     return [channel for channel in guild.channels if channel is not guild.general]
@@ -303,6 +324,7 @@ KINDS: dict[str, Kind] = {
         Kind("Discord outage", _discord_out),
         Kind("dead tokens", _dead_tokens, cuts_routes=True, heals=True),
         Kind("removed cards", _removed_cards, heals=True),
+        Kind("pressed buttons", _pressed, heals=True),
         Kind("deleted channel", _deleted_channel, cuts_routes=True, heals=True),
         Kind("revoked permissions", _revoked, cuts_routes=True, heals=True),
         Kind("shut DMs", _shut_dms, heals=True),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
-from sandbox.discord.messages import Interaction
+from sandbox.discord.messages import Answer, Interaction, Message, NotAnswered
 from sandbox.discord.record import Exchange, Hook
 from sandbox.discord.world import Channel, Person
 from sandbox.videos import Exchange as VideoExchange
@@ -61,6 +61,8 @@ class Scene:
     """`id` of the exchanges with Discord that a fault answered."""
     removed: set[int] = field(default_factory=set)
     """Messages that somebody took away, or that went with their channel."""
+    hidden: set[int] = field(default_factory=set)
+    """Cards whose Hide was pressed: those that are gone in the end were taken away by the bot."""
     struck: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -125,6 +127,23 @@ class Scene:
             return
         self.asked.append(Asked(prompt, person, interaction, time.monotonic(), was_up))
         self.tell(f"{person.name} asked in {channel.name or channel.type.name}: {prompt}")
+
+    async def make_again(self, asked: Asked, pressed: Interaction, prompt: str) -> None:
+        """Fills in the form that a press has brought up; where there is none, nothing happens."""
+        try:
+            await pressed.answer()
+        except NotAnswered:
+            return
+        if pressed.response_type != Answer.MODAL:
+            return
+        was_up = not self.keeper.was_away(time.monotonic() - 0.05, time.monotonic())
+        submitted = await self.place.discord.submit(asked.person, pressed, {"prompt": prompt})
+        self.asked.append(Asked(prompt, asked.person, submitted, time.monotonic(), was_up))
+        self.tell(f"{asked.person.name} sent the form: {prompt}")
+
+    def is_removed(self, message: Message) -> bool:
+        """Whether somebody took it away, or had it taken away."""
+        return message.id in self.removed or (message.id in self.hidden and message.deleted)
 
     async def note_create(self, phase: VideoPhase, exchange: VideoExchange) -> HookReply:
         """Keeps when each create came, and in which life of the bot."""

@@ -13,7 +13,7 @@ STORMS = {
     "killed-and-locked": (6, ("kill -9", "locked database")),
     "provider": (1, ("provider outage", "provider cuts", "SIGTERM")),
     "discord": (2, ("Discord 5xx", "Discord took it, said 5xx", "INVALID_SESSION", "kill -9 at a request")),
-    "routes": (3, ("dead tokens", "removed cards", "revoked permissions")),
+    "routes": (3, ("dead tokens", "removed cards", "revoked permissions", "pressed buttons")),
     "asleep": (4, ("host asleep 40 min", "deleted channel", "gateway cut")),
 }
 """Faults that strike together, of every group some, and the number of the run they strike in."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.jobs.breaker import Breaker
-from bot.jobs.line import Line, next_in_line
+from bot.jobs.line import Line, in_order
 from bot.models import Job, UserId
 from tests.builders import a_job
 
@@ -47,28 +50,54 @@ async def stop(turns: Mapping[int, asyncio.Task[None]]) -> None:
     await asyncio.gather(*turns.values(), return_exceptions=True)
 
 
-class TestNextInLine:
-    def test_nobody_is_next_where_nobody_waits(self) -> None:
-        assert next_in_line([], {}) is None
+def next_in_line(waiting: Sequence[Job], at_provider: Mapping[UserId, int]) -> Job | None:
+    """The rule as DESIGN words it: the fewest of its member's jobs at the provider or ahead of it, then the oldest."""
+
+    def before(one: Job) -> tuple[int, int]:
+        ahead = sum(other.member == one.member and other.id < one.id for other in waiting)
+        return at_provider.get(one.member, 0) + ahead, one.id
+
+    return min(waiting, key=before, default=None)
+
+
+class TestOrder:
+    def test_nobody_is_in_line_where_nobody_waits(self) -> None:
+        assert in_order([], {}) == []
 
     def test_of_one_member_the_oldest_goes_first(self) -> None:
-        assert next_in_line([job(3), job(1), job(2)], {}) == job(1)
+        assert in_order([job(3), job(1), job(2)], {}) == [job(1), job(2), job(3)]
 
     def test_a_member_with_nothing_at_the_provider_comes_before_one_with_a_job_there(self) -> None:
         waiting = [job(1, member=1), job(9, member=2)]
 
-        assert next_in_line(waiting, {UserId(1): 1}) == job(9, member=2)
-        assert next_in_line(waiting, {UserId(1): 1, UserId(2): 1}) == job(1, member=1)
+        assert in_order(waiting, {UserId(1): 1}) == [job(9, member=2), job(1, member=1)]
+        assert in_order(waiting, {UserId(1): 1, UserId(2): 1}) == [job(1, member=1), job(9, member=2)]
 
     def test_members_take_turns_however_many_jobs_one_of_them_brings(self) -> None:
         waiting = [*(job(n, member=1) for n in range(1, 6)), job(6, member=2), job(7, member=3), job(8, member=2)]
-        order, held = [], dict.fromkeys((UserId(1), UserId(2), UserId(3)), 0)
-        while (first := next_in_line(waiting, held)) is not None:
-            order.append(int(first.id))
-            held[first.member] += 1
+
+        assert [int(one.id) for one in in_order(waiting, {})] == [1, 6, 7, 2, 8, 3, 4, 5]
+
+    @given(
+        members=st.lists(st.integers(1, 5), max_size=30),
+        held=st.dictionaries(st.integers(1, 5), st.integers(1, 4)),
+        order=st.randoms(use_true_random=False),
+    )
+    def test_everybodys_place_is_when_they_go_by_the_rule_one_after_another(
+        self, members: list[int], held: dict[int, int], order: random.Random
+    ) -> None:
+        waiting = [job(number, member) for number, member in enumerate(members)]
+        order.shuffle(waiting)
+        at_provider = Counter({UserId(member): count for member, count in held.items()})
+        places = in_order(waiting, at_provider)
+
+        went = []
+        while (first := next_in_line(waiting, at_provider)) is not None:
+            went.append(first)
+            at_provider[first.member] += 1
             waiting.remove(first)
 
-        assert order == [1, 6, 7, 2, 8, 3, 4, 5]
+        assert places == went
 
 
 class TestLine:

@@ -42,6 +42,8 @@ WRONG = {
     "POLL_SECONDS": (["0", "-5", "nan", "inf", "soon"], SECONDS),
     "PROGRESS_SECONDS": (["0", "nan"], SECONDS),
     "JOB_TIMEOUT_MINUTES": (["0", "inf"], SECONDS),
+    "KEEP_DAYS": (["-1", "36501", "1.5", "always"], "a whole number from 1 to 36500, or 0 for ever"),
+    "KEEP_PICTURES_DAYS": (["-1", "36501", "week"], "a whole number from 0 to 36500"),
     "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 for none"),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),

@@ -27,7 +27,7 @@ class _Bot:
         await asyncio.sleep(0)  # and login goes on to its end
 
 
-class _Worker:
+class _Tasks:
     async def stop(self) -> None:
         pass
 
@@ -39,7 +39,8 @@ async def test_a_login_that_breaks_because_of_the_stop_leaves_no_traceback_behin
     starting = asyncio.create_task(bot.start())
     await asyncio.sleep(0)
 
-    app = types.SimpleNamespace(bot=bot, worker=_Worker(), service=types.SimpleNamespace(answering=Answering()))
+    service = types.SimpleNamespace(answering=Answering(), retention=_Tasks())
+    app = types.SimpleNamespace(bot=bot, worker=_Tasks(), service=service)
     await _stop(cast("App", app), starting)
     del starting
     gc.collect()

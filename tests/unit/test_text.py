@@ -18,6 +18,7 @@ from bot.chat import text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.chat.routes import TROUBLE, Fate, fate_of
 from bot.errors import ReservationRefused
+from bot.jobs.port import Due, Hold, Standing
 from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
 from tests.builders import NOON, a_job
 
@@ -245,6 +246,48 @@ class TestBarAndClock:
 
         assert elapsed_s(job, later) == 90
         assert elapsed_s(job.evolve(submitted_at=NOON + timedelta(seconds=60)), later) == 30
+
+
+class TestStanding:
+    @pytest.mark.parametrize(
+        ("standing", "words"),
+        [
+            (Standing(), "Your clip starts as soon as there is room."),
+            (Standing(place=3), "3rd in line. Your clip starts as soon as there is room."),
+            (Standing(place=3, starts_at=RENEWS), f"3rd in line, starts {RENEWS_TEXT}."),
+            (
+                Standing(hold=Hold.PAUSED),
+                "Clips are paused on this server. Yours keeps its place and starts when they go on.",
+            ),
+            (Standing(hold=Hold.SHUT), "The video service is out of order. Your clip starts when it works again."),
+            (
+                Standing(hold=Hold.RETRY, starts_at=RENEWS),
+                f"The video service has no room right now. The next try is {RENEWS_TEXT}.",
+            ),
+        ],
+    )
+    def test_a_waiting_card_says_where_it_stands(self, standing: Standing, words: str) -> None:
+        assert text.standing(standing) == words
+
+    @pytest.mark.parametrize(
+        ("place", "words"),
+        [
+            (1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th"), (21, "21st"),
+            (102, "102nd"), (111, "111th"), (1_003, "1,003rd"), (10_000, "10,000th"),
+        ],
+    )  # fmt: skip
+    def test_places_are_counted_as_people_do(self, place: int, words: str) -> None:
+        assert text.ordinal(place) == words
+
+    def test_the_end_is_told_by_a_time_that_moves_by_itself_until_it_is_past(self) -> None:
+        words = [text.due(due, RENEWS, NOON) for due in Due]
+
+        begun = f"<t:{int(NOON.timestamp())}:R>"
+        assert words == [
+            f"expected {RENEWS_TEXT}",
+            "due at any moment",
+            f"takes longer than usual, started {begun}",
+        ]
 
 
 @dataclass

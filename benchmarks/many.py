@@ -1,0 +1,242 @@
+"""10,000 jobs in one process: memory, lag of the loop and CPU, and how soon the bot is connected with and without them.
+
+    uv run python benchmarks/many.py [--jobs 10000] [--seconds 30]
+
+The real bot runs as a process between a local Discord that takes every edit, and a stand-in for the provider. First all
+jobs render, without end and with nothing that foretells it; then earlier clips do, so that the plan places the polls
+and bars move by time. Then all but 20 wait, and those fail after ten seconds each, so that the line moves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import sqlite3
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from aiohttp import web
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bot.models import ChannelId, Job, JobState, Limit, Limits, MessageId, Period, UserId
+from bot.store import cards, jobs
+from bot.store.database import Store
+from bot.store.reserve import reserve
+from sandbox.discord.record import Exchange, Reply
+from sandbox.discord.server import LocalDiscord
+from sandbox.process import BotProcess
+from sandbox.town import Town
+from tests.builders import a_card, a_clip, a_job
+
+MEASURED = (str(Path(__file__).with_name("measured_bot.py")),)
+CHANNELS = 500
+SLOTS = 20
+STARTS = 5
+SETTLES_S = 15.0
+"""The first polls and edits after a start are not the steady state."""
+FAILS_AFTER_S = 10.0
+TOOK_S = 300.0
+EARLIER = timedelta(hours=2)
+PLENTY = Limit(1_000_000_000, Period.DAY)
+LIMITS = Limits(default=PLENTY, direct=PLENTY, budget=PLENTY, jobs_per_user=1_000_000)
+SETTINGS = {"MAX_CONCURRENT_JOBS": "10000", "POLL_SECONDS": "5", "PROGRESS_SECONDS": "5", "LOG_LEVEL": "ERROR"}
+S = JobState
+
+
+class StandInProvider:
+    """Takes every job and says that it runs; with `fails_after_s`, that it has failed so long after its create."""
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self.url = ""
+        self.fails_after_s: float | None = None
+        self._made: dict[str, float] = {}
+        self._runner = web.ServerRunner(web.Server(self._answer, access_log=None))
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        name = request.path.rpartition("/")[2]
+        if request.method == "POST":
+            name = f"video_of_the_line_{len(self._made)}"
+            self._made[name] = time.monotonic()
+            return web.json_response({"id": name, "object": "video", "status": "queued"})
+        self.polls += 1
+        over = self.fails_after_s is not None and time.monotonic() > self._made.get(name, 0.0) + self.fails_after_s
+        status = "failed" if over else "in_progress"
+        return web.json_response({"id": name, "object": "video", "status": status, "progress": 0})
+
+
+async def fill(town: Town, endpoint: str, count: int) -> None:
+    """Puts jobs into the bot's database, each of a member of its own: so many rendering, a few done earlier."""
+    store, now = await Store.open(town.database), datetime.now(UTC)
+    rendering = [job_of(number, now - timedelta(seconds=number % 60), endpoint) for number in range(20, count + 20)]
+    done = [job_of(number, now - EARLIER, endpoint) for number in range(1, 20)]
+    await asyncio.gather(*(carry(store, job, S.RENDERING) for job in rendering))
+    await asyncio.gather(*(carry(store, job, S.DELIVERED) for job in done))
+    await store.close()
+
+
+def foretell(town: Town, took_s: float) -> None:
+    """The earlier jobs took so long."""
+    with closing(sqlite3.connect(town.database)) as books, books:
+        books.execute("UPDATE jobs SET took_ms = ? WHERE state = 'delivered'", (int(took_s * 1000),))
+
+
+def queue(town: Town) -> None:
+    """All jobs but the first few are in line, their pictures ready."""
+    with closing(sqlite3.connect(town.database)) as books, books:
+        books.execute(
+            "UPDATE jobs SET state = 'waiting', provider_id = NULL, submitted_at = NULL WHERE state = 'rendering'"
+            " AND id NOT IN (SELECT id FROM jobs WHERE state = 'rendering' ORDER BY id LIMIT ?)",
+            (SLOTS,),
+        )
+        waiting = books.execute("SELECT id FROM jobs WHERE state = 'waiting'").fetchall()
+    for (job,) in waiting:
+        (town.folder / "data" / "pictures" / f"{job}.jpg").write_bytes(b"a picture")
+
+
+def job_of(number: int, at: datetime, endpoint: str) -> Job:
+    """Sent at that time; its card can be reached by the token."""
+    card = a_card(at=at, channel=ChannelId(number % CHANNELS + 1), message=None, application=1)
+    clip = a_clip(size="720x1280", prompt="puts on a red hat and waves " * 4)
+    return a_job(number, at=at, member=UserId(number), endpoint=endpoint, clip=clip, card=card)
+
+
+async def carry(store: Store, job: Job, to: JobState) -> None:
+    """Reserves it and moves it there."""
+    at = job.created_at
+    await store.write(reserve(job, (), LIMITS))
+    await store.write(cards.place(job.id, MessageId(job.id), ephemeral_at=None))
+    changes: dict[JobState, dict[str, object]] = {
+        S.SUBMITTING: {"submitted_at": at},
+        S.RENDERING: {"provider_id": f"video_{job.id}"},
+        S.DELIVERING: {},
+        S.DELIVERED: {},
+    }
+    for start, end in itertools.pairwise([S.WAITING, *changes]):
+        await store.write(jobs.move(job.id, start, end, now=at, **changes[end]))
+        if end is to:
+            return
+
+
+def taking_all(edits: Counter[str]) -> Any:
+    """A hook for the local Discord: every edit is taken, whatever message it is for."""
+
+    async def take(phase: str, exchange: Exchange) -> Reply | None:
+        if phase != "before" or "messages" not in exchange.path:
+            return None
+        edits[exchange.method] += 1
+        author = {"id": "1", "username": "bot", "discriminator": "0", "avatar": None, "bot": True}
+        lists = ("mentions", "mention_roles", "attachments", "embeds", "components")
+        message: dict[str, Any] = {
+            "id": exchange.params.get("message_id", "1"), "channel_id": "1", "author": author, "content": "",
+            "timestamp": "2026-03-04T12:00:00+00:00", "edited_timestamp": None, "tts": False, "mention_everyone": False,
+            "pinned": False, "type": 0, "flags": 1 << 15, **{name: [] for name in lists},
+        }  # fmt: skip
+        return Reply(200, message)
+
+    return take
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that so great a share is not above."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+async def start(town: Town) -> tuple[BotProcess, float]:
+    """Starts the bot; seconds from its start to IDENTIFY."""
+    town.bot = BotProcess(town.folder, {**town.settings(), "LAGS": str(town.folder / "lags")}, MEASURED)
+    began = time.monotonic()
+    await town.bot.start()
+    await town.discord.wait_ready(60)
+    return town.bot, time.monotonic() - began
+
+
+async def leave(town: Town) -> None:
+    """Stops the bot and waits until its session is gone."""
+    assert town.bot is not None
+    await town.bot.stop(60)
+    await town.discord.wait_for(lambda: not town.discord.gateway.live, 10, "the bot to be gone")
+
+
+async def starts(town: Town) -> float:
+    """Seconds to IDENTIFY, the median of a few starts."""
+    took = []
+    for _ in range(STARTS):
+        _, seconds = await start(town)
+        took.append(seconds)
+        await leave(town)
+    return sorted(took)[STARTS // 2]
+
+
+async def steady(town: Town, provider: StandInProvider, edits: Counter[str], seconds: float) -> None:
+    """Prints what the jobs cost."""
+    bot, _ = await start(town)
+    process = psutil.Process(bot.pid)
+    await asyncio.sleep(SETTLES_S)
+    began, cpu, polls, edited, peak = time.monotonic(), process.cpu_times(), provider.polls, edits.total(), 0
+    while time.monotonic() < began + seconds:
+        peak = max(peak, process.memory_info().rss)
+        await asyncio.sleep(0.5)
+    took, after = time.monotonic() - began, process.cpu_times()
+    cores = (after.user + after.system - cpu.user - cpu.system) / took
+    polls_s, edits_s = (provider.polls - polls) / took, (edits.total() - edited) / took
+    await leave(town)
+    seen = json.loads((town.folder / "lags").read_text("utf-8"))
+    lags = [1000 * lag for at, lag in seen if began <= at <= began + took]
+    p50, p99 = percentile(lags, 0.5), percentile(lags, 0.99)
+    print(f"  memory: {peak / 2**20:.0f} MiB RSS (hold 200)")
+    print(f"  event loop: lag p50 {p50:.1f} ms, p99 {p99:.1f} ms (hold 50), longest {max(lags):.0f} ms")
+    print(f"  CPU: {cores:.2f} cores (hold 0.5); {polls_s:.0f} polls/s, {edits_s:.0f} edits/s")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the bot with many jobs.")
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    options = parser.parse_args()
+    discord, provider, edits = LocalDiscord(), StandInProvider(), Counter[str]()
+    discord.on_exchange(taking_all(edits))
+    town = Town(discord=discord, settings=SETTINGS)
+    try:
+        await town.start(bot=False)
+        await provider.start()
+        await start(town)
+        await leave(town)
+        print(f"start to IDENTIFY, empty: {await starts(town):.2f} s (hold 1.0)")
+        await fill(town, provider.url, options.jobs)
+        print(f"start to IDENTIFY, {options.jobs:,} jobs to resume: {await starts(town):.2f} s (hold 2.0)")
+        print(f"{options.jobs:,} rendering, nothing foretold:")
+        await steady(town, provider, edits, options.seconds)
+        foretell(town, TOOK_S)
+        print(f"{options.jobs:,} rendering, foretold:")
+        await steady(town, provider, edits, options.seconds)
+        queue(town)
+        foretell(town, FAILS_AFTER_S)
+        provider.fails_after_s = FAILS_AFTER_S
+        town.use({"MAX_CONCURRENT_JOBS": str(SLOTS), "VIDEO_API_URL": provider.url, "VIDEO_API_AUTH": "bearer"})
+        print(f"{options.jobs - SLOTS:,} in line:")
+        await steady(town, provider, edits, options.seconds)
+    finally:
+        await provider.stop()
+        await town.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

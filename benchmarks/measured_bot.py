@@ -1,0 +1,40 @@
+"""The real bot, with a watch on its event loop: at its end it writes what it saw to the file `LAGS`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+from bot import app, log
+from bot.settings import Settings
+
+TICK_S = 0.01
+
+
+async def watch(lags: list[tuple[float, float]]) -> None:
+    """Notes by how much each tick comes late, and when; in seconds."""
+    while True:
+        due = time.monotonic() + TICK_S
+        await asyncio.sleep(TICK_S)
+        now = time.monotonic()
+        lags.append((now, now - due))
+
+
+async def main() -> None:
+    """Runs until SIGTERM."""
+    settings = Settings.load()
+    log.set_up(settings.log_level, settings.log_format)
+    lags: list[tuple[float, float]] = []
+    watching = asyncio.create_task(watch(lags))
+    try:
+        await app.run(settings)
+    finally:
+        watching.cancel()
+        Path(os.environ["LAGS"]).write_text(json.dumps(lags), "utf-8")  # noqa: ASYNC240 - at the end
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,123 @@
+"""From “the provider is done” to the poll that finds it: the plan against a fixed interval with as many polls.
+
+    uv run python benchmarks/pace.py [--seed 1] [--clips 2000]
+
+Simulated: no clock, no network; the plan and what it learns from are the bot's own. Durations are log-normal with
+medians of 40 to 200 s. On the slow day every third hundred of clips takes two and a half times as long. Five clips are
+under way at once, so that many are planned without knowing how the ones before end. The first clips have no history and
+are polled at POLL_SECONDS; they count, too. The interval is chosen so that both ask equally often over all clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.jobs import pace
+from bot.jobs.durations import Durations
+from bot.jobs.forecast import observed_s
+from bot.models import Clip, Render
+
+POLL_S = 5.0
+MEDIANS_S = (40.0, 80.0, 120.0, 200.0)
+SPREADS = (0.2, 0.3, 0.4)
+"""Standard deviations of the logarithm: at 0.3 the slowest of twenty takes 1.6 times as long as usual."""
+HELD_UP_TO = 0.3
+"""The wider durations spread, the less the past tells of the next one: at 0.4 even the best plan for a known spread
+comes to about 0.5, and one that has to learn it lies above."""
+SLOWER = 2.5
+AT_ONCE = 5
+HOLD = 0.5
+CLIP = Clip(model="sora-2", prompt="", seconds=4, size="720x1280", credits=4)
+EPOCH = datetime(2026, 3, 4, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many polls it took to find the end, and how long after it; seconds."""
+
+    polls: int
+    lag_s: float
+
+
+def durations(median_s: float, spread: float, count: int, rng: random.Random, *, slow_day: bool) -> list[float]:
+    """What each of so many clips takes."""
+    return [
+        median_s * math.exp(rng.gauss(0.0, spread)) * (SLOWER if slow_day and number // 100 % 3 == 2 else 1.0)
+        for number in range(count)
+    ]
+
+
+def by_plan(takes_s: Sequence[float], rng: random.Random) -> Iterator[Found]:
+    """As the bot polls, and learns."""
+    known, now = Durations(), EPOCH
+    for start in range(0, len(takes_s), AT_ONCE):
+        learnt = []
+        for takes in takes_s[start : start + AT_ONCE]:
+            forecast = known.forecast(CLIP, now)
+            ran_s, at_s, pause_s, polls = 0.0, 0.0, 0.0, 0
+            while at_s < takes:
+                ran_s = at_s
+                planned_s = 0.0 if forecast is None else forecast.next_look_s(at_s, POLL_S)
+                pause_s = pace.poll_pause(POLL_S, planned_s, None, 0, rng)
+                at_s += pause_s
+                polls += 1
+            yield Found(polls, at_s - takes)
+            took_s = observed_s(ran_s, at_s, pause_s)
+            assert took_s is not None
+            learnt.append(Render(CLIP.model, CLIP.seconds, CLIP.size, now, timedelta(seconds=took_s)))
+        known.learn(learnt)
+        now += timedelta(minutes=10)
+
+
+def at_interval(takes_s: Sequence[float], interval_s: float) -> list[Found]:
+    """Every `interval_s` from the start."""
+    polls = [math.ceil(takes / interval_s) for takes in takes_s]
+    return [Found(count, count * interval_s - takes) for count, takes in zip(polls, takes_s, strict=True)]
+
+
+def interval_with(takes_s: Sequence[float], polls: int) -> float:
+    """The interval that makes so many polls in all."""
+    low, high = 0.1, 10 * max(takes_s)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(f.polls for f in at_interval(takes_s, middle)) > polls else (low, middle)
+    return high
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The plan of polls against a fixed interval.")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clips", type=int, default=2_000)
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.clips} clips each; lags are medians")
+    worst = 0.0
+    print("day   spread  median | polls a clip | plan lag | every   lag | ratio | of means")
+    for slow_day in (False, True):
+        for spread in SPREADS:
+            for median_s in MEDIANS_S:
+                rng = random.Random(f"{options.seed} {median_s} {spread} {slow_day}")
+                takes_s = durations(median_s, spread, options.clips, rng, slow_day=slow_day)
+                ours = list(by_plan(takes_s, rng))
+                polls = sum(found.polls for found in ours)
+                interval_s = interval_with(takes_s, polls)
+                theirs = at_interval(takes_s, interval_s)
+                lags = [[found.lag_s for found in each] for each in (ours, theirs)]
+                ratio, of_means = (f(lags[0]) / f(lags[1]) for f in (statistics.median, statistics.mean))
+                if spread <= HELD_UP_TO:
+                    worst = max(worst, ratio)
+                print(
+                    f"{'slow' if slow_day else 'even'}  {spread:>5} {median_s:>6.0f} s | {polls / len(ours):>12.1f} |"
+                    f" {statistics.median(lags[0]):>6.1f} s | {interval_s:>4.1f} s {statistics.median(lags[1]):>4.1f} s"
+                    f" | {ratio:>5.2f} | {of_means:.2f}"
+                )
+    print(f"worst ratio up to a spread of {HELD_UP_TO}: {worst:.2f} (hold {HOLD})")
+
+
+if __name__ == "__main__":
+    main()

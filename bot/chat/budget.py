@@ -1,0 +1,101 @@
+"""How many edits may be made: a minute in a channel by the bot's own token, a second in all. Finished cards first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.models import ChannelId, JobId
+
+CHANNEL_EDITS, CHANNEL_SPAN_S = 20, 60.0
+KEPT_FOR_LAST = 15
+"""Of these, progress leaves one for each card that may finish, up to so many: it never stands still for good."""
+PROGRESS_APART_S = CHANNEL_SPAN_S / CHANNEL_EDITS
+"""In a channel: at a start with many cards, progress must not take its share before all of them are known."""
+PROGRESS_EDITS, PROGRESS_SPAN_S = 25, 0.5
+"""All that one process edits for progress. Discord bars a bot at 50 requests a second, and each costs time here too."""
+
+
+class Window:
+    """At most `most` in any `span_s` seconds."""
+
+    def __init__(self, most: int, span_s: float) -> None:
+        self._most = most
+        self._span_s = span_s
+        self._taken: deque[float] = deque()
+
+    def wait_s(self, now: float, *, keeping: int = 0) -> float:
+        """How long until one more may be taken, so that `keeping` are still left after it; 0 for now."""
+        while self._taken and self._taken[0] <= now - self._span_s:
+            self._taken.popleft()
+        too_many = len(self._taken) + 1 + keeping - self._most
+        return 0.0 if too_many <= 0 else self._taken[too_many - 1] + self._span_s - now
+
+    def take(self, now: float) -> None:
+        """One is taken."""
+        self._taken.append(now)
+
+
+@dataclass(eq=False, slots=True)
+class _Queue:
+    """Whoever waits for a window, in the order they came."""
+
+    window: Window
+    apart: Window = field(default_factory=lambda: Window(1, PROGRESS_APART_S))
+    last: asyncio.Lock = field(default_factory=asyncio.Lock)
+    progress: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unfinished: set[JobId] = field(default_factory=set)
+
+
+class Budget:
+    """Cards ask before each edit, and wait in here for their turn; cancelling them is safe."""
+
+    def __init__(self, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._now = now
+        self._sleep = sleep
+        self._all = _Queue(Window(PROGRESS_EDITS, PROGRESS_SPAN_S))
+        self._channels: dict[ChannelId, _Queue] = {}
+
+    async def last(self, channel: ChannelId) -> None:
+        """For a card's last edit by the bot's own token."""
+        queue = self._queue(channel)
+        async with queue.last:
+            await self._take(queue.window, lambda: 0)
+
+    async def progress(self, channel: ChannelId) -> None:
+        """For any other edit by the bot's own token."""
+        queue = self._queue(channel)
+        async with queue.progress:
+            await self._take(queue.apart, lambda: 0)
+            await self._take(queue.window, lambda: min(len(queue.unfinished), KEPT_FOR_LAST))
+
+    async def anywhere(self) -> None:
+        """For any edit but a card's last, whatever its way."""
+        async with self._all.progress:
+            await self._take(self._all.window, lambda: 0)
+
+    def begun(self, channel: ChannelId, job: JobId) -> None:
+        """This card's last edit is still to come."""
+        self._queue(channel).unfinished.add(job)
+
+    def finished(self, channel: ChannelId, job: JobId) -> None:
+        """Nothing need be kept for this card any more."""
+        if channel in self._channels:
+            self._channels[channel].unfinished.discard(job)
+
+    async def _take(self, window: Window, keeping: Callable[[], int]) -> None:
+        while (wait_s := window.wait_s(self._now(), keeping=keeping())) > 0:
+            await self._sleep(wait_s)
+        window.take(self._now())
+
+    def _queue(self, channel: ChannelId) -> _Queue:
+        if channel not in self._channels:
+            self._channels = {known: queue for known, queue in self._channels.items() if not self._is_idle(queue)}
+            self._channels[channel] = _Queue(Window(CHANNEL_EDITS, CHANNEL_SPAN_S))
+        return self._channels[channel]
+
+    def _is_idle(self, queue: _Queue) -> bool:
+        in_use = queue.unfinished or queue.last.locked() or queue.progress.locked()
+        return not in_use and queue.window.wait_s(self._now(), keeping=CHANNEL_EDITS - 1) == 0

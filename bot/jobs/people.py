@@ -1,0 +1,60 @@
+"""A person's own data, behind `Service.people`: pings, a copy of all that is kept, being forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from bot.errors import UserError
+from bot.jobs.admin import ANSWER_WITHIN_S
+from bot.jobs.desk import Clock
+from bot.jobs.retention import Retention
+from bot.models import JobId, Keeping, UserId
+from bot.store import export, jobs, people
+from bot.store.database import Store
+
+TOO_MUCH = "There is more about you here than can be sent at once. Please ask whoever runs the bot for it."
+
+
+class People:
+    """All raise StoreUnavailable."""
+
+    def __init__(self, *, store: Store, retention: Retention, clock: Clock) -> None:
+        self._store = store
+        self._retention = retention
+        self._clock = clock
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long words and pictures are kept."""
+        return self._retention.keeping
+
+    async def is_silent(self, member: UserId) -> bool:
+        """Whether they want no pings."""
+        return await self._store.read(people.is_silent(member))
+
+    async def set_silent(self, member: UserId, *, silent: bool) -> None:
+        """From now on, everywhere."""
+        unit = people.set_silent(member, self._clock.now() if silent else None)
+        await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)
+
+    async def is_of(self, member: UserId, job: JobId) -> bool:
+        """Whether the job is theirs."""
+        found = await self._store.read(jobs.find(job))
+        return found is not None and found.member == member
+
+    async def export(self, member: UserId, *, at_most_bytes: int) -> bytes:
+        """All that is kept about them, as JSON. Raises UserError where it is more than can be sent."""
+        document = await self._store.read(export.export(member, now=self._clock.now()))
+        content = await asyncio.to_thread(_json, document)
+        if len(content) > at_most_bytes:
+            raise UserError(TOO_MUCH)
+        return content
+
+    async def forget(self, member: UserId) -> int:
+        """Deletes what may be deleted; tells how many of their clips go on, to be deleted when they end."""
+        return await self._retention.forget(member)
+
+
+def _json(document: export.Entry) -> bytes:
+    return json.dumps(document, ensure_ascii=False, indent=1).encode()

@@ -1,0 +1,169 @@
+"""What nothing needs any more goes by itself: words, files, names, messages, servers that were left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from bot.errors import StoreError
+from bot.jobs import pace
+from bot.jobs.delivering import KEPT_FOR
+from bot.jobs.desk import Desk
+from bot.jobs.worker import Worker
+from bot.models import GuildId, Keeping, Limits, Scope, UserId
+from bot.store import cards, erasing, guilds, naming
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(days=1)
+LEFT_FOR = timedelta(days=30)
+"""A server's data outlives the bot's leaving by so much: the bot may be added again."""
+WORDS_AT_ONCE = 500
+"""A unit keeps the writer busy: many old prompts go in several."""
+BETWEEN_DELETES_S = 1.0
+"""Discord takes about five a second in a channel, fewer of old messages; nobody waits for these."""
+
+
+class Retention:
+    """Owns two tasks: one looks once a day, and oftener while a wish is open; one deletes messages, one by one."""
+
+    def __init__(self, desk: Desk, worker: Worker, *, keeping: Keeping, limits: Limits) -> None:
+        self._desk = desk
+        self._worker = worker
+        self._limits = limits
+        self.keeping = keeping
+        self._wished = asyncio.Event()
+        self._littered = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins with a look; returns at once."""
+        self._tasks = [
+            asyncio.create_task(self._look(), name="retention"),
+            asyncio.create_task(self._sweep(), name="litter"),
+        ]
+
+    async def stop(self) -> None:
+        """Leaves what is not done to the next start."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def forget(self, member: UserId) -> int:
+        """The member wants to be forgotten; tells how many of their jobs go on, to be erased when they end.
+
+        Raises StoreUnavailable; then nothing has happened.
+        """
+        erased = await self._desk.store.write(erasing.wish(member, now=self._desk.clock.now()))
+        log.info("user=%s wants to be forgotten: %s jobs erased, %s go on", member, len(erased.jobs), erased.running)
+        await self._follow_up(erased)
+        self._wished.set()
+        return erased.running
+
+    async def guilds_seen(self, there: Collection[GuildId]) -> None:
+        """The bot is a member of exactly these now. Raises StoreUnavailable."""
+        if await self._desk.store.read(guilds.is_news(there)):
+            for guild in await self._desk.store.write(guilds.seen(there, now=self._desk.clock.now())):
+                _log_left(guild)
+
+    async def guild_joined(self, guild: GuildId) -> None:
+        """The bot was added, perhaps again: nothing of the server goes. Raises StoreUnavailable."""
+        await self._desk.store.write(guilds.joined(guild))
+
+    async def guild_left(self, guild: GuildId) -> None:
+        """The bot was removed. Raises StoreUnavailable; the next start finds out, too."""
+        await self._desk.store.write(guilds.left(guild, now=self._desk.clock.now()))
+        _log_left(guild)
+
+    async def _look(self) -> None:
+        due, looks = self._desk.clock.now(), 0
+        while True:
+            try:
+                if self._desk.clock.now() >= due:
+                    await self._purge()
+                    due = self._desk.clock.now() + EVERY
+                looks = looks + 1 if await self._carry_out_wishes() else 0
+            except (StoreError, OSError) as error:
+                log.warning("what is to be forgotten could not be, trying on: %s", error)
+                looks += 1
+            except Exception:
+                log.exception("what is to be forgotten could not be; trying on")
+                looks += 1
+            rest = pace.look_again_pause(looks) if looks else (due - self._desk.clock.now()).total_seconds()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._wished.wait()
+                looks = 0
+            self._wished.clear()
+
+    async def _carry_out_wishes(self) -> bool:
+        """Whether some are still open."""
+        for member in await self._desk.store.read(erasing.open_wishes()):
+            await self._follow_up(await self._desk.store.write(erasing.carry_out(member, now=self._desk.clock.now())))
+        return bool(await self._desk.store.read(erasing.open_wishes()))
+
+    async def _follow_up(self, erased: erasing.Erased) -> None:
+        """The files, and the tasks that hold what is gone from the store."""
+        self._littered.set()
+        if erased.jobs:
+            await asyncio.to_thread(self._desk.files.forget_all, set(erased.jobs))
+        for job in erased.open_cards:
+            await self._worker.recheck(job)
+
+    async def _purge(self) -> None:
+        now, store = self._desk.clock.now(), self._desk.store
+        for job in await store.read(erasing.dead_tokens(now=now)):
+            await store.write(cards.drop_token(job))
+        await self._purge_words(now)
+        needed = await store.read(erasing.needing_files(undelivered_since=now - KEPT_FOR))
+        files = self._desk.files
+        await asyncio.to_thread(files.purge, "pictures", older_than=self.keeping.pictures, spare=needed)
+        await asyncio.to_thread(files.purge, "videos", older_than=KEPT_FOR, spare=needed)
+        for member in await store.read(naming.erased_people()):
+            if await store.write(naming.forget_name(member, self._limits, now=now)):
+                log.info("a member who wanted to be forgotten has no name here any more")
+        for guild in await store.read(guilds.to_purge(left_before=now - LEFT_FOR)):
+            await self._purge_guild(guild)
+
+    async def _purge_words(self, now: datetime) -> None:
+        if self.keeping.words is None:
+            return
+        unit = erasing.old_words(asked_before=now - self.keeping.words, at_most=WORDS_AT_ONCE)
+        while old := await self._desk.store.read(unit):
+            await self._desk.store.write(erasing.drop_words(old))
+            log.info("prompts and addresses of %s old jobs are gone", len(old))
+
+    async def _purge_guild(self, guild: GuildId) -> None:
+        for member in await self._desk.store.read(guilds.people_of(guild)):
+            await self._desk.store.write(naming.unname_in(Scope(guild), member))
+        gone = await self._desk.store.write(guilds.purge(guild))
+        await asyncio.to_thread(self._desk.files.forget_all, set(gone))
+        self._worker.let_go(Scope(guild))
+        log.info("guild=%s was left %s ago: its data is gone", guild, LEFT_FOR)
+
+    async def _sweep(self) -> None:
+        """Deletes our messages that nobody wants any more, until there are none, then waits for more."""
+        tries = 0
+        while True:
+            self._littered.clear()
+            try:
+                litter = await self._desk.store.read(erasing.next_litter())
+                if litter is None:
+                    await self._littered.wait()
+                    continue
+                decided = await self._desk.chat.take_away(litter.channel, litter.message)
+                if decided:
+                    await self._desk.persist(erasing.forget_litter(litter.message))
+            except Exception:
+                log.exception("a message was not deleted; trying on")
+                decided = False
+            tries = 0 if decided else tries + 1
+            await self._desk.clock.sleep(BETWEEN_DELETES_S if decided else pace.retry_pause(tries + 3, self._desk.rng))
+
+
+def _log_left(guild: GuildId) -> None:
+    log.info("guild=%s has removed the bot: its data goes in %s, unless the bot is added again", guild, LEFT_FOR)

@@ -1,0 +1,123 @@
+"""What a card foretells: when the clip is due, its place in line; and how seldom cards are edited in one channel."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from contextlib import closing
+
+from sandbox.discord.messages import Message
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage
+
+BOT_EDIT = "/channels/{channel_id}/messages/{message_id}"
+CROWD = {"QUOTA_DEFAULT_CREDITS": "1000", "BUDGET_CREDITS": "1000"}
+
+
+def remember(stage: Stage, took_s: float) -> None:
+    """While the bot is down: what it saw took so long, and was over some time ago."""
+    with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
+        books.execute("UPDATE jobs SET took_ms = ?, submitted_at = submitted_at - 600000", (int(took_s * 1000),))
+
+
+def percentages(card: Message) -> list[int]:
+    """All that it has shown, in order."""
+    texts = [card.text(revision) for revision in range(len(card.revisions))]
+    return [int(found[1]) for text in texts if (found := re.search(r"(\d+) %", text))]
+
+
+async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_itself(build: Build) -> None:
+    stage = await build()
+    for _ in range(3):
+        await stage.over(await stage.animate())
+    await stage.settled()
+    assert len(stage.rows("SELECT 1 FROM jobs WHERE took_ms BETWEEN 1 AND 5000")) == 3
+    assert stage.bot is not None
+    await stage.bot.stop()
+    remember(stage, took_s=5.0)
+    stage.videos.weather.render_seconds = None
+    await stage.start_bot()
+
+    asked, card = await stage.rendering()
+    ((sent_ms,),) = stage.rows("SELECT submitted_at FROM jobs WHERE took_ms IS NULL")
+    assert isinstance(sent_ms, int)
+    await stage.until(card, f"expected <t:{sent_ms // 1000 + 5}:R>")
+    await stage.until(card, *(f"{percent} %" for percent in range(15, 99, 5)))
+    await stage.bot.stop()
+    await stage.start_bot()
+    await stage.until(card, "due at any moment")
+    await stage.until(card, "takes longer than usual, started <t:")
+    (job,) = (job for job in stage.videos.jobs.values() if not job.is_over)
+    stage.videos.finish(job.id)
+    await stage.over(asked)
+
+    shown = percentages(card)
+    assert shown == sorted(shown)
+    assert len(set(shown)) > 5
+    assert max(shown) <= 99
+    assert job.progress in (0, 100)
+
+
+async def test_a_clip_that_ended_while_the_bot_was_away_foretells_nothing(build: Build) -> None:
+    stage = await build(render_s=None)
+    asked, _ = await stage.rendering()
+    assert stage.bot is not None
+    await stage.bot.stop()
+    with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
+        books.execute("UPDATE jobs SET submitted_at = submitted_at - 60000, state_at = state_at - 60000")
+    stage.videos.finish(next(iter(stage.videos.jobs)))
+    await stage.start_bot()
+    await stage.over(asked)
+
+    assert stage.rows("SELECT took_ms FROM jobs") == [(None,)]
+
+
+async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(build: Build) -> None:
+    stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "1"}, render_s=None)
+    await stage.rendering()
+    first, second = [
+        await (await stage.animate(stage.discord.world.people[name])).answer() for name in ("ana", "admin")
+    ]
+    assert first is not None
+    assert second is not None
+    await stage.until(first, "1st in line.")
+    await stage.until(second, "2nd in line.")
+
+    stage.videos.finish(next(iter(stage.videos.jobs)))
+    await stage.until(first, "Rendering")
+    await stage.until(second, "1st in line.")
+    await stage.reply(stage.admin, "animate-admin pause")
+    await stage.until(second, "Clips are paused on this server.")
+    await stage.reply(stage.admin, "animate-admin resume")
+    await stage.until(second, "1st in line.")
+
+    assert len(second.revisions) < 10
+
+
+async def test_twenty_cards_of_a_channel_stay_within_the_budget_and_finished_ones_come_first(build: Build) -> None:
+    stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "20"}, render_s=None)
+    people = [stage.discord.world.add_member(f"member{n}") for n in range(20)]
+    asked = await asyncio.gather(*(stage.animate(person) for person in people))
+    await asyncio.gather(*(one.answer() for one in asked))
+    stage.discord.kill_all_tokens()  # from here on, all edits are by the bot's own
+    await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 20, 20, "all at the provider")
+
+    def edits() -> int:
+        return sum(x.method == "PATCH" and x.route == BOT_EDIT for x in stage.discord.requests)
+
+    def moved() -> bool:
+        for job in stage.videos.jobs.values():
+            stage.videos.advance(job.id, job.progress + 1)
+        return edits() > 1
+
+    await stage.booked(moved)
+    running = edits()
+    for job in list(stage.videos.jobs.values())[:15]:
+        stage.videos.finish(job.id)
+    await stage.booked(lambda: stage.states().count("delivered") == 15)
+
+    done = [one for one in asked if one.message is not None and DONE in one.message.text()]
+    assert len(done) == 15
+    assert running <= 5
+    assert edits() <= 20

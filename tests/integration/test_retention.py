@@ -1,0 +1,271 @@
+"""What goes by itself: day by day and on a wish, whatever breaks on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bot.jobs.desk import Clock, Desk
+from bot.jobs.files import Files
+from bot.jobs.retention import Retention
+from bot.jobs.worker import Worker
+from bot.models import ChannelId, GuildId, JobId, JobState, Keeping, MessageId, Scope
+from bot.store import cards, erasing, guilds, jobs
+from bot.store.database import Store, Tx, Unit
+from bot.store.reserve import reserve
+from tests.builders import MEMBER, NOON, a_card, a_job, limits
+from tests.ledgers import WAYS
+
+S = JobState
+DEADLINE_S = 10.0
+DAY = timedelta(days=1)
+
+
+class StandingClock(Clock):
+    """Time passes where a test says so; nobody sleeps."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
+class Messages:
+    """Discord as far as messages are deleted there: each in `trouble` is tried in vain so often."""
+
+    def __init__(self) -> None:
+        self.trouble: dict[int, int] = {}
+        self.gone: list[tuple[int, int]] = []
+
+    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+        await asyncio.sleep(0)
+        if self.trouble.get(message, 0) > 0:
+            self.trouble[message] -= 1
+            return False
+        self.gone.append((channel, message))
+        return True
+
+
+class Tasks:
+    """The worker as far as it is told of jobs that changed."""
+
+    def __init__(self) -> None:
+        self.rechecked: list[JobId] = []
+        self.let_go_of: list[Scope] = []
+
+    async def recheck(self, job: JobId) -> None:
+        self.rechecked.append(job)
+
+    def let_go(self, scope: Scope) -> None:
+        self.let_go_of.append(scope)
+
+
+class House:
+    """A real store and real files, and what is to be kept how long."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.files = Files(folder)
+        self.files.prepare()
+        self.folder = folder
+        self.clock = StandingClock()
+        self.messages = Messages()
+        self.tasks = Tasks()
+        self.keeping = Keeping(timedelta(days=90), timedelta(days=7))
+        self.owners: list[Retention] = []
+
+    def begin(self) -> Retention:
+        parts: dict[str, Any] = dict.fromkeys(
+            ("videos", "fitter", "shrinker", "catalog", "line", "timing", "breaker"), cast("Any", None)
+        )
+        desk = Desk(store=self.store, chat=cast("Any", self.messages), files=self.files, clock=self.clock, **parts)
+        owner = Retention(desk, cast("Worker", self.tasks), keeping=self.keeping, limits=limits())
+        self.owners.append(owner)
+        owner.start()
+        return owner
+
+    async def clip(self, number: int, state: JobState, *, at: datetime = NOON, files: tuple[str, ...] = ()) -> None:
+        job = a_job(number, at=at, card=a_card(at=at, message=number))
+        await self.store.write(reserve(job, [], limits(1_000)))
+        for step in WAYS[state]:
+            moved = await self.store.write(jobs.move(job.id, job.state, step, now=at))
+            assert moved is not None
+            job = moved
+        if not state.needs_work:
+            await self.store.write(cards.finish(job.id, now=at))
+        for name in files:
+            path = self.folder / name
+            path.write_bytes(b"x")
+            os.utime(path, (at.timestamp(), at.timestamp()))
+
+    async def until(self, holds: Callable[[Tx], bool], what: str) -> None:
+        """Looks into the store, which tells nobody when it changes."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not await self.store.read(holds):
+            assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
+            await asyncio.sleep(0.005)
+
+    def kept(self) -> set[str]:
+        return {str(path.relative_to(self.folder)) for path in self.folder.glob("*/*")}
+
+
+@pytest.fixture(name="house")
+async def _house(tmp_path: Path) -> AsyncIterator[House]:
+    store = await Store.open(tmp_path / "animate.db")
+    house = House(store, tmp_path / "data")
+    yield house
+    for owner in house.owners:
+        await owner.stop()
+    await store.close()
+
+
+def nothing(sql: str) -> Unit[bool]:
+    return lambda tx: not tx.all(sql)
+
+
+async def test_at_a_start_old_words_and_files_go_and_what_is_needed_stays(house: House) -> None:
+    real = datetime.now(NOON.tzinfo)  # files have the machine's own time
+    house.clock.at = real
+    await house.clip(1, S.DELIVERED, at=real - 91 * DAY, files=("pictures/1.jpg", "pictures/1.copy.jpg"))
+    await house.clip(2, S.DELIVERED, at=real - 6 * DAY, files=("pictures/2.copy.jpg",))
+    await house.clip(3, S.RENDERING, at=real - 92 * DAY, files=("pictures/3.jpg", "videos/3.mp4"))
+    await house.clip(4, S.UNDELIVERED, at=real - 8 * DAY, files=("videos/4.mp4", "videos/4.small.mp4"))
+    await house.clip(5, S.UNDELIVERED, at=real - 6 * DAY, files=("videos/5.mp4",))
+    (house.folder / "pictures" / "a-file-of-somebody-else").write_bytes(b"x")
+
+    house.begin()
+    await house.until(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"), "the old words")
+    await _settled(lambda: "videos/4.mp4" not in house.kept())
+
+    assert house.kept() == {
+        "pictures/2.copy.jpg", "pictures/3.jpg", "videos/3.mp4", "videos/5.mp4", "pictures/a-file-of-somebody-else",
+    }  # fmt: skip
+    left = await house.store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM jobs WHERE prompt <> ''")})
+    assert left == {2, 3, 4, 5}
+
+
+async def test_words_stay_for_ever_where_the_operator_says_so(house: House) -> None:
+    house.keeping = Keeping(None, timedelta(0))
+    await house.clip(1, S.DELIVERED, at=NOON - 900 * DAY, files=("pictures/1.jpg",))
+    await house.clip(2, S.RENDERING, at=NOON - 900 * DAY)
+
+    house.begin()
+    await house.until(nothing("SELECT 1 FROM cards WHERE token IS NOT NULL"), "the dead token")
+    await _settled(lambda: not house.kept())
+
+    assert not await house.store.read(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"))
+
+
+async def test_messages_are_deleted_one_by_one_and_trouble_that_passes_is_waited_out(house: House) -> None:
+    for number in (1, 2, 3):
+        await house.clip(number, S.DELIVERED)
+    house.messages.trouble = {1: 3}
+    owner = house.begin()
+
+    assert await owner.forget(MEMBER) == 0
+    await house.until(nothing("SELECT 1 FROM litter"), "the messages")
+
+    assert house.messages.gone == [(2, 1), (2, 2), (2, 3)]
+    pauses = house.clock.slept
+    assert pauses[3:] == [1.0] * len(pauses[3:])
+    assert len(pauses) >= 5
+
+
+async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_start(house: House) -> None:
+    await house.clip(1, S.DELIVERED)
+    await house.store.write(erasing.wish(MEMBER, now=NOON))
+
+    house.begin()
+
+    await house.until(nothing("SELECT 1 FROM litter"), "the message")
+    assert house.messages.gone == [(2, 1)]
+
+
+async def test_a_wish_takes_the_files_and_tells_the_tasks(house: House) -> None:
+    await house.clip(1, S.UNDELIVERED, files=("videos/1.mp4", "pictures/1.copy.jpg"))
+    await house.clip(2, S.WAITING, files=("pictures/2.jpg",))
+    await house.clip(3, S.RENDERING, files=("pictures/3.jpg",))
+    owner = house.begin()
+
+    assert await owner.forget(MEMBER) == 1
+
+    assert house.kept() == {"pictures/3.jpg"}
+    assert house.tasks.rechecked == [2]
+
+
+async def test_a_job_that_ends_after_the_wish_is_erased_without_another_word(house: House) -> None:
+    await house.clip(1, S.DELIVERING, files=("pictures/1.copy.jpg",))
+    owner = house.begin()
+    await owner.forget(MEMBER)
+
+    await house.store.write(jobs.move(JobId(1), S.DELIVERING, S.DELIVERED, now=NOON + timedelta(seconds=1)))
+
+    await house.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the words")
+    await house.until(nothing("SELECT 1 FROM cards WHERE message IS NOT NULL"), "the place")
+    await _settled(lambda: not house.kept())
+    assert house.messages.gone == []
+
+
+async def test_a_server_left_long_ago_goes_with_its_files_and_its_pause(house: House) -> None:
+    await house.clip(1, S.DELIVERED, files=("pictures/1.copy.jpg",))
+    guild = GuildId(a_job().scope)
+    house.clock.at = NOON + 31 * DAY
+    await house.store.write(guilds.left(guild, now=NOON + timedelta(seconds=5)))
+
+    house.begin()
+
+    await house.until(nothing("SELECT 1 FROM guilds"), "the server")
+    await _settled(lambda: house.tasks.let_go_of == [Scope(guild)])
+    assert house.kept() == set()
+    assert await house.store.read(nothing("SELECT 1 FROM ledger WHERE member > 0"))
+
+
+async def test_what_breaks_is_logged_and_tried_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.clip(1, S.DELIVERED, at=NOON - 91 * DAY)
+    pictures = house.folder / "pictures"
+    pictures.rmdir()
+    pictures.write_bytes(b"no folder")
+
+    house.begin()
+    await _settled(lambda: "what is to be forgotten could not be" in caplog.text)
+    pictures.unlink()
+    pictures.mkdir()
+    await house.clip(2, S.DELIVERED, at=NOON - 91 * DAY)
+
+    await house.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the second try")
+
+
+async def test_a_stop_in_the_middle_leaves_the_rest_to_the_next_start(house: House) -> None:
+    for number in range(1, 6):
+        await house.clip(number, S.DELIVERED)
+    house.messages.trouble = {3: 1_000_000}
+    owner = house.begin()
+    await owner.forget(MEMBER)
+    await _settled(lambda: len(house.messages.gone) == 2 and house.messages.trouble[3] < 1_000_000)
+
+    await owner.stop()
+    house.messages.trouble = {}
+    house.begin()
+
+    await house.until(nothing("SELECT 1 FROM litter"), "the messages")
+    assert house.messages.gone == [(2, number) for number in range(1, 6)]
+
+
+async def _settled(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)

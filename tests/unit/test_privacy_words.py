@@ -1,0 +1,89 @@
+"""What members read about their data: true to the settings, and within Discord's bounds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from discord import ui
+
+from bot.chat import privacy
+from bot.models import Keeping
+
+ENDPOINT = "https://videos.example/v1"
+QUARTER, WEEK = timedelta(days=90), timedelta(days=7)
+TEXT = 4_000
+"""Discord's bound on all text of a message of components."""
+
+
+def words(view: ui.LayoutView) -> str:
+    assert view.content_length() <= TEXT
+    return "\n".join(item.content for item in view.walk_children() if isinstance(item, ui.TextDisplay))
+
+
+def labels(view: ui.LayoutView) -> list[str | None]:
+    found = [item.item.label for item in view.walk_children() if isinstance(item, privacy.PrivacyButton)]
+    assert all(label is not None and len(label) <= 34 for label in found)
+    return found
+
+
+def about(words_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, **changes: object) -> ui.LayoutView:
+    given: dict[str, object] = {"silent": False, "policy": None, **changes}
+    return privacy.about(ENDPOINT, Keeping(words_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
+
+
+@pytest.mark.parametrize(
+    ("kept", "pictures", "said"),
+    [
+        (QUARTER, WEEK, ("- Prompts and addresses: 90 days.", "and 7 days at most after that.")),
+        (timedelta(days=1), timedelta(days=1), ("- Prompts and addresses: 1 day.", "and 1 day at most after that.")),
+        (None, timedelta(0), ("- Prompts and addresses: until you delete them.", "and 1 day at most after that.")),
+        (timedelta(days=36_500), WEEK, ("- Prompts and addresses: 36,500 days.", "and 7 days at most after that.")),
+    ],
+)
+def test_the_page_says_how_long_as_it_is_set(
+    kept: timedelta | None, pictures: timedelta, said: tuple[str, ...]
+) -> None:
+    text = words(about(kept, pictures))
+
+    assert [part for part in said if part not in text] == []
+    assert "`videos.example`" in text
+
+
+@pytest.mark.parametrize(("silent", "last"), [(False, "No more pings"), (True, "Ping me again")])
+def test_the_page_offers_the_other_choice_of_pings(*, silent: bool, last: str) -> None:
+    assert labels(about(silent=silent)) == ["Export my data", "Delete my data", last]
+
+
+def test_the_operators_policy_is_linked_where_there_is_one() -> None:
+    assert "their policy: <https://example.org/privacy>." in words(about(policy="https://example.org/privacy"))
+    assert "policy" not in words(about())
+
+
+def test_before_deleting_it_is_said_what_goes_what_stays_and_what_is_out_of_reach() -> None:
+    view = privacy.confirm(ENDPOINT)
+
+    text = words(view)
+    for part in ("**Goes now:**", "**Goes bit by bit:**", "**Goes later:**", "**Stays:**", "**Out of reach:**"):
+        assert text.count(part) == 1
+    assert labels(view) == ["Yes, delete my data", "No, keep it"]
+
+
+@pytest.mark.parametrize(
+    ("running", "said"),
+    [(0, None), (1, "**1 clip is still being made.**"), (2, "**2 clips are still being made.**")],
+)
+def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) -> None:
+    view = privacy.erased(ENDPOINT, running)
+
+    text = words(view)
+    assert (said in text) if said else ("still being made" not in text)
+    assert "**Stays:**" in text
+    assert labels(view) == []
+
+
+def test_the_first_line_names_the_host_and_nothing_else_of_the_address() -> None:
+    line = privacy.first_line("https://videos.example:8443/secret-path/v1")
+
+    assert "`videos.example`" in line
+    assert "secret-path" not in line
