@@ -12,7 +12,10 @@ from sandbox.videos.server import LocalVideos
 
 
 class Town:
-    """Starts in order, ends in order, and takes its temporary folder with it. `settings` go over the defaults."""
+    """Starts in order, ends in order. `settings` go over the defaults.
+
+    A `folder` that is given is kept; without one there is a temporary folder, which goes with the town.
+    """
 
     def __init__(
         self,
@@ -20,11 +23,14 @@ class Town:
         settings: Mapping[str, str] | None = None,
         discord: LocalDiscord | None = None,
         videos: LocalVideos | None = None,
+        folder: Path | None = None,
         arguments: Sequence[str] = BOT,
     ) -> None:
         self.discord = discord or LocalDiscord()
         self.videos = videos or LocalVideos()
-        self.folder = Path(tempfile.mkdtemp(prefix="animate-"))
+        self._keeps = folder is not None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="animate-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._settings = dict(settings or {})
         self.arguments = arguments
         self.bot: BotProcess | None = None
@@ -74,7 +80,8 @@ class Town:
             await self.bot.stop()
         await self.videos.stop()
         await self.discord.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._keeps:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from sandbox.page.acts import Refused
 from sandbox.page.server import Page
+from sandbox.process import PROJECT
 from sandbox.town import Town
 
 REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "BUDGET_CREDITS")
 """What the bot is told of a real provider, out of the environment."""
+PAID = PROJECT / "data" / "sandbox"
+"""What was paid for is not thrown away at the end, nor the ledger with the budget."""
 
 
 class Unfit(Exception):
@@ -32,20 +35,20 @@ def real_provider(environment: Mapping[str, str]) -> dict[str, str]:
 async def show(say: Callable[[str], None], *, port: int, opens: bool, bot: bool, real: bool) -> int:
     """The exit code. `bot`: False leaves the place to one of yours; `real`: videos cost money."""
     try:
-        town = Town(settings=real_provider(os.environ) if real else None)
+        town = Town(settings=real_provider(os.environ), folder=PAID) if real else Town()
     except Unfit as unfit:
         say(str(unfit))
         return 2
     page = Page(town, real_provider=real)
     try:
         await town.start(bot=False)
-        await page.start(port)
+        await _open(page, port)
         _greet(say, town, page, bot=bot, real=real)
         if opens:
             await asyncio.to_thread(webbrowser.open, page.url)
         await _until_told(page, say, bot=bot)
-    except OSError as error:
-        say(f"The page cannot listen on port {port}: {error.strerror}. Choose another with --port.")
+    except Unfit as unfit:
+        say(str(unfit))
         return 1
     finally:
         await page.stop()
@@ -53,10 +56,17 @@ async def show(say: Callable[[str], None], *, port: int, opens: bool, bot: bool,
     return 0
 
 
+async def _open(page: Page, port: int) -> None:
+    try:
+        await page.start(port)
+    except OSError as error:
+        raise Unfit(f"The page cannot have port {port}. Choose another with --port.") from error
+
+
 def _greet(say: Callable[[str], None], town: Town, page: Page, *, bot: bool, real: bool) -> None:
     say(f"The sandbox is open at {page.url}")
     if real:
-        say(f"Videos are ordered at {town.settings()['VIDEO_API_URL']} and cost real money.")
+        say(f"Videos are ordered at {town.settings()['VIDEO_API_URL']} and cost real money. They stay in {town.folder}")
     if not bot:
         say("There is no bot yet. Start yours with these settings:\n")
         for name in ("DISCORD_TOKEN", "DISCORD_API_URL", *(() if real else ("VIDEO_API_KEY", "VIDEO_API_URL"))):
@@ -68,9 +78,15 @@ async def _until_told(page: Page, say: Callable[[str], None], *, bot: bool) -> N
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
-    if bot:
-        try:
-            await page.weather.start_bot()
-        except Refused as refused:
-            say(str(refused))
+    starting = asyncio.create_task(_start_bot(page, say)) if bot else None
     await told.wait()
+    if starting is not None:
+        starting.cancel()
+        await asyncio.wait([starting])
+
+
+async def _start_bot(page: Page, say: Callable[[str], None]) -> None:
+    try:
+        await page.weather.start_bot()
+    except Refused as refused:
+        say(str(refused))

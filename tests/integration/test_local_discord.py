@@ -21,6 +21,7 @@ from sandbox.contracts import discord as contract
 from sandbox.discord import (
     CUT,
     CannotInvoke,
+    Channel,
     Cut,
     Exchange,
     Interaction,
@@ -369,6 +370,20 @@ async def test_discords_client_offers_only_what_fits(local: LocalDiscord, bot: B
         await local.invoke(world.people["ana"], "animate", channel=world.foreign.general)
     with pytest.raises(CannotInvoke, match="not offered in a bot_dm"):
         await local.invoke(world.people["admin"], "animate-admin quota set", channel=world.dm(world.people["admin"]))
+
+
+async def test_each_person_is_offered_what_they_may_use_where_they_are(local: LocalDiscord, bot: Bot) -> None:
+    world = local.world
+
+    def offered(person: str, channel: Channel) -> list[str]:
+        return [command["name"] for command in local.offered(world.people[person], channel)]
+
+    assert offered("admin", world.general) == ["animate", "animate-admin", "Animate this"]
+    assert offered("mia", world.general) == ["animate", "Animate this"]
+    assert offered("mia", world.foreign.general) == ["animate"]
+    assert offered("ana", world.foreign.general) == []
+    world.general.deny(world.people["mia"], Permission.USE_APPLICATION_COMMANDS)
+    assert offered("mia", world.general) == []
 
 
 async def test_places_say_who_installed_the_app_and_what_it_may_do(local: LocalDiscord, bot: Bot) -> None:

@@ -509,6 +509,28 @@ async def test_a_body_that_is_no_json_is_refused(caller: Caller) -> None:
             assert answer.status == 400
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status", "part", "place"),
+    [
+        ("bytes=0-", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+        ("bytes=8-99", 206, b"89", "bytes 8-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("lines=1-2", 200, b"0123456789", None),
+    ],
+)
+async def test_a_file_is_served_in_parts_to_who_asks(
+    caller: Caller, wanted: str, status: int, part: bytes, place: str | None
+) -> None:
+    mia = caller.local.world.people["mia"]
+    message = await caller.local.post(mia, "", Upload("a.mp4", b"0123456789"))
+
+    asked = {"Range": wanted}
+    async with aiohttp.ClientSession() as session, session.get(message.media[0].url, headers=asked) as answer:
+        assert (answer.status, await answer.read()) == (status, part)
+        assert answer.headers.get("Content-Range") == place
+
+
 async def test_the_contract_finds_what_is_wrong(caller: Caller) -> None:
     """Proves that the contract looks: a request against it is named."""
     await caller.ask("POST", f"/channels/{caller.local.world.general.id}/messages", {"content": 7, "flags": "x"})

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from sandbox.discord import Upload
-from sandbox.page.run import Unfit, real_provider
+from sandbox.page.run import Unfit, real_provider, show
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
 from sandbox.town import Town
@@ -178,6 +178,25 @@ def test_a_real_provider_is_asked_for_with_its_address_and_key_and_at_its_own_pa
     for missing in ("VIDEO_API_URL", "VIDEO_API_KEY"):
         with pytest.raises(Unfit, match="VIDEO_API_URL and VIDEO_API_KEY"):
             real_provider({**given, missing: ""})
+
+
+async def test_a_folder_that_is_given_outlives_the_town(tmp_path: Path) -> None:
+    town = Town(folder=tmp_path / "paid")
+    await town.start(bot=False)
+    (town.folder / "video.mp4").write_bytes(b"paid for")
+
+    await town.stop()
+
+    assert (tmp_path / "paid" / "video.mp4").read_bytes() == b"paid for"
+
+
+async def test_a_port_that_is_taken_is_told_in_a_sentence(browser: Browser) -> None:
+    port, said = int(browser.page.url.rstrip("/").rpartition(":")[2]), list[str]()
+
+    code = await show(said.append, port=port, opens=False, bot=False, real=False)
+
+    assert code == 1
+    assert said == [f"The page cannot have port {port}. Choose another with --port."]
 
 
 async def test_the_command_prints_the_address_and_ends_well_with_ctrl_c() -> None:

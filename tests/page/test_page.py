@@ -193,3 +193,58 @@ async def test_who_has_not_installed_the_bot_is_offered_nothing_where_it_is_not(
     await ana.sheet.fill("#words", "/")
 
     await expect(ana.find("#commands")).to_have_text("No such command is offered to you here.")
+
+
+MARKDOWN = {
+    "### A *big* day": '<h3 class="size-3">A <em>big</em> day</h3>',
+    "-# small": '<p class="subtext">small</p>',
+    "**a** __b__ ~~c~~ _d_ `e*f*`": ("<p><strong>a</strong> <u>b</u> <s>c</s> <em>d</em> <code>e*f*</code></p>"),
+    "snake_case_name 2*3*4": "<p>snake_case_name 2<em>3</em>4</p>",
+    "one\ntwo": "<p>one<br>two</p>",
+    "- a\n- b\nc": "<ul><li>a</li><li>b</li></ul><p>c</p>",
+    "1. a\n2. b": "<ol><li>a</li><li>b</li></ol>",
+    "> said": "<blockquote><p>said</p></blockquote>",
+    "```\n# <b>raw</b>\n```": '<pre tabindex="0"><code># &lt;b&gt;raw&lt;/b&gt;</code></pre>',
+    "||secret||": '<p><details class="spoiler"><summary>Spoiler</summary>secret</details></p>',
+    r"\*plain\*": "<p>*plain*</p>",
+    "<img src=x onerror=alert(1)>": "<p>&lt;img src=x onerror=alert(1)&gt;</p>",
+    "[x](javascript:alert(1))": "<p>[x](javascript:alert(1))</p>",
+    "see <https://a.example/b> (or [c](https://d.example)).": (
+        '<p>see <a href="https://a.example/b" target="_blank" rel="noopener noreferrer">https://a.example/b</a> '
+        '(or <a href="https://d.example" target="_blank" rel="noopener noreferrer">c</a>).</p>'
+    ),
+    "</quota:5> by <@1> in <#2>": (
+        '<p><span class="mention">/quota</span> by <span class="mention">@unknown</span> '
+        'in <span class="mention">#unknown</span></p>'
+    ),
+}
+
+
+async def test_markdown_is_drawn_as_discord_draws_it_and_is_never_html(tab: OpenTab) -> None:
+    mia = await tab()
+
+    drawn = await mia.sheet.evaluate(
+        """async (texts) => {
+            const { markdown } = await import("/static/markdown.js");
+            return texts.map((text) => markdown(text).map((node) => node.outerHTML).join(""));
+        }""",
+        list(MARKDOWN),
+    )
+
+    assert dict(zip(MARKDOWN, drawn, strict=True)) == MARKDOWN
+
+
+async def test_timestamps_tick(tab: OpenTab) -> None:
+    mia = await tab()
+    await mia.sheet.evaluate(
+        """async () => {
+            const { stamp } = await import("/static/time.js");
+            document.body.append(stamp(Math.round(Date.now() / 1000) + 600, "R"));
+        }"""
+    )
+    ticking = mia.find("body > time")
+    await expect(ticking).to_have_text("in 10 minutes")
+
+    await ticking.evaluate("time => { time.dataset.at -= 480; }")
+
+    await expect(ticking).to_have_text("in 2 minutes")

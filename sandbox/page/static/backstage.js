@@ -1,6 +1,6 @@
 // The weather, and what happened.
 
-import { arrows, drop, find, h, notice, put, redraw } from "./dom.js";
+import { arrows, button, drop, find, h, notice, put, redraw } from "./dom.js";
 import { act, state, watch } from "./live.js";
 import { clock } from "./time.js";
 
@@ -15,15 +15,19 @@ function skies(name, legend, weather) {
   const choices = weather.skies[name];
   const chosen = choices.find(({ id }) => id === weather[name]);
   return h("fieldset", { class: "skies" }, h("legend", {}, legend),
-    choices.map(({ id, label, meaning }) =>
-      h("label", { title: meaning }, h("input", { type: "radio", name, value: id, checked: id === weather[name], onchange: () => change(name, id) }), label)),
+    choices.map(({ id, label, meaning }) => {
+      const checked = id === weather[name];
+      const radio = h("input", { type: "radio", name, value: id, checked, onchange: () => change(name, id) });
+      return h("label", { title: meaning }, radio, label);
+    }),
     h("p", { class: "hint" }, chosen.meaning));
 }
 
+const REAL = "Videos come from a real service and cost real money; its weather is its own.";
 const BOT = {
   online: ({ pid }) => (pid ? `online, process ${pid}` : "online"),
   starting: () => "starting …",
-  stopped: ({ code }) => (code === 0 ? "stopped" : code < 0 ? `killed by signal ${-code}` : `ended with exit code ${code}`),
+  stopped: ({ code }) => (code < 0 ? `killed by signal ${-code}` : code ? `ended with exit code ${code}` : "stopped"),
   none: () => "not connected",
 };
 
@@ -35,25 +39,30 @@ function drawWeather() {
   light.dataset.state = bot.state;
   const short = `Bot ${bot.state === "stopped" || bot.state === "none" ? words : bot.state}`;
   if (light.textContent !== short) light.textContent = short;
-  const button = (words, what, to, disabled) => h("button", { type: "button", disabled, onclick: () => change(what, to) }, words);
+  const doing = (words, what, to, disabled = false) => button(words, () => change(what, to), { disabled });
+  const off = bot.state !== "online";
+  const start = bot.state === "stopped" ? doing("Start", "bot", "start") : doing("Restart", "bot", "restart", off);
   redraw(find("weather"), () => find("weather").replaceChildren(
-    weather.real ? h("p", { class: "hint" }, "Videos come from a real service and cost real money; its weather is its own.") : skies("provider", "Video service", weather),
+    weather.real ? h("p", { class: "hint" }, REAL) : skies("provider", "Video service", weather),
     skies("discord", "Discord", weather),
-    h("div", { class: "row" }, button("Drop the gateway", "gateway", "now"), button("Kill all tokens", "tokens", "now")),
-    h("div", { class: "row" }, h("span", { class: "hint" }, `Bot: ${words}`),
-      bot.own && (bot.state === "stopped" ? button("Start", "bot", "start") : button("Restart", "bot", "restart", bot.state !== "online")),
-      bot.own && button("Kill", "bot", "kill", bot.state !== "online"))));
+    h("div", { class: "row" }, doing("Drop the gateway", "gateway", "now"), doing("Kill all tokens", "tokens", "now")),
+    h("div", { class: "row" },
+      h("span", { class: "hint" }, `Bot: ${words}`), ...(bot.own ? [start, doing("Kill", "bot", "kill", off)] : []))));
 }
 
 // What happened --------------------------------------------------------------------------------------------------
 
 function drawJob(job) {
   const over = job.status === "completed" || job.status === "failed";
-  const end = (words, what) => h("button", { type: "button", class: "chip", "aria-label": `${words} ${job.id}`, onclick: () => change(what, job.id) }, words);
+  const status = h("b", { class: `is-${job.status}` }, job.status.replace("_", " "));
+  const end = (words, what) =>
+    button(words, () => change(what, job.id), { class: "chip", "aria-label": `${words} ${job.id}` });
+  const progress = h("progress", { max: 100, value: job.progress, "aria-label": `Progress of ${job.id}` });
   return h("li", { class: "job" },
-    h("p", {}, h("b", { class: `is-${job.status}` }, job.status.replace("_", " ")), ` ${job.what}`, h("time", {}, clock(job.at))),
+    h("p", {}, status, ` ${job.what}`, h("time", {}, clock(job.at))),
     h("p", { class: "hint" }, job.prompt),
-    over ? job.error && h("p", { class: "hint" }, job.error) : h("div", { class: "row" }, h("progress", { max: 100, value: job.progress, "aria-label": `Progress of ${job.id}` }), end("Finish", "finish"), end("Fail", "fail")));
+    job.error && h("p", { class: "hint" }, job.error),
+    !over && h("div", { class: "row" }, progress, end("Finish", "finish"), end("Fail", "fail")));
 }
 
 const short = (path) => path.replace(/\{\w+\}/g, "…").replace(/([\w-]{10})[\w-]{12,}/g, "$1…");
@@ -61,13 +70,14 @@ const short = (path) => path.replace(/\{\w+\}/g, "…").replace(/([\w-]{10})[\w-
 function drawRequest(request) {
   const wrong = request.faults.length > 0;
   const mark = !request.over ? "…" : wrong ? "✗" : "✓";
+  const title = !request.over ? "Under way" : wrong ? "Against the contract" : "Fits the contract";
   const status = !request.over ? "under way" : request.status || "cut";
   return h("li", { class: `request ${wrong ? "wrong" : ""}` },
     h("p", {},
-      h("span", { class: "mark", title: wrong ? "Not as the contract has it" : "As the contract has it", "aria-label": wrong ? "Against the contract" : "Fits the contract", role: "img" }, mark),
+      h("span", { class: "mark", role: "img", title, "aria-label": title }, mark),
       h("b", { class: request.status >= 400 || status === "cut" ? "bad" : "" }, status),
       ` ${request.method} `, h("span", { class: "path" }, short(request.path))),
-    h("p", { class: "hint" }, `${clock(request.at)} · ${request.to}${request.played ? ` · weather: ${request.played}` : ""}`),
+    h("p", { class: "hint" }, [clock(request.at), request.to, request.played].filter(Boolean).join(" · ")),
     request.faults.map((fault) => h("p", { class: "fault" }, fault)));
 }
 
@@ -86,9 +96,11 @@ function drawLedger() {
   const lines = state.get("ledger");
   const { people, roles } = state.get("world");
   const name = (key) => [...people, ...roles].find(({ id }) => id === key)?.name ?? "";
-  const row = (line) => h("tr", {},
-    [clock(line.at / 1000), line.kind, name(line.member ?? line.role), line.credits > 0 ? `+${line.credits}` : line.credits, line.key ?? "", [line.actor && line.actor !== line.member && `by ${name(line.actor)}`, line.reason].filter(Boolean).join(": ")]
-      .map((cell) => h("td", {}, cell)));
+  const row = ({ at, kind, member, role, credits, key, actor, reason }) => {
+    const why = [actor && actor !== member && `by ${name(actor)}`, reason].filter(Boolean).join(": ");
+    const cells = [clock(at / 1000), kind, name(member ?? role), credits > 0 ? `+${credits}` : credits, key ?? "", why];
+    return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
+  };
   const head = ["Time", "What", "Whose", "Credits", "Clip", "Why"].map((words) => h("th", { scope: "col" }, words));
   find("ledger").replaceChildren(
     lines === null ? h("p", { class: "empty" }, "There is no ledger of the bot’s here.")
@@ -118,7 +130,9 @@ for (const tab of tabs) {
   tab.addEventListener("keydown", (event) => arrows(event, tabs, (to) => (show(to), to.focus())));
 }
 show(find(sessionStorage.getItem("tab")) ?? tabs[0]);
-find("only-wrong").addEventListener("change", ({ target }) => find("requests").classList.toggle("only-wrong", target.checked));
+find("only-wrong").addEventListener("change", ({ target }) => {
+  find("requests").classList.toggle("only-wrong", target.checked);
+});
 
 watch("weather", drawWeather);
 follow("job:", find("jobs").querySelector("ol"), drawJob, ({ at }) => String(1e12 - Math.round(at * 100)));

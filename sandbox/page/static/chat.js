@@ -1,10 +1,13 @@
 // Who I am, where I am, and what is said there.
 
-import { announce, arrows, avatar, drop, find, h, put, redraw } from "./dom.js";
+import { announce, arrows, avatar, button, drop, find, h, put, redraw } from "./dom.js";
 import { fill, shown } from "./components.js";
 import { act, all, me, state, watch } from "./live.js";
 import { settle } from "./modal.js";
 import { stamp } from "./time.js";
+
+const LOADING = 1 << 7;
+const MESSAGE_MENU = 3;
 
 let here = null;
 const listeners = [];
@@ -33,9 +36,11 @@ function drawPlaces() {
     h("ul", {}, list.map((each) => {
       const count = each.id === here && document.hasFocus() ? 0 : pings(each.id);
       total += count;
-      const badge = count > 0 && h("span", { class: "badge", "aria-label": `${count} mention${count > 1 ? "s" : ""}` }, count);
+      const sign = h("span", { "aria-hidden": "true" }, each.server ? "#" : "@");
+      const words = `${count} mention${count > 1 ? "s" : ""}`;
+      const badge = count > 0 && h("span", { class: "badge", role: "img", "aria-label": words }, count);
       const current = each.id === here ? "page" : null;
-      return h("li", {}, h("a", { href: `#${slug(each)}`, "aria-current": current }, h("span", { "aria-hidden": "true" }, each.server ? "#" : "@"), ` ${each.name}`, badge));
+      return h("li", {}, h("a", { href: `#${slug(each)}`, "aria-current": current }, sign, ` ${each.name}`, badge));
     })),
   ]);
   redraw(find("place-list"), () => find("place-list").replaceChildren(...drawn.flat()));
@@ -61,14 +66,16 @@ function go() {
 
 /** What stands here has been read, where somebody looks at it. */
 function see() {
-  if (document.hasFocus() && here) localStorage.setItem(`read:${me}:${here}`, messagesOf(here).map(({ id }) => id).sort().at(-1) ?? "");
+  const newest = messagesOf(here).map(({ id }) => id).sort().at(-1);
+  if (document.hasFocus() && newest) localStorage.setItem(`read:${me}:${here}`, newest);
   drawPlaces();
 }
 
 // People ---------------------------------------------------------------------------------------------------------
 
 function about({ roles, owns, installed }) {
-  return [owns ? "owns the server" : roles.length ? roles.join(", ") : "member", installed && "installed the bot"].filter(Boolean).join(" · ");
+  const rank = owns ? "owns the server" : roles.join(", ") || "member";
+  return installed ? `${rank} · installed the bot` : rank;
 }
 
 function become(key) {
@@ -80,12 +87,15 @@ const address = (key) => `?as=${key}${location.hash}`;
 
 function drawPeople() {
   const { people } = state.get("world");
-  find("people").replaceChildren(...people.map((person) =>
-    h("div", { class: "person" },
-      h("label", {},
-        h("input", { type: "radio", name: "who", value: person.key, checked: person.key === me, onchange: () => become(person.key) }),
-        avatar(person.name), h("span", {}, person.name, h("small", {}, about(person)))),
-      h("a", { href: address(person.key), target: "_blank", "aria-label": `Be ${person.name} in another tab`, title: "In another tab" }, "↗"))));
+  find("people").replaceChildren(...people.map((person) => {
+    const { key, name } = person;
+    const checked = key === me;
+    const radio = h("input", { type: "radio", name: "who", value: key, checked, onchange: () => become(key) });
+    const title = `Be ${name} in another tab`;
+    return h("div", { class: "person" },
+      h("label", {}, radio, avatar(name), h("span", {}, name, h("small", {}, about(person)))),
+      h("a", { href: address(key), target: "_blank", title, "aria-label": title }, "↗"));
+  }));
   if (sessionStorage.getItem("chose") === me) find("people").querySelector(":checked").focus(); // it was the keyboard's
   sessionStorage.removeItem("chose");
 }
@@ -93,14 +103,15 @@ function drawPeople() {
 function drawLanguages() {
   const known = new Set();
   const collect = (thing) => {
-    ["name", "description"].forEach((name) => Object.keys(thing[`${name}_localizations`] ?? {}).forEach((key) => known.add(key)));
+    Object.keys({ ...thing.name_localizations, ...thing.description_localizations }).forEach((key) => known.add(key));
     [...(thing.options ?? []), ...(thing.choices ?? [])].forEach(collect);
   };
   places().flatMap((each) => each.commands).forEach(collect);
   const names = new Intl.DisplayNames("en", { type: "language" });
   const select = find("language").querySelector("select");
   find("language").hidden = !known.size;
-  select.replaceChildren(...[...new Set(["en-US", ...known])].map((key) => h("option", { value: key, selected: key === locale() }, names.of(key))));
+  const option = (key) => h("option", { value: key, selected: key === locale() }, names.of(key));
+  select.replaceChildren(...[...new Set(["en-US", ...known])].map(option));
   select.onchange = () => act({ do: "speak", locale: select.value });
 }
 
@@ -109,23 +120,32 @@ function drawLanguages() {
 const nameOf = ({ global_name: name, username }) => name ?? username;
 
 function above(message) {
-  const used = message.interaction_metadata;
-  if (used?.name) return h("p", { class: "above" }, h("b", {}, nameOf(used.user)), ` used `, h("span", { class: "mention" }, `/${used.name}`));
-  const answered = state.get(`message:${message.message_reference?.message_id}`);
-  return message.message_reference && h("p", { class: "above" }, "In answer to ", h("b", {}, answered ? nameOf(answered.author) : "a message that is gone"));
+  const { interaction_metadata: used, message_reference: reference } = message;
+  const command = () => h("span", { class: "mention" }, `/${used.name}`);
+  if (used?.name) return h("p", { class: "above" }, h("b", {}, nameOf(used.user)), " used ", command());
+  const answered = state.get(`message:${reference?.message_id}`);
+  const whom = answered ? nameOf(answered.author) : "a message that is gone";
+  return reference && h("p", { class: "above" }, "In answer to ", h("b", {}, whom));
 }
 
 function frame(message) {
   const { author, id } = message;
-  const more = h("button", { type: "button", class: "more icon", "aria-haspopup": "menu", "aria-label": `More for the message of ${nameOf(author)}` }, "⋯");
-  more.addEventListener("click", () => openMenu(id, more));
+  const name = nameOf(author);
+  const words = { class: "more icon", "aria-haspopup": "menu", "aria-label": `More for the message of ${name}` };
+  const more = button("⋯", () => openMenu(id, more), words);
   const dismiss = () => act({ do: "dismiss", message: id }).then(() => find("words").focus());
-  const node = h("li", { class: `message ${message.private ? "private" : ""} ${message.pinged ? "pinged" : ""}`, "data-message": id },
+  const kinds = ["message", message.private && "private", message.pinged && "pinged"];
+  const node = h("li", { class: kinds.filter(Boolean).join(" "), "data-message": id },
     above(message),
-    avatar(nameOf(author), author.bot),
-    h("p", { class: "head" }, h("b", {}, nameOf(author)), author.bot && h("span", { class: "tag" }, "APP"), stamp(Date.parse(message.timestamp) / 1000, "t"), h("small", { class: "edited", hidden: true }, "(edited)")),
+    avatar(name, author.bot),
+    h("p", { class: "head" },
+      h("b", {}, name),
+      author.bot && h("span", { class: "tag" }, "APP"),
+      stamp(Date.parse(message.timestamp) / 1000, "t"),
+      h("small", { class: "edited", hidden: true }, "(edited)")),
     h("div", { class: "content" }),
-    message.private && h("p", { class: "subtext" }, "Only you can see this · ", h("button", { type: "button", class: "plain", onclick: dismiss }, "Dismiss message")),
+    message.private && h("p", { class: "subtext" },
+      "Only you can see this · ", button("Dismiss message", dismiss, { class: "plain" })),
     more);
   node.addEventListener("contextmenu", (event) => {
     if (event.target.closest("a, video, img")) return;
@@ -140,12 +160,14 @@ function drawMessage(message, live) {
   let node = list.querySelector(`:scope > [data-key="${message.id}"]`);
   const fresh = !node;
   if (fresh) put(list, message.id, message.id, (node = frame(message)));
-  const heading = node.querySelector("h3")?.textContent;
-  const loading = message.flags & 128;
-  fill(node.querySelector(".content"), loading ? [{ type: 10, content: "*is thinking …*" }] : shown(message), { message: message.id, live });
+  const content = node.querySelector(".content");
+  const heading = () => content.querySelector("h3")?.textContent;
+  const before = heading();
+  const parts = message.flags & LOADING ? [{ type: 10, content: "*is thinking …*" }] : shown(message);
+  fill(content, parts, { message: message.id, live });
   node.querySelector(".edited").hidden = !message.edited_timestamp;
-  const now = node.querySelector("h3")?.textContent;
-  if (live && (fresh || now !== heading)) announce(`${nameOf(message.author)}: ${now ?? node.querySelector(".content").innerText.slice(0, 200)}`);
+  const news = fresh || heading() !== before;
+  if (live && news) announce(`${nameOf(message.author)}: ${heading() ?? content.innerText.slice(0, 200)}`);
 }
 
 function onMessages(keys) {
@@ -164,18 +186,25 @@ function onMessages(keys) {
 
 // A video grows once its size is known; who is at the end stays there.
 find("messages").addEventListener("loadedmetadata", ({ target }) => {
-  if (target.closest("li") === find("messages").lastElementChild) find("scroll").scrollTop = find("scroll").scrollHeight;
+  const scroll = find("scroll");
+  if (target.closest("li") === find("messages").lastElementChild) scroll.scrollTop = scroll.scrollHeight;
 }, true);
 
 // The menu of a message ------------------------------------------------------------------------------------------
 
 function openMenu(id, opener) {
   const menu = find("menu");
-  const entry = (words, then) => h("button", { type: "button", role: "menuitem", tabindex: "-1", onclick: () => (menu.hidePopover(), then()) }, words);
-  const commands = place().commands.filter(({ type }) => type === 3);
+  const entry = (words, asked) => {
+    const then = async () => {
+      menu.hidePopover();
+      settle(await act({ message: id, ...asked }));
+    };
+    return button(words, then, { role: "menuitem", tabindex: "-1" });
+  };
+  const commands = place().commands.filter(({ type }) => type === MESSAGE_MENU);
   menu.replaceChildren(
-    ...commands.map((command) => entry(translated(command, "name"), async () => settle(await act({ do: "menu", message: id, command: command.name })))),
-    entry("Delete message (as a moderator)", async () => settle(await act({ do: "delete", message: id }))));
+    ...commands.map((command) => entry(translated(command, "name"), { do: "menu", command: command.name })),
+    entry("Delete message (as a moderator)", { do: "delete" }));
   menu.onkeydown = (event) => arrows(event, [...menu.children], (node) => node.focus());
   menu.ontoggle = ({ newState }) => newState === "closed" && document.activeElement === document.body && opener.focus();
   menu.showPopover();

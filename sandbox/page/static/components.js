@@ -1,11 +1,11 @@
 // The components of a message, Components V2 and older ones, as nodes that change in place.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { act } from "./live.js";
 import { markdown } from "./markdown.js";
 import { settle } from "./modal.js";
 
-const STYLES = ["", "primary", "secondary", "success", "danger", "link", "primary"];
+const STYLES = ["", "primary", "secondary", "success", "danger", "", "primary"];
 const CONTAINER = 17;
 
 /** What a message shows, as components: its text, its files and its embeds before its own. */
@@ -14,14 +14,19 @@ export function shown(message) {
   const others = message.attachments.filter((file) => !media.includes(file));
   return [
     ...(message.content ? [{ type: 10, content: message.content }] : []),
-    ...(media.length ? [{ type: 12, items: media.map((file) => ({ media: file, description: file.description ?? file.filename })) }] : []),
+    ...(media.length ? [{ type: 12, items: media.map(item) }] : []),
     ...others.map((file) => ({ type: 13, file, name: file.filename, size: file.size })),
-    ...message.embeds.map((embed) => ({ type: CONTAINER, accent_color: embed.color, components: [{ type: 10, content: words(embed) }] })),
+    ...message.embeds.map(card),
     ...message.components,
   ];
 }
 
-const words = ({ title, description }) => [title && `### ${title}`, description].filter(Boolean).join("\n") || "​";
+const item = (file) => ({ media: file, description: file.description ?? file.filename });
+
+function card({ title, description, color }) {
+  const content = [title && `### ${title}`, description].filter(Boolean).join("\n");
+  return { type: CONTAINER, accent_color: color, components: [{ type: 10, content }] };
+}
 
 /** Brings the children of a node to these components; what has not changed is left alone, so a video plays on. */
 export function fill(parent, components, context) {
@@ -51,15 +56,17 @@ function draw(component, context) {
 
 const BUILDERS = {
   1: ({ components }, context) => h("div", { class: "row" }, components.map((one) => draw(one, context))),
-  2: button,
+  2: pressable,
   3: select,
   9: ({ components, accessory }, context) =>
     h("div", { class: "section" }, h("div", {}, components.map((one) => draw(one, context))), draw(accessory, context)),
   10: ({ content }) => h("div", { class: "text" }, markdown(content)),
   11: ({ media, description }) => h("img", { class: "thumbnail", src: media.url, alt: description ?? "" }),
   12: (component, context) => h("div", { class: "gallery" }, component.items.map((item) => picture(item, context))),
-  13: ({ file, name, size }) =>
-    h("a", { class: "file", href: file.url, target: "_blank", rel: "noopener" }, `📄 ${name}`, h("small", {}, ` ${Math.ceil(size / 1024)} KB`)),
+  13: ({ file, name, size }) => {
+    const kilobytes = h("small", {}, ` ${Math.ceil(size / 1024)} KB`);
+    return h("a", { class: "file", href: file.url, target: "_blank", rel: "noopener" }, name, kilobytes);
+  },
   14: ({ divider }) => (divider ? h("hr") : h("div", { class: "gap" })),
   [CONTAINER]: (component, context) => {
     const node = h("div", { class: "container" });
@@ -70,38 +77,42 @@ const BUILDERS = {
 };
 
 function tint(node, { accent_color: colour }) {
-  node.style.setProperty("--accent", Number.isInteger(colour) ? `#${colour.toString(16).padStart(6, "0")}` : "var(--line)");
+  const hex = Number.isInteger(colour) && `#${colour.toString(16).padStart(6, "0")}`;
+  node.style.setProperty("--accent", hex || "var(--line)");
 }
 
 function picture({ media, description }, context) {
-  if (!/^video\//.test(media.content_type ?? "")) return h("img", { src: media.url, alt: description ?? "A picture", loading: "lazy" });
-  const name = description ?? new URL(media.url).pathname.split("/").pop();
-  const video = h("video", { src: media.url, controls: true, playsinline: true, preload: "metadata", "aria-label": `Video ${name}` });
+  const { url: src } = media;
+  if (!/^video\//.test(media.content_type ?? "")) return h("img", { src, alt: description ?? "A picture" });
+  const label = `Video ${description ?? new URL(src).pathname.split("/").pop()}`;
+  const video = h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": label });
   // What comes while one looks plays by itself, without a sound, where that is welcome.
   video.autoplay = context.live && !matchMedia("(prefers-reduced-motion: reduce)").matches;
   video.muted = video.autoplay;
   return video;
 }
 
-function button(component, context) {
-  const label = [component.emoji?.name, component.label].filter(Boolean).join(" ");
-  if (component.url) return h("a", { class: "button link", href: component.url, target: "_blank", rel: "noopener noreferrer" }, label, " ↗");
-  const node = h("button", { type: "button", class: `button ${STYLES[component.style]}`, disabled: component.disabled }, label);
-  node.addEventListener("click", () => press(node, component, context));
-  return node;
+function pressable(component, context) {
+  const { url, style, disabled, emoji, label } = component;
+  const words = [emoji?.name, label].filter(Boolean).join(" ");
+  if (url) return h("a", { class: "button", href: url, target: "_blank", rel: "noopener noreferrer" }, words, " ↗");
+  const then = ({ currentTarget }) => press(currentTarget, component, context);
+  return button(words, then, { class: `button ${STYLES[style]}`, disabled });
 }
 
 function select(component, context) {
   const many = (component.max_values ?? 1) > 1;
+  const words = component.placeholder ?? "Make a selection";
   const node = h(
     "select",
-    { "aria-label": component.placeholder ?? "Choose", multiple: many, disabled: component.disabled },
-    !many && h("option", { value: "", disabled: true, selected: true }, component.placeholder ?? "Make a selection"),
+    { "aria-label": words, multiple: many, disabled: component.disabled },
+    !many && h("option", { value: "", disabled: true, selected: true }, words),
     component.options.map((one) => h("option", { value: one.value, selected: one.default }, one.label)),
   );
-  const chosen = () => [...node.selectedOptions].map((option) => option.value);
-  if (!many) node.addEventListener("change", () => press(node, component, context, chosen()));
-  return many ? h("div", { class: "row" }, node, h("button", { type: "button", class: "button", onclick: () => press(node, component, context, chosen()) }, "Choose")) : node;
+  const choose = () => press(node, component, context, [...node.selectedOptions].map((option) => option.value));
+  if (many) return h("div", { class: "row" }, node, button("Choose", choose, { class: "button" }));
+  node.addEventListener("change", choose);
+  return node;
 }
 
 async function press(node, component, { message }, values) {

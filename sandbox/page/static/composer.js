@@ -1,8 +1,8 @@
 // Where one writes: messages with files, and commands after a slash.
 
-import { find, h, notice } from "./dom.js";
+import { button, find, h, notice } from "./dom.js";
 import { onPlace, place, translated } from "./chat.js";
-import { field, samplePicture, thingsFor } from "./fields.js";
+import { field, samplePicture, thingsFor, tooBig } from "./fields.js";
 import { act, all, state } from "./live.js";
 import { settle } from "./modal.js";
 
@@ -28,7 +28,8 @@ function leaves() {
     const [own, seen] = [[...path, command.name], [...shown, translated(command, "name")]];
     const inner = (command.options ?? []).filter(({ type }) => type === SUBCOMMAND || type === GROUP);
     if (inner.length) return inner.flatMap((one) => flat(one, own, seen));
-    return [{ name: own.join(" "), shown: seen.join(" "), description: translated(command, "description"), options: command.options ?? [] }];
+    const description = translated(command, "description");
+    return [{ name: own.join(" "), shown: seen.join(" "), description, options: command.options ?? [] }];
   };
   return (place()?.commands ?? []).filter(({ type }) => type === 1).flatMap((command) => flat(command, [], []));
 }
@@ -36,19 +37,23 @@ function leaves() {
 function suggest() {
   const text = words.value;
   const typed = text.startsWith("/") && !text.includes("\n") ? text.slice(1).toLowerCase() : null;
-  offered = typed === null ? [] : leaves().filter(({ shown }) => typed.split(" ").every((part) => shown.includes(part)));
+  const fits = ({ shown }) => typed.split(" ").every((part) => shown.includes(part));
+  offered = typed === null ? [] : leaves().filter(fits);
   at = 0;
   popup.hidden = typed === null;
-  popup.replaceChildren(
-    ...offered.map((leaf, number) => h("li", { role: "option", id: `command-${number}`, onclick: () => start(leaf) }, h("b", {}, `/${leaf.shown}`), h("span", {}, leaf.description))),
-  );
-  if (typed !== null && !offered.length) popup.replaceChildren(h("li", { role: "option", "aria-disabled": "true" }, "No such command is offered to you here."));
+  const none = h("li", { role: "option", "aria-disabled": "true" }, "No such command is offered to you here.");
+  popup.replaceChildren(...(offered.length ? offered.map(line) : [none]));
   point();
 }
 
+function line(leaf, number) {
+  const words = [h("b", {}, `/${leaf.shown}`), h("span", {}, leaf.description)];
+  return h("li", { role: "option", id: `command-${number}`, onclick: () => start(leaf) }, words);
+}
+
 function point() {
-  [...popup.children].forEach((node, number) => node.setAttribute("aria-selected", number === at && offered.length ? "true" : "false"));
-  const there = offered.length && !popup.hidden;
+  const there = offered.length > 0 && !popup.hidden;
+  [...popup.children].forEach((node, number) => node.setAttribute("aria-selected", String(there && number === at)));
   if (there) words.setAttribute("aria-activedescendant", `command-${at}`);
   else words.removeAttribute("aria-activedescendant");
   if (there) popup.children[at].scrollIntoView({ block: "nearest" });
@@ -88,10 +93,16 @@ function start(leaf, given = {}) {
   };
   for (const option of leaf.options) {
     if (option.required) add(option);
-    else more.append(h("button", { type: "button", class: "chip", title: translated(option, "description"), onclick: (event) => (event.target.remove(), add(option, true)) }, `+ ${translated(option, "name")}`));
+    else more.append(adder(option, () => add(option, true)));
   }
   find("command").replaceChildren(
-    h("p", { class: "leaf" }, h("b", {}, `/${leaf.shown}`), ` ${leaf.description}`, h("button", { type: "button", class: "icon", "aria-label": `Leave /${leaf.shown}`, onclick: () => leave() }, "✕")),
+    h(
+      "p",
+      { class: "leaf" },
+      h("b", {}, `/${leaf.shown}`),
+      ` ${leaf.description}`,
+      button("✕", leave, { class: "icon", "aria-label": `Leave /${leaf.shown}` }),
+    ),
     box,
     more,
   );
@@ -99,6 +110,14 @@ function start(leaf, given = {}) {
   suggest();
   toggle(true);
   (form.fields[0] ?? { focus: () => find("send").focus() }).focus();
+}
+
+function adder(option, add) {
+  const then = (event) => {
+    event.target.remove();
+    add();
+  };
+  return button(`+ ${translated(option, "name")}`, then, { class: "chip", title: translated(option, "description") });
 }
 
 function leave() {
@@ -129,11 +148,12 @@ function mentioning(text) {
 
 async function send() {
   if (form) return sendCommand();
-  if (words.value.startsWith("/")) return offered.length ? start(offered[at]) : notice("There is no such command here. Type / to see those there are.");
+  if (words.value.startsWith("/") && offered.length) return start(offered[at]);
+  if (words.value.startsWith("/")) return notice("There is no such command here. Type / to see those there are.");
   const files = attached.files();
   if (!words.value.trim() && !files.length) return;
   if (!place().writable) return notice("You cannot write in this channel.");
-  if (files.some((file) => file.size > place().limit)) return notice(`Your files are too powerful. Up to ${Math.floor(place().limit / 1024 / 1024)} MB can be sent here.`);
+  if (files.some((file) => file.size > place().limit)) return notice(tooBig(place().limit));
   const answer = await act({ do: "post", place: place().id, content: mentioning(words.value) }, { files });
   settle(answer);
   if (answer.error) return;
@@ -152,10 +172,9 @@ async function sendCommand() {
     if (one.files) files[one.name] = one.files();
     else if (one.value() !== undefined && one.value() !== "") options[one.name] = one.value();
   }
-  const button = find("send");
-  button.setAttribute("aria-busy", "true");
+  find("send").setAttribute("aria-busy", "true");
   const answer = await act({ do: "invoke", place: place().id, command: leaf.name, options }, files);
-  button.removeAttribute("aria-busy");
+  find("send").removeAttribute("aria-busy");
   if (!answer.error) leave();
   settle(answer);
 }

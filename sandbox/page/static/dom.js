@@ -14,7 +14,14 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
-const called = (node) => [node.localName, node.name, node.value, node.getAttribute("href") ?? node.getAttribute("aria-label") ?? node.textContent].join();
+/** A button that does something when it is pressed. */
+export const button = (words, then, attributes = {}) =>
+  h("button", { type: "button", onclick: then, ...attributes }, words);
+
+function called(node) {
+  const words = node.getAttribute("href") ?? node.getAttribute("aria-label") ?? node.textContent;
+  return [node.localName, node.name, node.value, words].join();
+}
 
 /** Draws anew inside a node; what had the focus gets it back, found by what it is called. */
 export function redraw(node, draw) {
@@ -47,7 +54,7 @@ export function notice(text) {
   const line = find("notice");
   line.hidden = !text;
   line.replaceChildren();
-  if (text) line.append(text, h("button", { type: "button", class: "plain", onclick: () => notice("") }, "Dismiss"));
+  if (text) line.append(text, button("Dismiss", () => notice(""), { class: "plain" }));
 }
 
 /** Arrow keys among the children that `selector` finds; `go` gets the one to go to. */

@@ -1,9 +1,10 @@
 // A field to fill in, of a command or of a modal, with the checks that Discord's client makes.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 import { all, state } from "./live.js";
 
 const CHOICE_VALUES = { integer: Number, number: Number, boolean: (value) => value === "true" };
+const MIB = 1024 * 1024;
 let count = 0;
 
 /** The people, roles or channels that a select of Discord's offers. */
@@ -11,7 +12,8 @@ export function thingsFor(type) {
   const world = state.get("world");
   const people = world.people.map(({ id, name }) => ({ value: id, label: `@${name}` }));
   const roles = world.roles.map(({ id, name }) => ({ value: id, label: name.startsWith("@") ? name : `@${name}` }));
-  const channels = all("place:").filter((place) => place.server).map(({ id, name }) => ({ value: id, label: `#${name}` }));
+  const places = all("place:").filter((place) => place.server);
+  const channels = places.map(({ id, name }) => ({ value: id, label: `#${name}` }));
   return { 5: people, 6: roles, 7: [...people, ...roles], 8: channels }[type];
 }
 
@@ -35,7 +37,8 @@ export function field(spec) {
     return fault;
   };
   made.control.addEventListener("change", () => wrong.textContent && check());
-  const label = h("label", { for: id }, spec.label, spec.required && h("span", { class: "needed", "aria-hidden": "true" }, " *"));
+  const star = spec.required && h("span", { class: "needed", "aria-hidden": "true" }, " *");
+  const label = h("label", { for: id }, spec.label, star);
   const node = h("div", { class: "field", "data-name": spec.name }, label, hint, made.node ?? made.control, wrong);
   return { name: spec.name, focus: () => made.control.focus(), ...made, node, check };
 }
@@ -58,13 +61,15 @@ function typed(spec, attributes) {
     if (!text) return spec.required ? NEEDED : "";
     if (numeric) return faultOfNumber(spec, text.trim());
     const [least, most] = [spec.min ?? 0, spec.max ?? 6000];
-    return text.length < least || text.length > most ? `Must be between ${least} and ${most} characters long; this is ${text.length}.` : "";
+    if (text.length >= least && text.length <= most) return "";
+    return `Must be between ${least} and ${most} characters long; this is ${text.length}.`;
   };
   return { control, fault, value: () => (numeric && control.value ? Number(control.value) : control.value) };
 }
 
 function faultOfNumber({ kind, min, max }, text) {
-  if (!/^-?\d+(\.\d+)?$/.test(text) || (kind === "integer" && text.includes("."))) return `Enter a ${kind === "integer" ? "whole number" : "number"}.`;
+  if (kind === "integer" && !/^-?\d+$/.test(text)) return "Enter a whole number.";
+  if (!/^-?\d+(\.\d+)?$/.test(text)) return "Enter a number.";
   if (Number(text) < (min ?? -Infinity)) return `Must be at least ${min}.`;
   return Number(text) > (max ?? Infinity) ? `Must be at most ${max}.` : "";
 }
@@ -101,15 +106,16 @@ function files(spec, attributes) {
   const row = (file) => {
     const preview = file.type.startsWith("image/") && h("img", { src: URL.createObjectURL(file), alt: "" });
     const remove = () => (hold(held.filter((one) => one !== file)), control.focus());
-    const size = file.size < 1024 * 1024 ? `${Math.ceil(file.size / 1024)} KB` : `${(file.size / 1024 / 1024).toFixed(1)} MB`;
-    return h("li", {}, preview, h("span", {}, file.name, h("small", {}, ` ${size}`)), h("button", { type: "button", class: "icon", "aria-label": `Remove ${file.name}`, onclick: remove }, "✕"));
+    const size = file.size < MIB ? `${Math.ceil(file.size / 1024)} KB` : `${(file.size / MIB).toFixed(1)} MB`;
+    const away = button("✕", remove, { class: "icon", "aria-label": `Remove ${file.name}` });
+    return h("li", {}, preview, h("span", {}, file.name, h("small", {}, ` ${size}`)), away);
   };
   control.addEventListener("input", () => {
     add([...control.files]);
     control.value = ""; // the same file may be chosen again
   });
   const pick = h("label", { for: attributes.id, class: "pick" }, "Choose a file, drop it here or paste it");
-  const sample = h("button", { type: "button", class: "plain", onclick: async () => add([await samplePicture()]) }, "Use the sample picture");
+  const sample = button("Use the sample picture", async () => add([await samplePicture()]), { class: "plain" });
   const node = h("div", { class: "drop" }, list, control, pick, sample);
   const fault = () => faultOfFiles(spec, held);
   return { control, node, fault, add, hold, files: () => held, value: () => held };
@@ -118,12 +124,19 @@ function files(spec, attributes) {
 function faultOfFiles({ required, min, types, limit }, held) {
   if (!held.length) return required ? NEEDED : "";
   if (held.length < (min ?? 1)) return `Add at least ${min} files.`;
-  const strange = held.find((file) => types && !types.some((type) => (type.startsWith(".") ? file.name.toLowerCase().endsWith(type) : file.type.startsWith(`${type}/`))));
+  const fits = ({ name, type }, kind) =>
+    kind.startsWith(".") ? name.toLowerCase().endsWith(kind) : type.startsWith(`${kind}/`);
+  const strange = held.find((file) => types && !types.some((kind) => fits(file, kind)));
   if (strange) return `${strange.name} is no file of the kind that is taken here (${types.join(", ")}).`;
   const big = held.find((file) => limit && file.size > limit);
-  return big ? `${big.name} is too powerful. Files up to ${Math.floor(limit / 1024 / 1024)} MB can be sent here.` : "";
+  return big ? tooBig(limit) : "";
 }
 
-export const samplePicture = async () => new File([await (await fetch("/sample.jpg")).blob()], "cat.jpg", { type: "image/jpeg" });
+export const tooBig = (limit) => `Your files are too powerful. Up to ${Math.floor(limit / MIB)} MB can be sent here.`;
+
+export async function samplePicture() {
+  const answer = await fetch("/sample.jpg");
+  return new File([await answer.blob()], "cat.jpg", { type: "image/jpeg" });
+}
 
 const BUILDERS = { choice, files };

@@ -5,7 +5,7 @@ import { find } from "./dom.js";
 export const me = new URLSearchParams(location.search).get("as") ?? sessionStorage.getItem("as") ?? "mia";
 sessionStorage.setItem("as", me);
 
-/** Everything known, by key: `world`, `place:…`, `message:…`, `weather`, `job:…`, `request:…`, `ledger`, `log`. */
+/** All that is known, by key: `world`, `place:…`, `message:…`, `weather`, `job:…`, `request:…`, … */
 export const state = new Map();
 const watchers = [];
 

@@ -32,6 +32,8 @@ for (const name of ["places", "backstage"]) {
   });
 }
 
-document.querySelector("main").addEventListener("click", () => document.body.classList.remove("places-open", "backstage-open"));
+document.querySelector("main").addEventListener("click", () => {
+  document.body.classList.remove("places-open", "backstage-open");
+});
 
 connect();

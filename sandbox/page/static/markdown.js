@@ -13,6 +13,7 @@ function named(kind, key) {
   return mention(`@${found?.name ?? "unknown"}`);
 }
 
+const spoiler = (nodes) => h("details", { class: "spoiler" }, h("summary", {}, "Spoiler"), nodes);
 const channel = (key) => mention(`#${all("place:").find((place) => place.id === key)?.name ?? "unknown"}`);
 
 const INLINE = [
@@ -29,7 +30,7 @@ const INLINE = [
   [/\*\*([\s\S]+?)\*\*/y, ([, words]) => h("strong", {}, inline(words))],
   [/__([\s\S]+?)__/y, ([, words]) => h("u", {}, inline(words))],
   [/~~([\s\S]+?)~~/y, ([, words]) => h("s", {}, inline(words))],
-  [/\|\|([\s\S]+?)\|\|/y, ([, words]) => h("details", { class: "spoiler" }, h("summary", {}, "Spoiler"), inline(words))],
+  [/\|\|([\s\S]+?)\|\|/y, ([, words]) => spoiler(inline(words))],
   [/\*(?!\s)([^*]+)\*/y, ([, words]) => h("em", {}, inline(words))],
   [/(?<!\w)_([^_]+)_(?!\w)/y, ([, words]) => h("em", {}, inline(words))],
 ];

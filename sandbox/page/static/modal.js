@@ -1,6 +1,6 @@
 // What comes back when something was done: a sentence, or a modal to fill in.
 
-import { find, h, notice } from "./dom.js";
+import { button, find, h, notice } from "./dom.js";
 import { field, thingsFor } from "./fields.js";
 import { act } from "./live.js";
 import { markdown } from "./markdown.js";
@@ -14,6 +14,12 @@ export function settle(answer) {
 const TEXT = 4;
 const STRINGS = 3;
 const FILES = 19;
+const PARAGRAPH = 2;
+
+function kindOf({ type, style }) {
+  if (type === TEXT) return style === PARAGRAPH ? "paragraph" : "line";
+  return type === FILES ? "files" : "choice";
+}
 
 function wanted({ label, description, component }) {
   const needed = component.required !== false;
@@ -25,7 +31,7 @@ function wanted({ label, description, component }) {
     required: needed,
     placeholder: component.placeholder,
     value: component.value,
-    kind: component.type === TEXT ? (component.style === 2 ? "paragraph" : "line") : component.type === FILES ? "files" : "choice",
+    kind: kindOf(component),
     min: component.type === TEXT ? component.min_length : least,
     max: component.type === TEXT ? (component.max_length ?? 4000) : (component.max_values ?? 1),
     choices: component.type === STRINGS ? component.options : thingsFor(component.type),
@@ -48,7 +54,7 @@ function open(modal) {
     h("h2", { id: "modal-title" }, modal.title),
     parts,
     wrong,
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"), submit),
+    h("div", { class: "row end" }, button("Cancel", () => dialog.close()), submit),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -2,7 +2,14 @@
 
 import { h } from "./dom.js";
 
-const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+const UNITS = Object.entries({
+  year: 31_536_000,
+  month: 2_592_000,
+  day: 86_400,
+  hour: 3_600,
+  minute: 60,
+  second: 1,
+});
 const STYLES = {
   t: { timeStyle: "short" },
   T: { timeStyle: "medium" },
@@ -12,7 +19,8 @@ const STYLES = {
   F: { dateStyle: "full", timeStyle: "short" },
 };
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
-const formats = Object.fromEntries(Object.entries(STYLES).map(([key, style]) => [key, new Intl.DateTimeFormat("en-GB", style)]));
+const format = ([key, style]) => [key, new Intl.DateTimeFormat("en-GB", style)];
+const formats = Object.fromEntries(Object.entries(STYLES).map(format));
 
 function words(at, style) {
   if (style !== "R") return (formats[style] ?? formats.f).format(at * 1000);
