@@ -204,7 +204,8 @@ def address(tongue: Tongue, job: Job) -> list[str]:
 
 def beside(tongue: Tongue, job: Job) -> str:
     """Over a video that stands in a message of its own."""
-    return f"-# {tongue.say('AI-generated')} · {clip_key(tongue, job.key)}"
+    marks = [tongue.say("AI-generated"), clip_key(tongue, job.key)]
+    return f"-# {' · '.join(marks)}"
 
 
 def somebody(tongue: Tongue, person: int | None) -> str:
@@ -231,7 +232,7 @@ def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
 
 def typed(tongue: Tongue, prompt: str) -> str:
     """What somebody wrote into a form that came to nothing, to be copied."""
-    return f"{tongue.say('Your prompt was:')}\n{prompt_block(prompt, cut=PROMPT_LOGGED)}"
+    return "\n".join([tongue.say("Your prompt was:"), prompt_block(prompt, cut=PROMPT_LOGGED)])
 
 
 def shown_url(url: str | None) -> str | None:

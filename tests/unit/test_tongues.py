@@ -23,7 +23,7 @@ LOCALES = PROJECT / "bot" / "chat" / "locales"
 CODES = sorted(set(FILES.values()))
 SAID = {"say": [0], "counted": [0, 1], "tell": [1], "mark": [0], "UserError": [0], "PictureRefused": [0]}
 """Where each of our functions takes its English, as `[tool.babel]` in pyproject.toml says too."""
-HEAD = re.compile(r"### \S+ |-# |- |[^\w\s{-]\uFE0F? ")
+HEAD = re.compile(r"### (?:[^\w\s]\uFE0F? )?|-# |- |[^\w\s{-]\uFE0F? ")
 """What a line begins with: marks of Discord's, and our signs for states."""
 
 Sentence = str | tuple[str, ...]
