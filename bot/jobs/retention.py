@@ -13,7 +13,7 @@ from bot.jobs import pace
 from bot.jobs.delivering import KEPT_FOR
 from bot.jobs.desk import Desk
 from bot.jobs.worker import Worker
-from bot.models import GuildId, Keeping, Limits, Scope, UserId
+from bot.models import GuildId, Keeping, Limits, MessageId, Scope, UserId
 from bot.store import cards, erasing, guilds, naming
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ class Retention:
         self._worker = worker
         self._limits = limits
         self.keeping = keeping
-        self._wished = asyncio.Event()
+        self._due = desk.clock.now()
+        self._guilds_are_known = False
+        self._woken = asyncio.Event()
         self._littered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -61,7 +63,7 @@ class Retention:
         erased = await self._desk.store.write(erasing.wish(member, now=self._desk.clock.now()))
         log.info("user=%s wants to be forgotten: %s jobs erased, %s go on", member, len(erased.jobs), erased.running)
         await self._follow_up(erased)
-        self._wished.set()
+        self._woken.set()
         return erased.running
 
     async def guilds_seen(self, there: Collection[GuildId]) -> None:
@@ -69,6 +71,9 @@ class Retention:
         if await self._desk.store.read(guilds.is_news(there)):
             for guild in await self._desk.store.write(guilds.seen(there, now=self._desk.clock.now())):
                 _log_left(guild)
+        self._guilds_are_known = True
+        self._due = self._desk.clock.now()
+        self._woken.set()
 
     async def guild_joined(self, guild: GuildId) -> None:
         """The bot was added, perhaps again: nothing of the server goes. Raises StoreUnavailable."""
@@ -80,25 +85,23 @@ class Retention:
         _log_left(guild)
 
     async def _look(self) -> None:
-        due, looks = self._desk.clock.now(), 0
+        looks = 0
         while True:
             try:
-                if self._desk.clock.now() >= due:
+                if self._desk.clock.now() >= self._due:
+                    self._due = self._desk.clock.now() + EVERY
                     await self._purge()
-                    due = self._desk.clock.now() + EVERY
                 looks = looks + 1 if await self._carry_out_wishes() else 0
-            except (StoreError, OSError) as error:
-                log.warning("what is to be forgotten could not be, trying on: %s", error)
+            except Exception as error:  # noqa: BLE001 - logged there, and tried again
+                _log_trouble(error)
+                self._due = self._desk.clock.now()
                 looks += 1
-            except Exception:
-                log.exception("what is to be forgotten could not be; trying on")
-                looks += 1
-            rest = pace.look_again_pause(looks) if looks else (due - self._desk.clock.now()).total_seconds()
+            rest = pace.look_again_pause(looks) if looks else (self._due - self._desk.clock.now()).total_seconds()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest):
-                    await self._wished.wait()
+                    await self._woken.wait()
                 looks = 0
-            self._wished.clear()
+            self._woken.clear()
 
     async def _carry_out_wishes(self) -> bool:
         """Whether some are still open."""
@@ -126,8 +129,9 @@ class Retention:
         for member in await store.read(naming.erased_people()):
             if await store.write(naming.forget_name(member, self._limits, now=now)):
                 log.info("a member who wanted to be forgotten has no name here any more")
-        for guild in await store.read(guilds.to_purge(left_before=now - LEFT_FOR)):
-            await self._purge_guild(guild)
+        if self._guilds_are_known:  # the bot may have been added again while this process was down
+            for guild in await store.read(guilds.to_purge(left_before=now - LEFT_FOR)):
+                await self._purge_guild(guild)
 
     async def _purge_words(self, now: datetime) -> None:
         if self.keeping.words is None:
@@ -147,19 +151,20 @@ class Retention:
 
     async def _sweep(self) -> None:
         """Deletes our messages that nobody wants any more, until there are none, then waits for more."""
-        tries = 0
+        tries, last = 0, MessageId(0)
         while True:
             self._littered.clear()
             try:
-                litter = await self._desk.store.read(erasing.next_litter())
+                litter = await self._desk.store.read(erasing.next_litter(last))
                 if litter is None:
                     await self._littered.wait()
                     continue
+                last = litter.message  # one that makes trouble stands in nobody's way
                 decided = await self._desk.chat.take_away(litter.channel, litter.message)
                 if decided:
                     await self._desk.persist(erasing.forget_litter(litter.message))
-            except Exception:
-                log.exception("a message was not deleted; trying on")
+            except Exception as error:  # noqa: BLE001 - logged there, and tried again
+                _log_trouble(error)
                 decided = False
             tries = 0 if decided else tries + 1
             await self._desk.clock.sleep(BETWEEN_DELETES_S if decided else pace.retry_pause(tries + 3, self._desk.rng))
@@ -167,3 +172,9 @@ class Retention:
 
 def _log_left(guild: GuildId) -> None:
     log.info("guild=%s has removed the bot: its data goes in %s, unless the bot is added again", guild, LEFT_FOR)
+
+
+def _log_trouble(error: Exception) -> None:
+    """At the edge of a task, which goes on."""
+    trace = None if isinstance(error, StoreError | OSError) else error
+    log.warning("what is to be forgotten could not be, trying on: %s", error, exc_info=trace)

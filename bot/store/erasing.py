@@ -142,11 +142,12 @@ def _take_places(tx: Tx, **mine: object) -> None:
     )
 
 
-def next_litter() -> Unit[Litter | None]:
-    """The oldest message that is still to be deleted."""
+def next_litter(last: MessageId) -> Unit[Litter | None]:
+    """The message that is to be deleted after that one: the oldest of the newer ones, else the oldest of all."""
 
     def unit(tx: Tx) -> Litter | None:
-        row = tx.one("SELECT channel, message FROM litter ORDER BY message LIMIT 1")
+        newer = tx.one("SELECT channel, message FROM litter WHERE message > :last ORDER BY message LIMIT 1", last=last)
+        row = newer or tx.one("SELECT channel, message FROM litter ORDER BY message LIMIT 1")
         return None if row is None else Litter(ChannelId(row["channel"]), MessageId(row["message"]))
 
     return unit

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from sandbox.discord.messages import Interaction, Message
-from sandbox.discord.record import Reply
+from sandbox.discord.record import Exchange, Phase, Reply
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone, quota
 from tests.e2e.conftest import Build
@@ -81,13 +81,13 @@ async def test_everybody_is_told_once_where_their_picture_goes(stage: Stage) -> 
 
 
 async def test_a_first_line_that_discord_does_not_take_fails_nothing_and_is_not_said_again(stage: Stage) -> None:
-    async def refuse(phase: str, exchange: object) -> object:
-        is_it = FIRST_LINE in str(getattr(exchange, "body", ""))
+    async def refuse(phase: Phase, exchange: Exchange) -> Reply | None:
+        is_it = FIRST_LINE in str(exchange.body)
         return Reply(500, {"message": "500", "code": 0}) if phase == "before" and is_it else None
 
-    stage.discord.on_exchange(refuse)  # type: ignore[arg-type]  # the hook's own words
+    stage.discord.on_exchange(refuse)
     first = await stage.over(await stage.animate())
-    stage.discord.remove(refuse)  # type: ignore[arg-type]  # the hook's own words
+    stage.discord.remove(refuse)
     second = await stage.animate()
     await stage.over(second)
     await stage.settled()
@@ -102,6 +102,7 @@ async def test_pings_are_turned_off_by_the_pinged_member_alone_and_stay_off_unti
     await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
     ping = stage.public()[1]
     assert [button.label for button in ping.buttons] == ["No more pings"]
+    assert stage.rows("SELECT ping_message FROM cards") == [(ping.id,)]
 
     others = await alone(await _press(stage, ping, "No more pings", by=stage.admin))
     own = await alone(await _press(stage, ping, "No more pings"))
@@ -182,6 +183,26 @@ async def test_a_member_deletes_their_data_and_what_is_paid_for_still_comes(buil
     assert DONE in others.text()
     assert list((stage.folder / "data" / "videos").iterdir()) == []
     assert list((stage.folder / "data" / "pictures").iterdir()) == []
+
+
+async def test_a_video_in_a_message_beside_its_card_is_deleted_with_it(stage: Stage) -> None:
+    refused = Reply(400, {"message": "Invalid Form Body", "code": 50035})
+
+    async def no_uploads(phase: Phase, exchange: Exchange) -> Reply | None:
+        return refused if phase == "before" and exchange.method == "PATCH" and exchange.files else None
+
+    stage.discord.on_exchange(no_uploads)
+    card = await stage.over(await stage.animate())
+    await stage.settled()
+    _, beside = stage.public()
+    assert [file.data for file in beside.media] == [job.video for job in stage.videos.jobs.values()]
+
+    page = await _page(stage)
+    await _turned(stage, page, "Delete my data", "There is no way back.")
+    await _turned(stage, page, "Yes, delete my data", "Your data is deleted")
+
+    await stage.discord.wait_for(lambda: card.deleted and beside.deleted, 15, "both messages to go")
+    await stage.booked(lambda: stage.rows("SELECT * FROM litter") == [])
 
 
 @pytest.mark.parametrize("comes_back", [True, False])

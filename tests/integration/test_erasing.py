@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.models import ChannelId, JobId, JobState, MessageId, UserId
+from bot.models import JobId, JobState, MessageId, UserId
 from bot.store import cards, erasing, jobs, people, use, videos
 from bot.store.rows import to_ms
 from tests.builders import GUILD, MEMBER, NOON
@@ -205,17 +205,19 @@ class TestLitter:
         assert litter(kept) == found
         assert kept.rows(PLACES) == []
 
-    def test_it_comes_out_oldest_first_and_once(self, kept: Ledgers) -> None:
-        kept.clip(2)
-        kept.clip(1)
+    def test_it_comes_out_in_turn_until_it_is_done_with(self, kept: Ledgers) -> None:
+        for number in (3, 1, 2):
+            kept.clip(number)
         wish(kept)
 
-        seen = []
-        while (found := kept.do(erasing.next_litter())) is not None:
-            seen.append(found)
-            kept.do(erasing.forget_litter(found.message))
+        seen, last = [], MessageId(0)
+        while (found := kept.do(erasing.next_litter(last))) is not None:
+            last = found.message
+            if last != 2 or last in seen:  # the second is not deleted at the first try
+                kept.do(erasing.forget_litter(last))
+            seen.append(last)
 
-        assert seen == [erasing.Litter(ChannelId(2), MessageId(number)) for number in (1, 2)]
+        assert seen == [1, 2, 3, 2]
 
 
 class TestAge:

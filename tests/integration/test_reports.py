@@ -98,6 +98,15 @@ def test_without_prices_no_money_is_told() -> None:
     assert found.csv().decode("utf-8-sig").splitlines()[1] == "<@7>,wan,5,480x832,delivered,,2,10,0,"
 
 
+def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
+    row = UsageRow(UserId(-7), "wan", 5, "480x832", S.DELIVERED, None, clips=1, credits=5, refunded=0, made=1)
+
+    found = reports.Usage(ENGLISH, [row], 1, CATALOG)
+
+    assert "- somebody who left no name: 1 clip · 5 credits" in found.screen()
+    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("somebody who left no name,wan,")
+
+
 @pytest.mark.parametrize("tongue", [Tongues().of(locale) for locale in (None, *FILES)], ids=lambda tongue: tongue.code)
 class TestTheLongest:
     """Discord takes 2,000 characters."""
