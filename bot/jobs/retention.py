@@ -114,6 +114,8 @@ class Retention:
         self._littered.set()
         if erased.jobs:
             await asyncio.to_thread(self._desk.files.forget_all, set(erased.jobs))
+        for job in erased.pictures:
+            await asyncio.to_thread(self._desk.files.forget_copy, job)
         for job in erased.open_cards:
             await self._worker.recheck(job)
 

@@ -18,7 +18,7 @@ from bot.store.jobs import UNENDED
 from bot.store.rows import day_of, to_ms
 
 ENDED = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
-WORDLESS = "prompt = '', picture_url = '', picture_name = '', result_url = NULL"
+WORDLESS = "prompt = '', picture_url = '', picture_name = '', picture_author = NULL, result_url = NULL"
 PLACELESS = (
     "channel = 0, guild = NULL, message = NULL, token = NULL,"
     " shown_channel = NULL, shown_message = NULL, ping_message = NULL"
@@ -50,6 +50,8 @@ class Erased:
     """Of them: those whose task still has to make the card's last edit, or to give up."""
     running: int
     """Go on, and are erased when they end."""
+    pictures: Sequence[JobId] = ()
+    """Others' jobs that were made of a picture of theirs: the kept copies have to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def open_wishes() -> Unit[list[UserId]]:
             "SELECT member FROM people WHERE erased_at IS NOT NULL AND EXISTS ("
             "SELECT 1 FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.member = people.member"
             " AND jobs.created_at <= people.erased_at AND (jobs.deleted_at IS NULL OR cards.channel <> 0))"
+            " OR erased_at IS NOT NULL AND EXISTS (SELECT 1 FROM jobs"
+            " WHERE jobs.picture_author = people.member AND jobs.created_at <= people.erased_at)"
         )
     ]
 
@@ -108,12 +112,14 @@ def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
             **mine,
         )
         _take_places(tx, **mine)
+        lent = _take_pictures(tx, **mine)
         running = tx.one(f"SELECT COUNT(*) AS n FROM jobs WHERE {_MINE} AND deleted_at IS NULL", **mine)
         assert running is not None
         return Erased(
             [JobId(row["id"]) for row in over],
             [JobId(row["id"]) for row in over if row["finished_at"] is None],
             running["n"],
+            tuple(lent),
         )
 
     return unit
@@ -122,6 +128,15 @@ def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
 def _cancel(tx: Tx, now: datetime, **mine: object) -> None:
     for row in tx.all(f"SELECT id FROM jobs WHERE {_MINE} AND state = 'waiting' ORDER BY id", **mine):
         jobs.move(row["id"], JobState.WAITING, JobState.CANCELLED, now=now, failure=FailureKind.CANCELLED)(tx)
+
+
+def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
+    """Of others' jobs that are over: the picture was theirs, the words are not."""
+    lent = f"picture_author = :member AND created_at <= :until AND state IN ({ENDED})"
+    found = [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE {lent} ORDER BY id", **mine)]
+    if found:
+        tx.changed(f"UPDATE jobs SET picture_author = NULL, picture_url = '', picture_name = '' WHERE {lent}", **mine)
+    return found
 
 
 def _take_places(tx: Tx, **mine: object) -> None:

@@ -35,8 +35,8 @@ def export(member: UserId, *, now: datetime) -> Unit[Entry]:
 
 
 _CLIPS = (
-    "SELECT jobs.*, cards.channel, cards.guild, cards.message, cards.removed_at, cards.shown_channel,"
-    " cards.shown_message, cards.pinged_at, cards.ping_message"
+    "SELECT jobs.*, cards.channel, cards.guild, cards.message, cards.removed_at, cards.hidden_at, cards.shown_channel,"
+    " cards.shown_message, cards.pinged_at, cards.ping_message, cards.locale, cards.member_locale"
     " FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.member = :member ORDER BY jobs.id"
 )
 _OF_MEMBER = "JOIN members ON members.scope = {0}.scope AND members.member = {0}.member WHERE members.member = :member"
@@ -76,6 +76,8 @@ def _clip(row: Row) -> Entry:
         "in_this_state_since": _time(row["state_at"]),
         "sent_at": _time(row["submitted_at"]),
         "deleted_at": _time(row["deleted_at"]),
+        "made_again_from": _id(row["again_of"]),
+        "rendered_ms": row["took_ms"],
         "server": _server(row["scope"]),
         "prompt": row["prompt"],
         "model": row["model"],
@@ -90,6 +92,7 @@ def _clip(row: Row) -> Entry:
             "type": row["picture_type"],
             "width": row["picture_width"],
             "height": row["picture_height"],
+            "posted_by_another": row["picture_author"] is not None,
         },
         "video": {
             "service": row["endpoint"],
@@ -102,6 +105,9 @@ def _clip(row: Row) -> Entry:
             "channel": _id(row["channel"] or None),
             "message": _id(row["message"]),
             "removed_at": _time(row["removed_at"]),
+            "hidden_at": _time(row["hidden_at"]),
+            "language": row["locale"],
+            "your_language": row["member_locale"],
             "video_channel": _id(row["shown_channel"]),
             "video_message": _id(row["shown_message"]),
             "pinged_at": _time(row["pinged_at"]),

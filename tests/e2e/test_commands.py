@@ -64,7 +64,8 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
             assert part["description"] != "…"
             assert len(part.get("choices", [])) <= 25
             assert all(_longest(choice, "name") <= 100 for choice in part.get("choices", []))
-            _is_in_every_tongue(part)
+            if most:
+                _is_in_every_tongue(part)
     admin = by_name["animate-admin"]
     assert (str(admin["default_member_permissions"]), admin["contexts"], admin["integration_types"]) == (
         MANAGE_GUILD,

@@ -17,8 +17,10 @@ def _free_port() -> int:
 
 
 async def test_health_is_told_on_the_port_that_is_set(build: Build) -> None:
-    port = _free_port()
-    stage = await build({"HTTP_PORT": str(port)})
+    stage = await build(start=False)
+    port = _free_port()  # after the local servers have taken theirs
+    stage.use({"HTTP_PORT": str(port)})
+    await stage.start_bot()
     await stage.over(await stage.animate())
     await stage.settled()
 

@@ -139,6 +139,16 @@ class TestWish:
         assert kept.rows(WORDS) == [(1,), (2,)]
         assert kept.do(erasing.open_wishes()) == []
 
+    def test_a_picture_that_others_made_clips_of_goes_when_these_are_over(self, kept: Ledgers) -> None:
+        kept.clip(1, member=OTHER, picture_author=MEMBER)
+        kept.clip(2, S.RENDERING, member=OTHER, picture_author=MEMBER)
+
+        assert wish(kept).pictures == (JobId(1),)
+
+        assert kept.rows("SELECT id FROM jobs WHERE picture_url <> ''") == [(2,)]
+        assert kept.rows("SELECT id FROM jobs WHERE prompt <> ''") == [(1,), (2,)]
+        assert kept.do(erasing.open_wishes()) == [MEMBER]
+
     def test_a_clip_deleted_before_loses_its_place_too(self, kept: Ledgers) -> None:
         job = kept.clip(1)
         assert kept.do(videos.erase(job.id, now=NOON))

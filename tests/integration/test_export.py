@@ -38,10 +38,11 @@ EXPORTED = {
         "id", "key", "state", "state_at", "created_at", "scope", "model", "prompt", "seconds", "size", "credits",
         "from_allowance", "picture_url", "picture_name", "picture_bytes", "picture_type", "picture_width",
         "picture_height", "endpoint", "submitted_at", "provider_id", "result_url", "result_expires_at", "failure",
-        "deleted_at",
+        "deleted_at", "again_of", "took_ms", "picture_author",
     },
     "cards": {
         "channel", "guild", "message", "removed_at", "pinged_at", "shown_channel", "shown_message", "ping_message",
+        "hidden_at", "locale", "member_locale",
     },
     "ledger": {
         "at", "kind", "scope", "role", "credits", "from_allowance", "from_pots", "from_budget", "limit_credits",
