@@ -17,7 +17,7 @@ from sandbox.page.server import Page
 from tests.e2e.conftest import leave
 from tests.e2e.stage import Stage
 
-NO_CHROMIUM = "there is no Chromium on this machine (Debian: apt-get install chromium)"
+NO_CHROMIUM = "there is no Chromium here (Debian: apt-get install chromium; elsewhere name yours in CHROMIUM)"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -115,7 +115,7 @@ OpenTab = Callable[..., Awaitable[Tab]]
 
 def chromium() -> str:
     """Where it is. Skips where there is none; where one was asked for, the lack is a failure."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None and os.environ.get("CHROMIUM_REQUIRED"):
         pytest.fail(NO_CHROMIUM)
     if path is None:

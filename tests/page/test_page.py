@@ -195,6 +195,37 @@ async def test_who_has_not_installed_the_bot_is_offered_nothing_where_it_is_not(
     await expect(ana.find("#commands")).to_have_text("No such command is offered to you here.")
 
 
+async def test_commands_and_times_are_told_in_the_tongue_that_one_speaks(house: House, tab: OpenTab) -> None:
+    quota = next(command for command in house.stage.discord.commands if command["name"] == "quota")
+    before = dict(quota)
+    quota["description_localizations"] = {"sv-SE": "Hur mycket du har kvar"}
+    ana = await tab("ana")
+    try:
+        await ana.find("#language select").select_option(label="Swedish (Sweden)")
+        await ana.find("#words").fill("/quo")
+        await expect(ana.find("#commands li")).to_have_text("/quotaHur mycket du har kvar")
+        await ana.send()
+        await ana.send()
+        await expect(ana.find("#messages > li.private time[data-style=R]")).to_contain_text("om ")
+    finally:
+        quota.clear()
+        quota.update(before)
+        house.stage.discord.world.people["ana"].locale = "en-US"
+
+
+async def test_a_message_stands_under_its_author(tab: OpenTab) -> None:
+    mia = await tab()
+    await mia.find("#words").fill("where do I stand")
+    await mia.send()
+    message = mia.message("where do I stand")
+
+    name, words = await message.locator(".head").bounding_box(), await message.locator(".content").bounding_box()
+
+    assert name is not None
+    assert words is not None
+    assert name["y"] + name["height"] <= words["y"]
+
+
 MARKDOWN = {
     "### A *big* day": '<h3 class="size-3">A <em>big</em> day</h3>',
     "-# small": '<p class="subtext">small</p>',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 from playwright.async_api import expect
 
@@ -107,3 +108,16 @@ async def test_each_request_is_shown_with_its_check(tab: OpenTab, house: House) 
     create = mia.find("#requests li", "POST /v1/videos").first
     await expect(create.get_by_label("Fits the contract")).to_be_visible()
     assert await mia.find("#requests li.wrong").count() == 0
+
+    discord = house.stage.discord
+    url = f"{discord.api_url}/channels/{discord.world.general.id}/messages"
+    headers = {"Authorization": f"Bot {discord.token}"}
+    async with aiohttp.ClientSession() as session, session.post(url, json={"content": 5}, headers=headers) as answer:
+        assert answer.status == 400
+    wrong = mia.find("#requests li.wrong")
+    await expect(wrong).to_contain_text('$.content: 5 is not of types "null", "string"')
+    await expect(wrong.get_by_label("Against the contract")).to_be_visible()
+    await mia.find("#only-wrong").check()
+    await expect(create).not_to_be_visible()
+    await expect(wrong).to_be_visible()
+    discord.requests[:] = [x for x in discord.requests if x.body != {"content": 5}]  # it was not the bot's

@@ -4,7 +4,7 @@ import { announce, arrows, avatar, button, drop, find, h, put, redraw } from "./
 import { fill, shown } from "./components.js";
 import { act, all, me, state, watch } from "./live.js";
 import { settle } from "./modal.js";
-import { stamp } from "./time.js";
+import { speak, stamp } from "./time.js";
 
 const LOADING = 1 << 7;
 const MESSAGE_MENU = 3;
@@ -184,11 +184,13 @@ function onMessages(keys) {
   see();
 }
 
-// A video grows once its size is known; who is at the end stays there.
-find("messages").addEventListener("loadedmetadata", ({ target }) => {
-  const scroll = find("scroll");
-  if (target.closest("li") === find("messages").lastElementChild) scroll.scrollTop = scroll.scrollHeight;
-}, true);
+// Pictures and videos grow once their size is known; who is at the end stays there.
+for (const event of ["load", "loadedmetadata"]) {
+  find("messages").addEventListener(event, ({ target }) => {
+    const scroll = find("scroll");
+    if (target.closest("li") === find("messages").lastElementChild) scroll.scrollTop = scroll.scrollHeight;
+  }, true);
+}
 
 // The menu of a message ------------------------------------------------------------------------------------------
 
@@ -214,7 +216,7 @@ function openMenu(id, opener) {
   menu.firstElementChild.focus();
 }
 
-watch("world", drawPeople);
+watch("world", () => (speak(locale()), drawPeople()));
 watch("place:", () => (go(), drawLanguages()));
 watch("message:", onMessages);
 addEventListener("hashchange", () => (go(), drawPeople()));

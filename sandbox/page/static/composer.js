@@ -3,7 +3,7 @@
 import { button, find, h, notice } from "./dom.js";
 import { onPlace, place, translated } from "./chat.js";
 import { field, samplePicture, thingsFor, tooBig } from "./fields.js";
-import { act, all, state } from "./live.js";
+import { act, all, state, watch } from "./live.js";
 import { settle } from "./modal.js";
 
 const SUBCOMMAND = 1;
@@ -122,6 +122,7 @@ function adder(option, add) {
 
 function leave() {
   form = null;
+  find("first").hidden = true;
   find("command").replaceChildren();
   toggle(false);
   words.focus();
@@ -200,6 +201,7 @@ const grow = () => {
   words.style.height = `${Math.min(words.scrollHeight, 200)}px`;
 };
 
+watch("world", () => popup.hidden || suggest()); // another tongue
 words.addEventListener("input", () => (suggest(), grow()));
 words.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -247,6 +249,7 @@ onPlace(async (there) => {
   if (form || words.value || place().id !== there.id) return; // somebody was faster
   start(animate, { prompt: PROMPT });
   form.fields.find((one) => one.files)?.add([picture]);
+  find("first").hidden = false;
   find("send").focus();
 });
 let welcomed = false;

@@ -18,9 +18,17 @@ const STYLES = {
   f: { dateStyle: "long", timeStyle: "short" },
   F: { dateStyle: "full", timeStyle: "short" },
 };
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
-const format = ([key, style]) => [key, new Intl.DateTimeFormat("en-GB", style)];
-const formats = Object.fromEntries(Object.entries(STYLES).map(format));
+const plain = new Intl.DateTimeFormat("en-GB", STYLES.T);
+let relative = null;
+let formats = null;
+
+/** Times are told in this tongue from now on, as Discord's client does. */
+export function speak(locale) {
+  const format = ([key, style]) => [key, new Intl.DateTimeFormat(locale, style)];
+  formats = Object.fromEntries(Object.entries(STYLES).map(format));
+  relative = new Intl.RelativeTimeFormat(locale, { numeric: "always" });
+}
+speak("en-GB");
 
 function words(at, style) {
   if (style !== "R") return (formats[style] ?? formats.f).format(at * 1000);
@@ -37,7 +45,7 @@ export function stamp(at, style = "f") {
   return h("time", shown, words(at, style));
 }
 
-export const clock = (at) => formats.T.format(at * 1000);
+export const clock = (at) => plain.format(at * 1000);
 
 setInterval(() => {
   for (const time of document.querySelectorAll('time[data-style="R"]')) {
