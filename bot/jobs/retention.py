@@ -118,6 +118,8 @@ class Retention:
             await asyncio.to_thread(self._desk.files.forget_copy, job)
         for job in erased.open_cards:
             await self._worker.recheck(job)
+        if erased.open_cards:  # a task that was at work may have written a picture in the meantime
+            await asyncio.to_thread(self._desk.files.forget_all, set(erased.open_cards))
 
     async def _purge(self) -> None:
         now, store = self._desk.clock.now(), self._desk.store

@@ -210,11 +210,14 @@ def dead_tokens(*, now: datetime) -> Unit[list[JobId]]:
 
 
 def needing_files(*, undelivered_since: datetime) -> Unit[set[JobId]]:
-    """Jobs under way, and those whose video is kept since then because Discord did not take it."""
-    return lambda tx: {
-        JobId(row["id"])
-        for row in tx.all(
-            f"SELECT id FROM jobs WHERE state IN ({UNENDED}) OR (state = 'undelivered' AND state_at >= :since)",
+    """Jobs under way and those they are made again from, and jobs whose video Discord has not taken since then."""
+
+    def unit(tx: Tx) -> set[JobId]:
+        rows = tx.all(
+            "SELECT id, again_of FROM jobs"
+            f" WHERE state IN ({UNENDED}) OR (state = 'undelivered' AND state_at >= :since)",
             since=to_ms(undelivered_since),
         )
-    }
+        return {JobId(job) for row in rows for job in (row["id"], row["again_of"]) if job is not None}
+
+    return unit

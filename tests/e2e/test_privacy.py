@@ -102,7 +102,7 @@ async def test_pings_are_turned_off_by_the_pinged_member_alone_and_stay_off_unti
     await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
     ping = stage.public()[1]
     assert [button.label for button in ping.buttons] == ["No more pings"]
-    assert stage.rows("SELECT ping_message FROM cards") == [(ping.id,)]
+    await stage.booked(lambda: stage.rows("SELECT ping_message FROM cards") == [(ping.id,)])
 
     others = await alone(await _press(stage, ping, "No more pings", by=stage.admin))
     own = await alone(await _press(stage, ping, "No more pings"))
@@ -181,9 +181,9 @@ async def test_a_member_deletes_their_data_and_what_is_paid_for_still_comes(buil
     assert [file.data for file in running.media] == [job.video]
     assert not running.deleted
     assert DONE in others.text()
-    assert list((stage.folder / "data" / "videos").iterdir()) == []
-    kept = {file.name.partition(".")[0] for file in (stage.folder / "data" / "pictures").iterdir()}
-    assert kept == {str(job) for (job,) in stage.rows(f"SELECT id FROM jobs WHERE member <> {stage.mia.id}")}
+    theirs = {f"{job}.copy.jpg" for (job,) in stage.rows(f"SELECT id FROM jobs WHERE member <> {stage.mia.id}")}
+    await stage.booked(lambda: {file.name for file in (stage.folder / "data" / "pictures").iterdir()} == theirs)
+    await stage.booked(lambda: list((stage.folder / "data" / "videos").iterdir()) == [])
 
 
 async def test_a_video_in_a_message_beside_its_card_is_deleted_with_it(stage: Stage) -> None:

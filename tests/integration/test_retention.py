@@ -67,10 +67,12 @@ class Tasks:
 
     def __init__(self) -> None:
         self.rechecked: list[JobId] = []
+        self.last_act: Callable[[JobId], object] = lambda _job: None
         self.let_go_of: list[Scope] = []
 
     async def recheck(self, job: JobId) -> None:
         self.rechecked.append(job)
+        self.last_act(job)
 
     def let_go(self, scope: Scope) -> None:
         self.let_go_of.append(scope)
@@ -206,6 +208,17 @@ async def test_a_wish_takes_the_files_and_tells_the_tasks(house: House) -> None:
 
     assert house.kept() == {"pictures/3.jpg"}
     assert house.tasks.rechecked == [2]
+
+
+async def test_a_picture_that_a_task_was_just_writing_goes_too(house: House) -> None:
+    await house.clip(1, S.WAITING)
+    house.tasks.last_act = lambda job: (house.folder / "pictures" / f"{job}.copy.jpg").write_bytes(b"x")
+    owner = house.begin()
+
+    await owner.forget(MEMBER)
+
+    assert house.tasks.rechecked == [1]
+    assert house.kept() == set()
 
 
 async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(house: House) -> None:
