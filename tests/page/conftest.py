@@ -22,7 +22,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 GENEROUS = {"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "50", "MAX_CONCURRENT_JOBS": "50"}
 
 expect.set_options(timeout=PATIENCE_MS)
