@@ -199,10 +199,11 @@ async def steady(town: Town, provider: StandInProvider, edits: Counter[str], sec
     polls_s, edits_s = (provider.polls - polls) / took, (edits.total() - edited) / took
     await leave(town)
     seen = json.loads((town.folder / "lags").read_text("utf-8"))
-    lags = [1000 * lag for at, lag in seen if began <= at <= began + took]
-    p50, p99 = percentile(lags, 0.5), percentile(lags, 0.99)
+    lags, works = ([1000 * row[n] for row in seen if began <= row[0] <= began + took] for n in (1, 2))
+    p50, p99, work = percentile(lags, 0.5), percentile(lags, 0.99), percentile(works, 0.99)
     print(f"  memory: {peak / 2**20:.0f} MiB RSS (hold 200)")
     print(f"  event loop: lag p50 {p50:.1f} ms, p99 {p99:.1f} ms (hold 50), longest {max(lags):.0f} ms")
+    print(f"  at work without a pause: p99 {work:.1f} ms, longest {max(works):.0f} ms (the rest is the machine's)")
     print(f"  CPU: {cores:.2f} cores (hold 0.5); {polls_s:.0f} polls/s, {edits_s:.0f} edits/s")
 
 

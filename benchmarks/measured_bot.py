@@ -14,20 +14,20 @@ from bot.settings import Settings
 TICK_S = 0.01
 
 
-async def watch(lags: list[tuple[float, float]]) -> None:
-    """Notes by how much each tick comes late, and when; in seconds."""
+async def watch(lags: list[tuple[float, float, float]]) -> None:
+    """Notes when each tick comes, by how much it is late, and for how long the loop itself was at work; in seconds."""
     while True:
-        due = time.monotonic() + TICK_S
+        due, worked = time.monotonic() + TICK_S, time.thread_time()
         await asyncio.sleep(TICK_S)
         now = time.monotonic()
-        lags.append((now, now - due))
+        lags.append((now, now - due, time.thread_time() - worked))
 
 
 async def main() -> None:
     """Runs until SIGTERM."""
     settings = Settings.load()
     log.set_up(settings.log_level, settings.log_format)
-    lags: list[tuple[float, float]] = []
+    lags: list[tuple[float, float, float]] = []
     watching = asyncio.create_task(watch(lags))
     try:
         await app.run(settings)

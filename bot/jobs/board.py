@@ -102,9 +102,8 @@ class Board:
 
     async def _tell(self) -> None:
         now = self._clock.now()
-        standings = self._standings(now)
         told, self._told = self._told, {}
-        for number, (job, standing) in enumerate(standings, start=1):
+        for number, (job, standing) in enumerate(self._standings(now), start=1):
             before = told.get((job.id, job.state_at))
             is_news = before is None or _differs(before, standing, now)
             self._told[job.id, job.state_at] = standing if before is None or is_news else before
@@ -113,19 +112,20 @@ class Board:
             if number % TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    def _standings(self, now: datetime) -> list[tuple[Job, Standing]]:
+    def _standings(self, now: datetime) -> Iterator[tuple[Job, Standing]]:
+        """Everybody's, as the line was at the first of them."""
         line, foretold = self._line, _Foretold(self._durations, now)
         frees_s = [max(line.held_s, foretold.left_s(job, for_s)) for job, for_s in line.holding()]
         frees_s += [line.held_s] * (line.slots - len(frees_s))
         queue = line.queue()
         starts = starts_s(queue, frees_s, line.slots, foretold.takes_s)
-        found = [(job, Standing(hold=hold)) for job, hold in line.held_back()]
+        for job, hold in line.held_back():
+            yield job, Standing(hold=hold)
         for place, (job, start_s) in enumerate(zip(queue, starts, strict=True), start=1):
             ends_s = (job.created_at + self._in_line_for - now).total_seconds()
             # Nobody is promised a start that lies behind the end of their time in line.
             starts_at = now + timedelta(seconds=start_s) if start_s < ends_s else None
-            found.append((job, Standing(place, starts_at)))
-        return found
+            yield job, Standing(place, starts_at)
 
 
 def _differs(told: Standing, standing: Standing, now: datetime) -> bool:

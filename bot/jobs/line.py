@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 
 from bot.jobs.breaker import Breaker
 from bot.jobs.port import Hold
@@ -18,11 +19,12 @@ def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[
     Whoever goes is at the provider instead of ahead: so the order of those behind stays, until a job ends or comes.
     """
     ahead: Counter[UserId] = Counter(at_provider)
-    ranked: list[tuple[int, JobId, Job]] = []
+    ranked: list[tuple[int, Job]] = []
     for job in sorted(waiting, key=lambda job: job.id):
-        ranked.append((ahead[job.member], job.id, job))
+        ranked.append((ahead[job.member], job))
         ahead[job.member] += 1
-    return [job for _, _, job in sorted(ranked, key=lambda entry: entry[:2])]
+    ranked.sort(key=itemgetter(0))  # those of one rank stay in their order
+    return [job for _, job in ranked]
 
 
 class Line:
