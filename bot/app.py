@@ -29,7 +29,6 @@ from bot.chat.delivery import DiscordChat
 from bot.chat.orders import Orders
 from bot.chat.tongue import Tongues
 from bot.errors import ChatUnavailable, SettingsError
-from bot.health import Health
 from bot.images import Fitter
 from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock, Desk, Timing
@@ -152,6 +151,8 @@ async def assemble(
         )
         stack.push_async_callback(service.close)
         if settings.http_port:
+            from bot.health import Health  # a web server takes a while to load, and most do without
+
             health = Health(
                 faults=lambda: breaker.faults() + ([] if bot.is_connected else ["not connected to Discord"]),
                 jobs=lambda: store.read(jobs.counts()),
