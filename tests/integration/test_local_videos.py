@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 import av
-import openai
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
@@ -236,6 +235,8 @@ async def test_list_and_delete(videos: LocalVideos, http: aiohttp.ClientSession)
 async def test_the_official_sdk_works_unchanged(videos: LocalVideos) -> None:
     videos.weather.render_seconds = 0
     videos.weather.poll_after_ms = 1
+    import openai  # takes a second to load, and nothing else here wants it
+
     async with openai.AsyncOpenAI(base_url=videos.url, api_key=videos.key, max_retries=0) as client:
         order = {"prompt": "hat", "model": "sora-2-pro", "seconds": "8", "size": "1792x1024"}
         image = ("cat.png", picture("1792x1024", "PNG"), "image/png")
