@@ -14,9 +14,13 @@ import argparse
 import math
 import random
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot.jobs import pace
 from bot.jobs.durations import Durations

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -22,6 +23,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiosqlite
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot.models import (
     Card,

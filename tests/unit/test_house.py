@@ -147,6 +147,16 @@ class TestSettings:
 
 
 class TestModules:
+    def test_every_benchmark_runs_as_its_first_lines_say(self) -> None:
+        """`python benchmarks/x.py` has that folder on its path, not the project; bots are started with both."""
+        found = [path for path in (PROJECT / "benchmarks").glob("*.py") if not path.stem.endswith("_bot")]
+
+        assert len(found) > 6
+        for path in found:
+            code = path.read_text("utf-8")
+            ours = re.search(r"^(?:from|import) (?:bot|sandbox|tests)\b", code, re.MULTILINE)
+            assert ours is None or "sys.path.insert(0," in code[: ours.start()], path.name
+
     def test_every_module_has_fewer_than_400_lines(self) -> None:
         long = {str(path): len(path.read_text("utf-8").splitlines()) for path in modules()}
 
