@@ -104,6 +104,8 @@ class Studio:
 
     def _look_later(self, job: VideoJob) -> None:
         wait = max(LOOK_AGAIN_SECONDS, (job.due_at or 0) - self.clock())
+        if (earlier := self._timers.pop(job.id, None)) is not None:  # the server was down in between
+            earlier.cancel()
         self._timers[job.id] = asyncio.get_running_loop().call_later(wait, self._look, job)
 
     def _look(self, job: VideoJob) -> None:
