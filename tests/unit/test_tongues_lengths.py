@@ -12,7 +12,7 @@ import pytest
 from discord import ui
 from discord.components import _component_factory
 
-from bot.catalog import Catalog, Model, load_catalog
+from bot.catalog import Catalog, Model
 from bot.chat import refusals, text
 from bot.chat.cards import Cards, Shown, key_of
 from bot.chat.tongue import FILES, Tongue, Tongues
@@ -140,13 +140,15 @@ def test_a_card_of_before_is_english() -> None:
 @pytest.mark.parametrize("reason", RefusalReason)
 @pytest.mark.parametrize("granted", [0, 1_000_000])
 def test_every_refusal_is_a_message(tongue: Tongue, reason: RefusalReason, granted: int) -> None:
-    catalog = load_catalog(None)
+    cheap = Model("cheap", LABEL, (1,), {"480x832": 1}, {})
+    catalog = Catalog([LONGEST, cheap], "wan")
     balance = Balance(Limit(1_000_000, Period.MONTH), 999_990, granted, NOON, 99)
     error = ReservationRefused(reason, balance, detail="x" * 200)
 
-    said = refusals.refusal(tongue, error, catalog.choose("sora-2-pro", 12, "1024x1792"), catalog)
+    said = refusals.refusal(tongue, error, catalog.choose("wan", 12, "1792x1024"), catalog)
 
-    assert 0 < len(said) <= text.MESSAGE
+    assert said
+    assert len(f"{said}\n{text.typed(tongue, 'x' * 2_000)}") <= text.MESSAGE  # as a form that is refused has it
     assert "{" not in said
 
 
