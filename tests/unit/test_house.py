@@ -6,14 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
@@ -29,10 +26,6 @@ TEST_IT = "uv run pytest"
 # Written so that this file is not an offender itself.
 REGISTRY = re.compile(r"py[p]i\.org|python[h]osted\.org|npm[j]s\.(?:org|com)|https?://\S+/[s]imple(?:[/\s\"]|$)")
 BUILD_MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
-
-PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[\w.]+)(?: ; (?P<marker>[^\\]+?))? \\")
-HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
-COMMENT = re.compile(r"\s*#.*")
 
 
 def text_of(name: str) -> str:
@@ -188,42 +181,6 @@ class TestModules:
     )
     def test_a_mock_would_be_seen(self, source: str) -> None:
         assert mocks_in(source) == [1]
-
-
-class TestLock:
-    def test_it_holds_pins_with_hashes_and_comments_alone(self) -> None:
-        lines = text_of("requirements.lock").splitlines()
-
-        strange = [line for line in lines if not any(form.fullmatch(line) for form in (PIN, HASH, COMMENT))]
-
-        assert strange == []
-        assert len(lines) > 100
-
-    def test_every_pin_has_a_hash(self) -> None:
-        lines = text_of("requirements.lock").splitlines()
-
-        bare = [
-            line
-            for line, after in zip(lines, [*lines[1:], ""], strict=True)
-            if PIN.match(line) and not HASH.match(after)
-        ]
-
-        assert bare == []
-
-    def test_it_pins_what_the_bot_needs_in_a_version_that_fits(self) -> None:
-        pins = {m["name"]: m["version"] for m in PIN.finditer(text_of("requirements.lock"))}
-        needed = [Requirement(line) for line in tomllib.loads(text_of("pyproject.toml"))["project"]["dependencies"]]
-
-        assert [
-            str(need) for need in needed if not need.specifier.contains(pins.get(canonicalize_name(need.name), "0"))
-        ] == []
-        assert len(needed) >= 5
-
-    def test_the_guide_has_the_command_that_made_it(self) -> None:
-        command = text_of("requirements.lock").splitlines()[1].removeprefix("#").strip()
-
-        assert command.startswith("uv pip compile pyproject.toml ")
-        assert command in text_of("CONTRIBUTING.md").splitlines()
 
 
 class TestImage:
