@@ -4,7 +4,8 @@ from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, rate_limited
+from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, banned, rate_limited
+from sandbox.discord.rules import Code
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Channel, Guild, Person, Role
 
@@ -12,6 +13,7 @@ __all__ = [
     "CUT",
     "CannotInvoke",
     "Channel",
+    "Code",
     "Cut",
     "Exchange",
     "Guild",
@@ -25,5 +27,6 @@ __all__ = [
     "Reply",
     "Role",
     "Upload",
+    "banned",
     "rate_limited",
 ]

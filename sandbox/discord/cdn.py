@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from sandbox.discord.messages import StoredFile
+from sandbox.discord.messages import SPOILER, StoredFile
 from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.wire import Clock, Snowflakes
 
@@ -58,6 +58,7 @@ class Cdn:
             width, height = _dimensions(upload.data)
         path = f"{folder}/{key}/{name}"
         file = StoredFile(key, name, content_type, upload.data, self._signed(path), width, height, ephemeral)
+        file.spoiler = name.startswith(SPOILER)
         self._files[path] = file
         return file
 

@@ -10,6 +10,9 @@ from sandbox.discord.wire import Wire
 from sandbox.discord.world import Channel, Person
 
 FIRST_ANSWER_S = 3.0  # receiving-and-responding.mdx:351
+SPOILER = "SPOILER_"
+"""Discord's client puts this before the name of a file that is covered until it is clicked."""
+_IS_SPOILER = 1 << 3  # message.mdx#attachment-object-attachment-flags
 TOKEN_S = 15 * 60.0  # receiving-and-responding.mdx:432
 
 
@@ -27,6 +30,7 @@ class StoredFile:
     ephemeral: bool = False
     description: str | None = None
     gone: bool = False
+    spoiler: bool = False
 
     @property
     def size(self) -> int:
@@ -36,6 +40,7 @@ class StoredFile:
         wire: Wire = {
             "id": str(self.id), "filename": self.filename, "size": self.size, "url": self.url,
             "proxy_url": self.url, "content_type": self.content_type,
+            "flags": _IS_SPOILER if self.spoiler else 0,
         }  # fmt: skip
         if self.width is not None:
             wire |= {"width": self.width, "height": self.height}

@@ -8,6 +8,7 @@ from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.cdn import sent as sent_upload
 from sandbox.discord.components import ATTACHMENT, Check, Kind, render, walk
 from sandbox.discord.messages import Interaction, Message, StoredFile
+from sandbox.discord.permissions import Permission
 from sandbox.discord.record import SentFile
 from sandbox.discord.rules import (
     FILES_LIMIT,
@@ -21,8 +22,10 @@ from sandbox.discord.rules import (
     refusal,
 )
 from sandbox.discord.wire import Wire, iso
-from sandbox.discord.world import Channel, Person, World
+from sandbox.discord.world import Channel, Person, World, permissions_in
 
+_FORWARDED = ("type", "content", "mentions", "mention_roles", "attachments", "embeds", "timestamp",
+              "edited_timestamp", "flags", "components")  # fmt: skip
 _SETTABLE = Flag.SUPPRESS_EMBEDS | Flag.SUPPRESS_NOTIFICATIONS | Flag.COMPONENTS_V2
 
 
@@ -35,6 +38,7 @@ class _Draft:
     kept: list[StoredFile] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     descriptions: dict[str, str | None] = field(default_factory=dict)
+    spoilers: set[str] = field(default_factory=set)
 
 
 class Posts:
@@ -60,7 +64,8 @@ class Posts:
         interaction: Interaction | None = None,
         ephemeral_for: Person | None = None,
     ) -> Message:
-        draft = _check(body, files, None, limit)
+        draft = _check(body, files, None, self._taken(limit))
+        self._open(channel, author, ephemeral=ephemeral_for is not None)
         message = Message(self._world.new_id(), channel, author, ephemeral_for)
         wire = self._blank(message, interaction) | self._written(message, draft, Flag(0))
         if body.get("message_reference"):
@@ -76,13 +81,16 @@ class Posts:
 
     def load(self, interaction: Interaction, ephemeral_for: Person | None) -> Message:
         """The "thinking" message of a deferred answer."""
+        self._open(interaction.channel, self._world.bot, ephemeral=ephemeral_for is not None)
         message = Message(self._world.new_id(), interaction.channel, self._world.bot, ephemeral_for)
         wire = self._blank(message, interaction)
         wire["flags"] = int(Flag.LOADING | (Flag.EPHEMERAL if ephemeral_for else Flag(0)))
         return self._keep(message, wire)
 
     def edit(self, message: Message, body: Wire, files: list[SentFile], *, limit: int) -> Message:
-        draft = _check(body, files, message, limit)
+        if not message.is_ephemeral and (message.channel.archived or message.channel.locked):
+            raise refusal(Code.THREAD_ARCHIVED)
+        draft = _check(body, files, message, self._taken(limit))
         was_loading = message.is_loading
         wire = message.now | self._written(message, draft, message.flags)
         wire["edited_timestamp"] = None if was_loading else iso(self._world.clock())
@@ -95,6 +103,26 @@ class Posts:
         for file in message.files.values():
             file.gone = True
         self._changed()
+
+    def forward(self, channel: Channel, author: Person, message: Message) -> Message:
+        """A message sent on: nothing of its own, and what was said there as a snapshot."""
+        forwarded = Message(self._world.new_id(), channel, author)
+        there = {"type": 1, "message_id": str(message.id), "channel_id": str(message.channel.id)}
+        told = {"message": {name: message.now[name] for name in _FORWARDED}}
+        wire = {"message_reference": there, "message_snapshots": [told], "flags": int(Flag.HAS_SNAPSHOT)}
+        return self._keep(forwarded, self._blank(forwarded, None) | wire)
+
+    def _taken(self, announced: int) -> int:
+        return announced if self._world.taken_bytes is None else min(announced, self._world.taken_bytes)
+
+    def _open(self, channel: Channel, author: Person, *, ephemeral: bool) -> None:
+        """A message opens an archived thread, unless that is locked (topics/threads.mdx#active--archived-threads)."""
+        if ephemeral:
+            return
+        if channel.locked and not permissions_in(channel, author) & Permission.MANAGE_THREADS:
+            raise refusal(Code.THREAD_ARCHIVED)
+        if channel.archived:
+            self._world.set_thread(channel, archived=False, locked=channel.locked)
 
     def _keep(self, message: Message, wire: Wire) -> Message:
         message.revisions.append(wire)
@@ -124,6 +152,7 @@ class Posts:
         stored = [self._cdn.store(upload, folder) for upload in draft.uploads]
         for file in stored:
             file.description = draft.descriptions.get(file.filename)
+            file.spoiler |= file.filename in draft.spoilers
         message.files = {file.id: file for file in (*draft.kept, *stored)}
         by_name = {file.filename: file for file in message.files.values()}
         flags = before & ~Flag.LOADING | Flag(draft.body.get("flags") or 0) & _SETTABLE
@@ -207,6 +236,7 @@ def _choose_files(draft: _Draft, files: list[SentFile], before: Message | None, 
             upload = sent_upload(entry.get("filename") or sent[key].filename, sent[key].data)
             draft.uploads.append(upload)
             draft.descriptions[upload.filename] = entry.get("description")
+            draft.spoilers |= {upload.filename} if entry.get("is_spoiler") else set()
         else:
             form.add(("attachments", number, "id"), "ATTACHMENT_NOT_FOUND", "Attachment data not found")
     if len(draft.kept) + len(draft.uploads) > FILES_LIMIT:

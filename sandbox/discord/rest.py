@@ -189,7 +189,7 @@ class Rest:
         return message
 
     def _check_may_write(self, channel: Channel, *, attaching: bool) -> None:
-        needed = _P.SEND_MESSAGES | (_P.ATTACH_FILES if attaching else _P(0))
+        needed = channel.to_write | (_P.ATTACH_FILES if attaching else _P(0))
         if permissions_in(channel, self._world.bot) & needed != needed:
             raise refusal(Code.MISSING_PERMISSIONS)
         if not all(person.dms_open for person in channel.people):

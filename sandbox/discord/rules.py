@@ -19,6 +19,7 @@ class Flag(enum.IntFlag):
     EPHEMERAL = 1 << 6
     LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
+    HAS_SNAPSHOT = 1 << 14
     COMPONENTS_V2 = 1 << 15
 
 
@@ -31,6 +32,7 @@ class Code(enum.IntEnum):
     UNKNOWN_MESSAGE = 10008
     UNKNOWN_WEBHOOK = 10015
     UNKNOWN_INTERACTION = 10062
+    DMS_TOO_FAST = 40003
     TOO_LARGE = 40005
     ALREADY_ACKNOWLEDGED = 40060
     TOO_MANY_FOLLOWUPS = 40094
@@ -42,8 +44,10 @@ class Code(enum.IntEnum):
     INVALID_WEBHOOK_TOKEN = 50027
     INVALID_RECIPIENTS = 50033
     INVALID_FORM = 50035
+    THREAD_ARCHIVED = 50083
     INVALID_JSON = 50109
-    REPLY_WITHOUT_HISTORY = 160002
+    REPLY_WITHOUT_HISTORY = 160009
+    REPLY_TO_AGE_RESTRICTED = 160010
 
 
 _FAULTS = {
@@ -52,6 +56,7 @@ _FAULTS = {
     Code.UNKNOWN_MESSAGE: (404, "Unknown Message"),
     Code.UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
     Code.UNKNOWN_INTERACTION: (404, "Unknown interaction"),
+    Code.DMS_TOO_FAST: (403, "You are opening direct messages too fast."),
     Code.TOO_LARGE: (413, "Request entity too large"),
     Code.ALREADY_ACKNOWLEDGED: (400, "Interaction has already been acknowledged."),
     Code.TOO_MANY_FOLLOWUPS: (400, "Maximum number of follow up messages has been reached."),
@@ -62,7 +67,9 @@ _FAULTS = {
     Code.MISSING_PERMISSIONS: (403, "Missing Permissions"),
     Code.INVALID_WEBHOOK_TOKEN: (401, "Invalid Webhook Token"),
     Code.INVALID_RECIPIENTS: (400, "Invalid Recipient(s)"),
+    Code.THREAD_ARCHIVED: (400, "Thread is archived"),
     Code.REPLY_WITHOUT_HISTORY: (400, "You cannot reply without permission to read message history"),
+    Code.REPLY_TO_AGE_RESTRICTED: (400, "You cannot refer to a message of an age-restricted channel"),
 }
 
 

@@ -30,7 +30,7 @@ from sandbox.discord.record import (
     visible_headers,
 )
 from sandbox.discord.rest import Rest
-from sandbox.discord.rules import Code
+from sandbox.discord.rules import Code, refusal
 from sandbox.discord.tokens import TokenRoutes
 from sandbox.discord.wire import Clock, Wire
 from sandbox.discord.world import Channel, Person, World, permissions_in
@@ -136,6 +136,27 @@ class LocalDiscord:
         """Calls `hook(phase, exchange)` around every request; what it returns takes the answer's place."""
         self._hooks.append(hook)
 
+    def refuse(self, operation: str, answer: Code | Reply, *, times: int | None = None) -> Hook:
+        """Answers the next requests of an operation, such as "POST /users/@me/channels", without doing them.
+
+        `times` None: until the hook that is returned is removed. An operation ends in the template of its path, so
+        that "POST …/commands" is each of those.
+        """
+        refused = 0
+        method, _, template = operation.partition(" ")
+        given = answer if isinstance(answer, Reply) else _as_reply(answer)
+
+        async def hook(phase: Phase, x: Exchange) -> Reply | None:
+            nonlocal refused
+            fits = x.method == method and x.route.endswith(template.removeprefix("…"))
+            if phase != "before" or not fits or refused == times:
+                return None
+            refused += 1
+            return given
+
+        self.on_exchange(hook)
+        return hook
+
     def remove(self, hook: Hook) -> None:
         self._hooks.remove(hook)
 
@@ -202,6 +223,10 @@ class LocalDiscord:
     ) -> Message:
         """A person writes a message, with files; `unfurled` are embeds and stickers as they stand in it."""
         return self._people.post(person, channel or self.world.general, content, files, unfurled or {})
+
+    async def forward(self, person: Person, message: Message, channel: Channel | None = None) -> Message:
+        """A person sends a message on, to the general channel unless said otherwise."""
+        return self._posts.forward(channel or self.world.general, person, message)
 
     async def delete_message(self, message: Message) -> None:
         self._posts.delete(message)
@@ -295,6 +320,11 @@ class LocalDiscord:
             if (reply := await hook(phase, x)) is not None:
                 return reply
         return None
+
+
+def _as_reply(code: Code) -> Reply:
+    error = refusal(code)
+    return Reply(error.status, error.body)
 
 
 def _made_up_token(application_id: int) -> str:

@@ -89,7 +89,7 @@ class TokenRoutes:
         """A merely user-installed app speaks with the person's own permissions (application.mdx:196)."""
         if not interaction.user_installed_only or interaction.channel.guild is None:
             return False
-        needed = Permission.SEND_MESSAGES | Permission.USE_EXTERNAL_APPS
+        needed = interaction.channel.to_write | Permission.USE_EXTERNAL_APPS
         return permissions_in(interaction.channel, interaction.person) & needed != needed
 
     def get(self, x: Exchange) -> Reply:

@@ -16,6 +16,7 @@ class ChannelType(enum.IntEnum):
     TEXT = 0
     DM = 1
     GROUP_DM = 3
+    THREAD = 11
 
 
 class Context(enum.IntEnum):
@@ -70,8 +71,18 @@ class Channel:
     position: int = 0
     people: tuple[Person, ...] = ()
     """Who is in it, for private channels."""
+    parent: "Channel | None" = None
+    """Of a thread, the channel whose permissions count in it."""
+    archived: bool = False
+    locked: bool = False
+    nsfw: bool = False
     overwrites: dict[int, tuple[Permission, Permission]] = field(default_factory=dict)
     """Allowed and denied, by id of role or person."""
+
+    @property
+    def to_write(self) -> Permission:
+        """What one needs to write in it."""
+        return Permission.SEND_MESSAGES if self.parent is None else Permission.SEND_MESSAGES_IN_THREADS
 
     def allow(self, target: Person | Role, permissions: Permission) -> None:
         allowed, denied = self.overwrites.get(target.id, (NONE, NONE))
@@ -87,6 +98,15 @@ class Channel:
             recipients = [person.wire() for person in self.people if not person.is_bot]
             group = {"name": self.name, "icon": None, "owner_id": str(self.people[0].id)}
             return base | {"recipients": recipients} | (group if self.type is ChannelType.GROUP_DM else {})
+        if self.parent is not None:
+            return base | {
+                "name": self.name, "guild_id": str(self.guild.id), "parent_id": str(self.parent.id),
+                "owner_id": str(self.guild.owner.id), "message_count": 0, "member_count": 1, "total_message_sent": 0,
+                "rate_limit_per_user": 0, "thread_metadata": {
+                    "archived": self.archived, "locked": self.locked, "auto_archive_duration": 1440,
+                    "archive_timestamp": "2026-01-01T00:00:00+00:00",
+                },
+            }  # fmt: skip
         roles = self.guild.roles
         overwrites = [
             {"id": str(key), "type": 0 if key in roles else 1, "allow": str(int(yes)), "deny": str(int(no))}
@@ -94,7 +114,7 @@ class Channel:
         ]
         return base | {
             "name": self.name, "position": self.position, "guild_id": str(self.guild.id), "parent_id": None,
-            "topic": None, "nsfw": False, "rate_limit_per_user": 0, "permission_overwrites": overwrites,
+            "topic": None, "nsfw": self.nsfw, "rate_limit_per_user": 0, "permission_overwrites": overwrites,
         }  # fmt: skip
 
 
@@ -127,6 +147,7 @@ class Guild:
     """Set in place of what the boost tier gives."""
     roles: dict[int, Role] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
+    threads: list[Channel] = field(default_factory=list)
     members: dict[int, Member] = field(default_factory=dict)
 
     @property
@@ -147,7 +168,8 @@ class Guild:
             "id": str(self.id), "name": self.name, "unavailable": False, "owner_id": str(self.owner.id),
             "member_count": len(self.members), "premium_tier": self.boost_tier, "features": [],
             "preferred_locale": self.locale, "roles": [role.wire() for role in self.roles.values()],
-            "channels": [channel.wire() for channel in self.channels], "members": members, "threads": [],
+            "channels": [channel.wire() for channel in self.channels], "members": members,
+            "threads": [thread.wire() for thread in self.threads if not thread.archived],
             "emojis": [], "stickers": [], "presences": [], "voice_states": [], "large": False,
         }  # fmt: skip
 
@@ -161,6 +183,8 @@ class World:
     def __init__(self, clock: Clock, application_id: int | None = None) -> None:
         self.clock = clock
         self.new_id = Snowflakes(clock)
+        self.taken_bytes: int | None = None
+        """What Discord takes of a file, whatever limit it has announced; None: what it has announced."""
         self.publish: Publish = lambda _event, _data, _guild_id: None
         self.bot = Person(application_id or self.new_id(), "animate-bot", is_bot=True)
         self.people: dict[str, Person] = {}
@@ -223,18 +247,31 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def add_thread(self, name: str, parent: Channel | None = None) -> Channel:
+        """A public thread, in the general channel unless said otherwise. `World.set_thread` archives and locks it."""
+        parent = parent or self.general
+        assert parent.guild is not None
+        thread = Channel(self.new_id(), ChannelType.THREAD, name, parent.guild, parent=parent)
+        parent.guild.threads.append(thread)
+        self.channels[thread.id] = thread
+        self._tell("THREAD_CREATE", thread)
+        return thread
+
+    def set_thread(self, thread: Channel, *, archived: bool, locked: bool = False) -> None:
+        """A message opens an archived thread; a locked one, who may manage threads alone."""
+        thread.archived, thread.locked = archived, locked
+        self._tell("THREAD_UPDATE", thread)
+
     def remove_channel(self, channel: Channel) -> None:
         """Takes a channel away from its server; what was said there is `LocalDiscord.delete_channel`'s to remove."""
         assert channel.guild is not None
-        channel.guild.channels.remove(channel)
         del self.channels[channel.id]
-        if channel.guild.has_bot:
-            self.publish("CHANNEL_DELETE", channel.wire(), channel.guild.id)
+        (channel.guild.channels if channel.parent is None else channel.guild.threads).remove(channel)
+        self._tell("CHANNEL_DELETE" if channel.parent is None else "THREAD_DELETE", channel)
 
     def tell_permissions(self, channel: Channel) -> None:
         """Tells the bot of overwrites that were changed."""
-        if channel.guild is not None and channel.guild.has_bot:
-            self.publish("CHANNEL_UPDATE", channel.wire(), channel.guild.id)
+        self._tell("CHANNEL_UPDATE", channel)
 
     def add_guild(
         self,
@@ -288,12 +325,18 @@ class World:
             return Context.GUILD
         return Context.BOT_DM if self.bot in channel.people else Context.PRIVATE_CHANNEL
 
+    def _tell(self, event: str, channel: Channel) -> None:
+        if channel.guild is not None and channel.guild.has_bot:
+            self.publish(event, channel.wire(), channel.guild.id)
+
     def _join(self, guild: Guild, person: Person, roles: Iterable[Role]) -> None:
         guild.members[person.id] = Member(person, self.clock(), list(roles))
 
 
 def permissions_in(channel: Channel, person: Person) -> Permission:
     """topics/permissions.mdx#permission-overwrites, in its order; nothing for who is not there."""
+    if channel.parent is not None:
+        return permissions_in(channel.parent, person)
     guild = channel.guild
     if guild is None:
         return EVERYONE if person in channel.people else NONE

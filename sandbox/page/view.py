@@ -80,7 +80,7 @@ class View:
             "name": place.name if guild else world.bot.wire()["global_name"],
             "server": guild.name if guild else None,
             "note": self._note(place, person),
-            "writable": bool(held & Permission.SEND_MESSAGES),
+            "writable": bool(held & place.to_write),
             "limit": upload_limit(person, place),
             "commands": self._discord.offered(person, place),
         }
