@@ -12,6 +12,7 @@ BotError
 │   ├── StoreInUse         another process holds the database
 │   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
 ├── ChatUnavailable        Discord gave no answer that decides anything
+├── LocalTrouble           our own disk: full, broken, or not to be written to
 └── VideoError             the video API; carries the provider's words for the log only
     ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
     ├── VideoRejected      a final no
@@ -98,6 +99,10 @@ class ChatUnavailable(BotError):
     """Discord gave no answer that decides anything; the same may be asked again."""
 
 
+class LocalTrouble(BotError):
+    """Our own machine is at fault: nothing is known about the far side, and the same may be tried again."""
+
+
 class VideoError(BotError):
     """Something at the video API.
 
@@ -142,10 +147,14 @@ class VideoOutcomeUnknown(VideoError):
 
 
 class VideoNotReady(VideoError):
-    """The finished file could not be fetched this time."""
+    """The finished file could not be fetched this time, although there was an answer.
 
-    def __init__(self, provider_text: str = "", *, http_status: int | None = None) -> None:
+    `refused` where the API itself said so, as an error in JSON.
+    """
+
+    def __init__(self, provider_text: str = "", *, http_status: int | None = None, refused: bool = False) -> None:
         super().__init__(FailureKind.RESULT_GONE, provider_text, http_status=http_status)
+        self.refused = refused
 
 
 class VideoProtocolError(VideoError):

@@ -103,6 +103,7 @@ class Picture:
     content_type: str | None
     width: int | None
     height: int | None
+    spoiler: bool = False  # shown only to those who ask for it; so is its video
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class Job:
     failure: FailureKind | None = None
     again_of: JobId | None = None  # the job whose card was pressed for this one; its kept picture is used
     picture_author: UserId | None = None  # whose picture it is, where it is not the member's own
+    deleted: bool = False  # by its member, or with all their data: nothing more is shown of it
 
     def evolve(self, **changes: Any) -> Self:
         """A copy with these fields changed."""

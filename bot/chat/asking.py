@@ -67,4 +67,5 @@ def picture_of(attachment: discord.Attachment) -> Picture:
         content_type=attachment.content_type,
         width=attachment.width,
         height=attachment.height,
+        spoiler=attachment.is_spoiler(),
     )

@@ -92,6 +92,7 @@ def _clip(row: Row) -> Entry:
             "type": row["picture_type"],
             "width": row["picture_width"],
             "height": row["picture_height"],
+            "spoiler": row["picture_spoiler_at"] is not None,
             "posted_by_another": row["picture_author"] is not None,
         },
         "video": {

@@ -185,6 +185,7 @@ def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
         picture_type=job.picture.content_type,
         picture_width=job.picture.width,
         picture_height=job.picture.height,
+        picture_spoiler_at=maybe_ms(job.created_at if job.picture.spoiler else None),
         endpoint=job.endpoint,
         again_of=job.again_of,
         picture_author=job.picture_author,

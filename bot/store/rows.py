@@ -110,6 +110,7 @@ def job_of(row: Row) -> Job:
             content_type=row["picture_type"],
             width=row["picture_width"],
             height=row["picture_height"],
+            spoiler=row["picture_spoiler_at"] is not None,
         ),
         card=_card_of(row),
         endpoint=row["endpoint"],
@@ -122,6 +123,7 @@ def job_of(row: Row) -> Job:
         failure=None if row["failure"] is None else FailureKind(row["failure"]),
         again_of=row["again_of"],
         picture_author=row["picture_author"],
+        deleted=row["deleted_at"] is not None,
     )
 
 

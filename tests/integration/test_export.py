@@ -22,6 +22,7 @@ LEFT_OUT = {
     "jobs": {"member", "day", "epoch", "not_before", "tried_at"},  # told otherwise, or of no meaning to the member
     "cards": {
         "job", "application", "token", "token_ends_at", "upload_limit", "bot_reaches_at", "ephemeral_at", "finished_at",
+        "posted_at",
     },  # a credential, and what is known of the ways to a card
     "ledger": {
         "id", "job", "member", "day", "epoch", "ceiling_credits", "ceiling_per", "budget_credits", "budget_per",
@@ -38,7 +39,7 @@ EXPORTED = {
         "id", "key", "state", "state_at", "created_at", "scope", "model", "prompt", "seconds", "size", "credits",
         "from_allowance", "picture_url", "picture_name", "picture_bytes", "picture_type", "picture_width",
         "picture_height", "endpoint", "submitted_at", "provider_id", "result_url", "result_expires_at", "failure",
-        "deleted_at", "again_of", "took_ms", "picture_author",
+        "deleted_at", "again_of", "took_ms", "picture_author", "picture_spoiler_at",
     },
     "cards": {
         "channel", "guild", "message", "removed_at", "pinged_at", "shown_channel", "shown_message", "ping_message",
