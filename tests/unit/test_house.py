@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -295,14 +296,24 @@ class TestChecks:
     STEPS = (TEST_IT, "uv run ruff check", "uv run ruff format --check", "uv run mypy", "uv run lint-imports")
 
     @pytest.fixture(name="run")
-    def _run(self, tmp_path: Path) -> Callable[[str], tuple[int, list[str], list[str]]]:
+    def _run(self, tmp_path: Path) -> Callable[..., tuple[int, list[str], list[str]]]:
         asked = tmp_path / "asked"
+        asked.write_text("")
 
-        def run(failing: str) -> tuple[int, list[str], list[str]]:
+        def run(*, failing: str = "nothing", newer_python: str = "") -> tuple[int, list[str], list[str]]:
             uv = tmp_path / "uv"
-            uv.write_text(f'#!/bin/sh\necho "uv $*" >> "{asked}"\ncase "$*" in {failing}) exit 5;; esac\n')
-            uv.chmod(0o755)
+            uv.write_text(
+                f"""#!/bin/sh
+                case "$*" in *'python find'*) [ -n "{newer_python}" ] && echo "{newer_python}"; exit;; esac
+                echo "$UV_PROJECT_ENVIRONMENT uv $*" | sed "s/^ //" >> "{asked}"
+                case "$*" in {failing}) exit 5;; esac
+                """
+            )
+            (tmp_path / "chromium").touch()  # so that nothing is installed
+            for program in ("uv", "chromium"):
+                (tmp_path / program).chmod(0o755)
             environment: dict[str, Any] = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+            environment.pop("UV_PROJECT_ENVIRONMENT", None)
             ended = subprocess.run(
                 ["bash", PROJECT / ".ci" / "run"],
                 cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=30,
@@ -311,17 +322,30 @@ class TestChecks:
 
         return run
 
-    def test_every_step_runs_and_is_counted(self, run: Callable[[str], tuple[int, list[str], list[str]]]) -> None:
-        code, asked, said = run("nothing")
+    def test_every_step_runs_and_is_counted(self, run: Callable[..., tuple[int, list[str], list[str]]]) -> None:
+        code, asked, said = run()
 
-        assert (code, asked, said[-1]) == (0, list(self.STEPS), "5 passed, 0 failed")
+        assert (code, asked, said[-2:]) == (0, list(self.STEPS), ["", "5 passed, 0 failed"])
+        assert "== no Python newer than 3.11 is installed here: the unit tests ran on that alone" in said
 
-    def test_a_failed_step_fails_the_run_and_stops_none(
-        self, run: Callable[[str], tuple[int, list[str], list[str]]]
+    def test_a_failed_step_fails_the_run_stops_none_and_is_named_at_the_end(
+        self, run: Callable[..., tuple[int, list[str], list[str]]]
     ) -> None:
-        code, asked, said = run("*pytest*|*mypy*")
+        code, asked, said = run(failing="*pytest*|*mypy*")
 
-        assert (code, asked, said[-1]) == (1, list(self.STEPS), "3 passed, 2 failed")
+        assert (code, asked) == (1, list(self.STEPS))
+        assert said[-4:] == ["", f"failed: {TEST_IT}", "failed: uv run mypy", "3 passed, 2 failed"]
+
+    def test_the_unit_tests_run_on_a_newer_python_too_in_an_environment_of_their_own(
+        self, run: Callable[..., tuple[int, list[str], list[str]]]
+    ) -> None:
+        _, asked, said = run(newer_python=sys.executable)
+        _, _, said_when_red = run(newer_python=sys.executable, failing="*tests/unit")
+
+        assert asked[1] == f".venv-newest uv run --python {sys.executable} pytest tests/unit"
+        assert [line for line in asked if line != asked[1]] == list(self.STEPS)
+        assert said[-1] == "6 passed, 0 failed"
+        assert said_when_red[-2].startswith("failed: the unit tests on Python 3.")
 
     def test_it_can_be_started_as_it_is(self) -> None:
         assert os.access(PROJECT / ".ci" / "run", os.X_OK)
