@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +16,10 @@ PROGRESS_APART_S = CHANNEL_SPAN_S / CHANNEL_EDITS
 """In a channel: at a start with many cards, progress must not take its share before all of them are known."""
 PROGRESS_EDITS, PROGRESS_SPAN_S = 25, 0.5
 """All that one process edits for progress. Discord bars a bot at 50 requests a second, and each costs time here too."""
+REFUSED, REFUSED_SPAN_S = 2_000, 600.0
+"""Discord bars an address after 10,000 refused requests in ten minutes. Progress causes no more than so many."""
+LOOKED_AT = 2
+"""For each new channel so many of the others are looked at: more than come in, so all that rest go in the end."""
 
 
 class Window:
@@ -56,7 +60,8 @@ class Budget:
         self._now = now
         self._sleep = sleep
         self._all = _Queue(Window(PROGRESS_EDITS, PROGRESS_SPAN_S))
-        self._channels: dict[ChannelId, _Queue] = {}
+        self._refused = Window(REFUSED, REFUSED_SPAN_S)
+        self._channels: OrderedDict[ChannelId, _Queue] = OrderedDict()
 
     async def last(self, channel: ChannelId) -> None:
         """For a card's last edit by the bot's own token."""
@@ -74,7 +79,13 @@ class Budget:
     async def anywhere(self) -> None:
         """For any edit but a card's last, whatever its way."""
         async with self._all.progress:
+            while (wait_s := self._refused.wait_s(self._now())) > 0:
+                await self._sleep(wait_s)
             await self._take(self._all.window, lambda: 0)
+
+    def refused(self) -> None:
+        """Discord, or an edge before it, refused an edit of progress."""
+        self._refused.take(self._now())
 
     def begun(self, channel: ChannelId, job: JobId) -> None:
         """This card's last edit is still to come."""
@@ -92,7 +103,10 @@ class Budget:
 
     def _queue(self, channel: ChannelId) -> _Queue:
         if channel not in self._channels:
-            self._channels = {known: queue for known, queue in self._channels.items() if not self._is_idle(queue)}
+            for _ in range(min(LOOKED_AT, len(self._channels))):
+                known, queue = self._channels.popitem(last=False)
+                if not self._is_idle(queue):
+                    self._channels[known] = queue
             self._channels[channel] = _Queue(Window(CHANNEL_EDITS, CHANNEL_SPAN_S))
         return self._channels[channel]
 

@@ -9,7 +9,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.chat.budget import CHANNEL_EDITS, CHANNEL_SPAN_S, KEPT_FOR_LAST, PROGRESS_EDITS, Budget, Window
+from bot.chat.budget import (
+    CHANNEL_EDITS,
+    CHANNEL_SPAN_S,
+    KEPT_FOR_LAST,
+    LOOKED_AT,
+    PROGRESS_EDITS,
+    REFUSED,
+    REFUSED_SPAN_S,
+    Budget,
+    Window,
+    _Queue,
+)
 from bot.models import ChannelId, JobId
 
 HERE, ELSEWHERE = ChannelId(1), ChannelId(2)
@@ -184,6 +195,53 @@ async def test_a_channel_that_came_to_rest_takes_no_memory(time: Time) -> None:
         await time.passes(CHANNEL_SPAN_S + 1)
 
     assert len(budget._channels) == 1
+
+
+class Counting(Budget):
+    """Counts how many channels are looked at to find those that rest."""
+
+    looks = 0
+
+    def _is_idle(self, queue: _Queue) -> bool:
+        self.looks += 1
+        return super()._is_idle(queue)
+
+
+async def test_a_start_with_a_card_in_each_of_many_channels_does_not_walk_over_them_all(time: Time) -> None:
+    budget = Counting(time.now, time.sleep)
+    for number in range(10_000):
+        budget.begun(ChannelId(number), JobId(number))
+
+    assert budget.looks <= LOOKED_AT * 10_000
+
+
+async def test_of_many_channels_that_come_to_rest_each_goes_though_others_stay_in_use(time: Time) -> None:
+    budget = Budget(time.now, time.sleep)
+    for number in range(100):
+        budget.begun(ChannelId(number), JobId(number))
+        if number % 2:
+            budget.finished(ChannelId(number), JobId(number))
+    for number in range(100, 200):
+        budget.begun(ChannelId(number), JobId(number))
+
+    assert sorted(budget._channels) == sorted([*range(0, 100, 2), *range(100, 200)])
+
+
+async def test_edits_that_are_refused_again_and_again_never_get_the_address_barred(time: Time) -> None:
+    budget, sent = Budget(time.now, time.sleep), 0
+
+    async def hammer() -> None:
+        nonlocal sent
+        while True:
+            await budget.anywhere()
+            budget.refused()
+            sent += 1
+
+    hammering = asyncio.create_task(hammer())
+    await time.passes(REFUSED_SPAN_S - 1)
+    hammering.cancel()
+
+    assert REFUSED <= sent <= REFUSED + PROGRESS_EDITS  # 10,000 would bar it
 
 
 async def test_all_progress_together_is_bounded(time: Time) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
 
-import aiohttp
-import discord
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +12,6 @@ from hypothesis import strategies as st
 from bot.catalog import load_catalog
 from bot.chat import refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
-from bot.chat.routes import TROUBLE, Fate, fate_of
 from bot.chat.tongue import Tongues
 from bot.errors import ReservationRefused
 from bot.jobs.port import Due, Hold, Standing
@@ -292,50 +287,3 @@ class TestStanding:
             "due at any moment",
             f"takes longer than usual, started {begun}",
         ]
-
-
-@dataclass
-class Answer:
-    """What discord.py keeps of a response."""
-
-    status: int
-    reason: str = "as the status says"
-
-
-def http_error(status: int, code: int = 0) -> discord.HTTPException:
-    response = cast("Any", Answer(status))
-    kinds = {403: discord.Forbidden, 404: discord.NotFound, 500: discord.DiscordServerError}
-    return kinds.get(status, discord.HTTPException)(response, {"code": code, "message": "…"})
-
-
-class TestFates:
-    @pytest.mark.parametrize(
-        ("error", "fate"),
-        [
-            (http_error(404, 10008), Fate.REMOVED),
-            (http_error(401, 50027), Fate.ROUTE_DEAD),
-            (http_error(404, 10015), Fate.ROUTE_DEAD),
-            (http_error(404, 10062), Fate.ROUTE_DEAD),
-            (http_error(404, 10003), Fate.ROUTE_DEAD),
-            (http_error(400, 50083), Fate.ROUTE_DEAD),  # an archived thread
-            (http_error(403, 50001), Fate.ROUTE_DEAD),
-            (http_error(403, 50013), Fate.ROUTE_DEAD),
-            (http_error(401), Fate.ROUTE_DEAD),
-            (http_error(404), Fate.ROUTE_DEAD),
-            (http_error(413, 40005), Fate.TOO_LARGE),
-            (http_error(400, 40005), Fate.TOO_LARGE),
-            (http_error(413), Fate.TOO_LARGE),
-            (http_error(400, 50035), Fate.REFUSED),
-            (http_error(400, 200000), Fate.REFUSED),  # AutoMod
-            (http_error(429), Fate.PASSING),
-            (http_error(500), Fate.PASSING),
-            (http_error(502), Fate.PASSING),
-            (discord.RateLimited(30.0), Fate.PASSING),
-            (aiohttp.ClientConnectionError(), Fate.PASSING),
-            (TimeoutError(), Fate.PASSING),
-            (OSError(), Fate.PASSING),
-        ],
-    )
-    def test_an_error_tells_what_becomes_of_a_route(self, error: Exception, fate: Fate) -> None:
-        assert isinstance(error, TROUBLE)
-        assert fate_of(error) is fate
