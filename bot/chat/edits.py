@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import discord
+
 from bot.chat.budget import Budget
 from bot.chat.cards import Cards, Face, Shown, elapsed_s
-from bot.chat.routes import TROUBLE, Fate, Route, fate_of
+from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
 from bot.chat.ways import Ways
 from bot.jobs.port import Outlook, Progress
 from bot.models import ChannelId, Job, JobId
@@ -22,6 +24,11 @@ OLD_AFTER = timedelta(hours=1)
 """Discord allows 3 edits in 6 s a channel for messages over an hour old: only the last edit is made there."""
 LEAVE_BEFORE = timedelta(seconds=60)
 """So long before its end a token makes its last edit, where nothing else reaches the card."""
+LEAVE_WITHIN_S = 10.0
+"""One try of that edit. It is made again, after 0.5, 1, 2, 4, 5, 5 … s, until it is made or the token has ended."""
+LEAVE_PAUSES_S = 5.0
+SLOWED_AT_MOST_S = 300.0
+"""A card whose edits fail is edited half as often after each failure, down to this."""
 CROWDED_S = 1.0
 """Each further card in a channel makes all of them move so much more seldom: about 60 edits a minute by tokens."""
 
@@ -34,9 +41,12 @@ class _Card:
     wanted: Shown | None = None
     face: Face | None = None  # as it looks at Discord
     edited_at: float = -1e9
+    misses: int = 0  # edits in a row that failed
+    plain: bool = False  # Discord refused it with its prompt
     task: asyncio.Task[None] | None = None
     pausing: bool = False
     leaving: asyncio.TimerHandle | None = None
+    ended: bool = False  # its last edit is somebody else's
     over: bool = False  # forgotten, but for the edit in flight
 
     def hurry(self) -> None:
@@ -73,7 +83,7 @@ class Edits:
             self._budget.begun(job.card.channel, job.id)
         if shown.job.state is not card.newest.job.state:
             card.hurry()  # a new state does not wait as long as a bar that moves
-        card.newest, card.over = shown, False
+        card.newest, card.ended, card.over = shown, False, False
         if card.leaving is None and self._ways.only_token(job):
             left = (job.card.token_ends_at - LEAVE_BEFORE - self._now()).total_seconds()
             card.leaving = asyncio.get_running_loop().call_later(max(0.0, left), self._leave, job.id)
@@ -89,7 +99,7 @@ class Edits:
         card = self._cards.get(job.id)
         if card is None:
             return
-        card.wanted = None
+        card.wanted, card.ended = None, True
         card.hurry()
         if card.task is not None:
             await asyncio.wait({card.task})
@@ -150,7 +160,7 @@ class Edits:
         if card is None or job_id in self._closed:
             return
         self._closed.add(job_id)
-        card.wanted = replace(card.newest, leaving=True)
+        card.wanted, card.misses = replace(card.newest, leaving=True), 0
         card.hurry()
         self._start(card)
 
@@ -166,17 +176,32 @@ class Edits:
             if wanted is None or route is None:
                 return
             card.edited_at = loop.time()
-            if await self._edit(wanted, route):
-                card.face = wanted.face
+            fate = await self._edit(wanted if not card.plain else replace(wanted, plain=True), route)
+            if fate is None:
+                card.face, card.misses = wanted.face, 0
+            else:
+                self._failed(card, wanted, fate)
+
+    def _failed(self, card: _Card, wanted: Shown, fate: Fate) -> None:
+        """What nothing newer follows is made again, ever more seldom, for as long as a way is open."""
+        card.misses += 1
+        may_pass = fate is not Fate.REFUSED or not card.plain
+        card.plain = card.plain or fate is Fate.REFUSED
+        if may_pass and card.wanted is None and not (card.ended or card.over):
+            card.wanted = wanted
 
     async def _turn(self, card: _Card, wanted: Shown) -> Route | None:
         """Waits until the card may be edited; by which way, or None where it may not."""
         job = wanted.job
-        if not wanted.leaving:
+        if wanted.leaving:
+            await asyncio.sleep(min(0.25 * 2**card.misses, LEAVE_PAUSES_S) if card.misses else 0)
+        else:
             await asyncio.sleep(card.edited_at + self._gap_s(card, wanted) - asyncio.get_running_loop().time())
             await self._budget.anywhere()
         routes = self._ways.open(job)
         if not routes or self._now() - job.created_at > OLD_AFTER:
+            if wanted.leaving:
+                log.warning("job=%s its card stays without its button: no way to it is open any more", job.id)
             return None
         if routes[0] is Route.BOT:
             await self._budget.progress(job.card.channel)
@@ -184,20 +209,26 @@ class Edits:
 
     def _gap_s(self, card: _Card, wanted: Shown) -> float:
         """Between two edits of a card."""
+        gap_s = self._every_s
         if card.face is not None and card.face.state is wanted.job.state:
-            return max(self._every_s, CROWDED_S * (self._crowd[wanted.job.card.channel] - 1))
-        return self._every_s
+            gap_s = max(gap_s, CROWDED_S * (self._crowd[wanted.job.card.channel] - 1))
+        slowed_s = self._every_s * float(2 ** min(card.misses, 10))
+        return max(gap_s, min(slowed_s, SLOWED_AT_MOST_S))
 
-    async def _edit(self, wanted: Shown, route: Route) -> bool:
+    async def _edit(self, wanted: Shown, route: Route) -> Fate | None:
+        """One try; None where it is made."""
         job = wanted.job
         try:
-            await self._ways.edit(job, route, self._drawn.progress(wanted))
+            async with asyncio.timeout(LEAVE_WITHIN_S if wanted.leaving else None):
+                await self._ways.edit(job, route, self._drawn.progress(wanted))
         except TROUBLE as error:
             fate = fate_of(error)
-            log.info("job=%s progress edit by %s: %s (%s)", job.id, route.name, fate.name, error)
-            if fate is Fate.ROUTE_DEAD:
+            log.info("job=%s progress edit by %s: %s (%s)", job.id, route.name, fate.name, told(error))
+            if isinstance(error, discord.HTTPException) and error.status < 500:
+                self._budget.refused()
+            if fate in (Fate.ROUTE_DEAD, Fate.NOT_PERMITTED):  # without a file there is no smaller edit to try
                 await self._ways.shut(job, route)
             elif fate is Fate.REMOVED:
                 await self._ways.removed(job)
-            return False
-        return True
+            return fate
+        return None

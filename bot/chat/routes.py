@@ -112,8 +112,8 @@ def told(error: BaseException) -> str:
         return f"{name} {error.status}, code {error.code}"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{name} {error.status}"
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
-        return f"{name} {errno.errorcode[error.errno]}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{name} {errno.errorcode.get(error.errno, error.errno)}"
     return name
 
 

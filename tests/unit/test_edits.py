@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import discord
@@ -13,14 +14,15 @@ from discord import ui
 
 from bot.catalog import load_catalog
 from bot.chat.budget import Budget
-from bot.chat.cards import Cards
-from bot.chat.edits import Edits
+from bot.chat.cards import Cards, Shown
+from bot.chat.edits import SLOWED_AT_MOST_S, Edits, _Card
 from bot.chat.routes import Route
 from bot.chat.tongue import Tongues
 from bot.chat.ways import Ways
 from bot.jobs.port import Due, Progress
 from bot.models import Job, JobState
-from tests.builders import NOON, a_job
+from tests.builders import NOON, a_card, a_job
+from tests.unit.test_routes import PAGE, http_error
 
 DEADLINE_S = 5.0
 
@@ -45,14 +47,27 @@ class Wall(Ways):
         self.open_door.set()
         self.changed = asyncio.Event()
         self.at_once = self.most_at_once = 0
+        self.errors: list[Exception] = []
+        self.tries: list[tuple[Route, str]] = []
 
     async def edit(self, job: Job, route: Route, view: ui.LayoutView, video: Path | None = None) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.open_door.wait()
         self.at_once -= 1
+        self.tries.append((route, words(view)))
+        self.changed.set()
+        if self.errors:
+            raise self.errors.pop(0)
         self.shown.setdefault(int(job.id), []).append(words(view))
         self.changed.set()
+
+    async def until_tried(self, count: int) -> list[tuple[Route, str]]:
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.tries) < count:
+                await self.changed.wait()
+                self.changed.clear()
+        return self.tries
 
     async def until(self, job: int, count: int) -> list[str]:
         async with asyncio.timeout(DEADLINE_S):
@@ -171,3 +186,86 @@ async def test_a_card_that_is_over_is_forgotten(edits: Edits, wall: Wall) -> Non
     assert edits._cards == {}
     assert edits._crowd.total() == 0
     assert edits._closed == set()
+
+
+LEAVING_SOON = a_card(bot_reaches=False, token_ends_at=NOON + timedelta(seconds=30))
+BUTTON = "Press the button when you want to look."
+
+
+async def test_the_edit_that_leaves_a_button_is_made_again_until_it_is_there(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(503), http_error(403, content_type=PAGE)]
+
+    edits.show(rendering(card=LEAVING_SOON), at(10))
+
+    assert BUTTON in (await wall.until(1, 1))[-1]
+    assert len(wall.tries) == 3
+
+
+async def test_a_button_that_discord_refuses_with_the_prompt_is_left_without_it(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(400, 200000)]
+
+    edits.show(rendering(card=LEAVING_SOON), at(10))
+
+    (shown,) = await wall.until(1, 1)
+    assert BUTTON in shown
+    assert "puts on a hat" in wall.tries[0][1]
+    assert "puts on a hat" not in shown
+
+
+async def test_a_finished_video_does_not_wait_for_a_button_that_cannot_be_left(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(503)] * 100
+    edits.show(rendering(card=LEAVING_SOON), at(10))
+    await wall.until_tried(2)
+
+    async with asyncio.timeout(DEADLINE_S):
+        await edits.last(rendering(card=LEAVING_SOON))
+    tried = len(wall.tries)
+    await settle()
+
+    assert len(wall.tries) == tried
+
+
+async def test_a_button_is_not_tried_once_the_token_has_ended(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(401, 50027)]
+
+    edits.show(rendering(card=LEAVING_SOON), at(10))
+    await wall.until_tried(1)
+    await settle()
+
+    assert len(wall.tries) == 1
+
+
+async def test_a_card_whose_edit_passingly_failed_is_shown_though_nothing_new_happens(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(403, content_type=PAGE), http_error(401), http_error(404)]
+
+    edits.show(rendering(), at(10))
+
+    assert " 10 %" in (await wall.until(1, 1))[0]
+    assert [route for route, _ in wall.tries] == [Route.TOKEN] * 4
+
+
+async def test_a_card_whose_edits_fail_is_tried_ever_more_seldom_but_not_never(edits: Edits) -> None:
+    shown = Shown(rendering(), at(10))
+    gaps = [edits._gap_s(_Card(shown, misses=misses), shown) for misses in (0, 1, 2, 3, 10, 100)]
+
+    assert gaps[:4] == [0.01, 0.02, 0.04, 0.08]
+    assert gaps[4] == gaps[5] <= SLOWED_AT_MOST_S
+
+
+async def test_a_card_refused_with_its_prompt_stays_without_it(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(400, 200000)]
+    edits.show(rendering(), at(10))
+    await wall.until(1, 1)
+    edits.show(rendering(), at(20))
+    await wall.until(1, 2)
+
+    assert ["puts on a hat" in shown for _, shown in wall.tries] == [True, False, False]
+
+
+async def test_a_dead_token_leaves_the_card_to_the_bots_own(edits: Edits, wall: Wall) -> None:
+    wall.errors = [http_error(401, 50027)]
+
+    edits.show(rendering(), at(10))
+    await wall.until(1, 1)
+
+    assert [route for route, _ in wall.tries] == [Route.TOKEN, Route.BOT]
