@@ -51,8 +51,9 @@ class _Watch:
         self.fresh = True
 
     def progress(self, now: datetime) -> Progress:
-        forecast, at_s = self.bar.forecast, self.at_s(now)
-        due_at = None if forecast is None else self.sent_at + timedelta(seconds=forecast.median_s)
+        at_s = self.at_s(now)
+        expected_s = self.bar.expected_s(at_s)
+        due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
         return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at)
 
     def took(self, now: datetime) -> timedelta | None:

@@ -37,7 +37,7 @@ class TestBar:
     def test_where_the_provider_jumps_and_stands_still_time_moves_it_slowly_on(self) -> None:
         bar = Bar(HUNDRED).told(90, 5.0)
 
-        assert [bar.percent(at_s) for at_s in (5.0, 50.0, 60.0, 100.0)] == [90, 90, 95, 99]
+        assert [bar.percent(at_s) for at_s in (5.0, 50.0, 65.0, 100.0)] == [90, 90, 95, 99]
 
     def test_a_provider_that_is_slower_than_usual_is_believed(self) -> None:
         bar = Bar(HUNDRED)
@@ -45,6 +45,37 @@ class TestBar:
             bar = bar.told(said, said * 2.5)
 
         assert bar.percent(100.0) == 40
+
+    def test_while_the_provider_moves_the_bar_says_what_it_says(self) -> None:
+        bar, shown = Bar(HUNDRED), []
+        for said, at_s in ((10, 20.0), (20, 40.0), (30, 60.0), (40, 80.0)):
+            bar = bar.told(said, at_s)
+            shown.append((bar.percent(at_s), bar.percent(at_s + 19.0)))
+
+        assert shown[1:] == [(20, 20), (30, 30), (40, 40)]
+
+    def test_once_the_provider_stands_still_time_moves_the_bar_on(self) -> None:
+        bar = Bar(HUNDRED).told(10, 10.0).told(20, 20.0)
+
+        assert [bar.percent(at_s) for at_s in (39.0, 41.0, 51.0, 100.0)] == [20, 20, 30, 80]
+
+    @settings(deadline=None)
+    @given(forecast=FORECASTS, said=SAID, later_s=st.floats(0.0, 500.0))
+    def test_it_is_never_half_full_and_due_at_any_moment(
+        self, forecast: Forecast | None, said: list[tuple[float, int | None]], later_s: float
+    ) -> None:
+        bar, at_s = Bar(forecast), 0.0
+        for pause_s, percent in said:
+            at_s += pause_s
+            bar = bar.told(percent, at_s)
+        at_s += later_s
+
+        assert bar.due(at_s) is not Due.NOW or bar.percent(at_s) >= 90
+
+    def test_a_provider_half_way_at_the_usual_end_is_expected_by_its_own_pace(self) -> None:
+        bar = Bar(HUNDRED).told(10, 18.0).told(55, 100.0)
+
+        assert (bar.percent(101.0), bar.due(101.0), round(bar.expected_s(101.0) or 0)) == (55, Due.AHEAD, 182)
 
     @settings(deadline=None)
     @given(forecast=FORECASTS, said=SAID)
