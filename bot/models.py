@@ -225,6 +225,22 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A limit as it was and as it is now; None where there is none."""
+
+    before: Limit | None
+    after: Limit | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bonus:
+    """Bonus credits given (or, below 0, taken back), and how many the member now has."""
+
+    change: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The operator's limits, from the settings; `direct` is the allowance outside of servers."""
 
@@ -282,6 +298,7 @@ class LedgerKind(enum.StrEnum):
     RESERVE = "reserve"
     REFUND = "refund"
     GRANT = "grant"
+    REVOKE = "revoke"
     RESET = "reset"
     ALLOWANCE = "allowance"
     PAUSE = "pause"

@@ -40,7 +40,12 @@ _SUMS = {
         (
             "SELECT id, from_pots FROM ledger WHERE kind = 'grant'"
             f" UNION ALL SELECT pot, -credits FROM job_pots WHERE job NOT IN ({_REFUNDED_JOBS})"
+            " UNION ALL SELECT pot, -credits FROM revoked_pots"
         ),
+    ),
+    "what was revoked (line)": (
+        "SELECT line, credits FROM revoked_pots",
+        "SELECT id, -from_pots FROM ledger WHERE kind = 'revoke'",
     ),
     "jobs and what they took (job)": (
         "SELECT id, credits FROM jobs",
@@ -63,7 +68,8 @@ _NOTHING_LIKE_IT = {
     "below nothing in budget_use": "SELECT day FROM budget_use WHERE credits < 0",
     "below nothing in pots": "SELECT id FROM pots WHERE remaining < 0",
     "a line that does not add up": (
-        "SELECT id FROM ledger WHERE kind IN ('reserve', 'refund', 'grant') AND credits <> from_allowance + from_pots"
+        "SELECT id FROM ledger WHERE kind IN ('reserve', 'refund', 'grant', 'revoke')"
+        " AND credits <> from_allowance + from_pots"
     ),
     "a rule that moves credits": (
         "SELECT id FROM ledger WHERE kind IN ('allowance', 'pause', 'block')"

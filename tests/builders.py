@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.models import (
     Card,
+    Change,
     ChannelId,
     Clip,
     GuildId,
@@ -130,16 +131,16 @@ def set_own(member: UserId, credits: int, per: Period = Period.DAY, *, scope: Sc
     return allowances.set_member(by(scope), member, Limit(credits, per, Source.OWN))
 
 
-def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
+def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """An allowance for all who have the role."""
     return allowances.set_role(by(scope), role, Limit(credits, per, Source.ROLE, role))
 
 
-def set_default(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
+def set_default(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """The server's default allowance."""
     return allowances.set_default(by(scope), Limit(credits, per, Source.SERVER))
 
 
-def set_ceiling(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
+def set_ceiling(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """All that the server may spend."""
     return allowances.set_ceiling(by(scope), Limit(credits, per, Source.SERVER))

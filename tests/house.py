@@ -181,7 +181,7 @@ def follow(house: House, line: Row, roles: Mapping[UserId, Sequence[int]]) -> No
         case "refund", _:
             house.clips[line["job"]].refund = "all" if line["from_budget"] else "member"
             house.clips[line["job"]].state = "over"
-        case "grant", _:
+        case "grant" | "revoke", _:
             house.granted[scope, member] = house.granted.get((scope, member), 0) + line["credits"]
         case "reset", _:
             house.epochs[scope, member] = house.epochs.get((scope, member), 0) + 1
@@ -190,9 +190,9 @@ def follow(house: House, line: Row, roles: Mapping[UserId, Sequence[int]]) -> No
         case "allowance", _ if line["role"] is not None:
             _set(house.roles, (scope, line["role"]), rule)
         case "allowance", "default":
-            house.defaults[scope] = rule
+            _set(house.defaults, scope, rule)
         case "allowance", "server":
-            house.ceilings[scope] = rule
+            _set(house.ceilings, scope, rule)
         case other:
             raise AssertionError(f"line {line['id']} is not understood: {other}")
 

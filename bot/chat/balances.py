@@ -130,6 +130,11 @@ def _what(tongue: Tongue, line: LedgerLine) -> str:
         case LedgerKind.GRANT:
             why = _words(tongue, line.reason)
             return tongue.say("{credits} granted{because}", credits=tongue.change(line.credits), because=why)
+        case LedgerKind.REVOKE:
+            why = _words(tongue, line.reason)
+            return tongue.say(
+                "{credits} bonus credits taken back{because}", credits=tongue.change(line.credits), because=why
+            )
         case LedgerKind.RESET:
             return tongue.say("use forgotten")
         case LedgerKind.ALLOWANCE:

@@ -110,7 +110,7 @@ def _spent(rows: list[UsageRow]) -> int:
     return sum(row.credits - row.refunded for row in rows)
 
 
-def status(tongue: Tongue, found: Status, *, latency_s: float, servers: int) -> str:
+def status(tongue: Tongue, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
     """Health in a few lines."""
     load = found.load
     busy = tongue.say("{busy} of {slots} clips at work", busy=load.at_provider, slots=load.slots)
@@ -120,14 +120,30 @@ def status(tongue: Tongue, found: Status, *, latency_s: float, servers: int) -> 
     known = tongue.counted("{n} server", "{n} servers", servers)
     return "\n".join([
         tongue.say("**This server**: {facts}", facts=" · ".join(_server_facts(tongue, found))),
-        tongue.say("**Video service**: {facts}", facts=f"{busy} · {_waiting(tongue, load)}"),
+        tongue.say("**Video service**: {facts}", facts=" · ".join([busy, _waiting(tongue, load)])),
+        *_not_used(tongue, found, catalog),
         tongue.say("**Discord**: {facts}", facts=f"{delay} · {known}"),
     ])  # fmt: skip
+
+
+def _not_used(tongue: Tongue, found: Status, catalog: Catalog) -> list[str]:
+    """What is not sent for now, and why; one line for all models, or one for each."""
+    whys = {model.label: found.refused.get(model.id) for model in catalog.models}
+    first = next(iter(whys.values()))
+    if first is not None and set(whys.values()) == {first}:
+        words = failure_words(tongue, first)
+        return [tongue.say("⚠️ The video service is not used for now: {why}. The bot tries it again.", why=words)]
+    return [
+        tongue.say("⚠️ {model} is not used for now: {why}. The bot tries it again.", model=label, why=words)
+        for label, words in ((label, failure_words(tongue, why)) for label, why in whys.items() if why is not None)
+    ]
 
 
 def _server_facts(tongue: Tongue, found: Status) -> list[str]:
     server = found.server
     state = tongue.say("taking clips")
+    if found.ceiling is not None and not found.ceiling.credits:
+        state = tongue.say("⚠️ no videos: the server limit is 0")
     if server.paused_at is not None:
         why = text.because(tongue, server.pause_reason)
         state = tongue.say("paused {when}{because}", when=text.moment(server.paused_at), because=why)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.errors import ReservationRefused
 from bot.jobs.desk import Clock
 from bot.jobs.worker import Load, Worker
-from bot.models import Allowances, Balance, ChannelId, Limit, Limits, Period, Scope, Server, Source, UsageRow, UserId
+from bot.models import (
+    Allowances,
+    Balance,
+    Bonus,
+    Change,
+    ChannelId,
+    FailureKind,
+    Limit,
+    Limits,
+    Period,
+    Scope,
+    Server,
+    Source,
+    UsageRow,
+    UserId,
+)
 from bot.store import allowances, reserve, servers, usage, use
 from bot.store.allowances import By
 from bot.store.database import Store, Tx, Unit
@@ -22,73 +37,97 @@ ANSWER_WITHIN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Health as an admin sees it; `used` counts against the ceiling, in its period."""
+    """Health as an admin sees it; `used` counts against the server limit, in its period.
+
+    `refused` are the models for which nothing is sent for now, and why.
+    """
 
     server: Server
     ceiling: Limit | None
     used: int
     load: Load
+    refused: Mapping[str, FailureKind]
 
 
 class Admin:
     """One method a command. All raise StoreUnavailable."""
 
-    def __init__(self, *, store: Store, worker: Worker, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        worker: Worker,
+        limits: Limits,
+        clock: Clock,
+        refused: Callable[[], Mapping[str, FailureKind]],
+    ) -> None:
         self._store = store
         self._worker = worker
         self._limits = limits
         self._clock = clock
+        self._refused = refused
 
     def by(self, scope: Scope, actor: UserId) -> By:
         """Who acts where, now."""
         return By(scope, actor, self._clock.now())
 
-    async def set_member(self, by: By, member: UserId, credits: int, per: Period) -> Limit:  # noqa: A002 - the option
-        """An allowance of a member's own."""
-        limit = Limit(credits, per, Source.OWN)
-        await self._write(allowances.set_member(by, member, limit))
-        return limit
+    async def set_member(
+        self,
+        by: By,
+        member: UserId,
+        roles: Sequence[int],
+        credits: int,  # noqa: A002 - the option
+        per: Period,
+    ) -> Change:
+        """A quota of a member's own; tells what counted before."""
+        unit = allowances.set_member(by, member, Limit(credits, per, Source.OWN))
+        return await self._write(allowances.changing(by, member, roles, self._limits, unit))
 
-    async def set_role(self, by: By, role: int, credits: int, per: Period) -> Limit:  # noqa: A002 - the option
-        """An allowance of all who have the role."""
-        limit = Limit(credits, per, Source.ROLE, role)
-        await self._write(allowances.set_role(by, role, limit))
-        return limit
+    async def clear_member(self, by: By, member: UserId, roles: Sequence[int]) -> Change | None:
+        """Removes a member's own quota and tells what counts instead; None where there was none."""
+        unit = allowances.clear_member(by, member)
+        change = await self._write(allowances.changing(by, member, roles, self._limits, unit))
+        return None if change.before is None or change.before.source is not Source.OWN else change
 
-    async def set_default(self, by: By, credits: int, per: Period) -> Limit:  # noqa: A002 - the option
-        """The allowance of everybody else."""
-        limit = Limit(credits, per, Source.SERVER)
-        await self._write(allowances.set_default(by, limit))
-        return limit
+    async def set_role(self, by: By, role: int, credits: int, per: Period) -> Change:  # noqa: A002 - the option
+        """A quota of all who have the role."""
+        return await self._write(allowances.set_role(by, role, Limit(credits, per, Source.ROLE, role)))
 
-    async def set_ceiling(self, by: By, credits: int, per: Period) -> Limit:  # noqa: A002 - the option
-        """What the whole server may spend."""
-        limit = Limit(credits, per, Source.SERVER)
-        await self._write(allowances.set_ceiling(by, limit))
-        return limit
+    async def clear_role(self, by: By, role: int) -> Limit | None:
+        """Removes a role's quota and returns it; None where there was none."""
+        return await self._write(allowances.clear_role(by, role))
 
-    async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> None:  # noqa: A002 - the option
-        """Extra credits."""
-        await self._write(allowances.grant(by, member, credits, reason))
+    async def set_default(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
+        """The quota of everybody else; without credits, the operator's default again."""
+        limit = None if credits is None else Limit(credits, per, Source.SERVER)
+        change = await self._write(allowances.set_default(by, limit))
+        return Change(change.before or self._limits.default, change.after or self._limits.default)
+
+    async def set_ceiling(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
+        """What the whole server may spend; without credits, no limit of its own any more."""
+        limit = None if credits is None else Limit(credits, per, Source.SERVER)
+        return await self._write(allowances.set_ceiling(by, limit))
+
+    async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
+        """Bonus credits."""
+        return await self._write(allowances.grant(by, member, credits, reason))
+
+    async def revoke(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
+        """Takes back bonus credits that are not spent yet."""
+        return await self._write(allowances.revoke(by, member, credits, reason))
 
     async def reset(self, by: By, member: UserId) -> None:
         """Forgets the use so far."""
         await self._write(allowances.reset(by, member))
 
-    async def clear_member(self, by: By, member: UserId) -> bool:
-        """Removes a member's own allowance; False where there was none."""
-        return await self._write(allowances.clear_member(by, member))
+    async def forget_roles(self, by: By, exists: Callable[[int], bool]) -> list[int]:
+        """Removes the quotas of roles that are gone; returns those.
 
-    async def clear_role(self, by: By, role: int) -> bool:
-        """Removes a role's allowance; False where there was none."""
-        return await self._write(allowances.clear_role(by, role))
-
-    async def forget_roles(self, by: By, existing: Sequence[int]) -> list[int]:
-        """Removes the allowances of roles that are gone; returns those."""
-        known = {role for role, _ in (await self.every(by.scope)).roles}
-        if known <= set(existing):
-            return []
-        return await self._store.write(allowances.forget_roles(by, existing))
+        Which roles have one is read first, and only then which of them exist: a role that is made in between, and gets
+        a quota, is not among them. Discord never uses an id twice.
+        """
+        gone = [role for role, _ in (await self.every(by.scope)).roles if not exists(role)]
+        return await self._store.write(allowances.forget_roles(by, gone)) if gone else []
 
     async def every(self, scope: Scope) -> Allowances:
         """All allowances of the server."""
@@ -144,7 +183,7 @@ class Admin:
             ceiling = use.ceiling_in(tx, scope)
             per = Period.DAY if ceiling is None else ceiling.per
             used = use.server_used(tx, scope, per, now)
-            return Status(servers.server(scope)(tx), ceiling, used, self._worker.load(scope))
+            return Status(servers.server(scope)(tx), ceiling, used, self._worker.load(scope), self._refused())
 
         return await self._store.read(unit)
 

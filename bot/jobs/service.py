@@ -24,6 +24,7 @@ from bot.models import (
     Balance,
     Card,
     Clip,
+    FailureKind,
     Job,
     JobId,
     JobState,
@@ -94,7 +95,7 @@ class Service:
         self._limits = limits
         self.endpoint = endpoint
         self._clock = clock
-        self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock)
+        self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock, refused=self._refused)
         self.shelf = Shelf(store=store, worker=worker, files=files, clock=clock)
         self.people = People(store=store, retention=retention, clock=clock)
         self.retention = retention
@@ -163,6 +164,11 @@ class Service:
         """The balance and the newest ledger lines. Raises StoreUnavailable."""
         balance = await self.balance(scope, member, roles)
         return Account(balance, await self._store.read(ledger.newest(scope, member, LINES_SHOWN)))
+
+    def _refused(self) -> dict[str, FailureKind]:
+        """The models for which nothing is taken for now, and why."""
+        refused = {model.id: self._breaker.refusal(model.id) for model in self.catalog.models}
+        return {model: kind for model, kind in refused.items() if kind is not None}
 
     async def close(self) -> None:
         """Waits for what was refused late to be taken back."""

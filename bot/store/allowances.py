@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.models import Allowances, LedgerKind, Limit, Period, Scope, Source, UserId
-from bot.store import ledger
+from bot.models import Allowances, Bonus, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
+from bot.store import ledger, use
 from bot.store.database import Tx, Unit
 
 
@@ -36,10 +36,22 @@ def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
     return unit
 
 
-def set_role(by: By, role: int, limit: Limit) -> Unit[None]:
+def changing(by: By, member: UserId, roles: Sequence[int], limits: Limits, unit: Unit[object]) -> Unit[Change]:
+    """Runs a unit and tells the limit that counts for the member before and after it."""
+
+    def around(tx: Tx) -> Change:
+        before = use.limit_in(tx, by.scope, member, roles, limits, by.now)
+        unit(tx)
+        return Change(before, use.limit_in(tx, by.scope, member, roles, limits, by.now))
+
+    return around
+
+
+def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
     """Gives all who have the role an allowance."""
 
-    def unit(tx: Tx) -> None:
+    def unit(tx: Tx) -> Change:
+        before = _role_in(tx, by.scope, role)
         _write(tx, by, limit, role=role)
         tx.changed(
             "INSERT INTO roles (scope, role, credits, per) VALUES (:scope, :role, :credits, :per)"
@@ -49,38 +61,36 @@ def set_role(by: By, role: int, limit: Limit) -> Unit[None]:
             credits=limit.credits,
             per=limit.per,
         )
+        return Change(before, limit)
 
     return unit
 
 
-def set_default(by: By, limit: Limit) -> Unit[None]:
-    """What everybody else on the server has."""
+def set_default(by: By, limit: Limit | None) -> Unit[Change]:
+    """What everybody else on the server has; None for the operator's default."""
+    return lambda tx: _set_server(tx, by, "default", limit)
 
-    def unit(tx: Tx) -> None:
-        _write(tx, by, limit, reason="default")
+
+def set_ceiling(by: By, limit: Limit | None) -> Unit[Change]:
+    """What all on the server may spend together; None for as much as the budget has."""
+    return lambda tx: _set_server(tx, by, "server", limit)
+
+
+def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
+    """Removing what is not set leaves no line."""
+    lock = ledger.hold(tx, by.scope)
+    server = lock.standing.server
+    before = use.default_of(server) if rule == "default" else use.ceiling_of(server)
+    if limit is not None or before is not None:
+        columns = "default" if rule == "default" else "ceiling"
         tx.changed(
-            "UPDATE servers SET default_credits = :credits, default_per = :per WHERE scope = :scope",
-            credits=limit.credits,
-            per=limit.per,
+            f"UPDATE servers SET {columns}_credits = :credits, {columns}_per = :per WHERE scope = :scope",
+            credits=None if limit is None else limit.credits,
+            per=None if limit is None else limit.per,
             scope=by.scope,
         )
-
-    return unit
-
-
-def set_ceiling(by: By, limit: Limit) -> Unit[None]:
-    """What all on the server may spend together."""
-
-    def unit(tx: Tx) -> None:
-        _write(tx, by, limit, reason="server")
-        tx.changed(
-            "UPDATE servers SET ceiling_credits = :credits, ceiling_per = :per WHERE scope = :scope",
-            credits=limit.credits,
-            per=limit.per,
-            scope=by.scope,
-        )
-
-    return unit
+        _append_rule(tx, by, lock.line, limit, reason=rule)
+    return Change(before, limit)
 
 
 def clear_member(by: By, member: UserId) -> Unit[bool]:
@@ -101,28 +111,29 @@ def clear_member(by: By, member: UserId) -> Unit[bool]:
     return unit
 
 
-def clear_role(by: By, role: int) -> Unit[bool]:
-    """Takes a role's allowance away; False where it had none."""
-    return lambda tx: _clear_role(tx, by, role)
+def clear_role(by: By, role: int, reason: str | None = None) -> Unit[Limit | None]:
+    """Takes a role's allowance away and returns it; None where it had none."""
 
-
-def forget_roles(by: By, existing: Sequence[int]) -> Unit[list[int]]:
-    """Takes the allowance from every role that is not among `existing` any more; returns those."""
-
-    def unit(tx: Tx) -> list[int]:
-        rows = tx.all("SELECT role FROM roles WHERE scope = :scope ORDER BY role", scope=by.scope)
-        gone = [row["role"] for row in rows if row["role"] not in existing]
-        for role in gone:
-            _clear_role(tx, by, role, reason="the role was deleted")
-        return gone
+    def unit(tx: Tx) -> Limit | None:
+        line = ledger.lock(tx, by.scope)
+        before = _role_in(tx, by.scope, role)
+        if before is not None:
+            tx.changed("DELETE FROM roles WHERE scope = :scope AND role = :role", scope=by.scope, role=role)
+            _append(tx, by, line, LedgerKind.ALLOWANCE, role=role, reason=reason)
+        return before
 
     return unit
 
 
-def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[None]:  # noqa: A002 - the word of the domain
-    """Extra credits without expiry, spent after the allowance."""
+def forget_roles(by: By, gone: Sequence[int]) -> Unit[list[int]]:
+    """Takes the allowance from each of these deleted roles; returns those that had one."""
+    return lambda tx: [role for role in gone if clear_role(by, role, "the role was deleted")(tx) is not None]
 
-    def unit(tx: Tx) -> None:
+
+def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
+    """Bonus credits without expiry, spent after the quota."""
+
+    def unit(tx: Tx) -> Bonus:
         line = ledger.lock(tx, by.scope, member)
         _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_pots=credits, reason=reason)
         tx.changed(
@@ -132,6 +143,32 @@ def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[None
             member=member,
             credits=credits,
         )
+        return Bonus(credits, use.granted(tx, by.scope, member))
+
+    return unit
+
+
+def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
+    """Takes back bonus credits that are not spent yet, the oldest first, and as many as there are.
+
+    What a job under way has taken stays taken, and a refund of it comes back as bonus credits.
+    """
+
+    def unit(tx: Tx) -> Bonus:
+        line = ledger.lock(tx, by.scope, member)
+        taken = use.from_pots(tx, by.scope, member, credits)
+        for pot, part in taken.items():
+            tx.changed("UPDATE pots SET remaining = remaining - :part WHERE id = :pot", part=part, pot=pot)
+            tx.changed(
+                "INSERT INTO revoked_pots (line, pot, credits) VALUES (:line, :pot, :part)",
+                line=line,
+                pot=pot,
+                part=part,
+            )
+        total = sum(taken.values())
+        if total:
+            _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_pots=-total, reason=reason)
+        return Bonus(-total, use.granted(tx, by.scope, member))
 
     return unit
 
@@ -156,19 +193,14 @@ def every(scope: Scope) -> Unit[Allowances]:
 
     def unit(tx: Tx) -> Allowances:
         server = tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope)
-        default = ceiling = None
-        if server is not None and server["default_credits"] is not None:
-            default = Limit(server["default_credits"], Period(server["default_per"]), Source.SERVER)
-        if server is not None and server["ceiling_credits"] is not None:
-            ceiling = Limit(server["ceiling_credits"], Period(server["ceiling_per"]), Source.SERVER)
         roles = tx.all("SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role", scope=scope)
         members = tx.all(
             "SELECT member, credits, per FROM members WHERE scope = :scope AND credits IS NOT NULL ORDER BY member",
             scope=scope,
         )
         return Allowances(
-            default,
-            ceiling,
+            use.default_of(server),
+            use.ceiling_of(server),
             [(row["role"], Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])) for row in roles],
             [(UserId(row["member"]), Limit(row["credits"], Period(row["per"]), Source.OWN)) for row in members],
         )
@@ -176,27 +208,19 @@ def every(scope: Scope) -> Unit[Allowances]:
     return unit
 
 
-def _clear_role(tx: Tx, by: By, role: int, reason: str | None = None) -> bool:
-    line = ledger.lock(tx, by.scope)
-    cleared = tx.changed("DELETE FROM roles WHERE scope = :scope AND role = :role", scope=by.scope, role=role)
-    if cleared:
-        _append(tx, by, line, LedgerKind.ALLOWANCE, role=role, reason=reason)
-    return bool(cleared)
+def _role_in(tx: Tx, scope: Scope, role: int) -> Limit | None:
+    row = tx.one("SELECT credits, per FROM roles WHERE scope = :scope AND role = :role", scope=scope, role=role)
+    return None if row is None else Limit(row["credits"], Period(row["per"]), Source.ROLE, role)
 
 
 def _write(tx: Tx, by: By, limit: Limit, *, member: UserId | None = None, **columns: object) -> None:
-    line = ledger.lock(tx, by.scope, member)
-    _append(
-        tx,
-        by,
-        line,
-        LedgerKind.ALLOWANCE,
-        member=member,
-        limit_credits=limit.credits,
-        limit_per=limit.per,
-        limit_source=limit.source,
-        **columns,
-    )
+    _append_rule(tx, by, ledger.lock(tx, by.scope, member), limit, member=member, **columns)
+
+
+def _append_rule(tx: Tx, by: By, line: int, limit: Limit | None, **columns: object) -> None:
+    if limit is not None:
+        columns |= {"limit_credits": limit.credits, "limit_per": limit.per, "limit_source": limit.source}
+    _append(tx, by, line, LedgerKind.ALLOWANCE, **columns)
 
 
 def _append(tx: Tx, by: By, line: int, kind: LedgerKind, **columns: object) -> None:

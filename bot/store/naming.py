@@ -14,7 +14,7 @@ from bot.store import ledger
 from bot.store.database import Tx, Unit
 from bot.store.rows import day_of, first_day, from_ms
 
-ADMIN_ACTS = "kind IN ('grant', 'reset', 'allowance', 'pause', 'block')"
+ADMIN_ACTS = "kind IN ('grant', 'revoke', 'reset', 'allowance', 'pause', 'block')"
 _NAMED = ("ledger", "jobs", "member_use", "pots")
 
 

@@ -99,20 +99,7 @@ def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, 
 def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
     from_allowance = min(job.clip.credits, balance.left)
     missing = job.clip.credits - from_allowance
-    if not missing:
-        return _Funds(from_allowance, {})
-    from_pots: dict[int, int] = {}
-    for pot in tx.all(
-        "SELECT id, remaining FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
-        scope=job.scope,
-        member=job.member,
-    ):
-        if missing == 0:
-            break
-        part = min(missing, pot["remaining"])
-        from_pots[pot["id"]] = part
-        missing -= part
-    return _Funds(from_allowance, from_pots)
+    return _Funds(from_allowance, use.from_pots(tx, job.scope, job.member, missing) if missing else {})
 
 
 def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, ceiling: Limit | None, budget: Limit) -> None:

@@ -31,22 +31,25 @@ def balance_in(
     def used(per: Period) -> int:
         return _used(tx, scope, member, standing.epoch, first_day(per, now))
 
-    limit = _allowance(tx, standing, scope, roles, limits, used)
+    limit = _limit(tx, standing, scope, roles, limits, used)
     return Balance(
         limit=limit,
         used=used(limit.per),
-        granted=_sum(
-            tx,
-            "SELECT remaining AS credits FROM pots WHERE scope = :scope AND member = :member",
-            scope=scope,
-            member=member,
-        ),
+        granted=granted(tx, scope, member),
         renews_at=next_renewal(limit.per, now),
         running=unfinished(tx, member),
     )
 
 
-def _allowance(
+def limit_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Limit:
+    """The limit that counts for the member now, whoever set it."""
+    standing = standing_of(tx, scope, member)
+    return _limit(
+        tx, standing, scope, roles, limits, lambda per: _used(tx, scope, member, standing.epoch, first_day(per, now))
+    )
+
+
+def _limit(
     tx: Tx, standing: Standing, scope: Scope, roles: Sequence[int], limits: Limits, used: Callable[[Period], int]
 ) -> Limit:
     """The member's own; else of their roles' the one with most left now; else the server's; else the setting."""
@@ -63,9 +66,40 @@ def _allowance(
         return max(of_roles, key=lambda limit: limit.credits - used(limit.per))
     if scope == DIRECT:
         return limits.direct
-    if server is not None and server["default_credits"] is not None:
-        return Limit(server["default_credits"], Period(server["default_per"]), Source.SERVER)
-    return limits.default
+    return default_of(server) or limits.default
+
+
+def default_of(server: Row | None) -> Limit | None:
+    """The server's default, if an admin has set one."""
+    if server is None or server["default_credits"] is None:
+        return None
+    return Limit(server["default_credits"], Period(server["default_per"]), Source.SERVER)
+
+
+def granted(tx: Tx, scope: Scope, member: UserId) -> int:
+    """Bonus credits that are left."""
+    return _sum(
+        tx,
+        "SELECT remaining AS credits FROM pots WHERE scope = :scope AND member = :member",
+        scope=scope,
+        member=member,
+    )
+
+
+def from_pots(tx: Tx, scope: Scope, member: UserId, credits: int) -> dict[int, int]:  # noqa: A002 - the word of the domain
+    """How many credits come from which of the member's grants: the oldest first, as far as there are any."""
+    found: dict[int, int] = {}
+    missing = credits
+    for pot in tx.all(
+        "SELECT id, remaining FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
+        scope=scope,
+        member=member,
+    ):
+        if missing == 0:
+            break
+        found[pot["id"]] = min(missing, pot["remaining"])
+        missing -= found[pot["id"]]
+    return found
 
 
 def ceiling_of(server: Row | None) -> Limit | None:

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import reports, text
+from bot.chat import changes, reports
 from bot.chat.asking import roles_of, scope_of
 from bot.chat.balances import account
 from bot.chat.client import AnimateBot, answer_privately, tell
@@ -28,8 +28,7 @@ PER = [
     app_commands.Choice(name=mark("in all"), value="ever"),
 ]
 PER_WORDS = mark("How often they renew; a day if left out")
-CLEARED = mark("{target} has no allowance of its own any more.")
-NOTHING_TO_CLEAR = mark("{target} had no allowance of its own.")
+REASON_WORDS = mark("Why, for the ledger")
 MANAGED, DELEGATED = "allowances", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
 with Manage Server must still have it; whoever the owner let in by Integrations never had."""
@@ -43,7 +42,7 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
     def by(interaction: discord.Interaction[Any]) -> Any:
         return admin.by(scope_of(interaction), UserId(interaction.user.id))
 
-    @group.command(name="set", description=mark("Give a member an allowance of their own"))
+    @group.command(name="set", description=mark("Give a member a quota of their own"))
     @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def set_(
@@ -52,15 +51,10 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         credits: Credits,  # noqa: A002 - the option's name
         per: str = "day",
     ) -> None:
-        limit = await admin.set_member(by(interaction), member_of(user), credits, Period(per))
-        await tell(
-            interaction,
-            "{member} may now spend {limit}.",
-            member=f"<@{user.id}>",
-            limit=text.allowance(tongue_of(interaction), limit),
-        )
+        change = await admin.set_member(by(interaction), member_of(user), roles_of(user), credits, Period(per))
+        await answer_privately(interaction, changes.of_member(tongue_of(interaction), f"<@{user.id}>", change))
 
-    @group.command(name="role", description=mark("Give everybody with a role an allowance"))
+    @group.command(name="role", description=mark("Give everyone with a role a quota"))
     @app_commands.describe(role=mark("The role"), credits=mark("How many credits"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def role_(
@@ -69,60 +63,52 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         credits: Credits,  # noqa: A002 - the option's name
         per: str = "day",
     ) -> None:
-        limit = await admin.set_role(by(interaction), _role_of(interaction, role), credits, Period(per))
-        await tell(
-            interaction,
-            "Everybody with {role} may now spend {limit}.",
-            role=f"<@&{role.id}>",
-            limit=text.allowance(tongue_of(interaction), limit),
-        )
+        change = await admin.set_role(by(interaction), _role_of(interaction, role), credits, Period(per))
+        await answer_privately(interaction, changes.of_role(tongue_of(interaction), f"<@&{role.id}>", change))
 
-    @group.command(name="default", description=mark("What everybody has who has nothing else"))
-    @app_commands.describe(credits=mark("How many credits"), per=PER_WORDS)
+    @group.command(name="default", description=mark("Default quota for all members"))
+    @app_commands.describe(credits=mark("How many credits; leave empty for the bot's own default"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def default(
         interaction: discord.Interaction[Any],
-        credits: Credits,  # noqa: A002 - the option's name
+        credits: Credits | None = None,  # noqa: A002 - the option's name
         per: str = "day",
     ) -> None:
-        limit = await admin.set_default(by(interaction), credits, Period(per))
-        await tell(
-            interaction, "Everybody here may now spend {limit}.", limit=text.allowance(tongue_of(interaction), limit)
-        )
+        change = await admin.set_default(by(interaction), credits, Period(per))
+        await answer_privately(interaction, changes.of_default(tongue_of(interaction), change))
 
-    @group.command(name="server", description=mark("What all of this server may spend together"))
-    @app_commands.describe(credits=mark("How many credits"), per=PER_WORDS)
+    @group.command(name="server", description=mark("Limit for the whole server"))
+    @app_commands.describe(credits=mark("How many credits; leave empty to remove the limit"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def server(
         interaction: discord.Interaction[Any],
-        credits: Credits,  # noqa: A002 - the option's name
+        credits: Credits | None = None,  # noqa: A002 - the option's name
         per: str = "day",
     ) -> None:
-        limit = await admin.set_ceiling(by(interaction), credits, Period(per))
-        await tell(
-            interaction,
-            "This server as a whole may now spend {limit}.",
-            limit=text.allowance(tongue_of(interaction), limit),
-        )
+        change = await admin.set_ceiling(by(interaction), credits, Period(per))
+        await answer_privately(interaction, changes.of_server(tongue_of(interaction), change))
 
-    @group.command(name="grant", description=mark("Give a member extra credits that do not expire"))
-    @app_commands.describe(
-        user=mark("The member"), credits=mark("How many credits"), reason=mark("Why, for the ledger")
-    )
+    @group.command(name="grant", description=mark("Give a member bonus credits that do not expire"))
+    @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), reason=REASON_WORDS)
     async def grant(
         interaction: discord.Interaction[Any],
         user: discord.User,
         credits: Granted,  # noqa: A002 - the option's name
         reason: Reason | None = None,
     ) -> None:
-        await admin.grant(by(interaction), member_of(user), credits, reason)
-        granted = tongue_of(interaction).counted(
-            "{member} has {n} credit more, to be spent after the allowance.",
-            "{member} has {n} credits more, to be spent after the allowance.",
-            credits,
-            member=f"<@{user.id}>",
-        )
-        await answer_privately(interaction, granted)
+        bonus = await admin.grant(by(interaction), member_of(user), credits, reason)
+        await answer_privately(interaction, changes.of_bonus(tongue_of(interaction), f"<@{user.id}>", bonus))
+
+    @group.command(name="revoke", description=mark("Take back bonus credits that are not spent yet"))
+    @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), reason=REASON_WORDS)
+    async def revoke(
+        interaction: discord.Interaction[Any],
+        user: discord.User,
+        credits: Granted,  # noqa: A002 - the option's name
+        reason: Reason | None = None,
+    ) -> None:
+        bonus = await admin.revoke(by(interaction), member_of(user), credits, reason)
+        await answer_privately(interaction, changes.of_bonus(tongue_of(interaction), f"<@{user.id}>", bonus))
 
     @group.command(name="reset", description=mark("Forget what a member has used so far"))
     @app_commands.describe(user=mark("The member"))
@@ -130,16 +116,18 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         await admin.reset(by(interaction), member_of(user))
         await tell(interaction, "{member} starts afresh: the use so far is forgotten.", member=f"<@{user.id}>")
 
-    @group.command(name="clear", description=mark("Take away the own allowance of a member or role"))
+    @group.command(name="clear", description=mark("Remove a member's or role's own quota"))
     @app_commands.describe(target=mark("The member or role"))
     async def clear(interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
+        tongue = tongue_of(interaction)
         if isinstance(target, discord.Role):
             _refuse_everyone(target)
-            cleared, name = await admin.clear_role(by(interaction), target.id), f"<@&{target.id}>"
+            before = await admin.clear_role(by(interaction), target.id)
+            sentence = changes.role_cleared(tongue, f"<@&{target.id}>", before)
         else:
-            cleared, name = await admin.clear_member(by(interaction), member_of(target)), f"<@{target.id}>"
-        sentence = CLEARED if cleared else NOTHING_TO_CLEAR
-        await tell(interaction, sentence, target=name)
+            change = await admin.clear_member(by(interaction), member_of(target), roles_of(target))
+            sentence = changes.member_cleared(tongue, f"<@{target.id}>", change)
+        await answer_privately(interaction, sentence)
 
     @group.command(name="show", description=mark("A member's credits and what became of them"))
     @app_commands.describe(user=mark("The member; yourself if left out"))

@@ -35,7 +35,7 @@ class RoleWatch(commands.Cog):
         admin = self._service.admin
         by = admin.by(Scope(guild.id), self._me)
         try:
-            gone = await admin.forget_roles(by, [role.id for role in guild.roles])
+            gone = await admin.forget_roles(by, lambda role: guild.get_role(role) is not None)
         except StoreError as error:
             log.warning("guild=%s roles not compared: %s", guild.id, error)
             return

@@ -96,7 +96,9 @@ def add_server(group: AdminGroup, service: Service) -> None:
     async def status(interaction: discord.Interaction[Any]) -> None:
         found = await admin.status(scope_of(interaction))
         client = interaction.client
-        words = reports.status(tongue_of(interaction), found, latency_s=client.latency, servers=len(client.guilds))
+        words = reports.status(
+            tongue_of(interaction), found, service.catalog, latency_s=client.latency, servers=len(client.guilds)
+        )
         await answer_privately(interaction, words)
 
 

@@ -22,22 +22,23 @@ class TestAllowances:
         ana, artist = stage.discord.world.people["ana"], stage.discord.world.artist
 
         assert await told(stage, "quota default", credits=30, per="week") == (
-            "Everybody here may now spend 30 credits a week."
+            "The default quota for all members is now 30 credits a week. Before: 20 a day, the bot's own default."
         )
         assert await quota(stage, stage.mia) == (
             "**30 credits left** of 30 a week · 0 used this week · renews <t>\nAllowance this server's default."
         )
         assert await told(stage, "quota role", role=artist, credits=1, per="month") == (
-            f"Everybody with <@&{artist.id}> may now spend 1 credit a month."
+            f"Members with <@&{artist.id}> now have this quota: 1 credit a month. Before, there was none."
         )
         assert await quota(stage, ana) == (
             f"**1 credit left** of 1 a month · 0 used this month · renews <t>\nAllowance from the role <@&{artist.id}>."
         )
         assert await told(stage, "quota set", user=ana, credits=1_000_000, per="ever") == (
-            f"<@{ana.id}> may now spend 1,000,000 credits in all."
+            f"<@{ana.id}> now has a quota of their own: 1,000,000 credits in all. "
+            f"Before: 1 a month, from <@&{artist.id}>."
         )
         assert await told(stage, "quota grant", user=ana, credits=5, reason="won the contest") == (
-            f"<@{ana.id}> has 5 credits more, to be spent after the allowance."
+            f"<@{ana.id}> got 5 bonus credits. They now have 5 bonus credits."
         )
         await stage.over(await stage.animate(ana))
         await stage.settled()
@@ -48,7 +49,9 @@ class TestAllowances:
 
     async def test_a_ceiling_bounds_all_members_together_and_grants_too(self, stage: Stage) -> None:
         ana = stage.discord.world.people["ana"]
-        assert await told(stage, "quota server", credits=7) == "This server as a whole may now spend 7 credits a day."
+        assert await told(stage, "quota server", credits=7) == (
+            "The server limit is now 7 credits a day. Before, there was none."
+        )
         await told(stage, "quota grant", user=ana, credits=100)
         await stage.over(await stage.animate())
 
@@ -73,14 +76,49 @@ class TestAllowances:
             "**4 credits left** of 4 a day · 0 used today · renews <t>\nAllowance set for you by an admin."
         )
         assert cleared == [
-            f"<@{ana.id}> has no allowance of its own any more.",
-            f"<@{ana.id}> had no allowance of its own.",
-            f"<@&{artist.id}> has no allowance of its own any more.",
-            f"<@&{artist.id}> had no allowance of its own.",
+            f"<@{ana.id}> now has the quota of <@&{artist.id}>: 6 credits a day. Before: 4 a day.",
+            f"<@{ana.id}> had no quota of their own.",
+            f"<@&{artist.id}> no longer has a quota of its own. Before: 6 a day, from <@&{artist.id}>.",
+            f"<@&{artist.id}> had no quota of its own.",
         ]
         assert await quota(stage, ana) == (
             "**20 credits left** of 20 a day · 0 used today · renews <t>\nAllowance this bot's default."
         )
+
+    async def test_default_and_server_limit_can_be_removed_again(self, stage: Stage) -> None:
+        await told(stage, "quota default", credits=0)
+        await told(stage, "quota server", credits=0, per="month")
+        shut = await told(stage, "status")
+
+        assert (await told(stage, "quota server", credits=0)).endswith(
+            "Before: 0 a month. No videos can be made here until it is raised or removed."
+        )
+        assert "⚠️ no videos: the server limit is 0" in shut
+        assert await told(stage, "quota default") == (
+            "This server now has the bot's own default quota: 20 credits a day. Before: 0 a day."
+        )
+        assert await told(stage, "quota server") == "The server limit is removed. Before: 0 a day."
+        assert await told(stage, "quota server") == "This server has no server limit."
+        assert "no ceiling" in await told(stage, "status")
+        await stage.over(await stage.animate())
+
+    async def test_bonus_credits_can_be_taken_back_as_far_as_there_are_any(self, stage: Stage) -> None:
+        mia = stage.mia
+        await told(stage, "quota set", user=mia, credits=0)
+        await told(stage, "quota grant", user=mia, credits=9, reason="won the contest")
+        await stage.over(await stage.animate())
+
+        assert await told(stage, "quota revoke", user=mia, credits=2, reason="a mistake") == (
+            f"2 bonus credits of <@{mia.id}> were taken back. They now have 3 bonus credits."
+        )
+        assert await told(stage, "quota revoke", user=mia, credits=1_000) == (
+            f"3 bonus credits of <@{mia.id}> were taken back. They now have 0 bonus credits."
+        )
+        assert await told(stage, "quota revoke", user=mia, credits=1) == (
+            f"<@{mia.id}> has no bonus credits to take back."
+        )
+        assert "-2 bonus credits taken back (“a mistake”)" in await told(stage, "quota show", user=mia)
+        assert (await refused(stage, mia)).startswith("This clip costs 4 credits, and you have 0 left")
 
     async def test_show_tells_the_last_ten_lines_in_words(self, stage: Stage) -> None:
         mia, by = stage.mia, f"<t> by <@{stage.admin.id}>"

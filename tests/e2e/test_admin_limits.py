@@ -180,7 +180,10 @@ class TestBadInput:
             "The bot cannot see who has which role here. Add it by its full invite link first."
         )
         assert written(stage) == [0, 0, 0, 0]
-        assert await read("quota default", credits=5) == "Everybody here may now spend 5 credits a day."
+        assert (
+            await read("quota default", credits=5)
+            == "The default quota for all members is now 5 credits a day. Before: 20 a day, the bot's own default."
+        )
         card = await stage.over(await stage.animate(channel=bare.general))
         assert card.channel is bare.general
         assert (await read("quota show", user=stage.mia)).startswith(f"<@{stage.mia.id}>\n**1 credit left** of 5 a day")
@@ -189,7 +192,9 @@ class TestBadInput:
         ana = stage.discord.world.people["ana"]
         stage.discord.world.leave(ana)
 
-        assert await told(stage, "quota set", user=ana, credits=5) == f"<@{ana.id}> may now spend 5 credits a day."
+        assert await told(stage, "quota set", user=ana, credits=5) == (
+            f"<@{ana.id}> now has a quota of their own: 5 credits a day. Before: 20 a day, the bot's own default."
+        )
         assert await told(stage, "block", user=ana) == f"<@{ana.id}> cannot make clips here any more."
         assert (await told(stage, "quota show", user=ana)).startswith(
             f"<@{ana.id}>\nBlocked.\n**5 credits left** of 5 a day"
@@ -203,6 +208,7 @@ class TestBadInput:
             "quota default": {"credits": 9},
             "quota server": {"credits": 9},
             "quota grant": {"user": mia, "credits": 9},
+            "quota revoke": {"user": mia, "credits": 9},
             "quota reset": {"user": mia},
             "quota clear": {"target": mia},
             "quota show": {"user": mia},

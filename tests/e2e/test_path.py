@@ -119,7 +119,10 @@ async def test_a_member_reads_their_credits_and_an_admin_changes_them(stage: Sta
     shown = await stage.reply(stage.admin, "animate-admin quota show", user=stage.mia)
 
     assert before.startswith("**20 credits left** of 20 a day · 0 used today · renews <t:")
-    assert said == f"<@{stage.mia.id}> may now spend 7 credits a week."
+    assert (
+        said
+        == f"<@{stage.mia.id}> now has a quota of their own: 7 credits a week. Before: 20 a day, the bot's own default."
+    )
     assert refused is not None
     assert refused.is_ephemeral
     assert refused.text() == (

@@ -13,10 +13,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.errors import ReservationRefused
+from bot.jobs.admin import Admin
+from bot.jobs.desk import Clock
 from bot.models import FailureKind, Job, JobId, JobState, Limit, Period, Scope, Source, UserId
 from bot.store import allowances, jobs
 from bot.store.database import Store, Tx, Unit
@@ -33,7 +36,7 @@ ROLES: dict[UserId, Sequence[int]] = {
     UserId(3): [ARTISTS], UserId(4): [ARTISTS], UserId(5): [ARTISTS, PAINTERS], UserId(6): [PAINTERS],
 }  # fmt: skip
 OPERATOR = limits(16, budget=260, budget_per=Period.MONTH)
-RULES: list[Unit[None]] = [
+RULES: list[Unit[object]] = [
     allowances.set_member(by(), UserId(0), Limit(40, Period.WEEK, Source.OWN)),
     allowances.set_member(by(), UserId(1), Limit(0, Period.DAY, Source.OWN)),
     allowances.set_role(by(), ARTISTS, Limit(24, Period.DAY, Source.ROLE, ARTISTS)),
@@ -157,7 +160,10 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
             lambda: allowances.set_role(by(), role, Limit(value, per, Source.ROLE, role)),
             lambda: allowances.clear_role(by(), role),
             lambda: allowances.set_default(by(), Limit(value, per, Source.SERVER)),
+            lambda: allowances.set_default(by(), None),
             lambda: allowances.set_ceiling(by(), Limit(100 + 4 * value, per, Source.SERVER)),
+            lambda: allowances.set_ceiling(by(), None),
+            lambda: allowances.revoke(by(), member, 1 + value // 4, None),
             lambda: allowances.grant(by(), member, 1 + value // 4, "a feast"),
             lambda: allowances.reset(by(), member),
         ]
@@ -197,3 +203,18 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
     places = [line["id"] for line in changed if line["kind"] == "reserve"]
     between = [line for line in changed if line["kind"] != "reserve" and places[0] < line["id"] < places[-1]]
     assert len(between) >= 20  # the admin was at it while they asked
+
+
+async def test_a_role_that_gets_a_quota_while_deleted_roles_are_looked_for_keeps_it(store: Store) -> None:
+    alive = {ARTISTS}  # PAINTERS was deleted
+    worker: Any = None  # not asked
+    admin = Admin(store=store, worker=worker, limits=OPERATOR, clock=Clock(), refused=dict)
+
+    async def a_new_role() -> None:
+        alive.add(99)
+        await store.write(allowances.set_role(by(), 99, Limit(7, Period.DAY, Source.ROLE, 99)))
+
+    gone, _ = await asyncio.gather(admin.forget_roles(by(), alive.__contains__), a_new_role())
+
+    assert gone == [PAINTERS]
+    assert [role for role, _ in (await admin.every(GUILD)).roles] == [ARTISTS, 99]

@@ -39,6 +39,7 @@ T = TypeVar("T")
 OPERATOR = builders.limits(10, direct=6, budget=60, budget_per=Period.WEEK, jobs_per_user=4)
 SCOPES = (Scope(71), Scope(72), DIRECT)
 MEMBERS = (UserId(1), UserId(2))
+RULES = ["own", "clear own", "role", "clear role", "default", "no default", "ceiling", "no ceiling"]
 ROLES = (51, 52)
 MOVES: dict[str, dict[str, str | None]] = {
     "waiting": {"submitting": None, "cancelled": "all", "failed": "all"},
@@ -71,6 +72,7 @@ class Life:
             self.pass_time: 3,
             self.set_allowance: 9,
             self.forget_roles: 3,
+            self.revoke: 3,
             self.grant: 2,
             self.reset: 2,
             self.bar_or_let_in: 3,
@@ -179,7 +181,7 @@ class Life:
         scope, member = self.rng.choice(SCOPES[:2]), self.rng.choice(MEMBERS)
         value, role = (self.rng.randrange(40), self.rng.choice(list(Period))), self.rng.choice(ROLES)
         by, house = self.by(scope), self.house
-        match self.rng.choice(["own", "clear own", "role", "clear role", "default", "ceiling"]):
+        match self.rng.choice(RULES):
             case "own":
                 self.write(allowances.set_member(by, member, Limit(*value, Source.OWN)))
                 house.own[scope, member] = value
@@ -190,11 +192,17 @@ class Life:
                 self.write(allowances.set_role(by, role, Limit(*value, Source.ROLE, role)))
                 house.roles[scope, role] = value
             case "clear role":
-                cleared = self.write(allowances.clear_role(by, role))
-                assert cleared == (house.roles.pop((scope, role), None) is not None)
+                found = self.write(allowances.clear_role(by, role))
+                assert (found and (found.credits, found.per)) == house.roles.pop((scope, role), None)
             case "default":
                 self.write(allowances.set_default(by, Limit(*value, Source.SERVER)))
                 house.defaults[scope] = value
+            case "no default":
+                self.write(allowances.set_default(by, None))
+                house.defaults.pop(scope, None)
+            case "no ceiling":
+                self.write(allowances.set_ceiling(by, None))
+                house.ceilings.pop(scope, None)
             case _:
                 self.write(allowances.set_ceiling(by, Limit(*value, Source.SERVER)))
                 house.ceilings[scope] = value
@@ -203,7 +211,8 @@ class Life:
     def forget_roles(self) -> str:
         scope = self.rng.choice(SCOPES[:2])
         existing = self.rng.sample(ROLES, self.rng.randrange(3))
-        gone = self.write(allowances.forget_roles(self.by(scope), existing))
+        deleted = [role for role in sorted(ROLES) if role not in existing]
+        gone = self.write(allowances.forget_roles(self.by(scope), deleted))
         assert gone == sorted(role for place, role in self.house.roles if place == scope and role not in existing)
         for role in gone:
             del self.house.roles[scope, role]
@@ -214,6 +223,14 @@ class Life:
         self.write(builders.grant(member, count, scope=scope, now=self.now))
         self.house.granted[scope, member] = self.house.granted.get((scope, member), 0) + count
         return f"{member} is granted {count} in {scope}"
+
+    def revoke(self) -> str:
+        (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
+        left = self.house.grants_left(scope, member)
+        bonus = self.write(allowances.revoke(self.by(scope), member, count, None))
+        assert (bonus.change, bonus.left) == (-min(count, left), left - min(count, left))
+        self.house.granted[scope, member] = self.house.granted.get((scope, member), 0) + bonus.change
+        return f"{-bonus.change} bonus credits of {member} are taken back in {scope}"
 
     def reset(self) -> str:
         scope, member = self.somebody()

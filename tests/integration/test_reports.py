@@ -166,9 +166,28 @@ class TestTheLongest:
     ("latency_s", "words"), [(0.0424, "42 ms"), (math.inf, "just connected"), (math.nan, "just connected")]
 )
 def test_no_heartbeat_yet_is_said_in_words(latency_s: float, words: str) -> None:
-    found = Status(Server(), None, 0, Load(0, 0, 0, 20))
+    found = Status(Server(), None, 0, Load(0, 0, 0, 20), {})
 
     assert (
-        reports.status(ENGLISH, found, latency_s=latency_s, servers=2).split("\n")[2]
+        reports.status(ENGLISH, found, CATALOG, latency_s=latency_s, servers=2).split("\n")[2]
         == f"**Discord**: {words} · 2 servers"
     )
+
+
+class TestStatus:
+    def test_tells_that_no_model_is_used_for_now(self) -> None:
+        refused = dict.fromkeys((model.id for model in CATALOG.models), FailureKind.KEY)
+        found = Status(Server(), None, 0, Load(0, 0, 0, 20), refused)
+
+        assert (
+            "\n⚠️ The video service is not used for now: the bot's key was refused. The bot tries it again.\n"
+            in reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
+        )
+
+    def test_tells_which_model_is_not_used(self) -> None:
+        found = Status(Server(), None, 0, Load(0, 0, 0, 20), {CATALOG.models[1].id: FailureKind.BALANCE})
+
+        words = reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
+
+        assert words.count("⚠️") == 1
+        assert "⚠️ Sora 2 Pro is not used for now: the bot's account was refused." in words
