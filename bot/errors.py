@@ -12,12 +12,12 @@ BotError
 │   ├── StoreInUse         another process holds the database
 │   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
 ├── ChatUnavailable        Discord gave no answer that decides anything
-├── LocalTrouble           our own disk: full, broken, or not to be written to
+├── LocalTrouble           our own disk or system failed; it says nothing about the provider
 └── VideoError             the video API; carries the provider's words for the log only
     ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
     ├── VideoRejected      a final no
     ├── VideoOutcomeUnknown  a create whose fate is not known: never sent again
-    ├── VideoNotReady      the file cannot be had yet, or not from here: the download may be tried again
+    ├── VideoNotReady      an answer, but no whole video: the download may be tried again
     └── VideoProtocolError the far side broke its contract
 """
 
@@ -100,7 +100,7 @@ class ChatUnavailable(BotError):
 
 
 class LocalTrouble(BotError):
-    """Our own machine is at fault: nothing is known about the far side, and the same may be tried again."""
+    """Our own disk or system failed: full, read-only, broken, out of files. It says nothing about the provider."""
 
 
 class VideoError(BotError):
@@ -117,7 +117,7 @@ class VideoError(BotError):
 
 
 class VideoUnavailable(VideoError):
-    """No answer that decides anything. For a create: certainly nothing was made.
+    """No answer that decides anything. For a create: certainly nothing was made. For a download: nobody answered.
 
     `retry_after_s` is what the provider asked us to wait, in seconds; `rate_limited` marks a 429.
     """
@@ -147,9 +147,10 @@ class VideoOutcomeUnknown(VideoError):
 
 
 class VideoNotReady(VideoError):
-    """The finished file could not be fetched this time, although there was an answer.
+    """The far side answered, but with no whole video this time.
 
-    `refused` where the API itself said so, as an error in JSON.
+    `refused` marks that every route answered and the API itself, asked for the content, said an error in JSON
+    that is not about the key, the balance or this moment.
     """
 
     def __init__(self, provider_text: str = "", *, http_status: int | None = None, refused: bool = False) -> None:

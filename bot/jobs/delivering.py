@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 
-from bot.errors import VideoNotReady
+from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
 from bot.jobs import pace
 from bot.jobs.desk import Desk
 from bot.jobs.port import Outcome
@@ -112,7 +112,7 @@ async def _download(desk: Desk, job: Job) -> bool:
     while True:
         try:
             await desk.videos.download(job.endpoint, job.provider_id, job.result_url, desk.files.video(job))
-        except (VideoNotReady, OSError) as error:
+        except (LocalTrouble, VideoNotReady, VideoUnavailable) as error:
             log.warning("job=%s download try %s: %s", job.id, tries + 1, error)
         else:
             return True

@@ -125,7 +125,7 @@ class OpenAIVideos:
         except (VideoRejected, VideoUnavailable):
             authorization = self._key  # the video's own URL may need no key at all
         content = f"{video_path(endpoint, provider_id)}/content"
-        await self._downloads.fetch(endpoint, [url, content], authorization, target)
+        await self._downloads.fetch(endpoint, url, content, authorization, target)
 
     async def close(self) -> None:
         self._is_closed = True

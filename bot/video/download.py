@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
-import re
-import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -15,21 +14,39 @@ from typing import BinaryIO
 import aiohttp
 from yarl import URL
 
-from bot.errors import VideoNotReady
-from bot.video import guard, wire, words
+from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
+from bot.video import guard, verdict, wire, words
+from bot.video.body import HEAD_BYTES, Body, NotFetchedError, at_least, is_cut_short, is_video
 from bot.video.http import BROKEN, MAX_ANSWER_BYTES, Timeouts, disarm, told
 
 MAX_REDIRECTS = 5
-MIN_VIDEO_BYTES = 128  # an `ftyp` and an empty `moov` alone are more
 
-_CHUNK_BYTES = 256 * 1024
-_GZIP = b"\x1f"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TOTAL_IN_RANGE = re.compile(r"bytes \d+-\d+/(\d+)")
+_OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""What a connection fails with for want of something on this machine."""
 
 
-class _NotFetchedError(Exception):
-    """A route gave no video; its words say why."""
+@dataclass(slots=True)
+class _Tries:
+    """What the routes of one download have said so far."""
+
+    said: list[str] = field(default_factory=list)
+    unanswered: int = 0  # routes without any HTTP answer
+    refused: bool = False  # the content route, by the API itself
+
+    def error(self, key: str) -> VideoNotReady | VideoUnavailable:
+        text = words.for_the_log("; then ".join(self.said), key)
+        if self.unanswered == len(self.said):
+            return VideoUnavailable(text)
+        return VideoNotReady(text, refused=self.refused and not self.unanswered)
+
+
+@dataclass(slots=True)
+class _Route:
+    """One way to the video, and whether anybody has answered on it."""
+
+    address: str
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +58,39 @@ class Downloads:
     max_bytes: int
     timeouts: Timeouts
 
-    async def fetch(self, endpoint: str, routes: Sequence[str | None], authorization: str, target: Path) -> None:
-        """Tries each route once, in order. Raises VideoNotReady with what each one said."""
-        said: list[str] = []
+    async def fetch(
+        self, endpoint: str, url: str | None, content: str, authorization: str | None, target: Path
+    ) -> None:
+        """Tries the video's own URL, then the content route, once each. Raises as `VideoApi.download` does."""
+        tries = _Tries()
         part = target.with_name(f"{target.name}.part")
         try:
-            for route in dict.fromkeys(filter(None, routes)):
+            for route in map(_Route, dict.fromkeys(filter(None, (url, content)))):
                 try:
                     async with asyncio.timeout(self.timeouts.download_s):
                         await self._fetch(URL(endpoint), route, authorization, part)
-                    return await asyncio.to_thread(os.replace, part, target)
+                    with _own_disk():
+                        return await asyncio.to_thread(os.replace, part, target)
                 except BROKEN as exc:
                     disarm(exc)
-                    said.append(told(exc))
-                except _NotFetchedError as exc:
-                    said.append(words.for_the_log(str(exc), self.key))
+                    if isinstance(exc, OSError) and exc.errno in _OUR_OWN:
+                        raise LocalTrouble(told(exc)) from exc
+                    tries.said.append(told(exc))
+                except NotFetchedError as exc:
+                    tries.said.append(words.for_the_log(str(exc), self.key))
+                    tries.refused = route.address == content and exc.refused
+                tries.unanswered += not route.answered
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-        raise VideoNotReady(words.for_the_log("; then ".join(said), self.key))
+        raise tries.error(self.key)
 
-    async def _fetch(self, endpoint: URL, route: str, authorization: str, part: Path) -> None:
-        url = _as_given(route)
+    async def _fetch(self, endpoint: URL, route: _Route, authorization: str | None, part: Path) -> None:
+        url = _as_given(route.address)
         may_follow_json = True
         for _ in range(MAX_REDIRECTS + 1):
             async with self._get(url, endpoint, authorization) as response:
+                route.answered = True
                 location = response.headers.get("Location")
                 if response.status in _REDIRECTS and location:
                     url = response.url.join(_as_given(location))
@@ -73,20 +98,24 @@ class Downloads:
                 text = await self._store(response, part)
                 if text is None:
                     return
-                found = wire.video_url(wire.Answer(response.status, {}, text).json)
+                answer = wire.Answer(response.status, {}, text)
+                found = wire.video_url(answer.json)
                 if response.status != 200 or not found or not may_follow_json:
-                    raise _NotFetchedError(f"{response.status}: {words.error_text(text) or 'empty'}")
+                    raise NotFetchedError(
+                        f"{response.status}: {words.error_text(text) or 'empty'}",
+                        refused=verdict.refuses_content(answer) and response.url.origin() == endpoint.origin(),
+                    )
                 url, may_follow_json = _as_given(found), False
-        raise _NotFetchedError("too many redirects")
+        raise NotFetchedError("too many redirects")
 
     @contextlib.asynccontextmanager
-    async def _get(self, url: URL, endpoint: URL, authorization: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _get(self, url: URL, endpoint: URL, authorization: str | None) -> AsyncIterator[aiohttp.ClientResponse]:
         url = url.with_user(None).with_fragment(None)
         connector = aiohttp.TCPConnector(
             force_close=True, socket_factory=guard.socket_factory(url, endpoint, self.hosts)
         )
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "animate-bot"}
-        if url.origin() == endpoint.origin():
+        if authorization is not None and url.origin() == endpoint.origin():
             headers["Authorization"] = authorization
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self.timeouts.connect_s, sock_read=self.timeouts.download_idle_s
@@ -104,77 +133,45 @@ class Downloads:
 
     async def _store(self, response: aiohttp.ClientResponse, part: Path) -> bytes | None:
         """Writes a video to `part` and returns None; anything else is returned as text, bounded."""
-        async with contextlib.aclosing(_plain_chunks(response)) as chunks:
-            head = await _at_least(MIN_VIDEO_BYTES, chunks)
+        body = Body(response, max(self.max_bytes, 2 * MAX_ANSWER_BYTES))
+        async with contextlib.aclosing(body.chunks()) as chunks:
+            head = await at_least(HEAD_BYTES, chunks)
             if response.status not in (200, 206) or not is_video(head):
-                return (head + await _at_least(MAX_ANSWER_BYTES, chunks))[:MAX_ANSWER_BYTES]
-            size = await self._write(head, chunks, part)
-        expected = _expected_bytes(response)
-        if expected is not None and size != expected:
-            raise _NotFetchedError(f"cut at {size} of {expected} bytes")
+                return (head + await at_least(MAX_ANSWER_BYTES, chunks))[:MAX_ANSWER_BYTES]
+            await self._write(head, chunks, part)
+        if not body.hold_against_the_header():
+            with _own_disk():
+                is_cut = await asyncio.to_thread(is_cut_short, part)
+            if is_cut:
+                raise NotFetchedError("cut: the file is shorter than it says of itself")
         return None
 
-    async def _write(self, head: bytes, chunks: AsyncIterator[bytes], part: Path) -> int:
+    async def _write(self, head: bytes, chunks: AsyncIterator[bytes], part: Path) -> None:
+        with _own_disk():  # opened here and now: a thread could still be opening it after we were cancelled
+            file = part.open("wb")
         size = 0
-        # Opened here and now: a thread could still be opening it after we were cancelled.
-        with part.open("wb") as file:
+        try:
             while head:
                 size += len(head)
                 if size > self.max_bytes:
-                    raise _NotFetchedError(f"longer than {self.max_bytes} bytes")
-                await asyncio.to_thread(file.write, head)
+                    raise NotFetchedError(f"longer than {self.max_bytes} bytes")
+                with _own_disk():
+                    await asyncio.to_thread(file.write, head)
                 head = await anext(chunks, b"")
-            await asyncio.to_thread(_flush, file)
-        return size
+            with _own_disk():
+                await asyncio.to_thread(_flush, file)
+        finally:
+            with contextlib.suppress(OSError):  # what could not be written has been told already
+                file.close()
 
 
-def is_video(head: bytes) -> bool:
-    """By its first bytes: MP4 and its kin, WebM, AVI (which TensorRT-LLM may send)."""
-    if len(head) < MIN_VIDEO_BYTES:
-        return False
-    return head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
-
-
-async def _at_least(size: int, chunks: AsyncIterator[bytes]) -> bytes:
-    """The next bytes, at least this many unless they end."""
-    head = b""
-    while len(head) < size and (chunk := await anext(chunks, b"")):
-        head += chunk
-    return head
-
-
-async def _plain_chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """The body in bounded chunks, never empty; unpacked where the far side gzips although asked not to.
-
-    Whether it does is told by the bytes: the header may lie both ways, and no video begins so.
-    """
-    unpack = None
-    is_first = True
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        if is_first and chunk.startswith(_GZIP):
-            unpack = zlib.decompressobj(wbits=31)
-        is_first = False
-        if unpack is None:
-            yield chunk
-            continue
-        packed, plain = chunk, b""
-        while packed or len(plain) == _CHUNK_BYTES:  # zlib may hold more than it was let give
-            try:
-                plain = unpack.decompress(packed, _CHUNK_BYTES)
-            except zlib.error as exc:
-                raise _NotFetchedError("broken gzip") from exc
-            packed = unpack.unconsumed_tail
-            if plain:
-                yield plain
-    if unpack is not None and not unpack.eof:
-        raise _NotFetchedError("cut gzip")
-
-
-def _expected_bytes(response: aiohttp.ClientResponse) -> int | None:
-    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        return None
-    total = _TOTAL_IN_RANGE.match(response.headers.get("Content-Range", ""))
-    return int(total[1]) if total else response.content_length
+@contextlib.contextmanager
+def _own_disk() -> Iterator[None]:
+    """Round everything that touches our own files, and nothing else."""
+    try:
+        yield
+    except OSError as exc:
+        raise LocalTrouble(told(exc)) from exc
 
 
 def _as_given(address: str) -> URL:

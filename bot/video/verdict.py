@@ -30,6 +30,7 @@ _BALANCE = re.compile(
 )
 _MODEL = re.compile(r"model[\s_-]not[\s_-]found|no such model|unknown model|model .{0,80}does not exist", re.IGNORECASE)
 
+_NOT_ABOUT_THE_FILE = frozenset({401, 402, 408, 425, 429, 502, 503, 504})
 _KINDS = {
     400: FailureKind.BAD_REQUEST,
     401: FailureKind.KEY,
@@ -69,6 +70,14 @@ def of_failed_render(text: str) -> FailureKind:
     if _PERSON.search(text) or _MENTIONS_PERSON.search(text):
         return FailureKind.PERSON
     return FailureKind.MODERATED if _MODERATION.search(text) else FailureKind.PROVIDER
+
+
+def refuses_content(answer: wire.Answer) -> bool:
+    """An error in JSON in place of a finished video, unless it is about the key, the balance, or this moment."""
+    body = answer.json
+    if answer.status in _NOT_ABOUT_THE_FILE or not isinstance(body, dict):
+        return False
+    return answer.status >= 400 or bool(body.get("error"))
 
 
 def _refusal(status: int, text: str) -> FailureKind | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-from collections.abc import AsyncIterator
+import resource
+import signal
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from bot.errors import VideoNotReady
+from bot.errors import LocalTrouble, VideoError, VideoNotReady, VideoUnavailable
 from bot.video.client import OpenAIVideos
 from bot.video.http import Timeouts
 from tests.integration.video_server import (
@@ -36,6 +38,7 @@ CONTENT = "GET /v1/videos/video_1/content"
 NOT_READY = json_answer({"error": {"message": "Video is not ready yet"}}, 404)
 WEBM = b"\x1aE\xdf\xa3" + bytes(5000)
 SMALL = 100_000
+NOBODY = "127.0.0.1:9"  # where no test listens
 
 
 @contextlib.asynccontextmanager
@@ -63,8 +66,10 @@ def is_alone(target: Path) -> bool:
 
 
 async def refusal(api: OpenAIVideos, url: str | None, target: Path) -> str:
-    with pytest.raises(VideoNotReady) as refused:
+    """What was said of a download that brought nothing; whether anybody answered shows in the error's class."""
+    with pytest.raises(VideoError) as refused:
         await api.download(api.endpoint, "video_1", url, target)
+    assert isinstance(refused.value, VideoNotReady | VideoUnavailable)
     assert list(target.parent.iterdir()) == []
     assert KEY not in str(refused.value)
     assert len(refused.value.provider_text) <= 200
@@ -294,14 +299,85 @@ async def test_a_name_and_password_in_a_url_are_dropped(tmp_path: Path) -> None:
     assert there.requests[0].headers["authorization"] == KEY
 
 
-async def test_a_disk_that_takes_nothing_is_no_crash(tmp_path: Path) -> None:
+async def test_a_disk_that_takes_nothing_is_our_own_trouble(tmp_path: Path) -> None:
     async with world() as (there, api):
         there.on(CONTENT, video_answer())
         (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(VideoNotReady) as refused:
+        with pytest.raises(LocalTrouble, match="NotADirectoryError"):
             await api.download(api.endpoint, "video_1", None, tmp_path / "file" / "a.mp4")
 
-    assert "NotADirectoryError" in refused.value.provider_text
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EFBIG"])
+async def test_a_disk_that_fills_up_half_way_is_our_own_trouble(tmp_path: Path, error: str) -> None:
+    """`/dev/full` takes no byte; a limit on the size of files takes some."""
+    target = tmp_path / "a.mp4"
+    if error == "ENOSPC":
+        target.with_name("a.mp4.part").symlink_to("/dev/full")
+    body = MP4.ljust(SMALL, b"\0")
+    async with world() as (there, api):
+        there.on("GET /a.mp4", video_answer(body))
+        there.on(CONTENT, video_answer(body))
+        with _files_no_longer_than(SMALL // 2 if error == "EFBIG" else None), pytest.raises(LocalTrouble):
+            await api.download(api.endpoint, "video_1", f"{there.origin}/a.mp4", target)
+
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a look at a folder on the test's own disk
+    assert there.asked(CONTENT) == []  # another route would not have more room
+
+
+@contextlib.contextmanager
+def _files_no_longer_than(size: int | None) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if size is None else size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+@pytest.mark.parametrize("script", [resets, says_nothing, None], ids=["reset", "no answer", "nobody listens"])
+async def test_where_nobody_answers_nothing_is_said_about_the_video(tmp_path: Path, script: Script | None) -> None:
+    async with world(timeouts=SHORT, hosts=(NOBODY,)) as (there, api):
+        url = None
+        if script is not None:
+            there.on(CONTENT, script)
+            url = f"http://{NOBODY}/a.mp4"
+        endpoint = api.endpoint if script else f"http://{NOBODY}/v1"
+
+        with pytest.raises(VideoUnavailable):
+            await api.download(endpoint, "video_1", url, tmp_path / "a.mp4")
+
+
+API_SAYS_NO = json_answer({"error": {"message": "no video in the operation"}}, 500)
+REFUSALS: list[tuple[str, bytes, str | None, bool]] = [
+    ("LiteLLM's 500 in JSON", API_SAYS_NO, None, True),
+    ("404 in JSON", NOT_READY, None, True),
+    ("an error as 200", json_answer({"error": "filtered"}), None, True),
+    ("and its own URL is gone, too", API_SAYS_NO, "{origin}/gone.mp4", True),
+    ("the job itself, still queued", json_answer({"id": "video_123", "status": "queued"}), None, False),
+    ("a page", http_answer(500, b"<html>"), None, False),
+    ("too many requests", json_answer({"error": "slow down"}, 429), None, False),
+    ("the key", json_answer({"error": "who are you"}, 401), None, False),
+    ("a gateway", json_answer({"error": "upstream"}, 502), None, False),
+    ("but its own URL was not reached", API_SAYS_NO, f"http://{NOBODY}/a.mp4", False),
+]
+
+
+@pytest.mark.parametrize(("what", "answer", "url", "refused"), REFUSALS, ids=[row[0] for row in REFUSALS])
+async def test_the_api_itself_refuses_the_content_in_json(
+    tmp_path: Path,
+    what: str,
+    answer: bytes,
+    url: str | None,
+    refused: bool,  # noqa: FBT001 - a column
+) -> None:
+    async with world(hosts=(NOBODY,)) as (there, api):
+        there.on(CONTENT, answer)
+        with pytest.raises(VideoNotReady) as failed:
+            await api.download(api.endpoint, "video_1", url and url.format(origin=there.origin), tmp_path / "a.mp4")
+
+    assert failed.value.refused is refused, what
 
 
 async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
