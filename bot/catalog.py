@@ -35,10 +35,16 @@ class Model:
 
     def size_for(self, width: int, height: int) -> str:
         """The cheapest size of the orientation of a picture of this many pixels, upright; a square goes upright."""
+        size = self.size_at(self.cheapest, width, height)
+        assert size is not None
+        return size
+
+    def size_at(self, price: float, width: int, height: int) -> str | None:
+        """As `size_for`, among the sizes of this price in credits per second; None where there is none any more."""
         wide = width > height
-        affordable = [size for size, price in self.sizes.items() if price == self.cheapest]
+        affordable = [size for size, of_size in self.sizes.items() if of_size == price]
         fitting = [size for size in affordable if _is_wide(size) == wide]
-        return (fitting or affordable)[0]
+        return next(iter(fitting or affordable), None)
 
 
 @dataclass(frozen=True, slots=True)

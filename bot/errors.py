@@ -60,11 +60,15 @@ class ReservationRefused(BotError):
 
 
 class ProviderShut(BotError):
-    """The provider refuses or loses everything: nothing is taken until a probe gets through. `kind` says why."""
+    """The provider refuses or loses everything: nothing is taken until a probe gets through. `kind` says why.
 
-    def __init__(self, kind: FailureKind) -> None:
+    `is_being_tried`: a probe is under way, so it will be known soon.
+    """
+
+    def __init__(self, kind: FailureKind, *, is_being_tried: bool = False) -> None:
         super().__init__(str(kind))
         self.kind = kind
+        self.is_being_tried = is_being_tried
 
 
 class AlreadyKnown(BotError):

@@ -70,6 +70,7 @@ class FailureKind(enum.StrEnum):
     BUSY = "busy"  # nothing made and nobody to take it for too long
     PROVIDER = "provider"  # the provider says the render failed
     TIMED_OUT = "timed_out"
+    GONE = "gone"  # the provider had it, and then knew no such job any more
     LOST_ANSWER = "lost_answer"  # the fate of the paid request is not known
     RESULT_GONE = "result_gone"  # rendered, but the file cannot be had any more
     PICTURE = "picture"  # the picture cannot be used

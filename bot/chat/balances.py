@@ -25,6 +25,7 @@ _FAILURES = {
     FailureKind.BUSY: mark("service out of reach"),
     FailureKind.PROVIDER: mark("failed at the service"),
     FailureKind.TIMED_OUT: mark("not finished in time"),
+    FailureKind.GONE: mark("lost by the service"),
     FailureKind.LOST_ANSWER: mark("answer lost"),
     FailureKind.RESULT_GONE: mark("file gone at the service"),
     FailureKind.PICTURE: mark("picture unusable"),

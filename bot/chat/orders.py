@@ -38,6 +38,14 @@ class Wish:
     from_form: bool = False  # then a refusal hands the prompt back
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The card as Discord took it."""
+
+    message: MessageId
+    ephemeral: bool
+
+
 class Orders:
     """Takes wishes. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
 
@@ -65,7 +73,7 @@ class Orders:
             except AlreadyKnown as error:
                 log.info("%s replayed by the gateway; ignored", error)
             except ProviderShut as error:
-                await _refuse(interaction, wish, refusals.provider_shut(tongue_of(interaction), error.kind))
+                await _refuse(interaction, wish, refusals.provider_shut(tongue_of(interaction), error))
             except ReservationRefused as error:
                 log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
                 catalog = self._service.catalog
@@ -74,7 +82,20 @@ class Orders:
                 await self._show(interaction, job)
 
     async def _show(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """The first answer. Where its fate is not known the service finds out before anything is paid."""
+        """The first answer. Whatever ends this, the job has an owner then.
+
+        Where the answer's fate is not known the service finds out before anything is paid.
+        """
+        shown: _Answer | None = None
+        try:
+            shown = await self._answer(interaction, job)
+        finally:
+            if shown is None:
+                self._service.card_unsure(job)
+            else:
+                self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
+
+    async def _answer(self, interaction: discord.Interaction[Any], job: Job) -> _Answer | None:
         for plain in (False, True):
             try:
                 async with asyncio.timeout(CALLBACK_WITHIN_S):
@@ -83,15 +104,12 @@ class Orders:
                         allowed_mentions=discord.AllowedMentions.none(),
                     )
             except TROUBLE as error:
-                log.warning("job=%s first answer: %s", job.id, error)
+                log.warning("job=%s first answer: %s", job.id, told(error))
                 if fate_of(error) is Fate.REFUSED and not interaction.response.is_done() and not plain:
                     continue  # AutoMod, say: once more without the prompt
-                break
-            if answer.message_id is None:
-                break
-            self._service.card_shown(job, MessageId(answer.message_id), ephemeral=answer.is_ephemeral())
-            return
-        self._service.card_unsure(job)
+                return None
+            return None if answer.message_id is None else _Answer(MessageId(answer.message_id), answer.is_ephemeral())
+        return None
 
 
 async def _refuse(interaction: discord.Interaction[Any], wish: Wish, sentence: str) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from bot.catalog import Catalog, Choice
 from bot.chat import text
 from bot.chat.tongue import Tongue
-from bot.errors import ReservationRefused
+from bot.errors import ProviderShut, ReservationRefused
 from bot.models import Balance, FailureKind, RefusalReason
 
 
-def provider_shut(tongue: Tongue, kind: FailureKind) -> str:
+def provider_shut(tongue: Tongue, error: ProviderShut) -> str:
     """Nothing is taken for now, and nothing was charged."""
-    if kind is FailureKind.LOST_ANSWER:
+    if error.is_being_tried:
+        return tongue.say(
+            "The video service had a problem, and the bot is checking right now whether it works again. "
+            "Nothing was charged; please try again in a minute."
+        )
+    if error.kind in (FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT):
         return tongue.say(
             "The video service does not answer at the moment. Nothing was charged; please try again in some minutes."
         )

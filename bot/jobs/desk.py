@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,17 +32,66 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LEAST_STEP = timedelta(seconds=2)
+"""By so much the host's clock is set at once, or it is no step."""
+FETCHES_AT_ONCE = 8
+"""Bounds the pictures held in memory; a permit is kept for one try, never for the pause before the next."""
+
 
 class Clock:
-    """The time, and waiting for it."""
+    """The time, waiting for it, and how much of it has passed although the host's clock was set."""
+
+    def __init__(self) -> None:
+        self._began_s = self._offset_s = 0.0
+        self._steps: list[_Step] = []
+        self._began_s, self._offset_s = _steady_s(), time.time() - _steady_s()
 
     def now(self) -> datetime:
-        """Aware UTC."""
-        return datetime.now(UTC)
+        """Aware UTC, as the host's clock has it."""
+        now = datetime.now(UTC)
+        self._notice(now)
+        return now
+
+    def since(self, moment: datetime) -> timedelta:
+        """How long ago that was. A clock that is set while this process runs changes nothing.
+
+        What an earlier process noted is believed, unless it lies ahead: then it is as old as this process.
+        """
+        now = self.now()
+        passed = now - moment - sum((step.by for step in self._steps if step.concerns(moment, now)), timedelta())
+        return passed if passed >= timedelta() else timedelta(seconds=_steady_s() - self._began_s)
 
     async def sleep(self, seconds: float) -> None:
         """Waits, in seconds."""
         await asyncio.sleep(max(0.0, seconds))
+
+    def _notice(self, now: datetime) -> None:
+        """Drifting and being slewed are no steps."""
+        offset_s = now.timestamp() - _steady_s()
+        by = timedelta(seconds=offset_s - self._offset_s)
+        self._offset_s = offset_s
+        if abs(by) >= LEAST_STEP:
+            log.warning("the host's clock was set by %s", by)
+            self._steps.append(_Step(now - by, by))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The host's clock was set: it said `before`, and then `before + by`."""
+
+    before: datetime
+    by: timedelta
+
+    def concerns(self, moment: datetime, now: datetime) -> bool:
+        """Whether the moment was noted before. Where it may have been either, it is the later: nothing ends early."""
+        is_later_certainly = self.before < moment <= now
+        is_doubtful = self.before + self.by < moment <= now
+        return not (is_later_certainly or is_doubtful)
+
+
+def _steady_s() -> float:
+    """Seconds that only run forward, also while the machine sleeps where the system can tell."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +125,7 @@ class Desk:
     durations: Durations = field(default_factory=Durations)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)
+    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FETCHES_AT_ONCE))
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
 
@@ -110,8 +161,8 @@ class Desk:
         """The job as the store has it now."""
         return await self.persist(jobs.find(job.id))
 
-    async def protected(self, job: JobId, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a job's create so that cancelling the caller does not cancel it; whoever stops the desk waits for it."""
+    def protect(self, job: JobId, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Starts a job's create as a task that nobody cancels but who stops the desk; await it through a shield."""
         task = self.creates[job] = asyncio.create_task(work)
         task.add_done_callback(lambda _: self.creates.pop(job, None))
-        return await asyncio.shield(task)
+        return task

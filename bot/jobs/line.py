@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 
-from bot.jobs.breaker import Breaker
+from bot.jobs.breaker import Breaker, Outcome
 from bot.jobs.port import Hold
 from bot.models import Job, JobId, Scope, UserId
 
@@ -28,14 +28,15 @@ def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[
 
 
 class Line:
-    """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`.
+    """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`, and as long as its state says.
 
-    `changed` is called when anybody's place may have changed.
+    `changed` is called when anybody's place may have changed. However many leave in one moment, the queue is put in
+    order once.
     """
 
     def __init__(self, slots: int, breaker: Breaker) -> None:
         self._breaker = breaker
-        breaker.wake = self._advance
+        breaker.wake = self._advance_soon
         self.slots = slots
         self.changed: Callable[[], None] = lambda: None
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
@@ -43,6 +44,7 @@ class Line:
         self._paused: set[Scope] = set()
         self._held_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -99,7 +101,7 @@ class Line:
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
         try:
-            is_held = self._timer is not None or self.held_s > 0
+            is_held = self._timer is not None or self._soon is not None or self.held_s > 0
             if not is_held and len(self._holding) < self.slots and self.hold_of(job) is None:
                 self._grant(job)  # whoever else may go has gone
             else:
@@ -121,16 +123,24 @@ class Line:
     def resume(self, scope: Scope) -> None:
         """The server's jobs go again."""
         self._paused.discard(scope)
-        self._advance()
+        self._advance_soon()
 
     def occupy(self, job: Job, *, for_s: float = 0.0) -> None:
         """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
         self._holding[job.id] = (job, asyncio.get_running_loop().time() - for_s)
 
     def leave(self, job: Job) -> None:
-        """Gives the slot back; a job that holds none changes nothing."""
+        """Gives the slot back, and settles the probe that it may have been; a job that holds none changes nothing."""
         if self._holding.pop(job.id, None) is not None:
-            self._advance()
+            self._breaker.report(job, Outcome.NEVER_SENT)
+            self._advance_soon()
+
+    def follow(self, job: Job) -> None:
+        """The slot as the job's state says: taken while it is at the provider, else given back."""
+        if not job.state.holds_slot:
+            self.leave(job)
+        elif job.id not in self._holding:
+            self.occupy(job)
 
     def hold(self, seconds: float) -> None:
         """Nobody goes for so long: the provider asked for it."""
@@ -141,8 +151,9 @@ class Line:
     def close(self) -> None:
         """Nobody goes any more."""
         self._held_until = math.inf
-        if self._timer is not None:
-            self._timer.cancel()
+        for planned in (self._timer, self._soon):
+            if planned is not None:
+                planned.cancel()
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -150,7 +161,13 @@ class Line:
         if not self.is_closed:
             self._timer = asyncio.get_running_loop().call_at(self._held_until, self._advance)
 
+    def _advance_soon(self) -> None:
+        """Once the callbacks that are due now have run: they may free more slots."""
+        if self._soon is None and not self.is_closed:
+            self._soon = asyncio.get_running_loop().call_soon(self._advance)
+
     def _advance(self) -> None:
+        self._soon = None
         loop = asyncio.get_running_loop()
         self.changed()
         if loop.time() < self._held_until:
@@ -158,13 +175,18 @@ class Line:
                 self._arm()
             return
         self._timer = None
-        while len(self._holding) < self.slots and (queue := self.queue()):
-            for job in queue[: self.slots - len(self._holding)]:
-                self._grant(job)
-                if self._breaker.is_shut:
-                    break  # it may have been the one probe: then the others may not go any more
+        while self._waiting and len(self._holding) < self.slots and self._grant_in_order():
+            pass  # a probe went, at most one for each model: others may not go any more, and the order is another
 
-    def _grant(self, job: Job) -> None:
+    def _grant_in_order(self) -> bool:
+        """Lets the first of the queue go, as many as there are slots; True where it ended early, with a probe."""
+        for job in self.queue()[: self.slots - len(self._holding)]:
+            if self._grant(job):
+                return True
+        return False
+
+    def _grant(self, job: Job) -> bool:
+        """Whether it is a probe."""
         self._holding[job.id] = (job, asyncio.get_running_loop().time())
-        self._breaker.sent(job)
         self._waiting[job.id][1].set_result(None)
+        return self._breaker.granted(job)

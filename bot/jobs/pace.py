@@ -40,6 +40,11 @@ def retry_pause(tries: int, rng: random.Random) -> float:
     return min(0.1 * 2.0 ** min(tries, 10), 10.0) * rng.uniform(0.8, 1.2)
 
 
+def fetch_pause(tries: int, rng: random.Random) -> float:
+    """Seconds before a picture is fetched again: some five tries in a minute."""
+    return min(2.0 * 2.0 ** min(tries, 10), 20.0) * rng.uniform(0.8, 1.2)
+
+
 def download_pause(tries: int) -> float:
     """Seconds before the download is tried again."""
     return DOWNLOAD_PAUSES_S[tries] if tries < len(DOWNLOAD_PAUSES_S) else 120.0

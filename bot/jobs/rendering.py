@@ -1,4 +1,7 @@
-"""While the provider works: polls write nothing, and no error ends a job that is paid for."""
+"""While the provider works: polls write nothing, and no error ends a job that is paid for.
+
+All lengths are counted as `Clock.since` does: a host's clock that is set refunds nobody.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from datetime import datetime, timedelta
 
 from bot.errors import VideoError, VideoUnavailable
 from bot.jobs import pace
+from bot.jobs.breaker import Outcome
 from bot.jobs.closing import close
-from bot.jobs.desk import Desk
+from bot.jobs.desk import Clock, Desk
 from bot.jobs.forecast import observed_s
 from bot.jobs.port import Progress
 from bot.jobs.progress import Bar
@@ -23,6 +27,9 @@ LATE_POLLS_APART = 12
 FRESH = timedelta(seconds=5)
 """A render seen so soon after it began was begun by this very process, or as good as that."""
 SHORTEST_STEP_S = 0.2
+GONE_FOR_S = 600.0
+"""A provider that has answered for a job and then denies it for so long has lost it."""
+NOT_FOUND = 404
 
 
 @dataclass(slots=True)
@@ -30,57 +37,74 @@ class _Watch:
     """One render under the eyes of this process; times in seconds since it was sent."""
 
     job: Job
+    clock: Clock
     sent_at: datetime
     bar: Bar
     running_s: float  # it certainly ran then
     fresh: bool  # watched from its beginning, or at least told how far it is
     pause_s: float = 0.0  # before the poll that is next
     errors: int = 0  # in a row
+    answered: bool = False  # the provider has told of this job, to this process
+    gone_s: float | None = None  # when it first denied the job, since it last told of it
 
-    def at_s(self, now: datetime) -> float:
-        return (now - self.sent_at).total_seconds()
+    def at_s(self) -> float:
+        return self.clock.since(self.sent_at).total_seconds()
 
-    def runs(self, percent: int | None, now: datetime) -> None:
+    def runs(self, percent: int | None) -> None:
         """A poll has said so.
 
         After a restart nobody knows since when it says this percentage. Taken as from the beginning, the bar is never
         behind what it showed before.
         """
-        self.errors, self.running_s = 0, self.at_s(now)
+        self.errors, self.answered, self.gone_s = 0, True, None
+        self.running_s = self.at_s()
         self.bar = self.bar.told(percent, self.running_s if self.fresh else 0.0)
         self.fresh = True
 
-    def progress(self, now: datetime) -> Progress:
-        at_s = self.at_s(now)
+    def fails(self, error: VideoError) -> None:
+        """A poll has said nothing of the job, or that there is no such job."""
+        self.errors += 1
+        if self.answered and error.http_status == NOT_FOUND and self.gone_s is None:
+            self.gone_s = self.at_s()
+
+    def is_gone(self, error: VideoError) -> bool:
+        """Whether the provider has lost the job, and says so now."""
+        is_long = self.gone_s is not None and self.at_s() - self.gone_s >= GONE_FOR_S
+        return is_long and error.http_status == NOT_FOUND
+
+    def progress(self) -> Progress:
+        at_s = self.at_s()
         expected_s = self.bar.expected_s(at_s)
         due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
         return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at)
 
-    def took(self, now: datetime) -> timedelta | None:
+    def took(self) -> timedelta | None:
         """How long it rendered, now that it is done; None where that was not seen."""
-        took_s = observed_s(self.running_s, self.at_s(now), self.pause_s)
+        took_s = observed_s(self.running_s, self.at_s(), self.pause_s)
         return None if took_s is None else timedelta(milliseconds=max(1, round(took_s * 1000)))
 
 
 async def render(desk: Desk, job: Job) -> Job | None:
-    """Polls until the provider is done, has failed, or the deadline is past."""
+    """Polls until the provider is done, has failed or lost the job, or the deadline is past."""
     watch = _begin(desk, job)
-    deadline = watch.sent_at + desk.timing.job_timeout
+    deadline_s = desk.timing.job_timeout.total_seconds()
     while True:
         await _pass(desk, watch)
         answer = await _ask(desk, job)
-        now = desk.clock.now()
         if isinstance(answer, VideoError):
-            watch.errors += 1
-            if now > deadline + desk.timing.answer_grace:
+            watch.fails(answer)
+            if watch.is_gone(answer):
+                log.warning("job=%s the provider has told of it, and now knows no such job", job.id)
+                return await desk.end(job, JobState.TIMED_OUT, FailureKind.GONE)
+            if watch.at_s() > deadline_s + desk.timing.answer_grace.total_seconds():
                 return await _give_up(desk, job)
         elif answer.phase is not Phase.RUNNING:
-            return await _ended(desk, job, answer, watch.took(now))
-        elif now > deadline:
+            return await _ended(desk, job, answer, watch.took())
+        elif watch.at_s() > deadline_s:
             return await _give_up(desk, job)
         else:
-            watch.runs(answer.percent, now)
-            desk.chat.show(job, watch.progress(now))
+            watch.runs(answer.percent)
+            desk.chat.show(job, watch.progress())
         watch.pause_s = _next_pause(desk, watch, answer)
 
 
@@ -92,24 +116,25 @@ async def await_late(desk: Desk, job: Job) -> Job | None:
         answer = await _ask(desk, job)
         if isinstance(answer, VideoStatus) and answer.phase is not Phase.RUNNING:
             return await _ended(desk, job, answer, None)
-        if desk.clock.now() > job.state_at + desk.timing.late_for:
-            return await desk.end(job, JobState.FAILED, FailureKind.TIMED_OUT)
+        if desk.clock.since(job.state_at) > desk.timing.late_for:
+            return await desk.end(job, JobState.FAILED, job.failure or FailureKind.TIMED_OUT)
         seldom_s = desk.timing.poll_s * LATE_POLLS_APART
         await desk.clock.sleep(pace.poll_pause(seldom_s, 0.0, _asked(answer), 0, desk.rng))
 
 
 def _begin(desk: Desk, job: Job) -> _Watch:
     """Found after a restart, a card stays as it is until the provider has told how far the render is."""
-    now, sent_at = desk.clock.now(), job.submitted_at or job.state_at
+    sent_at = job.submitted_at or job.state_at
     watch = _Watch(
         job,
+        desk.clock,
         sent_at,
         Bar(desk.durations.forecast(job.clip, sent_at)),
         running_s=(job.state_at - sent_at).total_seconds(),
-        fresh=now - job.state_at < FRESH,
+        fresh=desk.clock.since(job.state_at) < FRESH,
     )
     if watch.fresh:
-        desk.chat.show(job, watch.progress(now))
+        desk.chat.show(job, watch.progress())
         watch.pause_s = _next_pause(desk, watch, None)
     else:
         watch.pause_s = _least_pause(desk) * desk.rng.random()
@@ -120,7 +145,7 @@ def _next_pause(desk: Desk, watch: _Watch, answer: VideoStatus | VideoError | No
     """The newest durations place the polls; those known when it was sent made the promise on its card."""
     now, least_s = desk.clock.now(), _least_pause(desk)
     forecast = desk.durations.forecast(watch.job.clip, now)
-    planned_s = 0.0 if forecast is None else forecast.next_look_s(watch.at_s(now), least_s)
+    planned_s = 0.0 if forecast is None else forecast.next_look_s(watch.at_s(), least_s)
     return pace.poll_pause(least_s, planned_s, _asked(answer), watch.errors, desk.rng)
 
 
@@ -129,16 +154,16 @@ def _least_pause(desk: Desk) -> float:
 
 
 async def _pass(desk: Desk, watch: _Watch) -> None:
-    """Waits for the next poll; the bar moves in the meantime. Immune to a clock that is set."""
+    """Waits for the next poll; the bar moves in the meantime."""
     left_s = watch.pause_s
     while left_s > 0:
         step_s = left_s
         if watch.fresh:
-            step_s = min(left_s, max(SHORTEST_STEP_S, watch.bar.next_change_s(watch.at_s(desk.clock.now()))))
+            step_s = min(left_s, max(SHORTEST_STEP_S, watch.bar.next_change_s(watch.at_s())))
         await desk.clock.sleep(step_s)
         left_s -= step_s
         if watch.fresh and left_s > 0:
-            desk.chat.show(watch.job, watch.progress(desk.clock.now()))
+            desk.chat.show(watch.job, watch.progress())
 
 
 async def _ask(desk: Desk, job: Job) -> VideoStatus | VideoError:
@@ -163,28 +188,21 @@ def _asked(answer: VideoStatus | VideoError | None) -> float | None:
 
 
 async def _ended(desk: Desk, job: Job, status: VideoStatus, took: timedelta | None) -> Job | None:
-    desk.breaker.ended(job)
+    desk.breaker.report(job, Outcome.ENDED)
     if status.phase is Phase.DONE:
         took_ms = None if took is None else took // timedelta(milliseconds=1)
         moved = await desk.move(
             job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at, took_ms=took_ms
         )
-        desk.line.leave(job)
         if moved is not None and took is not None and job.submitted_at is not None:
             clip = job.clip
             desk.durations.learn([Render(clip.model, clip.seconds, clip.size, job.submitted_at + took, took)])
         return moved
     kind = status.failure or FailureKind.PROVIDER
     log.warning("job=%s failed at the provider kind=%s: %s", job.id, kind, status.provider_text)
-    return await _leave(desk, job, JobState.FAILED, kind)
+    return await desk.end(job, JobState.FAILED, kind)
 
 
 async def _give_up(desk: Desk, job: Job) -> Job | None:
-    desk.breaker.lost(job)
-    return await _leave(desk, job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
-
-
-async def _leave(desk: Desk, job: Job, to: JobState, kind: FailureKind) -> Job | None:
-    moved = await desk.end(job, to, kind)
-    desk.line.leave(job)
-    return moved
+    desk.breaker.report(job, Outcome.TIMED_OUT)
+    return await desk.end(job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)

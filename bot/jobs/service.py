@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot import images
 from bot.catalog import Catalog, Choice
-from bot.errors import BotError, ProviderShut, StoreUnavailable, UserError
+from bot.errors import BotError, StoreUnavailable, UserError
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
 from bot.jobs.answering import Answering
 from bot.jobs.breaker import Breaker
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is misread
 KEY_LENGTH = 7
 LINES_SHOWN = 10
+TAKEN_BACK_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,14 @@ class Service:
             ask.picture.content_type,
             ask.picture.filename,
         )
-        shut = self._breaker.refusal(ask.choice.model.id)
-        if shut is not None:
-            raise ProviderShut(shut)
+        self._breaker.admit(ask.interaction, ask.choice.model.id)
+        try:
+            return await self._reserve(ask)
+        except BaseException:
+            self._breaker.withdraw(ask.interaction)
+            raise
+
+    async def _reserve(self, ask: Ask) -> Job:
         now = self._clock.now()
         job = Job(
             id=ask.interaction,
@@ -137,9 +143,12 @@ class Service:
         )
         unit = reserve(job, ask.roles, self._limits)
         writing = asyncio.create_task(self._store.write(unit, start_within_s=ANSWER_WITHIN_S))
-        done, _ = await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
-        if not done:
-            self._keep(self._take_back(job, writing))
+        try:
+            await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
+        finally:
+            if not writing.done():  # too slow, or nobody waits for the answer any more
+                self._keep(self._take_back(job, writing))
+        if not writing.done():
             raise StoreUnavailable(f"job={job.id} the store did not answer in {ANSWER_WITHIN_S} s")
         reserved = writing.result()
         log.info(
@@ -171,9 +180,19 @@ class Service:
         return {model: kind for model, kind in refused.items() if kind is not None}
 
     async def close(self) -> None:
-        """Waits for what was refused late to be taken back."""
-        while self._late:
-            await asyncio.wait(self._late)
+        """Waits for what was refused late to be taken back, five seconds at most.
+
+        What the store has not heard of by then is found at the next start: without a card, it is cancelled there.
+        """
+        late = set(self._late)
+        if not late:
+            return
+        _, left = await asyncio.wait(late, timeout=TAKEN_BACK_WITHIN_S)
+        for task in left:
+            task.cancel()
+        if left:
+            log.warning("%s reservations are left to be taken back at the next start", len(left))
+            await asyncio.wait(left, timeout=TAKEN_BACK_WITHIN_S)
 
     def _keep(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from bot.jobs import pace
 from bot.jobs.board import Board
+from bot.jobs.breaker import Outcome
 from bot.jobs.closing import close
 from bot.jobs.delivering import deliver, retry
 from bot.jobs.desk import Desk
 from bot.jobs.durations import READ
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
-from bot.jobs.waiting import lose, wait
+from bot.jobs.waiting import ask_key, lose, wait
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, servers
 
@@ -58,7 +59,9 @@ class Worker:
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
         self._resuming: asyncio.Task[None] | None = None
+        self._question: asyncio.Task[None] | None = None
         self._stopping = False
+        desk.breaker.ask_key = self._ask_key
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
@@ -69,7 +72,7 @@ class Worker:
         for job in found:
             if job.state.holds_slot:
                 sent_at = job.submitted_at or job.state_at
-                self._desk.line.occupy(job, for_s=(self._desk.clock.now() - sent_at).total_seconds())
+                self._desk.line.occupy(job, for_s=self._desk.clock.since(sent_at).total_seconds())
         self._found = {job.id: job for job in found}
         self._resuming = asyncio.create_task(self._resume(), name="resume")
         return len(found)
@@ -92,7 +95,22 @@ class Worker:
 
     def _ended(self, job: Job) -> None:
         self._tasks.pop(job.id, None)
+        self._desk.breaker.withdraw(job.id)
         self._desk.chat.forget(job)
+
+    def _ask_key(self) -> None:
+        self._question = asyncio.create_task(self._settle_key(), name="key")
+
+    async def _settle_key(self) -> None:
+        """Where the question settles nothing, the next request or job does."""
+        outcome = Outcome.NEVER_SENT
+        try:
+            if not self._stopping:
+                outcome = await ask_key(self._desk)
+        except Exception:
+            log.exception("the key could not be asked about")
+        finally:
+            self._desk.breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
 
     def hold(self, scope: Scope) -> None:
         """A server is paused: what waits there is held."""
@@ -131,8 +149,9 @@ class Worker:
         self._stopping = True
         await self._board.close()
         self._desk.line.close()
-        if self._resuming is not None:
-            self._resuming.cancel()
+        for task in (self._resuming, self._question):
+            if task is not None:
+                task.cancel()
         tasks = set(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -147,22 +166,19 @@ class Worker:
             if late:
                 await asyncio.wait(late, timeout=REST_FINISHES_S)
 
-    async def _moved_by_others(self, job: Job) -> Job | None:
-        """A step that lost its race ends with nothing: the job as the winner left it, if there is work left."""
-        found = await self._desk.reload(job)
-        if found is None or found.state is job.state:
-            return None
-        return found if found.state.needs_work or not found.card.finished else None
-
     async def _drive(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
-        await self._desk.answering.quiet()
-        current: Job | None = job
-        if message is not None:
-            current = await place(self._desk, job, message, ephemeral=ephemeral)
+        current: Job | None = await self._taken_up(job)
         failures = 0
         while current is not None:
             job = current
+            self._desk.line.follow(job)  # whatever ended before, and however: the slot is as the state says
+            if job.state is not JobState.WAITING:
+                self._desk.breaker.withdraw(job.id)
             try:
+                if message is not None:
+                    placed = await place(self._desk, job, message, ephemeral=ephemeral)
+                    message, current = None, placed
+                    continue
                 step = STEPS.get(job.state)
                 if step is None:
                     await close(self._desk, job)
@@ -174,3 +190,24 @@ class Worker:
                 failures += 1
                 await self._desk.clock.sleep(pace.retry_pause(failures + 3, self._desk.rng))
                 current = await self._desk.reload(job)
+
+    async def _taken_up(self, job: Job) -> Job | None:
+        """The job as it is, once answers had their turn and no create of it is under way any more."""
+        create = self._desk.creates.get(job.id)
+        if create is not None:  # it owns the job and its slot, and ends within the provider's deadlines
+            await asyncio.wait({create})
+            return await self._desk.reload(job)
+        self._desk.line.follow(job)  # before anything is waited for: others need the slot
+        await self._desk.answering.quiet()
+        return job
+
+    async def _moved_by_others(self, job: Job) -> Job | None:
+        """A step that lost its race ends with nothing: the job as the winner left it, if there is work left."""
+        found = await self._desk.reload(job)
+        if found is None:
+            self._desk.line.leave(job)
+            return None
+        self._desk.line.follow(found)
+        if found.state is job.state:
+            return None
+        return found if found.state.needs_work or not found.card.finished else None

@@ -1,0 +1,74 @@
+"""The picture of a waiting job: fetched, fitted to the size that was reserved, and kept on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from bot.errors import ChatUnavailable, PictureRefused
+from bot.jobs import pace
+from bot.jobs.desk import Desk
+from bot.models import Job
+from bot.store import jobs
+from bot.wording import mark
+
+log = logging.getLogger(__name__)
+
+FETCHED_WITHIN = timedelta(seconds=60)
+"""No further try begins later than this after the first."""
+FITTED_WITHIN_S = 60.0
+"""A hundred times what a large photo takes."""
+NOT_FETCHED = mark("The picture could not be fetched from Discord. Please attach it again.")
+TOO_SLOW = mark("It takes too long to read this picture. Please save it in another format, or use another one.")
+PRICE_CHANGED = mark("The price of {model} has changed since you asked. Please ask again.")
+
+
+async def prepare(desk: Desk, job: Job) -> Job:
+    """The picture fitted and on disk. Raises PictureRefused."""
+    if job.clip.size is not None and desk.files.picture(job).exists():
+        return job
+    copied = None if job.again_of is None else await desk.files.read_copy(job.again_of)
+    if copied is not None:
+        return await _fit(desk, job, copied, is_copy=True)
+    began, tries = desk.clock.now(), 0
+    while True:
+        try:
+            async with desk.fetching:
+                raw = await desk.chat.fetch_picture(job)
+                return await _fit(desk, job, raw, is_copy=False)
+        except ChatUnavailable as error:
+            log.warning("job=%s picture not fetched yet: %s", job.id, error)
+            if desk.clock.since(began) > FETCHED_WITHIN:
+                raise PictureRefused(NOT_FETCHED) from error
+        tries += 1
+        await desk.clock.sleep(pace.fetch_pause(tries, desk.rng))
+
+
+async def _fit(desk: Desk, job: Job, raw: bytes, *, is_copy: bool) -> Job:
+    async with desk.preparing:  # bounds what is held in memory, too
+        try:
+            async with asyncio.timeout(FITTED_WITHIN_S):
+                size = job.clip.size or _size_of(desk, job, await desk.fitter.upright_size(raw))
+                fitted = await desk.fitter.fit(raw, size)
+                copy = raw if is_copy else await desk.fitter.copy(raw)
+        except TimeoutError as error:
+            log.warning("job=%s picture not fitted within %s s", job.id, FITTED_WITHIN_S)
+            raise PictureRefused(TOO_SLOW) from error
+        await desk.files.keep_picture(job, fitted)
+        await desk.files.keep_copy(job, copy)
+    if job.clip.size is None:
+        fixed = await desk.persist(jobs.fix_size(job.id, size))
+        return fixed or job
+    return job
+
+
+def _size_of(desk: Desk, job: Job, upright: tuple[int, int]) -> str:
+    """Of the price that was reserved: the catalog may be another one by now."""
+    model = desk.catalog.model(job.clip.model)
+    if model is None:
+        raise PictureRefused("The model {model} is no longer on offer. Please choose another.", model=job.clip.model)
+    size = model.size_at(job.clip.credits / job.clip.seconds, *upright)
+    if size is None:
+        raise PictureRefused(PRICE_CHANGED, model=model.label)
+    return size
