@@ -14,7 +14,7 @@ from bot.chat import refusals, text
 from bot.chat.asking import card_of, roles_of, scope_of
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
-from bot.chat.routes import TROUBLE, Fate, fate_of
+from bot.chat.routes import TROUBLE, Fate, fate_of, told
 from bot.chat.tongue import tongue_of
 from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused
 from bot.jobs.service import Ask, Service

@@ -63,9 +63,7 @@ _CARD_LINES: dict[FailureKind, str] = {
     FailureKind.TIMED_OUT: mark(
         "The video service did not finish in time. If the video still comes, it is shown here."
     ),
-    FailureKind.GONE: mark(
-        "The video service has lost this video. If the video still comes, it is shown here."
-    ),
+    FailureKind.GONE: mark("The video service has lost this video. If the video still comes, it is shown here."),
     FailureKind.LOST_ANSWER: mark(
         "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
     ),

@@ -2,8 +2,8 @@
 
 There is one circuit for each reason and what it concerns: a refused key concerns every model, a refused payment its
 model, jobs without an answer or an end their model, or every model where several are concerned. A circuit that is not
-kept is *closed*: all may go. *Open*: nothing is taken or sent. After its pause it is *half-open*: one job is let through
-as the probe, the next request or the next job in the queue, whichever comes; or a question that costs nothing.
+kept is *closed*: all may go. *Open*: nothing is taken or sent. After its pause it is *half-open*: one job is let
+through as the probe, the next request or the next in the queue, whichever comes; or a question that costs nothing.
 
 A probe holds a slot of the queue, and whoever gives the slot back settles the probe (`Outcome.NEVER_SENT`), so none is
 left behind. Polls and downloads never stop.
@@ -141,6 +141,10 @@ class Breaker:
         if any(self._now() < circuit.until for circuit in circuits):
             return State.OPEN
         return State.HALF_OPEN if circuits else State.CLOSED
+
+    def refusal(self, model: str) -> FailureKind | None:
+        """Why jobs of this model do not go as they come; None while they do."""
+        return next((circuit.kind for circuit in self._of(model)), None)
 
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""

@@ -180,10 +180,8 @@ class Line:
 
     def _grant_in_order(self) -> bool:
         """Lets the first of the queue go, as many as there are slots; True where it ended early, with a probe."""
-        for job in self.queue()[: self.slots - len(self._holding)]:
-            if self._grant(job):
-                return True
-        return False
+        free = self.slots - len(self._holding)
+        return any(self._grant(job) for job in self.queue()[:free])
 
     def _grant(self, job: Job) -> bool:
         """Whether it is a probe."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.board import Board, starts_s
-from bot.jobs.breaker import SILENT_JOBS, Breaker
+from bot.jobs.breaker import SILENT_JOBS, Breaker, Outcome
 from bot.jobs.desk import Clock
 from bot.jobs.durations import Durations
 from bot.jobs.line import Line
@@ -195,7 +195,7 @@ async def test_who_is_held_is_told_why_and_takes_no_place(hall: Hall) -> None:
 
 async def test_while_the_service_is_not_used_nobody_has_a_place(hall: Hall) -> None:
     for number in range(SILENT_JOBS):
-        hall.breaker.lost(job(200 + number))
+        hall.breaker.report(job(200 + number, member=number), Outcome.LOST)
     await hall.queue(job(1))
 
     await hall.is_counted()
