@@ -39,7 +39,8 @@ PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 UNANSWERED_AFTER_S = 2.4
-"""Discord waits 3 s; whatever knows the press has answered by then."""
+"""Discord waits 3 s; whatever knows the press has taken it up by then."""
+TAKEN_UP = "taken_up"
 SCOPES = ("bot", "applications.commands")
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
@@ -159,7 +160,7 @@ class AnimateBot(commands.AutoShardedBot):
         if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             return
         await asyncio.sleep(UNANSWERED_AFTER_S)
-        if interaction.response.is_done():
+        if interaction.response.is_done() or not take_up(interaction):
             return
         if interaction.type is discord.InteractionType.component:
             await tell(interaction, text.UNKNOWN_BUTTON)
@@ -175,6 +176,9 @@ class AnimateBot(commands.AutoShardedBot):
 
         `typed` is handed back with a refusal.
         """
+        if not take_up(interaction):
+            log.warning("interaction=%s came too late: it was answered as unknown", interaction.id)
+            return
         try:
             refusal = self.refusal(interaction)
             if refusal is not None:
@@ -241,6 +245,11 @@ class AnimateBot(commands.AutoShardedBot):
             log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
         if not self.application.privacy_policy_url:
             log.warning("the application is public and names no privacy policy; docs/privacy.md is a text to publish")
+
+
+def take_up(interaction: discord.Interaction[Any]) -> bool:
+    """True for the first who asks, and answers it then: whatever knows it, or else what answers the unknown."""
+    return bool(interaction.extras.setdefault(TAKEN_UP, mine := object()) is mine)
 
 
 async def tell(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 import discord
 from discord import ui
 
@@ -18,6 +17,7 @@ from bot.chat import privacy, text
 from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
+from bot.chat.fetching import PictureFetcher
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of
 from bot.chat.tongue import Tongue, Tongues
 from bot.chat.ways import EDIT_WITHIN_S, Ways, filename_of
@@ -25,17 +25,12 @@ from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs import pace
 from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome, Outlook
 from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
-from bot.wording import mark
 
 log = logging.getLogger(__name__)
 
-PICTURE_WITHIN_S = 60.0
 ASIDES_END_S = 2.0
 FIRST_LINE_WITHIN_S = 3.0
 """By one token discord.py sends one thing after another, for 25 s when Discord is unwell: the card would wait."""
-UNSIZED_BYTES = 26 * 1024 * 1024
-"""Read of a picture whose size Discord does not tell; one that is longer is too large for the door anyway."""
-PICTURE_GONE = mark("The picture is no longer at Discord. Please attach it again.")
 
 
 class DiscordChat:
@@ -58,7 +53,7 @@ class DiscordChat:
         self._budget = Budget(time.monotonic, asyncio.sleep)
         self._edits = Edits(self._ways, cards, self._budget, every_s=progress_s, now=now)
         self._rng = random.Random()  # noqa: S311 - jitter
-        self._session: aiohttp.ClientSession | None = None
+        self._pictures = PictureFetcher(discord.http.Route.BASE)
         self._asides: set[asyncio.Task[object]] = set()
 
     async def find_card(self, job: Job) -> FoundCard | None:
@@ -74,22 +69,8 @@ class DiscordChat:
         return FoundCard(MessageId(message.id), message.flags.ephemeral, is_ours=key_of(message) == job.key)
 
     async def fetch_picture(self, job: Job) -> bytes:
-        """Streams the attachment, never more than Discord said it has."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PICTURE_WITHIN_S))
-        try:
-            async with self._session.get(job.picture.url) as answer:
-                if answer.status in (403, 404, 410):
-                    raise PictureRefused(PICTURE_GONE)
-                answer.raise_for_status()
-                content = await answer.content.readexactly(job.picture.size_bytes or UNSIZED_BYTES)
-        except asyncio.IncompleteReadError as error:
-            if job.picture.size_bytes is None:
-                return error.partial
-            raise ChatUnavailable(f"the picture was cut short: {error}") from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise ChatUnavailable(f"the picture could not be fetched: {error}") from error
-        return content
+        """From Discord's own hosts alone."""
+        return await self._pictures.fetch(job.picture)
 
     def show(self, job: Job, outlook: Outlook | None = None) -> None:
         """Progress; returns at once."""
@@ -188,8 +169,7 @@ class DiscordChat:
         if self._asides:
             await asyncio.wait(self._asides, timeout=ASIDES_END_S)
         await self._ways.close()
-        if self._session is not None:
-            await self._session.close()
+        await self._pictures.close()
 
     def _aside(self, work: Coroutine[object, object, object]) -> None:
         """Said beside the work on a card, which does not wait for it."""
