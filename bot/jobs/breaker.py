@@ -109,9 +109,6 @@ class _Circuit:
     request: JobId | None = None  # let in to probe, and still on its way to the provider
     request_until: float = 0.0
 
-    def __str__(self) -> str:
-        return f"({self.kind}) for {self.model or 'any model'}"
-
 
 @dataclass(frozen=True, slots=True)
 class _Silent:
@@ -149,7 +146,7 @@ class Breaker:
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""
         return [
-            f"the video service is not used {circuit}"
+            f"the video service is not used ({circuit.kind}) for {circuit.model or 'any model'}"
             + ("" if self._now() < circuit.until else "; the next request tries it")
             for circuit in self._circuits.values()
         ]
@@ -214,7 +211,7 @@ class Breaker:
         match verdict:
             case Verdict.CLOSE:
                 del self._circuits[circuit.model, circuit.kind]
-                log.warning("the video service is used again %s", circuit)
+                log.warning("the video service is used again (%s, model %s)", circuit.kind, circuit.model or "any")
                 self.wake()
             case Verdict.REOPEN:
                 self._pause(circuit, min(circuit.pause_s * 2, LONGEST_PAUSE_S))
@@ -242,7 +239,7 @@ class Breaker:
             return
         circuit = self._circuits[model, kind] = _Circuit(model, kind, 0.0)
         self._pause(circuit, FIRST_PAUSE_S)
-        log.error("the video service is not used any more %s; tried again in %s s", circuit, FIRST_PAUSE_S)
+        log.error("the video service is not used any more (%s, model %s); it is tried again", kind, model or "any")
 
     def _count(self, job: Job, outcome: Outcome) -> None:
         model = job.clip.model
