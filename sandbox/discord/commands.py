@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.permissions import Permission
-from sandbox.discord.rules import Form
+from sandbox.discord.rules import Code, Form, refusal
 from sandbox.discord.wire import Snowflakes, Wire
 from sandbox.discord.world import Channel, Context, Guild, Person, Role, guild_permissions
 
@@ -75,6 +75,27 @@ class CommandBook:
         commands[:] = [self._stored(command, ids) for command in declared]
         return commands
 
+    def upsert(self, scope: int | None, command: Wire) -> Wire:
+        """One command, in place of that with its id, or else of its name and type."""
+        form = Form()
+        _check_declaration(form, 0, command)
+        form.settle()
+        commands, kind = self.by_scope.setdefault(scope, []), command.get("type") or CHAT
+        key = command.get("id")
+        place = next(
+            (n for n, c in enumerate(commands) if c["id"] == key or (c["type"], c["name"]) == (kind, command["name"])),
+            len(commands),
+        )
+        ids = {(kind, command["name"]): commands[place]["id"]} if place < len(commands) else {}
+        commands[place : place + 1] = [self._stored(command, ids)]
+        return commands[place]
+
+    def of_id(self, scope: int | None, key: str) -> Wire:
+        found = next((command for command in self.by_scope.get(scope, []) if command["id"] == key), None)
+        if found is None:
+            raise refusal(Code.UNKNOWN_COMMAND)
+        return found
+
     def shown(self, guild: Guild | None) -> list[Wire]:
         """A server's own commands before those of everywhere."""
         return [*(self.by_scope.get(guild.id, []) if guild else []), *self.by_scope[None]]
@@ -90,7 +111,7 @@ class CommandBook:
 
     def _stored(self, command: Wire, ids: dict[tuple[int, str], str]) -> Wire:
         kind = command.get("type") or CHAT
-        needed = command.get("default_member_permissions")
+        needed, options = command.get("default_member_permissions"), command.get("options")
         return {"description": "", "nsfw": False, "contexts": None, "dm_permission": True} | command | {
             "id": ids.get((kind, command["name"])) or str(self._new_id()),
             "application_id": str(self._application_id),
@@ -98,7 +119,14 @@ class CommandBook:
             "type": kind,
             "default_member_permissions": None if needed is None else str(needed),
             "integration_types": command.get("integration_types") or [0],
+            **({"options": [_said(option) for option in options]} if options else {}),
         }  # fmt: skip
+
+
+def _said(option: Wire) -> Wire:
+    """An option without what was sent as null."""
+    told = {name: value for name, value in option.items() if value is not None}
+    return told | ({"options": [_said(inner) for inner in told["options"]]} if "options" in told else {})
 
 
 def _check_declaration(form: Form, number: int, command: Wire) -> None:

@@ -1,9 +1,13 @@
-"""The gateway: sessions, one for each IDENTIFY, their events and their resumption. Plain text frames."""
+"""The gateway: sessions, one for each IDENTIFY, their events and their resumption.
+
+Frames are text, or one zlib stream over the whole connection for who asks for it (gateway.mdx#transport-compression).
+"""
 
 import asyncio
 import enum
 import json
 import secrets
+import zlib
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -16,6 +20,8 @@ from sandbox.discord.world import World
 REPLAY_LIMIT = 10_000
 SESSIONS_LIMIT = 64  # a bot killed over and over leaves its sessions behind
 HEARTBEAT_MS = 41_250
+ACKNOWLEDGED_AFTER_S = 0.1
+"""discord.py notes the time of a heartbeat after it was sent; an answer before that counts from the one before."""
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
 _SHARD_SHIFT = 22  # events/gateway.mdx#sharding-sharding-formula
 
@@ -67,6 +73,7 @@ class Connection:
     outbox: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     close_code: int = 1000
     session: Session | None = None
+    deflate: "zlib._Compress | None" = None
 
     def send(self, op: Op, data: object = None) -> None:
         self.outbox.put_nowait(json.dumps({"op": op, "d": data, "s": None, "t": None}))
@@ -77,7 +84,11 @@ class Connection:
 
     async def write(self) -> None:
         while (frame := await self.outbox.get()) is not None:
-            await self.socket.send_str(frame)
+            if self.deflate is None:
+                await self.socket.send_str(frame)
+            else:
+                packed = self.deflate.compress(frame.encode())
+                await self.socket.send_bytes(packed + self.deflate.flush(zlib.Z_SYNC_FLUSH))
         await self.socket.close(code=self.close_code)
 
 
@@ -92,6 +103,8 @@ class Gateway:
         self.is_up = True
         self.identifies = 0
         self.resumes = 0
+        self.heartbeats = 0
+        self.heartbeat_ms = HEARTBEAT_MS
 
     @property
     def live(self) -> list[Session]:
@@ -131,12 +144,14 @@ class Gateway:
         except ConnectionError:  # the bot went away between its request and the answer
             return socket
         connection = Connection(socket, request.transport)
+        if request.query.get("compress") == "zlib-stream":
+            connection.deflate = zlib.compressobj()
         self._connections.add(connection)
         writer = asyncio.create_task(connection.write())
-        connection.send(Op.HELLO, {"heartbeat_interval": HEARTBEAT_MS})
+        connection.send(Op.HELLO, {"heartbeat_interval": self.heartbeat_ms})
         try:
             async for frame in socket:
-                if frame.type is WSMsgType.TEXT:
+                if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._receive(connection, json.loads(frame.data))
         finally:
             self._connections.discard(connection)
@@ -151,7 +166,9 @@ class Gateway:
         data = frame.get("d")
         match frame.get("op"):
             case Op.HEARTBEAT:
-                connection.send(Op.HEARTBEAT_ACK)
+                self.heartbeats += 1
+                self._changes.notify()
+                asyncio.get_running_loop().call_later(ACKNOWLEDGED_AFTER_S, connection.send, Op.HEARTBEAT_ACK)
             case Op.IDENTIFY if isinstance(data, dict):
                 self._identify(connection, data)
             case Op.RESUME if isinstance(data, dict):
@@ -179,7 +196,7 @@ class Gateway:
             if guild.has_bot and (guild.id >> _SHARD_SHIFT) % count == number
         ]
         ready = {
-            "v": 10, "user": bot.wire(), "session_id": session.id, "resume_gateway_url": self.url,
+            "v": 10, "user": bot.account(), "session_id": session.id, "resume_gateway_url": self.url,
             "shard": [number, count], "application": {"id": str(bot.id), "flags": 0},
             "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
         }  # fmt: skip

@@ -35,7 +35,12 @@ Resolve = Callable[[OptionValue, Wire], str | int | float | bool]
 
 def fields_of(modal: Wire) -> Iterator[Wire]:
     """What can be filled in, in its order."""
-    return (part["component"] for part in modal.get("components") or [] if part.get("component"))
+    return (field for part in modal.get("components") or [] for field in _fields_in(part))
+
+
+def _fields_in(part: Wire) -> list[Wire]:
+    """Of a label its component; of a row, as libraries from before the label send it, the text inputs in it."""
+    return [part["component"]] if part.get("component") else part.get("components") or []
 
 
 def opened(data: Wire) -> Wire:
@@ -57,7 +62,13 @@ def opened(data: Wire) -> Wire:
 
 def _with_ids(part: Wire, give: Callable[[Wire], int]) -> Wire:
     wire = part | {"id": give(part)}
-    return wire | ({"component": wire["component"] | {"id": give(wire["component"])}} if "component" in wire else {})
+    return _with_fields(wire, [field | {"id": give(field)} for field in _fields_in(part)])
+
+
+def _with_fields(part: Wire, fields: list[Wire]) -> Wire:
+    if part["type"] == Kind.ROW:
+        return part | {"components": fields}
+    return part | ({"component": fields[0]} if fields else {})
 
 
 def _check_count(form: Form, path: Path, things: Sequence[object], most: int) -> None:
@@ -73,8 +84,17 @@ def _check_part(form: Form, path: Path, part: Wire) -> None:
             form.check_length((*path, "label"), part.get("label") or "", LABEL_LIMIT, least=1)
             form.check_length((*path, "description"), part.get("description"), DESCRIPTION_LIMIT)
             _check_field(form, (*path, "component"), part.get("component") or {})
+        case Kind.ROW:
+            fields = _fields_in(part)
+            _check_count(form, (*path, "components"), fields, 1)
+            for number, field in enumerate(fields):
+                at = (*path, "components", number)
+                form.check_length((*at, "label"), field.get("label") or "", LABEL_LIMIT, least=1)
+                if field.get("type") != Kind.TEXT_INPUT:
+                    form.add((*at, "type"), "UNION_TYPE_CHOICES", 'Value of field "type" must be one of (4).')
+                _check_field(form, at, field)
         case _:
-            form.add((*path, "type"), "UNION_TYPE_CHOICES", 'Value of field "type" must be one of (10, 18).')
+            form.add((*path, "type"), "UNION_TYPE_CHOICES", 'Value of field "type" must be one of (1, 10, 18).')
 
 
 def _check_field(form: Form, path: Path, field: Wire) -> None:
@@ -133,12 +153,12 @@ def filled(modal: Wire, values: Mapping[str, Typed], resolve: Resolve, *, forge:
     data: Wire = {"custom_id": modal["custom_id"], "components": []}
     resolved: Wire = {}
     for part in modal["components"]:
-        wire: Wire = {"type": part["type"], "id": part["id"]}
-        if field := part.get("component"):
+        entered = []
+        for field in _fields_in(part):
             given = values.get(field["custom_id"])
             entry = _entered(field, _standing(field) if given is None else given, resolve, resolved, forge=forge)
-            wire["component"] = {name: field[name] for name in ("type", "id", "custom_id")} | entry
-        data["components"].append(wire)
+            entered.append({name: field[name] for name in ("type", "id", "custom_id")} | entry)
+        data["components"].append(_with_fields({"type": part["type"], "id": part["id"]}, entered))
     return data | ({"resolved": resolved} if resolved else {})
 
 

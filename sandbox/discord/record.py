@@ -133,6 +133,9 @@ async def read_request(request: web.Request, exchange: Exchange) -> None:
             elif part.name and part.name.startswith("files["):
                 index = int(part.name.removeprefix("files[").rstrip("]"))
                 exchange.files.append(SentFile(index, part.filename or "file", data))
+    elif request.content_type == "application/x-www-form-urlencoded":
+        form = await request.post()
+        exchange.body = json.loads(str(form["payload_json"])) if "payload_json" in form else dict(form)
     elif raw := await request.read():
         exchange.body = json.loads(raw)
 

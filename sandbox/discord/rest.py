@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[Exchange], Reply]
 NONCE_S = 300  # "the past few minutes" (message.mdx:1081)
 _P = Permission
+_OPEN = re.compile("/gateway|/interactions/.*|/webhooks/.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Route:
     handler: Handler
     pattern: re.Pattern[str]
     open: bool
-    """It asks for no bot token: the path carries the interaction's."""
+    """It asks for no bot token: the path carries the interaction's, or there is nothing to hide."""
 
 
 class Rest:
@@ -49,12 +50,22 @@ class Rest:
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/users/@me", self._me),
             ("GET", "/oauth2/applications/@me", self._application),
+            ("GET", "/gateway", self._gateway_url),
             ("GET", "/gateway/bot", self._gateway_bot),
-            ("GET", commands, self._commands),
-            ("PUT", commands, self._put_commands),
-            ("GET", guild_commands, self._commands),
-            ("PUT", guild_commands, self._put_commands),
+            *(
+                (method, f"{scope}{path}", handler)
+                for scope in (commands, guild_commands)
+                for method, path, handler in (
+                    ("GET", "", self._commands),
+                    ("PUT", "", self._put_commands),
+                    ("POST", "", self._post_command),
+                    ("GET", "/{command_id}", self._command),
+                    ("PATCH", "/{command_id}", self._patch_command),
+                    ("DELETE", "/{command_id}", self._delete_command),
+                )
+            ),
             ("POST", "/users/@me/channels", self._open_dm),
+            ("GET", "/soundboard-default-sounds", lambda _x: Reply(200, [])),
             ("POST", "/channels/{channel_id}/messages", self._send),
             ("GET", message, self._get),
             ("PATCH", message, self._edit),
@@ -69,7 +80,7 @@ class Rest:
             ("DELETE", f"{hook}/messages/{{message_id}}", tokens.delete),
         ]
         self._routes = [
-            Route(method, template, handler, _pattern(template), template.startswith(("/interactions", hook)))
+            Route(method, template, handler, _pattern(template), bool(_OPEN.fullmatch(template)))
             for method, template, handler in table
         ]
 
@@ -103,13 +114,12 @@ class Rest:
             return Reply(400, {"message": "Invalid Form Body", "code": Code.INVALID_FORM})
 
     def _me(self, _x: Exchange) -> Reply:
-        account = {"mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
-        return Reply(200, self._world.bot.wire() | account)
+        return Reply(200, self._world.bot.account())
 
     def _application(self, _x: Exchange) -> Reply:
         bot = self._world.bot
         return Reply(200, {
-            "id": str(bot.id), "name": bot.name, "icon": None, "description": "", "type": None,
+            "id": str(bot.id), "name": bot.name, "icon": None, "description": "", "summary": "", "type": None,
             "bot_public": False, "bot_require_code_grant": False, "verify_key": "0" * 64, "flags": 0,
             "flags_new": "0", "redirect_uris": [], "interactions_endpoint_url": None,
             "role_connections_verification_url": None, "owner": self._world.guild.owner.wire(),
@@ -117,6 +127,9 @@ class Rest:
             "approximate_user_authorization_count": 1, "explicit_content_filter": 0, "team": None,
             "eligible_oauth2_scopes": [],
         })  # fmt: skip
+
+    def _gateway_url(self, _x: Exchange) -> Reply:
+        return Reply(200, {"url": self._gateway.url})
 
     def _gateway_bot(self, _x: Exchange) -> Reply:
         limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
@@ -127,6 +140,24 @@ class Rest:
 
     def _put_commands(self, x: Exchange) -> Reply:
         return Reply(200, self._book.put(self._scope(x), x.body or []))
+
+    def _command(self, x: Exchange) -> Reply:
+        return Reply(200, self._book.of_id(self._scope(x), x.params["command_id"]))
+
+    def _post_command(self, x: Exchange) -> Reply:
+        """Replaces the one of that name and type, or adds it."""
+        known = len(self._commands(x).body)
+        command = self._book.upsert(self._scope(x), x.body)
+        return Reply(201 if len(self._commands(x).body) > known else 200, command)
+
+    def _patch_command(self, x: Exchange) -> Reply:
+        scope = self._scope(x)
+        return Reply(200, self._book.upsert(scope, self._book.of_id(scope, x.params["command_id"]) | x.body))
+
+    def _delete_command(self, x: Exchange) -> Reply:
+        scope = self._scope(x)
+        self._book.by_scope[scope].remove(self._book.of_id(scope, x.params["command_id"]))
+        return Reply(204)
 
     def _scope(self, x: Exchange) -> int | None:
         if x.params["application_id"] != str(self._world.bot.id):

@@ -32,6 +32,7 @@ class Code(enum.IntEnum):
     UNKNOWN_MESSAGE = 10008
     UNKNOWN_WEBHOOK = 10015
     UNKNOWN_INTERACTION = 10062
+    UNKNOWN_COMMAND = 10063
     DMS_TOO_FAST = 40003
     TOO_LARGE = 40005
     ALREADY_ACKNOWLEDGED = 40060
@@ -56,6 +57,7 @@ _FAULTS = {
     Code.UNKNOWN_MESSAGE: (404, "Unknown Message"),
     Code.UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
     Code.UNKNOWN_INTERACTION: (404, "Unknown interaction"),
+    Code.UNKNOWN_COMMAND: (404, "Unknown application command"),
     Code.DMS_TOO_FAST: (403, "You are opening direct messages too fast."),
     Code.TOO_LARGE: (413, "Request entity too large"),
     Code.ALREADY_ACKNOWLEDGED: (400, "Interaction has already been acknowledged."),

@@ -70,7 +70,7 @@ class TokenRoutes:
                     limit=limit, interaction=interaction, ephemeral_for=ephemeral_for,
                 )  # fmt: skip
             case Answer.DEFERRED_MESSAGE:
-                if flags & ~Flag.EPHEMERAL or data.keys() - {"flags"}:
+                if flags & ~Flag.EPHEMERAL or data.keys() - {"flags", "allowed_mentions"}:
                     raise invalid(("data", "flags"), "BASE_TYPE_CHOICES", "A deferred answer takes EPHEMERAL alone")
                 interaction.message = self._posts.load(interaction, ephemeral_for)
             case Answer.DEFERRED_UPDATE:

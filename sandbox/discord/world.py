@@ -12,6 +12,23 @@ BASE_UPLOAD_LIMIT = 10 * MIB
 BOOST_UPLOAD_LIMITS = {0: 10 * MIB, 1: 10 * MIB, 2: 50 * MIB, 3: 100 * MIB}  # discord.py guild.py:454-460
 
 
+_NONE_OF_GUILD = (
+    "icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id", "afk_channel_id",
+    "system_channel_id", "widget_channel_id", "vanity_url_code", "rules_channel_id", "safety_alerts_channel_id",
+    "public_updates_channel_id", "incidents_data", "max_presences",
+)  # fmt: skip
+_EMPTY_OF_GUILD = ("features", "emojis", "stickers", "presences", "voice_states", "stage_instances",
+                   "guild_scheduled_events", "soundboard_sounds")  # fmt: skip
+_USUAL_OF_GUILD: Wire = {
+    **dict.fromkeys(_NONE_OF_GUILD), "afk_timeout": 300, "system_channel_flags": 0, "widget_enabled": False,
+    "verification_level": 1, "default_message_notifications": 1, "mfa_level": 0, "explicit_content_filter": 2,
+    "max_members": 500_000, "max_video_channel_users": 25, "max_stage_video_channel_users": 50, "region": "deprecated",
+    "premium_subscription_count": 0, "premium_progress_bar_enabled": False, "nsfw": False, "nsfw_level": 0,
+    "large": False,
+}  # fmt: skip
+"""What a server says of itself that plays no part here (resources/guild.mdx#guild-object)."""
+
+
 class ChannelType(enum.IntEnum):
     TEXT = 0
     DM = 1
@@ -38,6 +55,10 @@ class Person:
     dms_open: bool = True
     upload_limit: int = BASE_UPLOAD_LIMIT
     is_bot: bool = False
+
+    def account(self) -> Wire:
+        """As its owner sees it."""
+        return self.wire() | {"mfa_enabled": False, "locale": self.locale, "verified": True, "email": None}
 
     def wire(self) -> Wire:
         return {
@@ -164,13 +185,13 @@ class Guild:
 
     def wire(self, bot: Person) -> Wire:
         members = [self.members[bot.id].wire() | {"user": bot.wire(), "deaf": False, "mute": False}]
-        return {
+        return _USUAL_OF_GUILD | {name: [] for name in _EMPTY_OF_GUILD} | {
             "id": str(self.id), "name": self.name, "unavailable": False, "owner_id": str(self.owner.id),
-            "member_count": len(self.members), "premium_tier": self.boost_tier, "features": [],
-            "preferred_locale": self.locale, "roles": [role.wire() for role in self.roles.values()],
+            "member_count": len(self.members), "premium_tier": self.boost_tier,
+            "joined_at": members[0]["joined_at"], "preferred_locale": self.locale,
+            "roles": [role.wire() for role in self.roles.values()],
             "channels": [channel.wire() for channel in self.channels], "members": members,
             "threads": [thread.wire() for thread in self.threads if not thread.archived],
-            "emojis": [], "stickers": [], "presences": [], "voice_states": [], "large": False,
         }  # fmt: skip
 
 

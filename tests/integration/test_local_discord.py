@@ -520,6 +520,16 @@ async def test_the_session_survives_what_is_resumable(local: LocalDiscord, bot: 
     assert len(bot.seen) == 1
 
 
+async def test_heartbeats_are_acknowledged_when_discord_py_has_noted_that_it_sent_them(
+    local: LocalDiscord, base: None
+) -> None:
+    local.gateway.heartbeat_ms = 500
+    async with run(local) as bot:
+        await local.wait_for(lambda: local.gateway.heartbeats >= 3, 10, "two heartbeats after the first")
+
+        assert bot.latency * 1000 < local.gateway.heartbeat_ms
+
+
 async def test_an_invalid_session_begins_anew(local: LocalDiscord, bot: Bot) -> None:
     await local.invalid_session()
     await local.wait_for(lambda: local.gateway.identifies == 2, 15, "a second IDENTIFY")
