@@ -9,10 +9,9 @@ from bot.models import Bonus, Change, Limit, Source
 
 def of_member(tongue: Tongue, member: str, change: Change) -> str:
     """`member` is a mention."""
-    after = _words(tongue, change.after)
-    return f"{tongue.say('{member} now has a quota of their own: {limit}.', member=member, limit=after)} " + _was(
-        tongue, change.before
-    )
+    limit = _words(tongue, change.after)
+    now = tongue.say("{member} now has a quota of their own: {limit}.", member=member, limit=limit)
+    return f"{now} {_was(tongue, change.before)}"
 
 
 def member_cleared(tongue: Tongue, member: str, change: Change | None) -> str:
@@ -30,17 +29,16 @@ def member_cleared(tongue: Tongue, member: str, change: Change | None) -> str:
 
 def of_role(tongue: Tongue, role: str, change: Change) -> str:
     """`role` is a mention."""
-    after = _words(tongue, change.after)
-    return f"{tongue.say('Members with {role} now have this quota: {limit}.', role=role, limit=after)} " + _was(
-        tongue, change.before
-    )
+    now = tongue.say("Members with {role} now have this quota: {limit}.", role=role, limit=_words(tongue, change.after))
+    return f"{now} {_was(tongue, change.before)}"
 
 
 def role_cleared(tongue: Tongue, role: str, before: Limit | None) -> str:
     """None where the role had no quota."""
     if before is None:
         return tongue.say("{role} had no quota of its own.", role=role)
-    return f"{tongue.say('{role} no longer has a quota of its own.', role=role)} {_was(tongue, before)}"
+    now = tongue.say("{role} no longer has a quota of its own.", role=role)
+    return f"{now} {_was(tongue, before)}"
 
 
 def of_default(tongue: Tongue, change: Change) -> str:
@@ -59,7 +57,8 @@ def of_server(tongue: Tongue, change: Change) -> str:
     if change.after is None and change.before is None:
         return tongue.say("This server has no server limit.")
     if change.after is None:
-        return f"{tongue.say('The server limit is removed.')} {_was(tongue, change.before)}"
+        now = tongue.say("The server limit is removed.")
+        return f"{now} {_was(tongue, change.before)}"
     parts = [tongue.say("The server limit is now {limit}.", limit=_words(tongue, change.after))]
     parts.append(_was(tongue, change.before))
     if not change.after.credits:
