@@ -247,6 +247,7 @@ class TestACopy:
 
 NO_ROOM = """
 import resource, sys
+sys.dont_write_bytecode = True  # a module compiled under this limit would stay cut in the environment for good
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 from bot.__main__ import main
 sys.exit(main(["backup", sys.argv[1]]))
