@@ -4,11 +4,12 @@
     uv run --no-project .ci/pins.py                     # after `dependencies` or `dependency-groups` changed
     uv run --no-project .ci/pins.py --upgrade           # the newest of everything that still fits
     uv run --no-project .ci/pins.py --upgrade NAME NAME # of these alone
-    uv run --no-project .ci/pins.py --newest [NAME …]   # also beyond the bounds of `dependencies`; for a scratch copy
+    uv run --no-project .ci/pins.py --newest            # also beyond the bounds of `dependencies`; for a scratch copy
 
 Without an option, every version pinned now stays. `pyproject.toml` gets `constraint-dependencies`, which hold for every
 `uv run`. `requirements.lock` gets the packages of the bot alone, with hashes; the Docker image is installed from it.
-Neither names a package source. The script needs Python 3.11 and uv, nothing else.
+Neither names a package source. A dependency whose line says behind it why it is held keeps its bounds with `--newest`
+too, unless its name is given. The script needs Python 3.11 and uv, nothing else.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--upgrade", nargs="*", metavar="NAME", help="let go of these pins, or of all")
-    which.add_argument("--newest", nargs="*", metavar="NAME", help="let go of all pins, and of bounds above as well")
+    which.add_argument("--newest", nargs="*", metavar="NAME", help="let go of all pins, and of bounds as well")
     return parser
 
 
@@ -70,14 +71,15 @@ def _to_resolve(text: str, upgrade: list[str] | None, newest: list[str] | None) 
     return _with_pins(text, held)
 
 
-def _unbounded(text: str, only: list[str]) -> str:
-    """The same with direct dependencies by their names alone: all, or those named."""
+def _unbounded(text: str, named: list[str]) -> str:
+    """The same with direct dependencies by their names alone: those named, else all but those with a remark."""
     tables = tomllib.loads(text)
     groups: list[list[str]] = [tables["project"]["dependencies"], *tables["dependency-groups"].values()]
-    names = {_normal(name) for name in only}
+    names = {_normal(name) for name in named}
     for need in (need for group in groups for need in group):
         found = NAME.match(need)
-        if found and (not names or _name(need) in names):
+        is_held = f'"{need}",  #' in text or f'"{need}", #' in text
+        if found and (_name(need) in names if names else not is_held):
             text = text.replace(f'"{need}"', f'"{found[0]}"')
     return text
 

@@ -246,7 +246,16 @@ async def _connect(path: Path, factory: Callable[..., Units]) -> _Pump:
         made.append(factory(*args, **kwargs))
         return made[-1]
 
-    connection = await aiosqlite.connect(path, isolation_level=None, factory=make)
+    async def opened() -> aiosqlite.Connection:
+        return await aiosqlite.connect(path, isolation_level=None, factory=make)
+
+    opening = asyncio.ensure_future(opened())
+    try:
+        connection = await asyncio.shield(opening)
+    except asyncio.CancelledError:  # cancelled while it connects, aiosqlite would leave the connection open
+        with contextlib.suppress(sqlite3.Error):
+            await (await opening).close()
+        raise
     try:
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         await connection.execute("PRAGMA synchronous = FULL")

@@ -28,6 +28,7 @@ PYPROJECT = """\
 [project]
 dependencies = [
     "alpha>=1,<2",
+    "delta<5", # 5 has another open()
 ]
 
 [dependency-groups]
@@ -190,7 +191,7 @@ class TestScript:
         assert self.write(copy) == 0
 
         written = tomllib.loads((copy / "pyproject.toml").read_text())
-        assert self.asked(copy) == (["alpha==1.5", "beta==3.1"], ["alpha>=1,<2"])
+        assert self.asked(copy) == (["alpha==1.5", "beta==3.1"], ["alpha>=1,<2", "delta<5"])
         assert written["tool"]["uv"] == {
             "constraint-dependencies": ["alpha==1.6", "beta==3.1", "gamma==9 ; sys_platform == 'win32'"],
             "package": False,
@@ -200,10 +201,10 @@ class TestScript:
     @pytest.mark.parametrize(
         ("options", "pins", "needs"),
         [
-            (["--upgrade"], [], ["alpha>=1,<2"]),
-            (["--upgrade", "Alpha"], ["beta==3.1"], ["alpha>=1,<2"]),
-            (["--newest"], [], ["alpha"]),
-            (["--newest", "beta"], [], ["alpha>=1,<2"]),
+            (["--upgrade"], [], ["alpha>=1,<2", "delta<5"]),
+            (["--upgrade", "Alpha"], ["beta==3.1"], ["alpha>=1,<2", "delta<5"]),
+            (["--newest"], [], ["alpha", "delta<5"]),
+            (["--newest", "delta"], [], ["alpha>=1,<2", "delta"]),
         ],
     )
     def test_what_is_let_go_of_is_said(self, copy: Path, options: list[str], pins: list[str], needs: list[str]) -> None:
