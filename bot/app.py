@@ -120,7 +120,7 @@ async def assemble(
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
-        chat = DiscordChat(bot, cards, StoredCards(store), tongues, progress_s=settings.progress_seconds)
+        chat = DiscordChat(bot, cards, StoredCards(store), tongues, ban=bot.ban, progress_s=settings.progress_seconds)
         stack.push_async_callback(chat.close)
         desk = Desk(
             store=store,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.errors import StoreError
-from bot.models import JobId
+from bot.models import ChannelId, JobId
 from bot.store import cards, commands
 from bot.store.database import Store, Unit
 
@@ -46,8 +46,21 @@ class StoredCards:
         """Somebody deleted the card."""
         await self._keep(cards.mark_removed(job, now=datetime.now(UTC)))
 
+    async def claim_post(self, job: JobId, channel: ChannelId | None, *, again_for: timedelta) -> bool | None:
+        """Whether the video may be sent as a message of its own; True for the first time, False for another."""
+        try:
+            unit = cards.claim_post(job, channel, now=datetime.now(UTC), again_for=again_for)
+            return await self._store.write(unit)
+        except StoreError as error:
+            log.warning("job=%s its video is not sent for now: %s", job, error)
+            return None
+
+    async def release_post(self, job: JobId) -> None:
+        """The first such message was certainly not taken."""
+        await self._keep(cards.release_post(job))
+
     async def _keep(self, unit: Unit[object]) -> None:
         try:
             await self._store.write(unit)
         except StoreError as error:
-            log.warning("a dead way was not kept: %s", error)
+            log.warning("what was learnt of a card was not kept: %s", error)

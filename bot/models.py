@@ -181,6 +181,7 @@ class Job:
     again_of: JobId | None = None  # the job whose card was pressed for this one; its kept picture is used
     picture_author: UserId | None = None  # whose picture it is, where it is not the member's own
     deleted: bool = False  # by its member, or with all their data: nothing more is shown of it
+    fetched: bool = False  # of an undelivered one: its video has been on our disk
 
     def evolve(self, **changes: Any) -> Self:
         """A copy with these fields changed."""
@@ -257,6 +258,10 @@ class Keeping:
 
     words: timedelta | None
     pictures: timedelta
+
+
+KEPT_FOR = timedelta(days=7)
+"""A finished video stays so long where no message of the bot shows it to its member for good."""
 
 
 @dataclass(frozen=True, slots=True)

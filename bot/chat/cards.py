@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import discord
@@ -15,7 +15,7 @@ from bot.chat import text
 from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
 from bot.chat.tongue import Tongue, Tongues
 from bot.jobs.port import Outlook, Progress, Standing
-from bot.models import Clip, FailureKind, Job, JobState
+from bot.models import KEPT_FOR, Clip, FailureKind, Job, JobState
 from bot.wording import mark
 
 BAR_CELLS = 12
@@ -30,13 +30,18 @@ MAY_OUTLIVE = mark(
 )
 HERE = mark("### ✅ Here is your clip")
 OVER_WITH_LINK = mark(
-    "The video has {size} MiB, and only {limit} MiB can be uploaded here. Download it before the link dies:"
+    "The video is too large to be uploaded here ({size} MB). Download it before the link expires, "
+    "or find it in `/videos` until {when}:"
 )
-OVER_AND_KEPT = mark(
-    "The video has {size} MiB, and only {limit} MiB can be uploaded here. "
-    "Whoever runs the bot has kept the file and can hand it to you."
+OVER_AND_KEPT = mark("The video is too large to be uploaded here ({size} MB). Find it in `/videos` until {when}.")
+KEPT_HERE = mark("The video could not be posted here. Find it in `/videos` until {when}.")
+ONLY_YOU = mark("-# Only you can see this message. The video also stays in `/videos` until {when}.")
+NOT_FETCHED = mark(
+    "The video is ready, but the bot cannot fetch it yet. It keeps trying, and shows the video here or in `/videos`."
 )
-MIB = 1_048_576
+DOWNLOAD_HERE = mark("Until then you can download it here:")
+READY = mark("### ✅ Your clip is ready")
+MB = 1_000_000
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
@@ -118,26 +123,45 @@ class Cards:
         """The video as an uploaded file, and the provider's address as text; `alone`: the member alone reads it."""
         tongue = self._tongues.of(job.card.member_locale if alone else job.card.locale)
         note = [tongue.say(REENCODED)] if reencoded else []
-        gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(discord.MediaGalleryItem(f"attachment://{filename}"))
+        if job.card.ephemeral and not alone:
+            note.append(tongue.say(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
+        item = discord.MediaGalleryItem(f"attachment://{filename}", spoiler=job.picture.spoiler)
+        gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(item)
         parts = [*note, *text.address(tongue, job)]
         return self._view(
             Shown(job, plain=plain), GREEN, tongue.say(HERE), gallery, *parts, tongue=tongue, actions=OVER
         )
 
     def posted(self, job: Job) -> ui.LayoutView:
-        """The video stands beside the card, in a message of its own."""
+        """The video stands in a message of its own: beside the card, or in the member's direct messages."""
         tongue = self._of(job)
-        line = tongue.say("The video is in the next message.")
-        return self._view(Shown(job, plain=True), GREEN, tongue.say(HERE), line, actions=OVER)
+        if job.card.shown_channel == job.card.channel:
+            line = tongue.say("The video is in the next message.")
+        else:
+            line = tongue.say("The video was sent as a direct message.")
+        return self._view(Shown(job, plain=True), GREEN, tongue.say(READY), line, actions=OVER)
 
-    def link_only(self, job: Job, size_bytes: int, *, plain: bool = False) -> ui.LayoutView:
+    def link_only(self, job: Job, size_bytes: int, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
         tongue = self._of(job)
         address = text.address(tongue, job)
         sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
-        line = tongue.say(sentence, size=size_bytes / MIB, limit=round(job.card.upload_limit_bytes / MIB))
-        head = tongue.say("### ✅ Your clip is ready")
-        return self._view(Shown(job, plain=plain), GREEN, head, line, *address, actions=OVER)
+        line = tongue.say(sentence, size=size_bytes / MB, when=text.moment(until, "f"))
+        return self._view(Shown(job, plain=plain), GREEN, tongue.say(READY), line, *address, actions=OVER)
+
+    def kept(self, job: Job, until: datetime, *, plain: bool = False) -> ui.LayoutView:
+        """No way takes the video now. A press brings a fresh token, which may."""
+        tongue = self._of(job)
+        line = tongue.say(KEPT_HERE, when=text.moment(until, "f"))
+        return self._view(Shown(job, plain=plain), GREEN, tongue.say(READY), line, actions=(SHOW, *OVER))
+
+    def not_fetched(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
+        """The provider is done, and the file cannot be had yet."""
+        tongue = self._of(job)
+        address = text.address(tongue, job)
+        lines = [NOT_FETCHED, *([DOWNLOAD_HERE] if address else [])]
+        parts = [*map(tongue.say, lines), *address]
+        return self._view(Shown(job, plain=plain), GREEN, tongue.say(READY), *parts, actions=OVER)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
@@ -146,8 +170,13 @@ class Cards:
         cancelled = job.state is JobState.CANCELLED
         head = tongue.say("### 🚫 Cancelled") if cancelled else tongue.say("### ⚠️ No video")
         may_still_come = job.state is JobState.TIMED_OUT
-        actions = (AGAIN, EDIT, HIDE) if may_still_come else OVER
-        return self._view(Shown(job, plain=plain), RED, head, line, actions=actions)
+        actions: tuple[str, ...] = (AGAIN, EDIT, HIDE) if may_still_come else OVER
+        lines = [line]
+        if may_still_come:
+            lines.append(tongue.say("If the video still comes, you find it here or in `/videos`."))
+            if not job.card.bot_reaches:
+                actions = (SHOW, *actions)  # nothing else brings the video here once the token has ended
+        return self._view(Shown(job, plain=plain), RED, head, *lines, actions=actions)
 
     def _of(self, job: Job) -> Tongue:
         return self._tongues.of(job.card.locale)

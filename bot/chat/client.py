@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.chat import text
+from bot.chat.ban import Ban
 from bot.chat.buttons import Action, JobButton
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.privacy import Personal, PrivacyButton
@@ -104,6 +106,7 @@ class AnimateBot(commands.AutoShardedBot):
         force_sync: bool = False,
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # this bot has no voice
+        self.ban = Ban(time.monotonic)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -115,6 +118,7 @@ class AnimateBot(commands.AutoShardedBot):
             allowed_contexts=EVERYWHERE,
             allowed_installs=ANY_INSTALL,
             max_ratelimit_timeout=60,
+            http_trace=self.ban.trace(),
         )
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -14,17 +13,19 @@ import discord
 from discord import ui
 
 from bot.chat import privacy, text
+from bot.chat.ban import Ban
 from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
 from bot.chat.edits import Edits
 from bot.chat.fetching import PictureFetcher
-from bot.chat.routes import TROUBLE, Fate, Route, fate_of
+from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
+from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
 from bot.chat.tongue import Tongue, Tongues
-from bot.chat.ways import EDIT_WITHIN_S, Ways, filename_of
+from bot.chat.video_delivery import VideoDelivery, may_be_taken
+from bot.chat.ways import EDIT_WITHIN_S, Ways
 from bot.errors import ChatUnavailable, PictureRefused
-from bot.jobs import pace
-from bot.jobs.port import CardMemory, Delivery, FoundCard, Outcome, Outlook
-from bot.models import DIRECT, ChannelId, FailureKind, Job, MessageId
+from bot.jobs.port import Delivery, FoundCard, Outlook, PostMemory
+from bot.models import ChannelId, FailureKind, Job, JobState, MessageId
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +41,22 @@ class DiscordChat:
         self,
         client: discord.Client,
         cards: Cards,
-        memory: CardMemory,
+        memory: PostMemory,
         tongues: Tongues,
         *,
+        ban: Ban | None = None,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cards = cards
         self._tongues = tongues
         self._now = now
-        self._ways = Ways(client, memory, now=now)
+        self._ways = Ways(client, memory, ban, now=now)
         self._budget = Budget(time.monotonic, asyncio.sleep)
         self._edits = Edits(self._ways, cards, self._budget, every_s=progress_s, now=now)
-        self._rng = random.Random()  # noqa: S311 - jitter
         self._pictures = PictureFetcher(discord.http.Route.BASE)
+        self._last_edit = LastEdit(self._ways, self._budget)
+        self._videos = VideoDelivery(self._ways, self._last_edit, cards, tongues, memory)
         self._asides: set[asyncio.Task[object]] = set()
 
     async def find_card(self, job: Job) -> FoundCard | None:
@@ -65,7 +68,7 @@ class DiscordChat:
         except TROUBLE as error:
             if fate_of(error) in (Fate.ROUTE_DEAD, Fate.REMOVED):
                 return None
-            raise ChatUnavailable(f"GET @original: {error}") from error
+            raise ChatUnavailable(f"GET @original: {told(error)}") from error
         return FoundCard(MessageId(message.id), message.flags.ephemeral, is_ours=key_of(message) == job.key)
 
     async def fetch_picture(self, job: Job) -> bytes:
@@ -81,15 +84,21 @@ class DiscordChat:
         self._aside(self._log_job(job, channel))
 
     async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
-        """The neutral line for all, the reason for the member alone."""
+        """The neutral line for all, the reason for the member alone; or in which message the video is."""
         await self._edits.last(job)
         if job.card.message is None:
+            return
+        if job.state is JobState.DELIVERED:
+            if job.card.shown_message is not None:
+                await self._finish(job, lambda _: self._cards.posted(job), text.ping(self._member_of(job), job))
             return
         if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
             private = text.picture_refused(self._member_of(job), refused, job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
-        await self._last_edit(job, lambda plain: self._cards.ended(job, plain=plain))
+        await self._finish(
+            job, lambda plain: self._cards.ended(job, plain=plain), text.over(self._tongues.of(job.card.locale), job)
+        )
         if job.failure is not None:
             private_line = text.private_line(self._member_of(job), job.failure, job.clip.credits)
             if private_line is not None:
@@ -97,45 +106,31 @@ class DiscordChat:
 
     def upload_limit(self, job: Job) -> int:
         """By the way that is open, else that of direct messages."""
-        routes = self._ways.open(job)
-        if routes:
-            return self._ways.upload_limit(job, routes[0])
-        return min(job.card.upload_limit_bytes, discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES)
+        return self._ways.upload_limit(job, next(iter(self._ways.open(job)), None))
 
     async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
         """The video on its card; over the limit the link alone; a card that is gone: to the member alone."""
         await self._edits.last(job)
-        size_bytes = (await asyncio.to_thread(video.stat)).st_size
-        routes = self._ways.open(job)
-        if not routes:
-            return await self._deliver_privately(job, video)
-        fate: Fate | None = Fate.TOO_LARGE
-        if size_bytes <= self._ways.upload_limit(job, routes[0]):
-            name = filename_of(job)
-            fate = await self._last_edit(
-                job, lambda plain: self._cards.delivered(job, name, plain=plain, reencoded=reencoded), video
-            )
-            if fate is Fate.REFUSED:
-                beside = await self._post_beside(job, video)
-                if isinstance(beside, Delivery):
-                    return beside
-                fate = beside
-        if fate is None:
-            return Delivery(Outcome.HELD)
-        if fate is Fate.TOO_LARGE:
-            fate = await self._last_edit(job, lambda plain: self._cards.link_only(job, size_bytes, plain=plain))
-            if fate is None:
-                return Delivery(Outcome.LINK_ONLY)
-        return await self._deliver_privately(job, video)
+        return await self._videos.bring(job, video, reencoded=reencoded)
+
+    async def show_address(self, job: Job) -> bool:
+        """Where the provider has the video that cannot be fetched yet."""
+        await self._edits.last(job)
+        fate = await self._last_edit.make(
+            job, lambda plain: self._cards.not_fetched(job, plain=plain), for_s=ASIDE_TRIED_FOR_S
+        )
+        return fate is None
 
     async def ping(self, job: Job) -> MessageId | None:
-        """One short reply, by the way that is open; what goes wrong is logged."""
-        for route in self._ways.open(job)[:1]:
+        """One short reply, never twice: by another way only where Discord has certainly not taken it."""
+        for route in sorted(self._ways.open(job), key=lambda route: route is Route.TOKEN):
             try:
                 tongue = self._member_of(job)
                 return await self._ways.reply(job, route, text.ping(tongue, job), privacy.quiet(tongue, job.id))
             except TROUBLE as error:
-                log.info("job=%s not pinged by %s: %s", job.id, route.name, error)
+                log.info("job=%s not pinged by %s: %s", job.id, route.name, told(error))
+                if may_be_taken(error):
+                    return None
         return None
 
     def introduce(self, job: Job) -> None:
@@ -154,7 +149,7 @@ class DiscordChat:
         except TROUBLE as error:
             fate = fate_of(error)
             if fate is not Fate.REMOVED:
-                log.info("message=%s in channel=%s not deleted: %s (%s)", message, channel, fate.name, error)
+                log.info("message=%s in channel=%s not deleted: %s (%s)", message, channel, fate.name, told(error))
             return fate is not Fate.PASSING
         return True
 
@@ -185,70 +180,19 @@ class DiscordChat:
             line = text.log_line(self._tongues.of(job.card.locale), job)
             await self._ways.post(channel, job.card.guild, line, nonce=f"log-{job.key}")
         except TROUBLE as error:
-            log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, error)
+            log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, told(error))
 
-    async def _deliver_privately(self, job: Job, video: Path) -> Delivery:
-        """To the member's direct messages, for jobs of a server; elsewhere the card's button is the way."""
-        if job.scope == DIRECT and not self._ways.is_removed(job):
-            return Delivery(Outcome.NOWHERE)
-        tries = 0
-        while True:
-            try:
-                view = self._cards.delivered(job, filename_of(job), alone=True)
-                message = await self._ways.send_privately(job, view, video)
-            except TROUBLE as error:
-                log.warning("job=%s video to the member alone: %s", job.id, error)
-                if fate_of(error) is not Fate.PASSING:
-                    return Delivery(Outcome.NOWHERE)
-            else:
-                return Delivery(Outcome.HELD, ChannelId(message.channel.id), MessageId(message.id))
-            await asyncio.sleep(pace.retry_pause(tries, self._rng))
-            tries += 1
-
-    async def _last_edit(
-        self, job: Job, view: Callable[[bool], ui.LayoutView], video: Path | None = None
-    ) -> Fate | None:
-        """Edits until it is made (None) or the returned fate ends it; a refused card is tried once without prompt."""
-        plain, tries = False, 0
-        while routes := self._ways.open(job):
-            if routes[0] is Route.BOT:
-                await self._budget.last(job.card.channel)
-            try:
-                await self._ways.edit(job, routes[0], view(plain), video)
-            except TROUBLE as error:
-                fate = fate_of(error)
-                log.warning("job=%s last edit by %s: %s (%s)", job.id, routes[0].name, fate.name, error)
-                if fate is Fate.ROUTE_DEAD:
-                    await self._ways.shut(job, routes[0])
-                elif fate is Fate.REMOVED:
-                    await self._ways.removed(job)
-                    return fate
-                elif fate is Fate.REFUSED and not plain:
-                    plain = True
-                elif fate is not Fate.PASSING:
-                    return fate
-                else:
-                    await asyncio.sleep(pace.retry_pause(tries, self._rng))
-                    tries += 1
-            else:
-                return None
-        return Fate.ROUTE_DEAD
-
-    async def _post_beside(self, job: Job, video: Path) -> Delivery | Fate:
-        """Discord refused the video on the card: a message of its own, then the card without it."""
-        for route in self._ways.open(job):
-            try:
-                message = await self._ways.post_beside(
-                    job, route, text.beside(self._tongues.of(job.card.locale), job), video
-                )
-            except TROUBLE as error:
-                log.warning("job=%s video beside the card by %s: %s", job.id, route.name, error)
-                if fate_of(error) is Fate.TOO_LARGE:
-                    return Fate.TOO_LARGE
-            else:
-                await self._last_edit(job, lambda _: self._cards.posted(job))
-                return Delivery(Outcome.HELD, job.card.channel, message)
-        return Fate.ROUTE_DEAD
+    async def _finish(self, job: Job, view: Callable[[bool], ui.LayoutView], words: str) -> None:
+        """A card in an archived thread takes no edit before a message has opened the thread."""
+        if await self._last_edit.make(job, view) is not Fate.ARCHIVED:
+            return
+        try:
+            quiet = privacy.quiet(self._member_of(job), job.id)
+            await self._ways.reply(job, Route.BOT, words, quiet)
+        except TROUBLE as error:
+            log.warning("job=%s its thread stays archived: %s", job.id, told(error))
+        else:
+            await self._last_edit.make(job, view)
 
     async def _whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
         """Tells the member alone, once; a word that cannot be said is logged."""
@@ -258,7 +202,7 @@ class DiscordChat:
         try:
             await self._ways.whisper(job, sentence, within_s=within_s)
         except TROUBLE as error:
-            log.warning("job=%s private word: %s", job.id, error)
+            log.warning("job=%s private word: %s", job.id, told(error))
             return False
         return True
 
@@ -269,7 +213,7 @@ class DiscordChat:
             except TROUBLE as error:
                 if fate_of(error) is Fate.REMOVED:
                     return True
-                log.warning("job=%s card not deleted by %s: %s", job.id, route.name, error)
+                log.warning("job=%s card not deleted by %s: %s", job.id, route.name, told(error))
             else:
                 return True
         return False

@@ -60,15 +60,13 @@ _CARD_LINES: dict[FailureKind, str] = {
     FailureKind.PROVIDER: mark(
         "The video service could not make this video. Please try again, perhaps with another prompt."
     ),
-    FailureKind.TIMED_OUT: mark(
-        "The video service did not finish in time. If the video still comes, it is shown here."
-    ),
-    FailureKind.GONE: mark("The video service has lost this video. If the video still comes, it is shown here."),
+    FailureKind.TIMED_OUT: mark("The video service did not finish in time."),
+    FailureKind.GONE: mark("The video service has lost this video."),
     FailureKind.LOST_ANSWER: mark(
         "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
     ),
     FailureKind.RESULT_GONE: mark(
-        "The video was made, but the video service no longer had the file. Please try again."
+        "The video service said that the video was ready, but never handed over the file. Please try again."
     ),
     FailureKind.PICTURE: PICTURE_UNUSABLE,
     FailureKind.LINE: mark("Nothing came free for two hours. Please try again later."),
@@ -200,7 +198,7 @@ def address(tongue: Tongue, job: Job) -> list[str]:
     url = shown_url(job.result_url)
     if url is None or job.result_expires_at is None:
         return [] if url is None else [url]
-    return [tongue.say("{link} (dies {when})", link=url, when=moment(job.result_expires_at))]
+    return [tongue.say("{link} (expires {when})", link=url, when=moment(job.result_expires_at))]
 
 
 def beside(tongue: Tongue, job: Job) -> str:
@@ -217,6 +215,11 @@ def somebody(tongue: Tongue, person: int | None) -> str:
 def ping(tongue: Tongue, job: Job) -> str:
     """The one message that notifies the member."""
     return tongue.say("{member} Your clip is ready.", member=f"<@{job.member}>")
+
+
+def over(tongue: Tongue, job: Job) -> str:
+    """That no video came of a job, to its member in public."""
+    return f"<@{job.member}> {card_line(tongue, job.failure or FailureKind.PROVIDER, job.clip.credits)}"
 
 
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:

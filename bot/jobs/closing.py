@@ -1,16 +1,17 @@
-"""A job that ended without a video: its card says so, once."""
+"""A card is to tell how its job ended, or where its video is: once."""
 
 from __future__ import annotations
 
 from bot.errors import PictureRefused
 from bot.jobs.desk import Desk
-from bot.models import Job
+from bot.models import Job, JobState
 from bot.store import cards
 
 
 async def close(desk: Desk, job: Job, *, refused: PictureRefused | None = None) -> None:
-    """Makes the card's last edit and remembers that it is made."""
+    """Makes the card's last edit and remembers that it is made. Where a video may still come, it is not the last."""
     if not job.card.finished:
         await desk.chat.finish(job, refused)
-        await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+        if job.state is not JobState.TIMED_OUT:
+            await desk.persist(cards.finish(job.id, now=desk.clock.now()))
     desk.files.forget(job, keep_video=True)

@@ -1,83 +1,172 @@
-"""The provider is done: fetch the video at once, then bring it to Discord, and keep trying."""
+"""The provider is done: fetch the video at once, then bring it to Discord; what cannot be brought now is kept.
+
+Each step looks at the store before it acts, since a card may be hidden, deleted or shown by another hand meanwhile. The
+file goes only after the store says that Discord shows the video.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
 from bot.jobs import pace
 from bot.jobs.desk import Desk
-from bot.jobs.port import Outcome
-from bot.models import FailureKind, Job, JobState
-from bot.store import cards
+from bot.jobs.fetching import Fetched, Tries, fetch
+from bot.jobs.port import Delivery, Outcome
+from bot.models import KEPT_FOR, FailureKind, Job, JobState
+from bot.store import cards, jobs
+from bot.store.database import Tx, Unit
 
 log = logging.getLogger(__name__)
 
-KEPT_FOR = timedelta(days=7)
 PING_AFTER = timedelta(seconds=30)
 """Whoever waited longer has looked away: an edit notifies nobody."""
+MOST_SIZES = 6
+"""Each smaller than the one before, where Discord takes less than it has announced."""
+MOST_ROUNDS = 3
+"""A card that was taken down while its video was sent is looked for no more; the video goes another way."""
 
 
 async def deliver(desk: Desk, job: Job) -> Job | None:
-    """Downloads, unless that is done, and posts; the file is deleted only once Discord holds the bytes."""
+    """Downloads, unless that is done, and posts."""
     desk.chat.show(job)
-    if not desk.files.video(job).exists() and not await _download(desk, job):
-        return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
+    tries = Tries()
+    until = job.state_at + desk.timing.fetch_for
+    while (fetched := await fetch(desk, job, tries)) is not Fetched.HERE:
+        if fetched is Fetched.GONE:
+            return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
+        if desk.clock.now() >= until:
+            log.warning("job=%s not fetched within %s: undelivered, tried on", job.id, desk.timing.fetch_for)
+            return await desk.move(job, JobState.UNDELIVERED)
+        await desk.clock.sleep(pace.download_pause(tries.made))
     posted = await _post(desk, job)
-    if posted is None or posted.state is not JobState.UNDELIVERED or posted.card.finished:
-        return posted
-    await desk.clock.sleep(pace.redeliver_pause(0))
+    if posted is not None and posted.state is JobState.UNDELIVERED and not posted.card.finished:
+        await desk.clock.sleep(pace.redeliver_pause(0))
     return posted
 
 
 async def retry(desk: Desk, job: Job) -> Job | None:
-    """An undelivered video is tried again, at start and ever more seldom, while its file is kept."""
-    tries = 1
-    while desk.files.video(job).exists() and not job.card.finished:
-        if desk.clock.now() > job.state_at + KEPT_FOR:
-            log.warning("job=%s undelivered for %s; its file is deleted", job.id, KEPT_FOR)
-            desk.files.forget(job)
-            break
+    """An undelivered video is fetched and offered again, at start and ever more seldom, for as long as it is kept."""
+    fetches, told, offers = Tries(), False, 1
+    while True:
+        found = await _still(desk, job)
+        if found is None or found.card.finished:
+            return None
+        job, kept_for = found, desk.clock.now() - found.state_at
+        if kept_for > KEPT_FOR:
+            return await _give_up(desk, job)
+        fetched = await fetch(desk, job, fetches)
+        if fetched is Fetched.GONE:
+            return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
+        if fetched is Fetched.NOT_YET:
+            told = told or await _tell_address(desk, job)
+            await desk.clock.sleep(pace.late_download_pause(kept_for.total_seconds()))
+            continue
+        if not job.fetched:
+            await desk.persist(jobs.remember_fetched(job.id, now=desk.clock.now()))
         posted = await _post(desk, job)
-        if posted is None or posted.state is JobState.DELIVERED:
+        if posted is None or posted.state is not JobState.UNDELIVERED or posted.card.finished:
             return posted
-        job = posted
-        if not job.card.finished:
-            await desk.clock.sleep(pace.redeliver_pause(tries))
-            tries += 1
+        await desk.clock.sleep(pace.redeliver_pause(offers))
+        offers += 1
+
+
+async def _give_up(desk: Desk, job: Job) -> Job | None:
+    """It was kept for as long as was said. What was never here was never there for its member, either."""
+    if not job.fetched:
+        log.warning("job=%s could not be fetched for %s", job.id, KEPT_FOR)
+        return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
+    log.warning("job=%s undelivered for %s: no longer tried", job.id, KEPT_FOR)
     await desk.persist(cards.finish(job.id, now=desk.clock.now()))
-    return None
+    return None  # `bot.jobs.retention` deletes the file
+
+
+async def _still(desk: Desk, job: Job) -> Job | None:
+    """The job as the store has it, unless somebody else has moved or deleted it."""
+    found = await desk.reload(job)
+    return found if found is not None and found.state is job.state and not found.deleted else None
+
+
+async def _tell_address(desk: Desk, job: Job) -> bool:
+    """Until it can be fetched the card shows where it is; that may expire, so the member is pinged."""
+    told = await desk.chat.show_address(job)
+    if told and job.result_url is not None:
+        await _ping(desk, job)
+    return told
 
 
 async def _post(desk: Desk, job: Job) -> Job | None:
     """One delivery, and what came of it in the store; the job as it then is."""
-    if job.card.hidden:
-        return await _shelve(desk, job)
-    video = await _fitting(desk, job)
-    delivery = await desk.chat.deliver(job, video, reencoded=video != desk.files.video(job))
-    if delivery.channel is not None and delivery.message is not None:
-        await desk.persist(cards.show_elsewhere(job.id, delivery.channel, delivery.message))
-    if delivery.outcome is Outcome.HELD:
-        moved = await desk.move(job, JobState.DELIVERED)
-        desk.files.forget(job)
-        await _ping(desk, job)
-        return moved
-    log.warning("job=%s undelivered (%s); kept for %s", job.id, delivery.outcome.name.lower(), KEPT_FOR)
-    desk.files.forget(job, keep_video=True)
-    moved = job if job.state is JobState.UNDELIVERED else await desk.move(job, JobState.UNDELIVERED)
-    if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
-        return await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+    for _ in range(MOST_ROUNDS):
+        delivery = Delivery(Outcome.TOO_LARGE)
+        for _ in range(MOST_SIZES):
+            video = await _fitting(desk, job)
+            found = await _still(desk, job)
+            if found is None:
+                return None
+            job = found
+            if job.card.hidden:
+                return await _shelve(desk, job)
+            delivery = await desk.chat.deliver(job, video, reencoded=video != desk.files.video(job))
+            if delivery.outcome is not Outcome.TOO_LARGE:
+                break
+        if delivery.outcome is not Outcome.HELD:
+            return await _keep(desk, job, delivery)
+        moved = await _held(desk, job, delivery)
+        if moved is not None:
+            return moved
+    return await _shelve(desk, job)
+
+
+async def _held(desk: Desk, job: Job, delivery: Delivery) -> Job | None:
+    """Discord has the bytes. None where the card was taken down meanwhile: the file is the last copy."""
+    now = desk.clock.now()
+    moved = await desk.move_by(_delivered(job, delivery, now=now), job, JobState.DELIVERED, now)
+    if moved is None:
+        return None
+    is_private = job.card.ephemeral and delivery.channel in (None, job.card.channel)  # gone with its client's memory
+    desk.files.forget(job, keep_video=is_private)
+    await _ping(desk, job)
     return moved
+
+
+def _delivered(job: Job, delivery: Delivery, *, now: datetime) -> Unit[Job | None]:
+    """On the card, that was its last edit; else the card is still to say where the video is."""
+    if delivery.channel is None or delivery.message is None:
+        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)
+    place = cards.show_elsewhere(job.id, delivery.channel, delivery.message)
+
+    def unit(tx: Tx) -> Job | None:
+        place(tx)
+        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)(tx)
+
+    return unit
+
+
+async def _keep(desk: Desk, job: Job, delivery: Delivery) -> Job | None:
+    log.warning("job=%s undelivered (%s); kept for %s", job.id, delivery.outcome.name.lower(), KEPT_FOR)
+    kept = await _undelivered(desk, job)
+    if kept is not None and delivery.card_tells:
+        await _ping(desk, job)
+        if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
+            return await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+    return kept
 
 
 async def _shelve(desk: Desk, job: Job) -> Job | None:
     """Its member hid the card: the video waits in /videos, and nobody is told."""
+    kept = await _undelivered(desk, job)
+    return None if kept is None else await desk.persist(cards.finish(job.id, now=desk.clock.now()))
+
+
+async def _undelivered(desk: Desk, job: Job) -> Job | None:
+    """The file stays; None where somebody else has moved the job."""
     desk.files.forget(job, keep_video=True)
-    await desk.persist(cards.finish(job.id, now=desk.clock.now()))
-    return await desk.reload(job) if job.state is JobState.UNDELIVERED else await desk.move(job, JobState.UNDELIVERED)
+    if job.state is JobState.UNDELIVERED:
+        return await _still(desk, job)
+    return await desk.move(job, JobState.UNDELIVERED, fetched_at=desk.clock.now())
 
 
 async def _fitting(desk: Desk, job: Job) -> Path:
@@ -102,21 +191,3 @@ async def _ping(desk: Desk, job: Job) -> None:
         message = await desk.chat.ping(job)
         if message is not None:
             await desk.persist(cards.remember_ping(job.id, message))
-
-
-async def _download(desk: Desk, job: Job) -> bool:
-    """Tries the download alone, again and again; False when it has expired and five tries brought nothing."""
-    assert job.provider_id is not None
-    expires_at = job.result_expires_at or job.state_at + desk.timing.result_lives
-    tries = 0
-    while True:
-        try:
-            await desk.videos.download(job.endpoint, job.provider_id, job.result_url, desk.files.video(job))
-        except (LocalTrouble, VideoNotReady, VideoUnavailable) as error:
-            log.warning("job=%s download try %s: %s", job.id, tries + 1, error)
-        else:
-            return True
-        tries += 1
-        if tries >= len(pace.DOWNLOAD_PAUSES_S) and desk.clock.now() > expires_at:
-            return False
-        await desk.clock.sleep(pace.download_pause(tries))

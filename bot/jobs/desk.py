@@ -104,7 +104,7 @@ class Timing:
     resubmit_for: timedelta = timedelta(minutes=10)
     in_line_for: timedelta = timedelta(hours=2)
     late_for: timedelta = timedelta(hours=24)
-    result_lives: timedelta = timedelta(hours=1)  # where the provider does not say
+    fetch_for: timedelta = timedelta(minutes=10)  # then the card shows the link, and it is fetched more seldom
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,11 @@ class Desk:
     async def move(self, job: Job, to: JobState, **changes: object) -> Job | None:
         """Moves the job in the store, for as long as that takes; None when it was not where we thought."""
         now = self.clock.now()
-        moved = await self.persist(jobs.move(job.id, job.state, to, now=now, **changes))
+        return await self.move_by(jobs.move(job.id, job.state, to, now=now, **changes), job, to, now)
+
+    async def move_by(self, unit: Unit[Job | None], job: Job, to: JobState, now: datetime) -> Job | None:
+        """As `move`, by a unit that does more than that."""
+        moved = await self.persist(unit)
         if moved is None:
             found = await self.reload(job)
             if found is not None and found.state is to and to_ms(found.state_at) == to_ms(now):

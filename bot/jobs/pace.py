@@ -45,14 +45,24 @@ def fetch_pause(tries: int, rng: random.Random) -> float:
     return min(2.0 * 2.0 ** min(tries, 10), 20.0) * rng.uniform(0.8, 1.2)
 
 
+def chat_pause(tries: int, asked_s: float, rng: random.Random) -> float:
+    """Seconds before a card's last edit, or its video, is offered to Discord again: up to five minutes."""
+    return max(asked_s, min(0.2 * 2.0 ** min(tries, 12), 300.0) * rng.uniform(0.8, 1.2))
+
+
 def download_pause(tries: int) -> float:
     """Seconds before the download is tried again."""
     return DOWNLOAD_PAUSES_S[tries] if tries < len(DOWNLOAD_PAUSES_S) else 120.0
 
 
+def late_download_pause(tried_for_s: float) -> float:
+    """Seconds before a video that did not come in time is fetched again: two minutes, later up to an hour."""
+    return min(max(tried_for_s / 10.0, 120.0), 3_600.0)
+
+
 def redeliver_pause(tries: int) -> float:
-    """Seconds before an undelivered video is offered to Discord again: an hour, doubling up to a day."""
-    return min(3_600.0 * 2.0 ** min(tries, 10), 86_400.0)
+    """Seconds before an undelivered video is offered to Discord again: five minutes, doubling up to a day."""
+    return min(300.0 * 2.0 ** min(tries, 10), 86_400.0)
 
 
 def look_again_pause(looks: int) -> float:

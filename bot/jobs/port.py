@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -25,17 +25,23 @@ class Outcome(enum.Enum):
     """How a finished video reached the member."""
 
     HELD = enum.auto()  # the chat holds the bytes
-    LINK_ONLY = enum.auto()  # the card shows the provider's link, which will die
-    NOWHERE = enum.auto()  # every route is dead
+    LINK_ONLY = enum.auto()  # too large there: the card shows the provider's link, which will expire
+    TOO_LARGE = enum.auto()  # too large for what the chat really takes: `upload_limit` is smaller now
+    NOWHERE = enum.auto()  # every way is dead, or does not take the file
+    LATER = enum.auto()  # the chat has taken it by no way for as long as it is tried at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What came of a delivery; channel and message say where the video stands, if not on the card."""
+    """What came of a delivery; channel and message say where the video stands, if not on the card.
+
+    `card_tells`: where it is not held, the card says where the video is.
+    """
 
     outcome: Outcome
     channel: ChannelId | None = None
     message: MessageId | None = None
+    card_tells: bool = False
 
 
 class Due(enum.Enum):
@@ -89,6 +95,20 @@ class CardMemory(Protocol):
         """Somebody deleted the card."""
 
 
+class PostMemory(CardMemory, Protocol):
+    """Keeps, too, that a video was sent as a message of its own: at most once, also over a crash."""
+
+    async def claim_post(self, job: JobId, channel: ChannelId | None, *, again_for: timedelta) -> bool | None:
+        """Whether the video may be sent as a message of its own: remembered before it is sent, so that it stands once.
+
+        For so long it may be sent again to the same `channel`, where that does not double it. True for the first time,
+        False for another, None where it may not be sent, or the claim cannot be kept.
+        """
+
+    async def release_post(self, job: JobId) -> None:
+        """The first such message was certainly not taken."""
+
+
 class Chat(Protocol):
     """Where cards are shown. Calls that say so wait out passing trouble by themselves; cancelling them is safe."""
 
@@ -108,7 +128,7 @@ class Chat(Protocol):
         """Lists the job in a server's log channel, once, if it can; returns at once."""
 
     async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
-        """The card's last edit, for a job that ended without a video, and a private word where one is due.
+        """The card's last edit, for a job without a video on its card, and a private word where one is due.
 
         A job that failed for its picture has its card taken away, and the member alone told why it was `refused`.
         Waits until it is made or can never be made.
@@ -122,6 +142,9 @@ class Chat(Protocol):
 
         The card says so where the video was `reencoded` to fit.
         """
+
+    async def show_address(self, job: Job) -> bool:
+        """The card says that the video is ready and cannot be fetched yet, and where it is. Whether it says so now."""
 
     async def ping(self, job: Job) -> MessageId | None:
         """Tells the member that it is done, by one short reply; tried once. Returns that, or None."""

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 
 from bot.errors import StoreError
 from bot.jobs import pace
-from bot.jobs.delivering import KEPT_FOR
 from bot.jobs.desk import Desk
 from bot.jobs.worker import Worker
-from bot.models import GuildId, Keeping, Limits, MessageId, Scope, UserId
+from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
 from bot.store import cards, erasing, guilds, naming
 
 log = logging.getLogger(__name__)

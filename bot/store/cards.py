@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.models import ChannelId, Job, JobId, MessageId, Press
 from bot.store.database import Tx, Unit
@@ -68,6 +68,44 @@ def show_elsewhere(job: JobId, channel: ChannelId, message: MessageId) -> Unit[J
 def finish(job: JobId, *, now: datetime) -> Unit[Job | None]:
     """The last edit is made, or can never be made; the token is no longer needed."""
     return _update(job, finished_at=to_ms(now), token=None)
+
+
+def finish_delivered(job: JobId, *, now: datetime) -> Unit[int]:
+    """The delivering edit was the card's last; one whose video stands elsewhere still has to say so."""
+    return lambda tx: tx.changed(
+        "UPDATE cards SET finished_at = :now, token = NULL WHERE job = :job AND shown_message IS NULL",
+        now=to_ms(now),
+        job=job,
+    )
+
+
+def claim_post(job: JobId, channel: ChannelId | None, *, now: datetime, again_for: timedelta) -> Unit[bool | None]:
+    """Whether the video may be sent as a message of its own: once; to the same `channel` again for so long.
+
+    True for the first time, False for another, None where it may not.
+    """
+
+    def unit(tx: Tx) -> bool | None:
+        first = tx.changed(
+            "UPDATE cards SET posted_at = :now, posted_channel = :channel WHERE job = :job AND posted_at IS NULL",
+            now=to_ms(now),
+            channel=channel,
+            job=job,
+        )
+        again = tx.one(
+            "SELECT job FROM cards WHERE job = :job AND posted_channel = :channel AND posted_at > :since",
+            channel=channel,
+            since=to_ms(now - again_for),
+            job=job,
+        )
+        return True if first else None if again is None else False
+
+    return unit
+
+
+def release_post(job: JobId) -> Unit[Job | None]:
+    """The message with the video was not taken."""
+    return _update(job, posted_at=None, posted_channel=None)
 
 
 def claim_ping(job: JobId, *, now: datetime) -> Unit[bool]:

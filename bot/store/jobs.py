@@ -44,6 +44,7 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.DELIVERING, S.UNDELIVERED): Refund.NONE,
     (S.DELIVERING, S.FAILED): Refund.MEMBER,
     (S.UNDELIVERED, S.DELIVERED): Refund.NONE,
+    (S.UNDELIVERED, S.FAILED): Refund.MEMBER,
 }
 
 UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
@@ -76,8 +77,8 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
             return None
         if refund is not Refund.NONE:
             _give_back(tx, job, refund, now)
-        if to is S.DELIVERED:  # the delivering edit was its last
-            cards.finish(job, now=now)(tx)
+        if to is S.DELIVERED:
+            cards.finish_delivered(job, now=now)(tx)
         return load(tx, job)
 
     return unit
@@ -168,6 +169,11 @@ def renders(count: int) -> Unit[list[Render]]:
 def find(job: JobId) -> Unit[Job | None]:
     """The job, or None."""
     return lambda tx: load(tx, job)
+
+
+def remember_fetched(job: JobId, *, now: datetime) -> Unit[int]:
+    """The video of an undelivered job is on our disk."""
+    return lambda tx: tx.changed("UPDATE jobs SET fetched_at = :now WHERE id = :job", now=to_ms(now), job=job)
 
 
 def fix_size(job: JobId, size: str) -> Unit[Job | None]:

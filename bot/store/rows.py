@@ -124,6 +124,7 @@ def job_of(row: Row) -> Job:
         again_of=row["again_of"],
         picture_author=row["picture_author"],
         deleted=row["deleted_at"] is not None,
+        fetched=row["fetched_at"] is not None,
     )
 
 

@@ -19,10 +19,11 @@ S = JobState
 TOKEN = "interaction-token"
 OWN_ROWS = ("jobs", "cards", "ledger", "member_use", "pots", "members", "people")
 LEFT_OUT = {
-    "jobs": {"member", "day", "epoch", "not_before", "tried_at"},  # told otherwise, or of no meaning to the member
+    # told otherwise, or of no meaning to the member
+    "jobs": {"member", "day", "epoch", "not_before", "tried_at", "fetched_at"},
     "cards": {
         "job", "application", "token", "token_ends_at", "upload_limit", "bot_reaches_at", "ephemeral_at", "finished_at",
-        "posted_at",
+        "posted_at", "posted_channel",
     },  # a credential, and what is known of the ways to a card
     "ledger": {
         "id", "job", "member", "day", "epoch", "ceiling_credits", "ceiling_per", "budget_credits", "budget_per",

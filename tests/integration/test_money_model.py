@@ -47,7 +47,7 @@ MOVES: dict[str, dict[str, str | None]] = {
     "rendering": {"delivering": None, "failed": "member", "timed_out": "member"},
     "timed_out": {"delivering": None, "failed": None},
     "delivering": {"delivered": None, "undelivered": None, "failed": "member"},
-    "undelivered": {"delivered": None},
+    "undelivered": {"delivered": None, "failed": "member"},
 }
 """What each move gives back; the way to a video comes first."""
 

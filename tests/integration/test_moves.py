@@ -40,6 +40,7 @@ TABLE = {
     ("delivering", "undelivered"): "nothing",
     ("delivering", "failed"): "member",
     ("undelivered", "delivered"): "nothing",
+    ("undelivered", "failed"): "member",
 }
 """DESIGN's table of states, and who gets credits back: ceiling and budget only where certainly no video was made."""
 

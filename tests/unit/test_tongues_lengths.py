@@ -73,8 +73,10 @@ def every_card(locale: str) -> Iterator[ui.LayoutView]:
     for alone in (False, True):
         yield CARDS.delivered(job, "clip-7k3m9qz.mp4", reencoded=True, alone=alone)
     yield CARDS.posted(job)
-    yield CARDS.link_only(job, 2**40)
-    yield CARDS.link_only(job.evolve(result_url=None), 2**40)
+    for one in (job, job.evolve(result_url=None)):
+        yield CARDS.link_only(one, 2**40, NOON)
+        yield CARDS.not_fetched(one)
+    yield CARDS.kept(job, NOON)
 
 
 def every_list(locale: str) -> Iterator[ui.LayoutView]:

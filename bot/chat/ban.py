@@ -1,0 +1,71 @@
+"""When Discord's edge bars this address for a while, nothing is sent until that is over."""
+
+from __future__ import annotations
+
+import logging
+import types
+from collections.abc import Callable
+
+import aiohttp
+import discord
+from discord.http import Route
+
+log = logging.getLogger(__name__)
+
+TOO_MANY = 429
+UNTOLD_S = 60.0
+"""Where the edge does not say for how long."""
+LONGEST_S = 3_600.0
+
+
+class Ban:
+    """Seen and obeyed by every session that has its `trace`.
+
+    Such a 429 comes from Cloudflare (its error 1015) and not from Discord: it lacks `Via`, or is no JSON. discord.py
+    raises it without a look at `Retry-After`; more requests make such a ban longer.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now` is monotonic, in seconds."""
+        self._now = now
+        self._until = 0.0
+
+    @property
+    def left_s(self) -> float:
+        """How long it still lasts; 0 where there is none."""
+        return max(0.0, self._until - self._now())
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """For one session: refuses requests to Discord's REST with `discord.RateLimited` while a ban lasts."""
+        config = aiohttp.TraceConfig()
+        config.on_request_start.append(self._before)
+        config.on_request_end.append(self._after)
+        return config
+
+    async def _before(
+        self,
+        _session: aiohttp.ClientSession,
+        _context: types.SimpleNamespace,
+        sent: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        if self.left_s and str(sent.url).startswith(Route.BASE):
+            raise discord.RateLimited(self.left_s)
+
+    async def _after(
+        self,
+        _session: aiohttp.ClientSession,
+        _context: types.SimpleNamespace,
+        answered: aiohttp.TraceRequestEndParams,
+    ) -> None:
+        answer = answered.response
+        is_discords = answer.headers.get("Via") and answer.content_type == "application/json"
+        if answer.status != TOO_MANY or is_discords:
+            return
+        lasts_s = min(_seconds(answer.headers.get("Retry-After")), LONGEST_S)
+        self._until = max(self._until, self._now() + lasts_s)
+        log.error("Discord's edge bars this address: nothing is sent to Discord for %.0f s", lasts_s)
+
+
+def _seconds(header: str | None) -> float:
+    text = (header or "").strip()
+    return float(text) if text.isdecimal() and text.isascii() else UNTOLD_S

@@ -1,0 +1,86 @@
+"""A card's last edit: made again until Discord takes it, within a bound, by whichever way is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import discord
+from discord import ui
+
+from bot.chat.budget import Budget
+from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
+from bot.chat.ways import Ways
+from bot.jobs import pace
+from bot.models import Job
+
+log = logging.getLogger(__name__)
+
+UPLOAD_TRIED_FOR_S = 900.0
+"""No upload of a video is begun later than so long after the first; then it is kept, and offered again later."""
+EDIT_TRIED_FOR_S = 86_400.0
+"""An edit without a file costs little, and a card that does not tell the end is worse."""
+ASIDE_TRIED_FOR_S = 60.0
+"""Where the edit is made again with the next try of the delivery."""
+
+
+class LastEdit:
+    """Knows which ways are open, and shuts those that are dead."""
+
+    def __init__(self, ways: Ways, budget: Budget) -> None:
+        self._ways = ways
+        self._budget = budget
+        self._rng = random.Random()  # noqa: S311 - jitter
+
+    async def make(
+        self,
+        job: Job,
+        view: Callable[[bool], ui.LayoutView],
+        video: Path | None = None,
+        *,
+        for_s: float = EDIT_TRIED_FOR_S,
+    ) -> Fate | None:
+        """None where it is made; else what ended it. `view` is handed whether to leave out the prompt.
+
+        PASSING where Discord took it by no way for so long. What speaks about the file alone leaves the way open.
+        """
+        plain, tries, begun = False, 0, asyncio.get_running_loop().time()
+        while routes := self._ways.open(job):
+            route = routes[0]
+            if route is Route.BOT:
+                await self._budget.last(job.card.channel)
+            try:
+                await self._ways.edit(job, route, view(plain), video)
+            except TROUBLE as error:
+                fate = fate_of(error)
+                log.warning("job=%s last edit by %s: %s (%s)", job.id, route.name, fate.name, told(error))
+                if fate is Fate.REFUSED and not plain:
+                    plain = True
+                elif fate is Fate.PASSING:
+                    pause_s = pace.chat_pause(tries, asked_s(error), self._rng)
+                    tries += 1
+                    if asyncio.get_running_loop().time() - begun + pause_s > for_s:
+                        return fate
+                    await asyncio.sleep(pause_s)
+                elif not await self._goes_on(job, route, fate, with_file=video is not None):
+                    return fate
+            else:
+                return None
+        return Fate.ROUTE_DEAD
+
+    async def _goes_on(self, job: Job, route: Route, fate: Fate, *, with_file: bool) -> bool:
+        """Whether another way is worth a try."""
+        if fate is Fate.REMOVED:
+            await self._ways.removed(job)
+        if fate is Fate.ROUTE_DEAD or (fate is Fate.NOT_PERMITTED and not with_file):
+            await self._ways.shut(job, route)
+            return True
+        return False
+
+
+def asked_s(error: BaseException) -> float:
+    """The pause that Discord asks for, in seconds."""
+    return error.retry_after if isinstance(error, discord.RateLimited) else 0.0
