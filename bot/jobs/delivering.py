@@ -33,11 +33,10 @@ async def deliver(desk: Desk, job: Job) -> Job | None:
     """Downloads, unless that is done, and posts."""
     desk.chat.show(job)
     tries = Tries()
-    until = job.state_at + desk.timing.fetch_for
     while (fetched := await fetch(desk, job, tries)) is not Fetched.HERE:
         if fetched is Fetched.GONE:
             return await desk.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
-        if desk.clock.now() >= until:
+        if desk.clock.since(job.state_at) >= desk.timing.fetch_for:
             log.warning("job=%s not fetched within %s: undelivered, tried on", job.id, desk.timing.fetch_for)
             return await desk.move(job, JobState.UNDELIVERED)
         await desk.clock.sleep(pace.download_pause(tries.made))
@@ -133,14 +132,12 @@ async def _held(desk: Desk, job: Job, delivery: Delivery) -> Job | None:
 
 
 def _delivered(job: Job, delivery: Delivery, *, now: datetime) -> Unit[Job | None]:
-    """On the card, that was its last edit; else the card is still to say where the video is."""
-    if delivery.channel is None or delivery.message is None:
-        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)
-    place = cards.show_elsewhere(job.id, delivery.channel, delivery.message)
+    """On the card, that was its last edit, and the card must still stand; else it has yet to say where the video is."""
 
     def unit(tx: Tx) -> Job | None:
-        place(tx)
-        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)(tx)
+        if delivery.channel is not None and delivery.message is not None:
+            cards.show_elsewhere(job.id, delivery.channel, delivery.message)(tx)
+        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)(tx) if cards.shows_video(tx, job.id) else None
 
     return unit
 

@@ -47,6 +47,12 @@ def hide(job: JobId, *, now: datetime) -> Unit[Job | None]:
     return _update(job, hidden_at=to_ms(now), removed_at=to_ms(now), token=None)
 
 
+def shows_video(tx: Tx, job: JobId) -> bool:
+    """Whether a video that Discord took is where its member sees it: on a card that stands, or in another message."""
+    taken_down = "SELECT job FROM cards WHERE job = :job AND removed_at IS NOT NULL AND shown_message IS NULL"
+    return tx.one(taken_down, job=job) is None
+
+
 def renew(job: JobId, press: Press) -> Unit[Job | None]:
     """A press on a button of the card brought a fresh token for it; the card may be edited again."""
     return _update(
