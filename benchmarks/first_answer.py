@@ -142,7 +142,7 @@ async def main() -> None:
     for number in range(max(BURSTS)):
         discord.world.add_member(f"member{number}")
     small = io.BytesIO()
-    Image.new("RGB", (90, 160)).save(small, "PNG")
+    Image.new("RGB", (270, 480)).save(small, "PNG")
     upload = Upload("small.png", small.getvalue(), "image/png")
     try:
         await town.start(bot=False)

@@ -24,7 +24,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bot.errors import PictureRefused, VideoError
-from bot.images import fit
+from bot.images.fitting import fit
 from bot.video.client import OpenAIVideos
 from bot.video.http import Timeouts
 from bot.video.port import ClipRequest

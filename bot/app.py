@@ -87,7 +87,6 @@ async def assemble(
         )
         stack.push_async_callback(videos.close)
         fitter = Fitter()
-        stack.callback(fitter.close)
         tongues = Tongues()
         cards = Cards(catalog, tongues)
         clock = Clock()

@@ -11,6 +11,8 @@ from typing import Any
 from bot.errors import SettingsError, UserError
 from bot.models import parse_size
 
+MAX_ENLARGEMENT = 4.0
+"""How many times a picture may be enlarged to fill the video; above, nothing but blur would be animated."""
 CHOICES = 25
 """Discord's bound on the choices of one option."""
 
@@ -60,7 +62,8 @@ class Choice:
 class Catalog:
     """All models, the default one first."""
 
-    def __init__(self, models: list[Model], default: str) -> None:
+    def __init__(self, models: list[Model], default: str, max_enlargement: float = MAX_ENLARGEMENT) -> None:
+        self.max_enlargement = max_enlargement
         self._models = {model.id: model for model in sorted(models, key=lambda model: model.id != default)}
 
     @property
@@ -152,9 +155,12 @@ def load_catalog(path: Path | None) -> Catalog:
             raise ValueError(f"Discord shows at most {CHOICES} models, lengths and sizes")  # noqa: TRY301
         if len({model.id for model in models}) < len(models):
             raise ValueError("two models have the same id")  # noqa: TRY301
+        max_enlargement = raw.get("max_enlargement", MAX_ENLARGEMENT)
+        if type(max_enlargement) not in (int, float) or not max_enlargement >= 1:
+            raise ValueError("max_enlargement is a number, 1 or more")  # noqa: TRY301
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError([f"VIDEO_CATALOG: {path} is not a catalog: {_reason(error)}."]) from error
-    return Catalog(models, default)
+    return Catalog(models, default, max_enlargement)
 
 
 def _model(entry: dict[str, Any]) -> Model:

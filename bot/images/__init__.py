@@ -1,6 +1,6 @@
 """Pictures of members: refused with a sentence, or made fit for the video API."""
 
-from bot.images.claim import check_claim
-from bot.images.fitting import Fitter, fit, upright_size
+from bot.images.claim import check_claim, check_claimed_enlargement
+from bot.images.fitter import Fitted, Fitter
 
-__all__ = ["Fitter", "check_claim", "fit", "upright_size"]
+__all__ = ["Fitted", "Fitter", "check_claim", "check_claimed_enlargement"]

@@ -9,25 +9,29 @@ MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 200_000_000  # a JPEG, decoded at a fraction; others are bound by memory, in `bot.images.door`
 MIN_SIDE = 16
 MAX_SHAPE = 20  # the longer side against the shorter
+ANY_ENLARGEMENT = 1e9
 
 EMPTY = mark("That file is empty. Attach the picture again.")
-NOT_A_PICTURE = mark("That file is not a picture I can read. Send a JPEG, PNG, WebP or GIF.")
-A_VIDEO = mark("That is a video, not a picture. Send a JPEG, PNG, WebP or GIF.")
-A_PDF = mark("That is a PDF, not a picture. Send a JPEG, PNG, WebP or GIF.")
-A_SOUND = mark("That is a sound file, not a picture. Send a JPEG, PNG, WebP or GIF.")
-HEIC = mark("HEIC pictures cannot be read here. Send it as a JPEG, for example a screenshot of it.")
+NOT_A_PICTURE = mark("That file is not a picture I can read. Send a JPEG, PNG, WebP, GIF or HEIC.")
+A_VIDEO = mark("That is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
+A_PDF = mark("That is a PDF, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
+A_SOUND = mark("That is a sound file, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
 SVG = mark("SVG drawings cannot be animated. Send it as a PNG or JPEG.")
+JPEG_XL = mark("JPEG XL pictures cannot be read here. Send it as a JPEG or PNG.")
+CAMERA_RAW = mark("That is a camera's RAW file. Send it as a JPEG.")
+TRANSPARENT = mark("That picture is fully transparent: there is nothing in it to animate. Send another one.")
 DAMAGED = mark("That picture is damaged or cut short. Send it again, or save it anew as a JPEG or PNG.")
+UNREADABLE = mark("That picture could not be read. Save it anew as a JPEG or PNG, and send that.")
+TOO_SLOW = mark("That picture takes too long to read. Send a smaller copy, or save it anew as a JPEG.")
+NOT_NOW = mark("The picture could not be read just now. That is not its fault: please try again later.")
 _TOO_MANY_PIXELS = mark("That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy.")
 _TOO_MANY_FOR_ITS_KIND = mark(
     "That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy, or a JPEG."
 )
 
-_READABLE_ENDINGS = frozenset(
-    {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
-)
-_HEIC_ENDINGS = frozenset({"heic", "heif", "hif"})
+_SVG_ENDINGS = (".svg", ".svgz")
 _SILENT_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_REFUSED_TYPES = {"video": A_VIDEO, "audio": A_SOUND, "text": NOT_A_PICTURE, "application": NOT_A_PICTURE}
 
 
 def check_claim(
@@ -35,23 +39,42 @@ def check_claim(
 ) -> None:
     """Refuses what Discord's own description already rules out. Raises PictureRefused.
 
-    Types are claims too: only what is certainly no picture is refused here, the bytes decide the rest.
+    Discord goes by the file's name, and names are wrong: only what is certainly no picture is refused here, the bytes
+    decide the rest.
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
-    ending = filename.rpartition(".")[2].lower() if "." in filename else ""
     if size_bytes is not None and size_bytes <= 0:
         raise PictureRefused(EMPTY)
-    if kind in ("image/heic", "image/heif") or (kind in _SILENT_TYPES and ending in _HEIC_ENDINGS):
-        raise PictureRefused(HEIC)
-    if kind.startswith("image/svg") or (kind in _SILENT_TYPES and ending in ("svg", "svgz")):
-        raise PictureRefused(SVG)
-    if not kind.startswith("image/") and (kind not in _SILENT_TYPES or ending not in _READABLE_ENDINGS):
-        raise PictureRefused(NOT_A_PICTURE)
+    is_measured = width is not None and height is not None  # then Discord has read it as a picture, whatever its name
+    if kind.startswith("image/svg") or (kind in _SILENT_TYPES and filename.lower().endswith(_SVG_ENDINGS)):
+        if not is_measured:
+            raise PictureRefused(SVG)
+    elif kind == "application/pdf":
+        raise PictureRefused(A_PDF)
+    elif kind not in _SILENT_TYPES and (sentence := _REFUSED_TYPES.get(kind.partition("/")[0])):
+        raise PictureRefused(sentence)
     if size_bytes is not None:
         check_bytes(size_bytes)
     if width is not None and height is not None:
         check_shape(width, height)
         check_pixels(width, height, MAX_PIXELS)
+
+
+def check_claimed_enlargement(width: int, height: int, target: tuple[int, int], at_most: float) -> None:
+    """As below, before the bytes are here: the picture may lie on its side, and be shown whole."""
+    scales = (min(target[0] / across, target[1] / down) for across, down in ((width, height), (height, width)))
+    check_enlargement(width, height, min(scales), at_most)
+
+
+def check_enlargement(width: int, height: int, scale: float, at_most: float) -> None:
+    """Raises PictureRefused for a picture that would have to be enlarged more than so many times."""
+    if scale > at_most + 0.005:
+        raise PictureRefused(
+            "That picture is {size} pixels, too small: for the video it would have to be enlarged {times} times. "
+            "Send a larger one.",
+            size=f"{width}×{height}",
+            times=round(scale, 1),
+        )
 
 
 def check_bytes(size_bytes: int) -> None:

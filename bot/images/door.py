@@ -3,76 +3,208 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.IcoImagePlugin import IcoImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from bot.errors import PictureRefused
-from bot.images import blocks, claim
+from bot.images import blocks, claim, foreign, png, tiff
+
+if TYPE_CHECKING:
+    from bot.images.heif import HeifPicture
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 2
 
 MAX_DECODED_BYTES = 180_000_000
 """What one picture may take while it is decoded; two are decoded at once."""
 
 # Bytes a pixel while decoding, measured with Pillow 13: its own 4, and the buffers of the library beneath.
-_BYTES_PER_PIXEL = {"PNG": 5, "GIF": 5, "BMP": 6, "TIFF": 9, "AVIF": 14, "WEBP": 14, "WEBP RGBA": 17}
+_BYTES_PER_PIXEL = {"PNG": 5, "GIF": 5, "BMP": 6, "TIFF": 9, "AVIF": 14, "WEBP": 14, "WEBP RGBA": 17, "HEIF": 6}
 _MAX_SCANS = 100  # of a JPEG; good encoders write up to a dozen, a bomb thousands
 _MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans
 _MAX_RLE_PIXELS = 4_000_000  # Pillow decodes run-length BMP in Python, holding the interpreter
+_MAX_ICON_PIXELS = 1_000_000
 _MAX_EXIF_BYTES = 1_000_000
 # Not the fax codes: libtiff writes a line to stderr for each damaged row.
 _TIFF_COMPRESSIONS = frozenset({"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "jpeg"})
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _TIFF_ROWS_PER_STRIP, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 278, 322, 323
 
 
-def open_picture(data: bytes) -> ImageFile.ImageFile:
-    """The picture, its header read and found within bounds, its pixels not yet decoded.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture whose header was read and found within bounds, its pixels not yet decoded.
 
-    Raises PictureRefused, or whatever Pillow raises for a broken header.
+    `turn` makes it upright. Where it `breaks_off`, its last rows may be missing.
     """
+
+    picture: ImageFile.ImageFile | HeifPicture
+    turn: Image.Transpose | None = None
+    breaks_off: bool = False
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        width, height = self.picture.size
+        return (height, width) if self.is_sideways else (width, height)
+
+    @property
+    def is_sideways(self) -> bool:
+        return self.turn in _SIDEWAYS
+
+
+def open_picture(data: bytes) -> Opened:
+    """Raises PictureRefused, or whatever a decoder raises for a broken header."""
     claim.check_bytes(len(data))
-    if not (opener := _opener(data)):
-        raise PictureRefused(_what_it_is(data))
-    if check := _CHECKS.get(opener):
-        check(data)
-    # The class itself, not Image.open: no registry, no second guess at the format, no warnings about bombs.
-    picture = opener(io.BytesIO(data))
+    if opener := _opener(data):
+        return opener(data)
+    raise PictureRefused(foreign.what_it_is(data))
+
+
+def _opener(data: bytes) -> Callable[[bytes], Opened] | None:
+    if data.startswith(b"\xff\xd8\xff"):
+        return _jpeg
+    if data.startswith(png.SIGNATURE):
+        return _png
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return _gif
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _webp
+    if data.startswith(b"BM"):
+        return _bmp
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return _tiff
+    if data.startswith(b"\0\0\1\0"):
+        return _ico
+    brands = foreign.brands(data)
+    if brands & {b"avif", b"avis"}:
+        return _avif
+    if brands & _HEIF_BRANDS and brands.isdisjoint(foreign.VIDEO_BRANDS):
+        return _heif
+    return None
+
+
+# Each uses the class itself, not Image.open: no registry, no second guess at the format, no warnings about bombs.
+
+
+def _jpeg(data: bytes, orientation: int = 1) -> Opened:
+    found = blocks.read_jpeg(data)
+    if not found.is_whole:
+        if not found.has_every_coefficient and found.keeps_coefficients:
+            raise PictureRefused(claim.DAMAGED)
+        data += b"\xff\xd9"
+    picture = JpegImageFile(io.BytesIO(data))
+    width, height = _checked(picture, None)
+    if found.keeps_coefficients:
+        if found.scans > _MAX_SCANS or found.scans * width * height > _MAX_SCANNED_PIXELS:
+            raise PictureRefused(claim.DAMAGED)
+        most = max(v * h for _, v, h, _ in picture.layer) or 1
+        per_pixel = sum(2 * v * h / most for _, v, h, _ in picture.layer)
+        claim.check_pixels(width, height, int(MAX_DECODED_BYTES / max(per_pixel, 1)))
+    turn = _TURNS.get(_orientation(picture) or orientation)
+    return Opened(picture, turn, breaks_off=not found.is_whole and not found.keeps_coefficients)
+
+
+def _png(data: bytes) -> Opened:
+    whole = png.mended(data)
+    picture = PngImageFile(io.BytesIO(whole.data))
+    if whole.profile:
+        picture.info["icc_profile"] = whole.profile
+    _checked(picture, "PNG")
+    return Opened(picture, _TURNS.get(_orientation(picture)))
+
+
+def _gif(data: bytes) -> Opened:
+    blocks.check_gif(data)
+    picture = GifImageFile(io.BytesIO(data))
+    _checked(picture, "GIF")
+    return Opened(picture, breaks_off=True)
+
+
+def _webp(data: bytes) -> Opened:
+    picture = WebPImageFile(io.BytesIO(data))
+    _checked(picture, f"WEBP {picture.mode}")
+    return Opened(picture, _TURNS.get(_orientation(picture)))
+
+
+def _bmp(data: bytes) -> Opened:
+    picture = BmpImageFile(io.BytesIO(data))
+    width, height = _checked(picture, "BMP")
+    if picture.tile and picture.tile[0].codec_name == "bmp_rle":
+        claim.check_pixels(width, height, _MAX_RLE_PIXELS)
+    return Opened(picture)
+
+
+def _ico(data: bytes) -> Opened:
+    """The largest picture of an icon."""
+    largest, alone = foreign.largest_of_icon(data)
+    if largest.startswith(png.SIGNATURE):
+        return _png(largest)
+    width, height = struct.unpack_from("<II", largest, 4)
+    claim.check_pixels(width, height, _MAX_ICON_PIXELS)
+    picture = IcoImageFile(io.BytesIO(alone))
+    _checked(picture, "BMP")
+    return Opened(picture)
+
+
+def _tiff(data: bytes) -> Opened:
+    shown = tiff.shown(data)
+    if shown.jpeg:
+        return _jpeg(shown.jpeg, shown.orientation)
+    picture = TiffImageFile(io.BytesIO(shown.tiff))  # turned upright by Pillow itself
+    picture.info.pop("xmp", None)  # or Pillow would obey the orientation that stands there
+    _checked(picture, "TIFF")
+    _check_tiff(picture)
+    return Opened(picture, _TURNS.get(shown.orientation))
+
+
+def _avif(data: bytes) -> Opened:
+    picture = AvifImageFile(io.BytesIO(data))
+    _checked(picture, "AVIF")
+    return Opened(picture, _TURNS.get(_orientation(picture)))  # Pillow has put there what its container says
+
+
+def _heif(data: bytes) -> Opened:
+    from bot.images.heif import HeifPicture  # loads libheif: 20 ms and 10 MB that other pictures do without
+
+    blocks.check_boxes(data)
+    picture = HeifPicture(data)
+    _checked(picture, "HEIF")
+    return Opened(picture)
+
+
+def _checked(picture: ImageFile.ImageFile | HeifPicture, kind: str | None) -> tuple[int, int]:
+    """Width and height, within bounds."""
     width, height = picture.size
     claim.check_pixels(width, height, claim.MAX_PIXELS)
     claim.check_shape(width, height)
-    if isinstance(picture, JpegImageFile):
-        _check_jpeg(picture, data)
-    else:
-        kind = picture.format or "TIFF"
-        cost = _BYTES_PER_PIXEL.get(f"{kind} {picture.mode}", _BYTES_PER_PIXEL[kind])
+    if kind is not None:
+        cost = _BYTES_PER_PIXEL.get(kind) or _BYTES_PER_PIXEL[kind.partition(" ")[0]]
         claim.check_pixels(width, height, MAX_DECODED_BYTES // cost)
-    if isinstance(picture, TiffImageFile):
-        _check_tiff(picture)
-    if isinstance(picture, BmpImageFile) and picture.tile and picture.tile[0].codec_name == "bmp_rle":
-        claim.check_pixels(width, height, _MAX_RLE_PIXELS)
-    return picture
+    return width, height
 
 
-def turns(picture: ImageFile.ImageFile) -> Image.Transpose | None:
-    """How to turn the picture upright, by its EXIF; damaged or bloated EXIF means not at all."""
+def _orientation(picture: ImageFile.ImageFile) -> int:
+    """What EXIF says; 0 where it says nothing, is damaged or bloated. What XMP says no viewer obeys."""
+    for name in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
+        picture.info.pop(name, None)
     try:
         if len(picture.info.get("exif") or b"") > _MAX_EXIF_BYTES:
-            return None
+            return 0
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 - Pillow raises whatever the broken bytes lead to; the pixels may be sound
-        return None
-    return _TURNS.get(orientation) if isinstance(orientation, int) else None
-
-
-def swaps_sides(turn: Image.Transpose | None) -> bool:
-    return turn in _SIDEWAYS
+        return 0
+    return orientation if isinstance(orientation, int) else 0
 
 
 _SIDEWAYS = (
@@ -92,67 +224,11 @@ _TURNS = {
 }
 
 
-_CHECKS: dict[type[ImageFile.ImageFile], Callable[[bytes], object]] = {
-    JpegImageFile: blocks.jpeg_keeps_coefficients,
-    PngImageFile: blocks.check_png,
-    GifImageFile: blocks.check_gif,
-    TiffImageFile: blocks.check_tiff,
-}
-
-
-def _opener(data: bytes) -> type[ImageFile.ImageFile] | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        return JpegImageFile
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImageFile
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return GifImageFile
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return WebPImageFile
-    if data.startswith(b"BM"):
-        return BmpImageFile
-    if data.startswith((b"II*\0", b"MM\0*")):
-        return TiffImageFile
-    if data[4:8] == b"ftyp" and b"avif" in data[8:64]:
-        return AvifImageFile
-    return None
-
-
-def _what_it_is(data: bytes) -> str:
-    """The refusal for bytes that are no picture of ours."""
-    start = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if data[4:8] == b"ftyp":
-        is_heic = any(brand in data[8:64] for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"))
-        return claim.HEIC if is_heic else claim.A_VIDEO
-    if start.startswith(b"<") and b"<svg" in start:
-        return claim.SVG
-    if start.startswith(b"%pdf"):
-        return claim.A_PDF
-    if data.startswith((b"\x1aE\xdf\xa3", b"RIFF")) and data[8:12] != b"WAVE":
-        return claim.A_VIDEO
-    if data.startswith((b"ID3", b"OggS", b"fLaC", b"RIFF", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")):
-        return claim.A_SOUND
-    return claim.NOT_A_PICTURE
-
-
-def _check_jpeg(picture: JpegImageFile, data: bytes) -> None:
-    """Refuses JPEGs that cost more than they look: coefficients all kept, or scanned over and over."""
-    if not blocks.jpeg_keeps_coefficients(data):
-        return
-    width, height = picture.size
-    scans = data.count(b"\xff\xda")  # cannot occur inside a scan; thumbnails in the metadata count too
-    if scans > _MAX_SCANS or scans * width * height > _MAX_SCANNED_PIXELS:
-        raise PictureRefused(claim.DAMAGED)
-    most = max(v * h for _, v, h, _ in picture.layer) or 1
-    per_pixel = sum(2 * v * h / most for _, v, h, _ in picture.layer)
-    claim.check_pixels(width, height, int(MAX_DECODED_BYTES / max(per_pixel, 1)))
-
-
 def _check_tiff(picture: TiffImageFile) -> None:
     """A strip or tile is decoded whole, however little of it the picture uses."""
     if picture.info.get("compression") not in _TIFF_COMPRESSIONS:
         raise PictureRefused(claim.NOT_A_PICTURE)
-    width, height = picture.size
+    width, height = _number(picture, 256, 0), _number(picture, 257, 0)
     rows = min(height, _number(picture, _TIFF_ROWS_PER_STRIP, height))
     tile = _number(picture, _TIFF_TILE_WIDTH, 0) * _number(picture, _TIFF_TILE_LENGTH, 0)
     claim.check_pixels(1, max(tile, width * rows), MAX_DECODED_BYTES // _BYTES_PER_PIXEL["TIFF"])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import io
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageCms, ImageFile, ImageFilter, ImageStat
 from PIL.JpegImagePlugin import JpegImageFile
 
 from bot.errors import PictureRefused
-from bot.images import claim, door
-from bot.models import parse_size
+from bot.images import claim, door, frames
+
+if TYPE_CHECKING:
+    from bot.images.heif import HeifPicture
 
 QUALITY = 92
 COPY_SIDE = 1792
@@ -23,59 +26,28 @@ MAX_LOST = 0.26
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8, others are box-reduced, to no less than this times the final size.
 _DRAFT_GAP, _REDUCE_GAP = 1.1, 2.0
-_BAND_PIXELS = 1_000_000
 _LIGHT, _DARK = (255, 255, 255), (49, 51, 56)
 _DIRECT = frozenset({"RGB", "L", "CMYK", "LAB", "YCbCr"})
 _DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
-class Fitter:
-    """Fits pictures in threads of its own, at most two at a time."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fit")
-
-    async def fit(self, data: bytes, size: str) -> bytes:
-        """As `fit`, for a "720x1280"."""
-        width, height = parse_size(size)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, fit, data, width, height)
-
-    async def copy(self, data: bytes) -> bytes:
-        """As `copy`."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, copy, data)
-
-    async def upright_size(self, data: bytes) -> tuple[int, int]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, upright_size, data)
-
-    def close(self) -> None:
-        """Starts nothing more; a picture being fitted is finished."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
 def upright_size(data: bytes) -> tuple[int, int]:
     """Width and height as the picture is meant to be seen. Raises PictureRefused."""
-    try:
-        with door.open_picture(data) as picture:
-            width, height = picture.size
-            return (height, width) if door.swaps_sides(door.turns(picture)) else (width, height)
-    except PictureRefused:
-        raise
-    except Exception as exc:  # Pillow raises whatever the broken bytes lead to
-        raise PictureRefused(claim.DAMAGED) from exc
+    with _refusing():
+        opened = door.open_picture(data)
+        with opened.picture:
+            return opened.upright_size
 
 
-def fit(data: bytes, width: int, height: int) -> bytes:
+def fit(data: bytes, width: int, height: int, *, max_enlargement: float = claim.ANY_ENLARGEMENT) -> bytes:
     """A JPEG of exactly this size: cropped where shapes are near, else on a blurred copy of the picture.
 
     Raises PictureRefused, and nothing else, for any bytes.
     """
-    try:
-        with door.open_picture(data) as picture:
-            return _jpeg(_fitted(picture, width, height))
-    except PictureRefused:
-        raise
-    except Exception as exc:  # Pillow raises whatever the broken bytes lead to, MemoryError included
-        raise PictureRefused(claim.DAMAGED) from exc
+    with _refusing():
+        opened = door.open_picture(data)
+        with opened.picture:
+            return _jpeg(_fitted(opened, width, height, max_enlargement))
 
 
 def copy(data: bytes) -> bytes:
@@ -83,6 +55,16 @@ def copy(data: bytes) -> bytes:
     width, height = upright_size(data)
     scale = min(1.0, COPY_SIDE / max(width, height))
     return fit(data, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except PictureRefused:
+        raise
+    except Exception as error:  # decoders raise whatever the broken bytes lead to, MemoryError included
+        raise PictureRefused(claim.DAMAGED) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +92,18 @@ def plan(source: tuple[int, int], target: tuple[int, int]) -> Plan:
     return Plan((0, 0, width, height), size)
 
 
-def _fitted(picture: ImageFile.ImageFile, width: int, height: int) -> Image.Image:
-    turn = door.turns(picture)
-    target = (height, width) if door.swaps_sides(turn) else (width, height)
-    fitting = plan(picture.size, target)
+def _fitted(opened: door.Opened, width: int, height: int, max_enlargement: float) -> Image.Image:
+    picture, turn = opened.picture, opened.turn
+    target = (height, width) if opened.is_sideways else (width, height)
+    claim.check_enlargement(*opened.upright_size, plan(picture.size, target).scale, max_enlargement)
+    fitting = plan(frames.settle(opened), target)
     shown = _srgb(_resized(picture, fitting), picture.info.get("icc_profile"))
     if shown.size != target:
         shown = _padded(shown, target)
     return shown.transpose(turn) if turn is not None else shown
 
 
-def _resized(picture: ImageFile.ImageFile, fitting: Plan) -> Image.Image:
+def _resized(picture: ImageFile.ImageFile | HeifPicture, fitting: Plan) -> Image.Image:
     full_width, full_height = picture.size
     if isinstance(picture, JpegImageFile):
         least = _DRAFT_GAP * fitting.scale
@@ -128,7 +111,7 @@ def _resized(picture: ImageFile.ImageFile, fitting: Plan) -> Image.Image:
     picture.load()
     drafted = 2 ** round(math.log2(full_width / picture.width))  # 1, 2, 4 or 8
     factor = max(1, int(1 / (fitting.scale * drafted * _REDUCE_GAP)))
-    if picture.mode not in _DIRECT or picture.has_transparency_data:
+    if not isinstance(picture, Image.Image) or picture.mode not in _DIRECT or picture.has_transparency_data:
         reduced = _flattened(picture, factor)
     else:
         reduced = picture.reduce(factor) if factor > 1 else picture
@@ -142,11 +125,11 @@ def _resized(picture: ImageFile.ImageFile, fitting: Plan) -> Image.Image:
     return low.resize((width, height), Image.Resampling.LANCZOS, (left, 0, right, height))
 
 
-def _flattened(picture: Image.Image, factor: int) -> Image.Image:
+def _flattened(picture: Image.Image | HeifPicture, factor: int) -> Image.Image:
     """Plain colours from any mode, reduced, in bands: no second full-size copy is ever held."""
     width, height = picture.size
     reduced = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
-    rows = factor * max(1, _BAND_PIXELS // (width * factor))
+    rows = factor * max(1, frames.BAND_PIXELS // (width * factor))
     ground, deepest = _ground(picture), _deepest(picture)
     for top in range(0, height, rows):
         band = picture.crop((0, top, width, min(height, top + rows)))
@@ -167,7 +150,7 @@ def _plain(band: Image.Image, ground: tuple[int, int, int], deepest: tuple[float
     return plain
 
 
-def _ground(picture: Image.Image) -> tuple[int, int, int]:
+def _ground(picture: Image.Image | HeifPicture) -> tuple[int, int, int]:
     """White behind what is transparent; dark where the picture itself is nearly white and would vanish."""
     if not picture.has_transparency_data or picture.mode in _DEEP:
         return _LIGHT
@@ -178,9 +161,9 @@ def _ground(picture: Image.Image) -> tuple[int, int, int]:
     return _DARK if ImageStat.Stat(sample.convert("L"), visible).mean[0] > 215 else _LIGHT
 
 
-def _deepest(picture: Image.Image) -> tuple[float, float]:
+def _deepest(picture: Image.Image | HeifPicture) -> tuple[float, float]:
     """The values that stand for black and white in a grey picture of more than 8 bits."""
-    if picture.mode not in _DEEP:
+    if not isinstance(picture, Image.Image) or picture.mode not in _DEEP:
         return (0, 255)
     if picture.mode.startswith("I;16"):
         return (0, 65535)

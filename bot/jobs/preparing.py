@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import timedelta
 
@@ -17,10 +16,7 @@ log = logging.getLogger(__name__)
 
 FETCHED_WITHIN = timedelta(seconds=60)
 """No further try begins later than this after the first."""
-FITTED_WITHIN_S = 60.0
-"""A hundred times what a large photo takes."""
 NOT_FETCHED = mark("The picture could not be fetched from Discord. Please attach it again.")
-TOO_SLOW = mark("It takes too long to read this picture. Please save it in another format, or use another one.")
 PRICE_CHANGED = mark("The price of {model} has changed since you asked. Please ask again.")
 
 
@@ -47,18 +43,15 @@ async def prepare(desk: Desk, job: Job) -> Job:
 
 async def _fit(desk: Desk, job: Job, raw: bytes, *, is_copy: bool) -> Job:
     async with desk.preparing:  # bounds what is held in memory, too
-        try:
-            async with asyncio.timeout(FITTED_WITHIN_S):
-                size = job.clip.size or _size_of(desk, job, await desk.fitter.upright_size(raw))
-                fitted = await desk.fitter.fit(raw, size)
-                copy = raw if is_copy else await desk.fitter.copy(raw)
-        except TimeoutError as error:
-            log.warning("job=%s picture not fitted within %s s", job.id, FITTED_WITHIN_S)
-            raise PictureRefused(TOO_SLOW) from error
-        await desk.files.keep_picture(job, fitted)
-        await desk.files.keep_copy(job, copy)
+        fitted = await desk.fitter.fit(
+            raw,
+            lambda upright: job.clip.size or _size_of(desk, job, upright),
+            max_enlargement=desk.catalog.max_enlargement,
+        )
+        await desk.files.keep_picture(job, fitted.jpeg)
+        await desk.files.keep_copy(job, raw if is_copy else fitted.copy)
     if job.clip.size is None:
-        fixed = await desk.persist(jobs.fix_size(job.id, size))
+        fixed = await desk.persist(jobs.fix_size(job.id, fitted.size))
         return fixed or job
     return job
 

@@ -34,6 +34,7 @@ from bot.models import (
     Picture,
     Scope,
     UserId,
+    parse_size,
 )
 from bot.store import ledger, use
 from bot.store.database import Store
@@ -110,13 +111,7 @@ class Service:
         stays reserved.
         """
         _check_prompt(ask.prompt)
-        images.check_claim(
-            ask.picture.size_bytes,
-            ask.picture.width,
-            ask.picture.height,
-            ask.picture.content_type,
-            ask.picture.filename,
-        )
+        _check_picture(ask.picture, ask.choice, self.catalog.max_enlargement)
         self._breaker.admit(ask.interaction, ask.choice.model.id)
         try:
             return await self._reserve(ask)
@@ -213,6 +208,15 @@ class Service:
 def new_key() -> str:
     """A short name for a job; random, so that two bots with one token never show the same."""
     return "".join(KEY_ALPHABET[byte % len(KEY_ALPHABET)] for byte in secrets.token_bytes(KEY_LENGTH))
+
+
+def _check_picture(picture: Picture, choice: Choice, max_enlargement: float) -> None:
+    """Refuses what Discord's description of the picture rules out; the bytes are looked at later."""
+    width, height = picture.width, picture.height
+    images.check_claim(picture.size_bytes, width, height, picture.content_type, picture.filename)
+    if width and height:
+        target = parse_size(choice.size or choice.model.size_for(width, height))
+        images.check_claimed_enlargement(width, height, target, max_enlargement)
 
 
 def _check_prompt(prompt: str) -> None:

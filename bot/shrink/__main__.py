@@ -5,15 +5,12 @@ A video is a stranger's bytes: whatever they do to a decoder, they do it here.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import shutil
-import signal
 import sys
-import threading
 from pathlib import Path
 
+from bot import confined
 from bot.shrink.encode import encode
 from bot.shrink.look import Refused, Seen, look
 
@@ -24,30 +21,14 @@ MAX_MEMORY_BYTES = 1 << 30
 
 def main(source: str, folder: str, limit: str) -> int:
     """The video made is `folder`/video.mp4."""
-    become_a_helper(Path(folder))
+    confined.confine(max_memory_bytes=MAX_MEMORY_BYTES, niceness=NICENESS)
+    confined.end_with_the_bot(lambda: shutil.rmtree(folder, ignore_errors=True))
     try:
         shrink(source, Path(folder, "video.mp4"), int(limit))
     except Exception as error:  # noqa: BLE001 - the edge of a process: FFmpeg raises whatever the bytes lead to
         print(error if isinstance(error, Refused) else repr(error), file=sys.stderr)  # noqa: T201 - the bot reads it
         return 1
     return 0
-
-
-def become_a_helper(folder: Path) -> None:
-    """Gives way to the bot in time and memory, and ends when the bot ends, however that was."""
-
-    def watch() -> None:
-        os.read(0, 1)  # nothing is ever sent: it returns when the bot is gone
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
-
-    os.nice(NICENESS)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service manager sends it to all: the bot decides when this ends
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    with contextlib.suppress(OSError):  # Linux: should memory run out, then rather this process than the bot
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def shrink(source: str, target: Path, limit_bytes: int) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import shutil
-import sys
 from pathlib import Path
+
+from bot import confined
 
 log = logging.getLogger(__name__)
 
 WITHIN_S = 300.0
-
-_PROJECT = str(Path(__file__).parents[2])
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")  # none of the bot's secrets
 
 
 class Shrinker:
@@ -50,31 +46,15 @@ class Shrinker:
 
     async def _encode(self, source: Path, folder: Path, limit_bytes: int) -> str:
         """What was wrong, or nothing. Raises TimeoutError, OSError."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "bot.shrink", str(source), str(folder), str(limit_bytes),
-            stdin=asyncio.subprocess.PIPE,  # kept open: its end tells the process that the bot is gone
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-            start_new_session=True,
-        )  # fmt: skip
-        assert process.stderr is not None
-        try:
-            async with asyncio.timeout(self._within_s):
-                said = await process.stderr.read()
-                code = await process.wait()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+        async with (
+            asyncio.timeout(self._within_s),
+            confined.process("bot.shrink", str(source), str(folder), str(limit_bytes)) as process,
+        ):
+            assert process.stderr is not None
+            said = await process.stderr.read()
+            code = await process.wait()
         return "" if code == 0 else " ".join(said.decode(errors="replace").split())[-300:] or f"exit code {code}"
 
 
 def _clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (_PROJECT, os.environ.get("PYTHONPATH"))))}

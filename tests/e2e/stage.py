@@ -163,7 +163,7 @@ class Stage(Town):
         return not open_jobs
 
 
-def png(width: int = 90, height: int = 160) -> bytes:
+def png(width: int = 270, height: int = 480) -> bytes:
     """A small picture."""
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), (200, 120, 40)).save(buffer, "PNG")

@@ -18,7 +18,7 @@ MODAL = 9
 
 
 async def posted(stage: Stage, person: Person, *, channel: Channel | None = None, **sizes: tuple[int, int]) -> Message:
-    files = [Upload(f"{name}.png", png(*size), "image/png") for name, size in (sizes or {"cat": (90, 160)}).items()]
+    files = [Upload(f"{name}.png", png(*size), "image/png") for name, size in (sizes or {"cat": (270, 480)}).items()]
     return await stage.discord.post(person, "look", *files, channel=channel)
 
 
@@ -53,7 +53,7 @@ async def test_the_picture_of_ones_own_message_becomes_a_video(stage: Stage) -> 
 
 
 async def test_of_several_pictures_the_form_asks_which(stage: Stage) -> None:
-    message = await posted(stage, stage.mia, upright=(90, 160), wide=(160, 90))
+    message = await posted(stage, stage.mia, upright=(270, 480), wide=(480, 270))
     form = await opened(stage, stage.mia, message)
     picture, *_ = fields_of(form.response_data)
     assert [option["label"] for option in picture["options"]] == ["1 · upright.png", "2 · wide.png"]
@@ -67,7 +67,7 @@ async def test_of_several_pictures_the_form_asks_which(stage: Stage) -> None:
 async def test_a_picture_that_discord_made_of_a_link_is_fetched_through_discord_alone(stage: Stage) -> None:
     there = await posted(stage, stage.mia)
     safe = there.attachments[0].url
-    image = {"url": "http://169.254.169.254/latest/meta-data", "proxy_url": safe, "width": 90, "height": 160}
+    image = {"url": "http://169.254.169.254/latest/meta-data", "proxy_url": safe, "width": 270, "height": 480}
     message = await stage.discord.post(
         stage.mia, "https://example.com/cat", unfurled={"embeds": [{"type": "image", "title": "A cat", "image": image}]}
     )

@@ -180,6 +180,6 @@ def is_about(exchange: Any, asked: Asked) -> bool:
 
 def _png(rng: Random) -> bytes:
     buffer = io.BytesIO()
-    size = rng.choice([(90, 160), (160, 90)])
+    size = rng.choice([(270, 480), (480, 270)])
     Image.new("RGB", size, (rng.randrange(256), rng.randrange(256), rng.randrange(256))).save(buffer, "PNG")
     return buffer.getvalue()

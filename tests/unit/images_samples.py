@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
+import pillow_heif
 from PIL import Image, ImageDraw
 
 ORIENTATION = 0x0112
@@ -31,6 +32,13 @@ def drawing(size: tuple[int, int] = (96, 72), mode: str = "RGB") -> Image.Image:
 def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     out = io.BytesIO()
     picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def heic(picture: Image.Image, **options: object) -> bytes:
+    """As an iPhone makes it, with a grid of tiles where it is told to."""
+    out = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(out, quality=70, **options)
     return out.getvalue()
 
 
@@ -112,6 +120,12 @@ def samples() -> dict[str, bytes]:
         "webp animated": encoded(picture, "WEBP", save_all=True, append_images=frames),
         "avif": encoded(picture, "AVIF", speed=10),
         "avif clear": encoded(clear, "AVIF", speed=10),
+        "heic": heic(picture),
+        "heic clear": heic(clear),
+        "heic tiled": heic(drawing((300, 200)), tile_size=128),
+        "heic grey": heic(picture.convert("L")),
+        "ico": encoded(clear, "ICO", sizes=[(96, 72), (16, 16)]),
+        "ico bmp": encoded(drawing((48, 48), "RGBA"), "ICO", bitmap_format="bmp", sizes=[(48, 48)]),
         "bmp": encoded(picture, "BMP"),
         "bmp palette": encoded(paletted, "BMP"),
         "bmp rle": rle_bmp(),

@@ -78,6 +78,18 @@ class TestPackaged:
         assert found is not None
         assert found.size_for(*picture) == size
 
+    def test_a_picture_may_be_enlarged_four_times_unless_the_file_says_otherwise(
+        self, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        model = '[[model]]\nid = "m"\nseconds = [4]\nsizes = { "720x1280" = 1 }\n'
+
+        assert catalog.max_enlargement == 4
+        assert load_catalog(written(tmp_path, model)).max_enlargement == 4
+        assert load_catalog(written(tmp_path, "max_enlargement = 1.5\n" + model)).max_enlargement == 1.5
+        for wrong in ('"4"', "0", "0.5", "nan", "true"):
+            with pytest.raises(SettingsError, match="max_enlargement is a number, 1 or more"):
+                load_catalog(written(tmp_path, f"max_enlargement = {wrong}\n{model}"))
+
 
 class TestRefusals:
     @pytest.mark.parametrize(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import threading
 import zipfile
 
 import pytest
 from PIL import Image, ImageDraw, ImageStat
 
-from bot.images import Fitter, fit, upright_size
-from bot.images.fitting import plan
+from bot.images.fitting import fit, plan, upright_size
 from tests.unit.images_samples import ORIENTATION, drawing, encoded, oriented, samples, wide_gamut_profile
 
 RED, BLUE, WHITE = (220, 20, 30), (20, 30, 220), (255, 255, 255)
@@ -141,7 +138,9 @@ def test_a_wide_gamut_photo_is_converted_to_srgb() -> None:
     assert green < 98
 
 
-@pytest.mark.parametrize("name", ["jpeg cmyk", "tiff cmyk", "tiff lab", "gif", "png palette", "webp", "avif", "bmp"])
+@pytest.mark.parametrize(
+    "name", ["jpeg cmyk", "tiff cmyk", "tiff lab", "gif", "png palette", "webp", "avif", "bmp", "heic", "heic tiled"]
+)
 def test_colours_survive_every_mode(name: str) -> None:
     picture = opened(fit(samples()[name], 1280, 720))
 
@@ -207,23 +206,3 @@ def test_a_photo_of_fifty_megapixels_is_taken_at_a_fraction() -> None:
     data = encoded(drawing((8160, 6120)), "JPEG", quality=60)
 
     assert opened(fit(data, 1280, 720)).size == (1280, 720)
-
-
-async def test_fitting_leaves_the_loop_free_and_runs_two_at_a_time() -> None:
-    fitter = Fitter()
-    data = encoded(drawing((2000, 1500)), "JPEG")
-    turns = 0
-
-    work = asyncio.gather(*(fitter.fit(data, "1280x720") for _ in range(6)))
-    while not work.done():
-        turns += 1
-        await asyncio.sleep(0)
-    fitted = await work
-    sizes = await fitter.upright_size(data)
-    at_work = [thread for thread in threading.enumerate() if thread.name.startswith("fit")]
-    fitter.close()
-
-    assert turns > 20
-    assert len(at_work) == 2
-    assert sizes == (2000, 1500)
-    assert {opened(one).size for one in fitted} == {(1280, 720)}
