@@ -10,7 +10,7 @@ from discord import app_commands
 
 from bot.catalog import Catalog
 from bot.chat import choices, text
-from bot.chat.asking import picture_of, scope_of
+from bot.chat.asking import picture_of
 from bot.chat.modals import LONGEST_PROMPT, ClipForm, Filled
 from bot.chat.orders import Orders, Wish
 from bot.chat.pictures import pictures_in
@@ -18,7 +18,7 @@ from bot.chat.tongue import Tongues, tongue_of
 from bot.chat.translator import spoken
 from bot.errors import UserError
 from bot.jobs.service import Service
-from bot.models import DIRECT, UserId
+from bot.models import UserId
 from bot.wording import mark
 
 ANIMATE_THIS = "Animate this"
@@ -27,7 +27,7 @@ ANIMATE_THIS = "Animate this"
 def setup(tree: app_commands.CommandTree[Any], tongues: Tongues, service: Service, orders: Orders) -> None:
     """Adds both commands; their choices come from the catalog."""
     _add_animate(tree, tongues, service.catalog, orders)
-    _add_animate_this(tree, service, orders)
+    _add_animate_this(tree, service.catalog, orders)
 
 
 def _add_animate(tree: app_commands.CommandTree[Any], tongues: Tongues, catalog: Catalog, orders: Orders) -> None:
@@ -66,13 +66,10 @@ def _add_animate(tree: app_commands.CommandTree[Any], tongues: Tongues, catalog:
         await orders.take(interaction, Wish(prompt, catalog.choose(model, seconds, size), picture_of(image)))
 
 
-def _add_animate_this(tree: app_commands.CommandTree[Any], service: Service, orders: Orders) -> None:
-    catalog = service.catalog
-
+def _add_animate_this(tree: app_commands.CommandTree[Any], catalog: Catalog, orders: Orders) -> None:
     async def animate_this(interaction: discord.Interaction[Any], message: discord.Message) -> None:
         author = UserId(message.author.id)
-        if author != interaction.user.id:
-            await _check_others(interaction, service)
+        await orders.check_others(interaction, author)
         found = pictures_in(message)
         if not found:
             raise UserError(text.NO_PICTURE)
@@ -88,11 +85,3 @@ def _add_animate_this(tree: app_commands.CommandTree[Any], service: Service, ord
         await interaction.response.send_modal(form)
 
     tree.add_command(app_commands.ContextMenu(name=ANIMATE_THIS, callback=animate_this))
-
-
-async def _check_others(interaction: discord.Interaction[Any], service: Service) -> None:
-    scope = scope_of(interaction)
-    if scope == DIRECT:
-        raise UserError(text.ONLY_OWN_PICTURES_HERE)
-    if not await service.admin.others_allowed(scope):
-        raise UserError(text.ONLY_OWN_PICTURES)

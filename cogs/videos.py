@@ -8,12 +8,16 @@ import discord
 
 from bot.chat import text
 from bot.chat.asking import press_of
-from bot.chat.buttons import CANCEL, DELETE, KEPT, SHOW
+from bot.chat.buttons import CANCEL, DELETE, DROP, KEPT, SHOW, STAY
 from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.removing import remove_all
+from bot.chat.routes import Fate, fate_of
 from bot.chat.tongue import tongue_of
-from bot.chat.videos import MOST, link_of, video_list
+from bot.chat.videos import MOST, link_of, question, video_list
+from bot.errors import UserError
 from bot.jobs.service import Service
-from bot.models import JobId, JobState, UserId
+from bot.jobs.shelf import GONE, Shelf, has_video
+from bot.models import Job, JobId, JobState, UserId
 from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
@@ -25,7 +29,8 @@ def setup(bot: AnimateBot, service: Service) -> None:
 
     async def page(interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
         found = await shelf.newest(_member(interaction), MOST)
-        return video_list(tongue_of(interaction), found, number, service.catalog)
+        kept = await shelf.kept(found)
+        return video_list(tongue_of(interaction), found, number, service.catalog, kept)
 
     @bot.tree.command(name="videos", description=mark("Your videos: where each is, show again, cancel, delete"))
     async def videos(interaction: discord.Interaction[Any]) -> None:
@@ -38,27 +43,23 @@ def setup(bot: AnimateBot, service: Service) -> None:
 
     async def show(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         job = await shelf.own(_member(interaction), job_id)
-        if job.state is JobState.DELIVERED or not (job.state.needs_work or job.state is JobState.UNDELIVERED):
-            link = link_of(job)
-            if link is None:
-                await tell(interaction, text.ALREADY_SHOWN)
-            else:
-                await tell(interaction, "Here it is: {link}", link=link)
-            return
-        await interaction.response.defer()
-        await shelf.renew(job, press_of(interaction))
+        is_kept = job.id in await shelf.kept([job])
+        if job.state.needs_work or (job.state is JobState.UNDELIVERED and is_kept):
+            await interaction.response.defer()
+            if await shelf.renew(job, press_of(interaction)):
+                return
+            job = await shelf.own(_member(interaction), job_id)  # it was over in this moment
+        if job.state is JobState.UNDELIVERED:
+            raise UserError(GONE)
+        if is_kept:
+            await show_kept(interaction, shelf, job)
+        elif (link := link_of(job)) is None:
+            await tell(interaction, text.ALREADY_SHOWN)
+        else:
+            await tell(interaction, "Here it is: {link}", link=link)
 
     async def kept(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        job = await shelf.own(_member(interaction), job_id)
-        path = await shelf.kept_file(job)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        if path.stat().st_size > interaction.filesize_limit:
-            await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
-            return
-        file = discord.File(path, filename=f"clip-{job.key}.mp4")
-        words = tongue_of(interaction).say(text.SHOWN_AGAIN)
-        await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
-        await shelf.shown(job)
+        await show_kept(interaction, shelf, await shelf.own(_member(interaction), job_id))
 
     async def cancel(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         await shelf.cancel(_member(interaction), job_id)
@@ -66,12 +67,51 @@ def setup(bot: AnimateBot, service: Service) -> None:
 
     async def delete(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         job = await shelf.own(_member(interaction), job_id)
-        await shelf.delete(job, job.member)
+        if has_video(job):
+            view = question(tongue_of(interaction), job, DROP, STAY)
+            await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
+        else:
+            await drop(interaction, job_id)
+
+    async def drop(interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        job = await shelf.own(_member(interaction), job_id)
+        await shelf.delete(job)
         await turn(interaction, 0)
-        await bot.take_away(job)
+        if not await remove_all(bot, job):
+            await tell(interaction, text.CARD_STAYS)
+
+    async def stay(interaction: discord.Interaction[Any], _job_id: JobId) -> None:
+        await turn(interaction, 0)
 
     bot.show_videos = turn
-    bot.actions |= {SHOW: show, KEPT: kept, CANCEL: cancel, DELETE: delete}
+    bot.actions |= {SHOW: show, KEPT: kept, CANCEL: cancel, DELETE: delete, DROP: drop, STAY: stay}
+
+
+async def show_kept(interaction: discord.Interaction[Any], shelf: Shelf, job: Job) -> None:
+    """To the member alone, as often as they like while the file is kept."""
+    path = shelf.kept_file(job)
+    thinks = not interaction.response.is_done()
+    if thinks:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+    try:
+        if path.stat().st_size > interaction.filesize_limit:
+            await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
+            return
+        file = discord.File(path, filename=f"clip-{job.key}.mp4")
+    except FileNotFoundError:
+        raise UserError(GONE) from None
+    words = tongue_of(interaction).say(text.SHOWN_AGAIN)
+    try:
+        if thinks:
+            await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
+        else:
+            await interaction.followup.send(words, file=file, ephemeral=True, allowed_mentions=NOBODY)
+    except discord.HTTPException as error:
+        if fate_of(error) is not Fate.TOO_LARGE:
+            raise
+        await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
+        return
+    await shelf.shown(job)
 
 
 def _member(interaction: discord.Interaction[Any]) -> UserId:

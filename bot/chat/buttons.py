@@ -22,16 +22,21 @@ SHOW = "show"
 KEPT = "kept"
 CANCEL = "cancel"
 DELETE = "delete"
-"""In the member's list, which each of them shows anew."""
+DROP = "drop"
+STAY = "stay"
+"""In the member's list, which each of them shows anew; the last two answer the question before a video is deleted."""
 STOP = "stop"
 HIDE = "hide"
 AGAIN = "again"
 EDIT = "edit"
 REMOVE = "remove"
 """On the card itself."""
+ERASE = "erase"
+KEEP = "keep"
+"""Of the question that Delete on a card asks."""
 SILENCE = "silence"
 """On the ping."""
-_STYLES = {SHOW: discord.ButtonStyle.primary, DELETE: discord.ButtonStyle.danger, REMOVE: discord.ButtonStyle.danger}
+_STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, REMOVE, DROP, ERASE), discord.ButtonStyle.danger)
 _LABELS = {
     SHOW: mark("Show my video"),
     KEPT: mark("Show again"),
@@ -42,6 +47,10 @@ _LABELS = {
     EDIT: mark("Edit"),
     DELETE: mark("Delete"),
     REMOVE: mark("Delete"),
+    DROP: mark("Delete"),
+    ERASE: mark("Delete"),
+    STAY: mark("Keep it"),
+    KEEP: mark("Keep it"),
     SILENCE: mark("No more pings"),
 }
 

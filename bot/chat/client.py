@@ -27,7 +27,6 @@ from bot.chat.tongue import Tongues, tongue_of
 from bot.chat.translator import CommandTranslator
 from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
-from bot.models import Job
 from bot.wording import Value
 
 log = logging.getLogger(__name__)
@@ -190,20 +189,6 @@ class AnimateBot(commands.AutoShardedBot):
             await work()
         except Exception as error:  # noqa: BLE001 - logged and answered there
             await self.explain(interaction, error, typed=typed)
-
-    async def take_away(self, job: Job, *, but: int | None = None) -> None:
-        """Deletes the message with a job's video, and its card, where the bot's own token reaches them.
-
-        `but` is the one that is gone already.
-        """
-        for channel, message in job.card.places:
-            if message == but:
-                continue
-            there = self.get_partial_messageable(channel, guild_id=job.card.guild)
-            try:
-                await there.get_partial_message(message).delete()
-            except TROUBLE as error:
-                log.info("job=%s its message was not deleted: %s", job.id, error)
 
     async def explain(
         self, interaction: discord.Interaction[Any], error: Exception, *, typed: str | None = None

@@ -16,9 +16,9 @@ from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.routes import TROUBLE, Fate, fate_of, told
 from bot.chat.tongue import tongue_of
-from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused
+from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused, UserError
 from bot.jobs.service import Ask, Service
-from bot.models import Job, JobId, MessageId, Picture, UserId
+from bot.models import DIRECT, Job, JobId, MessageId, Picture, UserId
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,22 @@ class Orders:
         self._service = service
         self._cards = cards
 
+    async def check_others(self, interaction: discord.Interaction[Any], author: UserId | None) -> None:
+        """Raises UserError where a picture that `author` posted may not be animated by whoever asks here and now.
+
+        `take` asks this of every wish; whoever opens a form asks it before, so that nothing is typed in vain.
+        """
+        if author is None or author == interaction.user.id:
+            return
+        scope = scope_of(interaction)
+        if scope == DIRECT:
+            raise UserError(text.ONLY_OWN_PICTURES_HERE)
+        if not await self._service.admin.others_allowed(scope):
+            raise UserError(text.ONLY_OWN_PICTURES)
+
     async def take(self, interaction: discord.Interaction[Any], wish: Wish) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
+        await self.check_others(interaction, wish.picture_author)
         ask = Ask(
             interaction=JobId(interaction.id),
             scope=scope_of(interaction),

@@ -44,6 +44,17 @@ ONLY_OWN_PICTURES = mark(
 )
 ONLY_OWN_PICTURES_HERE = mark("Here you can animate the pictures of your own messages only.")
 CARD_STAYS = mark("The message could not be taken away. Please delete it by hand, or ask a moderator.")
+HIDDEN = mark("The card is hidden. The video will be in `/videos`.")
+HIDDEN_BY_OTHER = mark("The card is hidden. Its video goes to the member who asked for it, and to nobody else.")
+REMOVED = mark("The message is deleted.")
+REMOVED_FOR_MEMBER = mark("The message is deleted. Its member finds the video in `/videos` for 7 days.")
+VIDEO_NOT_KEPT = mark(
+    "The video could not be saved for its member, so the message stays. Please try again in a minute, "
+    "or delete the message in Discord itself."
+)
+ASK_DELETE = mark("Delete this video for good? The message, the prompt, the picture and the file cannot be restored.")
+DELETED = mark("The video is deleted.")
+NOT_DELETED = mark("Nothing was deleted.")
 UNKNOWN_COMMAND = mark("This command has changed. Please close Discord, open it again, and try once more.")
 
 _CARD_LINES: dict[FailureKind, str] = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -47,6 +49,34 @@ class Files:
         """The video re-encoded for a place's upload limit."""
         return self._root / "videos" / f"{job.id}.small.mp4"
 
+    def kept(self, job: Job) -> Path:
+        """The video as Discord had it, fetched before a message with it was deleted for others than its member.
+
+        A name of its own: a delivery that ends late deletes `video`, never this.
+        """
+        return self._root / "videos" / f"{job.id}.kept.mp4"
+
+    def found_video(self, job: Job) -> Path | None:
+        """The video, where it is here."""
+        return next((path for path in (self.kept(job), self.video(job)) if path.exists()), None)
+
+    def keep_on(self, job: Job) -> None:
+        """The kept video begins its time anew (`purge`)."""
+        found = self.found_video(job)
+        if found is not None:
+            with contextlib.suppress(FileNotFoundError):  # its time was over in this moment
+                os.utime(found)
+
+    async def keep_video(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
+        """Writes a video that Discord had to `kept`, whole or not at all. Raises OSError, and what `chunks` raises."""
+        part = await asyncio.to_thread(_new_part, self.kept(job))
+        try:
+            async for chunk in chunks:
+                await asyncio.to_thread(_append, part, chunk)
+            await asyncio.to_thread(_settle, part, self.kept(job))
+        finally:
+            part.unlink(missing_ok=True)
+
     async def keep_picture(self, job: Job, jpeg: bytes) -> None:
         """Writes the fitted picture, whole or not at all. Raises OSError."""
         await asyncio.to_thread(_replace, self.picture(job), jpeg)
@@ -73,6 +103,12 @@ class Files:
         if not keep_video:
             self.video(job).unlink(missing_ok=True)
             self.shrunk(job).unlink(missing_ok=True)
+
+    def erase(self, job: Job) -> None:
+        """Deletes all that is kept for this job: its member wants it gone."""
+        self.forget(job)
+        self.forget_copy(job.id)
+        self.kept(job).unlink(missing_ok=True)
 
     def forget_copy(self, job: JobId) -> None:
         """Deletes the kept copy of the picture."""
@@ -113,6 +149,24 @@ async def _read(path: Path) -> bytes | None:
         return await asyncio.to_thread(path.read_bytes)
     except FileNotFoundError:
         return None
+
+
+def _new_part(target: Path) -> Path:
+    """A file of its own for each that writes; `purge` knows the job by its name."""
+    handle, name = tempfile.mkstemp(".part", f"{target.name}.", target.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _append(path: Path, chunk: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(chunk)
+
+
+def _settle(part: Path, target: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(target)
 
 
 def _replace(target: Path, content: bytes) -> None:

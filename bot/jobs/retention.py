@@ -14,6 +14,7 @@ from bot.jobs.desk import Desk
 from bot.jobs.worker import Worker
 from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
 from bot.store import cards, erasing, guilds, naming
+from bot.store.database import Unit
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +134,9 @@ class Retention:
             if await store.write(naming.forget_name(member, self._limits, now=now)):
                 log.info("a member who wanted to be forgotten has no name here any more")
         if self._guilds_are_known:  # the bot may have been added again while this process was down
-            for guild in await store.read(guilds.to_purge(left_before=now - LEFT_FOR)):
-                await self._purge_guild(guild)
+            due = guilds.to_purge(left_before=now - LEFT_FOR)
+            for guild in await store.read(due):
+                await self._purge_guild(guild, due)
 
     async def _purge_words(self, now: datetime) -> None:
         if self.keeping.words is None:
@@ -144,10 +146,13 @@ class Retention:
             await self._desk.store.write(erasing.drop_words(old))
             log.info("prompts and addresses of %s old jobs are gone", len(old))
 
-    async def _purge_guild(self, guild: GuildId) -> None:
+    async def _purge_guild(self, guild: GuildId, due: Unit[list[GuildId]]) -> None:
         for member in await self._desk.store.read(guilds.people_of(guild)):
             await self._desk.store.write(naming.unname_in(Scope(guild), member))
-        gone = await self._desk.store.write(guilds.purge(guild))
+        # In the unit: somebody may use the bot there in this very moment.
+        gone = await self._desk.store.write(lambda tx: guilds.purge(guild)(tx) if guild in due(tx) else None)
+        if gone is None:
+            return
         await asyncio.to_thread(self._desk.files.forget_all, set(gone))
         self._worker.let_go(Scope(guild))
         log.info("guild=%s was left %s ago: its data is gone", guild, LEFT_FOR)

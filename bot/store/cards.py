@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.models import ChannelId, Job, JobId, MessageId, Press
+from bot.models import ChannelId, Job, JobId, JobState, MessageId, Press
 from bot.store.database import Tx, Unit
 from bot.store.rows import load, maybe_ms, to_ms
+
+S = JobState
+_GOES_ON = ", ".join(f"'{state}'" for state in S if state.needs_work or state is S.UNDELIVERED)
+_SENT = ", ".join(
+    f"'{state}'" for state in S if (state.needs_work and state is not S.WAITING) or state is S.UNDELIVERED
+)
+"""The provider has the job, and no message is known to show its video."""
 
 
 def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
@@ -42,9 +49,14 @@ def mark_removed(job: JobId, *, now: datetime) -> Unit[Job | None]:
     return _update(job, removed_at=to_ms(now), token=None)
 
 
-def hide(job: JobId, *, now: datetime) -> Unit[Job | None]:
-    """Its member wants the card gone, not the video."""
-    return _update(job, hidden_at=to_ms(now), removed_at=to_ms(now), token=None)
+def take_down(job: JobId, *, now: datetime, hidden: bool) -> Unit[Job | None]:
+    """The card is to go and the job goes on; None, and nothing done, where the card may hold the video by now.
+
+    `hidden`: its member wants the card gone, not the video. From here on no edit of the card makes the job delivered
+    (`shows_video`), so the file stays; only then may the message be deleted at Discord.
+    """
+    hides = {"hidden_at": to_ms(now)} if hidden else {}
+    return _update(job, states=_SENT, removed_at=to_ms(now), token=None, **hides)
 
 
 def shows_video(tx: Tx, job: JobId) -> bool:
@@ -53,15 +65,36 @@ def shows_video(tx: Tx, job: JobId) -> bool:
     return tx.one(taken_down, job=job) is None
 
 
+def clear(job: JobId, state: JobState, *, now: datetime) -> Unit[Job | None]:
+    """The messages of a job that is over are to go from their channel; what stands in direct messages stays.
+
+    None, and nothing done, where the job is not in that state any more, or was deleted by its member.
+    """
+    update = _update(job, states=f"'{state}'", removed_at=to_ms(now), token=None)
+
+    def unit(tx: Tx) -> Job | None:
+        cleared = update(tx)
+        if cleared is not None and cleared.card.shown_channel == cleared.card.channel:
+            return _update(job, shown_channel=None, shown_message=None)(tx)
+        return cleared
+
+    return unit
+
+
 def renew(job: JobId, press: Press) -> Unit[Job | None]:
-    """A press on a button of the card brought a fresh token for it; the card may be edited again."""
+    """A press on a button of the card brought a fresh token for it; the card may be edited again.
+
+    None, and nothing done, for a job that is over: a card with the video has had its last edit.
+    """
     return _update(
         job,
+        states=_GOES_ON,
         message=press.message,
         token=press.token,
         token_ends_at=to_ms(press.token_ends_at),
         upload_limit=press.upload_limit_bytes,
         removed_at=None,
+        hidden_at=None,
         finished_at=None,
     )
 
@@ -135,11 +168,14 @@ def remember_ping(job: JobId, message: MessageId) -> Unit[Job | None]:
     return _update(job, ping_message=message)
 
 
-def _update(job: JobId, **values: object) -> Unit[Job | None]:
+def _update(job: JobId, *, states: str | None = None, **values: object) -> Unit[Job | None]:
+    """Sets columns of the card; with `states`, only while the job is in one of them and not deleted."""
     sets = ", ".join(f"{name} = :{name}" for name in values)
+    there = f"SELECT id FROM jobs WHERE id = :job AND deleted_at IS NULL AND state IN ({states})"
+    only = "" if states is None else f" AND job IN ({there})"
 
     def unit(tx: Tx) -> Job | None:
-        tx.changed(f"UPDATE cards SET {sets} WHERE job = :job", job=job, **values)
-        return load(tx, job)
+        changed = tx.changed(f"UPDATE cards SET {sets} WHERE job = :job{only}", job=job, **values)
+        return load(tx, job) if changed else None
 
     return unit

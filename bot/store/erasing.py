@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.models import ChannelId, FailureKind, JobId, JobState, MessageId, UserId
+from bot.models import KEPT_FOR, ChannelId, FailureKind, JobId, JobState, MessageId, UserId
 from bot.store import jobs
 from bot.store.database import Tx, Unit
 from bot.store.jobs import UNENDED
@@ -24,6 +24,11 @@ PLACELESS = (
     " shown_channel = NULL, shown_message = NULL, ping_message = NULL"
 )
 _MINE = "jobs.member = :member AND jobs.created_at <= :until"
+_OVER = (
+    f"{_MINE} AND jobs.state IN ({ENDED})"
+    " AND NOT (jobs.state = 'undelivered' AND jobs.state_at > :until AND jobs.state_at >= :kept_since)"
+)
+"""What was under way at the wish and could not be shown yet waits for its member: it was to be shown, then deleted."""
 _LITTER = (
     (
         "message",
@@ -98,16 +103,15 @@ def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
         asked = tx.one("SELECT erased_at FROM people WHERE member = :member AND erased_at IS NOT NULL", member=member)
         if asked is None:
             return Erased([], [], 0)
-        mine = {"member": member, "until": asked["erased_at"]}
+        mine = {"member": member, "until": asked["erased_at"], "kept_since": to_ms(now - KEPT_FOR)}
         _cancel(tx, now, **mine)
         over = tx.all(
             "SELECT jobs.id, cards.finished_at FROM jobs JOIN cards ON cards.job = jobs.id"
-            f" WHERE {_MINE} AND jobs.deleted_at IS NULL AND jobs.state IN ({ENDED}) ORDER BY jobs.id",
+            f" WHERE {_OVER} AND jobs.deleted_at IS NULL ORDER BY jobs.id",
             **mine,
         )
         tx.changed(
-            f"UPDATE jobs SET deleted_at = :now, {WORDLESS}"
-            f" WHERE {_MINE} AND deleted_at IS NULL AND state IN ({ENDED})",
+            f"UPDATE jobs SET deleted_at = :now, {WORDLESS} WHERE {_OVER} AND deleted_at IS NULL",
             now=to_ms(now),
             **mine,
         )
@@ -155,6 +159,12 @@ def _take_places(tx: Tx, **mine: object) -> None:
         f" (SELECT jobs.id FROM jobs JOIN cards ON cards.job = jobs.id WHERE {done})",
         **mine,
     )
+
+
+def take_picture(job: JobId) -> Unit[int]:
+    """The picture of this job is not to be used any more: its author wants that."""
+    gone = "picture_author = NULL, picture_url = '', picture_name = ''"
+    return lambda tx: tx.changed(f"UPDATE jobs SET {gone} WHERE id = :job", job=job)
 
 
 def next_litter(last: MessageId) -> Unit[Litter | None]:
@@ -207,6 +217,18 @@ def dead_tokens(*, now: datetime) -> Unit[list[JobId]]:
             now=to_ms(now),
         )
     ]
+
+
+def has_taken_back(author: UserId, *, since: datetime) -> Unit[bool]:
+    """Whether the author of a picture has wanted to be forgotten after it was used."""
+    return lambda tx: (
+        tx.one(
+            "SELECT member FROM people WHERE member = :author AND erased_at >= :since",
+            author=author,
+            since=to_ms(since),
+        )
+        is not None
+    )
 
 
 def needing_files(*, undelivered_since: datetime) -> Unit[set[JobId]]:

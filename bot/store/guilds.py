@@ -86,12 +86,16 @@ def _news(tx: Tx, there: Collection[GuildId]) -> _News:
 
 
 def to_purge(*, left_before: datetime) -> Unit[list[GuildId]]:
-    """Servers left that long ago, with no job under way and not used since: by then the commands are there again."""
+    """Servers left that long ago, with no job under way and not used since: by then the commands are there again.
+
+    Nor one with a video that came later than that and could not be shown: its file may still be wanted.
+    """
     return lambda tx: [
         GuildId(row["guild"])
         for row in tx.all(
             "SELECT guild FROM guilds WHERE left_at < :before"
-            f" AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.scope = guilds.guild AND jobs.state IN ({UNENDED}))"
+            " AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.scope = guilds.guild"
+            f" AND (jobs.state IN ({UNENDED}) OR (jobs.state = 'undelivered' AND jobs.state_at >= :before)))"
             " AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.scope = guilds.guild AND ledger.at > guilds.left_at"
             " AND ledger.kind <> 'refund') ORDER BY guild",
             before=to_ms(left_before),

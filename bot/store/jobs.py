@@ -9,6 +9,7 @@ waiting ──► submitting ──► rendering ──► delivering ──► 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.models import Job, JobId, JobState, LedgerKind, Render
@@ -58,30 +59,44 @@ RESUME_SQL = (
 def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes: object) -> Unit[Job | None]:
     """Moves the job if it is still in `start`, refunds what `MOVES` says, and returns it; None when it was elsewhere.
 
+    None too for a delivery whose card was taken down in the meantime: nobody would find the video there.
     `changes` are columns of `jobs` set along: times as datetimes, `failure` as FailureKind.
     """
-    refund = MOVES[start, to]
 
     def unit(tx: Tx) -> Job | None:
-        values = {name: to_ms(value) if isinstance(value, datetime) else value for name, value in changes.items()}
-        sets = "".join(f", {name} = :{name}" for name in values)
-        moved = tx.changed(
-            f"UPDATE jobs SET state = :to, state_at = :now{sets} WHERE id = :job AND state = :start",
-            to=to,
-            now=to_ms(now),
-            job=job,
-            start=start,
-            **values,
-        )
-        if not moved:
+        if to is S.DELIVERED and not cards.shows_video(tx, job):
             return None
-        if refund is not Refund.NONE:
-            _give_back(tx, job, refund, now)
-        if to is S.DELIVERED:
-            cards.finish_delivered(job, now=now)(tx)
-        return load(tx, job)
+        return _move(tx, job, start, to, now, changes)
 
     return unit
+
+
+def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
+    """Its member alone was shown the video, which needs no card; None when it was delivered before."""
+    return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, {})
+
+
+def _move(
+    tx: Tx, job: JobId, start: JobState, to: JobState, now: datetime, changes: Mapping[str, object]
+) -> Job | None:
+    refund = MOVES[start, to]
+    values = {name: to_ms(value) if isinstance(value, datetime) else value for name, value in changes.items()}
+    sets = "".join(f", {name} = :{name}" for name in values)
+    moved = tx.changed(
+        f"UPDATE jobs SET state = :to, state_at = :now{sets} WHERE id = :job AND state = :start",
+        to=to,
+        now=to_ms(now),
+        job=job,
+        start=start,
+        **values,
+    )
+    if not moved:
+        return None
+    if refund is not Refund.NONE:
+        _give_back(tx, job, refund, now)
+    if to is S.DELIVERED:
+        cards.finish_delivered(job, now=now)(tx)
+    return load(tx, job)
 
 
 def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
