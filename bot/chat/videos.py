@@ -59,7 +59,9 @@ class PageOfVideos(ui.DynamicItem[ui.Button[Any]], template=r"videos:(?P<page>[0
         await client.press(interaction, lambda: client.show_videos(interaction, self.page))
 
 
-def video_list(tongue: Tongue, jobs: list[Job], page: int, catalog: Catalog, kept: Collection[JobId]) -> ui.LayoutView:
+def video_list(
+    tongue: Tongue, jobs: list[Job], page: int, catalog: Catalog, kept: Collection[JobId] = frozenset()
+) -> ui.LayoutView:
     """One page, the nearest there is. The videos of the `kept` can be shown again."""
     view = ui.LayoutView(timeout=None)
     pages = max(1, -(-len(jobs) // PER_PAGE))

@@ -62,24 +62,24 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
     None too for a delivery whose card was taken down in the meantime: nobody would find the video there.
     `changes` are columns of `jobs` set along: times as datetimes, `failure` as FailureKind.
     """
+    refund = MOVES[start, to]
 
     def unit(tx: Tx) -> Job | None:
         if to is S.DELIVERED and not cards.shows_video(tx, job):
             return None
-        return _move(tx, job, start, to, now, changes)
+        return _move(tx, job, start, to, now, refund, changes)
 
     return unit
 
 
 def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
     """Its member alone was shown the video, which needs no card; None when it was delivered before."""
-    return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, {})
+    return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})
 
 
 def _move(
-    tx: Tx, job: JobId, start: JobState, to: JobState, now: datetime, changes: Mapping[str, object]
+    tx: Tx, job: JobId, start: JobState, to: JobState, now: datetime, refund: Refund, changes: Mapping[str, object]
 ) -> Job | None:
-    refund = MOVES[start, to]
     values = {name: to_ms(value) if isinstance(value, datetime) else value for name, value in changes.items()}
     sets = "".join(f", {name} = :{name}" for name in values)
     moved = tx.changed(

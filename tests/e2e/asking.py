@@ -25,6 +25,19 @@ async def alone(asked: Interaction) -> Message:
     return message
 
 
+async def shown_again(stage: Stage) -> bytes | None:
+    """What Show again on the newest video of /videos shows; None where the list has no such button."""
+    listed = await alone(await stage.discord.invoke(stage.mia, "videos"))
+    button = next((button for button in listed.buttons if button.label == "Show again"), None)
+    if button is None:
+        return None
+    shown = await stage.discord.press(stage.mia, listed, button.custom_id or "")
+    await stage.discord.wait_for(lambda: shown.message is not None and shown.message.media, 10, "the video")
+    assert shown.message is not None
+    assert shown.message.is_ephemeral
+    return shown.message.media[0].data
+
+
 def plain(text: str) -> str:
     """Every timestamp as <t>; the clock is the real one."""
     return re.sub(r"<t:\d+:R>", "<t>", text)

@@ -9,7 +9,7 @@ from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.modals import fields_of
 from sandbox.discord.world import Channel, Person
-from tests.e2e.asking import alone, told
+from tests.e2e.asking import alone, shown_again, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
 
@@ -108,11 +108,16 @@ async def test_other_peoples_pictures_are_for_an_admin_to_allow_and_theirs_to_de
     card = await stage.over(await sent(stage, await opened(stage, mia, message), prompt="it yawns"))
     await stage.settled()
 
+    (job,) = stage.videos.jobs.values()
     delete = next(button.custom_id for button in card.buttons if button.label == "Delete")
-    await stage.discord.press(ana, card, delete or "")
-    await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
-    assert stage.rows("SELECT prompt, picture_url FROM jobs") == [("", "")]
+    pressed = await stage.discord.press(ana, card, delete or "")
+    assert await stage.told(pressed, 1) == [
+        "The message is deleted. Its member finds the video in `/videos` for 7 days."
+    ]
+    assert card.deleted
+    assert stage.rows("SELECT prompt, picture_url FROM jobs") == [("it yawns", "")]
     assert list((stage.folder / "data" / "pictures").iterdir()) == []
+    assert await shown_again(stage) == job.video
 
 
 async def test_in_a_direct_message_and_where_only_a_member_has_the_bot(stage: Stage) -> None:

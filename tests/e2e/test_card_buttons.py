@@ -10,7 +10,7 @@ from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
 from sandbox.discord.record import Exchange
 from sandbox.discord.world import Person
-from tests.e2e.asking import alone
+from tests.e2e.asking import alone, shown_again
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
@@ -110,8 +110,9 @@ async def test_a_hidden_card_goes_and_its_video_waits_in_the_list(build: Build) 
     _, card = await stage.rendering()
     assert await told(stage, card, "Hide", by=stage.discord.world.people["ana"]) == NOT_YOURS
 
-    await press(stage, card, "Hide")
-    await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
+    hidden = await press(stage, card, "Hide")
+    assert await stage.told(hidden, 1) == ["The card is hidden. The video will be in `/videos`."]
+    assert card.deleted
     await restart(stage)
     (job,) = stage.videos.jobs.values()
     stage.videos.finish(job.id)
@@ -228,7 +229,20 @@ async def test_delete_takes_the_message_away_and_only_its_member_the_rest(stage:
     assert await told(stage, card, "Delete", by=ana) == NOT_YOURS
     stage.discord.world.general.allow(ana, Permission.MANAGE_MESSAGES)
 
-    await press(stage, card, "Delete", by=stage.mia if who == "member" else ana)
+    (job,) = stage.videos.jobs.values()
+    if who == "member":
+        question = await alone(await press(stage, card, "Delete"))
+        assert labels(question) == ["Delete", "Keep it"]
+        await press(stage, question, "Keep it")
+        await stage.until(question, "Nothing was deleted.")
+        assert not card.deleted
+        question = await alone(await press(stage, card, "Delete"))
+        await press(stage, question, "Delete")
+        await stage.until(question, "The video is deleted.")
+    else:
+        assert await stage.told(await press(stage, card, "Delete", by=ana), 1) == [
+            "The message is deleted. Its member finds the video in `/videos` for 7 days."
+        ]
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
 
     listed = (await alone(await stage.discord.invoke(stage.mia, "videos"))).text()
@@ -239,3 +253,4 @@ async def test_delete_takes_the_message_away_and_only_its_member_the_rest(stage:
     else:
         assert "✅ done" in listed
         assert len(kept) == 1
+        assert [await shown_again(stage) for _ in range(2)] == [job.video, job.video]

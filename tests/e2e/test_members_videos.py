@@ -37,6 +37,14 @@ async def test_a_finished_video_is_listed_with_its_place_and_deleted_for_good(st
         ("Go to it", f"https://discord.com/channels/{guild}/{card.channel_id}/{card.id}")
     ]
     await _press(stage, message, "Delete")
+    assert message.text() == (
+        "Delete this video for good? The message, the prompt, the picture and the file cannot be restored."
+    )
+    await _press(stage, message, "Keep it")
+    assert "**✅ done**" in message.text()
+    assert not card.deleted
+    await _press(stage, message, "Delete")
+    await _press(stage, message, "Delete")
 
     assert message.text() == "You have no videos yet. `/animate` makes one."
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to be taken away")
