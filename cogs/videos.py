@@ -44,7 +44,7 @@ def setup(bot: AnimateBot, service: Service) -> None:
     async def show(interaction: discord.Interaction[Any], job_id: JobId) -> None:
         job = await shelf.own(_member(interaction), job_id)
         is_kept = job.id in await shelf.kept([job])
-        if job.state.needs_work or (job.state is JobState.UNDELIVERED and is_kept):
+        if job.state.needs_work or (job.state is JobState.UNDELIVERED and (is_kept or not job.fetched)):
             await interaction.response.defer()
             if await shelf.renew(job, press_of(interaction)):
                 return

@@ -23,6 +23,7 @@ MOST = 100
 """So many of the newest are listed."""
 PROMPT_LISTED = 80
 WORDS_GONE = mark("-# The prompt is no longer kept.")
+NOT_FETCHED = mark("📦 done, still being fetched")
 KEPT_NO_LONGER = mark("📭 done, no longer kept here")
 NOTHING = mark("You have no videos yet. `/animate` makes one.")
 
@@ -116,7 +117,7 @@ def _entry(tongue: Tongue, job: Job, catalog: Catalog, *, is_kept: bool) -> str:
 def _state(tongue: Tongue, job: Job, *, is_kept: bool) -> str:
     known = _STATES.get(job.state)
     if job.state is JobState.UNDELIVERED and not is_kept:
-        known = KEPT_NO_LONGER
+        known = KEPT_NO_LONGER if job.fetched else NOT_FETCHED
     if known is not None:
         return tongue.say(known)
     if job.failure is None:

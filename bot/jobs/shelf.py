@@ -159,7 +159,7 @@ class Shelf:
         cleared = await self._write(cards.clear(job.id, job.state, now=self._clock.now()))
         if cleared is None:
             found = await self._store.read(jobs.find(job.id))
-            if found is None or found.state is job.state:  # its member has deleted it in the meantime
+            if found is None or found.deleted:  # by its member, in the meantime
                 self._files.kept(job).unlink(missing_ok=True)
             raise UserError(NOT_YOURS)
         if viewer == job.picture_author:
