@@ -123,18 +123,20 @@ class VideoError(BotError):
 class VideoUnavailable(VideoError):
     """No answer that decides anything. For a create: certainly nothing was made. For a download: nobody answered.
 
-    `retry_after_s` is what the provider asked us to wait, in seconds; `rate_limited` marks a 429.
+    `retry_after_s` is what the provider asked us to wait, in seconds; `rate_limited` marks a 429. `kind` is BUSY, or
+    KEY where it has long not been found out which form of the key the provider takes.
     """
 
     def __init__(
         self,
         provider_text: str = "",
         *,
+        kind: FailureKind = FailureKind.BUSY,
         retry_after_s: float | None = None,
         rate_limited: bool = False,
         http_status: int | None = None,
     ) -> None:
-        super().__init__(FailureKind.BUSY, provider_text, http_status=http_status)
+        super().__init__(kind, provider_text, http_status=http_status)
         self.retry_after_s = retry_after_s
         self.rate_limited = rate_limited
 
@@ -144,10 +146,16 @@ class VideoRejected(VideoError):
 
 
 class VideoOutcomeUnknown(VideoError):
-    """A create may have made a paid video whose id we do not know. It is never sent again."""
+    """A create may have made a paid video. It is never sent again.
 
-    def __init__(self, provider_text: str = "", *, http_status: int | None = None) -> None:
+    `provider_id` is an id that stood beside the error: it may be asked for, and may be nothing.
+    """
+
+    def __init__(
+        self, provider_text: str = "", *, http_status: int | None = None, provider_id: str | None = None
+    ) -> None:
         super().__init__(FailureKind.LOST_ANSWER, provider_text, http_status=http_status)
+        self.provider_id = provider_id
 
 
 class VideoNotReady(VideoError):

@@ -97,7 +97,7 @@ class OpenAIVideos:
         except VideoRejected as exc:
             raise VideoUnavailable(exc.provider_text, http_status=exc.http_status) from exc
         answer = await self._get(video_path(endpoint, provider_id), authorization)
-        report = wire.job_report(answer)
+        report = wire.job_report(answer, provider_id)
         wait_s = wire.poll_after_s(answer.headers, self._now(), at_most=MAX_POLL_AFTER_S)
         if report is None:
             raise VideoUnavailable(
@@ -114,8 +114,8 @@ class OpenAIVideos:
             percent=report.percent,
             url=report.url,
             expires_at=report.expires_at,
-            failure=verdict.of_failed_render(report.error_text) if is_failed else None,
-            provider_text=words.for_the_log(report.error_text or report.word, self._key) if is_failed else "",
+            failure=verdict.of_failed_render(report.error) if is_failed else None,
+            provider_text=words.for_the_log(report.error.text or report.word, self._key) if is_failed else "",
             poll_after_s=wait_s,
         )
 

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
-from bot.video import wire, words
+from bot.video import blame, wire, words
 
 MAX_RETRY_AFTER_S = 600.0
 
 _MAY_BE_MODERATION = frozenset({400, 403, 422, 451, 503})
-_MODERATION = re.compile(
-    r"moderation|sentinel_block|content[\s_-]?policy|policy[\s_-]?violation"
-    r"|content[\s_-]?filter|content[\s_-]blocked|safety|(?<!in)(?<!case[\s_-])sensitive|usage polic|meet the guidelines"
-    r"|community guidelines|nsfw|prohibited content|inappropriate",
-    re.IGNORECASE,
-)
-_PERSON = re.compile(
-    r"people[\s_-]in[\s_-]user[\s_-]uploads|privacyinformation|real[\s_-](?:person|people|human|face)"
-    r"|human[\s_-]face|face[\s_-]detect|public[\s_-]figure|likeness",
-    re.IGNORECASE,
-)
-_MENTIONS_PERSON = re.compile(r"\b(?:face|faces|facial|person|persons|people|humans?)\b", re.IGNORECASE)
-_BALANCE = re.compile(
-    r"insufficient[\s_-](?:balance|quota|funds|credit)|billing[\s_-]hard[\s_-]limit|billing_not_active",
-    re.IGNORECASE,
-)
-_MODEL = re.compile(r"model[\s_-]not[\s_-]found|no such model|unknown model|model .{0,80}does not exist", re.IGNORECASE)
-
 _NOT_ABOUT_THE_FILE = frozenset({401, 402, 408, 425, 429, 502, 503, 504})
 _KINDS = {
     400: FailureKind.BAD_REQUEST,
@@ -43,6 +24,11 @@ _KINDS = {
     415: FailureKind.BAD_REQUEST,
     422: FailureKind.BAD_REQUEST,
 }
+_ALSO_SAID = {
+    403: (FailureKind.KEY, FailureKind.BALANCE, FailureKind.MODEL),
+    429: (FailureKind.BALANCE,),
+} | dict.fromkeys((400, 402, 422), (FailureKind.KEY, FailureKind.BALANCE, FailureKind.MODEL))
+"""What an error may be about, in so many words, where its status says otherwise or nothing."""
 
 
 def of_create(answer: wire.Answer, now: datetime, *, key: str) -> str | VideoError:
@@ -50,26 +36,25 @@ def of_create(answer: wire.Answer, now: datetime, *, key: str) -> str | VideoErr
     status = answer.status
     if answer.is_success and (created := wire.created_id(answer)):
         return created
-    text = words.error_text(answer.body)
-    told = words.for_the_log(text, key)
-    if refusal := _refusal(status, text):
-        return VideoRejected(refusal, told, http_status=status)
-    if status == 429:
+    said = words.error_said(answer.body)
+    told = words.for_the_log(said.text, key)
+    if kind := _said_kind(status, said):
+        return VideoRejected(kind, told, http_status=status)
+    if status in (407, 429):  # 407: a proxy of ours, which let nothing through
         wait_s = wire.retry_after_s(answer.headers, now, at_most=MAX_RETRY_AFTER_S)
-        return VideoUnavailable(told, retry_after_s=wait_s, rate_limited=True, http_status=status)
+        return VideoUnavailable(told, retry_after_s=wait_s, rate_limited=status == 429, http_status=status)
     if 300 <= status < 400:
         return VideoRejected(FailureKind.BAD_REQUEST, told or "redirected", http_status=status)
     if kind := _KINDS.get(status):
-        return VideoRejected(_nearer(kind, text), told, http_status=status)
+        return VideoRejected(kind, told, http_status=status)
     cut = "" if answer.is_whole else "(answer cut) "
-    return VideoOutcomeUnknown(cut + told, http_status=status)
+    found = None if answer.is_success else wire.id_beside_an_error(answer)
+    return VideoOutcomeUnknown(cut + told, http_status=status, provider_id=found)
 
 
-def of_failed_render(text: str) -> FailureKind:
+def of_failed_render(said: words.Said) -> FailureKind:
     """Why the provider says a job failed."""
-    if _PERSON.search(text) or _MENTIONS_PERSON.search(text):
-        return FailureKind.PERSON
-    return FailureKind.MODERATED if _MODERATION.search(text) else FailureKind.PROVIDER
+    return blame.of_the_request(said, is_busy=False) or FailureKind.PROVIDER
 
 
 def refuses_content(answer: wire.Answer) -> bool:
@@ -80,23 +65,12 @@ def refuses_content(answer: wire.Answer) -> bool:
     return answer.status >= 400 or bool(body.get("error"))
 
 
-def _refusal(status: int, text: str) -> FailureKind | None:
-    """A refusal of what was asked for. HTML is some proxy's page, whatever words it holds."""
-    if status not in _MAY_BE_MODERATION or words.is_html(text):
+def _said_kind(status: int, said: words.Said) -> FailureKind | None:
+    """What the error is about where it says so itself. HTML is some proxy's page, whatever words it holds."""
+    if words.is_html(said.text):
         return None
-    is_moderation = _MODERATION.search(text) is not None
-    # A 403 may be about the balance, a 503 about load ("too many people"): there a bare word is not enough.
-    may_be_bare = is_moderation or status not in (403, 503)
-    if _PERSON.search(text) or (may_be_bare and _MENTIONS_PERSON.search(text)):
-        return FailureKind.PERSON
-    return FailureKind.MODERATED if is_moderation else None
-
-
-def _nearer(kind: FailureKind, text: str) -> FailureKind:
-    """A 400, 403 or 422 may be about the balance or the model, in words."""
-    if kind in (FailureKind.BAD_REQUEST, FailureKind.BALANCE):
-        if _BALANCE.search(text):
-            return FailureKind.BALANCE
-        if _MODEL.search(text):
-            return FailureKind.MODEL
-    return kind
+    if status in _MAY_BE_MODERATION and (kind := blame.of_the_request(said, is_busy=status == 503)):
+        return kind
+    if status == 503 and "model_not_found" in said.codes:  # new-api: no channel, so nothing was sent on
+        return FailureKind.MODEL
+    return next((kind for kind in _ALSO_SAID.get(status, ()) if blame.is_about(kind, said)), None)

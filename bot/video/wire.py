@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Any
 from bot.video import words
 from bot.video.port import Phase
 
-MAX_ID_LENGTH = 1024  # LiteLLM makes 138 characters of 38; nothing paid is lost for being long
+MAX_ID_LENGTH = 2048  # LiteLLM makes 138 characters of 38; nothing paid is lost for being long
 MAX_URL_LENGTH = 8192
+MAX_DATA_DEPTH = 4  # envelopes round an address
 
 _DONE = frozenset({"completed", "complete", "succeeded", "success", "finished", "done"})
 _FAILED = frozenset({"failed", "failure", "fail", "error", "cancelled", "canceled", "expired", "rejected", "deleted"})
@@ -21,7 +23,10 @@ _RUNNING = frozenset(
     {"queued", "in_progress", "in-progress", "unknown", "not_start", "submitted", "pending", "starting"}
     | {"preprocessing", "processing", "running", "generating", "postprocessing", "created", "waiting"}
 )
+_ENVELOPE = frozenset({"error", "fail", "success"})
+"""What a gateway may say of its own answer in the place where a job has its status."""
 _ID_NAMES = ("id", "task_id", "video_id")
+_JOB_ID_NAMES = ("video_id", "task_id", "job_id", "generation_id")
 _STATUS_NAMES = ("status", "state", "task_status")
 _URL_PATHS: tuple[tuple[str | int, ...], ...] = (
     ("soraVideoUrl",),
@@ -69,7 +74,7 @@ class JobReport:
     percent: int | None
     url: str | None
     expires_at: datetime | None
-    error_text: str
+    error: words.Said
 
     @property
     def is_known_word(self) -> bool:
@@ -84,24 +89,42 @@ def created_id(answer: Answer) -> str | None:
     return _id_of(body) or _id_of(_first_dict(body.get("data")))
 
 
-def job_report(answer: Answer) -> JobReport | None:
-    """The job in this answer, or None where the answer is not about the job.
+def id_beside_an_error(answer: Answer) -> str | None:
+    """The id of a job that may have been made although the create was answered with an error.
 
-    Under an HTTP error only a body that has both an id and a status is a job: vLLM-Omni tells of failed jobs
-    so, and LiteLLM passes that on as text inside its own error message.
+    A bare `id` there is often the request's own: it counts only with what a job has. To ask for a wrong one is free.
+    """
+    body = answer.json or words.parsed_as_far_as_it_came(answer.body)
+    if not isinstance(body, dict):
+        return None
+    parts = (body, *(_first_dict(body.get(name)) for name in ("data", "error", "video", "task", "job")))
+    for part in parts:
+        if found := _id_of(part, _JOB_ID_NAMES):
+            return found
+        found = _id_of(part)
+        if found and not found.startswith("req") and _looks_like_a_job(part, found):
+            return found
+    return None
+
+
+def job_report(answer: Answer, asked: str) -> JobReport | None:
+    """The job `asked` for, as this answer tells it, or None where the answer is not about the job.
+
+    Under an HTTP error only a body with this job's own id that says it failed is a job: vLLM-Omni tells of failed jobs
+    so, and LiteLLM passes that on as text inside its own error message. "error" is what a gateway calls its own answer.
     """
     body = answer.json
     if not isinstance(body, dict):
         return None
     if not answer.is_success:
-        inside = (_job_in(part) for text in _strings(body.get("error")) for part in words.embedded(text))
-        found = next((job for job in (_job_in(body), *inside) if job and _id_of(job) and _word(job)), None)
-        return _report(found, body) if found else None
-    job = _job_in(body)
-    if job is None:
+        inside = (_job_in(part, asked) for text in _strings(body.get("error")) for part in words.embedded(text))
+        for job in (_job_in(body, asked), *inside):
+            if job and _is_of(job, asked) and _word(job) in _FAILED - _ENVELOPE:
+                return _report(job, body)
         return None
-    if _word(job) == "error" and not _id_of(job):
-        return None  # an envelope's {"status": "error", "message": ...} says nothing about the job
+    job = _job_in(body, asked)
+    if job is None or _is_an_envelope(job, asked):
+        return None
     return _report(job, body)
 
 
@@ -109,14 +132,17 @@ def video_url(body: Any) -> str | None:
     """The first http(s) address under one of the names seen in the field."""
     if not isinstance(body, dict):
         return None
-    for path in _URL_PATHS:
-        found: Any = body
-        for step in path:
-            found = _step(found, step)
-        if isinstance(found, str) and _is_http(found.strip()):
-            return found.strip()
-    inner = body.get("data")
-    return video_url(inner) if isinstance(inner, dict) else None
+    for _ in range(MAX_DATA_DEPTH):
+        for path in _URL_PATHS:
+            found: Any = body
+            for step in path:
+                found = _step(found, step)
+            if isinstance(found, str) and _is_http(found.strip()):
+                return found.strip()
+        body = body.get("data")
+        if not isinstance(body, dict):
+            break
+    return None
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) -> float | None:
@@ -144,11 +170,13 @@ def poll_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) -
     return retry_after_s(headers, now, at_most=at_most)
 
 
-def _job_in(body: Any) -> dict[str, Any] | None:
+def _job_in(body: Any, asked: str) -> dict[str, Any] | None:
     """The dictionary that describes the job: the outermost with a status, or an envelope's `data`."""
     if not isinstance(body, dict):
         return None
     inner = _first_dict(body.get("data"))
+    if _word(inner) and _is_of(inner, asked) and not _is_of(body, asked):
+        return inner
     if _id_of(body) and (_word(body) or not _word(inner)):
         return body
     if _word(inner):
@@ -168,12 +196,46 @@ def _report(job: dict[str, Any], body: dict[str, Any]) -> JobReport:
         percent=_percent(job.get("progress")),
         url=(video_url(job) or video_url(body)) if phase is Phase.DONE else None,
         expires_at=_moment(expires_at) if phase is Phase.DONE else None,
-        error_text=(words.said(job) or words.said(body)) if phase is Phase.FAILED else "",
+        error=(words.said(job) or words.said(body)) if phase is Phase.FAILED else words.Said(),
     )
 
 
-def _id_of(body: dict[str, Any]) -> str | None:
-    for name in _ID_NAMES:
+def _is_of(job: dict[str, Any], asked: str) -> bool:
+    """Whether it bears this job's id, or the same one in LiteLLM's wrapping."""
+    return any(
+        found is not None and _unwrapped(found) == _unwrapped(asked)
+        for found in (_id_of(job, (name,)) for name in _ID_NAMES)
+    )
+
+
+def _unwrapped(job_id: str) -> str:
+    """LiteLLM's ids hold the upstream's, and the rest of them differs from answer to answer."""
+    try:
+        inner = base64.b64decode(job_id.removeprefix("video_"), validate=True).decode()
+    except ValueError:
+        return job_id
+    return inner.rpartition("video_id:")[2] if inner.startswith("litellm:") else job_id
+
+
+def _is_an_envelope(job: dict[str, Any], asked: str) -> bool:
+    """{"status": "error", "message": …}, {"status": "success"}: words about an answer, not about the job."""
+    word = _word(job)
+    if word == "error":
+        return not _is_of(job, asked)
+    return word in _ENVELOPE and not _id_of(job) and video_url(job) is None
+
+
+def _looks_like_a_job(part: dict[str, Any], found: str) -> bool:
+    kind = part.get("object")
+    return bool(
+        _word(part) in (_RUNNING | _DONE | _FAILED) - _ENVELOPE
+        or (isinstance(kind, str) and "video" in kind.lower())
+        or found.lower().startswith(("video", "task", "job", "gen"))
+    )
+
+
+def _id_of(body: dict[str, Any], names: tuple[str, ...] = _ID_NAMES) -> str | None:
+    for name in names:
         value = body.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**64:
             return str(value)

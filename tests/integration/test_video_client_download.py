@@ -42,6 +42,11 @@ SMALL = 100_000
 NOBODY = "127.0.0.1:9"  # where no test listens
 
 
+def until_closed(body: bytes) -> bytes:
+    """An answer whose end is the connection's: nothing says whether it is whole."""
+    return video_answer(body, content_length=None, connection="close")
+
+
 @contextlib.asynccontextmanager
 async def world(
     *, hosts: tuple[str, ...] = (), timeouts: Timeouts = PATIENT
@@ -129,7 +134,6 @@ async def test_without_a_url_there_is_the_content_route_alone(tmp_path: Path) ->
 
 
 BOXES = b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + b"\0\0\1\0moov" + bytes(248) + b"\0\0\x20\0mdat" + bytes(8184)
-UNTIL_CLOSED = {"content_length": None, "connection": "close"}
 TWO_MEMBERS = gzip.compress(MP4[:5000]) + gzip.compress(MP4[5000:])
 ENDLESS_GZIP = video_answer(gzip.compress(MP4), content_length=None)
 CHUNKED = http_answer(200, content_length=None, transfer_encoding="chunked", content_type="video/mp4")
@@ -150,13 +154,13 @@ WHOLE: list[tuple[str, bytes]] = [
     ),
     ("gzip padded with zeros", video_answer(TWO_MEMBERS + bytes(5000))),
     ("gzip with bytes behind it that are none", video_answer(gzip.compress(MP4) + b"\r\n-- the end")),
-    ("gzip until the connection closes", video_answer(TWO_MEMBERS, **UNTIL_CLOSED)),
+    ("gzip until the connection closes", until_closed(TWO_MEMBERS)),
     (
         "gzip of a range counted before it was packed",
         video_answer(gzip.compress(MP4), status=206, content_range=f"bytes 0-{len(MP4) - 1}/{len(MP4)}"),
     ),
     ("zlib, called deflate", video_answer(zlib.compress(MP4), content_encoding="deflate")),
-    ("boxes until the connection closes", video_answer(BOXES, **UNTIL_CLOSED)),
+    ("boxes until the connection closes", until_closed(BOXES)),
     ("just the bound", video_answer(MP4.ljust(SMALL, b"\0"))),
 ]
 
@@ -193,7 +197,7 @@ REFUSED: list[tuple[str, Script, str]] = [
     ("gzip of a cut file and other bytes behind it", sends(video_answer(gzip.compress(BOXES[:-9]) + b"page")), "cut"),
     ("gzip of too many members", sends(video_answer(gzip.compress(MP4) + gzip.compress(b"") * 20_001)), "too many"),
     ("zeros for ever behind gzip", sends_for_ever(ENDLESS_GZIP, bytes(9999)), "longer"),
-    ("cut where no length was said", sends_and_closes(video_answer(BOXES[:-9], **UNTIL_CLOSED)), "cut"),
+    ("cut where no length was said", sends_and_closes(until_closed(BOXES[:-9])), "cut"),
     ("a range of no known end", sends(video_answer(BOXES[:-9], status=206, content_range="bytes 0-99/*")), "cut"),
     ("a range from the middle", sends(video_answer(status=206, content_range="bytes 5-99/100")), "begins at byte 5"),
     ("a gzip bomb", sends(video_answer(gzip.compress(MP4 + bytes(50_000_000)), content_encoding="gzip")), "longer"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.errors import VideoError
+from bot.errors import VideoError, VideoOutcomeUnknown
 from bot.models import FailureKind
 from bot.video import verdict, wire, words
 from bot.video.port import Phase
@@ -82,7 +83,7 @@ RUNNING = [
 )
 def test_status_words_by_table(word: str, phase: Phase) -> None:
     """T5: new-api adaptor; TensorRT-LLM; ArcReel#410, #1888, #651; new-api#5045."""
-    report = job_report(answer({"id": "v", "status": word}))
+    report = job_report(answer({"id": "v", "status": word}), "v")
 
     assert report is not None
     assert report.phase is phase
@@ -111,7 +112,7 @@ def test_status_words_by_table(word: str, phase: Phase) -> None:
     ids=named,
 )
 def test_progress_is_read_loosely(source: str, value: Any, wanted: int | None) -> None:
-    report = job_report(answer({"id": "v", "status": "in_progress", "progress": value}))
+    report = job_report(answer({"id": "v", "status": "in_progress", "progress": value}), "v")
 
     assert report is not None
     assert report.percent == wanted, source
@@ -132,7 +133,7 @@ def test_progress_is_read_loosely(source: str, value: Any, wanted: int | None) -
     ids=named,
 )
 def test_times_are_read_loosely(source: str, value: Any) -> None:
-    report = job_report(answer({**SEED_DONE, "expires_at": value}))
+    report = job_report(answer({**SEED_DONE, "expires_at": value}), "v")
 
     assert report is not None
     assert report.expires_at == datetime(2025, 12, 24, 7, 8, 26, tzinfo=UTC), source
@@ -140,7 +141,7 @@ def test_times_are_read_loosely(source: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, "", "soon", 0, -5, 60, True, "nan", 1e300, [1], "2025-13-99"], ids=named)
 def test_times_that_are_none_are_none(value: Any) -> None:
-    report = job_report(answer({**SEED_DONE, "expires_at": value}))
+    report = job_report(answer({**SEED_DONE, "expires_at": value}), "v")
 
     assert report is not None
     assert report.expires_at is None
@@ -182,7 +183,7 @@ def test_what_is_no_address_is_no_url(url: Any) -> None:
 
 
 def test_a_running_job_has_no_url() -> None:
-    report = job_report(answer({**SEED_DONE, "status": "in_progress", "url": "https://api.example.com/poll"}))
+    report = job_report(answer({**SEED_DONE, "status": "in_progress", "url": "https://api.example.com/poll"}), "v")
 
     assert report is not None
     assert report.url is None
@@ -226,9 +227,116 @@ def test_a_running_job_has_no_url() -> None:
     ids=named,
 )
 def test_what_a_status_answer_says_of_the_job(source: str, body: Any, status: int, wanted: Phase | None) -> None:
-    report = job_report(answer(body, status))
+    report = job_report(answer(body, status), "video_gen_9f" if status >= 400 else "v")
 
     assert (report.phase if report else None) == wanted, source
+
+
+def litellm(upstream: str, model: str = "sora") -> str:
+    inner = f"litellm:custom_llm_provider:hosted_vllm;model_id:{model};video_id:{upstream}"
+    return "video_" + base64.b64encode(inner.encode()).decode()
+
+
+OURS = {"id": "v", "status": "failed"}
+NO_END: list[tuple[str, Any]] = [
+    ("another request's id", {"id": "req_8f2c", "status": "failed", "message": "upstream overloaded, please retry"}),
+    ("another job's id", {"id": "video_2", "status": "failed"}),
+    ("another job's id as task_id", {"task_id": "video_2", "status": "FAILURE"}),
+    ("another job's id inside data", {"data": {"id": "video_2", "status": "failed"}}),
+    ("another job's id, as text", {"error": {"message": json.dumps({"id": "video_2", "status": "failed"})}}),
+    ("a gateway's error", {"id": "req_8f2c", "status": "error", "message": "upstream overloaded, please retry"}),
+    ("a gateway's error with our id", {"id": "v", "status": "error", "message": "upstream overloaded"}),
+    ("a gateway's fail with our id", {"id": "v", "status": "fail", "message": "upstream overloaded"}),
+    ("no id", {"status": "failed", "message": "upstream overloaded"}),
+    ("done", {"id": "v", "status": "completed", "url": "https://cdn.example.com/a.mp4"}),
+    ("running", {"id": "v", "status": "in_progress"}),
+    ("our id inside the question's echo", {"request": OURS, "status": "failed"}),
+]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 451, 500, 501, 502, 503, 504, 520, 302, 199])
+@pytest.mark.parametrize(("source", "body"), NO_END, ids=named)
+def test_under_an_http_error_no_body_but_our_failed_jobs_own_is_an_answer(source: str, body: Any, status: int) -> None:
+    assert job_report(answer(body, status), "v") is None, source
+
+
+@pytest.mark.parametrize("word", ["failed", "FAILURE", "cancelled", "canceled", "expired", "rejected", "deleted"])
+@pytest.mark.parametrize("status", [400, 404, 422, 500, 503])
+def test_our_own_failed_job_under_an_http_error_is_an_end(word: str, status: int) -> None:
+    job = {"id": "v", "status": word}
+    wrapped = {"error": {"message": f"Hosted_vllmException - {json.dumps({'id': 'up_1', 'status': word})}"}}
+    for body, asked in ((job, "v"), ({"data": job}, "v"), (wrapped, "up_1"), (wrapped, litellm("up_1"))):
+        report = job_report(answer(body, status), asked)
+
+        assert report is not None
+        assert report.phase is Phase.FAILED
+
+
+def test_the_same_litellm_job_bears_other_ids_from_answer_to_answer() -> None:
+    """BerriAI/litellm#33423."""
+    assert job_report(answer({"id": litellm("up_1", ""), "status": "failed"}, 500), litellm("up_1")) is not None
+    assert job_report(answer({"id": litellm("up_2", ""), "status": "failed"}, 500), litellm("up_1")) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "wanted"),
+    [
+        ("a gateway's error under 200", {"id": "req_8f2c", "status": "error", "message": "try again"}, None),
+        ("JSend", {"status": "success", "data": {}}, None),
+        ("JSend", {"status": "success", "data": None, "message": "ok"}, None),
+        ("JSend", {"status": "fail", "message": "try again"}, None),
+        ("JSend round a job", {"status": "success", "data": {"id": "v", "status": "processing"}}, Phase.RUNNING),
+        (
+            "a request's id round our job",
+            {"id": "req_1", "status": "success", "data": {"id": "v", "status": "running"}},
+            Phase.RUNNING,
+        ),
+        ("success with a video", {"status": "success", "video_url": "https://a.example.com/b.mp4"}, Phase.DONE),
+        ("our job with an error", {"id": "v", "status": "error"}, Phase.FAILED),
+    ],
+    ids=named,
+)
+def test_an_envelopes_word_is_not_the_jobs(source: str, body: Any, wanted: Phase | None) -> None:
+    report = job_report(answer(body), "v")
+
+    assert (report.phase if report else None) == wanted, source
+
+
+@pytest.mark.parametrize("name", ["data", "error", "metadata", "video"])
+def test_no_depth_of_json_brings_down_the_reader(name: str) -> None:
+    deep = f'{{"id":"v","status":"completed","{name}":' * 900 + "1" + "}" * 900
+
+    report = job_report(answer(deep.encode()), "v")
+
+    assert report is None or report.url is None
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "body", "wanted"),
+    [
+        ("a job that was made all the same", 500, {"id": "video_1", "status": "queued"}, "video_1"),
+        ("by its kind", 502, {"id": "9f2c", "object": "video"}, "9f2c"),
+        ("by its name", 504, {"task_id": "9f2c", "message": "still waiting for the upstream"}, "9f2c"),
+        ("by how it begins", 500, {"id": "video_9f2c", "error": {"message": "answer lost"}}, "video_9f2c"),
+        ("inside the error", 500, {"error": {"message": "no answer in time", "video_id": "9f2c"}}, "9f2c"),
+        ("inside data", 408, {"code": "timeout", "data": {"id": "9f2c", "status": "submitted"}}, "9f2c"),
+        ("cut", 500, b'{"id": "video_1", "status": "queued", "mod', "video_1"),
+        ("a request's own", 500, {"id": "req_8f2c", "status": "error"}, None),
+        ("a request's own, though it looks alike", 500, {"id": "req_video", "object": "video"}, None),
+        ("an error's own", 500, {"error": {"id": "9f2c", "message": "oops"}}, None),
+        ("none", 500, {"error": "oops"}, None),
+        ("HTML", 502, b"<html>", None),
+        ("under 200 it would have counted", 200, {"status": "queued"}, None),
+    ],
+    ids=named,
+)
+def test_an_id_beside_an_error_is_handed_up_with_the_unknown_outcome(
+    source: str, status: int, body: Any, wanted: str | None
+) -> None:
+    error = verdict.of_create(answer(body, status), NOW, key=KEY)
+
+    assert isinstance(error, VideoOutcomeUnknown), source
+    assert error.provider_id == wanted
 
 
 @pytest.mark.parametrize("name", sorted(STATUSES))
@@ -245,7 +353,7 @@ def test_each_server_is_understood_at_status(name: str) -> None:
         "gptproto v3": Phase.DONE,
         "gptproto v3 wrapper": Phase.FAILED,
     }
-    report = job_report(STATUSES[name].answer)
+    report = job_report(STATUSES[name].answer, "video_gen_9f")
 
     assert (report.phase if report else None) == phases.get(name), STATUSES[name].source
     if report and report.phase is Phase.DONE:
@@ -278,11 +386,11 @@ def test_each_server_is_understood_at_status(name: str) -> None:
     ids=named,
 )
 def test_why_a_render_failed(source: str, body: dict[str, Any], kind: FailureKind, text: str) -> None:
-    report = job_report(answer({"id": "v", "status": "failed", **body}))
+    report = job_report(answer({"id": "v", "status": "failed", **body}), "v")
 
     assert report is not None
-    assert verdict.of_failed_render(report.error_text) is kind, source
-    assert text in report.error_text
+    assert verdict.of_failed_render(report.error) is kind, source
+    assert text in report.error.text
 
 
 @pytest.mark.parametrize(
@@ -343,6 +451,27 @@ def test_no_key_reaches_the_log(text: str) -> None:
     assert len(told) <= 200
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (
+            "GET https://b.s3.amazonaws.com/a.mp4?X-Amz-Signature=s3cr3t77&x=1 failed",
+            "https://b.s3.amazonaws.com/a.mp4?… failed",
+        ),
+        ("see (https://cdn.example.com/a.mp4#s3cr3t77).", "https://cdn.example.com/a.mp4?…"),
+        ("https://user:s3cr3t77@example.com/a", "https://example.com/a"),
+        ('{"url":"https://a.example.com/b?sig=s3cr3t77"}', '{"url":"https://a.example.com/b?…"}'),
+        ("could not read /files/a.mp4?token=s3cr3t77&n=1", "/files/a.mp4?token=…&n=1"),
+        ("api_key=s3cr3t77 is not known", "[key] is not known"),
+    ],
+)
+def test_no_signature_and_no_password_reaches_the_log(text: str, kept: str) -> None:
+    told = words.for_the_log(text, KEY)
+
+    assert "s3cr3t" not in told
+    assert kept in told
+
+
 def test_words_for_the_log_are_one_line() -> None:
     assert words.for_the_log("a\nb\x1b[31m\u202ec\0", KEY) == "a b [31m c"
     assert words.for_the_log("a " * 300, KEY).endswith("…")
@@ -360,7 +489,13 @@ def test_words_for_the_log_are_one_line() -> None:
         ("GPTProto v3 wrapper", {"data": {"error": "m"}, "code": 500}, "500 m"),
         ("T8: HTML", b"<h1>502</h1>", "<h1>502</h1>"),
         ("T8: empty", b"", ""),
-        ("T8: bytes", b"\xff\xfe", "��"),
+        ("T8: bytes", b"\xff\xfe", "2 bytes that are no text, beginning ff fe"),
+        (
+            "T8: a picture",
+            b"GIF89a\x01\0\x90\xff" * 9,
+            "bytes that are no text, beginning 47 49 46 38 39 61 01 00 90 ff 47 49",
+        ),
+        ("T8: Latin-1", "caf\xe9 is no model of ours".encode("latin-1"), "is no model of ours"),
     ],
     ids=named,
 )
@@ -379,7 +514,7 @@ def test_no_mutated_answer_brings_down_the_reader(seed: int) -> None:
 def check_read(given_answer: Answer) -> None:
     """Everything that is done with an answer, and what must hold of it."""
     outcome = verdict.of_create(given_answer, NOW, key=KEY)
-    report = job_report(given_answer)
+    report = job_report(given_answer, "v")
     pause_s = poll_after_s(given_answer.headers, NOW, at_most=60)
 
     if isinstance(outcome, VideoError):
@@ -394,5 +529,5 @@ def check_read(given_answer: Answer) -> None:
         assert report.percent is None or 0 <= report.percent <= 100
         assert report.expires_at is None or report.expires_at.tzinfo is UTC
         assert report.url is None or report.url.isprintable()
-        assert verdict.of_failed_render(report.error_text) in FailureKind
-        assert len(words.for_the_log(report.error_text, KEY)) <= 200
+        assert verdict.of_failed_render(report.error) in FailureKind
+        assert len(words.for_the_log(report.error.text, KEY)) <= 200

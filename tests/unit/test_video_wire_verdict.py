@@ -57,6 +57,36 @@ REJECTED: list[tuple[str, int, Any, FailureKind]] = [
         said("Billing hard limit has been reached", "billing_hard_limit_reached"),
         BALANCE,
     ),
+    (
+        "new-api: no channel, so nothing was sent on",
+        503,
+        said("No available channel for sora-2", "model_not_found"),
+        MODEL,
+    ),
+    ("LiteLLM", 400, said("/videos: Invalid model name passed in model=sora-9. Call `/v1/models`"), MODEL),
+    ("vLLM-Omni", 400, said("Model mismatch: request specifies 'a', server has 'b'"), MODEL),
+    (
+        "LiteLLM: a wrong key",
+        400,
+        {"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}},
+        KIND_KEY,
+    ),
+    ("Google: a wrong key", 400, said("API key not valid. Please pass a valid API key.", "API_KEY_INVALID"), KIND_KEY),
+    ("a wrong key as 403", 403, said("Incorrect API key provided", "invalid_api_key"), KIND_KEY),
+    ("OpenAI: no balance, as 429", 429, said("You exceeded your current quota", "insufficient_quota"), BALANCE),
+    (
+        "LiteLLM: no budget, as 429",
+        429,
+        {"error": {"message": "Budget has been exceeded! Max budget: 1", "type": "budget_exceeded"}},
+        BALANCE,
+    ),
+    (
+        "LiteLLM: no budget, as 400",
+        400,
+        {"error": {"message": "Budget has been exceeded! Max budget: 1", "type": "budget_exceeded"}},
+        BALANCE,
+    ),
+    ("new-api: no balance", 403, said("用户额度不足", "insufficient_user_quota"), BALANCE),
     ("seed: 401", 401, {"error": {"message": "Invalid signature", "type": "401"}}, KIND_KEY),
     ("GPTProto v3 prose", 401, {"code": 401, "message": "Token cannot be empty", "type": "error"}, KIND_KEY),
     ("F22: 402", 402, b"", BALANCE),
@@ -120,6 +150,27 @@ def test_a_429_is_certainly_nothing_made_and_holds_the_line() -> None:
     assert error.http_status == 429
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        said("Too many running tasks"),
+        said("Quota exceeded for quota metric 'Requests' and limit 'Requests per minute'", "RESOURCE_EXHAUSTED"),
+        said("Rate limit reached for requests", "rate_limit_exceeded"),
+        {"detail": "slow down"},
+        b"",
+    ],
+)
+def test_a_429_about_the_rate_is_not_about_the_balance(body: Any) -> None:
+    assert isinstance(outcome(429, body), VideoUnavailable)
+
+
+def test_a_proxy_that_wants_a_password_has_let_nothing_through() -> None:
+    error = outcome(407, b"<html>Proxy Authentication Required</html>")
+
+    assert isinstance(error, VideoUnavailable)
+    assert not error.rate_limited
+
+
 UNKNOWN: list[tuple[str, int, Any]] = [
     ("T3: 2xx without an id", 200, {"object": "video", "status": "queued"}),
     ("T8: an error as 200", 200, {"error": {"message": "Invalid signature", "type": "401"}}),
@@ -137,7 +188,8 @@ UNKNOWN: list[tuple[str, int, Any]] = [
     ("F23: HTML 502", 502, b"<html>502 Bad Gateway</html>"),
     ("F23: 503 without moderation words", 503, said("The server is overloaded")),
     ("F21: 503 about load, not about a person", 503, said("Too many people are using this model")),
-    ("new-api: 503, no channel", 503, said("No available channel for model sora-2", "model_not_found")),
+    ("F23: 503 that merely mentions a model", 503, said("weights of the model were not found, loading them")),
+    ("F23: a rule as the reason for load", 503, said("For safety reasons we shed load")),
     ("F8: words count in 400, 403, 422, 451, 503 only", 500, said("moderation service crashed")),
     ("F8: a proxy's page is nobody's moderation", 503, b"<html>for your safety, sensitive content policy</html>"),
     ("F23: 504", 504, b""),
