@@ -153,7 +153,9 @@ async def assemble(
             from bot.health import Health  # a web server takes a while to load, and most do without
 
             health = Health(
-                faults=lambda: breaker.faults() + ([] if bot.is_connected else ["not connected to Discord"]),
+                faults=lambda: (
+                    breaker.faults() + videos.faults() + ([] if bot.is_connected else ["not connected to Discord"])
+                ),
                 jobs=lambda: store.read(jobs.counts()),
                 gauges=lambda: {"line_waiting": desk.line.waiting, "at_provider": desk.line.at_provider},
             )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import secrets
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 from urllib.parse import quote
 
@@ -17,19 +19,23 @@ from yarl import URL
 from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
 from bot.video import verdict, wire, words
-from bot.video.auth import Auth
+from bot.video.auth import Auth, Question
 from bot.video.download import Downloads
-from bot.video.http import BROKEN, Timeouts, answer_of, disarm, told
+from bot.video.http import BROKEN, NOT_SENT, Timeouts, answer_of, disarm, told
 from bot.video.port import ClipRequest, Phase, VideoStatus
+from bot.video.proxy import proxy_for
 from bot.video.wire import Answer
 
 log = logging.getLogger(__name__)
 
 MAX_VIDEO_BYTES = 512 * 1024 * 1024
 MAX_POLL_AFTER_S = 60.0
+LONGEST_EXPIRY = timedelta(days=8)
+"""The longest seen in the field are six days; an end in the year 9999 is none."""
 
 _UNKNOWN_ID = "video_0000000000"  # asked for to learn about the key alone
-_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_ONE_ORDER = {"x-litellm-num-retries": "0"}
+"""LiteLLM as installed repeats a create twice, and each may be paid. Others know nothing of this header."""
 _MAX_NEW_WORDS = 100
 
 
@@ -46,6 +52,7 @@ class OpenAIVideos:
         max_video_bytes: int = MAX_VIDEO_BYTES,
         timeouts: Timeouts | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         root = URL(url.strip())
         if root.scheme not in ("http", "https") or not root.host:
@@ -56,7 +63,7 @@ class OpenAIVideos:
         self._key = key.strip()
         self._timeouts = timeouts or Timeouts()
         self._now = now
-        self._auth = Auth(self._key, auth, self._ask_unknown)
+        self._auth = Auth(self._key, auth, self._ask, home=self._endpoint, now=monotonic)
         self._downloads = Downloads(
             key=self._key,
             hosts=frozenset(host.strip().lower() for host in download_hosts),
@@ -75,12 +82,17 @@ class OpenAIVideos:
         """Asks the API about our key now, also when the form is already settled."""
         await self._auth.settle(self._endpoint)
 
+    def faults(self) -> list[str]:
+        if not self._auth.is_long_unsettled:
+            return []
+        return ["it cannot be found out whether the video service takes VIDEO_API_KEY: nothing is sent"]
+
     async def create(self, request: ClipRequest) -> str:
         try:
             body, content_type = multipart(request)
         except UnicodeEncodeError as exc:
             raise VideoRejected(FailureKind.BAD_REQUEST, "the prompt is not valid Unicode") from exc
-        headers = {"Authorization": await self._auth.header(self._endpoint), "Content-Type": content_type}
+        headers = {**_with(await self._auth.header(self._endpoint)), "Content-Type": content_type, **_ONE_ORDER}
         answer = await self._post_once(headers, body)
         outcome = verdict.of_create(answer, self._now(), key=self._key)
         if answer.status == 401:
@@ -113,7 +125,7 @@ class OpenAIVideos:
             phase=report.phase,
             percent=report.percent,
             url=report.url,
-            expires_at=report.expires_at,
+            expires_at=report.expires_at and min(report.expires_at, self._now() + LONGEST_EXPIRY),
             failure=verdict.of_failed_render(report.error) if is_failed else None,
             provider_text=words.for_the_log(report.error.text or report.word, self._key) if is_failed else "",
             poll_after_s=wait_s,
@@ -123,7 +135,7 @@ class OpenAIVideos:
         try:
             authorization = await self._auth.header(endpoint)
         except (VideoRejected, VideoUnavailable):
-            authorization = self._key  # the video's own URL may need no key at all
+            authorization = self._auth.guess(endpoint)
         content = f"{video_path(endpoint, provider_id)}/content"
         await self._downloads.fetch(endpoint, url, content, authorization, target)
 
@@ -135,47 +147,56 @@ class OpenAIVideos:
     async def _post_once(self, headers: dict[str, str], body: bytes) -> Answer:
         """Sends one create on a connection of its own: an idle one may be closing, and loses it unread."""
         timeout = aiohttp.ClientTimeout(total=self._timeouts.create_s, connect=self._timeouts.connect_s)
+        url = URL(f"{self._endpoint}/videos", encoded=True)
+        connected, trace = _connection_trace()
         try:
+            proxy = proxy_for(url)
             async with (
-                _session(aiohttp.TCPConnector(force_close=True)) as session,
+                _session(aiohttp.TCPConnector(force_close=True), trace) as session,
                 session.post(
-                    URL(f"{self._endpoint}/videos", encoded=True),
+                    url,
                     data=io.BytesIO(body),
                     headers=headers,
                     allow_redirects=False,
                     timeout=timeout,
+                    proxy=proxy,
                 ) as response,
             ):
                 answer = await answer_of(response)
                 # Before anything else is awaited: whatever becomes of us, the operator can find what was paid for.
-                log.info("create answered http=%s provider_id=%r", answer.status, wire.created_id(answer))
+                found = wire.created_id(answer) if answer.is_success else wire.id_beside_an_error(answer)
+                log.info("create answered http=%s provider_id=%r", answer.status, found)
                 return answer
-        except _NOT_CONNECTED as exc:
-            raise VideoUnavailable(told(exc)) from exc
         except BROKEN as exc:
             disarm(exc)
+            if isinstance(exc, NOT_SENT) or not connected:
+                raise VideoUnavailable(told(exc)) from exc
             raise VideoOutcomeUnknown(told(exc)) from exc
 
-    async def _get(self, url: str, authorization: str) -> Answer:
+    async def _get(self, address: str, authorization: str | None) -> Answer:
         if self._is_closed:
             raise VideoUnavailable("closed")
         if self._polls is None:
             self._polls = _session(aiohttp.TCPConnector())
         timeout = aiohttp.ClientTimeout(total=self._timeouts.poll_s, sock_connect=self._timeouts.connect_s)
+        url = URL(address, encoded=True)
         try:
+            proxy = proxy_for(url)
             async with self._polls.get(
-                URL(url, encoded=True),
-                headers={"Authorization": authorization},
+                url,
+                headers=_with(authorization),
                 allow_redirects=False,
                 timeout=timeout,
+                proxy=proxy,
             ) as response:
                 return await answer_of(response)
         except BROKEN as exc:
             disarm(exc)
             raise VideoUnavailable(told(exc)) from exc
 
-    async def _ask_unknown(self, endpoint: str, authorization: str) -> Answer:
-        return await self._get(video_path(endpoint, _UNKNOWN_ID), authorization)
+    async def _ask(self, endpoint: str, question: Question, authorization: str | None) -> Answer:
+        address = f"{endpoint.rstrip('/')}/models" if question == "models" else video_path(endpoint, _UNKNOWN_ID)
+        return await self._get(address, authorization)
 
     def _note(self, report: wire.JobReport) -> None:
         is_new = not report.is_known_word and report.word not in self._new_words
@@ -214,9 +235,27 @@ def video_path(endpoint: str, provider_id: str) -> str:
     return f"{endpoint.rstrip('/')}/videos/{quoted}"
 
 
-def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+def _with(authorization: str | None) -> dict[str, str]:
+    return {} if authorization is None else {"Authorization": authorization}
+
+
+def _connection_trace() -> tuple[list[bool], aiohttp.TraceConfig]:
+    """A list that fills once a connection stands, through a proxy too: before that nothing has been sent."""
+    connected: list[bool] = []
+    trace = aiohttp.TraceConfig()
+
+    async def note(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+        connected.append(True)
+
+    trace.on_connection_create_end.append(note)
+    return connected, trace
+
+
+def _session(connector: aiohttp.TCPConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trace_configs=list(traces),
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "animate-bot"},
     )

@@ -18,6 +18,7 @@ from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
 from bot.video import guard, verdict, wire, words
 from bot.video.body import HEAD_BYTES, Body, NotFetchedError, at_least, is_cut_short, is_video
 from bot.video.http import BROKEN, MAX_ANSWER_BYTES, Timeouts, disarm, told
+from bot.video.proxy import proxy_for
 
 MAX_REDIRECTS = 5
 
@@ -111,9 +112,13 @@ class Downloads:
     @contextlib.asynccontextmanager
     async def _get(self, url: URL, endpoint: URL, authorization: str | None) -> AsyncIterator[aiohttp.ClientResponse]:
         url = url.with_user(None).with_fragment(None)
-        connector = aiohttp.TCPConnector(
-            force_close=True, socket_factory=guard.socket_factory(url, endpoint, self.hosts)
-        )
+        proxy = proxy_for(url)
+        check = guard.socket_factory(url, endpoint, self.hosts)
+        if proxy is not None and check is not None:
+            check = None  # the socket's address is the proxy's
+            async with asyncio.timeout(self.timeouts.connect_s):
+                await guard.check_name(url)
+        connector = aiohttp.TCPConnector(force_close=True, socket_factory=check)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "animate-bot"}
         if authorization is not None and url.origin() == endpoint.origin():
             headers["Authorization"] = authorization
@@ -127,7 +132,12 @@ class Downloads:
                 auto_decompress=False,
                 timeout=timeout,
             ) as session,
-            session.get(url, headers=headers, allow_redirects=False) as response,
+            session.get(
+                url,
+                headers=headers,
+                allow_redirects=False,
+                proxy=proxy,
+            ) as response,
         ):
             yield response
 

@@ -1,7 +1,11 @@
-"""Which addresses a download may connect to; checked on the socket's own address, so no name can lie."""
+"""Which addresses a download may connect to; checked on the socket's own address, so no name can lie.
+
+Through a proxy it is the proxy that connects: there a name is looked up here first, and has to be public throughout.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import socket
@@ -48,6 +52,13 @@ def socket_factory(url: URL, endpoint: URL, hosts: frozenset[str]) -> Callable[[
     if url.scheme != "https":
         raise PermissionError(errno.EACCES, f"{url.scheme or 'no scheme'} is not allowed there")
     return public_socket
+
+
+async def check_name(url: URL) -> None:
+    """Whether a proxy may be asked for this address. Raises PermissionError, or OSError where its name is not known."""
+    found = await asyncio.get_running_loop().getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+    if not found or not all(is_public(str(address[0])) for *_, address in found):
+        raise PermissionError(errno.EACCES, "address is not public")
 
 
 def is_trusted(url: URL, endpoint: URL, hosts: frozenset[str]) -> bool:

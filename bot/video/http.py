@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from bot.video.proxy import UnusableProxyError
 from bot.video.wire import Answer
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+"""What is raised before a request leaves; aiohttp's trace tells the rest."""
 BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 """All that aiohttp raises for a bad far side; ValueError for addresses and headers it cannot parse."""
 
@@ -42,7 +46,20 @@ async def answer_of(response: aiohttp.ClientResponse) -> Answer:
         is_whole = False
     if not is_whole:
         response.close()  # nothing of a half-read answer goes back to the pool
-    return Answer(response.status, response.headers, bytes(body), is_whole)
+    plain = _unpacked(bytes(body))
+    return Answer(
+        response.status, response.headers, plain[:MAX_ANSWER_BYTES], is_whole and len(plain) <= MAX_ANSWER_BYTES
+    )
+
+
+def _unpacked(body: bytes) -> bytes:
+    """The body as far as it came, also where it came packed although asked not to: the header may lie both ways."""
+    if not body.startswith((b"\x1f\x8b", b"\x78")):
+        return body
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
+    except zlib.error:
+        return body
 
 
 def disarm(exc: BaseException) -> None:
@@ -56,4 +73,6 @@ def told(exc: BaseException) -> str:
     """An error of the network in a few words, without addresses or headers."""
     if isinstance(exc, OSError) and exc.strerror:
         return f"{type(exc).__name__}: {exc.strerror}"
+    if isinstance(exc, UnusableProxyError):
+        return str(exc)
     return type(exc).__name__

@@ -57,11 +57,14 @@ class VideoApi(Protocol):
     async def settle_auth(self) -> None:
         """Finds out which form of the key this API takes. Raises VideoRejected(KEY) if none, VideoUnavailable."""
 
+    def faults(self) -> list[str]:
+        """In words, for whoever watches the bot: what has long kept it from sending anything."""
+
     async def create(self, request: ClipRequest) -> str:
         """Pays for one video and returns its id at the provider.
 
         Sends at most one request. Raises VideoUnavailable when certainly nothing was made, VideoRejected on a final
-        no, VideoOutcomeUnknown on all else.
+        no, VideoOutcomeUnknown on all else, with an id that stood beside the error, if any.
         """
 
     async def status(self, endpoint: str, provider_id: str) -> VideoStatus:

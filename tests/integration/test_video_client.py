@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import logging
 import socket
 import traceback
+import zlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
@@ -168,7 +170,7 @@ LOST: list[tuple[str, Script]] = [
     ("a body that stops half-way and waits", sends(http_answer(200, b'{"id": "vid', content_length="500"))),
     ("a body beyond the bound", sends_for_ever(http_answer(200, b"", content_length="900000000"), b" " * 65536)),
     ("broken gzip", sends(http_answer(200, b"\x1f\x8b\x08nonsense", content_encoding="gzip"))),
-    ("an encoding there is not", sends(http_answer(200, b'{"id": "v"}', content_encoding="br"))),
+    ("an encoding there is not", sends(http_answer(200, b"\x0b\x02\x80{}\x03", content_encoding="br"))),
     ("2xx without an id (T3)", sends(json_answer({"status": "queued"}))),
     ("502 in HTML (F23)", sends(http_answer(502, b"<html>", content_type="text/html"))),
     ("500 (seed)", sends(json_answer({"error": {"message": "An internal server error"}}, 500))),
@@ -224,6 +226,58 @@ async def test_an_answer_that_is_cut_behind_the_id_counts() -> None:
         there.on(CREATE, sends_and_closes(http_answer(200, b'{"id": "video_1", "st', content_length="500")))
 
         assert await api.create(CLIP) == "video_1"
+
+
+PACKED_ID = gzip.compress(b'{"id": "video_1"}')
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http_answer(200, PACKED_ID, content_encoding="gzip"),
+        http_answer(200, PACKED_ID),
+        http_answer(200, b'{"id": "video_1"}', content_encoding="gzip"),
+        http_answer(200, b'{"id": "video_1"}', content_encoding="br"),
+        http_answer(200, zlib.compress(b'{"id": "video_1"}'), content_encoding="deflate"),
+        http_answer(200, PACKED_ID[:-6], content_encoding="gzip", content_length="500"),
+    ],
+    ids=["gzip", "gzip unsaid", "said to be gzip", "said to be br", "deflate", "gzip cut behind the id"],
+)
+async def test_the_id_of_a_paid_video_is_read_however_the_answer_is_packed(answer: bytes) -> None:
+    async with world(timeouts=SHORT) as (there, api):
+        there.on(CREATE, sends_and_closes(answer))
+
+        assert await api.create(CLIP) == "video_1"
+
+
+async def test_an_answer_packed_to_be_endless_is_read_as_far_as_we_care() -> None:
+    async with world() as (there, api):
+        there.on(POLL, http_answer(200, gzip.compress(b" " * 300_000_000), content_encoding="gzip"))
+        with pytest.raises(VideoUnavailable):
+            await api.status(api.endpoint, "video_1")
+
+
+async def test_a_gateway_is_told_not_to_order_again() -> None:
+    """LiteLLM as installed repeats a create twice."""
+    async with world() as (there, api):
+        there.on(CREATE, CREATED)
+        there.on(POLL, json_answer({"status": "queued"}))
+        await api.create(CLIP)
+        await api.status(api.endpoint, "video_1")
+
+    assert there.asked(CREATE)[0].headers["x-litellm-num-retries"] == "0"
+    assert "x-litellm-num-retries" not in there.asked(POLL)[0].headers
+
+
+async def test_an_id_beside_an_error_is_handed_up(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "bot.video")
+    async with world() as (there, api):
+        there.on(CREATE, json_answer({"id": "video_1", "object": "video", "error": {"message": "no answer"}}, 504))
+        with pytest.raises(VideoOutcomeUnknown) as lost:
+            await api.create(CLIP)
+
+    assert lost.value.provider_id == "video_1"
+    assert "video_1" in caplog.text
 
 
 async def test_an_answer_that_is_whole_counts_though_the_connection_hangs() -> None:
@@ -415,6 +469,87 @@ async def test_where_the_status_route_is_public_a_refused_create_turns_to_the_ot
     assert len(there.asked(CREATE)) == 2
 
 
+MODELS = "GET /v1/models"
+MODEL_LIST = json_answer({"object": "list", "data": [{"id": "sora-2"}]})
+NO_DB = json_answer({"error": {"message": "No connected db.", "type": "no_db_connection", "code": "400"}}, 400)
+BARE_500 = http_answer(500, b"Internal Server Error", content_type="text/plain")
+UPSTREAM_401 = json_answer({"error": {"message": "AuthenticationError: OpenAIException - Incorrect API key"}}, 401)
+
+
+async def test_where_a_gateway_passes_the_unknown_id_on_the_list_of_models_settles_the_form() -> None:
+    """LiteLLM with internet and no OpenAI key: OpenAI's 401 comes back for Bearer, while the raw key is a bare 500."""
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, takes(BEARER, otherwise=BARE_500, known=UPSTREAM_401))
+        there.on(MODELS, takes(BEARER, otherwise=BARE_500, known=MODEL_LIST))
+        there.on(CREATE, CREATED)
+
+        assert await api.create(CLIP) == "video_1"
+
+    assert there.asked(CREATE)[0].headers["authorization"] == BEARER
+    assert "authorization" not in there.asked(MODELS)[-1].headers  # a list that is open to all would tell nothing
+
+
+async def test_an_upstreams_401_does_not_confirm_that_our_key_is_refused() -> None:
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, takes(BEARER, otherwise=BARE_500, known=UPSTREAM_401))
+        there.on(MODELS, takes(BEARER, otherwise=BARE_500, known=MODEL_LIST))
+        there.on(CREATE, UPSTREAM_401)
+        for _ in range(3):
+            with pytest.raises(VideoRejected) as refused:
+                await api.create(CLIP)
+            assert refused.value.kind is FailureKind.KEY
+            await api.settle_auth()
+
+    assert {request.headers["authorization"] for request in there.asked(CREATE)} == {BEARER}
+
+
+async def test_a_list_of_models_that_is_open_to_all_tells_nothing() -> None:
+    async with world(auth="bearer") as (there, api):
+        there.on(UNKNOWN_ID, REFUSED)
+        there.on(MODELS, MODEL_LIST)
+        with pytest.raises(VideoRejected) as refused:
+            await api.settle_auth()
+
+    assert refused.value.kind is FailureKind.KEY
+
+
+@pytest.mark.parametrize("status", [400, 401])
+async def test_a_wrong_key_of_a_gateway_is_the_key(status: int) -> None:
+    refusal = NO_DB if status == 400 else REFUSED
+    async with world(auth="bearer") as (there, api):
+        for route in (UNKNOWN_ID, MODELS, CREATE):
+            there.on(route, refusal)
+        for call in (api.create(CLIP), api.settle_auth()):
+            with pytest.raises(VideoRejected) as refused:
+                await call
+            assert refused.value.kind is FailureKind.KEY
+
+
+async def test_what_is_not_settled_within_a_minute_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    async with provider() as there:
+        there.on(UNKNOWN_ID, BARE_500)
+        there.on(MODELS, BARE_500)
+        there.on(CREATE, CREATED)
+        api = OpenAIVideos(url=there.url, key=KEY, auth="auto", monotonic=lambda: now)
+        kinds = []
+        for now in (1000.0, 1059.0, 1060.0, 1200.0):
+            with pytest.raises(VideoUnavailable) as unsettled:
+                await api.create(CLIP)
+            kinds.append(unsettled.value.kind)
+            assert bool(api.faults()) is (now >= 1060)
+        assert there.asked(CREATE) == []
+        there.on(UNKNOWN_ID, NOT_FOUND)
+
+        assert await api.create(CLIP) == "video_1"
+        assert api.faults() == []
+        await api.close()
+
+    assert kinds == [FailureKind.BUSY, FailureKind.BUSY, FailureKind.KEY, FailureKind.KEY]
+    assert caplog.text.count("VIDEO_API_AUTH") == 1
+    assert KEY not in caplog.text
+
+
 async def test_a_given_form_is_not_asked_for_but_can_be_confirmed() -> None:
     async with world(auth="bearer") as (there, api):
         there.on(CREATE, CREATED)
@@ -531,17 +666,53 @@ async def test_a_polls_429_says_when_to_come_again() -> None:
     assert unavailable.value.http_status == 429
 
 
-async def test_polls_go_to_the_jobs_own_endpoint() -> None:
+async def test_polls_go_to_the_jobs_own_endpoint_and_no_key_goes_abroad(caplog: pytest.LogCaptureFixture) -> None:
+    """The operator has changed VIDEO_API_URL and VIDEO_API_KEY with videos under way."""
     async with world(auth="auto") as (there, api), provider() as elsewhere:
         there.on(UNKNOWN_ID, takes(RAW))
-        elsewhere.on(UNKNOWN_ID, takes(BEARER))
         elsewhere.on(POLL, json_answer({"status": "queued"}))
         await api.settle_auth()
 
-        assert (await api.status(elsewhere.url, "video_1")).phase is Phase.RUNNING
+        for _ in range(3):
+            assert (await api.status(elsewhere.url, "video_1")).phase is Phase.RUNNING
 
-    assert elsewhere.asked(POLL)[0].headers["authorization"] == BEARER
+    assert len(elsewhere.asked(POLL)) == 3
+    assert elsewhere.asked(UNKNOWN_ID) == []
+    assert all("authorization" not in request.headers for request in elsewhere.requests)
+    assert KEY not in str([request.headers for request in elsewhere.requests])
     assert there.asked(POLL) == []
+    assert caplog.text.count("asked without a key") == 1
+
+
+@pytest.mark.parametrize("auth", ["auto", "raw", "bearer"])
+async def test_another_path_of_the_same_origin_has_the_key(auth: Literal["auto", "raw", "bearer"]) -> None:
+    async with world(auth=auth) as (there, api):
+        there.on("GET /openai/v1/videos/video_1", json_answer({"status": "queued"}))
+        await api.status(f"{there.origin}/openai/v1", "video_1")
+
+    assert KEY in there.requests[-1].headers["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("9999-12-31T23:59:59Z", 8 * 24),
+        (99999999999, 8 * 24),
+        ("2026-10-27T07:00:00Z", 6 * 24),
+        ("2026-10-21T08:00:00Z", 1),
+        ("2025-01-01T00:00:00Z", -24 * 658 - 7),
+    ],
+)
+async def test_an_end_that_no_link_has_is_brought_nearer(said: object, wanted: int) -> None:
+    now = datetime(2026, 10, 21, 7, 0, tzinfo=UTC)
+    async with provider() as there:
+        there.on(POLL, json_answer({"status": "completed", "expires_at": said}))
+        api = OpenAIVideos(url=there.url, key=KEY, auth="raw", now=lambda: now)
+        status = await api.status(api.endpoint, "video_1")
+        await api.close()
+
+    assert status.expires_at is not None
+    assert (status.expires_at - now) // timedelta(hours=1) == wanted
 
 
 async def test_a_refused_key_ends_no_job() -> None:

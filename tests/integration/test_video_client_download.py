@@ -294,6 +294,21 @@ async def test_redirects_are_followed_and_the_key_stays_at_home(tmp_path: Path) 
     assert "cookie" not in elsewhere.headers
 
 
+async def test_a_job_begun_elsewhere_is_fetched_without_the_key(tmp_path: Path) -> None:
+    """Neither its own service nor an address which that one names at ours is given the key."""
+    async with world() as (there, api), provider() as elsewhere:
+        there.on("GET /a.mp4", NOT_READY)
+        elsewhere.on(CONTENT, http_answer(302, location="/b.mp4"))
+        elsewhere.on("GET /b.mp4", video_answer())
+        await api.download(elsewhere.url, "video_1", f"{elsewhere.origin}/gone.mp4", tmp_path / "a.mp4")
+        with pytest.raises(VideoNotReady):
+            await api.download(elsewhere.url, "video_2", f"{there.origin}/a.mp4", tmp_path / "b.mp4")
+
+    assert len(elsewhere.requests) == 4
+    for request in (*there.requests, *elsewhere.requests):
+        assert "authorization" not in request.headers
+
+
 @pytest.mark.parametrize(
     "path", ["http://127.0.0.1:{port}/a.mp4", "http://localhost:{port}/a.mp4", "https://localhost:{port}/"]
 )

@@ -1,0 +1,39 @@
+"""Which proxy a request goes through: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say, and nothing else.
+
+aiohttp's own `trust_env` would also read ~/.netrc, and put what stands there in the place of our key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.request
+
+from yarl import URL
+
+
+class UnusableProxyError(ValueError):
+    """The variable names something that we cannot speak to; nothing is sent round it."""
+
+
+def proxy_for(url: URL) -> URL | None:
+    """What this address is to be reached through, with name and password, if any. Raises UnusableProxyError."""
+    named = urllib.request.getproxies_environment().get(url.scheme)
+    if not named or not url.host or _is_this_machine(url.host):
+        return None
+    if urllib.request.proxy_bypass(f"{url.host_subcomponent}:{url.port}"):
+        return None
+    try:
+        proxy = URL(named if "://" in named else f"http://{named}")
+    except ValueError as exc:
+        raise UnusableProxyError(f"{url.scheme.upper()}_PROXY is not an address") from exc
+    if proxy.scheme not in ("http", "https") or not proxy.host:
+        raise UnusableProxyError(f"{url.scheme.upper()}_PROXY has to begin with http:// or https://")
+    return proxy
+
+
+def _is_this_machine(host: str) -> bool:
+    """No proxy leads to where we stand."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
