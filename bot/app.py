@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import discord
@@ -25,10 +25,14 @@ from bot import restore
 from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
+from bot.chat.clock import DiscordClock
+from bot.chat.connection import Connection
 from bot.chat.delivery import DiscordChat
+from bot.chat.ending import ended
 from bot.chat.orders import Orders
+from bot.chat.routes import told
 from bot.chat.tongue import Tongues
-from bot.errors import ChatUnavailable, SettingsError
+from bot.errors import SettingsError
 from bot.images import Fitter
 from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock, Desk, Timing
@@ -47,7 +51,17 @@ from bot.video.client import OpenAIVideos
 log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S = 4.0
-HTTP_TOO_MANY = 429
+
+
+class DiscordTime(Clock):
+    """All times of a job are told in Discord's time: this machine's clock may be wrong, and jump."""
+
+    def __init__(self) -> None:
+        self.discord = DiscordClock()
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self.discord.now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,7 @@ async def assemble(
         fitter = Fitter()
         tongues = Tongues()
         cards = Cards(catalog, tongues)
-        clock = Clock()
+        clock = DiscordTime()
         loop = asyncio.get_running_loop()
         breaker = Breaker(loop.time, loop.call_later)
 
@@ -113,13 +127,16 @@ async def assemble(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoreMemory(store),
+            connection=Connection(settings.discord_api_url, clock.discord),
             tongues=tongues,
             add_commands=add_commands,
             on_login=on_login,
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
-        chat = DiscordChat(bot, cards, StoredCards(store), tongues, ban=bot.ban, progress_s=settings.progress_seconds)
+        chat = DiscordChat(
+            bot, cards, StoredCards(store), tongues, ban=bot.ban, progress_s=settings.progress_seconds, now=clock.now
+        )
         stack.push_async_callback(chat.close)
         desk = Desk(
             store=store,
@@ -153,9 +170,7 @@ async def assemble(
             from bot.health import Health  # a web server takes a while to load, and most do without
 
             health = Health(
-                faults=lambda: (
-                    breaker.faults() + videos.faults() + ([] if bot.is_connected else ["not connected to Discord"])
-                ),
+                faults=lambda: breaker.faults() + videos.faults() + bot.faults(),
                 jobs=lambda: store.read(jobs.counts()),
                 gauges=lambda: {"line_waiting": desk.line.waiting, "at_provider": desk.line.at_provider},
             )
@@ -210,20 +225,18 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
         AttributeError,
         discord.DiscordException,
     ) as error:  # AttributeError: closed before its set-up
-        log.warning("Discord's connection did not close cleanly: %r", error)
+        log.warning("Discord's connection did not close cleanly: %s", told(error))
     starting.cancel()
     await asyncio.wait({starting}, timeout=CLOSE_WITHIN_S)
-    if starting.done() and not starting.cancelled() and starting.exception() is not None:
-        log.info("the connection to Discord ended by %r", starting.exception())  # seen here: else asyncio prints it
+    if starting.done() and not starting.cancelled() and (ended_by := starting.exception()) is not None:
+        log.info("the connection to Discord ended by %s", told(ended_by))  # seen here: else asyncio prints it
     log.info("stopped")
 
 
 def _raise_for(starting: asyncio.Task[None], api_url: str) -> None:
     error = starting.exception()
-    if isinstance(error, discord.LoginFailure):
-        raise SettingsError(["DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."])
-    too_many = isinstance(error, discord.HTTPException) and error.status == HTTP_TOO_MANY
-    if too_many or isinstance(error, OSError | TimeoutError | discord.GatewayNotFound | discord.DiscordServerError):
-        raise ChatUnavailable(f"Discord cannot be reached at {api_url}: {error}") from error
-    if error is not None:
-        raise error
+    if error is None:
+        return
+    if (said := ended(error, api_url)) is not None:
+        raise said from error
+    raise error

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import discord
 import yarl
@@ -20,9 +18,13 @@ from discord.http import Route
 from bot.chat import text
 from bot.chat.ban import Ban
 from bot.chat.buttons import Action, JobButton
+from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_for
+from bot.chat.ending import NO_DISCORD, login_failed, redirected
+from bot.chat.events import tolerate
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.privacy import Personal, PrivacyButton
-from bot.chat.routes import TROUBLE
+from bot.chat.routes import TROUBLE, told
+from bot.chat.sync import CommandSync, SyncMemory, payload_of
 from bot.chat.tongue import Tongues, tongue_of
 from bot.chat.translator import CommandTranslator
 from bot.chat.videos import PageOfVideos
@@ -45,16 +47,6 @@ TAKEN_UP = "taken_up"
 SCOPES = ("bot", "applications.commands")
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
-
-
-class SyncMemory(Protocol):
-    """Remembers which commands Discord last took, per application and API root."""
-
-    async def synced_hash(self, application: int, api: str) -> str | None:
-        """Hash of the payload, or None."""
-
-    async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
-        """Discord took this payload."""
 
 
 def point_at(api_url: str) -> None:
@@ -98,6 +90,7 @@ class AnimateBot(commands.AutoShardedBot):
         api_url: str,
         allowed_guilds: frozenset[int],
         memory: SyncMemory,
+        connection: Connection,
         tongues: Tongues,
         add_commands: Callable[[AnimateBot], Awaitable[None]],
         on_login: Callable[[], Awaitable[None]],
@@ -117,38 +110,71 @@ class AnimateBot(commands.AutoShardedBot):
             allowed_contexts=EVERYWHERE,
             allowed_installs=ANY_INSTALL,
             max_ratelimit_timeout=60,
-            http_trace=self.ban.trace(),
+            proxy=proxy_for(yarl.URL(api_url)),
+            http_trace=connection.listen(self.ban.trace()),
         )
+        dial_by_environment(self.http)
+        tolerate(self._connection.parsers)
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
-        self._memory = memory
+        self._rest = connection
+        self._sync = CommandSync(memory, api_url=api_url, force=force_sync)
         self.tongues = tongues
         self._add_commands = add_commands
         self._on_login = on_login
         self._direct_is_open = direct_is_open
-        self._force_sync = force_sync
         self.pages: dict[str, PageSource] = {}
         self.actions: dict[str, Action] = {}
         self.personal: dict[str, Personal] = {}
         self.show_videos: Callable[[discord.Interaction[Any], int], Awaitable[None]]
         self.stopping = False
+        self._knows_discord = False
+
+    async def login(self, token: str) -> None:
+        """Raises SettingsError where something else than Discord answers, or Discord refuses the token."""
+        try:
+            await super().login(token)
+        except (discord.LoginFailure, discord.HTTPException, discord.RateLimited, *NO_DISCORD) as error:
+            if self._knows_discord:
+                raise
+            raise login_failed(error, self._api_url) from error
+
+    async def close(self) -> None:
+        """Ends what goes on beside the connection, then the connection."""
+        await self._sync.close()
+        await super().close()
 
     async def setup_hook(self) -> None:
         """After login, before the gateway: interactions may come before READY has settled."""
         shards, url, _ = await self.http.get_bot_gateway()
+        if not is_gateway(url):
+            raise ValueError("no gateway is named")
+        if self._rest.redirected_to is not None:
+            raise redirected(self._api_url, self._rest.redirected_to)
+        self._knows_discord = True
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
         self.add_dynamic_items(PageButton, JobButton, PageOfVideos, PrivacyButton)
         await self._add_commands(self)
-        await self._sync()
         self._tell_operator()
         await self._on_login()
+        assert self.application_id is not None
+        payload = await payload_of(self.tree, CommandTranslator(self.tongues))
+        await self._sync.begin(self.http, self.application_id, payload)
 
     @property
     def is_connected(self) -> bool:
         """Whether every shard hears Discord."""
         return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
+
+    def faults(self) -> list[str]:
+        """In words: what of Discord keeps the bot from its work, or from part of it."""
+        return [
+            *([] if self.is_connected else ["not connected to Discord"]),
+            *self._rest.faults(),
+            *self._sync.faults(),
+        ]
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
         """Why no command runs here and now, to be said in the reader's tongue, or None."""
@@ -201,24 +227,10 @@ class AnimateBot(commands.AutoShardedBot):
             log.error("interaction=%s refused: %s", interaction.id, error)
             sentence = tongue_of(interaction).say(text.STORE_SLOW)
         else:
-            log.error("interaction=%s failed", interaction.id, exc_info=error)
+            trace = None if isinstance(error, TROUBLE) else error  # of the network, its words may hold a token
+            log.error("interaction=%s failed: %s", interaction.id, told(error), exc_info=trace)
             sentence = tongue_of(interaction).say(text.NO_ANSWER)
         await answer_privately(interaction, sentence if typed is None else f"{sentence}\n{typed}")
-
-    async def _sync(self) -> None:
-        translator = CommandTranslator(self.tongues)
-        payload = [await command.get_translated_payload(self.tree, translator) for command in self.tree.get_commands()]
-        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-        application = self.application_id
-        assert application is not None
-        known = await self._memory.synced_hash(application, self._api_url)
-        there = await self.http.get_global_commands(application)
-        if not self._force_sync and known == digest and _names(there) == _names(payload):
-            log.info("commands unchanged: %s", ", ".join(name for name, _ in _names(payload)))
-            return
-        await self.http.bulk_upsert_global_commands(application, payload=payload)
-        await self._memory.remember_hash(application, self._api_url, digest)
-        log.info("commands synced: %s", ", ".join(name for name, _ in _names(payload)))
 
     def _tell_operator(self) -> None:
         assert self.application_id is not None
@@ -255,7 +267,7 @@ async def answer_privately(interaction: discord.Interaction[Any], sentence: str)
         else:
             await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=nobody)
     except TROUBLE as error:
-        log.warning("interaction=%s not answered: %s", interaction.id, error)
+        log.warning("interaction=%s not answered: %s", interaction.id, told(error))
 
 
 def _typed(data: Any) -> list[str]:
@@ -266,7 +278,3 @@ def _typed(data: Any) -> list[str]:
         return []
     value = data.get("value")
     return ([value] if isinstance(value, str) else []) + _typed(data.get("components")) + _typed(data.get("component"))
-
-
-def _names(payload: Iterable[Any]) -> list[tuple[str, int]]:
-    return sorted((command["name"], int(command.get("type", 1))) for command in payload)
