@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,15 +21,20 @@ ANSWER_WITHIN_S = 3.0
 """Discord takes the first answer to an interaction so long after it was made: its id tells when."""
 
 
+def steady_s() -> float:
+    """Seconds that nobody sets, and that go on while the machine sleeps where the system counts those."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class DiscordClock:
     """Measured by Discord's answers, carried on by the monotonic clock; before the first one it is the machine's.
 
     An interaction that was just answered is believed before a `Date` header, which a proxy may have written.
     """
 
-    def __init__(
-        self, *, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = steady_s) -> None:
         self._wall = wall
         self._monotonic = monotonic
         self._at_zero = wall() - monotonic()

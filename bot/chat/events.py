@@ -43,14 +43,17 @@ def tolerate(parsers: MutableMapping[str, Parser]) -> None:
 
 
 def _guarded(event: str, parse: Parser) -> Parser:
-    def guarded(data: Event) -> Any:
+    def read(data: Event) -> bool:
         try:
-            return parse(_MENDS[event](data) if event in _MENDS else data)
+            parse(_MENDS[event](data) if event in _MENDS else data)
         except Exception as error:  # noqa: BLE001 - whatever it is, one event must not end the bot
             log.error("an event %s could not be read: %s", event, type(error).__name__)  # noqa: TRY400 - its words are a stranger's
-        if event == "GUILD_CREATE":  # better a server without its channels than none: answers need no channel
-            return parse({**data, "channels": [], "threads": []})
-        return None
+            return False
+        return True
+
+    def guarded(data: Event) -> None:
+        if not read(data) and event == "GUILD_CREATE":
+            read({**data, "channels": [], "threads": []})  # a server without its channels: answers need none
 
     return guarded
 
