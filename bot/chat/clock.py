@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import logging
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,9 +22,8 @@ ANSWER_WITHIN_S = 3.0
 
 def steady_s() -> float:
     """Seconds that nobody sets, and that go on while the machine sleeps where the system counts those."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    counts_sleep: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if counts_sleep is None else time.clock_gettime(counts_sleep)
 
 
 class DiscordClock:
