@@ -26,7 +26,7 @@ async def watch(lags: list[tuple[float, float, float]]) -> None:
 async def main() -> None:
     """Runs until SIGTERM."""
     settings = Settings.load()
-    log.set_up(settings.log_level, settings.log_format)
+    log.set_up(settings.log_level, settings.log_format, settings.secrets)
     lags: list[tuple[float, float, float]] = []
     watching = asyncio.create_task(watch(lags))
     try:

@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     from bot.settings import Settings
 
     settings = Settings.load()
-    log.set_up(settings.log_level, settings.log_format)
+    log.set_up(settings.log_level, settings.log_format, settings.secrets)
     return asyncio.run(_bot(settings, options))
 
 
@@ -125,7 +125,9 @@ def _database() -> Path:
 
 
 def _say(*sentences: str) -> None:
-    print(*sentences, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - for the operator's terminal
+    from bot.log import printable
+
+    print(*map(printable, sentences), sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - for the operator's terminal
 
 
 if __name__ == "__main__":

@@ -1,47 +1,195 @@
-"""Log set-up: one event a line, as text or JSON, on standard error."""
+"""Log set-up: one event a line, as text or JSON, on standard error. No line can be forged, and none holds a secret.
+
+Whatever is logged passes `hide` and `one_line`, tracebacks and the loggers of libraries included. So no caller has to
+know what an error of a library carries in its text: an address with a token in it, a signed query, a header.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
+import threading
 import time
+import traceback
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
+MAX_CHARACTERS = 8_000
+"""Of one message, or of one line of a traceback."""
 
-class _JsonFormatter(logging.Formatter):
+_BOUNDED_BELOW = 12  # a secret shorter than this is hidden as a word of its own only: it may be part of others
+_SHORTEST = 4
+
+_NOT_SIGNED = r"https?://[^\s/]+/oauth2/authorize\?"  # the invite link: nothing in it is secret, and it is to be read
+_NAMES = r"authorization|proxy-authorization|x-api-key|api-key|set-cookie|cookie"
+_VALUES = r"access[_-]?token|refresh[_-]?token|token|api[_-]?key|secret|password|signature|session_id"
+_END = r"[^\s\"'<>,;)}\]\\]"
+
+_HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
+    # https://docs.discord.com/developers/interactions/receiving-and-responding: the token stands in the path
+    (
+        re.compile(r"(?i)((?:/|%2F)(?:webhooks|interactions)(?:/|%2F)[^/%\s]{1,64}(?:/|%2F))" + _END[:-1] + r"/?#]+"),
+        r"\1[token]",
+    ),
+    (re.compile(r"aW50ZXJhY3Rpb2[\w+/=-]+"), "[token]"),  # "interaction" in base64: how a token of one begins
+    (re.compile(r"\b[\w-]{20,100}\.[\w-]{5,100}\.[\w-]{20,}"), "[token]"),  # the token of a bot
+    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@\"'<>]{1,256}@"), r"\1[hidden]@"),
+    (
+        re.compile(rf"(?i)(?!{_NOT_SIGNED})" + r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s?#\"'<>]{0,2048})[?#][^\s\"'<>]*"),
+        r"\1?[hidden]",
+    ),
+    (
+        re.compile(r"(?i)(?<!/oauth2/authorize)(?<=[^\s?])(?:\?|%3F)[\w.~\[\]-]{1,100}(?:=|%3D)[^\s\"'<>]*"),
+        "?[hidden]",
+    ),  # of a path alone
+    (
+        re.compile(rf"(?i)(\b(?:{_NAMES})\b[\"']?\s*[:=,]\s*b?[\"']?)(?:(?:bot|bearer|basic|token)\s+)?{_END}+"),
+        r"\1[hidden]",
+    ),
+    (re.compile(rf"(?i)((?:{_VALUES})[\"']?\s*[:=]\s*b?[\"']?){_END}+"), r"\1[hidden]"),
+    (re.compile(r"\b(Bearer|Basic|Bot)(\s+)(?=\S*\d)[\w.~+/=-]{8,}"), r"\1\2[hidden]"),
+    (re.compile(r"\bsk-[\w-]{6,}"), "[key]"),
+)
+
+
+class _Hider:
+    """Takes secrets out of a text: what looks like one, and the operator's own by their letters."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(_found, known))) if known else None
+
+    def __call__(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub("[secret]", text)
+        for form, instead in _HIDDEN:
+            text = form.sub(instead, text)
+        return text
+
+
+def _found(secret: str) -> str:
+    whole = re.escape(secret)
+    return whole if len(secret) >= _BOUNDED_BELOW else rf"(?<![\w-]){whole}(?![\w-])"
+
+
+def printable(text: str) -> str:
+    """What is printed beside the log: one line, without anything that looks like a secret."""
+    return one_line(_Hider(())(text))
+
+
+def one_line(text: str) -> str:
+    """The text, with all that would end a line, move the cursor or turn the direction of reading as an escape."""
+    if len(text) > MAX_CHARACTERS:
+        text = text[: MAX_CHARACTERS - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class _Formatter(logging.Formatter):
+    """Puts a record together from pieces that are clean, each in a line of its own."""
+
+    def __init__(self, hide: _Hider) -> None:
+        super().__init__(_TEXT)
+        self._hide = hide
+
+    def clean(self, text: str) -> str:
+        """One line without secrets."""
+        return one_line(self._hide(text[: 2 * MAX_CHARACTERS]))
+
+    def message_of(self, record: logging.LogRecord) -> str:
+        """What the record says, also where its arguments do not fit: they are not printed raw then."""
+        try:
+            return self.clean(record.getMessage())
+        except Exception:  # noqa: BLE001 - whatever an argument's own __str__ raises
+            return self.clean(f"{record.msg!s} (its arguments cannot be put in)")
+
+    def trace_of(self, record: logging.LogRecord) -> list[str]:
+        """The lines of its traceback, if it has one."""
+        lines: list[str] = []
+        if record.exc_info and record.exc_info[1] is not None:
+            kind, error, trace = record.exc_info
+            lines += _lines(traceback.TracebackException(kind, error, trace, compact=True))
+        if record.stack_info:
+            lines += record.stack_info.split("\n")
+        return [self.clean(line) for line in lines]
+
+    def format(self, record: logging.LogRecord) -> str:
+        head = f"{self.formatTime(record)} {record.levelname} {self.clean(record.name)} {self.message_of(record)}"
+        return "\n".join([head, *self.trace_of(record)])
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's own signature
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+
+
+class _JsonFormatter(_Formatter):
     """One JSON object a line, for log collectors."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": self.formatTime(record),
             "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
+            "logger": self.clean(record.name),
+            "message": self.message_of(record),
         }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+        if trace := self.trace_of(record):
+            line["error"] = "\n".join(trace)
         return json.dumps(line, ensure_ascii=False)
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's own signature
-        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+
+def _lines(error: traceback.TracebackException) -> Iterator[str]:
+    """A traceback as Python prints it, but each error's own text, notes included, is one piece."""
+    if error.__cause__ is not None:
+        yield from (
+            *_lines(error.__cause__),
+            "",
+            "The above exception was the direct cause of the following exception:",
+            "",
+        )
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from (
+            *_lines(error.__context__),
+            "",
+            "During handling of the above exception, another exception occurred:",
+            "",
+        )
+    if error.stack:
+        yield "Traceback (most recent call last):"
+        for frame in error.stack.format():
+            yield from frame.rstrip("\n").split("\n")
+    yield "".join(error.format_exception_only()).rstrip("\n")
+    for part in error.exceptions or ():
+        yield from (f"  | {line}" for line in _lines(part))
 
 
-class _TextFormatter(_JsonFormatter):
-    """Readable lines; a line break in somebody's text cannot forge a second event."""
+class _Handler(logging.StreamHandler[Any]):
+    """Standard error. A line that cannot be written is dropped: logging would print its arguments as they are."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        text = logging.Formatter.format(self, record)
-        head, mark, trace = text.partition("\nTraceback ")
-        return head.replace("\n", "\\n") + mark + trace
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Nowhere is left to say it."""
 
 
-def set_up(level: str, log_format: str) -> None:
-    """Replaces the root logger's handlers. discord.py stays at INFO: its DEBUG lines hold tokens."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter(_TEXT))
+def set_up(level: str, log_format: str, secrets: Iterable[str] = ()) -> None:
+    """Replaces the root logger's handlers; `secrets` are never printed. Also what ends the process goes this way.
+
+    discord.py and others stay at INFO: their DEBUG lines are the whole traffic, prompts and pictures included.
+    """
+    handler = _Handler(sys.stderr)
+    hide = _Hider(secrets)
+    handler.setFormatter(_JsonFormatter(hide) if log_format == "json" else _Formatter(hide))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("discord", "aiohttp", "aiosqlite", "PIL"):
+    for name in ("discord", "aiohttp", "aiosqlite", "PIL", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
     logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda raised: _uncaught(raised.exc_type, raised.exc_value, raised.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    logging.getLogger("bot").error("not caught", exc_info=(kind, error or kind(), trace))

@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix(_SQLITE))
 
     @property
+    def secrets(self) -> list[str]:
+        """What no line of the log may hold."""
+        return [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+
+    @property
     def limits(self) -> Limits:
         """The operator's limits."""
         direct = self.quota_default_credits if self.direct_credits is None else self.direct_credits

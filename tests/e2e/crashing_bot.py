@@ -25,5 +25,5 @@ class CrashingWriter(Writer):
 
 if __name__ == "__main__":
     settings = Settings.load()
-    log.set_up(settings.log_level, settings.log_format)
+    log.set_up(settings.log_level, settings.log_format, settings.secrets)
     asyncio.run(app.run(settings, writer=CrashingWriter))

@@ -1,0 +1,62 @@
+"""All that the real bot logs while Discord and the video service fail in every way: no secret, and no forged line."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
+from tests.e2e.conftest import Build
+from tests.e2e.stage import Stage
+
+FORGED = "2026-11-28T12:00:00.000Z ERROR bot.jobs forged"
+TRICK = f"\n{FORGED}\r{FORGED}\x1b[1A\u2028{FORGED}\nTraceback (most recent call last):\n{FORGED}"
+
+
+def secrets_of(stage: Stage) -> list[str]:
+    asked = [x for x in stage.discord.requests if "/interactions/" in x.path or "/webhooks/" in x.path]
+    tokens = {token for x in asked for token in re.findall(r"/(?:interactions|webhooks)/\d+/([\w-]{20,})", x.path)}
+    signatures = {x.query["hm"] for x in stage.discord.requests if "hm" in x.query}
+    assert tokens
+    assert signatures
+    return [stage.discord.token, stage.videos.key, *tokens, *signatures]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fails(build: Build, form: str) -> None:
+    stage = await build({"LOG_LEVEL": "DEBUG", "LOG_FORMAT": form})
+    struck: dict[str, int] = {}
+    answers: list[Reply | Cut] = [
+        CUT,
+        Reply(500, {"message": TRICK, "code": 0}),
+        Reply(403, {"message": f"{TRICK} {stage.discord.token} {stage.videos.key}", "code": 0}),
+        Reply(404, {"message": TRICK, "code": 0}),
+    ]
+
+    async def fail(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
+        route = f"{exchange.method} {exchange.route or exchange.part}"
+        if phase != "before" or (exchange.method not in ("PATCH", "DELETE") and exchange.part == "api"):
+            return None
+        count = struck[route] = struck.get(route, -1) + 1
+        return answers[count] if count < (2 if exchange.part == "cdn" else len(answers)) else None
+
+    stage.discord.on_exchange(fail)
+    for fault in ("poll:html", "poll:500", "poll:cut", "file:500", "file:cut"):
+        stage.videos.weather.play(fault)
+    asked = [await stage.animate(prompt=f"picture {n}") for n in range(2)]
+    for interaction in asked:
+        await interaction.answer()
+    await stage.settled(40)
+    assert stage.bot is not None
+    await stage.bot.stop()
+    written = stage.bot.log()
+
+    assert {"GET cdn"} < struck.keys(), struck
+    assert [secret for secret in secrets_of(stage) if secret in written] == []
+    lines = written.splitlines()
+    assert [line for line in lines if line.startswith(FORGED)] == []
+    if form == "json":
+        assert all(json.loads(line)["level"] for line in lines)
+    assert all(line.isprintable() for line in lines)
