@@ -17,16 +17,20 @@ from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.world import Person
+from sandbox.ending import run_in
 from sandbox.picture import sample_picture
 from sandbox.spoken import Misspoken, parse, upload
 from sandbox.terminal import Screen
 from sandbox.town import Town
 from sandbox.videos.words import PROMPT_WORDS
 
-FINISHED = ("Here is your clip", "Your clip is ready", "No video", "Cancelled")
+FINISHED = ("### ✅", "### ⚠️", "### 🚫")
+"""How the head of a card begins that has had its last edit; no prompt stands before it."""
 CARD_WITHIN_S = 600
-FOLLOW_UP_WITHIN_S = 1
+QUIET_S, QUIET_WITHIN_S = 2, 20
 DEFAULT_PROMPT = "The cat blinks, puts on a hat and looks at the sunset"
+_FOR_THE_PAGE = ("real_provider", "port", "no_open")
+_FOR_THE_TERMINAL = ("image", "prompt", "model", "seconds", "size", "command", "log")
 OUTPUT = Path(tempfile.gettempdir()) / "animate-sandbox"
 
 
@@ -46,6 +50,7 @@ class _As(argparse.Action):
 class _Command(argparse.Action):
     def __call__(self, _parser: object, space: argparse.Namespace, values: object, _option: object = None) -> None:
         space.script.acts.append((space.script.person, str(values)))
+        space.command = space.script.acts
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,32 +163,46 @@ class Stage:
         while not message.deleted:
             seen = len(message.revisions)
             self._screen.draw(message.text(), self._names())
-            if any(words in message.text() for words in FINISHED):
+            if message.text().startswith(FINISHED):
                 break
             await self._town.discord.wait_for(changed, CARD_WITHIN_S, "the card to change")
-        if not message.media:  # the reason may follow for the member alone
-            with contextlib.suppress(TimeoutError):
-                await self._town.discord.wait_for(lambda: asked.followups, FOLLOW_UP_WITHIN_S, "a follow-up")
-        for private in asked.followups:
-            self._screen.draw(private.text(), self._names())
-            self._screen.say("  (only you see this)")
-        return self._keep(message)
-
-    def _keep(self, message: Message) -> bool:
-        """The MP4 where it stays, and what it is."""
+        if message.deleted:
+            self._screen.say("  (this message was deleted)")
         if message.deleted or not message.media:
+            await self._quiet()
+        for private in asked.followups:
+            self._screen.say()
+            self._screen.draw(private.text(), self._names())
+            self._screen.say("  (only you see this)" if private.is_ephemeral else "")
+        return self._keep([message, *asked.followups])
+
+    async def _quiet(self) -> None:
+        """Until the bot has asked Discord for nothing for a while: the private reason follows the card's last edit."""
+        requests, known = self._town.discord.requests, -1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_WITHIN_S):
+                while known != len(requests) or not all(x.status or x.cut for x in requests):
+                    known = len(requests)
+                    await asyncio.sleep(QUIET_S)
+
+    def _keep(self, messages: Sequence[Message]) -> bool:
+        """The MP4 where it stays, and what it is."""
+        video = next((file for message in messages if not message.deleted for file in message.media), None)
+        if video is None:
             self._screen.say("No video was posted.")
             return False
-        video = message.media[0]
-        folder: Path = self._options.output
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / video.filename
-        path.write_bytes(video.data)
+        path: Path = self._options.output / video.filename
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(video.data)
+        except OSError as error:
+            self._screen.say(f"The video cannot be written to {path}: {error.strerror}")
+            return False
         with av.open(io.BytesIO(video.data), "r") as opened:
             stream = opened.streams.video[0]
             length = float(opened.duration or 0) / 1_000_000
-            what = f"{stream.width}x{stream.height}, {length:.1f} s, {len(video.data) / 1_048_576:.1f} MiB"
-        self._screen.say(f"\nThe member sees this card with the video playing in it: {what}\n{path}")
+            what = f"{stream.width}x{stream.height}, {length:.1f} s, {len(video.data) / 1_000_000:.1f} MB"
+        self._screen.say(f"\nThe video plays in the bot's message above, the card: {what}\n{path}")
         return True
 
     def _person(self, name: str) -> Person:
@@ -211,8 +230,9 @@ async def _show(options: argparse.Namespace, screen: Screen) -> int:
     )
 
 
-async def _serve(town: Town, screen: Screen) -> None:
+async def _serve(town: Town, screen: Screen) -> int:
     """Servers only, until Ctrl-C."""
+    await town.start(bot=False)
     settings = town.settings()
     screen.say("A local Discord and a local /v1/videos are up. A bot's settings:\n")
     for name in ("DISCORD_TOKEN", "DISCORD_API_URL", "VIDEO_API_KEY", "VIDEO_API_URL"):
@@ -220,18 +240,38 @@ async def _serve(town: Town, screen: Screen) -> None:
     screen.say(f"\nApplication id: {town.discord.application_id}. People: {', '.join(town.discord.world.people)}.")
     screen.say("Ctrl-C ends it.")
     await asyncio.Event().wait()
+    return 0
 
 
 async def run(options: argparse.Namespace) -> int:
     """The exit code: 0 where everything asked for came out well."""
     screen = Screen()
+    if (unfit := _unfit(options)) is not None:
+        screen.say(unfit)
+        return 2
     if options.page:
         return await _show(options, screen)
     town = Town()
+    if options.serve:
+        return await run_in(town, _serve(town, screen), ended=0)
+    return await run_in(town, _play(town, screen, options))
+
+
+def _unfit(options: argparse.Namespace) -> str | None:
+    """Why the options do not go together; None where they do."""
+    for names, fits, where in (
+        (_FOR_THE_PAGE, options.page, "with --page"),
+        (_FOR_THE_TERMINAL, not options.page and not options.serve, "without --page and --serve"),
+    ):
+        for name in names:
+            if getattr(options, name) and not fits:
+                return f"--{name.replace('_', '-')} can be used only {where}."
+    return None
+
+
+async def _play(town: Town, screen: Screen, options: argparse.Namespace) -> int:
     try:
-        await town.start(bot=not options.serve)
-        if options.serve:
-            await _serve(town, screen)
+        await town.start()
         well = await Stage(town, screen, options).play()
         if options.log and town.bot is not None:
             await town.bot.stop()
@@ -240,8 +280,6 @@ async def run(options: argparse.Namespace) -> int:
         screen.say(f"The bot did not do its part: {error}")
         screen.say(town.bot.log() if town.bot is not None else "")
         return 1
-    finally:
-        await town.stop()
     return 0 if well else 1
 
 

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
@@ -75,13 +76,14 @@ class Town:
         return self.bot
 
     async def stop(self) -> None:
-        """Everything down, nothing left behind."""
-        if self.bot is not None and self.bot.is_running:
-            await self.bot.stop()
-        await self.videos.stop()
-        await self.discord.stop()
-        if not self._keeps:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Everything down, nothing left behind, also where one of them does not end well."""
+        async with AsyncExitStack() as stack:
+            if not self._keeps:
+                stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            stack.push_async_callback(self.discord.stop)
+            stack.push_async_callback(self.videos.stop)
+            if self.bot is not None and self.bot.is_running:
+                await self.bot.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import signal
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sandbox.ending import run_in
 from sandbox.page.acts import Refused
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
@@ -39,6 +39,10 @@ async def show(say: Callable[[str], None], *, port: int, opens: bool, bot: bool,
     except Unfit as unfit:
         say(str(unfit))
         return 2
+    return await run_in(town, _until_told(say, town, port=port, opens=opens, bot=bot, real=real), ended=0)
+
+
+async def _until_told(say: Callable[[str], None], town: Town, *, port: int, opens: bool, bot: bool, real: bool) -> int:
     page = Page(town, real_provider=real)
     try:
         await town.start(bot=False)
@@ -46,14 +50,14 @@ async def show(say: Callable[[str], None], *, port: int, opens: bool, bot: bool,
         _greet(say, town, page, bot=bot, real=real)
         if opens:
             await asyncio.to_thread(webbrowser.open, page.url)
-        await _until_told(page, say, bot=bot)
+        if bot:
+            await _start_bot(page, say)
+        await asyncio.Event().wait()
     except Unfit as unfit:
         say(str(unfit))
-        return 1
     finally:
         await page.stop()
-        await town.stop()
-    return 0
+    return 1
 
 
 async def _open(page: Page, port: int) -> None:
@@ -72,17 +76,6 @@ def _greet(say: Callable[[str], None], town: Town, page: Page, *, bot: bool, rea
         for name in ("DISCORD_TOKEN", "DISCORD_API_URL", *(() if real else ("VIDEO_API_KEY", "VIDEO_API_URL"))):
             say(f"{name}={town.settings()[name]}")
     say("Ctrl-C ends it.")
-
-
-async def _until_told(page: Page, say: Callable[[str], None], *, bot: bool) -> None:
-    told, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    starting = asyncio.create_task(_start_bot(page, say)) if bot else None
-    await told.wait()
-    if starting is not None:
-        starting.cancel()
-        await asyncio.wait([starting])
 
 
 async def _start_bot(page: Page, say: Callable[[str], None]) -> None:

@@ -1,0 +1,167 @@
+"""`python -m sandbox` as a newcomer types it: what is read at the end, and what is left behind, which is nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox.__main__ import main
+from sandbox.ending import run_in
+from sandbox.process import PROJECT
+from sandbox.town import Town
+
+COMMAND = (sys.executable, "-m", "sandbox")
+
+
+@contextlib.asynccontextmanager
+async def run(tmp_path: Path, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command, with a folder of its own for what is temporary."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def until(process: asyncio.subprocess.Process, words: str) -> str:
+    """Reads what it says until these words come."""
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(30):
+        while words not in said:
+            line = await process.stdout.readline()
+            assert line, said
+            said += line.decode()
+    return said
+
+
+async def ended(process: asyncio.subprocess.Process) -> str:
+    """The rest of what it says."""
+    assert process.stdout is not None
+    async with asyncio.timeout(40):
+        rest = await process.stdout.read()
+        await process.wait()
+    return rest.decode()
+
+
+def left(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def bots(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "last"),
+    [
+        (["--output", "{tmp}/out"], 0, "The video plays in the bot's message above, the card: 720x1280, 4.0 s"),
+        (["--prompt", "Here is your clip [moderated]"], 1, "under its content rules"),
+        (["--image", "{tmp}/damaged.jpg"], 1, "credits are back"),
+        (["--image", "{tmp}/none.jpg"], 1, "The picture cannot be read"),
+    ],
+)
+async def test_the_end_is_told_and_nothing_is_left_behind(
+    tmp_path: Path, options: list[str], code: int, last: str
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "damaged.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+
+    async with run(temporary, *(option.format(tmp=tmp_path) for option in options)) as process:
+        said = await ended(process)
+
+    assert last in said
+    assert process.returncode == code, said
+    assert left(temporary) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_ended_half_way_it_takes_its_bot_and_its_folder_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    async with run(tmp_path, "--prompt", "[slow]") as process:
+        await until(process, "Rendering")
+        children = bots(process)
+        assert children
+        process.send_signal(number)
+        rest = await ended(process)
+
+    assert "Traceback" not in rest
+    assert process.returncode == 128 + number
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert left(tmp_path) == []
+
+
+async def test_servers_without_a_bot_end_well_and_leave_nothing(tmp_path: Path) -> None:
+    async with run(tmp_path, "--serve") as process:
+        await until(process, "Ctrl-C ends it.")
+        process.send_signal(signal.SIGTERM)
+        await ended(process)
+
+    assert process.returncode == 0
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--real-provider"], "--real-provider can be used only with --page."),
+        (["--serve", "--port", "8080"], "--port can be used only with --page."),
+        (["--page", "--prompt", "hat"], "--prompt can be used only without --page and --serve."),
+        (["--serve", "--command", "/quota"], "--command can be used only without --page and --serve."),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    assert main(options) == 2
+    assert capsys.readouterr().out == f"{sentence}\n"
+
+
+async def test_a_town_goes_down_and_its_folder_with_it_whatever_fails() -> None:
+    town = Town()
+
+    async def broken() -> int:
+        await town.start(bot=False)
+        raise ValueError("something else")
+
+    stop = town.videos.stop
+
+    async def stop_badly() -> None:
+        await stop()
+        raise OSError("does not end well")
+
+    town.videos.stop = stop_badly  # type: ignore[method-assign]  # a server that fails as it stops
+
+    with pytest.raises(OSError, match="does not end well"):
+        await run_in(town, broken())
+    assert not town.folder.exists()
+
+
+async def test_a_second_signal_does_not_disturb_the_end() -> None:
+    town = Town()
+
+    async def work() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0)  # the signal is told here
+            await town.start(bot=False)
+        return 0
+
+    assert await run_in(town, work()) == 128 + signal.SIGTERM
+    assert not town.folder.exists()
