@@ -25,7 +25,7 @@ TOKEN_MARGIN = timedelta(seconds=5)
 """A token this close to its end is not tried any more: our clock and Discord's may differ."""
 EDIT_WITHIN_S = 20.0
 UPLOAD_WITHIN_S = 1_800.0
-SAME_NONCE_PAUSES_S = (1.0, 4.0)
+SAME_NONCE_PAUSES_S = (0.5, 2.0)
 """Discord returns the message already there for a nonce seen in the last minutes, so it may be sent again."""
 
 

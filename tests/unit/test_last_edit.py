@@ -1,0 +1,188 @@
+"""A card's last edit and what goes with it, against a server on loopback that is unwell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import discord
+import pytest
+from aiohttp import web
+from discord import ui
+from discord.http import Route as DiscordRoute
+
+from bot.chat.ban import Ban
+from bot.chat.budget import Budget
+from bot.chat.known_limits import STEPS, KnownLimits
+from bot.chat.last_edit import LastEdit
+from bot.chat.once import Once
+from bot.chat.routes import Fate, Route
+from bot.chat.ways import Ways
+from bot.models import Job, JobId, UserId
+from tests.builders import NOON, a_card, a_job
+
+
+class Memory:
+    """Forgets all."""
+
+    async def token_died(self, job: JobId) -> None: ...
+
+    async def bot_barred(self, job: JobId) -> None: ...
+
+    async def card_removed(self, job: JobId) -> None: ...
+
+
+class Edge:
+    """Answers every request with `status`, and counts."""
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.headers: dict[str, str] = {}
+        self.requests: list[tuple[str, str, str | None, int]] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.requests.append((request.method, request.path, request.headers.get("Authorization"), len(body)))
+        if self.status == 200:
+            return web.json_response({"id": "9"})
+        return web.Response(status=self.status, text="<html>", headers=self.headers)
+
+
+@pytest.fixture(name="edge")
+async def _edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
+    edge = Edge()
+    app = web.Application(client_max_size=2**26)
+    app.router.add_route("*", "/{tail:.*}", edge.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setattr(DiscordRoute, "BASE", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    yield edge
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def _ways() -> AsyncIterator[Ways]:
+    client = discord.Client(intents=discord.Intents.none())
+    client.http.token = "bot-token"
+    ways = Ways(client, Memory(), now=lambda: NOON)
+    try:
+        yield ways
+    finally:
+        await ways.close()
+
+
+async def _sleepless(_seconds: float) -> None: ...
+
+
+def _view(_plain: bool) -> ui.LayoutView:  # noqa: FBT001 - as the last edit hands it
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.TextDisplay("done"))
+    return view
+
+
+def _video(folder: Path) -> Path:
+    path = folder / "1.mp4"
+    path.write_bytes(b"v" * 2**20)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("card", "path"),
+    [({"bot_reaches": False}, "/webhooks/1/interaction-token/messages/3"), ({"token": None}, "/channels/2/messages/3")],
+    ids=["token", "bot"],
+)
+async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
+    edge: Edge, tmp_path: Path, card: dict[str, Any], path: str
+) -> None:
+    job: Job = a_job(card=a_card(**card))
+    async with _ways() as ways:
+        fate = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(job, _view, _video(tmp_path), for_s=2.0)
+
+    assert fate is Fate.PASSING
+    assert 2 <= len(edge.requests) <= 6
+    assert {(method, there) for method, there, *_ in edge.requests} == {("PATCH", path)}
+    assert {key for *_, key, _ in edge.requests} == {None if "webhooks" in path else "Bot bot-token"}
+    assert all(size > 2**20 for *_, size in edge.requests)
+
+
+async def test_an_upload_by_either_token_has_no_bound_in_all_but_its_own() -> None:
+    client = discord.Client(intents=discord.Intents.none())
+    once = Once(client, Ban(time.monotonic))
+
+    timeout = once.session.timeout
+    await once.close()
+
+    assert timeout.total is None  # discord.py's session gives up after 300 s
+    assert timeout.sock_read == 120
+
+
+async def test_a_word_for_the_member_alone_is_sent_once_whatever_comes_back(edge: Edge) -> None:
+    async with _ways() as ways:
+        with pytest.raises(discord.DiscordServerError):
+            await ways.whisper(a_job(), "a word")
+
+    assert [there for _, there, *_ in edge.requests] == ["/webhooks/1/interaction-token"]
+
+
+async def test_a_ban_by_the_edge_is_obeyed_by_every_session_until_it_is_over(edge: Edge) -> None:
+    now = [100.0]
+    ban = Ban(lambda: now[0])
+    edge.status, edge.headers = 429, {"Retry-After": "40"}
+    async with (
+        aiohttp.ClientSession(trace_configs=[ban.trace()]) as one,
+        aiohttp.ClientSession(trace_configs=[ban.trace()]) as other,
+    ):
+        async with one.get(f"{DiscordRoute.BASE}/users/@me"):
+            pass
+        with pytest.raises(discord.RateLimited) as refused:
+            await other.get(f"{DiscordRoute.BASE}/users/@me")
+        now[0] += 40
+        async with other.get(f"{DiscordRoute.BASE}/users/@me"):
+            pass
+
+    assert refused.value.retry_after == 40
+    assert len(edge.requests) == 2
+
+
+async def test_discords_own_429_bars_nobody(edge: Edge) -> None:
+    ban = Ban(time.monotonic)
+    edge.status, edge.headers = 429, {"Retry-After": "40", "Via": "1.1 google", "Content-Type": "application/json"}
+    async with (
+        aiohttp.ClientSession(trace_configs=[ban.trace()]) as session,
+        session.get(f"{DiscordRoute.BASE}/users/@me"),
+    ):
+        pass
+
+    assert ban.left_s == 0
+
+
+def test_each_refusal_of_a_size_makes_the_next_smaller_until_none_is_worth_a_try() -> None:
+    now = [NOON]
+    limits = KnownLimits(lambda: now[0])
+    sizes = [13 * 2**20]
+    while limits.refused("there", sizes[-1]):
+        sizes.append(limits.lower_of(50_000_000, "there"))
+
+    assert sizes[1:3] == [STEPS[4], STEPS[5]]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert len(sizes) < 16
+    assert limits.lower_of(50_000_000, "elsewhere") == 50_000_000
+    now[0] += timedelta(days=1)
+    assert limits.lower_of(50_000_000, "there") == 50_000_000
+
+
+async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server_and_by_a_members_for_them() -> None:
+    job = a_job(card=a_card(upload_limit_bytes=100_000_000))
+    other = a_job(2, member=UserId(job.member + 1), card=a_card(channel=7, upload_limit_bytes=100_000_000))
+    async with _ways() as ways:
+        assert ways.refused_size(job, Route.TOKEN, 60_000_000)
+        assert ways.refused_size(job, Route.BOT, 11_000_000)
+        found = [ways.upload_limit(one, route) for one in (job, other) for route in (Route.TOKEN, Route.BOT, None)]
+
+    assert found == [50_000_000, 10_000_000, 20_000_000, 100_000_000, 10_000_000, 20_000_000]
