@@ -12,6 +12,7 @@ from bot.chat import text
 from bot.chat.asking import press_of
 from bot.chat.buttons import AGAIN, EDIT, ERASE, HIDE, KEEP, REMOVE, STOP
 from bot.chat.client import AnimateBot, tell
+from bot.chat.follow_ups import follow_up
 from bot.chat.modals import ClipForm, Filled
 from bot.chat.orders import Orders, Wish
 from bot.chat.removing import remove_all, remove_pressed, stream, video_address
@@ -113,7 +114,7 @@ def _add_deleting(bot: AnimateBot, shelf: Shelf) -> None:
             await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
             return
         await interaction.response.defer()
-        await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NOBODY)
+        await follow_up(interaction, view=view)
         asked[job.id] = interaction
         while len(asked) > ASKED_AT_MOST:
             asked.popitem(last=False)

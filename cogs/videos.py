@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import discord
@@ -10,6 +11,8 @@ from bot.chat import text
 from bot.chat.asking import press_of
 from bot.chat.buttons import CANCEL, DELETE, DROP, KEPT, SHOW, STAY
 from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.follow_ups import show_file
+from bot.chat.known_limits import next_limit
 from bot.chat.removing import remove_all
 from bot.chat.routes import Fate, fate_of
 from bot.chat.tongue import tongue_of
@@ -17,6 +20,7 @@ from bot.chat.videos import MOST, link_of, question, video_list
 from bot.errors import UserError
 from bot.jobs.service import Service
 from bot.jobs.shelf import GONE, Shelf, has_video
+from bot.jobs.sizing import MOST_SIZES, size_of
 from bot.models import Job, JobId, JobState, UserId
 from bot.wording import mark
 
@@ -88,30 +92,30 @@ def setup(bot: AnimateBot, service: Service) -> None:
 
 
 async def show_kept(interaction: discord.Interaction[Any], shelf: Shelf, job: Job) -> None:
-    """To the member alone, as often as they like while the file is kept."""
-    path = shelf.kept_file(job)
+    """To the member alone, as often as they like while the file is kept; smaller where Discord takes no more."""
+    shelf.kept_file(job)
     thinks = not interaction.response.is_done()
     if thinks:
         await interaction.response.defer(ephemeral=True, thinking=True)
-    try:
-        if path.stat().st_size > interaction.filesize_limit:
-            await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
-            return
-        file = discord.File(path, filename=f"clip-{job.key}.mp4")
-    except FileNotFoundError:
-        raise UserError(GONE) from None
+    limit = interaction.filesize_limit
     words = tongue_of(interaction).say(text.SHOWN_AGAIN)
-    try:
-        if thinks:
-            await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
+    for _ in range(MOST_SIZES):
+        path = await shelf.fitted(job, limit)
+        if path is None:
+            break
+        size_bytes = await asyncio.to_thread(size_of, path)
+        try:
+            await show_file(interaction, job, path, words, thinks=thinks)
+        except FileNotFoundError:
+            raise UserError(GONE) from None
+        except discord.HTTPException as error:
+            if fate_of(error) is not Fate.TOO_LARGE:
+                raise
+            limit = next_limit(size_bytes)
         else:
-            await interaction.followup.send(words, file=file, ephemeral=True, allowed_mentions=NOBODY)
-    except discord.HTTPException as error:
-        if fate_of(error) is not Fate.TOO_LARGE:
-            raise
-        await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
-        return
-    await shelf.shown(job)
+            await shelf.shown(job)
+            return
+    await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
 
 
 def _member(interaction: discord.Interaction[Any]) -> UserId:

@@ -21,6 +21,8 @@ from bot.chat.buttons import Action, JobButton
 from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_for
 from bot.chat.ending import NO_DISCORD, login_failed, redirected
 from bot.chat.events import tolerate
+from bot.chat.follow_ups import follow_up
+from bot.chat.once import Once
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.routes import TROUBLE, told
@@ -115,6 +117,7 @@ class AnimateBot(commands.AutoShardedBot):
         )
         dial_by_environment(self.http)
         tolerate(self._connection.parsers)
+        self.once = Once(self, self.ban)
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
         self._rest = connection
@@ -142,6 +145,7 @@ class AnimateBot(commands.AutoShardedBot):
     async def close(self) -> None:
         """Ends what goes on beside the connection, then the connection."""
         await self._sync.close()
+        await self.once.close()
         await super().close()
 
     async def setup_hook(self) -> None:
@@ -263,7 +267,7 @@ async def answer_privately(interaction: discord.Interaction[Any], sentence: str)
     nobody = discord.AllowedMentions.none()
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=nobody)
+            await follow_up(interaction, sentence)
         else:
             await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=nobody)
     except TROUBLE as error:

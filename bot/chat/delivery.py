@@ -21,7 +21,7 @@ from bot.chat.fetching import PictureFetcher
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
 from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
 from bot.chat.tongue import Tongue, Tongues
-from bot.chat.video_delivery import VideoDelivery, may_be_taken
+from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
 from bot.chat.ways import EDIT_WITHIN_S, Ways
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.jobs.port import Delivery, FoundCard, Outlook, PostMemory
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 ASIDES_END_S = 2.0
 FIRST_LINE_WITHIN_S = 3.0
-"""By one token discord.py sends one thing after another, for 25 s when Discord is unwell: the card would wait."""
+"""It is said in passing."""
 
 
 class DiscordChat:
@@ -89,8 +89,11 @@ class DiscordChat:
         if job.card.message is None:
             return
         if job.state is JobState.DELIVERED:
-            if job.card.shown_message is not None:
-                await self._finish(job, lambda _: self._cards.posted(job), text.ping(self._member_of(job), job))
+            ready = text.ping(self._member_of(job), job)
+            if job.card.shown_message is None:  # only its member has seen it, in private
+                await self._finish(job, lambda plain: self._cards.kept(job, kept_until(job), plain=plain), ready)
+            else:
+                await self._finish(job, lambda _: self._cards.posted(job), ready)
             return
         if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
             private = text.picture_refused(self._member_of(job), refused, job.clip.credits)

@@ -24,8 +24,8 @@ class KnownLimits:
 
     def refused(self, place: Hashable, size_bytes: int) -> bool:
         """A file of this size was refused there: from now on the next smaller limit counts. False where none is."""
-        limit = next((step for step in STEPS if step < size_bytes), size_bytes // 2)
-        if limit < LEAST:
+        limit = next_limit(size_bytes)
+        if not limit:
             return False
         self._known[place] = (limit, self._now() + HOLDS_FOR)
         self._known.move_to_end(place)
@@ -37,3 +37,9 @@ class KnownLimits:
         """What may be sent there."""
         limit, until = self._known.get(place, (announced, self._now()))
         return min(announced, limit) if self._now() < until else announced
+
+
+def next_limit(refused_bytes: int) -> int:
+    """The next smaller limit that is worth a try, or 0."""
+    limit = next((step for step in STEPS if step < refused_bytes), refused_bytes // 2)
+    return 0 if limit < LEAST else limit

@@ -155,7 +155,7 @@ class VideoDelivery:
 
 def kept_until(job: Job) -> datetime:
     """When a video that could not be shown is deleted."""
-    return (job.state_at if job.state is JobState.UNDELIVERED else datetime.now(UTC)) + KEPT_FOR
+    return (job.state_at if job.state in (JobState.UNDELIVERED, JobState.DELIVERED) else datetime.now(UTC)) + KEPT_FOR
 
 
 def may_be_taken(error: BaseException) -> bool:

@@ -6,7 +6,6 @@ file goes only after the store says that Discord shows the video.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from bot.jobs import pace
 from bot.jobs.desk import Desk
 from bot.jobs.fetching import Fetched, Tries, fetch
 from bot.jobs.port import Delivery, Outcome
+from bot.jobs.sizing import MOST_SIZES, fitted
 from bot.models import KEPT_FOR, FailureKind, Job, JobState
 from bot.store import cards, jobs
 from bot.store.database import Tx, Unit
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 PING_AFTER = timedelta(seconds=30)
 """Whoever waited longer has looked away: an edit notifies nobody."""
-MOST_SIZES = 6
-"""Each smaller than the one before, where Discord takes less than it has announced."""
 MOST_ROUNDS = 3
 """A card that was taken down while its video was sent is looked for no more; the video goes another way."""
 
@@ -50,8 +48,11 @@ async def retry(desk: Desk, job: Job) -> Job | None:
     """An undelivered video is fetched and offered again, at start and ever more seldom, for as long as it is kept."""
     fetches, told, offers = Tries(), False, 1
     while True:
-        found = await _still(desk, job)
-        if found is None or found.card.finished:
+        found = await desk.reload(job)
+        if found is None or found.state is not job.state or found.card.finished:
+            return None
+        if found.deleted:
+            await desk.persist(cards.finish(job.id, now=desk.clock.now()))
             return None
         job, kept_for = found, desk.clock.now() - found.state_at
         if kept_for > KEPT_FOR:
@@ -66,7 +67,9 @@ async def retry(desk: Desk, job: Job) -> Job | None:
         if not job.fetched:
             await desk.persist(jobs.remember_fetched(job.id, now=desk.clock.now()))
         posted = await _post(desk, job)
-        if posted is None or posted.state is not JobState.UNDELIVERED or posted.card.finished:
+        if posted is None:
+            continue  # somebody else moved or deleted it
+        if posted.state is not JobState.UNDELIVERED or posted.card.finished:
             return posted
         await desk.clock.sleep(pace.redeliver_pause(offers))
         offers += 1
@@ -137,7 +140,7 @@ def _delivered(job: Job, delivery: Delivery, *, now: datetime) -> Unit[Job | Non
     def unit(tx: Tx) -> Job | None:
         if delivery.channel is not None and delivery.message is not None:
             cards.show_elsewhere(job.id, delivery.channel, delivery.message)(tx)
-        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)(tx) if cards.shows_video(tx, job.id) else None
+        return jobs.move(job.id, job.state, JobState.DELIVERED, now=now)(tx)
 
     return unit
 
@@ -168,17 +171,11 @@ async def _undelivered(desk: Desk, job: Job) -> Job | None:
 
 async def _fitting(desk: Desk, job: Job) -> Path:
     """The video, or one that fits where it is to be shown; the video itself where none can be made well."""
-    video, small, limit = desk.files.video(job), desk.files.shrunk(job), desk.chat.upload_limit(job)
-    if await asyncio.to_thread(_size, video) <= limit:
-        return video
-    if 0 < await asyncio.to_thread(_size, small) <= limit or await desk.shrinker.shrink(video, small, limit):
-        return small
-    log.warning("job=%s over the limit of %s bytes and not to be re-encoded well", job.id, limit)
-    return video
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    video, limit = desk.files.video(job), desk.chat.upload_limit(job)
+    found = await fitted(desk, job, video, limit)
+    if found is None:
+        log.warning("job=%s over the limit of %s bytes and not to be re-encoded well", job.id, limit)
+    return found or video
 
 
 async def _ping(desk: Desk, job: Job) -> None:

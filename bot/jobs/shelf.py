@@ -73,6 +73,10 @@ class Shelf:
             raise UserError(GONE)
         return path
 
+    async def fitted(self, job: Job, limit_bytes: int) -> Path | None:
+        """As `kept_file`, made smaller where it has more bytes than that; None where that cannot be done well."""
+        return await self._worker.fitted(job, self.kept_file(job), limit_bytes)
+
     def _found(self, job: Job) -> Path | None:
         done = job.state in (JobState.UNDELIVERED, JobState.DELIVERED)
         return self._files.found_video(job) if done else None

@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.jobs import pace
 from bot.jobs.board import Board
@@ -17,6 +18,7 @@ from bot.jobs.desk import Desk
 from bot.jobs.durations import READ
 from bot.jobs.placing import place
 from bot.jobs.rendering import await_late, render
+from bot.jobs.sizing import fitted
 from bot.jobs.waiting import ask_key, lose, wait
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, servers
@@ -138,6 +140,10 @@ class Worker:
             found = await self._desk.persist(jobs.find(job))
         if found is not None:
             self.add(found)
+
+    async def fitted(self, job: Job, video: Path, limit_bytes: int) -> Path | None:
+        """The video with at most so many bytes, as `bot.jobs.sizing` has it."""
+        return await fitted(self._desk, job, video, limit_bytes)
 
     def load(self, scope: Scope) -> Load:
         """How busy the line is."""

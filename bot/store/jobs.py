@@ -67,13 +67,17 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
     def unit(tx: Tx) -> Job | None:
         if to is S.DELIVERED and not cards.shows_video(tx, job):
             return None
-        return _move(tx, job, start, to, now, refund, changes)
+        moved = _move(tx, job, start, to, now, refund, changes)
+        if moved is None or to is not S.DELIVERED:
+            return moved
+        cards.finish_delivered(job, now=now)(tx)
+        return load(tx, job)
 
     return unit
 
 
 def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
-    """Its member alone was shown the video, which needs no card; None when it was delivered before."""
+    """Its member alone was shown the video, and the card is to say where it is; None when it was delivered before."""
     return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})
 
 
@@ -94,8 +98,6 @@ def _move(
         return None
     if refund is not Refund.NONE:
         _give_back(tx, job, refund, now)
-    if to is S.DELIVERED:
-        cards.finish_delivered(job, now=now)(tx)
     return load(tx, job)
 
 

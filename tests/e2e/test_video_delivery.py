@@ -365,3 +365,26 @@ async def test_while_discords_edge_bars_the_address_nothing_is_sent(build: Build
     later = [x for x in stage.discord.requests if x.part == "api" and x.at > ban.at]
     assert later[0].at - ban.at >= 1.5
     assert shown([card]) == [job.video]
+
+
+async def test_shown_again_from_the_list_it_is_made_as_small_as_discord_takes_it(build: Build) -> None:
+    stage = await build(render_s=None)
+    world = stage.discord.world
+    world.guild.upload_limit = stage.mia.upload_limit = 50_000_000
+    _, card = await stage.rendering(prompt="a whale [big]")
+    await press(stage, card, "Hide")
+    await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
+    job = finish(stage)
+    await stage.booked(lambda: stage.states() == ["undelivered"])
+    assert job.video is not None
+
+    world.taken_bytes = len(job.video) - 1
+    listed = await (await stage.discord.invoke(stage.mia, "videos")).answer()
+    assert listed is not None
+    (button,) = [button for button in listed.buttons if button.label == "Show again"]
+    pressed = await stage.discord.press(stage.mia, listed, button.custom_id or "")
+    await stage.discord.wait_for(lambda: pressed.message is not None and pressed.message.media, 60, "the video")
+
+    assert pressed.message is not None
+    assert len(pressed.message.media[0].data) <= world.taken_bytes
+    await stage.booked(lambda: stage.states() == ["delivered"])

@@ -396,6 +396,17 @@ class TestTheLastCopy:
         assert house.room.finished == [S.DELIVERED]
         assert ended.card.finished
 
+    async def test_shown_in_private_the_card_is_still_to_say_where_it_is(self, house: House) -> None:
+        job = await house.done(to=S.UNDELIVERED)
+
+        shown = await house.store.write(jobs.show_privately(job.id, now=NOON))
+        assert shown is not None
+        assert not shown.card.finished
+        ended = await house.drive(shown)
+
+        assert (ended.state, ended.card.finished) == (S.DELIVERED, True)
+        assert house.room.finished == [S.DELIVERED]
+
 
 class TestDiscord:
     async def test_a_smaller_limit_than_announced_is_learnt_and_the_video_made_smaller(self, house: House) -> None:
