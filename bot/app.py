@@ -25,7 +25,7 @@ from bot import restore
 from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
-from bot.chat.clock import DiscordClock
+from bot.chat.clock import DiscordClock, steady_s
 from bot.chat.connection import Connection
 from bot.chat.delivery import DiscordChat
 from bot.chat.ending import ended
@@ -56,12 +56,20 @@ CLOSE_WITHIN_S = 4.0
 class DiscordTime(Clock):
     """All times of a job are told in Discord's time: this machine's clock may be wrong, and jump."""
 
-    def __init__(self) -> None:
-        self.discord = DiscordClock()
+    def __init__(self, discord_clock: DiscordClock) -> None:
+        super().__init__()
+        self._discord = discord_clock
+        self._is_measured = False
 
     def now(self) -> datetime:
-        """Aware UTC."""
-        return self.discord.now()
+        """Aware UTC. At login, before any job is looked at, it is set for the first time; that is no step."""
+        now = self._discord.now()
+        if self._is_measured:
+            self._notice(now)
+        else:
+            self._is_measured = self._discord.is_measured
+            self._offset_s = now.timestamp() - steady_s()
+        return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ async def assemble(
         fitter = Fitter()
         tongues = Tongues()
         cards = Cards(catalog, tongues)
-        clock = DiscordTime()
+        clock = DiscordTime(discord_clock := DiscordClock())
         loop = asyncio.get_running_loop()
         breaker = Breaker(loop.time, loop.call_later)
 
@@ -127,7 +135,7 @@ async def assemble(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoreMemory(store),
-            connection=Connection(settings.discord_api_url, clock.discord),
+            connection=Connection(settings.discord_api_url, discord_clock),
             tongues=tongues,
             add_commands=add_commands,
             on_login=on_login,

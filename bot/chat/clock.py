@@ -38,6 +38,7 @@ class DiscordClock:
         self._at_zero = wall() - monotonic()
         self._believes_dates = True
         self._told_s = 0.0
+        self.is_measured = False
 
     def now(self) -> datetime:
         """Aware UTC."""
@@ -69,6 +70,7 @@ class DiscordClock:
 
     def _lies_between(self, earliest: float, latest: float) -> bool:
         """Moves the clock there if it is not; returns whether it was moved."""
+        self.is_measured = True
         moved = not earliest <= self._now_s() <= latest
         if moved:
             self._at_zero = (earliest + latest) / 2 - self._monotonic()

@@ -218,6 +218,7 @@ class Ways:
             job.card.application, job.card.token, client=self._client, session=self._once.session
         )
         hook.type = discord.WebhookType.application  # else discord.py refuses ephemeral follow-ups
+        hook.proxy, hook.proxy_auth = self._client.http.proxy, self._client.http.proxy_auth
         return hook
 
     def _message(self, job: Job) -> discord.PartialMessage:

@@ -2,21 +2,24 @@
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
+from sandbox.discord.hidden import Hides
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, banned, rate_limited
+from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, banned, edge_page, rate_limited
 from sandbox.discord.rules import Code
 from sandbox.discord.server import LocalDiscord
-from sandbox.discord.world import Channel, Guild, Person, Role
+from sandbox.discord.world import Channel, ChannelType, Guild, Person, Role
 
 __all__ = [
     "CUT",
     "CannotInvoke",
     "Channel",
+    "ChannelType",
     "Code",
     "Cut",
     "Exchange",
     "Guild",
+    "Hides",
     "Interaction",
     "LocalDiscord",
     "Message",
@@ -28,5 +31,6 @@ __all__ = [
     "Role",
     "Upload",
     "banned",
+    "edge_page",
     "rate_limited",
 ]

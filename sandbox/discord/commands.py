@@ -51,7 +51,7 @@ _GUESSES: dict[type, int] = {
     bool: Option.BOOLEAN, int: Option.INTEGER, float: Option.NUMBER, str: Option.STRING,
     Upload: Option.ATTACHMENT, Person: Option.USER, Role: Option.ROLE, Channel: Option.CHANNEL,
 }  # fmt: skip
-CHAT, USER_MENU, MESSAGE_MENU = 1, 2, 3
+CHAT, USER_MENU, MESSAGE_MENU, ENTRY_POINT = 1, 2, 3, 4
 
 
 class CommandBook:
@@ -69,7 +69,10 @@ class CommandBook:
         for number, command in enumerate(declared):
             _check_declaration(form, number, command)
         form.settle()
-        ids = {(c["type"], c["name"]): c["id"] for c in self.by_scope.get(scope, [])}
+        there = self.by_scope.get(scope, [])
+        if any(c["type"] == ENTRY_POINT for c in there) and all(c.get("type") != ENTRY_POINT for c in declared):
+            raise refusal(Code.ENTRY_POINT_LEFT_OUT)
+        ids = {(c["type"], c["name"]): c["id"] for c in there}
         self.puts += 1
         commands = self.by_scope.setdefault(scope, [])
         commands[:] = [self._stored(command, ids) for command in declared]

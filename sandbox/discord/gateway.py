@@ -95,7 +95,7 @@ class Connection:
 class Gateway:
     def __init__(self, world: World, token: str, changes: Changes) -> None:
         self._world = world
-        self._token = token
+        self.token = token
         self._changes = changes
         self._connections: set[Connection] = set()
         self.sessions: dict[str, Session] = {}
@@ -177,7 +177,7 @@ class Gateway:
                 connection.close(Close.NOT_AUTHENTICATED)
 
     def _identify(self, connection: Connection, data: Wire) -> None:
-        if data.get("token") != self._token:
+        if data.get("token") != self.token:
             connection.close(Close.AUTHENTICATION_FAILED)
             return
         if data.get("intents", 0) & PRIVILEGED_INTENTS:
@@ -207,7 +207,7 @@ class Gateway:
         self._changes.notify()
 
     def _resume(self, connection: Connection, data: Wire) -> None:
-        if data.get("token") != self._token:
+        if data.get("token") != self.token:
             connection.close(Close.AUTHENTICATION_FAILED)
             return
         session = self.sessions.get(data.get("session_id", ""))

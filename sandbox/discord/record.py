@@ -97,6 +97,13 @@ def banned(retry_after: int) -> Reply:
     return Reply(429, body, {"Retry-After": str(retry_after), "Server": "cloudflare"})
 
 
+def edge_page(status: int) -> Reply:
+    """The page of an edge, or of a proxy on the way, in place of Discord's answer: no JSON, no code."""
+    return Reply(
+        status, f"<!doctype html><html><body><h1>{status}</h1>cloudflare</body></html>", {"Server": "cloudflare"}
+    )
+
+
 class Changes:
     """Something happened: wakes whoever waits for a predicate to become true."""
 

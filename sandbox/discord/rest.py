@@ -136,7 +136,11 @@ class Rest:
         return Reply(200, {"url": self._gateway.url, "shards": self.shards, "session_start_limit": limit})
 
     def _commands(self, x: Exchange) -> Reply:
-        return Reply(200, self._book.by_scope.get(self._scope(x), []))
+        there = self._book.by_scope.get(self._scope(x), [])
+        if x.query.get("with_localizations", "").lower() in {"true", "1"}:
+            return Reply(200, there)
+        left_out = ("name_localizations", "description_localizations")
+        return Reply(200, [{key: value for key, value in one.items() if key not in left_out} for one in there])
 
     def _put_commands(self, x: Exchange) -> Reply:
         return Reply(200, self._book.put(self._scope(x), x.body or []))

@@ -33,10 +33,12 @@ class Code(enum.IntEnum):
     UNKNOWN_WEBHOOK = 10015
     UNKNOWN_INTERACTION = 10062
     UNKNOWN_COMMAND = 10063
+    TOO_MANY_NEW_COMMANDS = 30034
     DMS_TOO_FAST = 40003
     TOO_LARGE = 40005
     ALREADY_ACKNOWLEDGED = 40060
     TOO_MANY_FOLLOWUPS = 40094
+    ADDRESS_BLOCKED = 40333
     MISSING_ACCESS = 50001
     NOT_YOUR_MESSAGE = 50005
     EMPTY_MESSAGE = 50006
@@ -47,6 +49,7 @@ class Code(enum.IntEnum):
     INVALID_FORM = 50035
     THREAD_ARCHIVED = 50083
     INVALID_JSON = 50109
+    ENTRY_POINT_LEFT_OUT = 50240
     REPLY_WITHOUT_HISTORY = 160009
     REPLY_TO_AGE_RESTRICTED = 160010
 
@@ -58,6 +61,9 @@ _FAULTS = {
     Code.UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
     Code.UNKNOWN_INTERACTION: (404, "Unknown interaction"),
     Code.UNKNOWN_COMMAND: (404, "Unknown application command"),
+    Code.TOO_MANY_NEW_COMMANDS: (400, "Max number of daily application command creates has been reached (200)"),
+    Code.ADDRESS_BLOCKED: (403, "internal network error"),
+    Code.ENTRY_POINT_LEFT_OUT: (400, "You cannot remove this app's Entry Point command in a bulk update operation."),
     Code.DMS_TOO_FAST: (403, "You are opening direct messages too fast."),
     Code.TOO_LARGE: (413, "Request entity too large"),
     Code.ALREADY_ACKNOWLEDGED: (400, "Interaction has already been acknowledged."),

@@ -1,6 +1,7 @@
 """The front door of the local Discord: one server on loopback for REST, gateway and CDN."""
 
 import base64
+import email.utils
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Self, TypeVar
 from aiohttp import web
 
 from sandbox.discord.cdn import Cdn, Upload
-from sandbox.discord.commands import CommandBook, OptionValue
+from sandbox.discord.commands import ENTRY_POINT, CommandBook, OptionValue
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.modals import Typed
@@ -157,6 +158,15 @@ class LocalDiscord:
         self.on_exchange(hook)
         return hook
 
+    def reset_token(self) -> None:
+        """Somebody resets the bot's token: the old one is refused from now on, by the gateway at its next start."""
+        self.token = self.gateway.token = _made_up_token(self.application_id)
+
+    def switch_activities_on(self) -> None:
+        """Puts Discord's own Entry Point command beside the bot's, which no bulk update may leave out."""
+        launch = {"name": "launch", "type": ENTRY_POINT, "handler": 2, "description": "", "contexts": [0, 1, 2]}
+        self._book.upsert(None, launch | {"integration_types": [0, 1], "name_localizations": {"de": "starten"}})
+
     def remove(self, hook: Hook) -> None:
         self._hooks.remove(hook)
 
@@ -295,6 +305,7 @@ class LocalDiscord:
                     request.transport.abort()
                 raise ConnectionAbortedError
             x.settle(reply)
+            response.headers["Date"] = email.utils.formatdate(self.clock(), usegmt=True)
             await response.prepare(request)
             await response.write_eof()
         except ConnectionError:

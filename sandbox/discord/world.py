@@ -4,36 +4,28 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from sandbox.discord.hidden import EXTRA, Hides, hidden
 from sandbox.discord.permissions import ALL, EVERYONE, NONE, READ_AND_WRITE, Permission
+from sandbox.discord.usual import EMPTY_OF_GUILD, USUAL_OF_GUILD
 from sandbox.discord.wire import Clock, Snowflakes, Wire, iso
 
 MIB = 1024 * 1024
-BASE_UPLOAD_LIMIT = 10 * MIB
-BOOST_UPLOAD_LIMITS = {0: 10 * MIB, 1: 10 * MIB, 2: 50 * MIB, 3: 100 * MIB}  # discord.py guild.py:454-460
-
-
-_NONE_OF_GUILD = (
-    "icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id", "afk_channel_id",
-    "system_channel_id", "widget_channel_id", "vanity_url_code", "rules_channel_id", "safety_alerts_channel_id",
-    "public_updates_channel_id", "incidents_data", "max_presences",
-)  # fmt: skip
-_EMPTY_OF_GUILD = ("features", "emojis", "stickers", "presences", "voice_states", "stage_instances",
-                   "guild_scheduled_events", "soundboard_sounds")  # fmt: skip
-_USUAL_OF_GUILD: Wire = {
-    **dict.fromkeys(_NONE_OF_GUILD), "afk_timeout": 300, "system_channel_flags": 0, "widget_enabled": False,
-    "verification_level": 1, "default_message_notifications": 1, "mfa_level": 0, "explicit_content_filter": 2,
-    "max_members": 500_000, "max_video_channel_users": 25, "max_stage_video_channel_users": 50, "region": "deprecated",
-    "premium_subscription_count": 0, "premium_progress_bar_enabled": False, "nsfw": False, "nsfw_level": 0,
-    "large": False,
-}  # fmt: skip
-"""What a server says of itself that plays no part here (resources/guild.mdx#guild-object)."""
+BASE_UPLOAD_LIMIT = 20_000_000
+BOOST_UPLOAD_LIMITS = {0: BASE_UPLOAD_LIMIT, 1: BASE_UPLOAD_LIMIT, 2: 50 * MIB, 3: 100 * MIB}
+"""As documented since 2026-09-04 (reference.mdx#uploading-files); the boosts as discord.py has them."""
 
 
 class ChannelType(enum.IntEnum):
     TEXT = 0
     DM = 1
+    VOICE = 2
     GROUP_DM = 3
+    CATEGORY = 4
+    NEWS = 5
     THREAD = 11
+    STAGE = 13
+    FORUM = 15
+    MEDIA = 16
 
 
 class Context(enum.IntEnum):
@@ -136,7 +128,7 @@ class Channel:
         return base | {
             "name": self.name, "position": self.position, "guild_id": str(self.guild.id), "parent_id": None,
             "topic": None, "nsfw": self.nsfw, "rate_limit_per_user": 0, "permission_overwrites": overwrites,
-        }  # fmt: skip
+        } | EXTRA.get(self.type, {})  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -166,6 +158,8 @@ class Guild:
     boost_tier: int = 0
     upload_limit: int | None = None
     """Set in place of what the boost tier gives."""
+    hides: Hides | None = Hides.ABSENT
+    """How its channels are told that the bot may not view; None: as before, in full."""
     roles: dict[int, Role] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
     threads: list[Channel] = field(default_factory=list)
@@ -185,14 +179,19 @@ class Guild:
 
     def wire(self, bot: Person) -> Wire:
         members = [self.members[bot.id].wire() | {"user": bot.wire(), "deaf": False, "mute": False}]
-        return _USUAL_OF_GUILD | {name: [] for name in _EMPTY_OF_GUILD} | {
+        return USUAL_OF_GUILD | {name: [] for name in EMPTY_OF_GUILD} | {
             "id": str(self.id), "name": self.name, "unavailable": False, "owner_id": str(self.owner.id),
             "member_count": len(self.members), "premium_tier": self.boost_tier,
             "joined_at": members[0]["joined_at"], "preferred_locale": self.locale,
             "roles": [role.wire() for role in self.roles.values()],
-            "channels": [channel.wire() for channel in self.channels], "members": members,
+            "channels": [self.told(channel, bot) for channel in self.channels], "members": members,
             "threads": [thread.wire() for thread in self.threads if not thread.archived],
         }  # fmt: skip
+
+    def told(self, channel: Channel, bot: Person) -> Wire:
+        """A channel as the gateway tells of it."""
+        may_view = channel.parent is not None or permissions_in(channel, bot) & Permission.VIEW_CHANNEL
+        return channel.wire() if may_view or self.hides is None else hidden(channel.wire(), self.id, self.hides)
 
 
 Publish = Callable[[str, Wire, int], None]
@@ -261,9 +260,9 @@ class World:
         if guild.has_bot:
             self.publish("GUILD_ROLE_DELETE", {"guild_id": str(guild.id), "role_id": str(role.id)}, guild.id)
 
-    def add_channel(self, name: str, *, guild: Guild | None = None) -> Channel:
+    def add_channel(self, name: str, *, guild: Guild | None = None, kind: ChannelType = ChannelType.TEXT) -> Channel:
         guild = guild or self.guild
-        channel = Channel(self.new_id(), ChannelType.TEXT, name, guild, len(guild.channels))
+        channel = Channel(self.new_id(), kind, name, guild, len(guild.channels))
         guild.channels.append(channel)
         self.channels[channel.id] = channel
         return channel
@@ -348,7 +347,7 @@ class World:
 
     def _tell(self, event: str, channel: Channel) -> None:
         if channel.guild is not None and channel.guild.has_bot:
-            self.publish(event, channel.wire(), channel.guild.id)
+            self.publish(event, channel.guild.told(channel, self.bot), channel.guild.id)
 
     def _join(self, guild: Guild, person: Person, roles: Iterable[Role]) -> None:
         guild.members[person.id] = Member(person, self.clock(), list(roles))

@@ -43,10 +43,11 @@ class Stage(Town):
         arguments: Sequence[str] = BOT,
         render_s: float | None = 0.1,
         videos: LocalVideos | None = None,
+        discord: LocalDiscord | None = None,
     ) -> None:
         super().__init__(
             settings={**FAST, **(settings or {})},
-            discord=LocalDiscord(),
+            discord=discord or LocalDiscord(),
             videos=videos or LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=render_s)),
             arguments=arguments,
         )

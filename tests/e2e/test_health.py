@@ -9,7 +9,7 @@ import aiohttp
 from tests.e2e.conftest import Build
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -18,7 +18,7 @@ def _free_port() -> int:
 
 async def test_health_is_told_on_the_port_that_is_set(build: Build) -> None:
     stage = await build(start=False)
-    port = _free_port()  # after the local servers have taken theirs
+    port = free_port()  # after the local servers have taken theirs
     stage.use({"HTTP_PORT": str(port)})
     await stage.start_bot()
     await stage.over(await stage.animate())

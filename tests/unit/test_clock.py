@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import discord
 import pytest
 
+from bot.app import DiscordTime
 from bot.chat.clock import DiscordClock
 from tests.builders import NOON
 
@@ -115,3 +116,13 @@ def test_a_small_difference_is_not_told(ahead_s: float, caplog: pytest.LogCaptur
     machine.clock.dated(machine.date())
 
     assert caplog.records == []
+
+
+def test_what_an_earlier_process_noted_in_discords_time_is_as_old_as_it_was(machine: Machine) -> None:
+    clock = DiscordTime(machine.clock)
+    clock.now()
+    noted = machine.at_discord() - timedelta(minutes=10)
+
+    machine.clock.dated(machine.date())
+
+    assert abs(clock.since(noted) - timedelta(minutes=10)) <= timedelta(seconds=2)
