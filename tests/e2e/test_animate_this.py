@@ -178,3 +178,55 @@ async def test_a_form_that_was_open_over_a_restart_gives_the_prompt_back(build: 
         "Your prompt was:\n```\na long text about a cat\n```"
     )
     assert stage.rows("SELECT * FROM ledger") == []
+
+
+def _gallery(message: Message) -> list[dict[str, object]]:
+    """What stands in a message of Components V2: pictures and a video in a gallery, a thumbnail, one of a link."""
+    upright, wide, film = message.attachments
+
+    def media(file: object, **more: object) -> dict[str, object]:
+        wire = file.wire()  # type: ignore[attr-defined]  # a stored file
+        return {name: wire.get(name) for name in ("id", "url", "proxy_url", "content_type", "width", "height")} | more
+
+    gallery = [
+        {"media": media(upright, attachment_id=str(upright.id)), "description": "the cat", "spoiler": False},
+        {"media": media(film, attachment_id=str(film.id)), "description": "a film", "spoiler": False},
+        {"media": media(wide, url="http://169.254.169.254/latest", attachment_id=None), "spoiler": True},
+    ]
+    for item in gallery:
+        item["media"] = {name: value for name, value in item["media"].items() if value is not None}  # type: ignore[attr-defined]
+    thumbnail = {"type": 11, "id": 4, "media": media(wide, attachment_id=str(wide.id)), "description": "small"}
+    section = {"type": 9, "id": 3, "components": [{"type": 10, "id": 5, "content": "look"}], "accessory": thumbnail}
+    return [{"type": 17, "id": 1, "components": [{"type": 12, "id": 2, "items": gallery}, section]}]
+
+
+async def _told_with_components(stage: Stage) -> Message:
+    files = [Upload("upright.png", png(180, 320)), Upload("wide.png", png(320, 180)), Upload("film.mp4", b"film")]
+    message = await stage.discord.post(stage.mia, "look", *files)
+    message.now.update({"content": "", "attachments": [], "components": _gallery(message), "flags": 1 << 15})
+    return message
+
+
+@pytest.mark.parametrize("forwarded", [False, True])
+async def test_pictures_in_galleries_and_thumbnails_are_found_also_in_a_forwarded_message(
+    stage: Stage, *, forwarded: bool
+) -> None:
+    original = await _told_with_components(stage)
+    message = await stage.discord.forward(stage.mia, original) if forwarded else original
+
+    form = await opened(stage, stage.mia, message)
+    picture, *_ = fields_of(form.response_data)
+    assert [option["label"] for option in picture["options"]] == ["1 · the cat", "2 · picture"]
+    card = await stage.over(await sent(stage, form, picture="1", prompt="it rains"))
+
+    assert DONE in card.text()
+    wide = original.attachments[1].url
+    assert stage.rows("SELECT picture_url, picture_spoiler_at IS NOT NULL FROM jobs") == [(wide, 1)]
+
+
+async def test_the_picture_of_a_forwarded_message_becomes_a_video(stage: Stage) -> None:
+    message = await stage.discord.forward(stage.mia, await posted(stage, stage.discord.world.people["ana"]))
+
+    card = await stage.over(await sent(stage, await opened(stage, stage.mia, message), prompt="it yawns"))
+
+    assert DONE in card.text()
