@@ -35,6 +35,7 @@ PERSON = Trouble(
     "input_moderation",
 )
 POLICY = "Content policy violation: input may not meet the guidelines"
+OVERLOADED = {"id": "req_8f2c", "status": "error", "message": "upstream overloaded, please retry"}
 RENDER_FAILED = Trouble(500, "The video could not be generated.", "server_error", "video_generation_failed")
 
 
@@ -170,6 +171,19 @@ async def _gzip_wrong(moment: Moment) -> Answer | None:
     return replace(answer, headers={**answer.headers, "Content-Length": length}, manner="half")
 
 
+async def _gzip_unsaid(moment: Moment) -> Answer | None:
+    """Packed in two members, and no header says so."""
+    if moment.answer is None:
+        return None
+    plain = moment.answer.encoded()
+    packed = gzip.compress(plain[: len(plain) // 2]) + gzip.compress(plain[len(plain) // 2 :])
+    return replace(moment.answer, body=packed, headers=_typed(moment.answer))
+
+
+async def _error_with_job(moment: Moment) -> Answer | None:
+    return moment.answer and replace(moment.answer, status=500)
+
+
 async def _gzip_false(moment: Moment) -> Answer | None:
     return moment.answer and replace(moment.answer, headers=_typed(moment.answer) | {"Content-Encoding": "gzip"})
 
@@ -238,6 +252,7 @@ FAULTS: Mapping[str, Fault] = {
     "409": _early("409 conflict", _refusal(Trouble(409, "Conflict", "invalid_request_error"))),
     "429": _early("429 with Retry-After", _refusal(BUSY)),
     "500": _early("500 as JSON", _refusal(BROKEN)),
+    "503-job": _early("503 that calls itself a status, with an id of its own", _says(503, OVERLOADED, {}), *JSON),
     "503": _early("503 overloaded", _refusal(Trouble(503, "Service unavailable, try again later"))),
     "502-html": _early("502 as a page of HTML", _says(502, HTML, HTML_HEADERS)),
     "400-policy": _early("400 moderation", _refusal(MODERATED), "create"),
@@ -255,6 +270,7 @@ FAULTS: Mapping[str, Fault] = {
     "lost": _late("done, the connection cut without an answer", _cut),
     "cut": _late("done, the connection cut within the answer", _sent("half")),
     "500-late": _late("done, but answered 500", _refusal(BROKEN)),
+    "500-job": _late("done, but answered 500 with the job in it", _error_with_job, "create"),
     "slow": _late("done, answered late", _slow),
     "drip": _late("answered bit by bit", _sent("drip")),
     "endless": _late("an answer that never ends", _sent("endless")),
@@ -264,6 +280,7 @@ FAULTS: Mapping[str, Fault] = {
     "not-json": _late("200 with JSON that breaks off", _half_json, *JSON),
     "json": _late("JSON as 200 video/mp4", _says(200, '{"id": "video_123"}', VIDEO), *FILE),
     "gzip": _late("packed, with the packed length", _gzip),
+    "gzip-unsaid": _late("packed in two members, and not said to be", _gzip_unsaid, *FILE),
     "gzip-wrong": _late("packed, with the plain length, which never comes", _gzip_wrong),
     "gzip-false": _late("said to be packed, but plain", _gzip_false),
     "no-id": _late("the job without its id", _altered(lambda _: {"id": ..., "task_id": ...}), "create", "poll"),
