@@ -41,7 +41,7 @@ class JobState(enum.StrEnum):
     FAILED = "failed"  # no video came of it
     CANCELLED = "cancelled"  # ended before it was sent
     UNKNOWN = "unknown"  # the answer to the paid request was lost; never sent again
-    TIMED_OUT = "timed_out"  # refunded after the deadline; a late result is still delivered
+    TIMED_OUT = "timed_out"  # refunded, after the deadline or a lost answer; a late result is still delivered
 
     @property
     def holds_slot(self) -> bool:

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 Key = tuple[int | None, ...]
 
 _PAID = ("delivered", "undelivered", "delivering")  # with a refund only if it came too late
+_MAY_STILL_COME = ("timed_out", "lost_answer", "gone")
 _OPEN = ("waiting", "submitting", "rendering")
 _WITHOUT_VIDEO = ("failed", "cancelled", "unknown", "timed_out")
 
@@ -103,7 +104,7 @@ _NOTHING_LIKE_IT = {
     "a refund for a job under way": (f"SELECT id FROM jobs WHERE state IN {_OPEN} AND id IN ({_REFUNDED_JOBS})"),
     "a refund for a paid job that was never late": (
         f"SELECT jobs.id FROM jobs JOIN ledger ON ledger.job = jobs.id AND ledger.kind = 'refund'"
-        f" WHERE jobs.state IN {_PAID} AND COALESCE(ledger.reason, '') <> 'timed_out'"
+        f" WHERE jobs.state IN {_PAID} AND COALESCE(ledger.reason, '') NOT IN {_MAY_STILL_COME}"
     ),
 }
 """Rows that must not be there."""

@@ -122,6 +122,11 @@ def standing(tongue: Tongue, where: Standing) -> str:
             return tongue.say("Clips are paused on this server. Yours keeps its place and starts when they go on.")
         case Hold.SHUT:
             return tongue.say("The video service is out of order. Your clip starts when it works again.")
+        case Hold.KEY:
+            return tongue.say(
+                "The video service has not accepted this bot's key yet, so nothing was sent. "
+                "Whoever runs the bot has to look at it."
+            )
         case Hold.RETRY:
             if where.starts_at is None:
                 return tongue.say("The video service has no room right now. The next try is soon.")

@@ -67,6 +67,7 @@ class Hold(enum.Enum):
     PAUSED = enum.auto()  # by the server's admins
     SHUT = enum.auto()  # the video service is not used for now
     RETRY = enum.auto()  # the video service did not take it: tried again at a set time
+    KEY = enum.auto()  # it has long not been found out whether the video service takes the bot's key
 
 
 @dataclass(frozen=True, slots=True)

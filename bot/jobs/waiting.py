@@ -41,7 +41,8 @@ async def wait(desk: Desk, job: Job) -> Job | None:
             await _room(desk)  # the fitted picture needs a place, too
             job = await prepare(desk, placed)
             if job.not_before is not None:
-                desk.chat.show(job, Standing(starts_at=job.not_before, hold=Hold.RETRY))
+                hold = Hold.KEY if desk.videos.faults() else Hold.RETRY
+                desk.chat.show(job, Standing(starts_at=job.not_before, hold=hold))
                 await desk.clock.sleep((job.not_before - desk.clock.now()).total_seconds())
             await _room(desk)
             await desk.line.turn(job)
@@ -139,6 +140,10 @@ async def _create(desk: Desk, job: Job, request: ClipRequest) -> Job | None:
         return await desk.end(job, JobState.FAILED, error.kind)
     except VideoOutcomeUnknown as error:
         log.error("job=%s fate unknown, never sent again: %s", job.id, error.provider_text)  # noqa: TRY400 - expected
+        if error.provider_id is not None:  # something may come of it: refunded as lost, and asked for like a late one
+            desk.breaker.report(job, Outcome.LOST)
+            named = await desk.move(job, JobState.RENDERING, provider_id=error.provider_id)
+            return named and await desk.end(named, JobState.TIMED_OUT, FailureKind.LOST_ANSWER)
     except Exception:
         log.exception("job=%s fate unknown, never sent again", job.id)
     else:
@@ -179,7 +184,7 @@ async def _send_later(desk: Desk, job: Job, error: VideoUnavailable) -> Job | No
     tried_for = desk.clock.since(job.tried_at or now)
     log.warning("job=%s not taken: %s", job.id, error.provider_text)
     if tried_for > desk.timing.resubmit_for:
-        return await desk.end(job, JobState.FAILED, FailureKind.BUSY)
+        return await desk.end(job, JobState.FAILED, error.kind)
     if error.rate_limited:
         desk.line.hold(error.retry_after_s or desk.timing.poll_s)
     pause = pace.resubmit_pause(desk.timing.poll_s, error.retry_after_s, tried_for.total_seconds(), desk.rng)

@@ -47,8 +47,8 @@ def violations(exchange: Exchange, seed: Mapping[str, Callable[[Body], Body]] = 
 
     Error replies are left out: the contract has no words for them.
     """
-    if exchange.route == "file":
-        return []  # where the seed's URL leads, outside of the API
+    if exchange.route in {"file", "models"}:
+        return []  # where the seed's URL leads, and what tells of the key: outside of the API
     if exchange.route not in OPERATIONS:
         return [f"{exchange.method} {exchange.path}: no such route"]
     path, method = OPERATIONS[exchange.route]

@@ -69,7 +69,7 @@ class Exchange:
     origin: str  # the http://host:port it was sent to
     method: str
     path: str
-    route: str  # create, list, poll, delete, content, file; "" for none
+    route: str  # create, list, models, poll, delete, content, file; "" for none
     query: dict[str, str]
     headers: dict[str, str]  # names in lower case
     at: float

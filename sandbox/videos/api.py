@@ -48,6 +48,11 @@ class Api:
             case "file":
                 video = self._studio.video(job) if job else None
                 return Answer(200, video, VIDEO) if video else Answer(404, NO_SUCH_KEY, XML)
+            case "models":
+                listed = [
+                    {"id": name, "object": "model", "created": 0, "owned_by": "local"} for name in self.weather.models
+                ]
+                return Answer(200, {"object": "list", "data": listed})
             case "list" if self.shape.lists:
                 return self._listed(exchange)
             case "" | "list":

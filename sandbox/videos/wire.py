@@ -65,6 +65,8 @@ def _route(method: str, raw_path: str) -> tuple[str, str | None]:
             return "create", None
         case "GET", ["v1", "videos"]:
             return "list", None
+        case "GET", ["v1", "models"]:
+            return "models", None
         case "GET", ["v1", "videos", job_id]:
             return "poll", job_id
         case "DELETE", ["v1", "videos", job_id]:

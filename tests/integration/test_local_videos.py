@@ -245,9 +245,11 @@ async def test_the_official_sdk_works_unchanged(videos: LocalVideos) -> None:
         seen = await client.videos.retrieve(polled.id)
         content = await client.videos.download_content(polled.id)
         listed = await client.videos.list()
+        models = await client.models.list()
         with pytest.raises(openai.NotFoundError):
             await client.videos.retrieve("video_unknown")
 
+    assert {model.id for model in models.data} == {"sora-2", "sora-2-pro"}
     assert made.status == "queued"
     assert (polled.status, polled.progress, seen.seconds, seen.size) == ("completed", 100, "8", "1792x1024")
     assert content.content == tiny_mp4()
