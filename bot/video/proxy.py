@@ -5,7 +5,6 @@ aiohttp's own `trust_env` would also read ~/.netrc, and put what stands there in
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.request
 
 from yarl import URL
@@ -18,9 +17,7 @@ class UnusableProxyError(ValueError):
 def proxy_for(url: URL) -> URL | None:
     """What this address is to be reached through, with name and password, if any. Raises UnusableProxyError."""
     named = urllib.request.getproxies_environment().get(url.scheme)
-    if not named or not url.host or _is_this_machine(url.host):
-        return None
-    if urllib.request.proxy_bypass(f"{url.host_subcomponent}:{url.port}"):
+    if not named or not url.host or urllib.request.proxy_bypass(f"{url.host_subcomponent}:{url.port}"):
         return None
     try:
         proxy = URL(named if "://" in named else f"http://{named}")
@@ -29,11 +26,3 @@ def proxy_for(url: URL) -> URL | None:
     if proxy.scheme not in ("http", "https") or not proxy.host:
         raise UnusableProxyError(f"{url.scheme.upper()}_PROXY has to begin with http:// or https://")
     return proxy
-
-
-def _is_this_machine(host: str) -> bool:
-    """No proxy leads to where we stand."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
