@@ -146,8 +146,8 @@ class Shelf:
         """Its member wants it gone: an ended job, with its words, its picture and its video."""
         if not await self._write(videos.erase(job.id, now=self._clock.now())):
             raise UserError(NOT_OVER)
+        await self._worker.recheck(job.id)  # a video that was being fetched or sent is not any more
         self._files.erase(job)
-        await self._worker.recheck(job.id)  # a video that was on its way is not sent any more
 
     async def keep(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
         """Fetches the video from Discord before a message with it goes. Raises OSError, and what `chunks` raises."""
