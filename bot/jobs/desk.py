@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -38,17 +38,46 @@ FETCHES_AT_ONCE = 8
 """Bounds the pictures held in memory; a permit is kept for one try, never for the pause before the next."""
 
 
-class Clock:
-    """The time, waiting for it, and how much of it has passed although the host's clock was set."""
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The host's clock was set: it said `before`, and then `before + by`."""
 
-    def __init__(self) -> None:
-        self._began_s = self._offset_s = 0.0
-        self._steps: list[_Step] = []
-        self._began_s, self._offset_s = _steady_s(), time.time() - _steady_s()
+    before: datetime
+    by: timedelta
+
+    def came_after(self, moment: datetime, now: datetime) -> bool:
+        """Whether the moment was noted before it. Where that may be either, it was not: so nothing ends early."""
+        set_to = self.before + self.by
+        if self.by > timedelta():
+            return moment <= self.before
+        return moment < set_to or now < moment <= self.before
+
+
+def _steady_s() -> float:
+    """Seconds that only run forward, also while the machine sleeps where the system can tell."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Clock:
+    """The time, waiting for it, and how much of it has passed although the host's clock was set.
+
+    `wall` is the host's clock, `steady` one in seconds that only runs forward.
+    """
+
+    _began_s = 0.0
+    _offset_s: float | None = None
+    _steps: tuple[_Step, ...] = ()
+    _wall: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
+    _steady: Callable[[], float] = staticmethod(_steady_s)
+
+    def __init__(self, wall: Callable[[], datetime] | None = None, steady: Callable[[], float] | None = None) -> None:
+        self._wall = wall or self._wall
+        self._steady = steady or self._steady
+        self._began_s = self._steady()
 
     def now(self) -> datetime:
         """Aware UTC, as the host's clock has it."""
-        now = datetime.now(UTC)
+        now = self._wall()
         self._notice(now)
         return now
 
@@ -58,40 +87,21 @@ class Clock:
         What an earlier process noted is believed, unless it lies ahead: then it is as old as this process.
         """
         now = self.now()
-        passed = now - moment - sum((step.by for step in self._steps if step.concerns(moment, now)), timedelta())
-        return passed if passed >= timedelta() else timedelta(seconds=_steady_s() - self._began_s)
+        passed = now - moment - sum((step.by for step in self._steps if step.came_after(moment, now)), timedelta())
+        return passed if passed >= timedelta() else timedelta(seconds=self._steady() - self._began_s)
 
     async def sleep(self, seconds: float) -> None:
         """Waits, in seconds."""
         await asyncio.sleep(max(0.0, seconds))
 
     def _notice(self, now: datetime) -> None:
-        """Drifting and being slewed are no steps."""
-        offset_s = now.timestamp() - _steady_s()
-        by = timedelta(seconds=offset_s - self._offset_s)
+        """A clock that drifts, or is slewed, makes no steps."""
+        offset_s = now.timestamp() - self._steady()
+        by = timedelta(seconds=0.0 if self._offset_s is None else offset_s - self._offset_s)
         self._offset_s = offset_s
         if abs(by) >= LEAST_STEP:
             log.warning("the host's clock was set by %s", by)
-            self._steps.append(_Step(now - by, by))
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The host's clock was set: it said `before`, and then `before + by`."""
-
-    before: datetime
-    by: timedelta
-
-    def concerns(self, moment: datetime, now: datetime) -> bool:
-        """Whether the moment was noted before. Where it may have been either, it is the later: nothing ends early."""
-        is_later_certainly = self.before < moment <= now
-        is_doubtful = self.before + self.by < moment <= now
-        return not (is_later_certainly or is_doubtful)
-
-
-def _steady_s() -> float:
-    """Seconds that only run forward, also while the machine sleeps where the system can tell."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+            self._steps += (_Step(now - by, by),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,11 @@ class Worker:
         """The video with at most so many bytes, as `bot.jobs.sizing` has it."""
         return await fitted(self._desk, job, video, limit_bytes)
 
+    @property
+    def carried(self) -> frozenset[JobId]:
+        """The jobs that have a task, or are about to get one after a start."""
+        return frozenset(self._tasks) | frozenset(self._found)
+
     def load(self, scope: Scope) -> Load:
         """How busy the line is."""
         line = self._desk.line
