@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.jobs.breaker import Breaker
+from bot.jobs.breaker import FIRST_PAUSE_S, Breaker, Outcome
 from bot.jobs.line import Line, in_order
 from bot.models import Job, UserId
-from tests.builders import a_job
+from tests.builders import a_clip, a_job
 
 DEADLINE_S = 10.0
 
@@ -101,6 +101,16 @@ class TestOrder:
         assert places == went
 
 
+class CountedLine(Line):
+    """Counts how often it was put in order."""
+
+    orders = 0
+
+    def queue(self) -> list[Job]:
+        self.orders += 1
+        return super().queue()
+
+
 class TestLine:
     async def test_so_many_go_at_once_and_the_next_when_one_leaves(self) -> None:
         line = a_line(2)
@@ -172,6 +182,58 @@ class TestLine:
         assert loop.time() - begun >= 0.05
         assert granted(turns) == {1, 2}
         await stop(turns)
+
+    @pytest.mark.parametrize("opened", [None, "another model", "their model"])
+    async def test_however_many_go_in_one_moment_they_are_put_in_order_a_few_times_alone(
+        self, opened: str | None
+    ) -> None:
+        now = 0.0
+        breaker = Breaker(lambda: now, lambda _seconds, _call: None)
+        if opened is not None:
+            model = "another" if opened == "another model" else job(1).clip.model
+            breaker.report(a_job(1, clip=a_clip(model=model)), Outcome.BALANCE_EMPTY)
+        now = FIRST_PAUSE_S
+        line = CountedLine(1_000, breaker)
+        line.hold(0.0)
+        turns = await queue(line, [job(number, member=number) for number in range(1, 1_001)])
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.wait(turns.values(), return_when=asyncio.FIRST_COMPLETED)
+        for number in list(granted(turns)):
+            breaker.report(job(number), Outcome.TAKEN)
+        await settle()
+
+        assert len(granted(turns)) == 1_000
+        assert line.orders <= 4
+
+    async def test_a_thousand_that_leave_in_one_moment_are_followed_after_one_look(self) -> None:
+        line = CountedLine(1_000, Breaker(lambda: 0.0, lambda _seconds, _call: None))
+        for number in range(1_000):
+            line.occupy(job(number))
+        turns = await queue(line, [job(number, member=number) for number in range(1_001, 2_001)])
+        line.orders = 0
+
+        for number in range(1_000):
+            line.leave(job(number))
+        await settle()
+
+        assert len(granted(turns)) == 1_000
+        assert line.orders <= 2
+
+    async def test_a_probe_that_gives_its_slot_back_unsent_makes_room_for_the_next(self) -> None:
+        now = 0.0
+        breaker = Breaker(lambda: now, lambda _seconds, _call: None)
+        breaker.report(job(1), Outcome.BALANCE_EMPTY)
+        now = FIRST_PAUSE_S
+        line = Line(5, breaker)
+        turns = await queue(line, [job(2, member=2), job(3, member=3)])
+        first = granted(turns)
+
+        turns[2].cancel()
+        line.leave(job(2))
+        await settle()
+
+        assert first == {2}
+        assert granted(turns) == {2, 3}
 
     async def test_a_shorter_hold_does_not_shorten_a_longer_one(self) -> None:
         line = a_line(1)
