@@ -25,6 +25,7 @@ from bot.errors import (
     VideoRejected,
     VideoUnavailable,
 )
+from bot.images import Fitted
 from bot.jobs.breaker import Breaker
 from bot.jobs.desk import Clock, Desk, Timing
 from bot.jobs.files import Files
@@ -213,20 +214,10 @@ class Messages:
 
 
 class Fitter:
-    """Every picture is upright; one is never done while `stuck`."""
+    """Every picture is upright, and fitted at once."""
 
-    stuck = False
-
-    async def upright_size(self, _data: bytes) -> tuple[int, int]:
-        if self.stuck:
-            await asyncio.Event().wait()
-        return 3, 4
-
-    async def fit(self, _data: bytes, _size: str) -> bytes:
-        return b"fitted"
-
-    async def copy(self, _data: bytes) -> bytes:
-        return b"copy"
+    async def fit(self, _data: bytes, size_of: Callable[[tuple[int, int]], str], **_bounds: object) -> Fitted:
+        return Fitted(size_of((720, 1280)), b"fitted", b"copy")
 
 
 class Shrinker:

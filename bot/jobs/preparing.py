@@ -24,15 +24,31 @@ async def prepare(desk: Desk, job: Job) -> Job:
     """The picture fitted and on disk. Raises PictureRefused."""
     if job.clip.size is not None and desk.files.picture(job).exists():
         return job
-    copied = None if job.again_of is None else await desk.files.read_copy(job.again_of)
-    if copied is not None:
-        return await _fit(desk, job, copied, is_copy=True)
+    size = await _from_copy(desk, job) or await _from_chat(desk, job)
+    if job.clip.size is None:
+        fixed = await desk.persist(jobs.fix_size(job.id, size))
+        return fixed or job
+    return job
+
+
+async def _from_copy(desk: Desk, job: Job) -> str | None:
+    """The size it was fitted to; None where no copy of an earlier job's picture is to be used, or kept any more."""
+    if job.again_of is None:
+        return None
+    async with desk.preparing:  # bounds what is held in memory, too
+        copied = await desk.files.read_copy(job.again_of)
+        return None if copied is None else await _fit(desk, job, copied, is_copy=True)
+
+
+async def _from_chat(desk: Desk, job: Job) -> str:
+    """The size it was fitted to. No permit is held in the pauses between two tries."""
     began, tries = desk.clock.now(), 0
     while True:
         try:
             async with desk.fetching:
                 raw = await desk.chat.fetch_picture(job)
-                return await _fit(desk, job, raw, is_copy=False)
+                async with desk.preparing:
+                    return await _fit(desk, job, raw, is_copy=False)
         except ChatUnavailable as error:
             log.warning("job=%s picture not fetched yet: %s", job.id, error)
             if desk.clock.since(began) > FETCHED_WITHIN:
@@ -41,19 +57,16 @@ async def prepare(desk: Desk, job: Job) -> Job:
         await desk.clock.sleep(pace.fetch_pause(tries, desk.rng))
 
 
-async def _fit(desk: Desk, job: Job, raw: bytes, *, is_copy: bool) -> Job:
-    async with desk.preparing:  # bounds what is held in memory, too
-        fitted = await desk.fitter.fit(
-            raw,
-            lambda upright: job.clip.size or _size_of(desk, job, upright),
-            max_enlargement=desk.catalog.max_enlargement,
-        )
-        await desk.files.keep_picture(job, fitted.jpeg)
-        await desk.files.keep_copy(job, raw if is_copy else fitted.copy)
-    if job.clip.size is None:
-        fixed = await desk.persist(jobs.fix_size(job.id, fitted.size))
-        return fixed or job
-    return job
+async def _fit(desk: Desk, job: Job, raw: bytes, *, is_copy: bool) -> str:
+    """Bounded by the fitter, which refuses what takes it too long."""
+    fitted = await desk.fitter.fit(
+        raw,
+        lambda upright: job.clip.size or _size_of(desk, job, upright),
+        max_enlargement=desk.catalog.max_enlargement,
+    )
+    await desk.files.keep_picture(job, fitted.jpeg)
+    await desk.files.keep_copy(job, raw if is_copy else fitted.copy)
+    return fitted.size
 
 
 def _size_of(desk: Desk, job: Job, upright: tuple[int, int]) -> str:

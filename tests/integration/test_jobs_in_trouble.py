@@ -210,16 +210,6 @@ class TestPictures:
 
         assert bot.job(job).failure is FailureKind.PICTURE
 
-    def test_a_picture_that_is_never_done_is_refused_and_its_place_given_on(self, bot: Harness) -> None:
-        bot.fitter.stuck = True
-        stuck = [bot.ask(member) for member in (1, 2)]
-        bot.fitter.stuck = False
-        waiting = bot.ask(3)
-        bot.passes(70.0)
-
-        assert [bot.job(job).failure for job in stuck] == [FailureKind.PICTURE] * 2
-        assert bot.state(waiting) is JobState.RENDERING
-
     def test_price_and_size_are_those_that_were_reserved_also_with_another_catalog(self, bot: Harness) -> None:
         bot.chat.unwell = True
         kept, dearer = bot.ask(1, "sora-2", shown=None), bot.ask(2, "sora-2-pro", shown=None)

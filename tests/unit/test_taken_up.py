@@ -1,0 +1,205 @@
+"""Who answers a command, a press or a form, and that a job which was reserved for one always has an owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import discord
+import pytest
+
+from bot.catalog import load_catalog
+from bot.chat import text
+from bot.chat.cards import Cards
+from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
+from bot.chat.orders import Orders, Wish
+from bot.chat.tongue import Tongues
+from bot.jobs.answering import Answering
+from bot.jobs.service import Ask, Service
+from bot.models import Job, MessageId
+from tests.builders import GUILD, NOON, a_job, a_picture
+from tests.harness import SteppedLoop
+
+CATALOG = load_catalog(None)
+
+
+class Response:
+    """What Discord is answered; `error` is raised by the first answer."""
+
+    def __init__(self, error: BaseException | None = None, *, message: int | None = 55) -> None:
+        self.error = error
+        self.message = message
+        self.said: list[str] = []
+        self.done = False
+
+    def is_done(self) -> bool:
+        return self.done
+
+    async def send_message(self, content: str = "", **_options: Any) -> Any:
+        if self.done:
+            raise discord.InteractionResponded(cast("Any", None))
+        if self.error is not None:
+            raise self.error
+        self.done = True
+        self.said.append(content)
+        return SimpleNamespace(message_id=self.message, is_ephemeral=lambda: False)
+
+
+class Pressed:
+    """An interaction, as far as it is looked at here."""
+
+    def __init__(self, response: Response) -> None:
+        self.id = 1
+        self.type = discord.InteractionType.component
+        self.response = response
+        self.followup = SimpleNamespace(send=self._send)
+        self.extras: dict[str, Any] = {}
+        self.user = SimpleNamespace(id=7)
+        self.guild_id = GUILD
+        self.channel_id, self.application_id, self.token = 2, 3, "token"
+        self.expires_at = NOON + timedelta(minutes=15)
+        self.filesize_limit = 10_000_000
+        self.app_permissions = discord.Permissions.all()
+        self.locale = self.guild_locale = discord.Locale.american_english
+        self.client = SimpleNamespace(get_guild=lambda _id: None, tongues=Tongues())
+        self.data: dict[str, Any] = {}
+
+    def is_guild_integration(self) -> bool:
+        return True
+
+    async def _send(self, content: str, **_options: Any) -> None:
+        self.response.said.append(content)
+
+
+class Desk:
+    """The service: what it was told became of the card."""
+
+    def __init__(self) -> None:
+        self.answering = Answering()
+        self.catalog = CATALOG
+        self.told: list[str] = []
+
+    async def animate(self, _ask: Ask) -> Job:
+        return a_job(1)
+
+    def card_shown(self, _job: Job, message: MessageId, *, ephemeral: bool) -> None:
+        self.told.append(f"shown {message}")
+
+    def card_unsure(self, _job: Job) -> None:
+        self.told.append("unsure")
+
+
+async def take(response: Response) -> list[str]:
+    service = Desk()
+    orders = Orders(cast("Service", service), Cards(CATALOG, Tongues()))
+    wish = Wish("puts on a hat", CATALOG.choose(None, None, None), a_picture())
+    taking = asyncio.ensure_future(orders.take(cast("Any", Pressed(response)), wish))
+    await asyncio.wait({taking})
+    if not taking.cancelled():
+        taking.exception()
+    return service.told
+
+
+async def test_a_card_that_stands_is_handed_over() -> None:
+    assert await take(Response()) == ["shown 55"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        discord.InteractionResponded(cast("Any", None)),
+        ConnectionResetError(),
+        TimeoutError(),
+        RuntimeError("anything at all"),
+        asyncio.CancelledError(),
+    ],
+)
+async def test_whatever_ends_the_first_answer_the_job_has_an_owner(error: BaseException) -> None:
+    assert await take(Response(error)) == ["unsure"]
+
+
+async def test_answered_by_somebody_else_before_the_job_has_an_owner() -> None:
+    response = Response()
+    response.done = True
+
+    assert await take(response) == ["unsure"]
+
+
+async def test_an_answer_without_a_message_is_looked_for() -> None:
+    assert await take(Response(message=None)) == ["unsure"]
+
+
+class Stage:
+    """A client that is not connected, in time that stands still."""
+
+    def __init__(self) -> None:
+        self.loop = SteppedLoop()
+        self.ran = 0
+
+    def run(self, pressed: Pressed, *, press_after_s: float | None, lasts_s: float = 0.0) -> None:
+        """What answers the unknown and, some time later, what knows the press; until both are done."""
+        self.loop.run_until_complete(self._both(pressed, press_after_s, lasts_s))
+
+    async def _both(self, pressed: Pressed, press_after_s: float | None, lasts_s: float) -> None:
+        async def work() -> None:
+            self.ran += 1
+            await asyncio.sleep(lasts_s)
+            await pressed.response.send_message("done")
+
+        async def press() -> None:
+            if press_after_s is not None:
+                await asyncio.sleep(press_after_s)
+                await client.press(cast("Any", pressed), work)
+
+        client = cast("AnimateBot", SimpleNamespace(refusal=lambda _pressed: None))
+        client.press = AnimateBot.press.__get__(client)  # type: ignore[method-assign]
+        client.explain = AnimateBot.explain.__get__(client)  # type: ignore[method-assign]
+        both = [
+            asyncio.ensure_future(AnimateBot.on_interaction(client, cast("Any", pressed))),
+            asyncio.ensure_future(press()),
+        ]
+        while not all(task.done() for task in both):
+            for _ in range(10):
+                await asyncio.sleep(0)
+            self.loop.now_s += 0.1
+        await asyncio.gather(*both)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    stage.loop.close()
+
+
+def test_a_press_that_nothing_knows_is_answered(stage: Stage) -> None:
+    pressed = Pressed(Response())
+    stage.run(pressed, press_after_s=None)
+
+    assert pressed.response.said == [text.UNKNOWN_BUTTON]
+
+
+@pytest.mark.parametrize("lasts_s", [0.0, UNANSWERED_AFTER_S + 5.0])
+def test_a_press_that_is_taken_up_is_answered_once_however_long_it_takes(stage: Stage, lasts_s: float) -> None:
+    pressed = Pressed(Response())
+    stage.run(pressed, press_after_s=0.0, lasts_s=lasts_s)
+
+    assert pressed.response.said == ["done"]
+    assert stage.ran == 1
+
+
+def test_a_press_that_comes_to_its_turn_after_it_was_answered_as_unknown_does_nothing(stage: Stage) -> None:
+    pressed = Pressed(Response())
+    stage.run(pressed, press_after_s=UNANSWERED_AFTER_S + 1.0)
+
+    assert pressed.response.said == [text.UNKNOWN_BUTTON]
+    assert stage.ran == 0
+
+
+def test_an_interaction_is_taken_up_once() -> None:
+    pressed = cast("Any", Pressed(Response()))
+
+    assert [take_up(pressed), take_up(pressed)] == [True, False]
