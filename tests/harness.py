@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 MODELS = ("sora-2", "sora-2-pro")
 IN_PLACE, PASSING, GONE = "in place", "passing", "gone"
-MOST_ROUNDS = 2_000
+MOST_ROUNDS = 10_000
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
@@ -365,6 +365,7 @@ class Harness:
             for _ in range(12):
                 await asyncio.sleep(0)
             await Store.read(self.store, lambda _tx: None)
+            await Store.write(self.store, lambda _tx: None)
             is_quiet = self.store.calls == calls and not self.store.under_way
             quiet = quiet + 1 if is_quiet else 0
             if quiet == 3:
