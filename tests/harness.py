@@ -112,6 +112,9 @@ class Provider:
         """All that it is making."""
         self.phases = dict.fromkeys(self.phases, phase)
 
+    def faults(self) -> list[str]:
+        return []
+
     async def settle_auth(self) -> None:
         self.questions += 1
         if not self.key_works:
