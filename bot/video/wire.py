@@ -219,10 +219,10 @@ def _unwrapped(job_id: str) -> str:
 
 def _is_an_envelope(job: dict[str, Any], asked: str) -> bool:
     """{"status": "error", "message": …}, {"status": "success"}: words about an answer, not about the job."""
-    word = _word(job)
-    if word == "error":
+    word, found = _word(job), _id_of(job) or ""
+    if word == "error" or (word in _FAILED and found.startswith("req")):  # that is the id of a question
         return not _is_of(job, asked)
-    return word in _ENVELOPE and not _id_of(job) and video_url(job) is None
+    return word in _ENVELOPE and not found and video_url(job) is None
 
 
 def _looks_like_a_job(part: dict[str, Any], found: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ _FILTERED = re.compile(r"content_?filter$|rai_?media_?filtered", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z][\w.:/-]{2,79}")
 _MAX_TEXT = 20_000  # of one string, for the patterns that are searched in it
 _MAX_DEPTH = 6
+_MAX_PIECES = 100
 _OPENING, _COLON, _COMMA = (re.compile(rf"\s*{mark}\s*") for mark in (r"\{", ":", ","))
 _SECRETS = re.compile(
     r"\bsk-[\w-]{6,}|(?i:\bbearer\s+)[^\s\"',}]+"
@@ -88,7 +90,7 @@ def error_text(body: bytes) -> str:
 
 def said(value: Any) -> Said:
     """Code, type and message of what is parsed already, also from JSON inside a message."""
-    found = list(_error_words(value))
+    found = list(itertools.islice(_error_words(value), _MAX_PIECES))
     codes = (text for name, text in found if name in _CODE_NAMES or name == "error" if _CODE.fullmatch(text))
     return Said(tuple(dict.fromkeys(text for _, text in found)), tuple(dict.fromkeys(codes)))
 

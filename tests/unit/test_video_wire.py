@@ -282,6 +282,7 @@ def test_the_same_litellm_job_bears_other_ids_from_answer_to_answer() -> None:
     ("source", "body", "wanted"),
     [
         ("a gateway's error under 200", {"id": "req_8f2c", "status": "error", "message": "try again"}, None),
+        ("a gateway's failure under 200", {"id": "req_8f2c", "status": "failed", "message": "overloaded"}, None),
         ("JSend", {"status": "success", "data": {}}, None),
         ("JSend", {"status": "success", "data": None, "message": "ok"}, None),
         ("JSend", {"status": "fail", "message": "try again"}, None),
