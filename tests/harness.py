@@ -142,6 +142,13 @@ class Provider:
             case "lost":
                 self.made[request.prompt] += 1
                 raise VideoOutcomeUnknown("cut", http_status=500)
+            case "lost but named":
+                self.made[request.prompt] += 1
+                named = f"video_{self.creates}"
+                self.phases[named] = Phase.RUNNING
+                raise VideoOutcomeUnknown("cut", http_status=500, provider_id=named)
+            case "unsettled":
+                raise VideoUnavailable("no word about the key", kind=FailureKind.KEY, http_status=500)
         self.made[request.prompt] += 1
         provider_id = f"video_{self.creates}"
         self.phases[provider_id] = Phase.RUNNING

@@ -258,6 +258,13 @@ class TestStanding:
                 Standing(hold=Hold.PAUSED),
                 "Clips are paused on this server. Yours keeps its place and starts when they go on.",
             ),
+            (
+                Standing(hold=Hold.KEY, starts_at=RENEWS),
+                (
+                    "The video service has not accepted this bot's key yet, so nothing was sent. "
+                    "Whoever runs the bot has to look at it."
+                ),
+            ),
             (Standing(hold=Hold.SHUT), "The video service is out of order. Your clip starts when it works again."),
             (
                 Standing(hold=Hold.RETRY, starts_at=RENEWS),
