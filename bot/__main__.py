@@ -58,7 +58,9 @@ def _leave(*_: object) -> None:
 def _do(options: argparse.Namespace) -> int:
     """Loading takes half a second, so it is done here: a SIGTERM meanwhile finds its handler already."""
     from bot.errors import SettingsError
+    from bot.private import write_for_this_user_alone
 
+    write_for_this_user_alone()
     try:
         if options.command == "backup":
             return _back_up(options.file)

@@ -21,7 +21,7 @@ import cogs.membership
 import cogs.privacy
 import cogs.quota
 import cogs.videos
-from bot import restore
+from bot import private, restore
 from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
@@ -96,6 +96,7 @@ async def assemble(
     except OSError as error:
         raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
     _check_folders(settings.data_dir)
+    private.tighten(settings.data_dir, settings.database_path)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)

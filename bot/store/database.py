@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import sqlite3
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -285,6 +287,7 @@ def _prepare(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.OperationalError) as error:
         lock.close()
         if isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            _check_locks(path)
             raise StoreInUse(f"another process is using {path}; one bot to a database") from error
         raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -302,6 +305,18 @@ def _check_access(path: Path) -> None:
     for needed in (path.parent, *files):
         if needed.exists() and not os.access(needed, os.R_OK | os.W_OK):
             raise StoreUnavailable(f"{path} cannot be opened: this user may not write to {needed}")
+
+
+def _check_locks(path: Path) -> None:
+    """Some network shares know no locks, and SQLite calls that busy, too."""
+    with tempfile.TemporaryFile(dir=path.parent) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{path} cannot be opened: files cannot be locked in {path.parent} ({error.strerror}), "
+                "as on some network shares; the database needs a local disk"
+            ) from error
 
 
 def _check_log(path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import platform
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -681,3 +683,40 @@ def tables_of(known: list[tuple[int, str]], path: Path) -> dict[str, str]:
 def versions(path: Path) -> list[int]:
     with closing(sqlite3.connect(path)) as connection:
         return [version for (version,) in connection.execute("SELECT version FROM schema_versions ORDER BY version")]
+
+
+NO_LOCKS = """
+import ctypes, errno, pathlib, platform, struct, sys
+fcntl_nr = {"x86_64": 72, "aarch64": 25}[platform.machine()]
+steps = [  # a filter of system calls: what a share without locks answers to fcntl(…, F_SETLK, …)
+    (0x20, 0, 0, 0), (0x15, 0, 3, fcntl_nr), (0x20, 0, 0, 24), (0x15, 0, 1, 6), (0x06, 0, 0, 0x50000 | errno.ENOLCK),
+    (0x06, 0, 0, 0x7FFF0000),
+]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code)))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):
+    sys.exit(77)
+import asyncio
+from bot.store.database import Store
+try:
+    asyncio.run(Store.open(pathlib.Path(sys.argv[1])))
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="filters system calls of Linux"
+)
+def test_a_share_without_locks_is_told_as_that(path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", NO_LOCKS, path], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=30
+    )
+
+    if ended.returncode == 77:
+        pytest.skip("system calls cannot be filtered here")
+    assert ended.stdout == (
+        f"StoreUnavailable: {path} cannot be opened: files cannot be locked in {path.parent} (No locks available), "
+        "as on some network shares; the database needs a local disk\n"
+    ), ended.stderr
