@@ -6,14 +6,44 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
 from bot.errors import SettingsError, StoreError
 from bot.models import JobState
 
 log = logging.getLogger(__name__)
 
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-"""https://prometheus.io/docs/instrumenting/exposition_formats/"""
+HELP = {
+    "line_waiting": "Jobs that wait for their turn at the provider.",
+    "at_provider": "Jobs that are being submitted or rendered at the provider.",
+}
+JOBS_HELP = "Jobs in the database by their state."
+
+
+class _Found(Collector):
+    """Numbers that were read for this one answer."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
+
+
+def exposition(gauges: Mapping[str, float], jobs: Mapping[JobState, int] | None) -> bytes:
+    """The answer to /metrics, in Prometheus's text format. Without `jobs`, the database did not tell."""
+    found: list[Metric] = [GaugeMetricFamily(f"animate_{name}", HELP[name], value) for name, value in gauges.items()]
+    if jobs is not None:
+        by_state = GaugeMetricFamily("animate_jobs", JOBS_HELP, labels=["state"])
+        for state in JobState:
+            by_state.add_metric([state], jobs.get(state, 0))
+        found.append(by_state)
+    registry = CollectorRegistry()
+    registry.register(_Found(found))
+    return generate_latest(registry)
 
 
 class Health:
@@ -68,11 +98,10 @@ class Health:
         return web.Response(status=503 if faults else 200, text="".join(f"{line}\n" for line in faults or ["ready"]))
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        lines = [f"animate_{name} {value:g}" for name, value in self._gauges().items()]
         try:
             counts = await self._jobs()
         except StoreError as error:
             log.warning("metrics without the store: %s", error)
-        else:
-            lines += [f'animate_jobs{{state="{state}"}} {counts.get(state, 0)}' for state in JobState]
-        return web.Response(body="".join(f"{line}\n" for line in lines).encode(), headers={"Content-Type": PROMETHEUS})
+            counts = None
+        body = exposition(self._gauges(), counts)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
