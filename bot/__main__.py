@@ -72,10 +72,12 @@ def _do(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from bot import log
-    from bot.settings import Settings
+    from bot.settings import Settings, misspelt_in_environment
 
-    settings = Settings.load()
+    settings = Settings.load_spelled()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
+    for sentence in misspelt_in_environment():
+        logging.getLogger(__name__).warning("%s", sentence)
     return asyncio.run(_bot(settings, options))
 
 

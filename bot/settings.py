@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot import spelling
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
 
@@ -162,6 +166,32 @@ class Settings(BaseSettings):
             raise SettingsError(_sentences(error)) from None
         except (UnicodeDecodeError, OSError) as error:
             raise SettingsError([f".env cannot be read: {error}."]) from error
+
+    @classmethod
+    def load_spelled(cls) -> Self:
+        """As `load`, and a name in `.env` that is a setting spelled wrong is a fault too.
+
+        The environment is shared with other programs, so what looks like one there is only said beside other faults;
+        `misspelt_in_environment` has it for the log.
+        """
+        slips = _misspelt(dotenv_values(".env", interpolate=False), ".env") if Path(".env").is_file() else []
+        try:
+            settings = cls.load()
+        except SettingsError as error:
+            raise SettingsError([*error.sentences, *slips, *misspelt_in_environment()]) from None
+        if slips:
+            raise SettingsError(slips)
+        return settings
+
+
+def misspelt_in_environment() -> list[str]:
+    """One sentence for each variable of the environment that looks like a setting spelled wrong."""
+    return _misspelt(os.environ, "the environment")
+
+
+def _misspelt(names: Iterable[str], place: str) -> list[str]:
+    settings = (*_SHOULD_BE, "GPTPROTO_API_KEY")
+    return [spelling.sentence(name, nearest, place) for name, nearest in spelling.misspelt(names, settings).items()]
 
 
 def _sentences(error: ValidationError) -> list[str]:

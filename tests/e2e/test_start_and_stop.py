@@ -55,6 +55,25 @@ async def test_every_fault_gets_its_sentence(tmp_path: Path) -> None:
     assert [line.split()[0] for line in said.split("\n")] == ["DISCORD_TOKEN", "VIDEO_API_KEY", "POLL_SECONDS"]
 
 
+async def test_a_setting_spelled_wrong_in_the_file_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("VIDEO_API_KEI=key\n")
+
+    assert await _said(tmp_path, {**ENOUGH, "DISCORD_API_URL": "http://127.0.0.1:9/api/v10"}) == (
+        2,
+        "VIDEO_API_KEI in .env is not a setting of this bot: did you mean VIDEO_API_KEY?",
+    )
+
+
+async def test_a_setting_spelled_wrong_in_the_environment_is_a_warning(tmp_path: Path) -> None:
+    slip = {"BUDGET_CREDIT": "5", "DISCORD_API_URL": "http://127.0.0.1:9/api/v10"}
+
+    code, said = await _said(tmp_path, {**ENOUGH, **slip})
+
+    words = "BUDGET_CREDIT in the environment is not a setting of this bot: did you mean BUDGET_CREDITS?"
+    assert code == 1  # for Discord is not there
+    assert [line.partition(" WARNING ")[2] for line in said.splitlines() if "BUDGET" in line] == [f"__main__ {words}"]
+
+
 async def test_a_catalog_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert await _said(tmp_path, {**ENOUGH, "VIDEO_CATALOG": "nowhere.toml"}) == (2, CATALOG)
 

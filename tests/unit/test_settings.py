@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import SettingsError
 from bot.models import Limit, Period
-from bot.settings import Settings
+from bot.settings import Settings, misspelt_in_environment
 
 TOKEN = "discord-token-under-test"
 KEY = "video-key-under-test"
@@ -214,3 +214,66 @@ class TestReading:
         env.setenv("DIRECT_CREDITS", value)
 
         assert Settings.load().limits.direct == Limit(direct, Period.WEEK)
+
+
+class TestSpelling:
+    @pytest.mark.parametrize(
+        ("slip", "meant"),
+        [
+            ("VIDEO_API_KEI", "VIDEO_API_KEY"),
+            ("QUOTA_DEFAULT_CREDIT", "QUOTA_DEFAULT_CREDITS"),
+            ("DISCORD_TOKN", "DISCORD_TOKEN"),
+            ("discord_tokens", "DISCORD_TOKEN"),
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("HTTP_PROT", "HTTP_PORT"),
+            ("MAX_CONCURENT_JOBS", "MAX_CONCURRENT_JOBS"),
+            ("DATABASE_URI", "DATABASE_URL"),
+            ("GPTPROTO_KEY", "GPTPROTO_API_KEY"),
+        ],
+    )
+    def test_a_slip_in_the_file_is_named_with_what_was_meant(self, tmp_path: Path, slip: str, meant: str) -> None:
+        (tmp_path / ".env").write_text(f"{slip}=value-of-a-slip\n")
+
+        with pytest.raises(SettingsError) as caught:
+            Settings.load_spelled()
+
+        assert caught.value.sentences == (f"{slip} in .env is not a setting of this bot: did you mean {meant}?",)
+
+    def test_a_name_with_our_prefix_is_named_even_if_nothing_is_near(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("VIDEO_QX=1\n")
+
+        with pytest.raises(SettingsError) as caught:
+            Settings.load_spelled()
+
+        assert caught.value.sentences == ("VIDEO_QX in .env is not a setting of this bot.",)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["TZ", "HTTPS_PROXY", "HTTP_PROXY", "SSL_CERT_FILE", "OPENROUTER_API_KEY", "FAL_KEY", "OPENAI_API_KEY",
+         "COMFY_API_KEY", "PYTHONUNBUFFERED", "COMPOSE_PROJECT_NAME", "LOGNAME", "HOSTNAME",
+         "gptproto_api_key", "BUDGET_PERIOD"],
+    )  # fmt: skip
+    def test_what_is_for_others_or_right_is_left_alone(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / ".env").write_text(f"{name}=day\n")
+
+        assert Settings.load_spelled().budget_period is Period.DAY
+
+    def test_a_missing_token_is_told_with_its_slip_in_the_environment(self, env: pytest.MonkeyPatch) -> None:
+        env.delenv("DISCORD_TOKEN")
+        env.setenv("DISCORD_TOKN", TOKEN)
+
+        with pytest.raises(SettingsError) as caught:
+            Settings.load_spelled()
+
+        assert caught.value.sentences == (
+            f"DISCORD_TOKEN is missing: it should be {WRONG['DISCORD_TOKEN'][1]}.",
+            "DISCORD_TOKN in the environment is not a setting of this bot: did you mean DISCORD_TOKEN?",
+        )
+
+    def test_a_slip_in_the_environment_alone_stops_nothing(self, env: pytest.MonkeyPatch) -> None:
+        env.setenv("BUDGET_CREDIT", "7")
+
+        assert Settings.load_spelled().budget_credits == 1000
+        assert misspelt_in_environment() == [
+            "BUDGET_CREDIT in the environment is not a setting of this bot: did you mean BUDGET_CREDITS?"
+        ]
