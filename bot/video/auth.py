@@ -12,6 +12,7 @@ from yarl import URL
 from bot.errors import VideoRejected, VideoUnavailable
 from bot.models import FailureKind
 from bot.video import blame, words
+from bot.video.guard import same_origin
 from bot.video.wire import Answer
 
 log = logging.getLogger(__name__)
@@ -89,9 +90,9 @@ class Auth:
             self._refused.setdefault(endpoint, set()).add(self._settled.pop(endpoint))
 
     def _is_home(self, endpoint: str) -> bool:
-        origin = URL(endpoint).origin()
-        if origin == self._home:
+        if same_origin(URL(endpoint), self._home):
             return True
+        origin = URL(endpoint).origin()
         if origin not in self._foreign:
             self._foreign.add(origin)
             log.warning(

@@ -104,7 +104,7 @@ class Downloads:
                 if response.status != 200 or not found or not may_follow_json:
                     raise NotFetchedError(
                         f"{response.status}: {words.error_text(text) or 'empty'}",
-                        refused=verdict.refuses_content(answer) and response.url.origin() == endpoint.origin(),
+                        refused=verdict.refuses_content(answer) and guard.same_origin(response.url, endpoint),
                     )
                 url, may_follow_json = _as_given(found), False
         raise NotFetchedError("too many redirects")
@@ -120,7 +120,7 @@ class Downloads:
                 await guard.check_name(url)
         connector = aiohttp.TCPConnector(force_close=True, socket_factory=check)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "animate-bot"}
-        if authorization is not None and url.origin() == endpoint.origin():
+        if authorization is not None and guard.same_origin(url, endpoint):
             headers["Authorization"] = authorization
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self.timeouts.connect_s, sock_read=self.timeouts.download_idle_s
@@ -148,6 +148,8 @@ class Downloads:
             head = await at_least(HEAD_BYTES, chunks)
             if response.status not in (200, 206) or not is_video(head):
                 return (head + await at_least(MAX_ANSWER_BYTES, chunks))[:MAX_ANSWER_BYTES]
+            if (response.content_length or 0) > self.max_bytes:  # not to be fetched first, at each try
+                raise NotFetchedError(f"longer than {self.max_bytes} bytes")
             await self._write(head, chunks, part)
         if not body.hold_against_the_header():
             with _own_disk():

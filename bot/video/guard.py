@@ -70,6 +70,11 @@ def is_trusted(url: URL, endpoint: URL, hosts: frozenset[str]) -> bool:
     return url.host.lower() in hosts or f"{url.host.lower()}:{url.port}" in hosts
 
 
+def same_origin(url: URL, other: URL) -> bool:
+    """Scheme, host and port; a port that is the scheme's own may be left out."""
+    return (url.scheme, url.host, url.port) == (other.scheme, other.host, other.port)
+
+
 def _unwrapped(address: _Address) -> _Address:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:

@@ -82,11 +82,16 @@ class JobReport:
 
 
 def created_id(answer: Answer) -> str | None:
-    """The id of a created job: `id`, else `task_id`, else the same inside `data`; also where the rest was cut off."""
+    """The id of a created job: `id`, else `task_id`, else the same inside `data`; also where the rest was cut off.
+
+    A question's own id is taken only where there is no other.
+    """
     body = answer.json or words.parsed_as_far_as_it_came(answer.body)
     if not isinstance(body, dict):
         return None
-    return _id_of(body) or _id_of(_first_dict(body.get("data")))
+    parts = (body, _first_dict(body.get("data")))
+    found = [each for part in parts for name in _ID_NAMES if (each := _id_of(part, (name,)))]
+    return next((each for each in found if not _is_a_questions(each)), found[0] if found else None)
 
 
 def id_beside_an_error(answer: Answer) -> str | None:
@@ -102,7 +107,7 @@ def id_beside_an_error(answer: Answer) -> str | None:
         if found := _id_of(part, _JOB_ID_NAMES):
             return found
         found = _id_of(part)
-        if found and not found.startswith("req") and _looks_like_a_job(part, found):
+        if found and not _is_a_questions(found) and _looks_like_a_job(part, found):
             return found
     return None
 
@@ -220,9 +225,14 @@ def _unwrapped(job_id: str) -> str:
 def _is_an_envelope(job: dict[str, Any], asked: str) -> bool:
     """{"status": "error", "message": …}, {"status": "success"}: words about an answer, not about the job."""
     word, found = _word(job), _id_of(job) or ""
-    if word == "error" or (word in _FAILED and found.startswith("req")):  # that is the id of a question
+    if word == "error" or (word in _FAILED and _is_a_questions(found)):
         return not _is_of(job, asked)
     return word in _ENVELOPE and not found and video_url(job) is None
+
+
+def _is_a_questions(found: str) -> bool:
+    """A gateway's name for one request, not for a job."""
+    return found.lower().startswith("req")
 
 
 def _looks_like_a_job(part: dict[str, Any], found: str) -> bool:

@@ -7,7 +7,7 @@ import socket
 import pytest
 from yarl import URL
 
-from bot.video.guard import is_public, is_trusted, public_socket, socket_factory
+from bot.video.guard import is_public, is_trusted, public_socket, same_origin, socket_factory
 
 ENDPOINT = URL("http://192.168.1.5:8000/v1")
 
@@ -113,3 +113,20 @@ def test_elsewhere_only_https_is_spoken(url: str) -> None:
         socket_factory(URL(url), ENDPOINT, frozenset())
     assert socket_factory(URL("https://example.com/a.mp4"), ENDPOINT, frozenset()) is public_socket
     assert socket_factory(URL("http://192.168.1.5:8000/a"), ENDPOINT, frozenset()) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "is_same"),
+    [
+        ("https://a.example.com/v1", "https://A.example.com:443/other", True),
+        ("http://a.example.com:80", "http://a.example.com", True),
+        ("https://user:word@a.example.com/v1", "https://a.example.com/v1", True),
+        ("https://a.example.com/v1", "http://a.example.com/v1", False),
+        ("https://a.example.com/v1", "https://a.example.com:8443/v1", False),
+        ("https://a.example.com/v1", "https://a.example.com.evil.org/v1", False),
+        ("https://a.example.com/v1", "https://evil.org/a.example.com", False),
+        ("https://a.example.com/v1", "https://a.example.com@evil.org/v1", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url: str, other: str, is_same: bool) -> None:  # noqa: FBT001 - a column
+    assert same_origin(URL(url), URL(other)) is is_same
