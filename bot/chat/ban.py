@@ -21,8 +21,8 @@ LONGEST_S = 3_600.0
 class Ban:
     """Seen and obeyed by every session that has its `trace`.
 
-    Such a 429 comes from Cloudflare (its error 1015) and not from Discord: it lacks `Via`, or is no JSON. discord.py
-    raises it without a look at `Retry-After`; more requests make such a ban longer.
+    Such a 429 comes from Cloudflare (its error 1015) and not from Discord: it is a page, no JSON. discord.py raises it
+    without a look at `Retry-After`; more requests make such a ban longer.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -58,8 +58,7 @@ class Ban:
         answered: aiohttp.TraceRequestEndParams,
     ) -> None:
         answer = answered.response
-        is_discords = answer.headers.get("Via") and answer.content_type == "application/json"
-        if answer.status != TOO_MANY or is_discords:
+        if answer.status != TOO_MANY or answer.content_type == "application/json":
             return
         lasts_s = min(_seconds(answer.headers.get("Retry-After")), LONGEST_S)
         self._until = max(self._until, self._now() + lasts_s)

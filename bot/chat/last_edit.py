@@ -48,8 +48,11 @@ class LastEdit:
         PASSING where Discord took it by no way for so long. What speaks about the file alone leaves the way open.
         """
         plain, tries, begun = False, 0, asyncio.get_running_loop().time()
+        size_bytes = 0 if video is None else (await asyncio.to_thread(video.stat)).st_size
         while routes := self._ways.open(job):
             route = routes[0]
+            if size_bytes > self._ways.upload_limit(job, route):
+                return Fate.TOO_LARGE  # the member's own limit has ended with their token, say
             if route is Route.BOT:
                 await self._budget.last(job.card.channel)
             try:

@@ -65,7 +65,7 @@ class VideoDelivery:
             case None:
                 return Delivery(Outcome.HELD)
             case Fate.TOO_LARGE:
-                return await self._too_large(job, route, size_bytes)
+                return await self._too_large(job, next(iter(self._ways.open(job)), None), size_bytes)
             case Fate.PASSING:
                 return await self._keep(job, Outcome.LATER)
             case Fate.REFUSED | Fate.ARCHIVED | Fate.NOT_PERMITTED:
@@ -75,7 +75,7 @@ class VideoDelivery:
 
     async def _too_large(self, job: Job, route: Route | None, size_bytes: int) -> Delivery:
         """Discord takes less there than it has announced: once more with a smaller file, if there can be one."""
-        if self._ways.refused_size(job, route, size_bytes):
+        if size_bytes > self._ways.upload_limit(job, route) or self._ways.refused_size(job, route, size_bytes):
             return Delivery(Outcome.TOO_LARGE)
         return await self._link_only(job, size_bytes)
 

@@ -41,12 +41,12 @@ class Tries:
 
 async def fetch(desk: Desk, job: Job, tries: Tries) -> Fetched:
     """One try; at once where the video is here."""
-    video = desk.files.video(job)
-    if video.exists():
-        return Fetched.HERE
     assert job.provider_id is not None
-    tries.made += 1
+    video = desk.files.video(job)
     try:
+        if video.exists():
+            return Fetched.HERE
+        tries.made += 1
         if not desk.files.has_room():
             raise LocalTrouble("too little room in DATA_DIR")  # noqa: TRY301 - told as a full disk is
         await desk.videos.download(job.endpoint, job.provider_id, job.result_url, video)

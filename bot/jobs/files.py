@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import os
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from bot.models import Job, JobId
+
+log = logging.getLogger(__name__)
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 """Nothing is submitted with less room than this: a paid video must have a place to land."""
@@ -98,17 +101,21 @@ class Files:
         return shutil.disk_usage(self._root).free >= LEAST_FREE_BYTES
 
     def forget(self, job: Job, *, keep_video: bool = False) -> None:
-        """Deletes what is kept for this job, but for the copy of the picture."""
-        self.picture(job).unlink(missing_ok=True)
-        if not keep_video:
-            self.video(job).unlink(missing_ok=True)
-            self.shrunk(job).unlink(missing_ok=True)
+        """Deletes what is kept for this job, but for the copy of the picture.
+
+        What our disk does not let go keeps nobody waiting: it is logged, and deleted by its age (`purge`).
+        """
+        videos = [] if keep_video else [self.video(job), self.shrunk(job)]
+        for path in (self.picture(job), *videos):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s could not be deleted: %s", path.name, error)
 
     def erase(self, job: Job) -> None:
-        """Deletes all that is kept for this job: its member wants it gone."""
-        self.forget(job)
-        self.forget_copy(job.id)
-        self.kept(job).unlink(missing_ok=True)
+        """Deletes all that is kept for this job: its member wants it gone. Raises OSError."""
+        for path in (self.picture(job), self.video(job), self.shrunk(job), self.kept(job), self.copy(job.id)):
+            path.unlink(missing_ok=True)
 
     def forget_copy(self, job: JobId) -> None:
         """Deletes the kept copy of the picture."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.jobs.desk import Desk
 from bot.models import Job
 
-MOST_SIZES = 6
+MOST_SIZES = 8
 """Each smaller than the one before, where Discord takes less than it has announced."""
 
 

@@ -451,3 +451,13 @@ class TestDiscord:
         assert len(house.room.delivered) <= 20
         assert house.clock.at - NOON >= KEPT_FOR
         assert await house.refunds() == 0  # it was there for its member
+
+
+async def test_a_disk_that_lets_nothing_go_keeps_no_job_from_its_end(house: House) -> None:
+    job = await house.done()
+    house.files.video(job).write_bytes(VIDEO)
+    house.files.picture(job).mkdir()  # no file can be deleted there
+
+    ended = await house.drive(job)
+
+    assert (ended.state, ended.card.finished) == (S.DELIVERED, True)

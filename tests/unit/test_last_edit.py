@@ -43,6 +43,7 @@ class Edge:
     def __init__(self) -> None:
         self.status = 500
         self.headers: dict[str, str] = {}
+        self.body = "<html>"
         self.requests: list[tuple[str, str, str | None, int]] = []
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -50,7 +51,7 @@ class Edge:
         self.requests.append((request.method, request.path, request.headers.get("Authorization"), len(body)))
         if self.status == 200:
             return web.json_response({"id": "9"})
-        return web.Response(status=self.status, text="<html>", headers=self.headers)
+        return web.Response(status=self.status, body=self.body.encode(), headers=self.headers)
 
 
 @pytest.fixture(name="edge")
@@ -186,3 +187,20 @@ async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server
         found = [ways.upload_limit(one, route) for one in (job, other) for route in (Route.TOKEN, Route.BOT, None)]
 
     assert found == [50_000_000, 10_000_000, 20_000_000, 100_000_000, 10_000_000, 20_000_000]
+
+
+async def test_a_token_that_dies_takes_its_members_limit_along_before_the_upload_is_sent_again(
+    edge: Edge, tmp_path: Path
+) -> None:
+    edge.status, edge.headers = 401, {"Content-Type": "application/json"}
+    edge.body = '{"message": "Invalid Webhook Token", "code": 50027}'
+    job = a_job(card=a_card(upload_limit_bytes=100_000_000))
+    path = tmp_path / "1.mp4"
+    path.write_bytes(b"v" * 21_000_000)
+    async with _ways() as ways:
+        fate = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(job, _view, path, for_s=2.0)
+        limit = ways.upload_limit(job, Route.TOKEN)
+
+    assert fate is Fate.TOO_LARGE
+    assert [there for _, there, *_ in edge.requests] == ["/webhooks/1/interaction-token/messages/3"]
+    assert limit == 100_000_000  # nothing was learnt of it
