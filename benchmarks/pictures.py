@@ -91,7 +91,7 @@ LARGEST: tuple[tuple[str, str, tuple[int, int], dict[str, Any]], ...] = (
     ("JPEG", "RGB", (6_000, 5_000), {"quality": 75, "progressive": True, "subsampling": 0}),
     ("JPEG", "CMYK", (5_400, 4_100), {"quality": 75, "progressive": True}),
     ("PNG", "RGB", (7_680, 4_600), {"compress_level": 1}),
-    ("PNG", "RGBA", (7_680, 4_600), {"compress_level": 1}),
+    ("PNG", "RGBA", (7_000, 4_600), {"compress_level": 1}),
     ("PNG", "P", (6_000, 5_000), {}),
     ("GIF", "P", (6_000, 5_000), {}),
     ("WEBP", "RGB", (4_032, 3_024), {"quality": 60, "method": 0}),

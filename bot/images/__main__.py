@@ -1,8 +1,8 @@
 """The process that decodes: `python -m bot.images`, started by `bot.images.fitter` for one picture.
 
 A picture is a stranger's bytes: whatever they do to a decoder, they do it here. In: eight bytes of length, the picture.
-Out: a line with its upright size. In: a line with the size it shall have. Out: a line with two lengths, two JPEGs.
-In place of any answer a line with a refusal.
+Out: a line with its upright size and whether it is large. In: a line with the size it shall have. Out: a line with two
+lengths, two JPEGs. In place of any answer a line with a refusal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from bot import confined
 from bot.errors import PictureRefused
-from bot.images.fitting import copy, fit, upright_size
+from bot.images.fitting import copy, fit, measure
 from bot.models import parse_size
 
 NICENESS = 5
@@ -32,7 +32,8 @@ def main() -> None:
     threading.Thread(target=_listen, args=(told,), daemon=True).start()
     data = told.get()
     try:
-        _say(upright=upright_size(data))
+        measured = measure(data)
+        _say(upright=measured.upright, is_large=measured.is_large)
         size, max_enlargement = json.loads(told.get())
         jpeg = fit(data, *parse_size(size), max_enlargement=max_enlargement)
         again = copy(data)

@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = 2
 
-MAX_DECODED_BYTES = 180_000_000
-"""What one picture may take while it is decoded; two are decoded at once."""
+MAX_DECODED_BYTES = 300_000_000
+"""What one picture may take while it is decoded."""
+LARGE_BYTES = 100_000_000
+"""What takes more is decoded while no other is."""
 
-# Bytes a pixel while decoding, measured with Pillow 13: its own 4, and the buffers of the library beneath.
-_BYTES_PER_PIXEL = {"PNG": 5, "GIF": 5, "BMP": 6, "TIFF": 9, "AVIF": 14, "WEBP": 14, "WEBP RGBA": 17, "HEIF": 6}
+# Bytes a pixel while decoding, measured with Pillow 13: its own 4, the buffers of the library beneath, and 4 more where
+# transparency is to be laid on a ground. A JPEG is decoded at a fraction.
+_BYTES_PER_PIXEL = {"JPEG": 0.25, "PNG": 6, "GIF": 9, "BMP": 6, "TIFF": 9, "HEIF": 10, "AVIF": 14, "WEBP": 14}
+_BYTES_PER_PIXEL |= {"PNG RGBA": 9, "PNG LA": 9, "WEBP RGBA": 17}
 _MAX_SCANS = 100  # of a JPEG; good encoders write up to a dozen, a bomb thousands
 _MAX_SCANNED_PIXELS = 1_000_000_000  # pixels times scans
 _MAX_RLE_PIXELS = 4_000_000  # Pillow decodes run-length BMP in Python, holding the interpreter
@@ -46,12 +50,17 @@ _TIFF_ROWS_PER_STRIP, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 278, 322, 323
 class Opened:
     """A picture whose header was read and found within bounds, its pixels not yet decoded.
 
-    `turn` makes it upright. Where it `breaks_off`, its last rows may be missing.
+    `turn` makes it upright. Where it `breaks_off`, its last rows may be missing. `cost_bytes` is what decoding takes.
     """
 
     picture: ImageFile.ImageFile | HeifPicture
     turn: Image.Transpose | None = None
     breaks_off: bool = False
+    cost_bytes: int = 0
+
+    @property
+    def is_large(self) -> bool:
+        return self.cost_bytes > LARGE_BYTES
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -104,15 +113,17 @@ def _jpeg(data: bytes, orientation: int = 1) -> Opened:
             raise PictureRefused(claim.DAMAGED)
         data += b"\xff\xd9"
     picture = JpegImageFile(io.BytesIO(data))
-    width, height = _checked(picture, None)
+    cost = _checked(picture, "JPEG")
     if found.keeps_coefficients:
+        width, height = picture.size
         if found.scans > _MAX_SCANS or found.scans * width * height > _MAX_SCANNED_PIXELS:
             raise PictureRefused(claim.DAMAGED)
         most = max(v * h for _, v, h, _ in picture.layer) or 1
         per_pixel = sum(2 * v * h / most for _, v, h, _ in picture.layer)
         claim.check_pixels(width, height, int(MAX_DECODED_BYTES / max(per_pixel, 1)))
+        cost = int(per_pixel * width * height)
     turn = _TURNS.get(_orientation(picture) or orientation)
-    return Opened(picture, turn, breaks_off=not found.is_whole and not found.keeps_coefficients)
+    return Opened(picture, turn, not found.is_whole and not found.keeps_coefficients, cost)
 
 
 def _png(data: bytes) -> Opened:
@@ -120,29 +131,29 @@ def _png(data: bytes) -> Opened:
     picture = PngImageFile(io.BytesIO(whole.data))
     if whole.profile:
         picture.info["icc_profile"] = whole.profile
-    _checked(picture, "PNG")
-    return Opened(picture, _TURNS.get(_orientation(picture)))
+    cost = _checked(picture, f"PNG {picture.mode}")
+    return Opened(picture, _TURNS.get(_orientation(picture)), cost_bytes=cost)
 
 
 def _gif(data: bytes) -> Opened:
     blocks.check_gif(data)
     picture = GifImageFile(io.BytesIO(data))
-    _checked(picture, "GIF")
-    return Opened(picture, breaks_off=True)
+    cost = _checked(picture, "GIF")
+    return Opened(picture, breaks_off=True, cost_bytes=cost)
 
 
 def _webp(data: bytes) -> Opened:
     picture = WebPImageFile(io.BytesIO(data))
-    _checked(picture, f"WEBP {picture.mode}")
-    return Opened(picture, _TURNS.get(_orientation(picture)))
+    cost = _checked(picture, f"WEBP {picture.mode}")
+    return Opened(picture, _TURNS.get(_orientation(picture)), cost_bytes=cost)
 
 
 def _bmp(data: bytes) -> Opened:
     picture = BmpImageFile(io.BytesIO(data))
-    width, height = _checked(picture, "BMP")
+    cost = _checked(picture, "BMP")
     if picture.tile and picture.tile[0].codec_name == "bmp_rle":
-        claim.check_pixels(width, height, _MAX_RLE_PIXELS)
-    return Opened(picture)
+        claim.check_pixels(*picture.size, _MAX_RLE_PIXELS)
+    return Opened(picture, cost_bytes=cost)
 
 
 def _ico(data: bytes) -> Opened:
@@ -163,15 +174,16 @@ def _tiff(data: bytes) -> Opened:
         return _jpeg(shown.jpeg, shown.orientation)
     picture = TiffImageFile(io.BytesIO(shown.tiff))  # turned upright by Pillow itself
     picture.info.pop("xmp", None)  # or Pillow would obey the orientation that stands there
-    _checked(picture, "TIFF")
+    cost = _checked(picture, "TIFF")
     _check_tiff(picture)
-    return Opened(picture, _TURNS.get(shown.orientation))
+    return Opened(picture, _TURNS.get(shown.orientation), cost_bytes=cost)
 
 
 def _avif(data: bytes) -> Opened:
     picture = AvifImageFile(io.BytesIO(data))
-    _checked(picture, "AVIF")
-    return Opened(picture, _TURNS.get(_orientation(picture)))  # Pillow has put there what its container says
+    cost = _checked(picture, "AVIF")
+    turn = _TURNS.get(_orientation(picture))  # Pillow has put there what its container says
+    return Opened(picture, turn, cost_bytes=cost)
 
 
 def _heif(data: bytes) -> Opened:
@@ -179,25 +191,26 @@ def _heif(data: bytes) -> Opened:
 
     blocks.check_boxes(data)
     picture = HeifPicture(data)
-    _checked(picture, "HEIF")
-    return Opened(picture)
+    cost = _checked(picture, "HEIF")
+    return Opened(picture, cost_bytes=cost)
 
 
-def _checked(picture: ImageFile.ImageFile | HeifPicture, kind: str | None) -> tuple[int, int]:
-    """Width and height, within bounds."""
+def _checked(picture: ImageFile.ImageFile | HeifPicture, kind: str) -> int:
+    """The bytes that decoding takes, within bounds."""
     width, height = picture.size
+    cost = _BYTES_PER_PIXEL.get(kind) or _BYTES_PER_PIXEL[kind.partition(" ")[0]]
     claim.check_pixels(width, height, claim.MAX_PIXELS)
     claim.check_shape(width, height)
-    if kind is not None:
-        cost = _BYTES_PER_PIXEL.get(kind) or _BYTES_PER_PIXEL[kind.partition(" ")[0]]
-        claim.check_pixels(width, height, MAX_DECODED_BYTES // cost)
-    return width, height
+    claim.check_pixels(width, height, int(MAX_DECODED_BYTES / cost))
+    return int(cost * width * height)
 
 
 def _orientation(picture: ImageFile.ImageFile) -> int:
     """What EXIF says; 0 where it says nothing, is damaged or bloated. What XMP says no viewer obeys."""
     for name in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
         picture.info.pop(name, None)
+    if isinstance(picture, PngImageFile) and "exif" not in picture.info:
+        return 0  # or Pillow would decode it all, to look for EXIF at its end
     try:
         if len(picture.info.get("exif") or b"") > _MAX_EXIF_BYTES:
             return 0
@@ -231,7 +244,7 @@ def _check_tiff(picture: TiffImageFile) -> None:
     width, height = _number(picture, 256, 0), _number(picture, 257, 0)
     rows = min(height, _number(picture, _TIFF_ROWS_PER_STRIP, height))
     tile = _number(picture, _TIFF_TILE_WIDTH, 0) * _number(picture, _TIFF_TILE_LENGTH, 0)
-    claim.check_pixels(1, max(tile, width * rows), MAX_DECODED_BYTES // _BYTES_PER_PIXEL["TIFF"])
+    claim.check_pixels(1, max(tile, width * rows), int(MAX_DECODED_BYTES / _BYTES_PER_PIXEL["TIFF"]))
 
 
 def _number(picture: TiffImageFile, tag: int, default: int) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,8 @@ class Fitter:
 
     def __init__(self, *, within_s: float = WITHIN_S) -> None:
         self._within_s = within_s
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._processes = asyncio.Semaphore(AT_ONCE)
+        self._places, self._turn = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
 
     async def fit(
         self, data: bytes, choose: Callable[[tuple[int, int]], str], *, max_enlargement: float = claim.ANY_ENLARGEMENT
@@ -46,10 +48,14 @@ class Fitter:
         Raises PictureRefused, also where it takes over a minute or ends the process; and what `choose` raises.
         """
         claim.check_bytes(len(data))
-        async with self._places:
+        async with self._processes:
             try:
-                async with asyncio.timeout(self._within_s), confined.process("bot.images") as process:
-                    return await _talk(process, data, choose, max_enlargement)
+                async with asyncio.timeout(self._within_s) as end, confined.process("bot.images") as process:
+                    told = await _tell(process, data)
+                    size = choose((told["upright"][0], told["upright"][1]))
+                    async with self._taking(AT_ONCE if told["is_large"] else 1):
+                        end.reschedule(asyncio.get_running_loop().time() + self._within_s)  # the other had its own
+                        return await _fitted(process, size, max_enlargement)
             except TimeoutError as error:
                 log.warning("a picture of %s bytes took over %g s", len(data), self._within_s)
                 raise PictureRefused(claim.TOO_SLOW) from error
@@ -57,28 +63,42 @@ class Fitter:
                 log.warning("no process for a picture: %s", error)
                 raise PictureRefused(claim.NOT_NOW) from error
 
+    @contextlib.asynccontextmanager
+    async def _taking(self, places: int) -> AsyncIterator[None]:
+        """One by one: two that take two places each would wait for each other."""
+        async with contextlib.AsyncExitStack() as taken:
+            async with self._turn:
+                for _ in range(places):
+                    await taken.enter_async_context(self._places)
+            yield
 
-async def _talk(
-    process: Process, data: bytes, choose: Callable[[tuple[int, int]], str], max_enlargement: float
-) -> Fitted:
-    """One question and one answer after the other, as `bot.images.__main__` expects them."""
+
+async def _tell(process: Process, data: bytes) -> dict[str, Any]:
+    """What the header of the picture says. This and the next speak as `bot.images.__main__` does."""
     assert process.stdin is not None
-    assert process.stdout is not None
     try:
         process.stdin.write(len(data).to_bytes(8, "big"))
         for start in range(0, len(data), _CHUNK_BYTES):  # the loop runs on in between
             process.stdin.write(data[start : start + _CHUNK_BYTES])
             await process.stdin.drain()
-        width, height = (await _answer(process))["upright"]
-        size = choose((width, height))
+        return await _answer(process)
+    except (ConnectionError, EOFError) as error:
+        raise await _crashed(process) from error
+
+
+async def _fitted(process: Process, size: str, max_enlargement: float) -> Fitted:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
         process.stdin.write(json.dumps([size, max_enlargement]).encode() + b"\n")
         await process.stdin.drain()
         answer = await _answer(process)
         jpeg = await process.stdout.readexactly(answer["jpeg"])
         copy = await process.stdout.readexactly(answer["copy"])
+        await process.wait()  # its memory is free before the next takes some
+        return Fitted(size, jpeg, copy)
     except (ConnectionError, EOFError) as error:
         raise await _crashed(process) from error
-    return Fitted(size, jpeg, copy)
 
 
 async def _answer(process: Process) -> dict[str, Any]:

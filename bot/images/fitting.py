@@ -31,12 +31,20 @@ _DIRECT = frozenset({"RGB", "L", "CMYK", "LAB", "YCbCr"})
 _DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the picture is meant to be seen. Raises PictureRefused."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Width and height as the picture is meant to be seen, and whether decoding takes so much that it is done alone."""
+
+    upright: tuple[int, int]
+    is_large: bool
+
+
+def measure(data: bytes) -> Measured:
+    """What the header tells. Raises PictureRefused."""
     with _refusing():
         opened = door.open_picture(data)
         with opened.picture:
-            return opened.upright_size
+            return Measured(opened.upright_size, opened.is_large)
 
 
 def fit(data: bytes, width: int, height: int, *, max_enlargement: float = claim.ANY_ENLARGEMENT) -> bytes:
@@ -52,7 +60,7 @@ def fit(data: bytes, width: int, height: int, *, max_enlargement: float = claim.
 
 def copy(data: bytes) -> bytes:
     """The whole picture as an upright JPEG without metadata, reduced to COPY_SIDE. Raises PictureRefused."""
-    width, height = upright_size(data)
+    width, height = measure(data).upright
     scale = min(1.0, COPY_SIDE / max(width, height))
     return fit(data, max(1, round(width * scale)), max(1, round(height * scale)))
 

@@ -22,6 +22,7 @@ MAX_PROFILE_BYTES = 4 << 20
 """Of a colour profile, unpacked: those of calibrated displays have 1 to 3 MB. A larger one is ignored."""
 
 _SHOWN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND"})
+_ORDER = {b"IHDR": 0, b"eXIf": 1}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIECE_BYTES = 4096
 
@@ -56,6 +57,7 @@ def mended(data: bytes) -> Png:
         raise PictureRefused(claim.DAMAGED)
     if kept[-1].name != b"IEND" or not all(chunk.is_sound for chunk in kept):
         kept = _rescued(kept)
+    kept.sort(key=lambda chunk: _ORDER.get(chunk.name, len(_ORDER)))  # EXIF may stand at the end
     return Png(b"".join((SIGNATURE, *(part for chunk in kept for part in _packed(chunk)))), profile)
 
 

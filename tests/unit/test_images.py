@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from PIL import Image, ImageDraw, ImageStat
 
-from bot.images.fitting import fit, plan, upright_size
+from bot.images.fitting import fit, measure, plan
 from tests.unit.images_samples import ORIENTATION, drawing, encoded, oriented, samples, wide_gamut_profile
 
 RED, BLUE, WHITE = (220, 20, 30), (20, 30, 220), (255, 255, 255)
@@ -18,6 +18,10 @@ def opened(data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data))
     picture.load()
     return picture
+
+
+def upright(data: bytes) -> tuple[int, int]:
+    return measure(data).upright
 
 
 def is_near(seen: object, wanted: tuple[int, ...], tolerance: int = 40) -> bool:
@@ -54,7 +58,7 @@ def test_a_turned_photo_is_shown_upright(orientation: int) -> None:
 
     picture = opened(fit(data, 720, 1280))
 
-    assert upright_size(data) == (90, 160)
+    assert upright(data) == (90, 160)
     assert is_near(picture.getpixel((60, 100)), RED)
     assert is_near(picture.getpixel((660, 1180)), BLUE)
 
@@ -65,7 +69,7 @@ def test_an_upright_phone_photo_goes_out_upright_and_without_exif() -> None:
     fitted = fit(data, 720, 1280)
 
     picture = opened(fitted)
-    assert upright_size(data) == (3000, 4000)
+    assert upright(data) == (3000, 4000)
     assert picture.size == (720, 1280)
     assert b"Exif" not in fitted
     # The sensor's top left is the viewer's top right.
@@ -77,7 +81,7 @@ def test_an_upright_phone_photo_goes_out_upright_and_without_exif() -> None:
 def test_broken_exif_leaves_a_sound_picture_as_it_is() -> None:
     data = encoded(drawing(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 40)
 
-    assert upright_size(data) == (96, 72)
+    assert upright(data) == (96, 72)
     assert opened(fit(data, 720, 1280)).size == (720, 1280)
 
 

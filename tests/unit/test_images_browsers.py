@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from bot.errors import PictureRefused
 from bot.images.claim import CAMERA_RAW, DAMAGED, TRANSPARENT
-from bot.images.fitting import copy, fit, upright_size
+from bot.images.fitting import copy, fit, measure
 from tests.unit.images_samples import ORIENTATION, drawing, encoded, heic, oriented, samples, wide_gamut_profile
 
 RED, BLUE = (220, 20, 30), (20, 30, 220)
@@ -34,6 +34,10 @@ def shown(data: bytes, width: int = 1280, height: int = 720) -> Image.Image:
     picture = Image.open(io.BytesIO(fit(data, width, height)))
     picture.load()
     return picture
+
+
+def upright(data: bytes) -> tuple[int, int]:
+    return measure(data).upright
 
 
 def is_near(seen: object, wanted: tuple[int, ...], tolerance: int = 40) -> bool:
@@ -173,6 +177,13 @@ def _chunk(chunk: bytes) -> bytes:
     return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
+def test_exif_that_stands_at_the_end_of_a_png_is_obeyed() -> None:
+    exif = b"eXIf" + b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, ORIENTATION, 3, 1, 6, 0, 0)
+    png = encoded(drawing((160, 90)), "PNG")
+
+    assert upright(png[:-12] + _chunk(exif) + png[-12:]) == (90, 160)
+
+
 # --- JPEG ------------------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +206,7 @@ def test_an_orientation_that_stands_in_xmp_alone_is_not_obeyed() -> None:
         encoded(drawing(), "WEBP", xmp=packet),
         encoded(drawing(), "TIFF", tiffinfo={700: packet}),
     ):
-        assert upright_size(data) == (96, 72)
+        assert upright(data) == (96, 72)
         assert is_upright(shown(data))
 
 
@@ -216,7 +227,7 @@ def test_a_turned_picture_is_turned_upright_once(kind: str, orientation: int) ->
     else:
         data = encoded(turned, kind, exif=exif)
 
-    assert upright_size(data) == (90, 160)
+    assert upright(data) == (90, 160)
     assert is_upright(shown(data, 720, 1280))
     assert is_upright(Image.open(io.BytesIO(copy(data))))
 
@@ -259,9 +270,9 @@ JPEG = encoded(drawing((1200, 900)), "JPEG")
 def test_of_a_camera_raw_the_large_jpeg_is_taken_as_viewers_do_and_turned(tags: dict[int, int]) -> None:
     data = camera_raw({**tags}, JPEG)
 
-    assert upright_size(data) == (1200, 900)
+    assert upright(data) == (1200, 900)
     assert is_upright(shown(data))
-    assert upright_size(camera_raw({**tags}, JPEG, orientation=6)) == (900, 1200)
+    assert upright(camera_raw({**tags}, JPEG, orientation=6)) == (900, 1200)
 
 
 def test_of_a_camera_raw_the_largest_plain_directory_is_taken() -> None:
@@ -271,7 +282,7 @@ def test_of_a_camera_raw_the_largest_plain_directory_is_taken() -> None:
     }  # fmt: skip
 
     assert is_upright(shown(camera_raw(tags, picture.tobytes())))
-    assert upright_size(camera_raw(tags, picture.tobytes(), orientation=6)) == (900, 1200)
+    assert upright(camera_raw(tags, picture.tobytes(), orientation=6)) == (900, 1200)
 
 
 def test_a_camera_raw_with_nothing_but_a_thumbnail_and_what_the_sensor_saw_is_refused_by_name() -> None:
@@ -296,7 +307,7 @@ def test_of_several_pages_the_first_is_taken_unless_it_is_a_small_copy() -> None
             struct.pack_into("<I", thumbnail_first, entry + 8, 0)
 
     for data in (plain, bytes(thumbnail_first)):
-        assert upright_size(data) == (400, 300)
+        assert upright(data) == (400, 300)
         assert is_upright(shown(data))
 
 
@@ -308,7 +319,7 @@ def test_an_icon_gives_its_largest_picture() -> None:
 
     for form in ("png", "bmp"):
         data = encoded(drawing((128, 128), "RGBA"), "ICO", sizes=sizes, bitmap_format=form)
-        assert upright_size(data) == (128, 128)
+        assert upright(data) == (128, 128)
         assert fit(data, 1280, 720)
 
 
@@ -393,7 +404,7 @@ def test_an_iphones_heic_keeps_its_colours_and_form() -> None:
 
     data = heic(picture, tile_size=512, icc_profile=wide_gamut_profile())
 
-    assert upright_size(data) == (1200, 900)
+    assert upright(data) == (1200, 900)
     seen = shown(data)
     red = seen.getpixel((100, 60))
     assert isinstance(red, tuple)

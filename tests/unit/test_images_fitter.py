@@ -77,6 +77,28 @@ async def test_two_at_a_time_while_the_loop_runs_on() -> None:
     assert helpers() == []
 
 
+async def test_a_picture_that_takes_much_memory_is_decoded_while_no_other_is() -> None:
+    fitter = Fitter()
+    work = [asyncio.create_task(fitter.fit(data, wide)) for data in (LARGE, LARGE, samples()["jpeg"], LARGE)]
+    ends: list[object] = []
+    for task in work:
+        task.add_done_callback(ends.append)
+    busiest = 0
+    while len(ends) < len(work):
+        busiest = max(busiest, sum(memory(helper) > 100e6 for helper in helpers()))
+        await asyncio.sleep(0.002)
+
+    assert [task.result().size for task in work] == ["1280x720"] * 4
+    assert busiest == 1
+
+
+def memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
 async def test_a_refusal_comes_with_its_sentence_and_values() -> None:
     with pytest.raises(PictureRefused) as refused:
         await Fitter().fit(encoded(drawing((200, 150)), "PNG"), wide, max_enlargement=4)
