@@ -21,7 +21,7 @@ from bot.wording import mark
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, REMOVE)
 """What can be done from a card that has had its last edit."""
-REENCODED = mark("-# Re-encoded to fit what can be uploaded here.")
+REENCODED = mark("-# Re-encoded so that it plays here.")
 LEAVING = mark(
     "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
 )

@@ -54,7 +54,7 @@ class VideoDelivery:
         route = routes[0]
         if size_bytes > self._ways.upload_limit(job, route):
             return await self._link_only(job, size_bytes)
-        name = filename_of(job)
+        name = filename_of(job, video)
         fate = await self._last_edit.make(
             job,
             lambda plain: self._cards.delivered(job, name, plain=plain, reencoded=reencoded),
@@ -143,7 +143,7 @@ class VideoDelivery:
             claim = await self._memory.claim_post(job.id, channel, again_for=SAME_NONCE_FOR)
             if claim is None:
                 return None
-            view = self._cards.delivered(job, filename_of(job), alone=True)
+            view = self._cards.delivered(job, filename_of(job, video), alone=True)
             message = await self._ways.send_privately(job, channel, view, video)
         except TROUBLE as error:
             log.warning("job=%s video to the member alone: %s", job.id, told(error))

@@ -28,6 +28,18 @@ UPLOAD_WITHIN_S = 1_800.0
 SAME_NONCE_PAUSES_S = (0.5, 2.0)
 """Discord returns the message already there for a nonce seen in the last minutes, so it may be sent again."""
 
+_ENDINGS = (
+    (0, b"\x1aE\xdf\xa3", "webm"),
+    (8, b"AVI ", "avi"),
+    (8, b"WEBP", "webp"),
+    (8, b"qt  ", "mov"),
+    (0, b"GIF8", "gif"),
+    (0, b"OggS", "ogv"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"\0\0\x01\xba", "mpg"),
+    (0, b"G", "ts"),
+)
+
 
 class Ways:
     """Edits, posts, deletes and whispers for one bot. Remembers dead ways, so that none is hammered.
@@ -227,14 +239,20 @@ class Ways:
         return channel.get_partial_message(job.card.message)
 
 
-def filename_of(job: Job) -> str:
-    """ASCII letters, digits, - _ and . only: Discord's rule for attachment:// names. Its prefix marks a spoiler."""
-    return f"SPOILER_clip-{job.key}.mp4" if job.picture.spoiler else f"clip-{job.key}.mp4"
+def filename_of(job: Job, video: Path) -> str:
+    """ASCII letters, digits, - _ and . only: Discord's rule for attachment:// names. Its prefix marks a spoiler.
+
+    The ending is what the file is: nearly always an MP4, unless it could not be made one.
+    """
+    with video.open("rb") as file:
+        head = file.read(16)
+    ending = next((ending for at, mark, ending in _ENDINGS if head.startswith(mark, at)), "mp4")
+    return f"SPOILER_clip-{job.key}.{ending}" if job.picture.spoiler else f"clip-{job.key}.{ending}"
 
 
 def file_of(job: Job, video: Path) -> discord.File:
     """The video as it is uploaded, open; whoever sends it closes it."""
-    return discord.File(video, filename=filename_of(job))
+    return discord.File(video, filename=filename_of(job, video))
 
 
 def _message(**parts: Any) -> MultipartParameters:

@@ -1,4 +1,4 @@
-"""A finished video made to fit where it is shown."""
+"""A finished video made to fit and to play where it is shown."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ MOST_SIZES = 8
 
 
 async def fitted(desk: Desk, job: Job, video: Path, limit_bytes: int) -> Path | None:
-    """The video, or one of at most so many bytes; None where none can be made well."""
-    small = desk.files.shrunk(job)
-    if await asyncio.to_thread(size_of, video) <= limit_bytes:
-        return video
-    if 0 < await asyncio.to_thread(size_of, small) <= limit_bytes:
-        return small
-    return small if await desk.shrinker.shrink(video, small, limit_bytes) else None
+    """The video, or one encoded anew: of at most so many bytes, and playing everywhere where that can be had.
+
+    None where it cannot be made to fit well.
+    """
+    found = await desk.shrinker.prepare(video, desk.files.shrunk(job), limit_bytes)
+    return found if await asyncio.to_thread(size_of, found) <= limit_bytes else None
 
 
 def size_of(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""A video over a place's upload limit, encoded again to fit: its size, frames, length and sound stay, bits go."""
+"""A video over an upload limit, or of a kind that does not play everywhere, encoded again: frames and sound stay."""
 
 from bot.shrink.shrinker import Shrinker
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from av import AudioStream, Packet, VideoFrame, VideoStream
+from av import Packet, VideoFrame, VideoStream
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace
 
-from bot.shrink.look import THREADS, Refused, Seen, Span, opened, streams
+from bot.shrink.look import THREADS, Refused, Seen, opened, packets, read_boxes, streams
+from bot.shrink.sound import EncodedSound, KeptSound, plan_sound
 
 # One thread of x264, 12 s of 1280x720 noise from 25 MiB to 10: "veryfast" 9 s and SSIM 0.911, "faster" 12 s and 0.915,
 # "fast" 17 s and 0.912, "medium" 21 s and 0.913. A second pass takes as long again for 0.001,
 # so it is taken only where one came out too large.
 _PRESET = "faster"
-_SOUND_RATES = (128_000, 96_000, 64_000)
-_SOUND_SHARE, _KEPT_SOUND_SHARE = 0.1, 0.15  # of all bits; sound that is AAC already is best kept as it is
-_AAC_SAMPLE_RATES = frozenset({16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 _INDEX_BYTES, _INDEX_BYTES_PER_PACKET = 2_000, 16
 
 
@@ -38,9 +35,11 @@ def encode(source: str, target: Path, seen: Seen, aimed_bytes: float, *, again: 
         plan = plan_sound(audio, seen.sound, bits) if audio and seen.sound.seconds else None
         pictures = Pictures(made, video, seen, bits - plan.rate * seen.sound.seconds if plan else bits)
         pictures.learn(target.with_suffix(".stats"), again=again)
-        sound = Sound(made, audio, plan) if audio and plan else None
+        sound: KeptSound | EncodedSound | None = None
+        if audio and plan:
+            sound = KeptSound(made, audio) if plan.kept else EncodedSound(made, audio, plan.rate)
         start_s = Fraction(max(0, file.start_time or 0), 1_000_000)
-        for packet in file.demux(*filter(None, (video, audio))):
+        for packet in packets(file, video, audio, is_fragmented=read_boxes(source).is_fragmented):
             start = int(start_s / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts - start
             packet.dts = None if packet.dts is None else packet.dts - start
@@ -90,7 +89,7 @@ class Pictures:
         if first.format.is_rgb:
             self._conversion["dst_colorspace"] = Colorspace.ITU709
         self._crop = None if (width, height) == shape(first)[:2] else cropping(source, first, width, height)
-        self._last = -math.inf
+        self._last, self._durations = -math.inf, dict[int, int]()
 
     def learn(self, stats: Path, *, again: bool) -> None:
         """Before the first frame. The first try leaves what each frame cost, the second shares out better by it."""
@@ -106,6 +105,7 @@ class Pictures:
             if stamp is None or stamp <= self._last:
                 continue  # it would upset the encoder
             self._last = frame.pts = stamp
+            self._durations[stamp] = frame.duration
             frame.time_base = self._source.time_base
             self._encode(frame)
 
@@ -115,10 +115,16 @@ class Pictures:
         if self._conversion:
             frame = frame.reformat(**self._conversion)
         frame.pict_type = 0  # or the source's key frames are forced on the encoder
-        self._made.mux(self._stream.encode(frame))
+        self._mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        self._made.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
+
+    def _mux(self, packets: list[Packet[Any]]) -> None:
+        """Each lasts as long as its frame did, or a last frame that is held would vanish at once."""
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts or 0, 0) or packet.duration
+            self._made.mux(packet)
 
 
 def shape(frame: VideoFrame) -> tuple[int, int, str]:
@@ -135,47 +141,3 @@ def cropping(source: VideoStream, first: VideoFrame, width: int, height: int) ->
         return graph.vpull()
 
     return crop
-
-
-@dataclass(frozen=True, slots=True)
-class SoundPlan:
-    """Bits a second; and whether the source's packets are taken over as they are."""
-
-    rate: float
-    kept: bool
-
-
-def plan_sound(source: AudioStream, span: Span, bits: float) -> SoundPlan:
-    """Keeps what is AAC and leaves enough to the pictures; the rest gets what suits the size."""
-    has = 8 * span.size_bytes
-    if source.codec_context.name == "aac" and source.codec_context.extradata and has <= _KEPT_SOUND_SHARE * bits:
-        return SoundPlan(has / span.seconds, kept=True)
-    fitting = next((rate for rate in _SOUND_RATES if rate * span.seconds <= _SOUND_SHARE * bits), _SOUND_RATES[-1])
-    return SoundPlan(fitting / 2 if source.channels == 1 else fitting, kept=False)
-
-
-class Sound:
-    """The sound of the source, as it is or encoded anew."""
-
-    def __init__(self, made: OutputContainer, source: AudioStream, plan: SoundPlan) -> None:
-        self._made, self._source, self._kept = made, source, plan.kept
-        if plan.kept:
-            self._stream = made.add_stream_from_template(source)
-            return
-        rate = source.sample_rate if source.sample_rate in _AAC_SAMPLE_RATES else 48_000
-        layout = "mono" if source.channels == 1 else "stereo"
-        self._stream = made.add_stream("aac", rate=rate, layout=layout, bit_rate=int(plan.rate))
-
-    def add(self, packet: Packet[Any]) -> None:
-        if self._kept:
-            if packet.size:
-                packet.stream = self._stream
-                self._made.mux(packet)
-            return
-        for frame in self._source.decode(packet):
-            frame.time_base = self._source.time_base
-            self._made.mux(self._stream.encode(frame))
-
-    def finish(self) -> None:
-        if not self._kept:
-            self._made.mux(self._stream.encode(None))

@@ -142,7 +142,7 @@ async def test_a_video_over_the_upload_limit_is_posted_re_encoded(stage: Stage) 
     (posted,) = card.media
     assert job.video is not None
     assert len(job.video) > 10 * 1024 * 1024 >= len(posted.data)
-    assert "Re-encoded to fit what can be uploaded here." in card.text()
+    assert "Re-encoded so that it plays here." in card.text()
     assert _seconds_and_size(posted.data) == _seconds_and_size(job.video)
     assert stage.states() == ["delivered"]
     assert list((stage.folder / "data" / "videos").iterdir()) == []

@@ -373,30 +373,46 @@ class TestProcess:
             assert helper.is_running()
             assert not task.done()
 
-    async def test_one_at_a_time(self, noisy: Path, folder: Path) -> None:
+    async def test_two_at_a_time(self, noisy: Path, folder: Path) -> None:
         shrinker = Shrinker()
         most = 0
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(shrinker.shrink(noisy, folder / f"{number}.mp4", share(noisy))) for number in range(2)
+                group.create_task(shrinker.shrink(noisy, folder / f"{number}.mp4", share(noisy))) for number in range(4)
             ]
             while not all(task.done() for task in tasks):
                 most = max(most, len(helpers()))
                 await asyncio.sleep(0.02)
 
-        assert [task.result() for task in tasks] == [True, True]
-        assert most == 1
+        assert [task.result() for task in tasks] == [True] * 4
+        assert most == 2
 
-    async def test_cancelled_in_line_the_one_at_work_goes_on(self, noisy: Path, folder: Path) -> None:
+    async def test_cancelled_before_its_turn_those_at_work_go_on(self, noisy: Path, folder: Path) -> None:
         shrinker = Shrinker()
-        first = asyncio.create_task(shrinker.shrink(noisy, folder / "1.mp4", share(noisy)))
-        second = asyncio.create_task(shrinker.shrink(noisy, folder / "2.mp4", share(noisy)))
-        await until(helpers, "no helper")
+        *others, third = [
+            asyncio.create_task(shrinker.shrink(noisy, folder / f"{number}.mp4", share(noisy))) for number in range(3)
+        ]
+        await until(lambda: len(helpers()) == 2, "no two helpers")
 
-        second.cancel()
+        third.cancel()
 
-        assert await first
-        assert names(folder) == ["1.mp4"]
+        assert await asyncio.gather(*others) == [True, True]
+        assert names(folder) == ["0.mp4", "1.mp4"]
+
+    async def test_whose_turn_does_not_come_is_told_so_in_time(
+        self, long: Path, noisy: Path, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        shrinker = Shrinker(wait_s=0.05)
+        others = [asyncio.create_task(shrinker.shrink(long, folder / f"{n}.mp4", share(long))) for n in range(2)]
+        await until(lambda: len(helpers()) == 2, "no two helpers")
+
+        assert await shrinker.prepare(noisy, folder / "late.mp4", share(noisy)) == noisy
+
+        assert "no turn within 0.05 s" in caplog.text
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
+        assert await shrinker.prepare(noisy, folder / "late.mp4", share(noisy)) == folder / "late.mp4"
 
     async def test_the_loop_runs_on_meanwhile(self, noisy: Path, folder: Path) -> None:
         ticks = 0
