@@ -71,9 +71,10 @@ def _do(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from bot import log
+    from bot import log, proxy
     from bot.settings import Settings, misspelt_in_environment
 
+    proxy.read_env_file()
     settings = Settings.load_spelled()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
     for sentence in misspelt_in_environment():

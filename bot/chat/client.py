@@ -18,7 +18,7 @@ from discord.http import Route
 from bot.chat import text
 from bot.chat.ban import Ban
 from bot.chat.buttons import Action, JobButton
-from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_for
+from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_to
 from bot.chat.ending import NO_DISCORD, login_failed, redirected
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
@@ -112,7 +112,7 @@ class AnimateBot(commands.AutoShardedBot):
             allowed_contexts=EVERYWHERE,
             allowed_installs=ANY_INSTALL,
             max_ratelimit_timeout=60,
-            proxy=proxy_for(yarl.URL(api_url)),
+            proxy=proxy_to(api_url),
             http_trace=connection.listen(self.ban.trace()),
         )
         dial_by_environment(self.http)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import types
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 import yarl
@@ -13,6 +12,7 @@ from discord.http import HTTPClient
 
 from bot.chat.clock import DiscordClock
 from bot.errors import SettingsError
+from bot.proxy import UnusableProxyError, proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,6 @@ CALLBACK = re.compile(r"/interactions/([0-9]+)/[^/]+/callback")
 UNAUTHORIZED = 401
 REFUSED = "Discord refuses the bot's token: put the new one into DISCORD_TOKEN and restart the bot"
 _SCHEMES = {"ws": "http", "wss": "https"}
-_PROXIED = {"http": "HTTP_PROXY", "https": "HTTPS_PROXY"}
 
 
 class Connection:
@@ -77,30 +76,25 @@ class Connection:
             self._is_refused = True
 
 
-def proxy_for(url: yarl.URL) -> str | None:
-    """By HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in capitals or not. A gateway goes the way of web pages.
-
-    Raises SettingsError for what is no proxy that can be used.
-    """
-    scheme = _SCHEMES.get(url.scheme, url.scheme)
-    proxy = getproxies_environment().get(scheme)
-    if not proxy or proxy_bypass(f"{url.host}:{url.port}"):
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if yarl.URL(proxy).scheme not in _PROXIED or not yarl.URL(proxy).host:
-        raise SettingsError([f"{_PROXIED[scheme]} is wrong: it should be the http(s) address of a proxy, or empty."])
-    return proxy
+def proxy_to(url: str) -> str | None:
+    """A gateway goes the way of web pages. Raises SettingsError for what is no proxy that can be used."""
+    page = yarl.URL(url)
+    try:
+        proxy = proxy_for(page.with_scheme(_SCHEMES.get(page.scheme, page.scheme)))
+    except UnusableProxyError as error:
+        raise SettingsError([f"{error}."]) from error
+    return None if proxy is None else str(proxy)
 
 
 def dial_by_environment(http: HTTPClient) -> None:
     """discord.py has one proxy for all it does; the gateway stands on another host, for which another may be set."""
-    proxy_for(yarl.URL("wss://gateway.discord.gg"))  # one that is wrong is told before anything is connected
+    proxy_to("wss://gateway.discord.gg")  # one that is wrong is told before anything is connected
 
     async def ws_connect(url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         session: aiohttp.ClientSession = http._HTTPClient__session  # type: ignore[attr-defined]  # noqa: SLF001 - as discord.py's own webhooks do
         return await session.ws_connect(
             url,
-            proxy=proxy_for(yarl.URL(url)),
+            proxy=proxy_to(url),
             max_msg_size=0,
             timeout=aiohttp.ClientWSTimeout(ws_close=30.0),
             autoclose=False,

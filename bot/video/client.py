@@ -18,12 +18,12 @@ from yarl import URL
 
 from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
+from bot.proxy import proxy_for
 from bot.video import verdict, wire, words
 from bot.video.auth import Auth, Question
 from bot.video.download import Downloads
 from bot.video.http import BROKEN, NOT_SENT, Timeouts, answer_of, disarm, told
 from bot.video.port import ClipRequest, Phase, VideoStatus
-from bot.video.proxy import proxy_for
 from bot.video.wire import Answer
 
 log = logging.getLogger(__name__)

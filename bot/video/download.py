@@ -15,10 +15,10 @@ import aiohttp
 from yarl import URL
 
 from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
+from bot.proxy import proxy_for
 from bot.video import guard, verdict, wire, words
 from bot.video.body import HEAD_BYTES, Body, NotFetchedError, at_least, is_cut_short, is_video
 from bot.video.http import BROKEN, MAX_ANSWER_BYTES, Timeouts, disarm, told
-from bot.video.proxy import proxy_for
 
 MAX_REDIRECTS = 5
 

@@ -9,7 +9,7 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from bot.video.proxy import UnusableProxyError
+from bot.proxy import UnusableProxyError
 from bot.video.wire import Answer
 
 MAX_ANSWER_BYTES = 1024 * 1024

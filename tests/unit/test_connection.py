@@ -7,9 +7,8 @@ from typing import Any, cast
 import aiohttp
 import discord
 import pytest
-import yarl
 
-from bot.chat.connection import is_gateway, proxy_for
+from bot.chat.connection import is_gateway, proxy_to
 from bot.chat.ending import ended, login_failed
 from bot.errors import ChatUnavailable, SettingsError
 from tests.unit.test_routes import PAGE, http_error
@@ -48,7 +47,7 @@ def test_the_environment_says_by_which_proxy_each_of_discords_hosts_is_reached(
     for name, value in settings.items():
         environment.setenv(name, value)
 
-    assert (proxy_for(yarl.URL(REST)), proxy_for(yarl.URL(GATEWAY))) == (rest, gateway)
+    assert (proxy_to(REST), proxy_to(GATEWAY)) == (rest, gateway)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://proxy:1080", "ftp://proxy", "http://"])
@@ -56,8 +55,8 @@ def test_a_proxy_that_cannot_be_used_is_one_sentence(environment: pytest.MonkeyP
     environment.setenv("HTTPS_PROXY", proxy)
 
     with pytest.raises(SettingsError) as refused:
-        proxy_for(yarl.URL(REST))
-    assert refused.value.sentences == ("HTTPS_PROXY is wrong: it should be the http(s) address of a proxy, or empty.",)
+        proxy_to(REST)
+    assert refused.value.sentences == ("HTTPS_PROXY has to begin with http:// or https://.",)
 
 
 def _refused(cause: discord.HTTPException) -> discord.LoginFailure:

@@ -5,13 +5,27 @@ aiohttp's own `trust_env` would also read ~/.netrc, and put what stands there in
 
 from __future__ import annotations
 
+import os
 import urllib.request
+from pathlib import Path
 
+from dotenv import dotenv_values
 from yarl import URL
+
+VARIABLES = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"})
 
 
 class UnusableProxyError(ValueError):
     """The variable names something that we cannot speak to; nothing is sent round it."""
+
+
+def read_env_file() -> None:
+    """Like every setting these may stand in `.env`; what the environment itself says comes first."""
+    path = Path(".env")
+    if path.is_file():
+        for name, value in dotenv_values(path, interpolate=False).items():
+            if name.upper() in VARIABLES and value:
+                os.environ.setdefault(name, value)
 
 
 def proxy_for(url: URL) -> URL | None:
