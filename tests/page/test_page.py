@@ -36,6 +36,44 @@ async def test_a_newcomer_presses_send_and_sees_a_video_play(house: House, tab: 
     await expect(mia.find("#announce")).to_contain_text(DONE)
 
 
+STANDS = """video => {
+    const { top, bottom } = video.getBoundingClientRect();
+    const view = document.getElementById("scroll").getBoundingClientRect();
+    return video.videoWidth > 0 && top >= view.top && bottom <= view.bottom;
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 850), (1366, 700), (390, 844)])
+async def test_the_page_follows_a_card_until_its_video_stands_there(
+    house: House, tab: OpenTab, width: int, height: int
+) -> None:
+    mia = await tab("mia", width=width)
+    await mia.sheet.set_viewport_size({"width": width, "height": height})
+    card = await mia.animate(f"follow me at {width}")
+    await house.stage.discord.post(house.stage.admin, "below it\n" * 5)  # as the note below a first video
+    await mia.says(card, DONE)
+
+    await mia.sheet.wait_for_function(STANDS, arg=await card.locator("video").element_handle())
+
+
+async def test_who_has_scrolled_up_stays_there_until_they_say_something(house: House, tab: OpenTab) -> None:
+    mia = await tab()
+    for number in range(12):
+        await house.stage.discord.post(house.stage.admin, f"line {number}\n" * 4)
+    await expect(mia.message("line 11")).to_be_in_viewport()
+    await mia.find("#scroll").hover()
+    await mia.sheet.mouse.wheel(0, -600)
+    await expect(mia.message("line 11")).not_to_be_in_viewport()
+
+    await house.stage.discord.post(house.stage.admin, "news")
+    await expect(mia.message("news")).to_be_attached()
+    await expect(mia.message("news")).not_to_be_in_viewport()
+
+    await mia.sheet.fill("#words", "here I am")
+    await mia.send()
+    await expect(mia.message("here I am")).to_be_in_viewport()
+
+
 async def test_a_picture_is_attached_by_button_drop_and_paste(tab: OpenTab, tmp_path: Path) -> None:
     mia = await tab()
     (tmp_path / "mine.png").write_bytes(png())
@@ -55,7 +93,7 @@ async def test_a_picture_is_attached_by_button_drop_and_paste(tab: OpenTab, tmp_
             }""",
             [event, name, list(png())],
         )
-        await expect(mia.find(".held li")).to_have_text([f"{name} 1 KB✕"])
+        await expect(mia.find(".held li")).to_have_text([f"{name} {-(-len(png()) // 1024)} KB✕"])
     await mia.fill("prompt", "a picture from the clipboard")
     await mia.send()
 

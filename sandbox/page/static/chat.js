@@ -54,7 +54,7 @@ function go() {
     here = wanted.id;
     find("messages").replaceChildren();
     messagesOf(here).forEach((message) => drawMessage(message, false));
-    find("scroll").scrollTop = find("scroll").scrollHeight;
+    follow();
     document.body.classList.remove("places-open");
   }
   find("place-name").textContent = `${wanted.server ? "#" : "@"} ${wanted.name}`;
@@ -117,6 +117,7 @@ function drawLanguages() {
 
 // Messages -------------------------------------------------------------------------------------------------------
 
+const isMine = ({ author, interaction_metadata: used }) => (used?.user ?? author).id === state.get("world").me;
 const nameOf = ({ global_name: name, username }) => name ?? username;
 
 function above(message) {
@@ -158,21 +159,23 @@ function frame(message) {
 function drawMessage(message, live) {
   const list = find("messages");
   let node = list.querySelector(`:scope > [data-key="${message.id}"]`);
-  const fresh = !node;
-  if (fresh) put(list, message.id, message.id, (node = frame(message)));
+  const isNew = !node;
+  if (isNew) {
+    put(list, message.id, message.id, (node = frame(message)));
+    fresh = null;
+  }
   const content = node.querySelector(".content");
   const heading = () => content.querySelector("h3")?.textContent;
   const before = heading();
   const parts = message.flags & LOADING ? [{ type: 10, content: "*is thinking …*" }] : shown(message);
   fill(content, parts, { message: message.id, live });
   node.querySelector(".edited").hidden = !message.edited_timestamp;
-  const news = fresh || heading() !== before;
+  if (live && isNew && isMine(message)) follow();
+  const news = isNew || heading() !== before;
   if (live && news) announce(`${nameOf(message.author)}: ${heading() ?? content.innerText.slice(0, 200)}`);
 }
 
 function onMessages(keys) {
-  const scroll = find("scroll");
-  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
   const live = onMessages.began;
   onMessages.began = true;
   for (const key of keys) {
@@ -180,17 +183,38 @@ function onMessages(keys) {
     if (!message) drop(find("messages"), key.slice("message:".length));
     else if (message.channel_id === here) drawMessage(message, live);
   }
-  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
   see();
 }
 
-// Pictures and videos grow once their size is known; who is at the end stays there.
-for (const event of ["load", "loadedmetadata"]) {
-  find("messages").addEventListener(event, ({ target }) => {
-    const scroll = find("scroll");
-    if (target.closest("li") === find("messages").lastElementChild) scroll.scrollTop = scroll.scrollHeight;
-  }, true);
+// Who is at the end stays there, whatever grows: messages, a card, a video once its size is known. Only one's own
+// scrolling up ends that; what grows never moves the place that is looked at.
+const scroll = find("scroll");
+let follows = true;
+let top = 0;
+let fresh = null; // the video that was the last to come, while nothing was said after it
+
+/** To the end; where that would cut a fresh video, so far that all of it stands there. */
+function follow() {
+  follows = true;
+  const end = scroll.scrollHeight - scroll.clientHeight;
+  const offset = scroll.scrollTop - scroll.getBoundingClientRect().top;
+  const { top: upper, bottom } = fresh?.getBoundingClientRect() ?? {};
+  scroll.scrollTop = upper + offset < end && bottom + offset > end ? upper + offset - 8 : end;
+  top = scroll.scrollTop;
 }
+
+find("messages").addEventListener("loadedmetadata", ({ target }) => {
+  fresh = target;
+  if (follows) follow();
+}, true);
+scroll.addEventListener("scroll", () => {
+  if (scroll.scrollTop === top) return; // by what follows
+  const isAtEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
+  follows = isAtEnd || (follows && scroll.scrollTop >= top);
+  top = scroll.scrollTop;
+});
+const growth = new ResizeObserver(() => follows && follow());
+[scroll, find("messages")].forEach((each) => growth.observe(each));
 
 // The menu of a message ------------------------------------------------------------------------------------------
 
