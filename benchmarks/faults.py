@@ -1,6 +1,6 @@
 """The long run of the fault harness: the real bot between a local Discord and a local provider, and everything fails.
 
-    python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--keep FOLDER]
+    uv run python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--keep FOLDER]
 
 Each run draws its commands, faults and moments from the seed and its number; it ends in fair weather, a restart or two
 and the reckoning (`tests/faults/reckoning.py`). The draw is the same every time; the races are the machine's own, so a

@@ -1,6 +1,6 @@
 """Pictures and provider's answers mutated by the thousand: nothing but our own errors may come out.
 
-    python benchmarks/fuzz.py [--pictures 20000] [--answers 20000] [--seed 0]
+    uv run python benchmarks/fuzz.py [--pictures 20000] [--answers 20000] [--seed 0]
 
 Prints crashes, the worst times, the peak memory, and how often each sentence was said. Exit code 1 on a crash.
 Hold: no crash, under 600 MB. What libtiff and libjpeg write to stderr is theirs.

@@ -1,7 +1,7 @@
 """A 12-megapixel JPEG fitted, against plain Pillow in the same run: time as a ratio, likeness as PSNR.
 
-    python benchmarks/pictures.py [--rounds 7]
-    python benchmarks/pictures.py --memory      the largest picture of each kind, two at once, each in a fresh process
+    uv run python benchmarks/pictures.py [--rounds 7]
+    uv run python benchmarks/pictures.py --memory   the largest picture of each kind, two at once, each in a new process
 
 Hold: ratio <= 0.5, PSNR >= 38 dB; under 400 MB more for two at once.
 """

@@ -93,5 +93,5 @@ def story(outcome: Outcome) -> str:
     faults = ", ".join(f"{name} at {at:.1f} s" for at, name in plan.strikes)
     lines = [f"run {plan.run} of seed {plan.seed} ({outcome.seconds:.1f} s): {faults}"]
     lines += [f"  BROKEN {sentence}" for sentence in outcome.verdict.broken]
-    lines += [f"  alone: python benchmarks/faults.py --seed {plan.seed} --only {plan.run}"]
+    lines += [f"  alone: uv run python benchmarks/faults.py --seed {plan.seed} --only {plan.run}"]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ import pytest
 from bot.__main__ import parser
 from bot.models import FailureKind, JobState
 from bot.settings import Settings
+from tests.documents import ENDS, LOOKS_FOR_TESTS, NOT_RUN, SERVES, is_dockers, shown
 
 PROJECT = Path(__file__).parents[2]
 HOLE = "…"
@@ -147,3 +148,13 @@ def inline() -> list[str]:
 
 def test_the_readme_leads_here() -> None:
     assert "(docs/operations.md)" in (PROJECT / "README.md").read_text("utf-8")
+
+
+def test_every_command_of_the_documents_is_tried_or_says_why_not() -> None:
+    tried = ENDS.keys() | LOOKS_FOR_TESTS | SERVES | NOT_RUN.keys()
+
+    commands = {command for command in shown() if not is_dockers(command)}
+
+    assert commands - tried == set()
+    assert tried - commands == set()
+    assert len(commands) > 20

@@ -1,0 +1,91 @@
+"""The commands that README and the documents show, and how each is tried: `tests/e2e/test_documents.py` runs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(f"docs/{p.name}" for p in PROJECT.glob("docs/*.md")),
+)
+
+_BLOCK = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"(?<!`)`((?:uv run|uv sync|\.ci/|docker|pip|python) ?[^`\n]*)`(?!`)")
+
+ENDS = {
+    "cp .env.example .env": 0,
+    "uv run python -m bot backup backup.db": 0,
+    "uv run python -m bot backup before-update.db": 0,
+    "uv run python -m bot backup FILE": 0,
+    # The example's two required lines are empty: the sentences that name them are what comes.
+    "uv run python -m bot": 2,
+    "uv run --no-dev python -m bot": 2,
+    "uv run python -m bot run --restored": 2,
+    "uv run python -m bot run --sync": 2,
+    "uv run pybabel extract -F pyproject.toml -o messages.pot bot cogs": 0,
+    "uv run pybabel init -i messages.pot -l it -o bot/chat/locales/it.po": 0,
+    ".ci/words": 0,
+    "uv run python -m sandbox": 0,
+    "uv run python -m sandbox"
+    ' --image cat.jpg --prompt "puts on a hat" --model sora-2-pro --seconds 4 --size 1792x1024': 0,
+    'uv run python -m sandbox --as admin --command "/animate-admin quota set user:@mia credits:40"': 0,
+}
+"""Run as they stand, and the exit code of each."""
+
+LOOKS_FOR_TESTS = {
+    "uv run pytest -n 0 tests/e2e -k kill",
+    "uv run pytest tests/unit",
+    "uv run pytest tests/interop",
+    "uv run pytest -n 0 tests/page -k screenshot --remake",
+    "uv run pytest -n 0 tests/unit/test_tongues.py tests/unit/test_tongues_lengths.py",
+}
+"""Run with `--collect-only`: the tests are there, and running them is the suite's own work."""
+
+SERVES = {
+    "uv run python -m sandbox --page",
+    "uv run python -m sandbox --page --no-open",
+    "uv run python -m sandbox --page --port 8080",
+    "uv run python -m sandbox --page --serve",
+}
+"""Run until they tell their address, without opening a browser, and on any free port."""
+
+NOT_RUN = {
+    "uv run pytest": "is what runs this",
+    ".ci/run": "runs all tests; tests/unit/test_house.py runs it with a uv that does nothing",
+    "uv run": "half a command",
+    "uv sync": "asks a package source",
+    "pip install uv": "asks a package source",
+    "pipx install uv": "asks a package source",
+    "pip install uv && uv run python -m sandbox": "asks a package source; its second half is run alone",
+    "uv run --no-project .ci/pins.py": "asks a package source; tests/unit/test_pins.py runs it with a uv of its own",
+    "uv run --no-project .ci/pins.py --upgrade": "as above",
+    "uv run --no-project .ci/pins.py --upgrade aiohttp av": "as above",
+    "uv run python -m sandbox.contracts.excerpt discord path/to/openapi.json": "wants the whole published description",
+    "uv run python -m sandbox --page --real-provider": "wants a key of a real service, and costs money",
+    "export VIDEO_API_URL=https://gptproto.com/v1": "goes with the one above",
+    "export VIDEO_API_KEY=…": "goes with the one above",
+    "export BUDGET_CREDITS=8": "goes with the one above",
+    "python -m bot": "names the process, is not to be typed",
+    "python -m bot.images": "names the process, is not to be typed",
+}
+"""And why."""
+
+
+def shown() -> set[str]:
+    """Every command of a block, and those that stand in a sentence; remarks behind them left out."""
+    found: set[str] = set()
+    for name in DOCUMENTS:
+        text = (PROJECT / name).read_text("utf-8")
+        for block in _BLOCK.findall(text):
+            found |= {re.sub(r"\s+# .*$", "", line).strip() for line in block.splitlines() if line.strip()}
+        found |= {command.strip() for command in _INLINE.findall(_BLOCK.sub("", text))}
+    return found
+
+
+def is_dockers(command: str) -> bool:
+    """Needs Docker, which no test has."""
+    return command.startswith("docker ")
