@@ -14,7 +14,7 @@ DOCUMENTS = (
 )
 
 _BLOCK = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"(?<!`)`((?:uv run|uv sync|\.ci/|docker|pip|python) ?[^`\n]*)`(?!`)")
+_INLINE = re.compile(r"(?<!`)`((?:uv run|uv sync|\.ci/|docker|pip) ?[^`\n]*)`(?!`)")
 
 ENDS = {
     "cp .env.example .env": 0,
@@ -69,8 +69,6 @@ NOT_RUN = {
     "export VIDEO_API_URL=https://gptproto.com/v1": "goes with the one above",
     "export VIDEO_API_KEY=…": "goes with the one above",
     "export BUDGET_CREDITS=8": "goes with the one above",
-    "python -m bot": "names the process, is not to be typed",
-    "python -m bot.images": "names the process, is not to be typed",
 }
 """And why."""
 
