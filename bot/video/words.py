@@ -80,7 +80,10 @@ def parsed_as_far_as_it_came(body: bytes) -> dict[str, Any]:
 
 def error_said(body: bytes) -> Said:
     """Code, type and message of an error, whatever its shape; else the body itself."""
-    return said(parsed(body)) or Said((_as_text(body),))
+    found = parsed(body)
+    if isinstance(found, dict):  # a job, perhaps, with what the member wrote
+        body = json.dumps(_without_prompts(found), ensure_ascii=False).encode("utf-8", "replace")
+    return said(found) or Said((_as_text(body),))
 
 
 def error_text(body: bytes) -> str:
@@ -93,6 +96,15 @@ def said(value: Any) -> Said:
     found = list(itertools.islice(_error_words(value), _MAX_PIECES))
     codes = (text for name, text in found if name in _CODE_NAMES or name == "error" if _CODE.fullmatch(text))
     return Said(tuple(dict.fromkeys(text for _, text in found)), tuple(dict.fromkeys(codes)))
+
+
+def _without_prompts(value: Any, depth: int = 0) -> Any:
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, dict):
+        kept = {name: inner for name, inner in value.items() if "prompt" not in name.lower()}
+        return {name: _without_prompts(inner, depth + 1) for name, inner in kept.items()}
+    return [_without_prompts(inner, depth + 1) for inner in value[:10]] if isinstance(value, list) else value
 
 
 def _as_text(body: bytes) -> str:

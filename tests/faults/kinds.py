@@ -140,7 +140,7 @@ _CUTS = tuple(f"{r}:{how}" for r in ("create", "poll", "content", "file") for ho
 _ANSWERS = (
     *(f"{r}:{how}" for r in ("create", "poll", "content", "file") for how in ("500", "502-html", "503", "429", "404")),
     *(f"{r}:{how}" for r in ("create", "poll", "file") for how in ("500-late", "html", "empty", "slow", "redirect")),
-    *("poll:503-job", "file:gzip-unsaid"),
+    *("create:500-job", "poll:503-job", "file:gzip-unsaid"),
     *("create:409", "create:no-id", "create:not-json", "create:drip", "create:huge", "create:endless"),
     *("poll:409", "poll:no-id", "poll:not-json", "poll:huge", "poll:endless", "poll:odd-status", "poll:odd-progress"),
     *("file:json", "file:gzip-wrong", "file:endless", "file:drip", "content:json"),

@@ -477,6 +477,16 @@ def test_no_signature_and_no_password_reaches_the_log(text: str, kept: str) -> N
     assert kept in told
 
 
+@pytest.mark.parametrize(
+    "body", [{"status": "queued", "prompt": "my secret"}, {"data": [{"seconds": "4", "revised_prompt": "my secret"}]}]
+)
+def test_what_the_member_wrote_is_no_word_of_an_error(body: Any) -> None:
+    told = words.error_text(answer(body).body)
+
+    assert "my secret" not in told
+    assert "queued" in told or "seconds" in told
+
+
 def test_words_for_the_log_are_one_line() -> None:
     assert words.for_the_log("a\nb\x1b[31m\u202ec\0", KEY) == "a b [31m c"
     assert words.for_the_log("a " * 300, KEY).endswith("…")
