@@ -127,9 +127,12 @@ class Room:
 class Halving:
     """A re-encoder that keeps the first bytes."""
 
-    async def shrink(self, source: Path, target: Path, limit_bytes: int) -> bool:
-        _write(target, _read(source)[:limit_bytes])
-        return True
+    async def prepare(self, source: Path, target: Path, limit_bytes: int) -> Path:
+        video = _read(source)
+        if len(video) <= limit_bytes:
+            return source
+        _write(target, video[:limit_bytes])
+        return target
 
 
 class FillingFiles(Files):
