@@ -124,7 +124,7 @@ class Retention:
     async def _purge(self) -> None:
         now, store = self._desk.clock.now(), self._desk.store
         for job in await store.read(erasing.dead_tokens(now=now)):
-            await store.write(cards.drop_token(job))
+            await store.write(cards.drop_dead_token(job, now=now))
         await self._purge_words(now)
         needed = await store.read(erasing.needing_files(undelivered_since=now - KEPT_FOR))
         files = self._desk.files

@@ -39,6 +39,13 @@ def drop_token(job: JobId) -> Unit[Job | None]:
     return _update(job, token=None)
 
 
+def drop_dead_token(job: JobId, *, now: datetime) -> Unit[int]:
+    """As `drop_token`, unless a press has brought a fresh one in the meantime."""
+    return lambda tx: tx.changed(
+        "UPDATE cards SET token = NULL WHERE job = :job AND token_ends_at < :now", job=job, now=to_ms(now)
+    )
+
+
 def bar_bot(job: JobId) -> Unit[Job | None]:
     """The bot's own token cannot reach the card any more."""
     return _update(job, bot_reaches_at=None)

@@ -290,6 +290,17 @@ def test_in_every_order_a_card_taken_down_delivers_nothing_and_one_with_the_vide
             books.close()
 
 
+def test_a_token_that_a_press_has_brought_is_not_taken_for_the_dead_one(books: Ledgers) -> None:
+    books.clip(1, S.DELIVERING)
+    later = NOON + timedelta(minutes=16)
+    assert books.do(erasing.dead_tokens(now=later)) == [1]
+    books.do(cards.renew(JobId(1), Press(MessageId(3), "fresh", later + timedelta(minutes=15), 1)))
+
+    books.do(cards.drop_dead_token(JobId(1), now=later))
+
+    assert books.rows("SELECT token FROM cards") == [("fresh",)]
+
+
 class TestForgetting:
     def test_a_video_under_way_at_the_wish_that_cannot_be_shown_waits_its_seven_days(self, books: Ledgers) -> None:
         asked, later, over = (NOON + timedelta(minutes=n) for n in (1, 2, 8 * 24 * 60))
