@@ -134,8 +134,14 @@ async def _word(stage: Stage, asked: Interaction) -> Message:
 
 
 async def _press(case: Case, action: str, by: Person) -> Message:
-    there = case.card
-    asked = await case.stage.discord.press(by, there, f"job:{action}:{case.id}", forge=True)
+    """On the card as it was when it last had that button: whoever pressed did not know better."""
+    custom_id, revisions, later = f"job:{action}:{case.id}", case.card.revisions, []
+    had = [n for n, wire in enumerate(revisions) if custom_id in str(wire["components"])]
+    if had:
+        later = revisions[had[-1] + 1 :]
+        del revisions[had[-1] + 1 :]
+    asked = await case.stage.discord.press(by, case.card, custom_id, forge=True)
+    revisions.extend(later)
     return await _word(case.stage, asked)
 
 
