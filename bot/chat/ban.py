@@ -25,9 +25,12 @@ class Ban:
     without a look at `Retry-After`; more requests make such a ban longer.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """`now` is monotonic, in seconds."""
+    def __init__(
+        self, now: Callable[[], float], listen: Callable[[aiohttp.TraceConfig], object] = lambda _: None
+    ) -> None:
+        """`now` is monotonic, in seconds. `listen` is given each session's trace: others learn of answers, too."""
         self._now = now
+        self._listen = listen
         self._until = 0.0
 
     @property
@@ -40,6 +43,7 @@ class Ban:
         config = aiohttp.TraceConfig()
         config.on_request_start.append(self._before)
         config.on_request_end.append(self._after)
+        self._listen(config)
         return config
 
     async def _before(

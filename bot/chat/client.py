@@ -100,7 +100,7 @@ class AnimateBot(commands.AutoShardedBot):
         force_sync: bool = False,
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # this bot has no voice
-        self.ban = Ban(time.monotonic)
+        self.ban = Ban(time.monotonic, connection.listen)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -113,7 +113,7 @@ class AnimateBot(commands.AutoShardedBot):
             allowed_installs=ANY_INSTALL,
             max_ratelimit_timeout=60,
             proxy=proxy_to(api_url),
-            http_trace=connection.listen(self.ban.trace()),
+            http_trace=self.ban.trace(),
         )
         dial_by_environment(self.http)
         tolerate(self._connection.parsers)
@@ -140,6 +140,8 @@ class AnimateBot(commands.AutoShardedBot):
         except (discord.LoginFailure, discord.HTTPException, discord.RateLimited, *NO_DISCORD) as error:
             if self._knows_discord:
                 raise
+            if self._rest.redirected_to is not None:
+                raise redirected(self._api_url, self._rest.redirected_to) from error
             raise login_failed(error, self._api_url) from error
 
     async def close(self) -> None:

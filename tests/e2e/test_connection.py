@@ -55,7 +55,7 @@ async def test_discords_own_entry_point_command_stays_beside_the_bots(build: Bui
     assert stage.bot is not None
     await stage.bot.stop()
     await stage.start_bot()
-    assert stage.discord.command_puts == 2  # Discord's own switch, and the bot's first start
+    assert stage.discord.command_puts == 1
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 
 def _known_to_the_proxy_alone(stage: Stage) -> dict[str, str]:
     port = URL(stage.discord.api_url).port
+    stage.discord._cdn.base = f"http://discord.test:{port}"
     stage.discord.gateway.url = f"ws://gateway.test:{port}/gateway/"
     return {"DISCORD_API_URL": f"http://discord.test:{port}/api/v10"}
 
