@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 CALLBACK = re.compile(r"/interactions/([0-9]+)/[^/]+/callback")
 UNAUTHORIZED = 401
-REFUSED = "Discord refuses the bot's token: put the new one into DISCORD_TOKEN and restart the bot"
+REFUSED = "Discord refuses the bot's token. Put the new one into DISCORD_TOKEN and restart the bot"
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 

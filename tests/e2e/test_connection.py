@@ -15,7 +15,7 @@ from tests.e2e.test_health import free_port
 
 PUT = "PUT /applications/{application_id}/commands"
 SENTENCE = "the commands were not updated at Discord, those of before stay in use: "
-NOT_TAKEN = "Discord refuses the bot's token: put the new one into DISCORD_TOKEN and restart the bot"
+NOT_TAKEN = "Discord refuses the bot's token. Put the new one into DISCORD_TOKEN and restart the bot"
 MINUTES_20 = 1_200
 
 
