@@ -111,7 +111,7 @@ async def _post(desk: Desk, job: Job) -> Job | None:
             job = found
             if job.card.hidden:
                 return await _shelve(desk, job)
-            delivery = await desk.chat.deliver(job, video, reencoded=video != desk.files.video(job))
+            delivery = await _offer(desk, job, video)
             if delivery.outcome is not Outcome.TOO_LARGE:
                 break
         if delivery.outcome is not Outcome.HELD:
@@ -120,6 +120,15 @@ async def _post(desk: Desk, job: Job) -> Job | None:
         if moved is not None:
             return moved
     return await _shelve(desk, job)
+
+
+async def _offer(desk: Desk, job: Job, video: Path) -> Delivery:
+    """A file that our own disk does not give is offered later; the card shows the link meanwhile."""
+    try:
+        return await desk.chat.deliver(job, video, reencoded=video != desk.files.video(job))
+    except OSError as error:
+        log.error("job=%s its video cannot be read here, trying on: %s", job.id, error)  # noqa: TRY400 - no traceback
+        return Delivery(Outcome.LATER, card_tells=await desk.chat.show_address(job))
 
 
 async def _held(desk: Desk, job: Job, delivery: Delivery) -> Job | None:
@@ -172,7 +181,11 @@ async def _undelivered(desk: Desk, job: Job) -> Job | None:
 async def _fitting(desk: Desk, job: Job) -> Path:
     """The video, or one that fits where it is to be shown; the video itself where none can be made well."""
     video, limit = desk.files.video(job), desk.chat.upload_limit(job)
-    found = await fitted(desk, job, video, limit)
+    try:
+        found = await fitted(desk, job, video, limit)
+    except OSError as error:
+        log.error("job=%s its video cannot be re-encoded here: %s", job.id, error)  # noqa: TRY400 - no traceback
+        return video
     if found is None:
         log.warning("job=%s over the limit of %s bytes and not to be re-encoded well", job.id, limit)
     return found or video

@@ -128,10 +128,10 @@ class Halving:
     """A re-encoder that keeps the first bytes."""
 
     async def prepare(self, source: Path, target: Path, limit_bytes: int) -> Path:
-        video = _read(source)
-        if len(video) <= limit_bytes:
+        content = _read(source)
+        if len(content) <= limit_bytes:
             return source
-        _write(target, video[:limit_bytes])
+        _write(target, content[:limit_bytes])
         return target
 
 
@@ -464,3 +464,20 @@ async def test_a_disk_that_lets_nothing_go_keeps_no_job_from_its_end(house: Hous
     ended = await house.drive(job)
 
     assert (ended.state, ended.card.finished) == (S.DELIVERED, True)
+
+
+async def test_a_video_that_our_disk_does_not_give_back_is_offered_later_and_the_card_shows_the_link(
+    house: House,
+) -> None:
+    job = await house.done()
+
+    async def broken() -> None:
+        if house.clock.at < NOON + HOUR:
+            raise OSError(5, "Input/output error")
+
+    house.room.during = broken
+    ended = await house.drive(job)
+
+    assert ended.state is S.DELIVERED
+    assert house.room.addresses >= 1
+    assert len(house.room.delivered) <= 6
