@@ -160,6 +160,7 @@ class Worker:
         self._stopping = True
         await self._board.close()
         self._desk.line.close()
+        self._desk.videos.stop_creating()
         for task in (self._resuming, self._question):
             if task is not None:
                 task.cancel()

@@ -72,7 +72,7 @@ class OpenAIVideos:
         )
         self._polls: aiohttp.ClientSession | None = None
         self._new_words: set[str] = set()
-        self._is_closed = False
+        self._is_closed = self._is_stopping = False
 
     @property
     def endpoint(self) -> str:
@@ -93,6 +93,8 @@ class OpenAIVideos:
         except UnicodeEncodeError as exc:
             raise VideoRejected(FailureKind.BAD_REQUEST, "the prompt is not valid Unicode") from exc
         headers = {**_with(await self._auth.header(self._endpoint)), "Content-Type": content_type, **_ONE_ORDER}
+        if self._is_stopping:
+            raise VideoUnavailable("the bot is stopping")
         answer = await self._post_once(headers, body)
         outcome = verdict.of_create(answer, self._now(), key=self._key)
         if answer.status == 401:
@@ -139,8 +141,11 @@ class OpenAIVideos:
         content = f"{video_path(endpoint, provider_id)}/content"
         await self._downloads.fetch(endpoint, url, content, authorization, target)
 
+    def stop_creating(self) -> None:
+        self._is_stopping = True
+
     async def close(self) -> None:
-        self._is_closed = True
+        self._is_closed = self._is_stopping = True
         if self._polls is not None:
             await self._polls.close()
 

@@ -77,5 +77,8 @@ class VideoApi(Protocol):
         VideoUnavailable where no HTTP answer was had at all, VideoNotReady where one came but no whole video.
         """
 
+    def stop_creating(self) -> None:
+        """No create leaves any more: one that still has to find out about the key raises VideoUnavailable then."""
+
     async def close(self) -> None:
         """Closes every connection."""

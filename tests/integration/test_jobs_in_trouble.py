@@ -15,7 +15,8 @@ from bot.models import FailureKind, JobId, JobState
 from bot.video.port import Phase
 from tests.books import differences
 from tests.builders import GUILD, a_picture
-from tests.harness import GONE, MODELS, PASSING, Harness
+from tests.fakes import GONE, PASSING
+from tests.harness import MODELS, Harness
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S

@@ -19,7 +19,8 @@ from bot.models import JobId, Press
 from bot.store import cards
 from bot.video.port import Phase
 from tests.books import differences
-from tests.harness import GONE, IN_PLACE, MODELS, PASSING, Harness
+from tests.fakes import GONE, IN_PLACE, PASSING
+from tests.harness import MODELS, Harness
 
 MEMBERS = st.integers(1, 3)
 MODEL = st.sampled_from(MODELS)

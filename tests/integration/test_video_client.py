@@ -427,6 +427,26 @@ async def test_no_form_taken_is_the_operators_key() -> None:
     assert there.asked(CREATE) == []
 
 
+async def test_told_to_stop_while_the_key_is_asked_about_no_create_leaves() -> None:
+    answers = asyncio.Event()
+
+    async def answers_late(request: Request, writer: Writer) -> None:
+        await answers.wait()
+        await sends(NOT_FOUND)(request, writer)
+
+    async with world(auth="auto") as (there, api):
+        there.on(UNKNOWN_ID, answers_late)
+        creating = asyncio.create_task(api.create(CLIP))
+        await there.arrived.wait()
+
+        api.stop_creating()
+        answers.set()
+
+        with pytest.raises(VideoUnavailable):
+            await creating
+        assert there.asked(CREATE) == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [http_answer(502, b"<html>"), http_answer(500, b"Oops"), json_answer({"error": "slow"}, 429), http_answer(503)],
