@@ -87,6 +87,7 @@ class Harness:
         self.provider, self.chat, self.fitter = Provider(), Messages(), Fitter()
         self.catalog = Catalog([Model(m, m, (4,), {"720x1280": 1, "1280x720": 1}, {}) for m in MODELS], MODELS[0])
         self.asked = 100
+        self.asked_at_s: dict[int, float] = {}  # of this process's jobs, in the time that stands still
         self.is_running = False
         self._of_the_store: set[asyncio.Task[Any]] = set()
         self.store: CountedStore
@@ -163,6 +164,7 @@ class Harness:
             await self.store.close()
 
         self.loop.run_until_complete(end())
+        self.asked_at_s.clear()
         self.provider.waiting, self.provider.gate = 0, asyncio.Event()
         self.provider.gate.set()
         self.is_running = False
@@ -246,6 +248,7 @@ class Harness:
         """As `ask`, to be awaited."""
         self.asked += 1
         interaction = JobId(self.asked)
+        self.asked_at_s[interaction] = self.loop.now_s
         ask = Ask(
             interaction=interaction,
             scope=GUILD,

@@ -34,23 +34,19 @@ T = TypeVar("T")
 
 LEAST_STEP = timedelta(seconds=2)
 """By so much the host's clock is set at once, or it is no step."""
+_STORED = timedelta(milliseconds=1)
+"""The store keeps no smaller part of a moment, and drops what is less."""
 FETCHES_AT_ONCE = 8
 """Bounds the pictures held in memory; a permit is kept for one try, never for the pause before the next."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The host's clock was set: it said `before`, and then `before + by`."""
+@dataclass(slots=True)
+class _Stretch:
+    """The host's clock ran from `start` to `end` without being set; `zero` is what it would have said at second 0."""
 
-    before: datetime
-    by: timedelta
-
-    def came_after(self, moment: datetime, now: datetime) -> bool:
-        """Whether the moment was noted before it. Where that may be either, it was not: so nothing ends early."""
-        set_to = self.before + self.by
-        if self.by > timedelta():
-            return moment <= self.before
-        return moment < set_to or now < moment <= self.before
+    start: datetime
+    end: datetime
+    zero: datetime
 
 
 def _steady_s() -> float:
@@ -65,8 +61,7 @@ class Clock:
     """
 
     _began_s = 0.0
-    _offset_s: float | None = None
-    _steps: tuple[_Step, ...] = ()
+    _stretches: list[_Stretch] | None = None
     _wall: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
     _steady: Callable[[], float] = staticmethod(_steady_s)
 
@@ -74,6 +69,7 @@ class Clock:
         self._wall = wall or self._wall
         self._steady = steady or self._steady
         self._began_s = self._steady()
+        self._stretches = []
 
     def now(self) -> datetime:
         """Aware UTC, as the host's clock has it."""
@@ -84,24 +80,33 @@ class Clock:
     def since(self, moment: datetime) -> timedelta:
         """How long ago that was. A clock that is set while this process runs changes nothing.
 
-        What an earlier process noted is believed, unless it lies ahead: then it is as old as this process.
+        Where the moment may have been noted before or after it was set, it was after: nothing ends early. What an
+        earlier process noted is believed, unless it lies ahead: then it is as old as this process.
         """
-        now = self.now()
-        passed = now - moment - sum((step.by for step in self._steps if step.came_after(moment, now)), timedelta())
-        return passed if passed >= timedelta() else timedelta(seconds=self._steady() - self._began_s)
+        now, steady = self.now(), timedelta(seconds=self._steady())
+        if not self._stretches:
+            return max(timedelta(), now - moment)
+        noted = [moment - each.zero for each in self._stretches if each.start - _STORED <= moment <= each.end]
+        if not noted and moment < self._stretches[0].start:
+            return steady - (moment - self._stretches[0].zero)
+        return steady - max(noted, default=timedelta(seconds=self._began_s))
 
     async def sleep(self, seconds: float) -> None:
         """Waits, in seconds."""
         await asyncio.sleep(max(0.0, seconds))
 
     def _notice(self, now: datetime) -> None:
-        """A clock that drifts, or is slewed, makes no steps."""
-        offset_s = now.timestamp() - self._steady()
-        by = timedelta(seconds=0.0 if self._offset_s is None else offset_s - self._offset_s)
-        self._offset_s = offset_s
-        if abs(by) >= LEAST_STEP:
-            log.warning("the host's clock was set by %s", by)
-            self._steps += (_Step(now - by, by),)
+        """A clock that drifts, or is slewed, is not set."""
+        zero = now - timedelta(seconds=self._steady())
+        if self._stretches is None:
+            return
+        last = self._stretches[-1] if self._stretches else None
+        if last is not None and abs(zero - last.zero) < LEAST_STEP:
+            last.end, last.zero = now, zero
+            return
+        if last is not None:
+            log.warning("the host's clock was set by %s", zero - last.zero)
+        self._stretches.append(_Stretch(now, now, zero))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,128 +11,123 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.errors import BotError
 from bot.jobs.breaker import LONGEST_PAUSE_S, State
-from bot.models import JobId, Press
-from bot.store import cards
+from bot.models import JobId, UserId
 from bot.video.port import Phase
 from tests.books import differences
 from tests.fakes import GONE, IN_PLACE, PASSING
 from tests.harness import MODELS, Harness
 
-MEMBERS = st.integers(1, 3)
-MODEL = st.sampled_from(MODELS)
-MOODS = ("takes", "moderated", "unpaid", "lost", "nobody there", "busy")
+MEMBERS = range(1, 7)
+MOODS = ("takes", "takes", "moderated", "unpaid", "lost", "lost", "nobody there", "busy")
 UNDER_WAY = ("waiting", "submitting", "rendering", "delivering")
 HOUR_S = 3_600.0
+BOUNDS_S = {"timed_out": HOUR_S / 2, "line": 2 * HOUR_S}
+ASKS = st.tuples(st.sampled_from(MEMBERS), st.sampled_from(MODELS), st.sampled_from([True, True, True, None, False]))
 
 
 class Jobs(RuleBasedStateMachine):
-    """One bot, restarted now and then."""
+    """One bot, restarted now and then. Few rules, so that each of them has its turn in most runs."""
 
-    @initialize(slots=st.integers(1, 3))
-    def begins(self, slots: int) -> None:
+    @initialize(slots=st.sampled_from([1, 2, 6]), asks=st.lists(ASKS, min_size=1, max_size=4))
+    def begins(self, slots: int, asks: list[tuple[int, str, bool | None]]) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.bot = Harness(Path(self.folder.name), slots=slots)
         self.bot.begin()
-        self.blocked: set[int] = set()
         self.newcomers = 1_000
+        self.ask(asks)
 
-    # What people do.
+    @rule(asks=st.lists(ASKS, min_size=1, max_size=3))
+    def ask(self, asks: list[tuple[int, str, bool | None]]) -> None:
+        """Some at once; whom a limit or the provider refuses goes away."""
+        for member, model, shown in asks:
+            with contextlib.suppress(BotError):
+                self.bot.ask(member, model, shown=shown)
 
-    @rule(member=MEMBERS, model=MODEL, shown=st.sampled_from([True, True, True, None, False]))
-    def asks(self, member: int, model: str, shown: bool | None) -> None:
-        try:
-            self.bot.ask(member, model, shown=shown)
-        except BotError:
-            self.bot.settle()
-
-    @rule(data=st.data())
-    def cancels(self, data: st.DataObject) -> None:
-        for job in self._one(data, "waiting"):
-            self.bot.cancel(job)
-
-    @rule(data=st.data())
-    def hides(self, data: st.DataObject) -> None:
-        for job in self._one(data, "submitting", "rendering", "delivering"):
-            self.bot.hide(job)
-
-    @rule(data=st.data())
-    def presses(self, data: st.DataObject) -> None:
-        """Any button: its token reaches the card, and the task starts anew."""
-        for job in self._one(data, *UNDER_WAY):
-            found = self.bot.job(job)
-            if found.card.message is not None:
-                press = Press(found.card.message, "token", found.card.token_ends_at, 10_000_000)
-                self.bot.run(self.bot.store.write(cards.renew(job, press)))
-                self.bot.run(self.bot.worker.recheck(job))
-
-    @rule(member=MEMBERS)
-    def is_blocked(self, member: int) -> None:
-        self.bot.block(member)
-        self.blocked.add(member)
-
-    @precondition(lambda self: self.blocked)
-    @rule()
-    def are_unblocked(self) -> None:
-        for member in self.blocked:
-            self.bot.unblock(member)
-        self.blocked.clear()
-
-    @rule()
-    def is_paused(self) -> None:
-        self.bot.pause()
-
-    @rule()
-    def is_resumed(self) -> None:
-        self.bot.resume()
-
-    # What the world does.
-
-    @rule(model=MODEL, mood=st.sampled_from(MOODS))
-    def the_provider_takes_another_mood(self, model: str, mood: str) -> None:
+    @rule(mood=st.sampled_from(MOODS), model=st.sampled_from(MODELS))
+    def everybody_asks(self, mood: str, model: str) -> None:
+        """For one model, of which the provider makes something else from now on."""
         self.bot.provider.moods[model] = mood
+        self.ask([(member, model, True) for member in MEMBERS])
+        self.bot.passes(70.0, steps=2)
 
-    @rule(works=st.booleans())
-    def the_key_is_changed(self, works: bool) -> None:
-        self.bot.provider.key_works = works
+    @rule(data=st.data(), what=st.sampled_from(["cancel", "hide", "hide", "press", "press"]))
+    def somebody_presses(self, data: st.DataObject, what: str) -> None:
+        """A button: the job is cancelled, or hidden, or at least its task starts anew."""
+        match what:
+            case "cancel":
+                for job in self._one(data, "waiting"):
+                    self.bot.cancel(job)
+            case "hide":
+                for job in self._one(data, "submitting", "rendering", "delivering"):
+                    self.bot.hide(job)
+            case _:
+                for job in self._one(data, *UNDER_WAY):
+                    self.bot.run(self.bot.worker.recheck(job))
 
-    @rule(is_slow=st.booleans())
-    def creates_are_answered_late(self, is_slow: bool) -> None:
-        if is_slow:
-            self.bot.provider.gate.clear()
-        else:
-            self.bot.provider.gate.set()
+    @rule(member=st.sampled_from(MEMBERS), what=st.sampled_from(["block", "pause", "let in", "let in"]))
+    def an_admin_decides(self, member: int, what: str) -> None:
+        match what:
+            case "block":
+                self.bot.block(member)
+            case "pause":
+                self.bot.pause()
+            case _:
+                self._let_everybody_in()
+
+    @rule(model=st.sampled_from(MODELS), mood=st.sampled_from([*MOODS, "refuses the key", "is well"]))
+    def the_provider_takes_jobs_otherwise(self, model: str, mood: str) -> None:
+        match mood:
+            case "refuses the key":
+                self.bot.provider.key_works = False
+            case "is well":
+                self.bot.provider.is_well()
+                self.bot.settle()
+            case _:
+                self.bot.provider.moods[model] = mood
+
+    @rule(what=st.sampled_from(["waits", "answers", "done", "done", "failed", "denies", "is silent", "tells"]))
+    def the_provider_answers_otherwise(self, what: str) -> None:
+        provider = self.bot.provider
+        match what:
+            case "waits":
+                provider.gate.clear()
+            case "answers":
+                provider.gate.set()
+            case "done":
+                provider.finishes()
+            case "failed":
+                provider.finishes(Phase.FAILED)
+            case _:
+                provider.denies, provider.silent = what == "denies", what == "is silent"
         self.bot.settle()
 
-    @rule(phase=st.sampled_from([Phase.DONE, Phase.FAILED]))
-    def renders_end(self, phase: Phase) -> None:
-        self.bot.provider.finishes(phase)
+    @rule(
+        member=st.sampled_from(MEMBERS), picture=st.sampled_from([IN_PLACE, PASSING, GONE, "the chat", "all is there"])
+    )
+    def what_is_in_the_chat_can_be_had_or_not(self, member: int, picture: str) -> None:
+        if picture in ("the chat", "all is there"):
+            self.bot.chat.unwell = picture == "the chat"
+        else:
+            self.bot.chat.pictures[UserId(member)] = picture
 
-    @rule(denies=st.booleans(), silent=st.booleans())
-    def polls_are_answered_otherwise(self, denies: bool, silent: bool) -> None:
-        self.bot.provider.denies, self.bot.provider.silent = denies, silent
-
-    @rule(member=MEMBERS, picture=st.sampled_from([IN_PLACE, PASSING, GONE]))
-    def pictures_can_be_had_or_not(self, member: int, picture: str) -> None:
-        self.bot.chat.pictures[member] = picture  # type: ignore[index]  # ids are numbers
-
-    @rule(unwell=st.booleans())
-    def the_chat_is_unwell(self, unwell: bool) -> None:
-        self.bot.chat.unwell = unwell
-
-    @rule(seconds=st.sampled_from([1.0, 30.0, 70.0, 600.0, 2_000.0, 8_000.0]))
-    def time_passes(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from([1.0, 70.0, 70.0, 200.0, 600.0, 2_000.0, 8_000.0]), done=st.booleans())
+    def time_passes(self, seconds: float, done: bool) -> None:
+        if done:
+            self.bot.provider.finishes()
         self.bot.passes(seconds)
 
-    @rule(seconds=st.sampled_from([2 * HOUR_S, -2 * HOUR_S, 1_200.0, -1_200.0]))
+    @rule(seconds=st.sampled_from([HOUR_S, 3 * HOUR_S, -3 * HOUR_S, 1_200.0, -1_200.0]))
     def the_hosts_clock_is_set(self, seconds: float) -> None:
-        before = self.bot.rows("SELECT id, state FROM jobs ORDER BY id")
+        """See `nobody_is_refunded_before_the_time`."""
         self.bot.sets_the_clock(seconds)
-        self.bot.settle()
-        assert self.bot.rows("SELECT id, state FROM jobs ORDER BY id") == before
+        self.bot.provider.gate.set()
+        for (job,) in self.bot.rows("SELECT id FROM jobs WHERE state IN ('waiting', 'rendering')"):
+            self.bot.run(self.bot.worker.recheck(JobId(job)))
+        self.bot.passes(70.0, steps=2)
 
     @rule(is_told=st.booleans())
     def the_bot_is_restarted(self, is_told: bool) -> None:
@@ -167,6 +162,13 @@ class Jobs(RuleBasedStateMachine):
         assert max(self.bot.chat.delivered.values(), default=0) <= 1
 
     @invariant()
+    def nobody_is_refunded_before_the_time(self) -> None:
+        """Whatever the host's clock was set to. What an earlier process wrote down is believed."""
+        for job, failure in self.bot.rows("SELECT id, failure FROM jobs WHERE failure IN ('timed_out', 'line')"):
+            if job in self.bot.asked_at_s:
+                assert self.bot.loop.now_s - self.bot.asked_at_s[job] >= BOUNDS_S[failure]
+
+    @invariant()
     def every_finished_video_is_where_its_member_finds_it(self) -> None:
         for job, state, hidden in self.bot.rows(
             "SELECT id, state, hidden_at FROM jobs JOIN cards ON cards.job = jobs.id"
@@ -190,9 +192,13 @@ class Jobs(RuleBasedStateMachine):
             assert self.bot.rows(f"SELECT id, state FROM jobs WHERE state IN {UNDER_WAY}") == []
             assert self.bot.desk.breaker.faults() == []
 
-    def _all_is_well(self) -> None:
-        self.are_unblocked()
+    def _let_everybody_in(self) -> None:
+        for member in MEMBERS:
+            self.bot.unblock(member)
         self.bot.resume()
+
+    def _all_is_well(self) -> None:
+        self._let_everybody_in()
         self.bot.provider.is_well()
         self.bot.chat.unwell = False
         self.bot.chat.pictures.clear()

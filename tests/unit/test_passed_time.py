@@ -87,6 +87,17 @@ def test_several_steps_add_up(host: Host) -> None:
     assert host.clock.since(then) == 3 * HOUR
 
 
+def test_whatever_it_is_set_to_nothing_is_older_than_it_is(host: Host) -> None:
+    noted = [(host.clock.now(), host.steady_s)]
+    for minutes in (20, -180, 60, -20, 5, 300, -400, 10):
+        host.is_set(timedelta(minutes=minutes))
+        host.passes(timedelta(minutes=1))
+        noted.append((host.clock.now(), host.steady_s))
+        for moment, steady_s in noted:
+            assert host.clock.since(moment) <= timedelta(seconds=host.steady_s - steady_s)
+        assert host.clock.since(moment) == timedelta()
+
+
 def test_a_clock_that_drifts_makes_no_steps(host: Host) -> None:
     then = host.clock.now()
     for _ in range(60):
