@@ -168,7 +168,7 @@ class Fitter:
 
 
 class Shrinker:
-    """Nothing here is over the limit."""
+    """Every video here plays everywhere and fits."""
 
-    async def shrink(self, *_video: object) -> bool:
-        return False
+    async def prepare(self, video: Path, *_there: object) -> Path:
+        return video
