@@ -133,8 +133,12 @@ def _what(tongue: Tongue, line: LedgerLine) -> str:
             return tongue.say("{credits} granted{because}", credits=tongue.change(line.credits), because=why)
         case LedgerKind.REVOKE:
             why = _words(tongue, line.reason)
-            return tongue.say(
-                "{credits} bonus credits taken back{because}", credits=tongue.change(line.credits), because=why
+            return tongue.counted(
+                "{change} bonus credit taken back{because}",
+                "{change} bonus credits taken back{because}",
+                -line.credits,
+                change=tongue.change(line.credits),
+                because=why,
             )
         case LedgerKind.RESET:
             return tongue.say("use forgotten")

@@ -37,7 +37,7 @@ OVER_AND_KEPT = mark("The video is too large to be uploaded here ({size} MB). Fi
 KEPT_HERE = mark("The video could not be posted here. Find it in `/videos` until {when}.")
 ONLY_YOU = mark("-# Only you can see this message. The video also stays in `/videos` until {when}.")
 NOT_FETCHED = mark(
-    "The video is ready, but the bot cannot fetch it yet. It keeps trying, and shows the video here or in `/videos`."
+    "The video is ready, but the bot cannot fetch it yet. It keeps trying and will show the video here or in `/videos`."
 )
 DOWNLOAD_HERE = mark("Until then you can download it here:")
 READY = mark("### ✅ Your clip is ready")
@@ -173,7 +173,7 @@ class Cards:
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE) if may_still_come else OVER
         lines = [line]
         if may_still_come:
-            lines.append(tongue.say("If the video still comes, you find it here or in `/videos`."))
+            lines.append(tongue.say("If the video arrives later, you can find it here or in `/videos`."))
             if not job.card.bot_reaches:
                 actions = (SHOW, *actions)  # nothing else brings the video here once the token has ended
         return self._view(Shown(job, plain=plain), RED, head, *lines, actions=actions)

@@ -120,7 +120,7 @@ def _how_long(tongue: Tongue, keeping: Keeping) -> str:
         tongue.say("**How long**"),
         tongue.say("- Prompts and addresses: {days}.", days=words),
         tongue.say("- Pictures: while the clip is being made, and {days} at most after that.", days=pictures),
-        tongue.say("- Videos: until Discord shows them to you for good; else 7 days."),
+        tongue.say("- Videos: until they are posted on Discord permanently, otherwise for 7 days."),
         tongue.say(
             "- The key that Discord gives for changing your card: works for 15 minutes, and goes within a day."
         ),

@@ -13,8 +13,8 @@ def provider_shut(tongue: Tongue, error: ProviderShut) -> str:
     """Nothing is taken for now, and nothing was charged."""
     if error.is_being_tried:
         return tongue.say(
-            "The video service had a problem, and the bot is checking right now whether it works again. "
-            "Nothing was charged; please try again in a minute."
+            "The video service had a problem, and the bot is checking whether it works again. "
+            "Nothing was charged. Please try again in a minute."
         )
     if error.kind in (FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT):
         return tongue.say(

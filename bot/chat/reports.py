@@ -132,9 +132,9 @@ def _not_used(tongue: Tongue, found: Status, catalog: Catalog) -> list[str]:
     first = next(iter(whys.values()))
     if first is not None and set(whys.values()) == {first}:
         words = failure_words(tongue, first)
-        return [tongue.say("⚠️ The video service is not used for now: {why}. The bot tries it again.", why=words)]
+        return [tongue.say("⚠️ The video service is not used for now: {why}. The bot will try again.", why=words)]
     return [
-        tongue.say("⚠️ {model} is not used for now: {why}. The bot tries it again.", model=label, why=words)
+        tongue.say("⚠️ {model} is not used for now: {why}. The bot will try again.", model=label, why=words)
         for label, words in ((label, failure_words(tongue, why)) for label, why in whys.items() if why is not None)
     ]
 

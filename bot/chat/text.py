@@ -45,11 +45,14 @@ ONLY_OWN_PICTURES = mark(
 ONLY_OWN_PICTURES_HERE = mark("Here you can animate the pictures of your own messages only.")
 CARD_STAYS = mark("The message could not be taken away. Please delete it by hand, or ask a moderator.")
 HIDDEN = mark("The card is hidden. The video will be in `/videos`.")
-HIDDEN_BY_OTHER = mark("The card is hidden. Its video goes to the member who asked for it, and to nobody else.")
+HIDDEN_BY_OTHER = mark("The card is hidden. The video goes only to the member who asked for it.")
 REMOVED = mark("The message is deleted.")
-REMOVED_FOR_MEMBER = mark("The message is deleted. Its member finds the video in `/videos` for 7 days.")
+REMOVED_FOR_MEMBER = mark(
+    "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
+)
 VIDEO_NOT_KEPT = mark(
-    "The video could not be saved for its member, so the message stays. Please try again in a minute, "
+    "The video could not be saved for the member who asked for it, so the message stays. "
+    "Please try again in a minute, "
     "or delete the message in Discord itself."
 )
 ASK_DELETE = mark("Delete this video for good? The message, the prompt, the picture and the file cannot be restored.")
@@ -77,7 +80,7 @@ _CARD_LINES: dict[FailureKind, str] = {
         "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
     ),
     FailureKind.RESULT_GONE: mark(
-        "The video service said that the video was ready, but never handed over the file. Please try again."
+        "The video service said that the video was ready, but never sent it. Please try again."
     ),
     FailureKind.PICTURE: PICTURE_UNUSABLE,
     FailureKind.LINE: mark("Nothing came free for two hours. Please try again later."),

@@ -12,7 +12,7 @@ MAX_SHAPE = 20  # the longer side against the shorter
 ANY_ENLARGEMENT = 1e9
 
 EMPTY = mark("That file is empty. Attach the picture again.")
-NOT_A_PICTURE = mark("That file is not a picture I can read. Send a JPEG, PNG, WebP, GIF or HEIC.")
+NOT_A_PICTURE = mark("That file is not a picture the bot can read. Send a JPEG, PNG, WebP, GIF or HEIC.")
 A_VIDEO = mark("That is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
 A_PDF = mark("That is a PDF, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
 A_SOUND = mark("That is a sound file, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
@@ -21,9 +21,9 @@ JPEG_XL = mark("JPEG XL pictures cannot be read here. Send it as a JPEG or PNG."
 CAMERA_RAW = mark("That is a camera's RAW file. Send it as a JPEG.")
 TRANSPARENT = mark("That picture is fully transparent: there is nothing in it to animate. Send another one.")
 DAMAGED = mark("That picture is damaged or cut short. Send it again, or save it anew as a JPEG or PNG.")
-UNREADABLE = mark("That picture could not be read. Save it anew as a JPEG or PNG, and send that.")
-TOO_SLOW = mark("That picture takes too long to read. Send a smaller copy, or save it anew as a JPEG.")
-NOT_NOW = mark("The picture could not be read just now. That is not its fault: please try again later.")
+UNREADABLE = mark("That picture could not be read. Save it again as a JPEG or PNG, and send that.")
+TOO_SLOW = mark("That picture takes too long to read. Send a smaller copy, or save it again as a JPEG.")
+NOT_NOW = mark("The bot could not read the picture right now. Please try again later with the same picture.")
 _TOO_MANY_PIXELS = mark("That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy.")
 _TOO_MANY_FOR_ITS_KIND = mark(
     "That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy, or a JPEG."

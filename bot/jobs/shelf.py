@@ -33,7 +33,7 @@ PICTURE_GONE = mark("The picture of that one is no longer kept here. Please use 
 NOT_HIDDEN = mark("That one is not under way any more. Delete takes it away.")
 NOT_SENT = mark("This video has not been started yet. Press Cancel to end it.")
 ARRIVED = mark("The video has just arrived, so its card was not hidden. Press Delete to remove the message.")
-NO_ROOM = mark("There is no room to keep this video for its member right now, so the message stays.")
+NO_ROOM = mark("There is no room right now to keep this video for the member who asked for it, so the message stays.")
 
 PICTURE_AT_CHAT = timedelta(hours=20)
 """An attachment's address lives for a day, by the sample in Discord's reference: so long no copy is needed."""

@@ -67,7 +67,7 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         await answer_privately(interaction, changes.of_role(tongue_of(interaction), f"<@&{role.id}>", change))
 
     @group.command(name="default", description=mark("Default quota for all members"))
-    @app_commands.describe(credits=mark("How many credits; leave empty for the bot's own default"), per=PER_WORDS)
+    @app_commands.describe(credits=mark("How many credits (leave empty for the bot's own default)"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def default(
         interaction: discord.Interaction[Any],
@@ -78,7 +78,7 @@ def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
         await answer_privately(interaction, changes.of_default(tongue_of(interaction), change))
 
     @group.command(name="server", description=mark("Limit for the whole server"))
-    @app_commands.describe(credits=mark("How many credits; leave empty to remove the limit"), per=PER_WORDS)
+    @app_commands.describe(credits=mark("How many credits (leave empty to remove the limit)"), per=PER_WORDS)
     @app_commands.choices(per=PER)
     async def server(
         interaction: discord.Interaction[Any],

@@ -241,7 +241,7 @@ async def test_delete_takes_the_message_away_and_only_its_member_the_rest(stage:
         await stage.until(question, "The video is deleted.")
     else:
         assert await stage.told(await press(stage, card, "Delete", by=ana), 1) == [
-            "The message is deleted. Its member finds the video in `/videos` for 7 days."
+            "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
         ]
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
 

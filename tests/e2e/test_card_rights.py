@@ -130,7 +130,8 @@ async def test_a_message_stays_while_its_video_cannot_be_saved_and_goes_when_it_
     stage.discord.on_exchange(broken)
     (word,) = await stage.told(await press(stage, card, "remove", stage.admin), 1)
     assert word == (
-        "The video could not be saved for its member, so the message stays. Please try again in a minute, "
+        "The video could not be saved for the member who asked for it, so the message stays. "
+        "Please try again in a minute, "
         "or delete the message in Discord itself."
     )
     stands = not card.deleted

@@ -180,7 +180,7 @@ class TestStatus:
         found = Status(Server(), None, 0, Load(0, 0, 0, 20), refused)
 
         assert (
-            "\n⚠️ The video service is not used for now: the bot's key was refused. The bot tries it again.\n"
+            "\n⚠️ The video service is not used for now: the bot's key was refused. The bot will try again.\n"
             in reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
         )
 

@@ -38,25 +38,54 @@ Sentence = str | tuple[str, ...]
 
 def sentences(source: str) -> Iterator[Sentence]:
     """What the source says or marks, found in another way than by pybabel, which overlooks some calls."""
+    for _, given in calls(source):
+        words = tuple(str(one.value) for one in given if isinstance(one, ast.Constant))
+        if words:
+            yield words[0] if len(words) == 1 else words
+
+
+def calls(source: str) -> Iterator[tuple[ast.Call, list[ast.expr]]]:
+    """Each call that says or marks, and what it is given to say: of a choice, both."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         given = [node.args[at] for at in SAID.get(name, ()) if at < len(node.args)]
-        words = tuple(str(arg.value) for arg in given if isinstance(arg, ast.Constant))
-        if words:
-            yield words[0] if len(words) == 1 else words
+        parts = [part for arg in given for part in ([arg.body, arg.orelse] if isinstance(arg, ast.IfExp) else [arg])]
+        if parts:
+            yield node, parts
 
 
 def built(source: str) -> list[int]:
-    """Lines where a sentence is put together on the spot: no translator ever sees it."""
+    """Lines where a sentence is put together on the spot, or chosen there: no translator ever sees it."""
     return [
-        node.lineno
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call)
-        and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")) in SAID
-        and any(isinstance(arg, ast.JoinedStr | ast.BinOp | ast.IfExp) for arg in node.args)
+        call.lineno
+        for call, given in calls(source)
+        if any(isinstance(one, ast.JoinedStr | ast.BinOp | ast.IfExp) for one in given)
+        or (
+            any(isinstance(arg, ast.IfExp) for arg in call.args) and any(isinstance(one, ast.Constant) for one in given)
+        )
     ]
+
+
+def said_by_name(source: str) -> set[str]:
+    """The names of constants that are said."""
+    named = [
+        one.attr if isinstance(one, ast.Attribute) else getattr(one, "id", "") for _, of in calls(source) for one in of
+    ]
+    return {name for name in named if name.isupper()}
+
+
+def marked(source: str) -> set[str]:
+    """The names of constants that hold a marked sentence."""
+    return {
+        target.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        if getattr(node.value.func, "id", "") == "mark"
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def sources() -> dict[str, str]:
@@ -107,6 +136,18 @@ class TestTheCode:
 
     def test_no_sentence_is_put_together_where_it_is_said(self) -> None:
         assert {name: lines for name, source in sources().items() if (lines := built(source))} == {}
+
+    def test_what_is_said_by_name_is_marked_where_the_name_is_given(self) -> None:
+        found = sources().values()
+        said = {name for source in found for name in said_by_name(source)}
+
+        assert said - {name for source in found for name in marked(source)} == set()
+        assert len(said) > 30
+
+    def test_a_name_that_is_not_marked_would_be_seen(self) -> None:
+        source = 'A = "a"; B = mark("b"); tell(i, A if c else text.B); raise UserError(A)'
+
+        assert said_by_name(source) - marked(source) == {"A"}
 
     @pytest.mark.parametrize("source", ['tongue.say(f"{n} clips")', 'mark("a" + b)', 'say("a" if b else "c")'])
     def test_one_put_together_would_be_seen(self, source: str) -> None:
