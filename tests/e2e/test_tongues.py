@@ -17,7 +17,7 @@ async def test_each_reads_their_own_tongue_also_after_a_restart(build: Build) ->
     await stage.until(card, "Wird gerendert")
     assert "KI-generiert" in card.text()
     refused = await alone(await stage.animate(image=Upload("cat.pdf", b"%PDF-1.7", "application/pdf")))
-    assert refused.text() == "読み取れる画像ではありません。JPEG、PNG、WebP、GIFのいずれかを送ってください。"
+    assert refused.text() == "これは画像ではなくPDFです。JPEG、PNG、WebP、GIF、HEICのいずれかを送ってください。"
     assert await told(stage, "resume") == "Clips are taken again."  # the admin reads English
 
     assert stage.bot is not None
