@@ -22,9 +22,9 @@ VIDEO = tiny_mp4()
 class Provider:
     """Makes videos, or what its mood says. `made` has every job it began, by the prompt that asked for it."""
 
-    endpoint = "https://videos.example/v1"
-
     def __init__(self) -> None:
+        self.endpoint = "https://videos.example/v1"  # where creates go
+        self.endpoints: dict[str, str] = {}  # where each job was made
         self.moods: dict[str, str] = {}  # by model; others are taken
         self.key_works = True
         self.made: Counter[str] = Counter()
@@ -89,12 +89,13 @@ class Provider:
         self.made[request.prompt] += 1
         provider_id = f"video_{self.creates}"
         self.phases[provider_id] = Phase.RUNNING
+        self.endpoints[provider_id] = self.endpoint
         return provider_id
 
-    async def status(self, _endpoint: str, provider_id: str) -> VideoStatus:
+    async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
         if self.silent:
             raise VideoUnavailable("no answer")
-        if self.denies:
+        if self.denies or self.endpoints.get(provider_id, endpoint) != endpoint:
             raise VideoUnavailable("no such job", http_status=404)
         phase = self.phases[provider_id]
         return VideoStatus(phase, failure=FailureKind.PROVIDER if phase is Phase.FAILED else None)

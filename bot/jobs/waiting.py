@@ -118,7 +118,14 @@ async def _intend(desk: Desk, job: Job) -> Job | None:
     if desk.clock.since(job.created_at) >= desk.timing.in_line_for:  # the machine slept, say
         return await desk.end(job, JobState.FAILED, FailureKind.LINE)
     now = desk.clock.now()
-    sent = await desk.move(job, JobState.SUBMITTING, tried_at=job.tried_at or now, submitted_at=now, not_before=None)
+    sent = await desk.move(
+        job,
+        JobState.SUBMITTING,
+        tried_at=job.tried_at or now,
+        submitted_at=now,
+        not_before=None,
+        endpoint=desk.videos.endpoint,  # it may have been reserved under another setting, and is asked for where it is
+    )
     if sent is None:  # cancelled in the meantime
         return await desk.reload(job)
     if desk.line.is_closed:  # the bot was told to stop while this was written: certainly nothing made

@@ -265,6 +265,24 @@ class TestTheQueue:
         assert bot.worker.carried == set()
 
 
+class TestAnotherService:
+    def test_what_waited_when_it_was_set_is_sent_there_and_asked_for_there(self, bot: Harness) -> None:
+        bot.provider.moods[MODELS[0]] = "nobody there"
+        job = bot.ask(1)
+        assert bot.state(job) is JobState.WAITING
+        bot.stop()
+
+        bot.provider.endpoint = "https://other.example/v1"
+        bot.provider.is_well()
+        bot.begin()
+        bot.passes(300.0)
+        bot.provider.finishes()
+        bot.passes(300.0)
+
+        assert bot.state(job) is JobState.DELIVERED
+        assert bot.job(job).endpoint == "https://other.example/v1"
+
+
 class TestSlots:
     def test_cancelled_while_the_end_of_a_render_is_being_written_the_slot_is_free(self, bot: Harness) -> None:
         job = bot.ask(1)
