@@ -71,7 +71,9 @@ def _do(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from bot import log, proxy
+    from bot import garbage, log, proxy
+
+    garbage.begin()
     from bot.settings import Settings, misspelt_in_environment
 
     proxy.read_env_file()

@@ -21,7 +21,7 @@ import cogs.membership
 import cogs.privacy
 import cogs.quota
 import cogs.videos
-from bot import private, restore
+from bot import garbage, private, restore
 from bot.catalog import load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
@@ -51,6 +51,8 @@ from bot.video.client import OpenAIVideos
 log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S = 4.0
+SETTLES_WITHIN_S = 60.0
+"""Later than this the bot counts as started, also without Discord."""
 
 
 class DiscordTime(Clock):
@@ -210,13 +212,23 @@ async def run(
     async with assemble(settings, writer=writer, force_sync=force_sync, restored=restored) as app:
         starting = asyncio.create_task(app.bot.start(settings.discord_token.get_secret_value()), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")
+        settling = asyncio.create_task(_settle(app.bot.ready), name="settle")
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+            settling.cancel()
             await _stop(app, starting)
         if starting.done() and not starting.cancelled() and not stop.is_set():
             _raise_for(starting, settings.discord_api_url)
+
+
+async def _settle(ready: asyncio.Event, within_s: float = SETTLES_WITHIN_S) -> None:
+    """The start is over: from here on garbage is collected, of what is new."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await ready.wait()
+    garbage.settle()
 
 
 async def _stop(app: App, starting: asyncio.Task[None]) -> None:

@@ -131,6 +131,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.personal: dict[str, Personal] = {}
         self.show_videos: Callable[[discord.Interaction[Any], int], Awaitable[None]]
         self.stopping = False
+        self.ready = asyncio.Event()
         self._knows_discord = False
 
     async def login(self, token: str) -> None:
@@ -168,6 +169,10 @@ class AnimateBot(commands.AutoShardedBot):
         assert self.application_id is not None
         payload = await payload_of(self.tree, CommandTranslator(self.tongues))
         await self._sync.begin(self.http, self.application_id, payload)
+
+    async def on_ready(self) -> None:
+        """Discord has told of every server."""
+        self.ready.set()
 
     @property
     def is_connected(self) -> bool:

@@ -1,0 +1,67 @@
+"""Python's garbage collector stays out of the bot's start, and leaves alone what came with it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from bot import garbage
+from bot.app import _settle
+
+
+class Node:
+    """One of two that hold each other."""
+
+    other: Node
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.collect()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+    gc.enable()
+
+
+def a_circle() -> tuple[Node, weakref.ref[Node]]:
+    first, second = Node(), Node()
+    first.other, second.other = second, first
+    return first, weakref.ref(first)
+
+
+def test_what_the_start_made_is_never_looked_at_again_and_what_comes_later_is() -> None:
+    garbage.begin()
+    assert not gc.isenabled()
+    old, of_the_start = a_circle()
+    garbage.settle()
+    new, of_later = a_circle()
+
+    assert gc.isenabled()
+    assert old not in gc.get_objects(generation=2)
+    del old, new
+    gc.collect()
+    assert of_later() is None
+    assert of_the_start() is not None
+
+
+async def test_where_discord_tells_nothing_the_collector_is_at_work_all_the_same() -> None:
+    garbage.begin()
+    await _settle(asyncio.Event(), within_s=0.01)
+    assert gc.isenabled()
+
+
+async def test_the_collector_goes_to_work_once_discord_has_told_of_every_server() -> None:
+    garbage.begin()
+    ready = asyncio.Event()
+    settling = asyncio.create_task(_settle(ready))
+    await asyncio.sleep(0)
+    assert not gc.isenabled()
+    ready.set()
+    await settling
+    assert gc.isenabled()
