@@ -16,13 +16,14 @@ import discord
 
 import cogs.admin
 import cogs.animate
-import cogs.cards
+import cogs.animate_this
+import cogs.card_buttons
 import cogs.membership
 import cogs.privacy
 import cogs.quota
 import cogs.videos
 from bot import garbage, private, restore
-from bot.catalog import load_catalog
+from bot.catalog import Catalog, load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.clock import DiscordClock, steady_s
@@ -91,57 +92,25 @@ async def assemble(
 
     `restored`: the database is an older copy, also where it bears no mark. Raises SettingsError, StoreError, OSError.
     """
-    catalog = load_catalog(settings.video_catalog)
-    files = Files(settings.data_dir)
-    try:
-        files.prepare()
-    except OSError as error:
-        raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
-    _check_folders(settings.data_dir)
-    private.tighten(settings.data_dir, settings.database_path)
+    catalog, files = load_catalog(settings.video_catalog), _data_folder(settings)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
         stack.push_async_callback(store.close)
         await restore.settle_copy(store, restored=restored)
-        videos = OpenAIVideos(
-            url=settings.video_api_url,
-            key=settings.video_api_key.get_secret_value(),
-            auth=settings.video_api_auth,
-            download_hosts=settings.video_download_hosts,
-        )
+        videos = _video_service(settings)
         stack.push_async_callback(videos.close)
-        fitter = Fitter()
         tongues = Tongues()
         cards = Cards(catalog, tongues)
         clock = DiscordTime(discord_clock := DiscordClock())
-        loop = asyncio.get_running_loop()
-        breaker = Breaker(loop.time, loop.call_later)
-
-        async def add_commands(bot: AnimateBot) -> None:
-            orders = Orders(service, cards)
-            cogs.animate.setup(bot.tree, tongues, service, orders)
-            cogs.cards.setup(bot, service, orders)
-            cogs.quota.setup(bot.tree, service)
-            cogs.videos.setup(bot, service)
-            cogs.privacy.setup(bot, service)
-            cogs.membership.setup(bot, service)
-            await cogs.admin.setup(bot, service)
-
-        async def on_login() -> None:
-            await restore.spare_finished_cards(store, bot)
-            resumed = await worker.start()
-            log.info("resumed %s jobs", resumed)
-            retention.start()
-
         bot = AnimateBot(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoreMemory(store),
             connection=Connection(settings.discord_api_url, discord_clock),
             tongues=tongues,
-            add_commands=add_commands,
-            on_login=on_login,
+            add_commands=lambda bot: add_cogs(bot, service, Orders(service, cards)),
+            on_login=lambda: _resume(store, bot, worker, retention),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
@@ -149,45 +118,46 @@ async def assemble(
             bot, cards, StoredCards(store), tongues, ban=bot.ban, progress_s=settings.progress_seconds, now=clock.now
         )
         stack.push_async_callback(chat.close)
-        desk = Desk(
-            store=store,
-            videos=videos,
-            chat=chat,
-            files=files,
-            fitter=fitter,
-            shrinker=Shrinker(),
-            catalog=catalog,
-            line=Line(settings.max_concurrent_jobs, breaker),
-            breaker=breaker,
-            timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
-            clock=clock,
-        )
+        desk = _desk(settings, store, videos, chat, files, catalog, clock)
         worker = Worker(desk)
         retention = Retention(desk, worker, keeping=settings.keeping, limits=settings.limits)
-        service = Service(
-            store=store,
-            worker=worker,
-            files=files,
-            catalog=catalog,
-            limits=settings.limits,
-            endpoint=videos.endpoint,
-            clock=clock,
-            answering=desk.answering,
-            breaker=breaker,
-            retention=retention,
-        )
+        service = _service(settings, desk, worker, retention, videos.endpoint)
         stack.push_async_callback(service.close)
         if settings.http_port:
-            from bot.health import Health  # a web server takes a while to load, and most do without
-
-            health = Health(
-                faults=lambda: breaker.faults() + videos.faults() + bot.faults(),
-                jobs=lambda: store.read(jobs.counts()),
-                gauges=lambda: {"line_waiting": desk.line.waiting, "at_provider": desk.line.at_provider},
-            )
-            stack.push_async_callback(health.close)
-            await health.start(settings.http_host, settings.http_port)
+            await _serve_health(settings, stack, bot, desk, videos)
         yield App(bot, worker, service)
+
+
+async def add_cogs(bot: AnimateBot, service: Service, orders: Orders) -> None:
+    """Every command and button; Discord is sent the commands in this order."""
+    await cogs.animate.setup(bot, service.catalog, orders)
+    await cogs.animate_this.setup(bot, service.catalog, orders)
+    await cogs.card_buttons.setup(bot, service.shelf, service.catalog, orders)
+    await cogs.quota.setup(bot, service)
+    await cogs.videos.setup(bot, service.shelf, service.catalog)
+    await cogs.privacy.setup(bot, service.people, service.endpoint)
+    await cogs.membership.setup(bot, service.retention)
+    await cogs.admin.setup(bot, service)
+
+
+async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Retention) -> None:
+    """Once Discord has taken the token, and told the time: the jobs of before go on."""
+    await restore.spare_finished_cards(store, bot)
+    resumed = await worker.start()
+    log.info("resumed %s jobs", resumed)
+    retention.start()
+
+
+def _data_folder(settings: Settings) -> Files:
+    """The folder for pictures and videos, made and found to be ours. Raises SettingsError."""
+    files = Files(settings.data_dir)
+    try:
+        files.prepare()
+    except OSError as error:
+        raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
+    _check_folders(settings.data_dir)
+    private.tighten(settings.data_dir, settings.database_path)
+    return files
 
 
 def _check_folders(data_dir: Path) -> None:
@@ -195,6 +165,70 @@ def _check_folders(data_dir: Path) -> None:
     for folder in (data_dir / "pictures", data_dir / "videos"):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SettingsError([f"DATA_DIR is wrong: {folder} cannot be written to by this user."])
+
+
+def _video_service(settings: Settings) -> OpenAIVideos:
+    return OpenAIVideos(
+        url=settings.video_api_url,
+        key=settings.video_api_key.get_secret_value(),
+        auth=settings.video_api_auth,
+        download_hosts=settings.video_download_hosts,
+    )
+
+
+def _desk(
+    settings: Settings,
+    store: Store,
+    videos: OpenAIVideos,
+    chat: DiscordChat,
+    files: Files,
+    catalog: Catalog,
+    clock: Clock,
+) -> Desk:
+    loop = asyncio.get_running_loop()
+    breaker = Breaker(loop.time, loop.call_later)
+    return Desk(
+        store=store,
+        videos=videos,
+        chat=chat,
+        files=files,
+        fitter=Fitter(),
+        shrinker=Shrinker(),
+        catalog=catalog,
+        line=Line(settings.max_concurrent_jobs, breaker),
+        breaker=breaker,
+        timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
+        clock=clock,
+    )
+
+
+def _service(settings: Settings, desk: Desk, worker: Worker, retention: Retention, endpoint: str) -> Service:
+    return Service(
+        store=desk.store,
+        worker=worker,
+        files=desk.files,
+        catalog=desk.catalog,
+        limits=settings.limits,
+        endpoint=endpoint,
+        clock=desk.clock,
+        answering=desk.answering,
+        breaker=desk.breaker,
+        retention=retention,
+    )
+
+
+async def _serve_health(
+    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, desk: Desk, videos: OpenAIVideos
+) -> None:
+    from bot.health import Health  # a web server takes a while to load, and most do without
+
+    health = Health(
+        faults=lambda: desk.breaker.faults() + videos.faults() + bot.faults(),
+        jobs=lambda: desk.store.read(jobs.counts()),
+        gauges=lambda: {"line_waiting": desk.line.waiting, "at_provider": desk.line.at_provider},
+    )
+    stack.push_async_callback(health.close)
+    await health.start(settings.http_host, settings.http_port)
 
 
 async def run(

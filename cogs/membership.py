@@ -6,30 +6,37 @@ import logging
 from collections.abc import Coroutine
 
 import discord
+from discord.ext import commands
 
 from bot.chat.client import AnimateBot
 from bot.errors import StoreError
-from bot.jobs.service import Service
+from bot.jobs.retention import Retention
 from bot.models import GuildId
 
 log = logging.getLogger(__name__)
 
 
-def setup(bot: AnimateBot, service: Service) -> None:
+class Membership(commands.Cog):
     """Listens. Discord tells of an outage of a server in other words than of the bot's removal."""
-    retention = service.retention
 
-    async def on_ready() -> None:
-        await _noted(retention.guilds_seen({GuildId(guild.id) for guild in bot.guilds}))
+    def __init__(self, client: discord.Client, retention: Retention) -> None:
+        self._client = client
+        self._retention = retention
 
-    async def on_guild_join(guild: discord.Guild) -> None:
-        await _noted(retention.guild_joined(GuildId(guild.id)))
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """All servers are known."""
+        await _noted(self._retention.guilds_seen({GuildId(guild.id) for guild in self._client.guilds}))
 
-    async def on_guild_remove(guild: discord.Guild) -> None:
-        await _noted(retention.guild_left(GuildId(guild.id)))
+    @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """One server more."""
+        await _noted(self._retention.guild_joined(GuildId(guild.id)))
 
-    for listener in (on_ready, on_guild_join, on_guild_remove):
-        bot.add_listener(listener)
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """One server less."""
+        await _noted(self._retention.guild_left(GuildId(guild.id)))
 
 
 async def _noted(writing: Coroutine[object, object, None]) -> None:
@@ -37,3 +44,8 @@ async def _noted(writing: Coroutine[object, object, None]) -> None:
         await writing
     except StoreError as error:
         log.warning("which servers the bot is in was not noted, the next start does it: %s", error)
+
+
+async def setup(bot: AnimateBot, retention: Retention) -> None:
+    """Adds the listeners."""
+    await bot.add_cog(Membership(bot, retention))

@@ -6,79 +6,95 @@ import io
 from typing import Any
 
 import discord
+from discord import app_commands
+from discord.ext import commands
 
 from bot.chat import privacy
+from bot.chat.asking import user_of
 from bot.chat.buttons import SILENCE
 from bot.chat.client import AnimateBot, tell
 from bot.chat.tongue import tongue_of
 from bot.errors import UserError
-from bot.jobs.service import Service
-from bot.models import JobId, UserId
+from bot.jobs.people import People
+from bot.models import JobId
 from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
 
 
-def setup(bot: AnimateBot, service: Service) -> None:
-    """Adds the command and its buttons."""
-    people, endpoint = service.people, service.endpoint
+class Privacy(commands.Cog):
+    """The command opens a page; each button of it acts on the data of whoever presses it."""
 
-    async def page(interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
-        silent = await people.is_silent(_member(interaction))
-        policy = None if bot.application is None else bot.application.privacy_policy_url
-        return privacy.about(tongue_of(interaction), endpoint, people.keeping, silent=silent, policy=policy)
+    def __init__(self, people: People, endpoint: str) -> None:
+        self._people = people
+        self._endpoint = endpoint
 
-    @bot.tree.command(
+    @app_commands.command(
         name="privacy", description=mark("What is kept about you, where it goes, how long; export, delete")
     )
-    async def show(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_message(view=await page(interaction), ephemeral=True, allowed_mentions=NOBODY)
+    async def privacy(self, interaction: discord.Interaction[Any]) -> None:
+        """Shows the page."""
+        view = await self._page(interaction)
+        await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
 
-    async def back(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.edit_message(view=await page(interaction), allowed_mentions=NOBODY)
+    async def back(self, interaction: discord.Interaction[Any]) -> None:
+        """Shows the page again, as it is now."""
+        await interaction.response.edit_message(view=await self._page(interaction), allowed_mentions=NOBODY)
 
-    async def quiet(interaction: discord.Interaction[Any]) -> None:
-        await people.set_silent(_member(interaction), silent=True)
-        await back(interaction)
+    async def quiet(self, interaction: discord.Interaction[Any]) -> None:
+        """No more pings."""
+        await self._people.set_silent(user_of(interaction), silent=True)
+        await self.back(interaction)
 
-    async def loud(interaction: discord.Interaction[Any]) -> None:
-        await people.set_silent(_member(interaction), silent=False)
-        await back(interaction)
+    async def loud(self, interaction: discord.Interaction[Any]) -> None:
+        """Pings again."""
+        await self._people.set_silent(user_of(interaction), silent=False)
+        await self.back(interaction)
 
-    async def silence(interaction: discord.Interaction[Any], job: JobId) -> None:
-        if not await people.is_of(_member(interaction), job):
+    async def silence(self, interaction: discord.Interaction[Any], job: JobId) -> None:
+        """No more pings, pressed on one of them: others see that button too."""
+        if not await self._people.is_of(user_of(interaction), job):
             raise UserError(privacy.NOT_PINGED)
-        await people.set_silent(_member(interaction), silent=True)
+        await self._people.set_silent(user_of(interaction), silent=True)
         await tell(interaction, privacy.NO_MORE_PINGS)
 
-    async def export(interaction: discord.Interaction[Any]) -> None:
+    async def export(self, interaction: discord.Interaction[Any]) -> None:
+        """Answers with a file."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        content = await people.export(_member(interaction), at_most_bytes=interaction.filesize_limit)
+        content = await self._people.export(user_of(interaction), at_most_bytes=interaction.filesize_limit)
         file = discord.File(io.BytesIO(content), filename="my-data.json")
         words = tongue_of(interaction).say(privacy.EXPORTED)
         await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
 
-    async def delete(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.edit_message(
-            view=privacy.confirm(tongue_of(interaction), endpoint), allowed_mentions=NOBODY
-        )
+    async def delete(self, interaction: discord.Interaction[Any]) -> None:
+        """Asks before anything is deleted."""
+        view = privacy.confirm(tongue_of(interaction), self._endpoint)
+        await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
-    async def erase(interaction: discord.Interaction[Any]) -> None:
+    async def erase(self, interaction: discord.Interaction[Any]) -> None:
+        """Deletes."""
         await interaction.response.defer()
-        running = await people.forget(_member(interaction))
-        told = privacy.erased(tongue_of(interaction), endpoint, running)
-        await interaction.edit_original_response(view=told, allowed_mentions=NOBODY)
+        running = await self._people.forget(user_of(interaction))
+        view = privacy.erased(tongue_of(interaction), self._endpoint, running)
+        await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
-    bot.actions[SILENCE] = silence
+    async def _page(self, interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
+        silent = await self._people.is_silent(user_of(interaction))
+        application = interaction.client.application
+        policy = None if application is None else application.privacy_policy_url
+        return privacy.about(tongue_of(interaction), self._endpoint, self._people.keeping, silent=silent, policy=policy)
+
+
+async def setup(bot: AnimateBot, people: People, endpoint: str) -> None:
+    """Adds the command, and says what each button does."""
+    cog = Privacy(people, endpoint)
+    await bot.add_cog(cog)
+    bot.actions[SILENCE] = cog.silence
     bot.personal |= {
-        privacy.EXPORT: export,
-        privacy.DELETE: delete,
-        privacy.ERASE: erase,
-        privacy.BACK: back,
-        privacy.QUIET: quiet,
-        privacy.LOUD: loud,
+        privacy.EXPORT: cog.export,
+        privacy.DELETE: cog.delete,
+        privacy.ERASE: cog.erase,
+        privacy.BACK: cog.back,
+        privacy.QUIET: cog.quiet,
+        privacy.LOUD: cog.loud,
     }
-
-
-def _member(interaction: discord.Interaction[Any]) -> UserId:
-    return UserId(interaction.user.id)

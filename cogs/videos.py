@@ -6,9 +6,12 @@ import asyncio
 from typing import Any
 
 import discord
+from discord import app_commands
+from discord.ext import commands
 
+from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.asking import press_of
+from bot.chat.asking import press_of, user_of
 from bot.chat.buttons import CANCEL, DELETE, DROP, KEPT, SHOW, STAY
 from bot.chat.client import AnimateBot, answer_privately, tell
 from bot.chat.follow_ups import show_file
@@ -18,105 +21,121 @@ from bot.chat.routes import Fate, fate_of
 from bot.chat.tongue import tongue_of
 from bot.chat.videos import MOST, link_of, question, video_list
 from bot.errors import UserError
-from bot.jobs.service import Service
 from bot.jobs.shelf import GONE, Shelf, has_video
 from bot.jobs.sizing import MOST_SIZES, size_of
-from bot.models import Job, JobId, JobState, UserId
+from bot.models import Job, JobId, JobState
 from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
 
 
-def setup(bot: AnimateBot, service: Service) -> None:
-    """Adds the command and its buttons."""
-    shelf = service.shelf
+class Videos(commands.Cog):
+    """The command shows a list in pages; each button acts on one video and shows the list anew."""
 
-    async def page(interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
-        found = await shelf.newest(_member(interaction), MOST)
-        kept = await shelf.kept(found)
-        return video_list(tongue_of(interaction), found, number, service.catalog, kept)
+    def __init__(self, shelf: Shelf, catalog: Catalog) -> None:
+        self._shelf = shelf
+        self._catalog = catalog
 
-    @bot.tree.command(name="videos", description=mark("Your videos: where each is, show again, cancel, delete"))
-    async def videos(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_message(
-            view=await page(interaction, 0), ephemeral=True, allowed_mentions=NOBODY
-        )
+    @app_commands.command(name="videos", description=mark("Your videos: where each is, show again, cancel, delete"))
+    async def videos(self, interaction: discord.Interaction[Any]) -> None:
+        """Shows the first page."""
+        view = await self._page(interaction, 0)
+        await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
 
-    async def turn(interaction: discord.Interaction[Any], number: int) -> None:
-        await interaction.response.edit_message(view=await page(interaction, number), allowed_mentions=NOBODY)
+    async def turn(self, interaction: discord.Interaction[Any], number: int) -> None:
+        """Shows a page in place of the one that stands there."""
+        await interaction.response.edit_message(view=await self._page(interaction, number), allowed_mentions=NOBODY)
 
-    async def show(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        job = await shelf.own(_member(interaction), job_id)
-        is_kept = job.id in await shelf.kept([job])
+    async def show(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """Shows one video, or has it delivered by the token of this press."""
+        job = await self._shelf.own(user_of(interaction), job_id)
+        is_kept = job.id in await self._shelf.kept([job])
         if job.state.needs_work or (job.state is JobState.UNDELIVERED and (is_kept or not job.fetched)):
             await interaction.response.defer()
-            if await shelf.renew(job, press_of(interaction)):
+            if await self._shelf.renew(job, press_of(interaction)):
                 return
-            job = await shelf.own(_member(interaction), job_id)  # it was over in this moment
+            job = await self._shelf.own(user_of(interaction), job_id)  # it was over in this moment
         if job.state is JobState.UNDELIVERED:
             raise UserError(GONE)
         if is_kept:
-            await show_kept(interaction, shelf, job)
+            await self._show_kept(interaction, job)
         elif (link := link_of(job)) is None:
             await tell(interaction, text.ALREADY_SHOWN)
         else:
             await tell(interaction, "Here it is: {link}", link=link)
 
-    async def kept(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        await show_kept(interaction, shelf, await shelf.own(_member(interaction), job_id))
+    async def kept(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """Shows the file that is kept here."""
+        await self._show_kept(interaction, await self._shelf.own(user_of(interaction), job_id))
 
-    async def cancel(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        await shelf.cancel(_member(interaction), job_id)
-        await turn(interaction, 0)
+    async def cancel(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """Cancels what waits."""
+        await self._shelf.cancel(user_of(interaction), job_id)
+        await self.turn(interaction, 0)
 
-    async def delete(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        job = await shelf.own(_member(interaction), job_id)
+    async def delete(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """Asks first where there is a video to lose."""
+        job = await self._shelf.own(user_of(interaction), job_id)
         if has_video(job):
             view = question(tongue_of(interaction), job, DROP, STAY)
             await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
         else:
-            await drop(interaction, job_id)
+            await self.drop(interaction, job_id)
 
-    async def drop(interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        job = await shelf.own(_member(interaction), job_id)
-        await shelf.delete(job)
-        await turn(interaction, 0)
-        if not await remove_all(bot, job):
+    async def drop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """Deletes the video and its messages."""
+        job = await self._shelf.own(user_of(interaction), job_id)
+        await self._shelf.delete(job)
+        await self.turn(interaction, 0)
+        if not await remove_all(interaction.client, job):
             await tell(interaction, text.CARD_STAYS)
 
-    async def stay(interaction: discord.Interaction[Any], _job_id: JobId) -> None:
-        await turn(interaction, 0)
+    async def stay(self, interaction: discord.Interaction[Any], _job_id: JobId) -> None:
+        """Back to the list."""
+        await self.turn(interaction, 0)
 
-    bot.show_videos = turn
-    bot.actions |= {SHOW: show, KEPT: kept, CANCEL: cancel, DELETE: delete, DROP: drop, STAY: stay}
+    async def _page(self, interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
+        found = await self._shelf.newest(user_of(interaction), MOST)
+        kept = await self._shelf.kept(found)
+        return video_list(tongue_of(interaction), found, number, self._catalog, kept)
+
+    async def _show_kept(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        """To the member alone, as often as they like while the file is kept; smaller where Discord takes no more."""
+        self._shelf.kept_file(job)
+        thinks = not interaction.response.is_done()
+        if thinks:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+        limit = interaction.filesize_limit
+        words = tongue_of(interaction).say(text.SHOWN_AGAIN)
+        for _ in range(MOST_SIZES):
+            path = await self._shelf.fitted(job, limit)
+            if path is None:
+                break
+            size_bytes = await asyncio.to_thread(size_of, path)
+            try:
+                await show_file(interaction, job, path, words, thinks=thinks)
+            except FileNotFoundError:
+                raise UserError(GONE) from None
+            except discord.HTTPException as error:
+                if fate_of(error) is not Fate.TOO_LARGE:
+                    raise
+                limit = next_limit(size_bytes)
+            else:
+                await self._shelf.shown(job)
+                return
+        await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
 
 
-async def show_kept(interaction: discord.Interaction[Any], shelf: Shelf, job: Job) -> None:
-    """To the member alone, as often as they like while the file is kept; smaller where Discord takes no more."""
-    shelf.kept_file(job)
-    thinks = not interaction.response.is_done()
-    if thinks:
-        await interaction.response.defer(ephemeral=True, thinking=True)
-    limit = interaction.filesize_limit
-    words = tongue_of(interaction).say(text.SHOWN_AGAIN)
-    for _ in range(MOST_SIZES):
-        path = await shelf.fitted(job, limit)
-        if path is None:
-            break
-        size_bytes = await asyncio.to_thread(size_of, path)
-        try:
-            await show_file(interaction, job, path, words, thinks=thinks)
-        except FileNotFoundError:
-            raise UserError(GONE) from None
-        except discord.HTTPException as error:
-            if fate_of(error) is not Fate.TOO_LARGE:
-                raise
-            limit = next_limit(size_bytes)
-        else:
-            await shelf.shown(job)
-            return
-    await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
-
-
-def _member(interaction: discord.Interaction[Any]) -> UserId:
-    return UserId(interaction.user.id)
+async def setup(bot: AnimateBot, shelf: Shelf, catalog: Catalog) -> None:
+    """Adds the command, and says what each button does."""
+    cog = Videos(shelf, catalog)
+    await bot.add_cog(cog)
+    bot.show_videos = cog.turn
+    bot.actions |= {
+        SHOW: cog.show,
+        KEPT: cog.kept,
+        CANCEL: cog.cancel,
+        DELETE: cog.delete,
+        DROP: cog.drop,
+        STAY: cog.stay,
+    }

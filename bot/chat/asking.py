@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.models import DIRECT, Card, ChannelId, GuildId, MessageId, Picture, Press, Scope
+from bot.models import DIRECT, Card, ChannelId, GuildId, MessageId, Picture, Press, Scope, UserId
 
 
 def scope_of(interaction: discord.Interaction[Any]) -> Scope:
@@ -14,6 +14,11 @@ def scope_of(interaction: discord.Interaction[Any]) -> Scope:
     if interaction.guild_id is not None and interaction.is_guild_integration():
         return Scope(interaction.guild_id)
     return DIRECT
+
+
+def user_of(interaction: discord.Interaction[Any]) -> UserId:
+    """Who typed the command, pressed the button or sent the form."""
+    return UserId(interaction.user.id)
 
 
 def roles_of(member: discord.User | discord.Member) -> list[int]:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import discord
+from discord import app_commands
 
 from bot.chat.client import AnimateBot
 from bot.jobs.service import Service
 from bot.models import UserId
 from bot.wording import mark
-from cogs.admin.group import GUILD_INSTALL, GUILD_ONLY, AdminGroup
-from cogs.admin.quota import add_quota
+from cogs.admin.quota import DELEGATED, MANAGED, QuotaCommands
 from cogs.admin.roles import RoleWatch
-from cogs.admin.server import add_server
+from cogs.admin.server import ServerCommands
+
+
+@app_commands.default_permissions(manage_guild=True)
+@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+class Admin(
+    ServerCommands, QuotaCommands, name="animate-admin", description=mark("Allowances and limits of this server")
+):
+    """The whole group. Discord lists the commands of the last base first."""
 
 
 async def setup(bot: AnimateBot, service: Service) -> None:
-    """Adds the group and what watches deleted roles."""
-    group = AdminGroup(
-        name="animate-admin",
-        description=mark("Allowances and limits of this server"),
-        default_permissions=discord.Permissions(manage_guild=True),
-        allowed_contexts=GUILD_ONLY,
-        allowed_installs=GUILD_INSTALL,
-    )
-    add_quota(group, bot, service)
-    add_server(group, service)
-    bot.tree.add_command(group)
+    """Adds the group, the pages of its list, and what watches deleted roles."""
+    admin = Admin(service)
+    await bot.add_cog(admin)
+    bot.pages |= {MANAGED: admin.managed, DELEGATED: admin.delegated}
     assert bot.user is not None  # logged in
-    await bot.add_cog(RoleWatch(service, UserId(bot.user.id)))
+    await bot.add_cog(RoleWatch(service.admin, UserId(bot.user.id)))

@@ -6,27 +6,28 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.ext import commands
 
 from bot.chat import text
-from bot.chat.asking import scope_of
+from bot.chat.asking import scope_of, user_of
 from bot.chat.client import answer_privately
 from bot.chat.tongue import Tongue, tongue_of
 from bot.errors import UserError
+from bot.jobs.service import Service
 from bot.models import DIRECT, UserId
 
-GUILD_ONLY = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
-GUILD_INSTALL = app_commands.AppInstallationType(guild=True, user=False)
 Reason = app_commands.Range[str, 1, 200]
 
 
-class AdminGroup(app_commands.Group):
-    """Only through a guild's own install: a user-install or a direct message has no server to manage.
+class AdminCog(commands.GroupCog):
+    """Base of the classes whose commands `Admin` puts together: discord.py asks `interaction_check` before each."""
 
-    discord.py asks the immediate parent alone, so each group within is one of these too.
-    """
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._admin = service.admin
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """True where the command may run."""
+        """True through a guild's own install: a user-install or a direct message has no server to manage."""
         tongue = tongue_of(interaction)
         direct = scope_of(interaction) == DIRECT
         sentence = tongue.say(text.ONLY_GUILD_INSTALL) if direct else _misfit(tongue, interaction)
@@ -34,6 +35,10 @@ class AdminGroup(app_commands.Group):
             return True
         await answer_privately(interaction, sentence)
         return False
+
+    def _by(self, interaction: discord.Interaction[Any]) -> Any:
+        """Who acts where, now; it goes to `_admin` as it is."""
+        return self._admin.by(scope_of(interaction), user_of(interaction))
 
 
 def member_of(user: discord.User | discord.Member) -> UserId:

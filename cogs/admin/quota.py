@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
@@ -14,143 +15,156 @@ from bot.chat.client import AnimateBot, answer_privately, tell
 from bot.chat.paging import answer_in_pages
 from bot.chat.tongue import tongue_of
 from bot.errors import UserError
-from bot.jobs.service import Service
-from bot.models import Period, UserId
+from bot.models import Bonus, Period
 from bot.wording import mark
-from cogs.admin.group import AdminGroup, Reason, member_of
+from cogs.admin.group import AdminCog, Reason, member_of
+
+T = TypeVar("T")
 
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
-PER = [
-    app_commands.Choice(name=mark("a day"), value="day"),
-    app_commands.Choice(name=mark("a week"), value="week"),
-    app_commands.Choice(name=mark("a month"), value="month"),
-    app_commands.Choice(name=mark("in all"), value="ever"),
-]
-PER_WORDS = mark("How often they renew; a day if left out")
-REASON_WORDS = mark("Why, for the ledger")
+MEMBER, HOW_MANY, WHY = mark("The member"), mark("How many credits"), mark("Why, for the ledger")
 MANAGED, DELEGATED = "allowances", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
 with Manage Server must still have it; whoever the owner let in by Integrations never had."""
 
 
-def add_quota(parent: AdminGroup, bot: AnimateBot, service: Service) -> None:
-    """Adds the subgroup."""
-    admin = service.admin
-    group = AdminGroup(name="quota", description=mark("Who may spend how many credits"), parent=parent)
+def _limit_options(credits: str) -> Callable[[T], T]:
+    """The options `credits`, so described, and `per`, of each command that sets how much may be spent."""
 
-    def by(interaction: discord.Interaction[Any]) -> Any:
-        return admin.by(scope_of(interaction), UserId(interaction.user.id))
+    def decorate(command: T) -> T:
+        described = app_commands.describe(credits=credits, per=mark("How often they renew; a day if left out"))(command)
+        return app_commands.choices(
+            per=[
+                app_commands.Choice(name=mark("a day"), value="day"),
+                app_commands.Choice(name=mark("a week"), value="week"),
+                app_commands.Choice(name=mark("a month"), value="month"),
+                app_commands.Choice(name=mark("in all"), value="ever"),
+            ]
+        )(described)
 
-    @group.command(name="set", description=mark("Give a member a quota of their own"))
-    @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), per=PER_WORDS)
-    @app_commands.choices(per=PER)
-    async def set_(
-        interaction: discord.Interaction[Any],
-        user: discord.User,
-        credits: Credits,  # noqa: A002 - the option's name
-        per: str = "day",
+    return decorate
+
+
+class QuotaCommands(AdminCog):
+    """The subgroup."""
+
+    quota = app_commands.Group(name="quota", description=mark("Who may spend how many credits"))
+
+    @quota.command(name="set", description=mark("Give a member a quota of their own"))
+    @app_commands.describe(user=MEMBER)
+    @_limit_options(HOW_MANY)
+    async def set_member(
+        self, interaction: discord.Interaction[Any], user: discord.User, credits: Credits, per: str = "day"
     ) -> None:
-        change = await admin.set_member(by(interaction), member_of(user), roles_of(user), credits, Period(per))
-        await answer_privately(interaction, changes.of_member(tongue_of(interaction), f"<@{user.id}>", change))
+        """A member's own."""
+        member, by = member_of(user), self._by(interaction)
+        change = await self._admin.set_member(by, member, roles_of(user), credits, Period(per))
+        await answer_privately(interaction, changes.of_member(tongue_of(interaction), user.mention, change))
 
-    @group.command(name="role", description=mark("Give everyone with a role a quota"))
-    @app_commands.describe(role=mark("The role"), credits=mark("How many credits"), per=PER_WORDS)
-    @app_commands.choices(per=PER)
-    async def role_(
-        interaction: discord.Interaction[Any],
-        role: discord.Role,
-        credits: Credits,  # noqa: A002 - the option's name
-        per: str = "day",
+    @quota.command(name="role", description=mark("Give everyone with a role a quota"))
+    @app_commands.describe(role=mark("The role"))
+    @_limit_options(HOW_MANY)
+    async def set_role(
+        self, interaction: discord.Interaction[Any], role: discord.Role, credits: Credits, per: str = "day"
     ) -> None:
-        change = await admin.set_role(by(interaction), _role_of(interaction, role), credits, Period(per))
-        await answer_privately(interaction, changes.of_role(tongue_of(interaction), f"<@&{role.id}>", change))
+        """Of all who have the role."""
+        change = await self._admin.set_role(self._by(interaction), _role_of(interaction, role), credits, Period(per))
+        await answer_privately(interaction, changes.of_role(tongue_of(interaction), role.mention, change))
 
-    @group.command(name="default", description=mark("Default quota for all members"))
-    @app_commands.describe(credits=mark("How many credits (leave empty for the bot's own default)"), per=PER_WORDS)
-    @app_commands.choices(per=PER)
-    async def default(
-        interaction: discord.Interaction[Any],
-        credits: Credits | None = None,  # noqa: A002 - the option's name
-        per: str = "day",
+    @quota.command(name="default", description=mark("Default quota for all members"))
+    @_limit_options(mark("How many credits (leave empty for the bot's own default)"))
+    async def set_default(
+        self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
-        change = await admin.set_default(by(interaction), credits, Period(per))
+        """Of everybody else."""
+        change = await self._admin.set_default(self._by(interaction), credits, Period(per))
         await answer_privately(interaction, changes.of_default(tongue_of(interaction), change))
 
-    @group.command(name="server", description=mark("Limit for the whole server"))
-    @app_commands.describe(credits=mark("How many credits (leave empty to remove the limit)"), per=PER_WORDS)
-    @app_commands.choices(per=PER)
-    async def server(
-        interaction: discord.Interaction[Any],
-        credits: Credits | None = None,  # noqa: A002 - the option's name
-        per: str = "day",
+    @quota.command(name="server", description=mark("Limit for the whole server"))
+    @_limit_options(mark("How many credits (leave empty to remove the limit)"))
+    async def set_server(
+        self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
-        change = await admin.set_ceiling(by(interaction), credits, Period(per))
+        """Of all together."""
+        change = await self._admin.set_ceiling(self._by(interaction), credits, Period(per))
         await answer_privately(interaction, changes.of_server(tongue_of(interaction), change))
 
-    @group.command(name="grant", description=mark("Give a member bonus credits that do not expire"))
-    @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), reason=REASON_WORDS)
+    @quota.command(name="grant", description=mark("Give a member bonus credits that do not expire"))
+    @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
     async def grant(
+        self,
         interaction: discord.Interaction[Any],
         user: discord.User,
-        credits: Granted,  # noqa: A002 - the option's name
+        credits: Granted,
         reason: Reason | None = None,
     ) -> None:
-        bonus = await admin.grant(by(interaction), member_of(user), credits, reason)
-        await answer_privately(interaction, changes.of_bonus(tongue_of(interaction), f"<@{user.id}>", bonus))
+        """Bonus credits."""
+        bonus = await self._admin.grant(self._by(interaction), member_of(user), credits, reason)
+        await _tell_bonus(interaction, user, bonus)
 
-    @group.command(name="revoke", description=mark("Take back bonus credits that are not spent yet"))
-    @app_commands.describe(user=mark("The member"), credits=mark("How many credits"), reason=REASON_WORDS)
+    @quota.command(name="revoke", description=mark("Take back bonus credits that are not spent yet"))
+    @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
     async def revoke(
+        self,
         interaction: discord.Interaction[Any],
         user: discord.User,
-        credits: Granted,  # noqa: A002 - the option's name
+        credits: Granted,
         reason: Reason | None = None,
     ) -> None:
-        bonus = await admin.revoke(by(interaction), member_of(user), credits, reason)
-        await answer_privately(interaction, changes.of_bonus(tongue_of(interaction), f"<@{user.id}>", bonus))
+        """Bonus credits that are left."""
+        bonus = await self._admin.revoke(self._by(interaction), member_of(user), credits, reason)
+        await _tell_bonus(interaction, user, bonus)
 
-    @group.command(name="reset", description=mark("Forget what a member has used so far"))
-    @app_commands.describe(user=mark("The member"))
-    async def reset(interaction: discord.Interaction[Any], user: discord.User) -> None:
-        await admin.reset(by(interaction), member_of(user))
-        await tell(interaction, "{member} starts afresh: the use so far is forgotten.", member=f"<@{user.id}>")
+    @quota.command(name="reset", description=mark("Forget what a member has used so far"))
+    @app_commands.describe(user=MEMBER)
+    async def reset(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
+        """The use so far."""
+        await self._admin.reset(self._by(interaction), member_of(user))
+        await tell(interaction, "{member} starts afresh: the use so far is forgotten.", member=user.mention)
 
-    @group.command(name="clear", description=mark("Remove a member's or role's own quota"))
+    @quota.command(name="clear", description=mark("Remove a member's or role's own quota"))
     @app_commands.describe(target=mark("The member or role"))
-    async def clear(interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
-        tongue = tongue_of(interaction)
+    async def clear(self, interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
+        """What `set` or `role` gave."""
+        by, tongue = self._by(interaction), tongue_of(interaction)
         if isinstance(target, discord.Role):
             _refuse_everyone(target)
-            before = await admin.clear_role(by(interaction), target.id)
-            sentence = changes.role_cleared(tongue, f"<@&{target.id}>", before)
+            before = await self._admin.clear_role(by, target.id)
+            sentence = changes.role_cleared(tongue, target.mention, before)
         else:
-            change = await admin.clear_member(by(interaction), member_of(target), roles_of(target))
-            sentence = changes.member_cleared(tongue, f"<@{target.id}>", change)
+            change = await self._admin.clear_member(by, member_of(target), roles_of(target))
+            sentence = changes.member_cleared(tongue, target.mention, change)
         await answer_privately(interaction, sentence)
 
-    @group.command(name="show", description=mark("A member's credits and what became of them"))
+    @quota.command(name="show", description=mark("A member's credits and what became of them"))
     @app_commands.describe(user=mark("The member; yourself if left out"))
-    async def show(interaction: discord.Interaction[Any], user: discord.User | None = None) -> None:
+    async def show(self, interaction: discord.Interaction[Any], user: discord.User | None = None) -> None:
+        """The balance and the newest lines of the ledger."""
         person = user or interaction.user
         scope, member = scope_of(interaction), member_of(person)
-        found = await service.account(scope, member, roles_of(person))
-        bar = await admin.bar(scope, member, found.balance)
+        found = await self._service.account(scope, member, roles_of(person))
+        bar = await self._admin.bar(scope, member, found.balance)
         await answer_privately(interaction, account(tongue_of(interaction), member, found, bar))
 
-    @group.command(name="list", description=mark("All allowances of this server"))
-    async def list_(interaction: discord.Interaction[AnimateBot]) -> None:
+    @quota.command(name="list", description=mark("All allowances of this server"))
+    async def list_all(self, interaction: discord.Interaction[AnimateBot]) -> None:
+        """In pages."""
         await answer_in_pages(interaction, MANAGED if interaction.permissions.manage_guild else DELEGATED)
 
-    async def delegated(interaction: discord.Interaction[Any]) -> list[str]:
-        return reports.allowance_pages(tongue_of(interaction), await admin.every(scope_of(interaction)))
+    async def delegated(self, interaction: discord.Interaction[Any]) -> list[str]:
+        """The pages of the list."""
+        return reports.allowance_pages(tongue_of(interaction), await self._admin.every(scope_of(interaction)))
 
-    async def managed(interaction: discord.Interaction[Any]) -> list[str]:
+    async def managed(self, interaction: discord.Interaction[Any]) -> list[str]:
+        """The same, for who may still manage the server."""
         if not interaction.permissions.manage_guild:
             raise UserError("You may no longer manage this server, so its list is not shown to you.")
-        return await delegated(interaction)
+        return await self.delegated(interaction)
 
-    bot.pages[MANAGED], bot.pages[DELEGATED] = managed, delegated
+
+async def _tell_bonus(interaction: discord.Interaction[Any], user: discord.User, bonus: Bonus) -> None:
+    await answer_privately(interaction, changes.of_bonus(tongue_of(interaction), user.mention, bonus))
 
 
 def _refuse_everyone(role: discord.Role) -> None:

@@ -8,7 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.errors import StoreError
-from bot.jobs.service import Service
+from bot.jobs.admin import Admin
 from bot.models import Scope, UserId
 
 log = logging.getLogger(__name__)
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class RoleWatch(commands.Cog):
     """Listens; has no commands."""
 
-    def __init__(self, service: Service, me: UserId) -> None:
-        self._service = service
+    def __init__(self, admin: Admin, me: UserId) -> None:
+        self._admin = admin
         self._me = me
 
     @commands.Cog.listener()
@@ -32,10 +32,9 @@ class RoleWatch(commands.Cog):
         await self._forget(guild)
 
     async def _forget(self, guild: discord.Guild) -> None:
-        admin = self._service.admin
-        by = admin.by(Scope(guild.id), self._me)
+        by = self._admin.by(Scope(guild.id), self._me)
         try:
-            gone = await admin.forget_roles(by, lambda role: guild.get_role(role) is not None)
+            gone = await self._admin.forget_roles(by, lambda role: guild.get_role(role) is not None)
         except StoreError as error:
             log.warning("guild=%s roles not compared: %s", guild.id, error)
             return

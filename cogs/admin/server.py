@@ -13,58 +13,60 @@ from bot.chat.asking import scope_of
 from bot.chat.client import answer_privately, tell
 from bot.chat.tongue import tongue_of
 from bot.errors import UserError
-from bot.jobs.service import Service
-from bot.models import ChannelId, UserId
+from bot.models import ChannelId
 from bot.wording import mark
-from cogs.admin.group import AdminGroup, Reason, member_of
+from cogs.admin.group import AdminCog, Reason, member_of
 
 Days = app_commands.Range[int, 1, 366]
 
 
-def add_server(group: AdminGroup, service: Service) -> None:
-    """Adds the plain subcommands."""
-    admin = service.admin
+class ServerCommands(AdminCog):
+    """The plain subcommands."""
 
-    def by(interaction: discord.Interaction[Any]) -> Any:
-        return admin.by(scope_of(interaction), UserId(interaction.user.id))
-
-    @group.command(name="pause", description=mark("Take no new clips on this server"))
+    @app_commands.command(name="pause", description=mark("Take no new clips on this server"))
     @app_commands.describe(reason=mark("Members read it"))
-    async def pause(interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
-        await admin.pause(by(interaction), reason)
+    async def pause(self, interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
+        """No new jobs."""
+        await self._admin.pause(self._by(interaction), reason)
         await tell(
             interaction,
             "No new clips are taken here. What waits is held, what is being made is finished. "
             "`/animate-admin resume` goes on.",
         )
 
-    @group.command(name="resume", description=mark("Take clips again"))
-    async def resume(interaction: discord.Interaction[Any]) -> None:
-        await admin.resume(by(interaction))
+    @app_commands.command(name="resume", description=mark("Take clips again"))
+    async def resume(self, interaction: discord.Interaction[Any]) -> None:
+        """New jobs again."""
+        await self._admin.resume(self._by(interaction))
         await tell(interaction, "Clips are taken again.")
 
-    @group.command(name="block", description=mark("Shut a member out and cancel what they have waiting"))
+    @app_commands.command(name="block", description=mark("Shut a member out and cancel what they have waiting"))
     @app_commands.describe(user=mark("The member"), reason=mark("The member reads it"))
-    async def block(interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None) -> None:
-        cancelled = await admin.block(by(interaction), member_of(user), reason)
+    async def block(
+        self, interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None
+    ) -> None:
+        """No new jobs of one member."""
+        cancelled = await self._admin.block(self._by(interaction), member_of(user), reason)
         tongue = tongue_of(interaction)
-        words = tongue.say("{member} cannot make clips here any more.", member=f"<@{user.id}>")
+        words = tongue.say("{member} cannot make clips here any more.", member=user.mention)
         if cancelled:
             clips = tongue.counted("{n} waiting clip was cancelled.", "{n} waiting clips were cancelled.", cancelled)
             words = f"{words} {clips}"
         await answer_privately(interaction, words)
 
-    @group.command(name="unblock", description=mark("Let a member in again"))
+    @app_commands.command(name="unblock", description=mark("Let a member in again"))
     @app_commands.describe(user=mark("The member"))
-    async def unblock(interaction: discord.Interaction[Any], user: discord.User) -> None:
-        await admin.unblock(by(interaction), member_of(user))
-        await tell(interaction, "{member} can make clips again.", member=f"<@{user.id}>")
+    async def unblock(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
+        """New jobs of this member again."""
+        await self._admin.unblock(self._by(interaction), member_of(user))
+        await tell(interaction, "{member} can make clips again.", member=user.mention)
 
-    @group.command(name="usage", description=mark("Who used what"))
+    @app_commands.command(name="usage", description=mark("Who used what"))
     @app_commands.describe(days=mark("How many days, today among them; 7 if left out"))
-    async def usage(interaction: discord.Interaction[Any], days: Days = 7) -> None:
-        tongue = tongue_of(interaction)
-        found = reports.Usage(tongue, await admin.usage(scope_of(interaction), days), days, service.catalog)
+    async def usage(self, interaction: discord.Interaction[Any], days: Days = 7) -> None:
+        """A table, and a file where it is long."""
+        rows = await self._admin.usage(scope_of(interaction), days)
+        found = reports.Usage(tongue_of(interaction), rows, days, self._service.catalog)
         file = discord.utils.MISSING
         if found.is_long:
             file = discord.File(io.BytesIO(found.csv()), filename=f"usage-{days}-days.csv")
@@ -72,32 +74,35 @@ def add_server(group: AdminGroup, service: Service) -> None:
             found.screen(), file=file, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
         )
 
-    @group.command(name="log", description=mark("List each clip in a channel; without a channel, stop that"))
+    @app_commands.command(name="log", description=mark("List each clip in a channel; without a channel, stop that"))
     @app_commands.describe(channel=mark("Where; left out, nowhere"))
-    async def log(interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
+    async def log(self, interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
+        """Where each job is listed."""
         if channel is not None:
             _refuse_unless_writable(channel)
-        await admin.set_log_channel(by(interaction), None if channel is None else ChannelId(channel.id))
+        await self._admin.set_log_channel(self._by(interaction), None if channel is None else ChannelId(channel.id))
         if channel is None:
             await tell(interaction, "Clips are not listed anywhere.")
         else:
-            await tell(interaction, "Each clip is listed in {channel}.", channel=f"<#{channel.id}>")
+            await tell(interaction, "Each clip is listed in {channel}.", channel=channel.mention)
 
-    @group.command(name="others", description=mark("May members animate pictures that other people posted?"))
+    @app_commands.command(name="others", description=mark("May members animate pictures that other people posted?"))
     @app_commands.describe(allowed=mark("Yes or no; it is no until you say yes"))
-    async def others(interaction: discord.Interaction[Any], allowed: bool) -> None:  # noqa: FBT001 - the option
-        await admin.allow_others(by(interaction), allowed=allowed)
+    async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
+        """Whether pictures of others may be animated."""
+        await self._admin.allow_others(self._by(interaction), allowed=allowed)
         if allowed:
             await tell(interaction, "With “Animate this”, members can animate pictures that other people posted.")
         else:
             await tell(interaction, "With “Animate this”, members can animate the pictures of their own messages only.")
 
-    @group.command(name="status", description=mark("How the bot and this server stand"))
-    async def status(interaction: discord.Interaction[Any]) -> None:
-        found = await admin.status(scope_of(interaction))
-        client = interaction.client
+    @app_commands.command(name="status", description=mark("How the bot and this server stand"))
+    async def status(self, interaction: discord.Interaction[Any]) -> None:
+        """Health, as it is."""
+        found = await self._admin.status(scope_of(interaction))
+        client, catalog = interaction.client, self._service.catalog
         words = reports.status(
-            tongue_of(interaction), found, service.catalog, latency_s=client.latency, servers=len(client.guilds)
+            tongue_of(interaction), found, catalog, latency_s=client.latency, servers=len(client.guilds)
         )
         await answer_privately(interaction, words)
 

@@ -1,0 +1,67 @@
+"""“Animate this” on a message: its picture, and what a form asks, become a card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.catalog import Catalog
+from bot.chat import text
+from bot.chat.asking import user_of
+from bot.chat.client import AnimateBot
+from bot.chat.modals import ClipForm, Filled
+from bot.chat.orders import Orders, Wish
+from bot.chat.pictures import Found, pictures_in
+from bot.chat.tongue import tongue_of
+from bot.errors import UserError
+from bot.models import UserId
+
+NAME = "Animate this"
+
+
+class AnimateThis(commands.Cog):
+    """A context menu: discord.py has no decorator for one in a cog, so it is added when the cog is loaded."""
+
+    def __init__(self, tree: app_commands.CommandTree[Any], catalog: Catalog, orders: Orders) -> None:
+        self._tree = tree
+        self._catalog = catalog
+        self._orders = orders
+        self._menu = app_commands.ContextMenu(name=NAME, callback=self.animate_this)
+
+    async def cog_load(self) -> None:
+        """Adds the context menu."""
+        self._tree.add_command(self._menu)
+
+    async def cog_unload(self) -> None:
+        """Removes it."""
+        self._tree.remove_command(self._menu.name, type=self._menu.type)
+
+    async def animate_this(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """Opens the form."""
+        author = UserId(message.author.id)
+        await self._orders.check_others(interaction, author)
+        found = pictures_in(message)
+        if not found:
+            raise UserError(text.NO_PICTURE)
+
+        async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
+            await self._take(answer, filled, found, author)
+
+        form = ClipForm(tongue_of(interaction), NAME, self._catalog, submitted, pictures=found, clip=None)
+        await interaction.response.send_modal(form)
+
+    async def _take(
+        self, interaction: discord.Interaction[Any], filled: Filled, found: list[Found], author: UserId
+    ) -> None:
+        choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
+        others = None if author == user_of(interaction) else author
+        picture = found[filled.picture].picture
+        await self._orders.take(interaction, Wish(filled.prompt, choice, picture, others, from_form=True))
+
+
+async def setup(bot: AnimateBot, catalog: Catalog, orders: Orders) -> None:
+    """Adds the context menu."""
+    await bot.add_cog(AnimateThis(bot.tree, catalog, orders))
