@@ -113,7 +113,8 @@ class CardButtons(commands.Cog):
         viewer = user_of(interaction)
         await self._shelf.hide(job, viewer)
         if await remove_pressed(interaction, job):
-            await tell(interaction, text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER)
+            words = text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER
+            await tell(interaction, words)
         else:
             await self._shelf.renew(job, press_of(interaction))  # it stays, so it goes on telling how the job stands
             await tell(interaction, text.CARD_STAYS)
@@ -145,8 +146,10 @@ class CardButtons(commands.Cog):
         cleared = await self._shelf.clear(job, user_of(interaction))
         gone = await remove_pressed(interaction, job)
         beside = await remove_all(interaction.client, job, but=_pressed_message(interaction), in_channel=True)
-        words = text.REMOVED_FOR_MEMBER if has_video(cleared) else text.REMOVED
-        await tell(interaction, words if gone and beside else text.CARD_STAYS)
+        words = text.CARD_STAYS
+        if gone and beside:
+            words = text.REMOVED_FOR_MEMBER if has_video(cleared) else text.REMOVED
+        await tell(interaction, words)
 
     async def _is_kept(self, interaction: discord.Interaction[Any], job: Job) -> bool:
         """Whether its member can still have the video once the messages in this channel are gone."""
