@@ -16,7 +16,7 @@ HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
 PRIVATE_URL = "http://169.254.169.254/latest/meta-data/video.mp4"
 DEAD_URL = "http://127.0.0.1:9/ai/nothing.mp4"  # the port of discard: nobody listens
 VIDEO = {"Content-Type": "video/mp4"}
-BIG_BYTES = 11 * 1024 * 1024
+BIG_BYTES = 21 * 1024 * 1024
 SLOW_TIMES = 5
 ODD_PROGRESS = ("42%", None, 0.5, 90, -3, 300, 7, "NaN")
 ODD_STATUS = ("NOT_START", " Processing ", "RUNNING", "postprocessing", "unknown", "")
@@ -296,7 +296,7 @@ FAULTS: Mapping[str, Fault] = {
     "slow-job": _fate(f"takes {SLOW_TIMES} times as long", _slow_down),
     "stuck": _fate("stands at 99 % for ever", _stick),
     "expired": _fate("the video is gone as soon as it is ready", _expire),
-    "big": _fate("the video is over 10 MiB", _grow),
+    "big": _fate("the video is over 20 MB", _grow),
 }
 
 

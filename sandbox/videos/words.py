@@ -39,7 +39,7 @@ WORDS: Mapping[str, Word] = {
     "[late-file]": Word("URL and /content answer 404 twice first", {"file:404": 2, "content:404": 2}),
     "[cut-file]": Word("URL and /content are cut halfway twice first", {"file:cut": 2, "content:cut": 2}),
     "[expired]": Word("the video is gone as soon as it is ready", {"create:expired": 1}),
-    "[big]": Word("a video over 10 MiB", {"create:big": 1}),
+    "[big]": Word("a video over 20 MB", {"create:big": 1}),
 }  # fmt: skip
 PROMPT_WORDS: dict[str, str] = {word: each.meaning for word, each in WORDS.items()}
 

@@ -27,6 +27,7 @@ from bot.store import cards, erasing, guilds, jobs, videos
 from bot.store.database import Store, Unit
 from bot.store.reserve import reserve
 from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
+from tests.fakes import Provider, Shrinker
 from tests.ledgers import WAYS, Ledgers
 
 S = JobState
@@ -97,8 +98,11 @@ class House:
         job = a_job(1, **({"card": a_card()} | changes))
         await self.store.write(reserve(job, [], limits(1_000)))
         for step in WAYS[state]:
-            along = {"fetched_at": NOON} if step is S.UNDELIVERED else {}
-            moved = await self.store.write(jobs.move(job.id, job.state, step, now=NOON, **along))
+            along: dict[S, dict[str, Any]] = {
+                S.RENDERING: {"provider_id": "video_1"},
+                S.UNDELIVERED: {"fetched_at": NOON},
+            }
+            moved = await self.store.write(jobs.move(job.id, job.state, step, now=NOON, **along.get(step, {})))
             assert moved is not None
             job = moved
         return job
@@ -119,10 +123,11 @@ async def _house(tmp_path: Path) -> AsyncIterator[House]:
     files.prepare()
     loop = asyncio.get_running_loop()
     breaker = Breaker(loop.time, loop.call_later)
-    parts: dict[str, Any] = dict.fromkeys(("videos", "fitter", "shrinker", "catalog"), cast("Any", None))
+    parts: dict[str, Any] = dict.fromkeys(("fitter", "catalog"), cast("Any", None))
     desk = Desk(
         store=store, chat=cast("Any", room), files=files, line=Line(1, breaker), breaker=breaker,
-        timing=Timing(1, timedelta(minutes=30)), answering=Answering(), clock=clock, **parts,
+        timing=Timing(1, timedelta(minutes=30)), answering=Answering(), clock=clock,
+        videos=Provider(), shrinker=cast("Any", Shrinker()), **parts,
     )  # fmt: skip
     worker = Worker(desk)
     yield House(store, files, clock, room, worker, Shelf(store=store, worker=worker, files=files, clock=clock))
