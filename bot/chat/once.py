@@ -68,9 +68,9 @@ class Once:
                 said = await json_or_text(answer)
                 if answer.ok and isinstance(said, dict):
                     return said
-                pause_s = _asked_pause_s(answer, said)
+                pause_s = asked_pause_s(answer, said)
                 if pause_s is None or tries + 1 == MOST_REFUSALS:
-                    raise _error(answer, said)
+                    raise error_of(answer, said)
             await asyncio.sleep(pause_s)
         raise AssertionError("unreachable")
 
@@ -84,7 +84,7 @@ def _body(message: MultipartParameters) -> dict[str, Any]:
     return {"data": form}
 
 
-def _asked_pause_s(answer: aiohttp.ClientResponse, said: object) -> float | None:
+def asked_pause_s(answer: aiohttp.ClientResponse, said: object) -> float | None:
     """Discord's own 429 asks for it; a ban of the edge is not waited for here."""
     if answer.status != TOO_MANY or not isinstance(said, dict) or not answer.headers.get("Via"):
         return None
@@ -92,7 +92,8 @@ def _asked_pause_s(answer: aiohttp.ClientResponse, said: object) -> float | None
     return float(asked) if isinstance(asked, int | float) else None
 
 
-def _error(answer: aiohttp.ClientResponse, said: Any) -> discord.HTTPException:
+def error_of(answer: aiohttp.ClientResponse, said: Any) -> discord.HTTPException:
+    """What discord.py raises for it."""
     match answer.status:
         case 403:
             return discord.Forbidden(answer, said)

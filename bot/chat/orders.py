@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import discord
+from discord import ui
 
 from bot.catalog import Choice
 from bot.chat import refusals, text
 from bot.chat.asking import card_of, roles_of, scope_of
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
+from bot.chat.first_answer import Answer, send_card
 from bot.chat.routes import TROUBLE, Fate, fate_of, told
 from bot.chat.tongue import tongue_of
 from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused, UserError
 from bot.jobs.service import Ask, Service
-from bot.models import DIRECT, Job, JobId, MessageId, Picture, UserId
+from bot.models import DIRECT, Job, JobId, Picture, UserId
 
 log = logging.getLogger(__name__)
 
 CALLBACK_WITHIN_S = 40.0
-"""discord.py tries a callback five times over 25 s when Discord answers 5xx."""
+"""It is tried five times over 25 s when Discord answers 5xx."""
+
+Send = Callable[[discord.Interaction[Any], ui.LayoutView], Awaitable[Answer | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +43,13 @@ class Wish:
     from_form: bool = False  # then a refusal hands the prompt back
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The card as Discord took it."""
-
-    message: MessageId
-    ephemeral: bool
-
-
 class Orders:
     """Takes wishes. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
 
-    def __init__(self, service: Service, cards: Cards) -> None:
+    def __init__(self, service: Service, cards: Cards, send: Send = send_card) -> None:
         self._service = service
         self._cards = cards
+        self._send = send
 
     async def check_others(self, interaction: discord.Interaction[Any], author: UserId | None) -> None:
         """Raises UserError where a picture that `author` posted may not be animated by whoever asks here and now.
@@ -100,7 +98,7 @@ class Orders:
 
         Where the answer's fate is not known the service finds out before anything is paid.
         """
-        shown: _Answer | None = None
+        shown: Answer | None = None
         try:
             shown = await self._answer(interaction, job)
         finally:
@@ -109,20 +107,16 @@ class Orders:
             else:
                 self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
 
-    async def _answer(self, interaction: discord.Interaction[Any], job: Job) -> _Answer | None:
+    async def _answer(self, interaction: discord.Interaction[Any], job: Job) -> Answer | None:
         for plain in (False, True):
             try:
                 async with asyncio.timeout(CALLBACK_WITHIN_S):
-                    answer = await interaction.response.send_message(
-                        view=self._cards.progress(Shown(job, plain=plain)),
-                        allowed_mentions=discord.AllowedMentions.none(),
-                    )
+                    return await self._send(interaction, self._cards.progress(Shown(job, plain=plain)))
             except TROUBLE as error:
                 log.warning("job=%s first answer: %s", job.id, told(error))
                 if fate_of(error) is Fate.REFUSED and not interaction.response.is_done() and not plain:
                     continue  # AutoMod, say: once more without the prompt
                 return None
-            return None if answer.message_id is None else _Answer(MessageId(answer.message_id), answer.is_ephemeral())
         return None
 
 

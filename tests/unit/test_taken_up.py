@@ -15,6 +15,7 @@ from bot.catalog import load_catalog
 from bot.chat import text
 from bot.chat.cards import Cards
 from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
+from bot.chat.first_answer import Answer
 from bot.chat.orders import Orders, Wish
 from bot.chat.tongue import Tongues
 from bot.jobs.answering import Answering
@@ -92,9 +93,14 @@ class Desk:
         self.told.append("unsure")
 
 
+async def send(pressed: Any, _view: object) -> Answer | None:
+    taken = await pressed.response.send_message()
+    return None if taken.message_id is None else Answer(MessageId(taken.message_id), taken.is_ephemeral())
+
+
 async def take(response: Response) -> list[str]:
     service = Desk()
-    orders = Orders(cast("Service", service), Cards(CATALOG, Tongues()))
+    orders = Orders(cast("Service", service), Cards(CATALOG, Tongues()), send)
     wish = Wish("puts on a hat", CATALOG.choose(None, None, None), a_picture())
     taking = asyncio.ensure_future(orders.take(cast("Any", Pressed(response)), wish))
     await asyncio.wait({taking})
