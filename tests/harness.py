@@ -6,9 +6,10 @@ Time stands still until a test moves it; only the store and the disk take real t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -268,6 +269,20 @@ class Harness:
         else:
             self.service.card_unsure(job)
         return interaction
+
+    @contextlib.contextmanager
+    def somebody_waits(self) -> Iterator[None]:
+        """A member waits for a first answer meanwhile."""
+
+        async def does(act: Callable[[], object]) -> None:
+            act()
+
+        waiting = self.service.answering.one()
+        self.run(does(waiting.__enter__))
+        try:
+            yield
+        finally:
+            self.run(does(lambda: waiting.__exit__(None, None, None)))
 
     def refused(self, member: int = 1, model: str = MODELS[0]) -> BotError | None:
         """Why a request is refused now; None where it is taken."""

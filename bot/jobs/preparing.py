@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 FETCHED_WITHIN = timedelta(seconds=60)
 """No further try begins later than this after the first."""
+GIVES_WAY_S = 0.5
+"""So long each picture waits for first answers, while it keeps its place: its process takes more of the machine."""
 NOT_FETCHED = mark("The picture could not be fetched from Discord. Please attach it again.")
 PRICE_CHANGED = mark("The price of {model} has changed since you asked. Please ask again.")
 
@@ -59,6 +61,7 @@ async def _from_chat(desk: Desk, job: Job) -> str:
 
 async def _fit(desk: Desk, job: Job, raw: bytes, *, is_copy: bool) -> str:
     """Bounded by the fitter, which refuses what takes it too long."""
+    await desk.answering.quiet(GIVES_WAY_S)
     fitted = await desk.fitter.fit(
         raw,
         lambda upright: job.clip.size or _size_of(desk, job, upright),

@@ -300,7 +300,7 @@ class TestSlots:
         bot.desk.line.slots = 1
         bot.provider.gate.clear()
         job, waiting = bot.ask(1), bot.ask(2)
-        with bot.service.answering.one():
+        with bot.somebody_waits():
             bot.hide(job)
             bot.provider.gate.set()
             bot.settle()
