@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from signal import SIGTERM
 
+from sandbox.discord.components import Kind, walk
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
 from sandbox.discord.record import Exchange
@@ -30,7 +31,7 @@ DEAD_TOKEN = 50027
 INVALID = frozenset({401, 403})
 MISSING = frozenset({404})
 JOBS = (
-    "SELECT jobs.id, jobs.key, jobs.prompt, jobs.state, jobs.failure, cards.finished_at, cards.token"
+    "SELECT jobs.id, jobs.key, jobs.state, jobs.failure, jobs.deleted_at, cards.finished_at, cards.token"
     " FROM jobs JOIN cards ON cards.job = jobs.id ORDER BY jobs.id"
 )
 
@@ -41,22 +42,24 @@ def collect(scene: Scene) -> Account:
     with closing(sqlite3.connect(scene.place.database)) as connection:
         rows = connection.execute(JOBS).fetchall()
         book_differences = tuple(differences(connection))
-    is_closed = {str(prompt): finished is not None for _, _, prompt, _, _, finished, _ in rows}
-    keeps_token = {str(prompt) for _, _, prompt, _, _, _, token in rows if token is not None}
-    asked = {each.prompt: each for each in scene.asked}
+    asked = {each.interaction.id: each for each in scene.asked}
+    prompts = {int(row[0]): asked[row[0]].prompt if row[0] in asked else f"job {row[0]}" for row in rows}
+    is_closed = {prompts[row[0]]: row[5] is not None for row in rows}
+    keeps_token = {prompts[row[0]] for row in rows if row[6] is not None}
     stored = tuple(
         Stored(
             job=int(job),
             key=str(key),
-            prompt=str(prompt),
+            prompt=prompts[job],
             state=str(state),
             failure=failure,
             card_finished=finished is not None,
             file=_kept(scene, int(job)),
-            unknown_because=_why_unknown(scene, str(prompt)),
-            undelivered_because=_why_undelivered(scene, asked.get(str(prompt))),
+            unknown_because=_why_unknown(scene, prompts[job]),
+            undelivered_because=_why_undelivered(scene, asked.get(job)),
+            deleted=deleted is not None,
         )
-        for job, key, prompt, state, failure, finished, _ in rows
+        for job, key, state, failure, deleted, finished, _ in rows
     )
     return Account(
         commands=tuple(_command(scene, each, is_stored=each.prompt in is_closed) for each in scene.asked),
@@ -66,7 +69,7 @@ def collect(scene: Scene) -> Account:
                 job.video if job.status == "completed" else None,
                 job.expires_at is not None and scene.place.videos_clock() >= job.expires_at,
             )
-            for job in scene.place.videos.jobs.values()
+            for job in scene.place.made()
         ),
         shown=tuple(_shown(scene)),
         stored=stored,
@@ -75,6 +78,7 @@ def collect(scene: Scene) -> Account:
         invalid=_refused(scene, INVALID),
         missing=_refused(scene, MISSING),
         strange=tuple(_strange(scene)),
+        last=tuple(scene.last),
     )
 
 
@@ -84,8 +88,9 @@ def _database_files(scene: Scene) -> dict[str, bytes]:
 
 
 def _kept(scene: Scene, job: int) -> bytes | None:
-    path = scene.place.videos_kept / f"{job}.mp4"
-    return path.read_bytes() if path.is_file() else None
+    """As it came from the provider, or as Discord had it."""
+    paths = [scene.place.videos_kept / f"{job}{ending}" for ending in (".kept.mp4", ".mp4")]
+    return next((path.read_bytes() for path in paths if path.is_file()), None)
 
 
 def _command(scene: Scene, asked: Asked, *, is_stored: bool) -> Command:
@@ -94,17 +99,18 @@ def _command(scene: Scene, asked: Asked, *, is_stored: bool) -> Command:
     cards = [each for each in messages if _is_card(each)]
     refusals = [each for each in messages if each.is_ephemeral and not _is_card(each)]
     told_nothing = any(NOTHING_CHARGED in each.text() for each in refusals)
-    unfinished = None
-    if cards and is_stored and not cards[0].deleted and _could_be_finished(scene, asked):
-        head = cards[0].text().split("\n", 1)[0]
-        unfinished = head if any(words in head for words in UNDER_WAY) else None
+    passing = _passing_head(cards[0]) if cards and is_stored else None
+    is_open = bool(cards) and _could_be_edited(scene, asked, cards[0])
     return Command(
         prompt=asked.prompt,
         member=asked.person.id,
         outcome="card" if cards else "refused" if refusals else "nothing",
         excuse=_excuse(scene, asked),
         also_refused=bool(cards) and told_nothing,
-        unfinished_card=unfinished,
+        passing_card=passing if is_open else None,
+        card_out_of_reach=passing is not None and not is_open,
+        spoiler=asked.spoiler,
+        said_delete=asked.prompt in scene.deleted,
     )
 
 
@@ -112,9 +118,22 @@ def _is_card(message: Message) -> bool:
     return any("clip `" in message.text(number) for number in range(len(message.revisions)))
 
 
-def _could_be_finished(scene: Scene, asked: Asked) -> bool:
-    """Every way to the card was open all the time."""
-    return not scene.routes_cut and asked.interaction.channel.id in scene.place.discord.world.channels
+def _passing_head(card: Message) -> str | None:
+    """What a card says that still shows work under way."""
+    head = card.text().split("\n", 1)[0]
+    return head if not card.deleted and any(words in head for words in UNDER_WAY) else None
+
+
+def _could_be_edited(scene: Scene, asked: Asked, card: Message) -> bool:
+    """Some way to the card was open all the time, or is in the end."""
+    world, channel = scene.place.discord.world, asked.interaction.channel
+    if channel.id not in world.channels or channel.archived or channel.locked:
+        return False
+    if not asked.interaction.is_token_dead(scene.place.discord_clock()):
+        return True
+    if card.is_ephemeral or channel.id in scene.unseen:
+        return False
+    return bool(permissions_in(channel, world.bot) & Permission.VIEW_CHANNEL)
 
 
 def _excuse(scene: Scene, asked: Asked) -> str | None:
@@ -124,6 +143,10 @@ def _excuse(scene: Scene, asked: Asked) -> str | None:
         return "Discord spoiled the answer"
     if not asked.was_up or scene.keeper.was_away(asked.at - 0.1, asked.at + ANSWERS_WITHIN_S):
         return "the bot was away"
+    if scene.was_barred(asked.at - 0.1, asked.at + ANSWERS_WITHIN_S):
+        return "Discord barred the bot's address"
+    if any(x.code == 50083 for x in answers):
+        return "the thread was locked"
     if any(x.code == 10062 for x in answers):
         return "the interaction was late or dead"
     if any(x.code == 10003 for x in answers):
@@ -146,7 +169,15 @@ def _shown(scene: Scene) -> Iterator[Shown]:
                 only_to=None if only_to is None else only_to.id,
                 channel=message.channel.id,
                 after_removal=only_to is None and _is_after_removal(scene, message, file.filename),
+                taken_away=message.deleted and message.id not in scene.removed,
+                spoiler=file.spoiler or _is_covered(message),
             )
+
+
+def _is_covered(message: Message) -> bool:
+    galleries = [each for each in walk(message.now["components"]) if each["type"] == Kind.GALLERY]
+    items = [item for gallery in galleries for item in gallery["items"]]
+    return bool(items) and all(item.get("spoiler") for item in items)
 
 
 def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
@@ -156,7 +187,7 @@ def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
         if card is None or not scene.is_removed(card) or card is message or card.channel is not message.channel:
             continue
         keys = [card.text(number) for number in range(len(card.revisions))]
-        key = filename.removeprefix("clip-").removesuffix(".mp4")
+        key = filename.removeprefix("SPOILER_").removeprefix("clip-").removesuffix(".mp4")
         if key in keys[-1] and message.id > card.id:
             return True
     return False
@@ -188,32 +219,44 @@ def _why_undelivered(scene: Scene, asked: Asked | None) -> str | None:
     if asked is None:
         return None
     interaction, world = asked.interaction, scene.place.discord.world
-    card = interaction.message
+    card, channel = interaction.message, interaction.channel
     if card is None:
         return "there is no card"
     if scene.is_removed(card) or card.deleted:
         return "its card was taken away"
     if any(len(job.video or b"") > interaction.upload_limit for job in _made(scene, asked.prompt)):
         return "over the upload limit: the link alone"
-    held = permissions_in(interaction.channel, world.bot)
-    sees = interaction.channel.guild is None or bool(held & Permission.VIEW_CHANNEL)
+    if scene.least_taken is not None and any(
+        len(job.video or b"") > scene.least_taken for job in _made(scene, asked.prompt)
+    ):
+        return "Discord took less than it had announced"
+    held = permissions_in(channel, world.bot)
+    sees = channel.guild is None or bool(held & Permission.VIEW_CHANNEL)
     token_is_dead = interaction.is_token_dead(scene.place.discord_clock())
     if token_is_dead and (card.is_ephemeral or interaction.user_installed_only):
         return "its token died, and no other way led there"
-    if token_is_dead and (not sees or scene.routes_cut):
+    if token_is_dead and (not sees or scene.routes_cut or channel.id in scene.unseen):
         return "its token died, and the bot could not see or write there"
+    if not asked.person.dms_open or scene.struck["DMs too fast"]:
+        needed = channel.to_write | Permission.ATTACH_FILES
+        if channel.guild is not None and held & needed != needed:
+            return "the bot may not post files there, nor write to its member"
+    if channel.archived or channel.locked:
+        return "its thread was archived or locked"
     return "ways were cut" if scene.routes_cut else None
 
 
 def _made(scene: Scene, prompt: str) -> list[VideoJob]:
-    return [job for job in scene.place.videos.jobs.values() if job.prompt == prompt]
+    return [job for job in scene.place.made() if job.prompt == prompt]
 
 
 def _secrets(scene: Scene, files: dict[str, bytes], is_closed: dict[str, bool], keeps_token: set[str]) -> Iterator[str]:
     place = scene.place
     log = place.bot.log() if place.bot is not None else ""
     messages = json.dumps([message.revisions for message in place.discord.history])
-    for name, secret in (("the bot's token", place.discord.token), ("the API key", place.videos.key)):
+    yield from scene.leaks
+    known = [("the bot's token", each) for each in place.tokens] + [("the API key", each) for each in place.keys]
+    for name, secret in known:
         if secret in log:
             yield f"{name} is in the log"
         if secret in messages:

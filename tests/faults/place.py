@@ -9,23 +9,26 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from secrets import token_bytes
 
 from sandbox.discord.server import LocalDiscord
-from sandbox.process import BotProcess
+from sandbox.process import BOT, BotProcess
 from sandbox.town import Town
+from sandbox.videos.account import VideoJob
 from sandbox.videos.render import tiny_mp4
 from sandbox.videos.server import LocalVideos
 from sandbox.videos.weather import Weather
+from tests.faults.clocked_bot import SECONDS
 
 VOLUME_BYTES = 260 * 1024 * 1024
 """The bot submits nothing under 200 MB free; tmpfs takes memory only for what is written."""
 STOPS_WITHIN_S = 90.0
 STARTS_WITHIN_S = 30.0
+CLOCKED_BOT = (str(Path(__file__).with_name("clocked_bot.py")),)
 FAST = {
     "POLL_SECONDS": "0.05",
     "PROGRESS_SECONDS": "0.05",
@@ -45,28 +48,87 @@ class JumpingClock:
         return time.time() + self.ahead_s
 
 
+class HostClock:
+    """By how much the clock of the bot's own host is off; kept in a file that the bot's process looks into."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ahead_s = 0.0
+        self.set(0.0)
+
+    def set(self, ahead_s: float) -> None:
+        """From now on, also under a bot that runs."""
+        self.ahead_s = ahead_s
+        with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            file.write(SECONDS.pack(ahead_s))
+
+
 class Place(Town):
-    """A town of its own for one run. With `volume`, DATA_DIR (and the database, if asked) lie on a small tmpfs."""
+    """A town of its own for one run.
+
+    With `volume`, DATA_DIR (and the database, if asked) lie on a small tmpfs; with `own_clock`, the host's clock can be
+    set.
+    """
 
     def __init__(
-        self, settings: Mapping[str, str], *, render_s: float, volume: bool = False, database_on_volume: bool = False
+        self,
+        settings: Mapping[str, str],
+        *,
+        render_s: float,
+        volume: bool = False,
+        database_on_volume: bool = False,
+        own_clock: bool = False,
     ) -> None:
         self.discord_clock, self.videos_clock = JumpingClock(), JumpingClock()
+        self._render_s = render_s
         super().__init__(
             settings={**FAST, **settings},
             discord=LocalDiscord(clock=self.discord_clock),
-            videos=LocalVideos(
-                render=unlike_any_other, weather=Weather(render_seconds=render_s), clock=self.videos_clock
-            ),
+            videos=self._provider(),
+            arguments=CLOCKED_BOT if own_clock else BOT,
         )
         world = self.discord.world
         world.add_member("ben", installed=True)
+        world.add_member("zoe", installed=True)
         for name in ("lounge", "studio"):
             world.add_channel(name)
+        world.add_thread("cats")
+        self.providers = [self.videos]
+        self.tokens = [self.discord.token]
+        self.keys = [self.videos.key]
+        self.host_clock = HostClock(self.folder / "clock")
         self.volume = self.folder / "volume" if volume else None
         self._database_on_volume = volume and database_on_volume
         self._data = (self.volume or self.folder) / "data"
         self.use({"DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
+        self.use({"HOST_CLOCK": str(self.host_clock.path)} if own_clock else {})
+
+    def _provider(self) -> LocalVideos:
+        weather = Weather(render_seconds=self._render_s)
+        return LocalVideos(render=unlike_any_other, weather=weather, clock=self.videos_clock)
+
+    async def open_provider(self) -> LocalVideos:
+        """One more, with a key of its own; the bot uses it from the start that is told so."""
+        provider = self._provider()
+        self.providers.append(provider)
+        self.keys.append(provider.key)
+        await provider.start()
+        return provider
+
+    def reset_token(self) -> None:
+        """The old one is refused from now on; the bot is started with the new one next time."""
+        self.discord.reset_token()
+        self.tokens.append(self.discord.token)
+
+    def change_key(self) -> None:
+        """As `reset_token`, for the key of the provider."""
+        self.videos.key = f"sk-local-{token_bytes(16).hex()}"
+        self.keys.append(self.videos.key)
+
+    def made(self) -> Iterator[VideoJob]:
+        """All that was made, and so paid, by whichever provider."""
+        for provider in self.providers:
+            yield from provider.jobs.values()
 
     @property
     def database(self) -> Path:
@@ -105,6 +167,8 @@ class Place(Town):
             if self.volume is not None and self.volume.is_mount():
                 unmount = ["umount", "-l", str(self.volume)]
                 await asyncio.to_thread(subprocess.run, unmount, check=False, capture_output=True)
+            for provider in self.providers[1:]:
+                await provider.stop()
             await super().stop()
 
 
@@ -172,7 +236,11 @@ class Keeper:
 
     async def connected(self) -> None:
         """Raises TimeoutError where the bot does not come up."""
-        await self.place.discord.wait_for(self._is_up, STARTS_WITHIN_S, "the bot to connect")
+
+        def stays_up() -> bool:
+            return self._is_up() and self.lives[-1].wanted is None
+
+        await self.place.discord.wait_for(stays_up, STARTS_WITHIN_S, "the bot to connect")
 
     def send(self, signum: signal.Signals) -> bool:
         """A signal to the bot; False where none is running."""

@@ -32,8 +32,14 @@ class Command:
     excuse: str | None = None
     also_refused: bool = False
     """Told that nothing was started, although there is a card."""
-    unfinished_card: str | None = None
-    """What the card says where it still shows work under way, though every way to it was open."""
+    passing_card: str | None = None
+    """What the card says where it still shows work under way, though some way to it was open."""
+    card_out_of_reach: bool = False
+    """It does, and no way to it was open any more."""
+    spoiler: bool = False
+    """Its picture is covered until somebody clicks it."""
+    said_delete: bool = False
+    """Its member has said that the video is to be deleted for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,9 @@ class Shown:
     channel: int = 0
     after_removal: bool = False
     """In a server's channel, after the job's card had been taken away there."""
+    taken_away: bool = False
+    """By the bot itself, because somebody had asked for that: nobody sees it any more."""
+    spoiler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,8 @@ class Stored:
     """The video kept on disk."""
     unknown_because: str | None = None
     undelivered_because: str | None = None
+    deleted: bool = False
+    """Its video is said to be deleted for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,8 @@ class Account:
     """Requests answered 404, likewise."""
     strange: tuple[str, ...] = ()
     """What else is broken, found on the way: a bot that does not end, a route nobody knows."""
+    last: tuple[str, ...] = ()
+    """What is wrong with the request that somebody makes when all is well again."""
 
 
 @dataclass(slots=True)
@@ -103,6 +116,7 @@ class Verdict:
     ledger: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    passing: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     hammered: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
@@ -115,6 +129,8 @@ class Verdict:
     unanswered: Counter[str] = field(default_factory=Counter)
     shown_again: Counter[str] = field(default_factory=Counter)
     """Videos that stand in more than one message of a channel, by where."""
+    out_of_reach: int = 0
+    """Cards at a passing state to which no way was open any more."""
     most_invalid: int = 0
     most_missing: int = 0
 
@@ -127,6 +143,7 @@ class Verdict:
             "ledger": self.ledger,
             "unfinished": self.unfinished,
             "answer": self.answers,
+            "passing": self.passing,
             "secret": self.secrets,
             "hammered": self.hammered,
             "strange": self.strange,
@@ -143,7 +160,8 @@ def reckon(account: Account) -> Verdict:
         lost=[*_lost(account, stored), *_misplaced(account), *_without_pay(account.stored, videos)],
         ledger=list(account.book_differences),
         unfinished=list(_unfinished(account.stored)),
-        answers=list(_answers(account, stored, videos)),
+        answers=[*_answers(account, stored, videos), *_uncovered(account, stored), *account.last],
+        passing=list(_passing(account, stored)),
         secrets=list(account.secrets),
         hammered=[
             *_over(account.invalid, INVALID_AT_MOST, "401 or 403"),
@@ -158,6 +176,7 @@ def reckon(account: Account) -> Verdict:
         undelivered=Counter(job.undelivered_because or "?" for job in account.stored if job.state == "undelivered"),
         unanswered=Counter(each.excuse or "?" for each in account.commands if each.outcome == "nothing"),
         shown_again=_shown_again(account.shown),
+        out_of_reach=sum(command.card_out_of_reach for command in account.commands),
         most_invalid=max(account.invalid.values(), default=0),
         most_missing=max(account.missing.values(), default=0),
     )
@@ -172,6 +191,7 @@ def _paid_twice(paid: Iterable[Paid]) -> Iterator[str]:
 def _lost(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
     """Every finished video is with its member, or kept for them; but for those whose fate nobody could know."""
     members = {command.prompt: command.member for command in account.commands}
+    unwanted = {command.prompt for command in account.commands if command.said_delete}
     for paid in account.paid:
         job = stored.get(paid.prompt)
         if job is None:
@@ -179,10 +199,12 @@ def _lost(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
             continue
         if paid.video is None or job.state == "unknown" or job.state in OPEN:
             continue
+        if job.deleted and paid.prompt in unwanted:
+            continue
         is_shown = any(_is_it(each, job, paid, members[paid.prompt]) for each in account.shown)
         is_kept = job.file is not None and job.file.startswith(paid.video)
         is_safe = {
-            "delivered": is_shown,
+            "delivered": is_shown or is_kept,
             "undelivered": is_kept,
             "failed": paid.is_gone and job.failure == "result_gone",
         }
@@ -194,7 +216,7 @@ def _lost(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
 
 def _is_it(shown: Shown, job: Stored, paid: Paid, member: int) -> bool:
     assert paid.video is not None
-    if shown.only_to not in (None, member):
+    if shown.only_to not in (None, member) or shown.taken_away:
         return False
     made_smaller = len(paid.video) > UPLOAD_LIMIT and job.key in shown.filename and shown.content[4:8] == b"ftyp"
     return shown.content.startswith(paid.video) or made_smaller
@@ -254,8 +276,28 @@ def _answers(account: Account, stored: Mapping[str, Stored], videos: Mapping[str
             yield f"{name} was paid for, and its member has seen {command.outcome}"
         if command.outcome != "card" and job is not None and not is_cancelled:
             yield f"{name} is {job.state}, and its member has seen {command.outcome}"
-        if command.unfinished_card is not None and not is_cancelled:
-            yield f"{name} is {job and job.state}, and its card still says {command.unfinished_card!r}"
+
+
+def _passing(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
+    """No card says that something is under way when nothing is.
+
+    What was cancelled because its card could not be found cannot be told so on that card.
+    """
+    for command in account.commands:
+        job = stored.get(command.prompt)
+        if command.passing_card is None or job is None or job.state in OPEN or job.failure == "no_card":
+            continue
+        yield f"{command.prompt!r} is {job.state}, and its card still says {command.passing_card!r}"
+
+
+def _uncovered(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
+    """The video of a covered picture is covered, too, wherever others might see it."""
+    covered = {command.prompt for command in account.commands if command.spoiler}
+    by_key = {job.key: prompt for prompt, job in stored.items()}
+    for shown in account.shown:
+        prompt = next((prompt for key, prompt in by_key.items() if key in shown.filename), None)
+        if prompt in covered and not shown.spoiler and shown.only_to is None:
+            yield f"{prompt!r} is of a covered picture, and its video was shown to everybody uncovered"
 
 
 def _without_reason(stored: Iterable[Stored]) -> Iterator[str]:

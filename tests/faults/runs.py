@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from signal import SIGKILL, SIGTERM, Signals
 
-from sandbox.discord.messages import NotAnswered
+from sandbox.discord.messages import Message, NotAnswered
 from sandbox.discord.world import Channel, Person, World
 from tests.faults.collect import collect
 from tests.faults.kinds import KINDS
@@ -25,7 +25,11 @@ from tests.faults.scene import Scene, opened
 STORM_S = 2.2
 ERROR_LINE = re.compile(r"^\S+ (?:ERROR|CRITICAL) (.*)$", re.MULTILINE)
 STRIKES_LAST_S = 7.0
-SETTLES_WITHIN_S = 25.0
+ANSWERED_WITHIN_S = 4.0
+"""Discord's three seconds, and some for the way; what has no answer by then gets none."""
+REFUSED_FOR_S = 150.0
+"""In fair weather nobody is refused for longer: the pause of a circuit breaker that opened, and one job to try it."""
+ASKS_AGAIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,19 @@ def draw(seed: int, run: int, *, kinds: tuple[str, ...] | None = None) -> Plan:
 
 
 PEOPLE = ("mia", "mia", "ana", "newcomer", "ben")
-PLACES = ("general", "general", "lounge", "lounge", "studio", "restricted", "dm", "foreign", "group")
+PLACES = (
+    "general",
+    "general",
+    "lounge",
+    "lounge",
+    "studio",
+    "restricted",
+    "thread",
+    "thread",
+    "dm",
+    "foreign",
+    "group",
+)
 
 
 async def play(plan: Plan, *, keep: Path | None = None, keep_all: bool = False) -> Outcome:
@@ -98,10 +114,16 @@ async def play(plan: Plan, *, keep: Path | None = None, keep_all: bool = False) 
     began = time.monotonic()
     rng = Random(f"{plan.seed}:{plan.run}:play")
     place = Place(
-        plan.settings, render_s=plan.render_s, volume=plan.needs_volume, database_on_volume=plan.database_on_volume
+        plan.settings,
+        render_s=plan.render_s,
+        volume=plan.needs_volume,
+        database_on_volume=plan.database_on_volume,
+        own_clock=any(KINDS[name].own_clock for _, name in plan.strikes),
     )
     outcome = Outcome(plan, Verdict())
     try:
+        for begins in filter(None, (KINDS[name].begins for _, name in plan.strikes)):
+            begins(place, rng)
         async with opened(place, rng) as scene:
             outcome.told = scene.told
             try:
@@ -155,12 +177,9 @@ async def _fair_weather(scene: Scene, plan: Plan) -> list[str]:
     for signum in plan.restarts:
         life = await scene.keeper.restart(signum)
         scene.tell(f"restarted with {signum.name}: code {life.code}")
-    try:
-        await scene.keeper.connected()
-        await until(lambda: _is_settled(scene), SETTLES_WITHIN_S)
-    except TimeoutError:
-        scene.tell("not settled in time")
-    scene.tell("settled")
+    await _settle(scene)
+    await _ask_last(scene, plan)
+    await _settle(scene)
     mia = scene.place.discord.world.people["mia"]
     try:
         asked = await scene.place.discord.invoke(mia, "quota")
@@ -172,17 +191,67 @@ async def _fair_weather(scene: Scene, plan: Plan) -> list[str]:
     return faults
 
 
+async def _settle(scene: Scene) -> None:
+    try:
+        await scene.keeper.connected()
+        await until(lambda: _is_settled(scene), scene.settles_within_s)
+    except TimeoutError:
+        scene.tell("not settled in time")
+    scene.tell("settled")
+
+
 def _is_settled(scene: Scene) -> bool:
+    """Every command is answered or too old for that, every job has ended, and every card says so."""
+    now = time.monotonic()
+    if any(not x.interaction.answered.is_set() and now < x.at + ANSWERED_WITHIN_S for x in scene.asked):
+        return False
     try:
         with closing(sqlite3.connect(scene.place.database, timeout=1)) as connection:
             rows = connection.execute(
-                "SELECT state, finished_at FROM jobs JOIN cards ON cards.job = jobs.id"
+                "SELECT state, finished_at, provider_id FROM jobs JOIN cards ON cards.job = jobs.id"
             ).fetchall()
     except sqlite3.Error:
         return False
-    return all(job.is_over for job in scene.place.videos.jobs.values()) and not any(
-        state in OPEN or (finished is None and state not in OFFERED) for state, finished in rows
+    made = {job.id: job for job in scene.place.made()}
+    return all(job.is_over for job in made.values()) and not any(
+        state in OPEN or (finished is None and state not in OFFERED) or (state == "timed_out" and provider_id in made)
+        for state, finished, provider_id in rows
     )
+
+
+async def _ask_last(scene: Scene, plan: Plan) -> None:
+    """Somebody new asks once all is well. Its reservation stands behind whatever the store had still to write.
+
+    A circuit breaker that has opened may refuse them for its pause; not for ever.
+    """
+    zoe, general = scene.place.discord.world.people["zoe"], scene.place.discord.world.general
+    began, tries = time.monotonic(), 0
+    while True:
+        prompt = f"clip {plan.seed}-{plan.run}-last-{tries}"
+        asked = await scene.ask(zoe, general, prompt)
+        assert asked is not None
+        try:
+            answer = await asked.interaction.answer(10)
+        except NotAnswered:
+            scene.last.append(f"{prompt!r} got no answer in fair weather")
+            return
+        if answer is not None and not answer.is_ephemeral:
+            break
+        if time.monotonic() - began > REFUSED_FOR_S:
+            words = "" if answer is None else answer.text()
+            scene.last.append(f"{prompt!r} was refused for {REFUSED_FOR_S:.0f} s of fair weather: {words!r}")
+            return
+        tries += 1
+        await asyncio.sleep(ASKS_AGAIN_S)
+    scene.tell(f"the last one was taken after {time.monotonic() - began:.1f} s")
+    try:
+        await scene.place.discord.wait_for(lambda: _is_over(answer), scene.settles_within_s, "the last card")
+    except TimeoutError:
+        scene.last.append(f"{prompt!r} came to nothing in fair weather: {answer.text()!r}")
+
+
+def _is_over(card: Message) -> bool:
+    return card.deleted or any(words in card.text() for words in ("✅", "⚠️", "🚫"))
 
 
 def _where(world: World, who: str, where: str) -> tuple[Person, Channel]:
@@ -195,6 +264,8 @@ def _where(world: World, who: str, where: str) -> tuple[Person, Channel]:
             return mia, world.foreign.general
         case "group":
             return mia, world.private(mia, people["ana"], people["newcomer"])
+        case "thread":
+            return people[who], world.guild.threads[0]
     found = [channel for channel in world.guild.channels if channel.name == where]
     return people[who], (found or [world.general])[0]
 

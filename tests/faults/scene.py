@@ -22,9 +22,12 @@ from sandbox.videos import Exchange as VideoExchange
 from sandbox.videos.account import Hook as VideoHook
 from sandbox.videos.account import HookReply
 from sandbox.videos.account import Phase as VideoPhase
+from sandbox.videos.server import LocalVideos
 from tests.faults.place import Keeper, Place, until
 
 Undo = Callable[[], Awaitable[None]]
+SPOILERS = 0.15
+"""So many of the pictures are covered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Asked:
     interaction: Interaction
     at: float
     was_up: bool
+    spoiler: bool = False
+    """Its picture is covered until somebody clicks it."""
+    author: Person | None = None
+    """Whose picture it is, where it is not the person's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +69,26 @@ class Scene:
     removed: set[int] = field(default_factory=set)
     """Messages that somebody took away, or that went with their channel."""
     hidden: set[int] = field(default_factory=set)
-    """Cards whose Hide was pressed: those that are gone in the end were taken away by the bot."""
+    """Cards whose Hide or Delete was pressed: those that are gone in the end were taken away by the bot."""
+    deleted: set[str] = field(default_factory=set)
+    """Prompts of videos whose member said that they are to be deleted for good."""
+    unseen: set[int] = field(default_factory=set)
+    """Channels that the bot could not view, or threads that were locked, if only for a while."""
+    barred: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when Discord took nothing from the bot's address."""
+    least_taken: int | None = None
+    """The lowest limit of uploads there was, where it was lower than announced."""
+    leaks: list[str] = field(default_factory=list)
+    """Keys that came to another provider than theirs."""
+    last: list[str] = field(default_factory=list)
+    """What is wrong with the request that somebody makes at the very end."""
+    settles_within_s: float = 25.0
     struck: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     is_fair: bool = False
     routes_cut: bool = False
-    """Something was done after which a card may be out of reach."""
+    """Something was done after which a video may have no way to its member."""
     _undo: list[Undo] = field(default_factory=list)
 
     def tell(self, line: str) -> None:
@@ -115,42 +135,79 @@ class Scene:
         with contextlib.suppress(TimeoutError):
             await until(lambda: self.is_fair, seconds)
 
-    async def ask(self, person: Person, channel: Channel, prompt: str) -> None:
+    async def ask(self, person: Person, channel: Channel, prompt: str) -> Asked | None:
         """The person uses /animate; where Discord would not let them, nothing happens."""
-        was_up = not self.keeper.was_away(time.monotonic() - 0.05, time.monotonic())
+        spoiler = self.rng.random() < SPOILERS
+        picture = Upload("SPOILER_cat.png" if spoiler else "cat.png", _png(self.rng), "image/png")
+        was_up = self._is_up()
         try:
+            if channel.locked:
+                raise CannotInvoke("the thread is locked")  # noqa: TRY301 - as the client does
             interaction = await self.place.discord.invoke(
-                person, "animate", channel=channel, image=Upload("cat.png", _png(self.rng), "image/png"), prompt=prompt
+                person, "animate", channel=channel, image=picture, prompt=prompt
             )
         except CannotInvoke as error:
             self.tell(f"{person.name} could not ask: {error}")
-            return
-        self.asked.append(Asked(prompt, person, interaction, time.monotonic(), was_up))
+            return None
+        asked = Asked(prompt, person, interaction, time.monotonic(), was_up, spoiler)
+        self.asked.append(asked)
         self.tell(f"{person.name} asked in {channel.name or channel.type.name}: {prompt}")
+        return asked
 
-    async def make_again(self, asked: Asked, pressed: Interaction, prompt: str) -> None:
-        """Fills in the form that a press has brought up; where there is none, nothing happens."""
+    async def ask_with(self, person: Person, author: Person, prompt: str) -> Asked | None:
+        """The person animates a picture that the author has posted in the general channel."""
+        posted = await self.place.discord.post(author, "look", Upload("cat.png", _png(self.rng), "image/png"))
         try:
-            await pressed.answer()
+            opened = await self.place.discord.menu(person, "Animate this", posted)
+        except CannotInvoke as error:
+            self.tell(f"{person.name} could not use the menu: {error}")
+            return None
+        return await self.make_again(person, opened, prompt, author=author)
+
+    async def make_again(
+        self, person: Person, opened: Interaction, prompt: str, *, spoiler: bool = False, author: Person | None = None
+    ) -> Asked | None:
+        """Fills in the form that something has brought up; where there is none, nothing happens."""
+        try:
+            await opened.answer()
         except NotAnswered:
-            return
-        if pressed.response_type != Answer.MODAL:
-            return
-        was_up = not self.keeper.was_away(time.monotonic() - 0.05, time.monotonic())
-        submitted = await self.place.discord.submit(asked.person, pressed, {"prompt": prompt})
-        self.asked.append(Asked(prompt, asked.person, submitted, time.monotonic(), was_up))
-        self.tell(f"{asked.person.name} sent the form: {prompt}")
+            return None
+        if opened.response_type != Answer.MODAL:
+            return None
+        was_up = self._is_up()
+        submitted = await self.place.discord.submit(person, opened, {"prompt": prompt})
+        asked = Asked(prompt, person, submitted, time.monotonic(), was_up, spoiler, author)
+        self.asked.append(asked)
+        self.tell(f"{person.name} sent the form: {prompt}")
+        return asked
+
+    def _is_up(self) -> bool:
+        return not self.keeper.was_away(time.monotonic() - 0.05, time.monotonic())
+
+    def was_barred(self, since: float, until: float) -> bool:
+        """Whether Discord took nothing from the bot's address at any time between the two."""
+        return any(begun <= until and since <= ended for begun, ended in self.barred)
 
     def is_removed(self, message: Message) -> bool:
         """Whether somebody took it away, or had it taken away."""
         return message.id in self.removed or (message.id in self.hidden and message.deleted)
 
-    async def note_create(self, phase: VideoPhase, exchange: VideoExchange) -> HookReply:
-        """Keeps when each create came, and in which life of the bot."""
-        if phase == "before" and exchange.route == "create":
-            prompt = str(exchange.fields.get("prompt"))
-            self.sent.append(Sent(prompt, time.monotonic(), len(self.keeper.lives) - 1, exchange))
-        return None
+    def watch(self, provider: LocalVideos) -> None:
+        """Keeps when each create came, and in which life of the bot, and whose key came with what."""
+
+        async def note(phase: VideoPhase, exchange: VideoExchange) -> HookReply:
+            if phase != "before":
+                return None
+            sent = exchange.headers.get("authorization", "")
+            others = [each.key for each in self.place.providers if each is not provider]
+            if any(key in sent for key in others):
+                self.leaks.append(f"{exchange.method} {exchange.path} came with the key of another provider")
+            if exchange.route == "create":
+                prompt = str(exchange.fields.get("prompt"))
+                self.sent.append(Sent(prompt, time.monotonic(), len(self.keeper.lives) - 1, exchange))
+            return None
+
+        provider.on_exchange(note)
 
     def spoil(self, exchange: Exchange) -> None:
         """A fault answers this request of the bot."""
@@ -164,7 +221,7 @@ async def opened(place: Place, rng: Random) -> AsyncIterator[Scene]:
     scene = Scene(place, keeper, Random(rng.random()))
     try:
         await place.open()
-        place.videos.on_exchange(scene.note_create)
+        scene.watch(place.videos)
         await keeper.open()
         scene.began = time.monotonic()
         yield scene

@@ -58,6 +58,7 @@ class Tally:
             "ledger differences": sum(len(v.ledger) for v in verdicts),
             "unfinished": sum(len(v.unfinished) for v in verdicts),
             "answered wrongly": sum(len(v.answers) for v in verdicts),
+            "cards left at a passing state": sum(len(v.passing) for v in verdicts),
             "secrets told": sum(len(v.secrets) for v in verdicts),
             "dead routes hammered": sum(len(v.hammered) for v in verdicts),
             "otherwise strange": sum(len(v.strange) for v in verdicts),
@@ -80,6 +81,7 @@ class Tally:
                 total.update(one)
             yield f"{title:<34} {total.total():>6}"
             yield from (f"  {reason:<60} {count:>6}" for reason, count in total.most_common())
+        yield f"{'passing cards out of every reach':<34} {sum(o.verdict.out_of_reach for o in self.outcomes):>6}"
         errors: Counter[str] = Counter()
         for outcome in self.outcomes:
             errors.update(outcome.errors)

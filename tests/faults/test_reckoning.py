@@ -48,6 +48,13 @@ LOST = {
     "result gone, though it is there": _with(stored=(replace(STORED, state="failed", failure="result_gone"),)),
     "paid, and the store knows nothing": _with(stored=(), shown=()),
     "delivered, though never made": _with(paid=()),
+    "taken away, and nothing kept": _with(shown=(replace(SHOWN, taken_away=True),)),
+    "deleted, and its member never said so": _with(
+        shown=(replace(SHOWN, taken_away=True),), stored=(replace(STORED, deleted=True),)
+    ),
+    "to be deleted, and gone without being deleted": _with(
+        commands=(replace(ASKED, said_delete=True),), shown=(replace(SHOWN, taken_away=True),)
+    ),
     "posted where its card was taken away": _with(shown=(replace(SHOWN, after_removal=True),)),
 }
 
@@ -59,6 +66,18 @@ def test_a_video_that_is_not_where_it_should_be_is_lost(account: Account) -> Non
 
 SAFE = {
     "in a message to the member alone": _with(shown=(replace(SHOWN, only_to=MIA),)),
+    "taken away, and kept for its member": _with(
+        shown=(replace(SHOWN, taken_away=True),), stored=(replace(STORED, file=CLIP),)
+    ),
+    "deleted as its member wanted": _with(
+        commands=(replace(ASKED, said_delete=True),),
+        shown=(replace(SHOWN, taken_away=True),),
+        stored=(replace(STORED, deleted=True),),
+    ),
+    "covered as its picture is": _with(
+        commands=(replace(ASKED, spoiler=True),), shown=(replace(SHOWN, filename="SPOILER_clip-abc.mp4", spoiler=True),)
+    ),
+    "shown, but its card is out of every reach": _with(commands=(replace(ASKED, card_out_of_reach=True),)),
     "kept on disk": _with(stored=(KEPT,), shown=()),
     "with more behind it": _with(shown=(replace(SHOWN, content=CLIP + b" "),)),
     "expired": _with(
@@ -88,7 +107,18 @@ OTHERS = {
     "a card and a refusal": (_with(commands=(replace(ASKED, also_refused=True),)), "answer"),
     "a card without a job": (_with(stored=(), paid=(), shown=()), "answer"),
     "a refusal that was paid for": (_with(commands=(replace(ASKED, outcome="refused"),)), "answer"),
-    "a card that stands still": (_with(commands=(replace(ASKED, unfinished_card="Rendering"),)), "answer"),
+    "a card that stands still": (_with(commands=(replace(ASKED, passing_card="Rendering"),)), "passing"),
+    "a card that waits for what has failed": (
+        _with(
+            commands=(replace(ASKED, passing_card="In line"),),
+            paid=(),
+            shown=(),
+            stored=(replace(STORED, state="failed", failure="picture"),),
+        ),
+        "passing",
+    ),
+    "refused although all is well": (_with(last=("'a hat' was refused for 150 s",)), "answer"),
+    "a covered picture's video that everybody sees": (_with(commands=(replace(ASKED, spoiler=True),)), "answer"),
     "a secret": (_with(secrets=("the API key is in the log",)), "secret"),
     "a dead route hammered": (_with(invalid={"'a hat', life 1": 4}), "hammered"),
     "a card looked for without end": (_with(missing={"'a hat', life 1": 5}), "hammered"),

@@ -8,7 +8,7 @@ from random import Random
 from signal import SIGKILL
 from typing import Any
 
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, rate_limited
+from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, edge_page, rate_limited
 from sandbox.videos.account import CUT as VIDEOS_CUT
 from tests.faults.scene import Scene
 
@@ -115,6 +115,11 @@ def broken(rng: Random) -> Reply:
     """A 5xx, as JSON or as the page of some proxy."""
     status = rng.choice([500, 502, 503])
     return Reply(status, rng.choice([{"message": f"{status}: Internal Server Error", "code": 0}, HTML]))
+
+
+def paged(rng: Random) -> Reply:
+    """The page of an edge, which says nothing about what was asked for."""
+    return edge_page(rng.choice([401, 403, 404]))
 
 
 def cut(_rng: Random) -> Cut:
