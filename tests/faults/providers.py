@@ -31,7 +31,7 @@ def plays(name: str, faults: tuple[str, ...]) -> Strike:
     async def strike(scene: Scene, rng: Random) -> None:
         weather = scene.place.videos.weather
         weather.retry_after, weather.slow_seconds = "0.2", 1.5
-        for fault in rng.sample(faults, rng.choice([1, 1, 2])):
+        for fault in rng.sample(faults, min(len(faults), rng.choice([1, 1, 2]))):
             times = rng.choice([1, 1, 2, 4])
             weather.play(fault, times=times)
             scene.hit(name, f"{fault}, {times} times")
