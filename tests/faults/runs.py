@@ -194,13 +194,13 @@ async def _fair_weather(scene: Scene, plan: Plan) -> list[str]:
 async def _settle(scene: Scene) -> None:
     try:
         await scene.keeper.connected()
-        await until(lambda: _is_settled(scene), scene.settles_within_s)
+        await until(lambda: is_settled(scene), scene.settles_within_s)
     except TimeoutError:
         scene.tell("not settled in time")
     scene.tell("settled")
 
 
-def _is_settled(scene: Scene) -> bool:
+def is_settled(scene: Scene) -> bool:
     """Every command is answered or too old for that, every job has ended, and every card says so."""
     now = time.monotonic()
     if any(not x.interaction.answered.is_set() and now < x.at + ANSWERED_WITHIN_S for x in scene.asked):

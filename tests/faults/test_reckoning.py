@@ -7,12 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from random import Random
 
+import aiohttp
 import pytest
 
 from tests.faults.collect import collect
-from tests.faults.place import Place, until
+from tests.faults.place import Keeper, Place, until
 from tests.faults.reckoning import Account, Command, Paid, Shown, Stored, reckon
-from tests.faults.scene import opened
+from tests.faults.scene import Scene, opened
 
 MIA, ANA = 1, 2
 CLIP = b"\x00\x00\x00\x18ftypmp42" + b"a clip" * 20
@@ -153,8 +154,31 @@ async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
             connection.commit()
         (hat,) = (job for job in scene.place.videos.jobs.values() if job.prompt == "a hat")
         scene.place.videos.jobs["again"] = hat
+        scarf = scene.asked[1].interaction.message
+        assert scarf is not None
+        scarf.revisions.append(scarf.revisions[0])
         falsified = reckon(collect(scene))
 
     assert len(falsified.paid_twice) == 1
-    assert len(falsified.lost) == 2  # both entries of the one that was made twice
+    assert [told.split()[0:2] for told in falsified.lost].count(["'a", "hat'"]) == 2  # of the one that was made twice
+    assert len(falsified.lost) == 3  # the scarf's card shows no video any more
     assert len(falsified.ledger) >= 2
+    assert len(falsified.passing) == 1
+    assert "In line" in falsified.passing[0]
+
+
+async def test_the_key_of_one_provider_is_seen_when_it_comes_to_another() -> None:
+    place = Place({}, render_s=0.1)
+    scene = Scene(place, Keeper(place, Random(1)), Random(1))
+    await place.start(bot=False)
+    try:
+        other = await place.open_provider()
+        scene.watch(other)
+        scene.watch(place.videos)
+        for key in (place.videos.key, other.key):
+            async with aiohttp.request("GET", f"{other.url}/videos/x", headers={"Authorization": f"Bearer {key}"}):
+                pass
+    finally:
+        await place.stop()
+
+    assert scene.leaks == ["GET /v1/videos/x came with the key of another provider"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from random import Random
 
 from sandbox.discord.record import Cut, Exchange, Phase, Reply
 from tests.faults.collect import collect
 from tests.faults.place import Place, until
 from tests.faults.reckoning import reckon
+from tests.faults.runs import is_settled
 from tests.faults.scene import opened
 
 
@@ -29,3 +32,20 @@ async def test_a_first_answer_whose_token_is_dead_is_looked_for_twice_at_most() 
 
     assert verdict.broken == []
     assert 1 <= verdict.most_invalid <= 2
+
+
+async def test_a_command_that_is_not_answered_yet_is_waited_for() -> None:
+    """Seed 77, run 51: a reservation was still in the store's queue, behind a locked database."""
+    async with opened(Place({}, render_s=0.1), Random(1)) as scene:
+        world = scene.place.discord.world
+        other = sqlite3.connect(scene.place.database, isolation_level=None)
+        with closing(other):
+            other.execute("BEGIN IMMEDIATE")
+            asked = await scene.ask(world.people["mia"], world.general, "a hat")
+            assert asked is not None
+            while_it_waits = is_settled(scene)
+            other.execute("ROLLBACK")
+        await until(lambda: is_settled(scene), 20)
+
+    assert not while_it_waits
+    assert asked.interaction.answered.is_set()
