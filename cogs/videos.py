@@ -80,11 +80,13 @@ class Videos(commands.Cog):
             view = question(tongue_of(interaction), job, DROP, STAY)
             await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
         else:
-            await self.drop(interaction, job_id)
+            await self._drop(interaction, job)
 
     async def drop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """Deletes the video and its messages."""
-        job = await self._shelf.own(user_of(interaction), job_id)
+        """Deletes the video and its messages: the member has said so."""
+        await self._drop(interaction, await self._shelf.own(user_of(interaction), job_id))
+
+    async def _drop(self, interaction: discord.Interaction[Any], job: Job) -> None:
         await self._shelf.delete(job)
         await self.turn(interaction, 0)
         if not await remove_all(interaction.client, job):

@@ -143,8 +143,11 @@ class Shelf:
         await self._worker.recheck(job)
 
     async def delete(self, job: Job) -> None:
-        """Its member wants it gone: an ended job, with its words, its picture and its video."""
-        if not await self._write(videos.erase(job.id, now=self._clock.now())):
+        """Its member wants it gone: an ended job, with its words, its picture and its video.
+
+        `job` is as its member saw it. A video that has come since then is not deleted: they were not asked.
+        """
+        if not await self._write(videos.erase(job.id, now=self._clock.now(), with_video=has_video(job))):
             raise UserError(NOT_OVER)
         await self._worker.recheck(job.id)  # a video that was being fetched or sent is not any more
         self._files.erase(job)

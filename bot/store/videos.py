@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.models import Job, JobId, UserId
+from bot.models import Job, JobId, JobState, UserId
 from bot.store.database import Tx, Unit
 from bot.store.erasing import ENDED, WORDLESS
 from bot.store.rows import JOB_SQL, job_of, to_ms
+
+_WITH_VIDEO = f"'{JobState.DELIVERED}', '{JobState.UNDELIVERED}'"
 
 
 def of_member(member: UserId, count: int) -> Unit[list[Job]]:
@@ -24,16 +26,18 @@ def of_member(member: UserId, count: int) -> Unit[list[Job]]:
     return unit
 
 
-def erase(job: JobId, *, now: datetime) -> Unit[bool]:
+def erase(job: JobId, *, now: datetime, with_video: bool = True) -> Unit[bool]:
     """Takes a job that has ended off its member's list, and its words and addresses out of the store.
 
-    Credits, times and ids stay: the books need them. False where it has not ended; what was erased before stays so.
+    Credits, times and ids stay: the books need them. False where it has not ended, or has a video and none was to be
+    deleted; what was erased before stays so.
     """
+    spared = "" if with_video else f" AND state NOT IN ({_WITH_VIDEO})"
 
     def unit(tx: Tx) -> bool:
         erased = tx.changed(
             f"UPDATE jobs SET deleted_at = COALESCE(deleted_at, :now), {WORDLESS}"
-            f" WHERE id = :job AND state IN ({ENDED})",
+            f" WHERE id = :job AND state IN ({ENDED}){spared}",
             now=to_ms(now),
             job=job,
         )

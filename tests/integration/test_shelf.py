@@ -220,6 +220,23 @@ async def test_again_is_refused_from_the_moment_that_the_pictures_author_wants_t
         await house.shelf.repeatable(MEMBER, job.id)
 
 
+@pytest.mark.parametrize(("seen", "before"), [(S.DELIVERING, S.DELIVERING), (S.TIMED_OUT, S.DELIVERING)])
+async def test_a_video_that_comes_while_its_member_deletes_what_had_none_is_not_deleted_unasked(
+    house: House, seen: JobState, before: JobState
+) -> None:
+    as_seen = await house.job(seen)
+    if seen is not before:
+        await house.store.write(jobs.move(as_seen.id, seen, before, now=NOON))
+    await house.store.write(jobs.move(as_seen.id, before, S.DELIVERED, now=NOON))
+
+    with pytest.raises(UserError):
+        await house.shelf.delete(as_seen)
+    assert not (await house.found()).deleted
+
+    await house.shelf.delete(await house.found())
+    assert (await house.found()).deleted
+
+
 async def test_a_copy_fetched_for_a_job_that_its_member_deletes_meanwhile_is_not_left_behind(house: House) -> None:
     job = await house.job(S.DELIVERED)
 
