@@ -76,8 +76,8 @@ def _run(options: argparse.Namespace) -> int:
     garbage.begin()
     from bot.settings import Settings, misspelt_in_environment
 
-    proxy.read_env_file()
     settings = Settings.load_spelled()
+    proxy.read_env_file()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
     for sentence in misspelt_in_environment():
         logging.getLogger(__name__).warning("%s", sentence)

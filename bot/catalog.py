@@ -144,6 +144,7 @@ def load_catalog(path: Path | None) -> Catalog:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError([f"VIDEO_CATALOG: {path} cannot be read as TOML ({error})."]) from error
     try:
+        _check_names(raw, ("default", "max_enlargement", "model"), "the file")
         if not isinstance(raw["model"], list) or not raw["model"]:
             raise ValueError("it needs at least one [[model]]")  # noqa: TRY301
         models = [_model(entry) for entry in raw["model"]]
@@ -163,7 +164,15 @@ def load_catalog(path: Path | None) -> Catalog:
     return Catalog(models, default, max_enlargement)
 
 
+def _check_names(table: dict[str, Any], known: tuple[str, ...], place: str) -> None:
+    """A name that nothing reads is one spelled wrong, and what it should have set would be left as it is."""
+    for name in table:
+        if name not in known:
+            raise ValueError(f'"{name}" means nothing here; {place} may have {", ".join(known)}')
+
+
 def _model(entry: dict[str, Any]) -> Model:
+    _check_names(entry, ("id", "label", "seconds", "sizes", "usd"), f'model "{entry["id"]}"')
     seconds = tuple(entry["seconds"])
     sizes = dict(entry["sizes"])
     if not seconds or not all(type(n) is int and n > 0 for n in seconds):

@@ -40,9 +40,9 @@ _SHOULD_BE = {
     "BUDGET_PERIOD": "day, week, month or ever",
     "MAX_CONCURRENT_JOBS": "a whole number from 1 to 10000",
     "MAX_JOBS_PER_USER": "a whole number from 1 to 10000",
-    "POLL_SECONDS": "a number above 0",
-    "PROGRESS_SECONDS": "a number above 0",
-    "JOB_TIMEOUT_MINUTES": "a number above 0",
+    "POLL_SECONDS": "a number above 0, at most 3600",
+    "PROGRESS_SECONDS": "a number above 0, at most 3600",
+    "JOB_TIMEOUT_MINUTES": "a number above 0, at most 10000",
     "KEEP_DAYS": "a whole number from 1 to 36500, or 0 for ever",
     "KEEP_PICTURES_DAYS": "a whole number from 0 to 36500",
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_sentences(error)) from None
         except (UnicodeDecodeError, OSError) as error:
-            raise SettingsError([f".env cannot be read: {error}."]) from error
+            raise _unreadable(error) from error
 
     @classmethod
     def load_spelled(cls) -> Self:
@@ -174,7 +174,10 @@ class Settings(BaseSettings):
         The environment is shared with other programs, so what looks like one there is only said beside other faults;
         `misspelt_in_environment` has it for the log.
         """
-        slips = _misspelt(dotenv_values(".env", interpolate=False), ".env") if Path(".env").is_file() else []
+        try:
+            slips = _misspelt(dotenv_values(".env", interpolate=False), ".env") if Path(".env").is_file() else []
+        except (UnicodeDecodeError, OSError) as error:
+            raise _unreadable(error) from error
         try:
             settings = cls.load()
         except SettingsError as error:
@@ -182,6 +185,11 @@ class Settings(BaseSettings):
         if slips:
             raise SettingsError(slips)
         return settings
+
+
+def _unreadable(error: Exception) -> SettingsError:
+    reason = "this user may not read it" if isinstance(error, PermissionError) else str(error)
+    return SettingsError([f".env cannot be read: {reason}."])
 
 
 def misspelt_in_environment() -> list[str]:

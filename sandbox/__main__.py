@@ -28,9 +28,11 @@ FINISHED = ("### ✅", "### ⚠️", "### 🚫")
 """How the head of a card begins that has had its last edit; no prompt stands before it."""
 CARD_WITHIN_S = 600
 QUIET_S, QUIET_WITHIN_S = 2, 20
+MOST_PORT = 65_535
 DEFAULT_PROMPT = "The cat blinks, puts on a hat and looks at the sunset"
 _FOR_THE_PAGE = ("real_provider", "port", "no_open")
 _FOR_THE_TERMINAL = ("image", "prompt", "model", "seconds", "size", "command", "log")
+_DEFAULTS = {"real_provider": False, "port": 0, "no_open": False, "log": False}
 OUTPUT = Path(tempfile.gettempdir()) / "animate-sandbox"
 
 
@@ -51,6 +53,12 @@ class _Command(argparse.Action):
     def __call__(self, _parser: object, space: argparse.Namespace, values: object, _option: object = None) -> None:
         space.script.acts.append((space.script.person, str(values)))
         space.command = space.script.acts
+
+
+def _port(words: str) -> int:
+    if not words.isdecimal() or int(words) > MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{words} is no port: it should be from 1 to {MOST_PORT}, or 0 for any")
+    return int(words)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", action="store_true", help="keep the servers up, without a bot, for any bot to be pointed at"
     )
     parser.add_argument("--page", action="store_true", help="show it all in a browser; with --serve without a bot")
-    parser.add_argument("--port", type=int, default=0, help="of the page (default: any that is free)")
+    parser.add_argument("--port", type=_port, default=0, help="of the page (default: any that is free)")
     parser.add_argument("--no-open", action="store_true", help="print the page's address, open no browser")
     parser.add_argument(
         "--real-provider",
@@ -106,7 +114,7 @@ class Stage:
         well = True
         for person, spoken in script.acts:
             well &= await self._act(person, spoken)
-        if not script.acts or options.image or options.prompt:
+        if not script.acts or options.image or options.prompt is not None:
             well &= await self._animate(script.person)
         return well
 
@@ -114,35 +122,36 @@ class Stage:
         try:
             person = self._person(name)
             command, given = parse(spoken, self._town.discord.commands, self._town.discord.world)
-            return await self._invoke(person, command, spoken, given)
-        except (Misspoken, CannotInvoke) as error:
+        except Misspoken as error:
             self._screen.say(f"@{name}: {spoken}\n  {error}")
             return False
+        return await self._invoke(person, command, spoken, given)
 
     async def _animate(self, name: str) -> bool:
         options = self._options
         try:
             picture = upload(options.image) if options.image else Upload("cat.jpg", sample_picture(), "image/jpeg")
         except OSError as error:
-            self._screen.say(f"The picture cannot be read: {error}")
+            self._screen.say(f"The picture cannot be read: {options.image}: {error.strerror}")
             return False
-        given = {"image": picture, "prompt": options.prompt or DEFAULT_PROMPT}
+        given = {"image": picture, "prompt": DEFAULT_PROMPT if options.prompt is None else options.prompt}
         given |= {key: value for key in ("model", "seconds", "size") if (value := getattr(options, key)) is not None}
         shown = " ".join(
             f"{key}:{value.filename if isinstance(value, Upload) else value}" for key, value in given.items()
         )
         try:
-            return await self._invoke(self._person(name), "animate", f"/animate {shown}", given)
-        except (Misspoken, CannotInvoke) as error:
+            person = self._person(name)
+        except Misspoken as error:
             self._screen.say(f"  {error}")
             return False
+        return await self._invoke(person, "animate", f"/animate {shown}", given)
 
     async def _invoke(self, person: Person, command: str, spoken: str, given: dict[str, Any]) -> bool:
         self._screen.say(f"@{person.name}: {spoken}")
-        asked = await self._town.discord.invoke_with(person, command, given)
         try:
+            asked = await self._town.discord.invoke_with(person, command, given)
             message = await asked.answer()
-        except NotAnswered as error:
+        except (CannotInvoke, NotAnswered) as error:
             self._screen.say(f"  {error}")
             return False
         if message is None:
@@ -213,9 +222,9 @@ class Stage:
 
     def _names(self) -> dict[int, str]:
         world = self._town.discord.world
-        return {person.id: name for name, person in world.people.items()} | {
-            role.id: role.name for role in world.guild.roles.values()
-        }
+        names = {person.id: name for name, person in world.people.items()}
+        names |= {role.id: role.name for role in world.guild.roles.values()}
+        return names | {channel.id: channel.name for channel in world.guild.channels}
 
 
 async def _show(options: argparse.Namespace, screen: Screen) -> int:
@@ -264,7 +273,7 @@ def _unfit(options: argparse.Namespace) -> str | None:
         (_FOR_THE_TERMINAL, not options.page and not options.serve, "without --page and --serve"),
     ):
         for name in names:
-            if getattr(options, name) and not fits:
+            if getattr(options, name) != _DEFAULTS.get(name) and not fits:
                 return f"--{name.replace('_', '-')} can be used only {where}."
     return None
 

@@ -10,6 +10,7 @@ from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import Option
 from sandbox.discord.world import World
 
+_TRUTH = {"true": True, "false": False}
 _OPTION = re.compile(r"(?:^|\s)([a-z_]+):")
 
 
@@ -46,6 +47,7 @@ def _value(key: str, text: str, kind: int, world: World) -> object:
     channels = {channel.name: channel for channel in world.guild.channels}
     readers: dict[Option, Callable[[str], object]] = {
         Option.INTEGER: int,
+        Option.BOOLEAN: lambda word: _TRUTH[word.lower()],
         Option.NUMBER: float,
         Option.USER: lambda name: world.people[name.removeprefix("@")],
         Option.ROLE: lambda name: roles[name.removeprefix("@")],

@@ -21,6 +21,7 @@ Size = Callable[[], os.terminal_size]
 def plain(text: str, names: Mapping[int, str], now: float) -> str:
     """The text as a member reads it: names for mentions, words for times, no fences, nothing that steers a terminal."""
     text = re.sub(r"<@&?(\d+)>", lambda m: f"@{names.get(int(m[1]), m[1])}", text)
+    text = re.sub(r"<#(\d+)>", lambda m: f"#{names.get(int(m[1]), m[1])}", text)
     text = re.sub(r"<t:(\d+):R>", lambda m: _relative(int(m[1]) - now), text)
     text = re.sub(r"<(https?://[^>]+)>", r"\1", text)
     text = "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else " " for c in text)

@@ -30,6 +30,7 @@ _TOO_MANY_FOR_ITS_KIND = mark(
 )
 
 _SVG_ENDINGS = (".svg", ".svgz")
+_MEASURED_WHOLE = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/*"})
 _SILENT_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _REFUSED_TYPES = {"video": A_VIDEO, "audio": A_SOUND, "text": NOT_A_PICTURE, "application": NOT_A_PICTURE}
 
@@ -58,6 +59,11 @@ def check_claim(
     if width is not None and height is not None:
         check_shape(width, height)
         check_pixels(width, height, MAX_PIXELS)
+
+
+def is_measured_whole(content_type: str | None) -> bool:
+    """Whether sides told beforehand are those of the picture: of a TIFF or a camera's RAW they may be a thumbnail's."""
+    return (content_type or "").partition(";")[0].strip().lower() in _MEASURED_WHOLE
 
 
 def check_claimed_enlargement(width: int, height: int, target: tuple[int, int], at_most: float) -> None:

@@ -18,7 +18,6 @@ async def place(desk: Desk, job: Job, message: MessageId, *, ephemeral: bool) ->
     placed = await desk.persist(cards.place(job.id, message, ephemeral_at=seen_at))
     if placed is not None:
         await _list(desk, placed)
-        await _introduce(desk, placed)
     return placed
 
 
@@ -32,8 +31,11 @@ async def _list(desk: Desk, job: Job) -> None:
         desk.chat.log_job(job, server.log_channel)
 
 
-async def _introduce(desk: Desk, job: Job) -> None:
-    """Once a member, ever. Only the command's token can tell them alone: where it is dead, the next job does."""
+async def introduce(desk: Desk, job: Job) -> None:
+    """Once a member, ever, where something of theirs has been sent to the video service.
+
+    Only the command's token can tell them alone: where it is dead, the next job does.
+    """
     now = desk.clock.now()
     if job.card.token is None or now >= job.card.token_ends_at:
         return

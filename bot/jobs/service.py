@@ -214,7 +214,7 @@ def _check_picture(picture: Picture, choice: Choice, max_enlargement: float) -> 
     """Refuses what Discord's description of the picture rules out; the bytes are looked at later."""
     width, height = picture.width, picture.height
     images.check_claim(picture.size_bytes, width, height, picture.content_type, picture.filename)
-    if width and height:
+    if width and height and images.is_measured_whole(picture.content_type):
         target = parse_size(choice.size or choice.model.size_for(width, height))
         images.check_claimed_enlargement(width, height, target, max_enlargement)
 

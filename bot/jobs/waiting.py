@@ -11,7 +11,7 @@ from bot.jobs import pace
 from bot.jobs.breaker import Outcome
 from bot.jobs.closing import close
 from bot.jobs.desk import Desk
-from bot.jobs.placing import place
+from bot.jobs.placing import introduce, place
 from bot.jobs.port import Hold, Standing
 from bot.jobs.preparing import prepare
 from bot.models import FailureKind, Job, JobState
@@ -97,7 +97,10 @@ async def _send(desk: Desk, job: Job) -> Job | None:
     finally:
         if create is None:
             desk.line.leave(job)
-    return await asyncio.shield(create)
+    sent = await asyncio.shield(create)
+    if sent is not None and sent.submitted_at is not None and sent.state is not JobState.WAITING:
+        await introduce(desk, sent)
+    return sent
 
 
 async def _submit(desk: Desk, job: Job, request: ClipRequest) -> Job | None:

@@ -301,6 +301,8 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 def _check_access(path: Path) -> None:
     """SQLite opens a file that it may not write for reading: writes fail later, and a lock on it holds nobody off."""
+    if path.is_dir():
+        raise StoreUnavailable(f"{path} cannot be opened: it is a folder; name a file in DATABASE_URL")
     files = (path.with_name(path.name + ending) for ending in ("", ".lock", "-wal", "-shm"))
     for needed in (path.parent, *files):
         if needed.exists() and not os.access(needed, os.R_OK | os.W_OK):

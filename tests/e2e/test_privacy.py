@@ -80,6 +80,19 @@ async def test_everybody_is_told_once_where_their_picture_goes(stage: Stage) -> 
     assert stage.states() == ["delivered"] * 4
 
 
+async def test_nobody_is_told_where_a_picture_goes_that_was_never_sent(stage: Stage) -> None:
+    refused = await stage.animate(picture=b"<html>no picture</html>")
+    (reason,) = await stage.told(refused, 1)
+    first = await stage.animate()
+    await stage.over(first)
+    await stage.settled()
+    await stage.discord.wait_for(lambda: first.followups, 10, "the first line")
+
+    assert "The 4 credits are back." in reason
+    assert [word.text() for word in refused.followups] == [reason]
+    assert [word.text() for word in first.followups] == [TOLD]
+
+
 async def test_a_first_line_that_discord_does_not_take_fails_nothing_and_is_not_said_again(stage: Stage) -> None:
     async def refuse(phase: Phase, exchange: Exchange) -> Reply | None:
         is_it = FIRST_LINE in str(exchange.body)

@@ -22,7 +22,8 @@ WRONG = {
     "VIDEO_API_URL": ("gptproto", "an http(s) address, such as https://gptproto.com/v1"),
     "DATABASE_URL": ("mysql://db", "sqlite:/// and a path, such as sqlite:///data/animate.db"),
     "QUOTA_DEFAULT_CREDITS": ("-1", "a whole number from 0 to 1000000"),
-    "POLL_SECONDS": ("0", "a number above 0"),
+    "POLL_SECONDS": ("0", "a number above 0, at most 3600"),
+    "JOB_TIMEOUT_MINUTES": ("100000", "a number above 0, at most 10000"),
 }
 CATALOG = "VIDEO_CATALOG: nowhere.toml cannot be read as TOML ([Errno 2] No such file or directory: 'nowhere.toml')."
 UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"
@@ -53,6 +54,16 @@ async def test_every_fault_gets_its_sentence(tmp_path: Path) -> None:
 
     assert code == 2
     assert [line.split()[0] for line in said.split("\n")] == ["DISCORD_TOKEN", "VIDEO_API_KEY", "POLL_SECONDS"]
+
+
+async def test_a_file_of_settings_that_cannot_be_read_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"VIDEO_API_KEY=\xff\n")
+
+    code, said = await _said(tmp_path, ENOUGH)
+
+    assert code == 2
+    assert said.startswith(".env cannot be read: ")
+    assert "\n" not in said
 
 
 async def test_a_setting_spelled_wrong_in_the_file_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

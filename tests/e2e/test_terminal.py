@@ -120,6 +120,8 @@ async def test_servers_without_a_bot_end_well_and_leave_nothing(tmp_path: Path) 
         (["--real-provider"], "--real-provider can be used only with --page."),
         (["--serve", "--port", "8080"], "--port can be used only with --page."),
         (["--page", "--prompt", "hat"], "--prompt can be used only without --page and --serve."),
+        (["--page", "--prompt", ""], "--prompt can be used only without --page and --serve."),
+        (["--page", "--seconds", "0"], "--seconds can be used only without --page and --serve."),
         (["--serve", "--command", "/quota"], "--command can be used only without --page and --serve."),
     ],
 )
@@ -165,3 +167,35 @@ async def test_a_second_signal_does_not_disturb_the_end() -> None:
 
     assert await run_in(town, work()) == 128 + signal.SIGTERM
     assert not town.folder.exists()
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit) as ended_by:
+        main(["--page", f"--port={port}"])
+
+    assert ended_by.value.code == 2
+    assert f"{port} is no port: it should be from 1 to 65535, or 0 for any" in capsys.readouterr().err
+
+
+async def test_an_admin_types_several_commands_and_reads_each_once(tmp_path: Path) -> None:
+    spoken = ["/animate-admin others allowed:True", "/animate-admin log channel:#general", "/animate-admin foo:1"]
+    options = [word for command in spoken for word in ("--command", command)]
+    async with run(tmp_path, "--as", "admin", *options, "--as", "mia", "--command", spoken[0]) as process:
+        said = await ended(process)
+
+    assert [line for line in said.splitlines() if line.startswith("@")] == [
+        *(f"@admin: {command}" for command in spoken),
+        f"@mia: {spoken[0]}",
+    ]
+    assert "Each clip is listed in #general." in said
+    assert "is hidden from mia" in said
+    assert process.returncode == 1
+
+
+async def test_a_prompt_of_nothing_is_refused_as_discord_does(tmp_path: Path) -> None:
+    async with run(tmp_path, "--prompt", "") as process:
+        said = await ended(process)
+
+    assert "The option 'prompt' takes 1 to 2000 characters" in said
+    assert process.returncode == 1

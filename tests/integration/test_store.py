@@ -550,8 +550,8 @@ class TestOpening:
     async def test_a_place_that_cannot_be_opened_is_unavailable_and_leaves_no_thread(self, tmp_path: Path) -> None:
         (tmp_path / "a file").write_text("")
 
-        for path in (tmp_path, tmp_path / "a file" / "animate.db"):
-            with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        for path, why in ((tmp_path, "it is a folder; name a file"), (tmp_path / "a file" / "animate.db", "")):
+            with pytest.raises(StoreUnavailable, match=f"cannot be opened: {why}"):
                 await Store.open(path)
 
         assert await no_threads()

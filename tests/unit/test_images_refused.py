@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import PictureRefused
-from bot.images import check_claim, check_claimed_enlargement
+from bot.images import check_claim, check_claimed_enlargement, is_measured_whole
 from bot.images.claim import CAMERA_RAW, DAMAGED, EMPTY, JPEG_XL, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, SVG
 from bot.images.fitting import fit, measure
 from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples
@@ -321,3 +321,15 @@ def test_a_claim_too_small_for_the_video_however_it_is_turned_is_refused(
 
     with pytest.raises(PictureRefused, match="too small: for the video it would have to be enlarged"):
         check_claimed_enlargement(width, height, (1280, 720), 4)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_whole"),
+    [("image/jpeg", True), ("image/PNG; charset=binary", True), ("image/*", True), ("image/tiff", False),
+     ("image/x-nikon-nef", False), ("application/octet-stream", False), (None, False)],
+)  # fmt: skip
+def test_sides_told_beforehand_of_what_may_begin_with_a_thumbnail_refuse_nothing(
+    content_type: str | None,
+    is_whole: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert is_measured_whole(content_type) == is_whole

@@ -19,7 +19,8 @@ REQUIRED = {"DISCORD_TOKEN": TOKEN, "VIDEO_API_KEY": KEY}
 A_PERIOD = "day, week, month or ever"
 CREDITS = "a whole number from 0 to 1000000"
 JOBS = "a whole number from 1 to 10000"
-SECONDS = "a number above 0"
+SECONDS = "a number above 0, at most 3600"
+MINUTES = "a number above 0, at most 10000"
 
 WRONG = {
     "DISCORD_TOKEN": (["two words", "tökên"], "the bot's token from the Discord developer portal"),
@@ -39,9 +40,9 @@ WRONG = {
     "BUDGET_PERIOD": (["fortnight"], A_PERIOD),
     "MAX_CONCURRENT_JOBS": (["0", "10001"], JOBS),
     "MAX_JOBS_PER_USER": (["0", "10001"], JOBS),
-    "POLL_SECONDS": (["0", "-5", "nan", "inf", "soon"], SECONDS),
+    "POLL_SECONDS": (["0", "-5", "3601", "nan", "inf", "soon"], SECONDS),
     "PROGRESS_SECONDS": (["0", "nan"], SECONDS),
-    "JOB_TIMEOUT_MINUTES": (["0", "inf"], SECONDS),
+    "JOB_TIMEOUT_MINUTES": (["0", "10001", "inf"], MINUTES),
     "KEEP_DAYS": (["-1", "36501", "1.5", "always"], "a whole number from 1 to 36500, or 0 for ever"),
     "KEEP_PICTURES_DAYS": (["-1", "36501", "week"], "a whole number from 0 to 36500"),
     "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 for none"),
@@ -238,6 +239,15 @@ class TestSpelling:
             Settings.load_spelled()
 
         assert caught.value.sentences == (f"{slip} in .env is not a setting of this bot: did you mean {meant}?",)
+
+    def test_a_file_that_is_no_text_is_told_in_one_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_bytes(b"VIDEO_API_KEY=\xff\n")
+
+        with pytest.raises(SettingsError) as caught:
+            Settings.load_spelled()
+
+        (sentence,) = caught.value.sentences
+        assert sentence.startswith(".env cannot be read: ")
 
     def test_a_name_with_our_prefix_is_named_even_if_nothing_is_near(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("VIDEO_QX=1\n")
