@@ -4,22 +4,47 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 PROJECT = Path(__file__).parents[1]
 BOT = ("-m", "bot")
 
 
+class Running(Protocol):
+    """What is used of `asyncio.subprocess.Process`."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None: ...
+    def send_signal(self, signal: int) -> None: ...
+    def kill(self) -> None: ...
+    async def wait(self) -> int: ...
+
+
+Spawn = Callable[..., Awaitable[Running]]
+"""As `asyncio.create_subprocess_exec`."""
+
+
 class BotProcess:
     """One run of the bot. Its log goes to `log_path`, appended over several runs in one folder."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str], arguments: Sequence[str] = BOT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        arguments: Sequence[str] = BOT,
+        *,
+        spawn: Spawn = asyncio.create_subprocess_exec,
+    ) -> None:
         self.log_path = folder / "bot.log"
         self._folder = folder
         self._settings = settings
         self._arguments = arguments
-        self._process: asyncio.subprocess.Process | None = None
+        self._spawn = spawn
+        self._process: Running | None = None
 
     async def start(self) -> None:
         """Starts it; nothing of this process's own settings leaks in, and no `.env` of the project is read."""
@@ -31,7 +56,7 @@ class BotProcess:
             **self._settings,
         }
         with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await self._spawn(
                 sys.executable, *self._arguments, cwd=self._folder, env=environment, stdout=log, stderr=log
             )
 
@@ -77,7 +102,7 @@ class BotProcess:
         return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
 
     @property
-    def _running(self) -> asyncio.subprocess.Process:
+    def _running(self) -> Running:
         if self._process is None:
             raise RuntimeError("the bot was not started")
         return self._process

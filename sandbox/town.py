@@ -1,5 +1,6 @@
 """The whole world to try the bot in: a local Discord, a local /v1/videos, and the bot between them."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from sandbox.discord.server import LocalDiscord
-from sandbox.process import BOT, BotProcess
+from sandbox.process import BOT, BotProcess, Spawn
 from sandbox.videos.server import LocalVideos
 
 
@@ -26,6 +27,7 @@ class Town:
         videos: LocalVideos | None = None,
         folder: Path | None = None,
         arguments: Sequence[str] = BOT,
+        spawn: Spawn = asyncio.create_subprocess_exec,
     ) -> None:
         self.discord = discord or LocalDiscord()
         self.videos = videos or LocalVideos()
@@ -34,6 +36,7 @@ class Town:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._settings = dict(settings or {})
         self.arguments = arguments
+        self.spawn = spawn
         self.bot: BotProcess | None = None
 
     @property
@@ -68,11 +71,14 @@ class Town:
 
     async def start_bot(self, *, wait: bool = True) -> BotProcess:
         """Starts the bot, again after it has ended."""
-        self.bot = BotProcess(self.folder, self.settings(), self.arguments)
-        before = len(self.discord.gateway.live)
+        self.bot = BotProcess(self.folder, self.settings(), self.arguments, spawn=self.spawn)
+        gateway = self.discord.gateway
+        before = list(gateway.live)  # that one of them has ended may be noticed only later
         await self.bot.start()
         if wait:
-            await self.discord.wait_ready(20, sessions=before + 1)
+            await self.discord.wait_for(
+                lambda: any(session not in before for session in gateway.live), 20, "a bot to identify"
+            )
         return self.bot
 
     async def stop(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -43,13 +45,21 @@ _ALONG: dict[JobState, dict[str, object]] = {
 }
 
 
+@functools.cache
+def _empty() -> bytes:
+    """The schema, made once: a test has a thousand of these."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for _, script in scripts():
+            connection.executescript(script)
+        return connection.serialize()
+
+
 class Ledgers:
     """One connection; every unit is run at once."""
 
     def __init__(self, operator: Limits | None = None) -> None:
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        for _, script in scripts():
-            self._connection.executescript(script)
+        self._connection.deserialize(_empty())
         self._connection.row_factory = sqlite3.Row
         self.operator = operator or limits(1_000)
 

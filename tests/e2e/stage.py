@@ -19,11 +19,12 @@ from sandbox.discord.commands import OptionValue
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Channel, Person
-from sandbox.process import BOT
+from sandbox.process import BOT, Spawn
 from sandbox.town import Town
 from sandbox.videos.render import tiny_mp4
 from sandbox.videos.server import LocalVideos
 from sandbox.videos.weather import Weather
+from tests import forkserver
 
 FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05", "SSL_CERT_FILE": os.devnull}
 """Nothing here speaks TLS, and reading the machine's certificates is a tenth of a bot's start."""
@@ -44,12 +45,14 @@ class Stage(Town):
         render_s: float | None = 0.1,
         videos: LocalVideos | None = None,
         discord: LocalDiscord | None = None,
+        spawn: Spawn = forkserver.spawn,
     ) -> None:
         super().__init__(
             settings={**FAST, **(settings or {})},
             discord=discord or LocalDiscord(),
             videos=videos or LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=render_s)),
             arguments=arguments,
+            spawn=spawn,
         )
 
     @property

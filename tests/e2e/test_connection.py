@@ -211,6 +211,7 @@ async def test_a_gateway_that_takes_the_bot_no_more_ends_it_with_a_sentence(
     stage = await build()
     assert stage.bot is not None
 
+    await stage.booked(lambda: "has connected to Gateway" in (stage.bot.log() if stage.bot else ""))
     await stage.discord.gateway_drop(code)
 
     assert await stage.bot.wait() == exit_code

@@ -169,7 +169,7 @@ async def test_during_login_before_discord_has_answered(build: Build, method: st
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nobody tells which signals a process hears")
 async def test_while_the_program_is_still_loading(build: Build) -> None:
-    stage = await build(start=False)
+    stage = await build(start=False, spawn=asyncio.create_subprocess_exec)
     for pause_s in (0.0, 0.2, 0.5):
         bot = await stage.start_bot(wait=False)
         await until(lambda bot=bot: hears_sigterm(bot.pid))  # type: ignore[misc]  # a default binds it

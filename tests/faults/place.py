@@ -23,6 +23,7 @@ from sandbox.videos.render import tiny_mp4
 from sandbox.videos.server import LocalVideos
 from sandbox.videos.weather import Weather
 from tests.faults.clocked_bot import SECONDS
+from tests.forkserver import spawn
 
 VOLUME_BYTES = 260 * 1024 * 1024
 """The bot submits nothing under 200 MB free; tmpfs takes memory only for what is written."""
@@ -86,6 +87,7 @@ class Place(Town):
             discord=LocalDiscord(clock=self.discord_clock),
             videos=self._provider(),
             arguments=CLOCKED_BOT if own_clock else BOT,
+            spawn=spawn,
         )
         world = self.discord.world
         world.add_member("ben", installed=True)
