@@ -87,7 +87,8 @@ class Place(Town):
             discord=LocalDiscord(clock=self.discord_clock),
             videos=self._provider(),
             arguments=CLOCKED_BOT if own_clock else BOT,
-            spawn=spawn,
+            # Another clock has to be there before anything is imported.
+            spawn=asyncio.create_subprocess_exec if own_clock else spawn,
         )
         world = self.discord.world
         world.add_member("ben", installed=True)
