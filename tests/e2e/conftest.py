@@ -70,5 +70,5 @@ def _faults(stage: Stage) -> list[str]:
 
 
 def _broken_off(exchange: Exchange) -> bool:
-    """By the bot, which was ended: there is no body that the contract could be held against, and there was no answer."""
+    """By the bot, which was ended: nothing has come that the contract could be held against."""
     return exchange.method != "GET" and exchange.body is None and exchange.status == 0 and not exchange.cut
