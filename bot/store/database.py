@@ -1,8 +1,8 @@
 """One SQLite database: one writer with group commit, one reader, one process. No SQL of the domain here.
 
-A *unit* is a plain synchronous function of a `Tx`. All units that wait share one `BEGIN IMMEDIATE … COMMIT`, each in
-a savepoint of its own; their callers are answered after the COMMIT. So nothing can await inside a transaction, and
-`synchronous=FULL` costs one fsync a batch.
+A *unit* is a plain synchronous function of a `Tx`. Units that wait share one `BEGIN IMMEDIATE … COMMIT`, each in a
+savepoint of its own, up to 32 of them; their callers are answered after the COMMIT. So nothing can await inside a
+transaction, and `synchronous=FULL` costs one fsync a batch.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from bot.store.migrations import migrate
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
+BATCH = 32
+"""Units of one transaction: while the next batch is written, those of the last one are answered."""
 BACKUP_MARK = 0x62616B31
 """`PRAGMA user_version` of a copy that `bot.store.backup` made; 0 in every other database of ours."""
 CHECK_WITHIN_S = 0.3
@@ -102,7 +104,7 @@ class _Waiting(Generic[T]):
 
 
 class Units(sqlite3.Connection):
-    """A connection whose `commit` runs every waiting unit in one transaction.
+    """A connection whose `commit` runs the units that wait in one transaction.
 
     aiosqlite calls `commit` on the connection's own thread, so this is the one public way there.
     """
@@ -116,8 +118,8 @@ class Units(sqlite3.Connection):
         self.done: deque[_Waiting[Any]] = deque()
 
     def commit(self) -> None:
-        """Runs what waits; each unit keeps its own value or error. A failed COMMIT fails them all."""
-        batch = [self.waiting.popleft() for _ in range(len(self.waiting))]
+        """Runs what waits, up to a batch; each unit keeps its own value or error. A failed COMMIT fails them all."""
+        batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH))]
         if not batch:
             return
         try:
@@ -178,6 +180,8 @@ class _Pump:
             await self._connection.commit()
             while self._units.done:
                 self._units.done.popleft().resolve()
+            if self._units.waiting:
+                self._wake.set()
 
     async def close(self) -> None:
         self._closing = True

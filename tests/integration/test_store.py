@@ -19,7 +19,7 @@ import pytest
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.commands import remember_hash, synced_hash
-from bot.store.database import BUSY_TIMEOUT_MS, Store, Tx, Unit, Writer
+from bot.store.database import BATCH, BUSY_TIMEOUT_MS, Store, Tx, Unit, Writer
 from bot.store.migrations import migrate, scripts
 
 PROJECT = Path(__file__).parents[2]
@@ -144,11 +144,28 @@ class TestBatches:
     async def test_units_that_wait_share_one_commit(self, store: Store, watch: Watch) -> None:
         async with busy(store):
             before = watch.writer.commits
-            tasks = await submit(*(store.write(note(n)) for n in range(50)))
+            tasks = await submit(*(store.write(note(n)) for n in range(BATCH)))
 
-        assert await outcomes(tasks) == [None] * 50
+        assert await outcomes(tasks) == [None] * BATCH
         assert watch.writer.commits - before == 2  # the one that was busy, and the batch
-        assert await store.read(hashes) == {n: f"hash {n}" for n in range(50)}
+        assert await store.read(hashes) == {n: f"hash {n}" for n in range(BATCH)}
+
+    async def test_of_very_many_the_first_are_answered_while_the_last_are_written(
+        self, store: Store, watch: Watch
+    ) -> None:
+        answered = threading.Event()
+        async with busy(store):
+            before = watch.writer.commits
+            tasks = await submit(
+                *(store.write(note(n)) for n in range(2 * BATCH)),
+                store.write(lambda _tx: answered.wait(DEADLINE_S)),
+            )
+
+        assert await outcomes(tasks[: 2 * BATCH]) == [None] * 2 * BATCH
+        assert not tasks[-1].done()
+        answered.set()
+        assert await outcomes(tasks[-1:]) == [True]
+        assert watch.writer.commits - before == 4  # the one that was busy, and three batches
 
     async def test_each_unit_gets_back_what_it_returned(self, store: Store) -> None:
         async with busy(store):
