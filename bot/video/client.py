@@ -100,7 +100,6 @@ class OpenAIVideos:
         if answer.status == 401:
             self._auth.refused(self._endpoint)
         if isinstance(outcome, Exception):
-            log.warning("create refused or lost http=%s: %s", answer.status, outcome.provider_text)
             raise outcome
         self._auth.worked(self._endpoint)
         return outcome
