@@ -245,7 +245,7 @@ async def pictures_gone(scene: Scene, rng: Random) -> None:
     fates: dict[str, bool] = {}
     own = Random(rng.random())
     if passing:
-        scene.settles_within_s = 120.0
+        scene.settles_within_s = 140.0
 
     async def hook(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
         if phase != "before" or exchange.part != "cdn" or not exchange.path.endswith(".png"):

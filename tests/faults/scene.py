@@ -82,7 +82,8 @@ class Scene:
     """Keys that came to another provider than theirs."""
     last: list[str] = field(default_factory=list)
     """What is wrong with the request that somebody makes at the very end."""
-    settles_within_s: float = 25.0
+    settles_within_s: float = 80.0
+    """A poll of what is long overdue may be a minute away."""
     struck: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
