@@ -20,6 +20,8 @@ from tests.faults.reckoning import Account, Command, Paid, Shown, Stored
 from tests.faults.scene import Asked, Scene, is_about
 
 NOTHING_CHARGED = "othing was charged"
+LEAST_MADE = 100_000
+"""Of any video one can be made that is smaller than this."""
 UNDER_WAY = ("In line", "Handing over", "Rendering", "on its way")
 ANSWERS_WITHIN_S = 4.0
 """Discord's three seconds, and some for the way."""
@@ -127,7 +129,7 @@ def _passing_head(card: Message) -> str | None:
 def _could_be_edited(scene: Scene, asked: Asked, card: Message) -> bool:
     """Some way to the card was open all the time, or is in the end."""
     world, channel = scene.place.discord.world, asked.interaction.channel
-    if channel.id not in world.channels or channel.archived or channel.locked:
+    if channel.id not in world.channels or channel.id in scene.locked:  # an archived thread opens by a message
         return False
     if not asked.interaction.is_token_dead(scene.place.discord_clock()):
         return True
@@ -241,8 +243,8 @@ def _why_undelivered(scene: Scene, asked: Asked | None) -> str | None:
         needed = channel.to_write | Permission.ATTACH_FILES
         if channel.guild is not None and held & needed != needed:
             return "the bot may not post files there, nor write to its member"
-    if channel.archived or channel.locked:
-        return "its thread was archived or locked"
+    if channel.id in scene.locked:
+        return "its thread was locked"
     return "ways were cut" if scene.routes_cut else None
 
 

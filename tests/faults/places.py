@@ -198,7 +198,7 @@ async def threads(scene: Scene, rng: Random) -> None:
     world = scene.place.discord.world
     (thread,) = world.guild.threads
     if rng.random() < 0.3:
-        scene.unseen.add(thread.id)
+        scene.locked.add(thread.id)
         world.set_thread(thread, archived=rng.random() < 0.5, locked=True)
         scene.hit("archived threads", "locked")
         return

@@ -73,7 +73,9 @@ class Scene:
     deleted: set[str] = field(default_factory=set)
     """Prompts of videos whose member said that they are to be deleted for good."""
     unseen: set[int] = field(default_factory=set)
-    """Channels that the bot could not view, or threads that were locked, if only for a while."""
+    """Channels that the bot could not view, if only for a while."""
+    locked: set[int] = field(default_factory=set)
+    """Threads that were locked."""
     barred: list[tuple[float, float]] = field(default_factory=list)
     """From when until when Discord took nothing from the bot's address."""
     least_taken: int | None = None
