@@ -190,7 +190,7 @@ def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
             continue
         keys = [card.text(number) for number in range(len(card.revisions))]
         key = filename.removeprefix("SPOILER_").removeprefix("clip-").removesuffix(".mp4")
-        if key in keys[-1] and message.id > card.id:
+        if key in keys[-1] and card.id in scene.gone and message.id > scene.gone[card.id]:
             return True
     return False
 

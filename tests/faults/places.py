@@ -113,6 +113,7 @@ async def removed_cards(scene: Scene, rng: Random) -> None:
             card = rng.choice(cards)
             scene.removed.add(card.id)
             await scene.place.discord.delete_message(card)
+            scene.note_gone()
             scene.hit("removed cards", f"{card.id} {card.text()[:40]!r}")
         await scene.until_fair(rng.uniform(0.0, 0.3))
 
@@ -127,6 +128,7 @@ async def deleted_channel(scene: Scene, rng: Random) -> None:
         channel = rng.choice(channels)
         scene.removed |= {message.id for message in scene.place.discord.messages(channel)}
         await scene.place.discord.delete_channel(channel)
+        scene.note_gone()
         scene.hit("deleted channel", channel.name)
 
 

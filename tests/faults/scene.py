@@ -16,7 +16,7 @@ from PIL import Image
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Answer, Interaction, Message, NotAnswered
-from sandbox.discord.record import Exchange, Hook
+from sandbox.discord.record import Exchange, Hook, Phase
 from sandbox.discord.world import Channel, Person
 from sandbox.videos import Exchange as VideoExchange
 from sandbox.videos.account import Hook as VideoHook
@@ -68,6 +68,8 @@ class Scene:
     """`id` of the exchanges with Discord that a fault answered."""
     removed: set[int] = field(default_factory=set)
     """Messages that somebody took away, or that went with their channel."""
+    gone: dict[int, int] = field(default_factory=dict)
+    """Messages that were deleted, by whomever; what has an id over the value came later."""
     hidden: set[int] = field(default_factory=set)
     """Cards whose Hide or Delete was pressed: those that are gone in the end were taken away by the bot."""
     deleted: set[str] = field(default_factory=set)
@@ -195,6 +197,17 @@ class Scene:
         """Whether somebody took it away, or had it taken away."""
         return message.id in self.removed or (message.id in self.hidden and message.deleted)
 
+    def note_gone(self) -> None:
+        """What is deleted now."""
+        for message in self.place.discord.history:
+            if message.deleted and message.id not in self.gone:
+                self.gone[message.id] = self.place.discord.world.new_id()
+
+    async def note_deletes(self, phase: Phase, exchange: Exchange) -> None:
+        """The bot has deleted something."""
+        if phase == "inside" and exchange.method == "DELETE":
+            self.note_gone()
+
     def watch(self, provider: LocalVideos) -> None:
         """Keeps when each create came, and in which life of the bot, and whose key came with what."""
 
@@ -225,6 +238,7 @@ async def opened(place: Place, rng: Random) -> AsyncIterator[Scene]:
     try:
         await place.open()
         scene.watch(place.videos)
+        place.discord.on_exchange(scene.note_deletes)
         await keeper.open()
         scene.began = time.monotonic()
         yield scene

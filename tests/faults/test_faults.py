@@ -10,11 +10,10 @@ from tests.faults.table import Tally, story
 
 SEED = 1
 STORMS = {
-    "killed-and-locked": (6, ("kill -9", "locked database")),
-    "provider": (1, ("provider outage", "provider cuts", "SIGTERM")),
-    "discord": (2, ("Discord 5xx", "Discord took it, said 5xx", "INVALID_SESSION", "kill -9 at a request")),
-    "routes": (3, ("dead tokens", "removed cards", "revoked permissions", "pressed buttons")),
-    "asleep": (4, ("host asleep 40 min", "deleted channel", "gateway cut")),
+    "process": (19, ("kill -9", "locked database", "host's clock set")),
+    "provider": (2, ("provider outage", "provider cuts", "key changed")),
+    "discord": (2, ("Discord 5xx", "Discord took it, said 5xx", "edge pages", "INVALID_SESSION")),
+    "routes": (19, ("dead tokens", "removed cards", "archived threads", "raced deliveries")),
 }
 """Faults that strike together, of every group some, and the number of the run they strike in."""
 
