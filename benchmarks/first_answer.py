@@ -152,7 +152,9 @@ async def measure(towns: tuple[Town, Town], rounds: int, upload: Upload) -> None
             base, mine = (round_of([pair[n] for pair in pairs]) for n in (0, 1))
             found[size].append((base, mine))
     print(f"medians of {rounds} rounds")
-    print("at once |  only answers p50/p99 ms |  reserved p50/p99 ms | ratio p50/p99 | CPU ms a command")
+    print(
+        "at once |  only answers p50/p99 ms |  reserved p50/p99 ms | ratio p50/p99 | CPU ms a command"
+    )  # hold 1.5 in bursts, 2 alone
     for size, rows in found.items():
         bases, ours = ([row[n] for row in rows] for n in (0, 1))
         p50, p99 = (statistics.median(getattr(m, part) / getattr(b, part) for b, m in rows) for part in ("p50", "p99"))

@@ -201,10 +201,10 @@ async def steady(town: Town, provider: StandInProvider, edits: Counter[str], sec
     seen = json.loads((town.folder / "lags").read_text("utf-8"))
     lags, works = ([1000 * row[n] for row in seen if began <= row[0] <= began + took] for n in (1, 2))
     p50, p99, work = percentile(lags, 0.5), percentile(lags, 0.99), percentile(works, 0.99)
-    print(f"  memory: {peak / 2**20:.0f} MiB RSS (hold 200)")
-    print(f"  event loop: lag p50 {p50:.1f} ms, p99 {p99:.1f} ms (hold 50), longest {max(lags):.0f} ms")
+    print(f"  memory: {peak / 2**20:.0f} MiB RSS (hold 150)")
+    print(f"  event loop: lag p50 {p50:.1f} ms, p99 {p99:.1f} ms (hold 20), longest {max(lags):.0f} ms (hold 100)")
     print(f"  at work without a pause: p99 {work:.1f} ms, longest {max(works):.0f} ms (the rest is the machine's)")
-    print(f"  CPU: {cores:.2f} cores (hold 0.5); {polls_s:.0f} polls/s, {edits_s:.0f} edits/s")
+    print(f"  CPU: {cores:.2f} cores (hold 0.25); {polls_s:.0f} polls/s, {edits_s:.0f} edits/s")
 
 
 async def main() -> None:
@@ -220,9 +220,9 @@ async def main() -> None:
         await provider.start()
         await start(town)
         await leave(town)
-        print(f"start to IDENTIFY, empty: {await starts(town):.2f} s (hold 1.0)")
+        print(f"start to IDENTIFY, empty: {await starts(town):.2f} s (hold 0.5)")
         await fill(town, provider.url, options.jobs)
-        print(f"start to IDENTIFY, {options.jobs:,} jobs to resume: {await starts(town):.2f} s (hold 2.0)")
+        print(f"start to IDENTIFY, {options.jobs:,} jobs to resume: {await starts(town):.2f} s (hold 1.0)")
         print(f"{options.jobs:,} rendering, nothing foretold:")
         await steady(town, provider, edits, options.seconds)
         foretell(town, TOOK_S)
