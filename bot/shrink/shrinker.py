@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import logging
 import shutil
+import weakref
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bot import confined
@@ -25,6 +28,7 @@ class Shrinker:
     def __init__(self, *, within_s: float = WITHIN_S, wait_s: float = WAIT_S) -> None:
         self._within_s, self._wait_s = within_s, wait_s
         self._lanes = asyncio.Semaphore(AT_ONCE)
+        self._targets: weakref.WeakValueDictionary[Path, asyncio.Lock] = weakref.WeakValueDictionary()
         self._hopeless: collections.OrderedDict[Path, int] = collections.OrderedDict()  # the highest limit in vain
 
     async def prepare(self, source: Path, target: Path, limit_bytes: int) -> Path:
@@ -44,23 +48,31 @@ class Shrinker:
         """Whether `target` is now an MP4 of at most so many bytes that shows and sounds what `source` does.
 
         False, with a line in the log and no file, where it would look bad, cannot be read, or took too long; also
-        where so many others are before it that its turn does not come. What failed once is not tried again.
+        where so many others are before it that its turn does not come. What failed once is not tried again. Whoever
+        wants the same meanwhile, as two presses of a button do, waits for the first and shares what came of it.
         """
         if limit_bytes <= self._hopeless.get(source, 0):
             return False
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await self._lanes.acquire()
-        except TimeoutError:
-            log.warning("%s is not encoded anew: no turn within %g s", source.name, self._wait_s)
-            return False
-        try:
-            fault = await self._shrink(source, target, limit_bytes)
-        finally:
-            self._lanes.release()
+        fault = f"no turn within {self._wait_s:g} s"
+        with contextlib.suppress(TimeoutError):
+            async with self._turn(target):
+                if target != source and 0 < await asyncio.to_thread(_size, target) <= limit_bytes:
+                    return True
+                if limit_bytes <= self._hopeless.get(source, 0):
+                    return False
+                fault = await self._shrink(source, target, limit_bytes)
         if fault:
-            log.warning("%s cannot be shrunk to %s bytes: %s", source.name, limit_bytes, fault)
+            log.warning("%s is not encoded anew for %s bytes: %s", source.name, limit_bytes, fault)
         return not fault
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, target: Path) -> AsyncIterator[None]:
+        """The only one who writes `target`, and one of few at work. Raises TimeoutError where that is not soon."""
+        async with contextlib.AsyncExitStack() as taken:
+            async with asyncio.timeout(self._wait_s):
+                await taken.enter_async_context(self._targets.setdefault(target, asyncio.Lock()))
+                await taken.enter_async_context(self._lanes)
+            yield
 
     async def _shrink(self, source: Path, target: Path, limit_bytes: int) -> str:
         folder = target.with_name(f"{target.name}.shrinking")

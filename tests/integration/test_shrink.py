@@ -414,6 +414,27 @@ class TestProcess:
         await asyncio.wait(others)
         assert await shrinker.prepare(noisy, folder / "late.mp4", share(noisy)) == folder / "late.mp4"
 
+    async def test_two_who_want_the_same_video_made_smaller_share_one_result(self, noisy: Path, folder: Path) -> None:
+        """Two presses of "Show again" in one moment, say, or one during a delivery."""
+        shrinker, target = Shrinker(), folder / "small.mp4"
+
+        found = await asyncio.gather(*(shrinker.prepare(noisy, target, share(noisy)) for _ in range(3)))
+
+        assert found == [target] * 3
+        assert names(folder) == ["small.mp4"]
+
+    async def test_who_leaves_while_another_waits_for_the_same_video_takes_nothing_along(
+        self, noisy: Path, folder: Path
+    ) -> None:
+        shrinker, target = Shrinker(), folder / "small.mp4"
+        first, second = [asyncio.create_task(shrinker.prepare(noisy, target, share(noisy))) for _ in range(2)]
+        await until(helpers, "no helper")
+
+        first.cancel()
+
+        assert await second == target
+        assert names(folder) == ["small.mp4"]
+
     async def test_the_loop_runs_on_meanwhile(self, noisy: Path, folder: Path) -> None:
         ticks = 0
         task = asyncio.create_task(Shrinker().shrink(noisy, folder / "small.mp4", share(noisy)))
