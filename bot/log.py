@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -28,12 +29,15 @@ _SHORTEST = 4
 _NOT_SIGNED = r"https?://[^\s/]+/oauth2/authorize\?"  # the invite link: nothing in it is secret, and it is to be read
 _NAMES = r"authorization|proxy-authorization|x-api-key|api-key|set-cookie|cookie"
 _VALUES = r"access[_-]?token|refresh[_-]?token|token|api[_-]?key|secret|password|signature|session_id"
+_SLASH = r"(?:\\{0,4}/|%2F)"  # some JSON has a backslash before it, and its repr two
 _END = r"[^\s\"'<>,;)}\]\\]"
 
 _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
     # https://docs.discord.com/developers/interactions/receiving-and-responding: the token stands in the path
     (
-        re.compile(r"(?i)((?:/|%2F)(?:webhooks|interactions)(?:/|%2F)[^/%\s]{1,64}(?:/|%2F))" + _END[:-1] + r"/?#]+"),
+        re.compile(
+            rf"(?i)({_SLASH}(?:webhooks|interactions){_SLASH}[^/%\s\\]{{1,64}}{_SLASH})" + _END[:-1] + r"/?#]+"
+        ),
         r"\1[token]",
     ),
     (re.compile(r"aW50ZXJhY3Rpb2[\w+/=-]+"), "[token]"),  # "interaction" in base64: how a token of one begins
@@ -48,10 +52,10 @@ _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
         "?[hidden]",
     ),  # of a path alone
     (
-        re.compile(rf"(?i)(\b(?:{_NAMES})\b[\"']?\s*[:=,]\s*b?[\"']?)(?:(?:bot|bearer|basic|token)\s+)?{_END}+"),
+        re.compile(rf"(?i)(\b(?:{_NAMES})\b[\"']?\s*[:=,]\s*(?:b?[\"'])?)(?:(?:bot|bearer|basic|token)\s+)?{_END}+"),
         r"\1[hidden]",
     ),
-    (re.compile(rf"(?i)((?:{_VALUES})[\"']?\s*[:=]\s*b?[\"']?){_END}+"), r"\1[hidden]"),
+    (re.compile(rf"(?i)((?:{_VALUES})[\"']?\s*[:=]\s*(?:b?[\"'])?){_END}+"), r"\1[hidden]"),
     (re.compile(r"\b(Bearer|Basic|Bot)(\s+)(?=\S*\d)[\w.~+/=-]{8,}"), r"\1\2[hidden]"),
     (re.compile(r"\bsk-[\w-]{6,}"), "[key]"),
 )
@@ -61,7 +65,7 @@ class _Hider:
     """Takes secrets out of a text: what looks like one, and the operator's own by their letters."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
+        known = sorted({form for one in secrets if len(one) >= _SHORTEST for form in _forms(one)}, key=len, reverse=True)
         self._known = re.compile("|".join(map(_found, known))) if known else None
 
     def __call__(self, text: str) -> str:
@@ -70,6 +74,12 @@ class _Hider:
         for form, instead in _HIDDEN:
             text = form.sub(instead, text)
         return text
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, and as it stands in addresses, in Python's quotes and in JSON."""
+    quoted = quote(secret, safe=""), quote(secret)
+    return {secret, *quoted, repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1]}
 
 
 def _found(secret: str) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -148,6 +149,10 @@ SECRET_TEXTS = {
     "a header": ("<CIMultiDictProxy('Authorization': 'Bearer s3cr3t-key', 'Accept': '*/*')>", ["s3cr3t-key"]),
     "a raw header": ("[(b'Authorization', b's3cr3t-key')]", ["s3cr3t-key"]),
     "a header line": ("Authorization: s3cr3t-key\r\nAccept: */*", ["s3cr3t-key"]),
+    "a header line with its scheme": ("Authorization: Bearer s3cr3t-key\r\nAccept: */*", ["s3cr3t-key"]),
+    "a proxy's header line": ("Proxy-Authorization: Basic YW5uOnBhNTV3b3Jk\r\n", ["YW5uOnBhNTV3b3Jk"]),
+    "a header line of ours": ("authorization: Bot s3cr3t-key", ["s3cr3t-key"]),
+    "a path in JSON": (r'{"path":"\/webhooks\/123\/u4abc\/messages"}', ["u4abc"]),
     "a bearer": ("refused Bearer s3cr3t-key here", ["s3cr3t-key"]),
     "a key of OpenAI's form": ("Incorrect API key provided: sk-proj-abcdef123", ["abcdef123"]),
     "a request's description": (repr(request_info()), [BOT_TOKEN, TOKEN]),
@@ -196,6 +201,22 @@ class TestSecrets:
         logging.getLogger("bot").info(text)
 
         assert text in written()[0]
+
+    @pytest.mark.parametrize("secret", ["sk_live/+=q'9\\x\"abcDEF12345", "kéy-of-the-provider"])
+    def test_a_known_secret_is_hidden_however_it_was_quoted(self, secret: str) -> None:
+        forms = [
+            secret,
+            quote(secret),
+            quote(secret, safe=""),
+            repr({"key": secret}),
+            repr(secret.encode()),
+            json.dumps([secret]),
+        ]
+
+        hidden = [log._Hider([secret])(form) for form in forms]
+
+        assert all("[secret]" in text or "[hidden]" in text for text in hidden)
+        assert [text for text in hidden if secret[-7:] in text or secret[:7] in text] == []
 
     def test_a_short_secret_is_hidden_as_a_word_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert log._Hider(["queue", "abc"])("queue=queued queue abc") == "[secret]=queued [secret] abc"
