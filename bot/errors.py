@@ -142,7 +142,13 @@ class VideoUnavailable(VideoError):
 
 
 class VideoRejected(VideoError):
-    """A final no; `kind` says why."""
+    """A final no; `kind` says why. `is_said`: in so many words, else the status alone stands for it."""
+
+    def __init__(
+        self, kind: FailureKind, provider_text: str = "", *, http_status: int | None = None, is_said: bool = False
+    ) -> None:
+        super().__init__(kind, provider_text, http_status=http_status)
+        self.is_said = is_said
 
 
 class VideoOutcomeUnknown(VideoError):

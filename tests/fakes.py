@@ -76,6 +76,8 @@ class Provider:
                 raise VideoRejected(FailureKind.MODERATED, http_status=400)
             case "unpaid":
                 raise VideoRejected(FailureKind.BALANCE, http_status=402)
+            case "forbidden":
+                raise VideoRejected(FailureKind.BALANCE, http_status=403)
             case "lost":
                 self.made[request.prompt] += 1
                 raise VideoOutcomeUnknown("cut", http_status=500)

@@ -53,7 +53,8 @@ class Outcome(enum.Enum):
     TAKEN = enum.auto()
     REFUSED = enum.auto()  # for what it is: its words, its picture, its model
     KEY_REFUSED = enum.auto()  # and confirmed by a question that costs nothing
-    PAYMENT_REFUSED = enum.auto()  # 402 or 403
+    PAYMENT_REFUSED = enum.auto()  # 402, or in words that may be about one job alone
+    FORBIDDEN = enum.auto()  # 403 without a reason: the account, or what this member has sent
     BALANCE_EMPTY = enum.auto()  # in so many words
     LOST = enum.auto()  # the create's answer
     TIMED_OUT = enum.auto()  # no end of the render
@@ -73,11 +74,12 @@ class Verdict(enum.Enum):
 VERDICTS: dict[FailureKind, dict[Outcome, Verdict]] = {
     _KEY: dict.fromkeys(Outcome, Verdict.FREE)
     | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Verdict.REPEAT)
-    | dict.fromkeys((Outcome.TAKEN, Outcome.REFUSED, Outcome.PAYMENT_REFUSED, Outcome.BALANCE_EMPTY), Verdict.CLOSE)
+    | dict.fromkeys((Outcome.TAKEN, Outcome.REFUSED), Verdict.CLOSE)
+    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Verdict.CLOSE)
     | {Outcome.KEY_REFUSED: Verdict.REOPEN},
     _BALANCE: dict.fromkeys(Outcome, Verdict.FREE)
     | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Verdict.REPEAT)
-    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.BALANCE_EMPTY), Verdict.REOPEN)
+    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Verdict.REOPEN)
     | {Outcome.TAKEN: Verdict.CLOSE},
     # A refusal may come from in front of what loses the others: only a job that was taken closes this one.
     _LOST: dict.fromkeys(Outcome, Verdict.FREE)
@@ -93,6 +95,7 @@ _ANSWERS = (
     Outcome.REFUSED,
     Outcome.KEY_REFUSED,
     Outcome.PAYMENT_REFUSED,
+    Outcome.FORBIDDEN,
     Outcome.BALANCE_EMPTY,
 )
 
@@ -108,6 +111,7 @@ class _Circuit:
     probe: JobId | None = None
     request: JobId | None = None  # let in to probe, and still on its way to the provider
     request_until: float = 0.0
+    forbidden: UserId | None = None  # whose job was the last to be forbidden as the probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Breaker:
         self._now = now
         self._call_later = call_later
         self._circuits: dict[tuple[str, FailureKind], _Circuit] = {}
-        self._unpaid: dict[str, JobId] = {}  # the last job of a model, where its payment was refused
+        self._unpaid: dict[str, Job] = {}  # the first of a row of a model's jobs whose payment was refused
         self._silent: dict[str, deque[_Silent]] = {}  # in a row, by model and for all of them
         self.wake: Callable[[], None] = lambda: None
         self.ask_key: Callable[[], None] | None = None
@@ -203,6 +207,10 @@ class Breaker:
         if circuit.probe == job.id:
             if verdict is Verdict.REOPEN and circuit.model == EVERY and self._is_hopeless(job.clip.model):
                 verdict = Verdict.FREE  # that model is known to fail by itself: it tells nothing about the others
+            if verdict is Verdict.REOPEN and outcome is Outcome.FORBIDDEN:
+                if circuit.forbidden == job.member:
+                    verdict = Verdict.FREE  # nobody keeps others out by what they alone send
+                circuit.forbidden = job.member
             self._apply(circuit, verdict)
         elif verdict is Verdict.CLOSE:
             self._apply(circuit, verdict)
@@ -248,9 +256,10 @@ class Breaker:
                 self._open(EVERY, _KEY)
             case Outcome.BALANCE_EMPTY:
                 self._open(model, _BALANCE)
-            case Outcome.PAYMENT_REFUSED:
-                if self._unpaid.setdefault(model, job.id) != job.id:
-                    self._open(model, _BALANCE)
+            case Outcome.PAYMENT_REFUSED if self._unpaid.setdefault(model, job).id != job.id:
+                self._open(model, _BALANCE)
+            case Outcome.FORBIDDEN if self._unpaid.setdefault(model, job).member != job.member:
+                self._open(model, _BALANCE)
             case Outcome.LOST:
                 self._count_silence(_Silent(model, job.member, _LOST))
             case Outcome.TIMED_OUT:

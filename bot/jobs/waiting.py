@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ANSWER_SETTLES = timedelta(seconds=5)
 """Discord takes no first answer later than 3 s after the interaction; then a missing card stays missing."""
 ROOM_PAUSE_S = 30.0
+FORBIDDEN = 403
 PAYMENT_STATUSES = (400, 402, 403, 422)
 """Where a refused payment may be about one job alone; any other answer says it of the account in so many words."""
 
@@ -169,6 +170,8 @@ async def _outcome_of(desk: Desk, error: VideoRejected) -> Outcome:
     match error.kind:
         case FailureKind.KEY:
             return await ask_key(desk)
+        case FailureKind.BALANCE if error.http_status == FORBIDDEN and not error.is_said:
+            return Outcome.FORBIDDEN
         case FailureKind.BALANCE if error.http_status in PAYMENT_STATUSES:
             return Outcome.PAYMENT_REFUSED
         case FailureKind.BALANCE:

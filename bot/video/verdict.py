@@ -39,7 +39,7 @@ def of_create(answer: wire.Answer, now: datetime, *, key: str) -> str | VideoErr
     said = words.error_said(answer.body)
     told = words.for_the_log(said.text, key)
     if kind := _said_kind(status, said):
-        return VideoRejected(kind, told, http_status=status)
+        return VideoRejected(kind, told, http_status=status, is_said=True)
     if status in (407, 429):  # 407: a proxy of ours, which let nothing through
         wait_s = wire.retry_after_s(answer.headers, now, at_most=MAX_RETRY_AFTER_S)
         return VideoUnavailable(told, retry_after_s=wait_s, rate_limited=status == 429, http_status=status)

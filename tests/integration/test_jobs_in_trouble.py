@@ -100,7 +100,7 @@ class TestTheCircuitBreaker:
         bot.settle()
         assert bot.refused(2) is None
 
-    @pytest.mark.parametrize("mood", ["moderated", "nobody there", "busy", "unpaid", "lost"])
+    @pytest.mark.parametrize("mood", ["moderated", "nobody there", "busy", "unpaid", "forbidden", "lost"])
     def test_whatever_becomes_of_the_probe_a_later_request_is_taken(self, bot: Harness, mood: str) -> None:
         loses_everything(bot)
         bot.passes(FIRST_PAUSE_S)
@@ -110,6 +110,16 @@ class TestTheCircuitBreaker:
         bot.passes(LONGEST_PAUSE_S)
 
         assert bot.refused(2) is None
+
+    def test_one_member_whose_words_are_forbidden_on_the_way_shuts_nobody_out(self, bot: Harness) -> None:
+        """A firewall before the provider, say, that takes a prompt for an attack."""
+        bot.provider.moods[MODELS[0]] = "forbidden"
+        for _ in range(4):
+            bot.ask(1)
+        bot.provider.is_well()
+
+        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.state(bot.ask(2)) is JobState.RENDERING
 
     @pytest.mark.parametrize("picture", [PASSING, GONE])
     def test_a_request_let_in_to_probe_whose_picture_cannot_be_had_bars_nobody(

@@ -22,7 +22,7 @@ from tests.fakes import GONE, IN_PLACE, PASSING
 from tests.harness import MODELS, Harness
 
 MEMBERS = range(1, 7)
-MOODS = ("takes", "takes", "moderated", "unpaid", "lost", "lost", "lost but named", "nobody there", "busy")
+MOODS = ("takes", "takes", "moderated", "unpaid", "forbidden", "lost", "lost", "lost but named", "nobody there", "busy")
 UNDER_WAY = ("waiting", "submitting", "rendering", "delivering")
 HOUR_S = 3_600.0
 BOUNDS_S = {"timed_out": HOUR_S / 2, "line": 2 * HOUR_S}

@@ -108,6 +108,7 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
         Outcome.REFUSED: CLOSED,
         Outcome.KEY_REFUSED: DOUBLED,
         Outcome.PAYMENT_REFUSED: CLOSED,
+        Outcome.FORBIDDEN: CLOSED,
         Outcome.BALANCE_EMPTY: CLOSED,
         Outcome.LOST: SAME,
         Outcome.TIMED_OUT: HALF_OPEN,
@@ -120,6 +121,7 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
         Outcome.REFUSED: HALF_OPEN,
         Outcome.KEY_REFUSED: HALF_OPEN,
         Outcome.PAYMENT_REFUSED: DOUBLED,
+        Outcome.FORBIDDEN: DOUBLED,
         Outcome.BALANCE_EMPTY: DOUBLED,
         Outcome.LOST: SAME,
         Outcome.TIMED_OUT: HALF_OPEN,
@@ -132,6 +134,7 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
         Outcome.REFUSED: HALF_OPEN,
         Outcome.KEY_REFUSED: HALF_OPEN,
         Outcome.PAYMENT_REFUSED: HALF_OPEN,
+        Outcome.FORBIDDEN: HALF_OPEN,
         Outcome.BALANCE_EMPTY: HALF_OPEN,
         Outcome.LOST: DOUBLED,
         Outcome.TIMED_OUT: HALF_OPEN,
@@ -144,6 +147,7 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
         Outcome.REFUSED: HALF_OPEN,
         Outcome.KEY_REFUSED: HALF_OPEN,
         Outcome.PAYMENT_REFUSED: HALF_OPEN,
+        Outcome.FORBIDDEN: HALF_OPEN,
         Outcome.BALANCE_EMPTY: HALF_OPEN,
         Outcome.LOST: DOUBLED,
         Outcome.TIMED_OUT: DOUBLED,
@@ -314,6 +318,25 @@ class TestBalance:
         world.breaker.report(job(3), Outcome.PAYMENT_REFUSED)
 
         assert world.breaker.state("sora-2") is State.CLOSED
+
+    def test_what_is_forbidden_without_a_reason_opens_nothing_while_it_is_one_members(self, world: World) -> None:
+        for number in range(4):
+            world.breaker.report(job(number, member=1), Outcome.FORBIDDEN)
+        assert world.breaker.state("sora-2") is State.CLOSED
+
+        world.breaker.report(job(9, member=2), Outcome.FORBIDDEN)
+
+        assert world.breaker.refusal("sora-2") is BALANCE
+
+    def test_who_alone_is_forbidden_as_the_probe_keeps_nobody_else_out(self, world: World) -> None:
+        world.opens(BALANCE)
+        for number in range(10, 13):
+            world.passes(0.0 if world.breaker.state("sora-2") is State.HALF_OPEN else None)
+            world.probes(job(number, member=1))
+            world.breaker.report(job(number, member=1), Outcome.FORBIDDEN)
+
+        assert world.pauses == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S]
+        assert world.takes_requests()
 
     def test_a_provider_that_says_the_balance_is_empty_is_believed_at_once(self, world: World) -> None:
         world.breaker.report(job(1), Outcome.BALANCE_EMPTY)

@@ -140,6 +140,17 @@ def test_a_final_no(source: str, status: int, body: Any, kind: FailureKind) -> N
     assert error.http_status == status
 
 
+@pytest.mark.parametrize(
+    ("body", "is_said"),
+    [(b"<html>Sorry, you have been blocked</html>", False), (b"", False), (said("insufficient balance"), True)],
+)
+def test_a_403_tells_whether_it_is_about_the_balance_or_leaves_it_open(body: Any, is_said: bool) -> None:  # noqa: FBT001
+    error = outcome(403, body)
+
+    assert isinstance(error, VideoRejected)
+    assert (error.kind, error.is_said) == (BALANCE, is_said)
+
+
 def test_a_429_is_certainly_nothing_made_and_holds_the_line() -> None:
     """F21, seed: also where it is an illegal parameter in disguise, or names the moderation."""
     error = outcome(429, said("moderation queue full"), headers={"retry-after": "12"})
