@@ -92,7 +92,8 @@ async def assemble(
 
     `restored`: the database is an older copy, also where it bears no mark. Raises SettingsError, StoreError, OSError.
     """
-    catalog, files = load_catalog(settings.video_catalog), _data_folder(settings)
+    catalog, clock = load_catalog(settings.video_catalog), DiscordTime(discord_clock := DiscordClock())
+    files = _data_folder(settings, clock)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
@@ -102,7 +103,6 @@ async def assemble(
         stack.push_async_callback(videos.close)
         tongues = Tongues()
         cards = Cards(catalog, tongues)
-        clock = DiscordTime(discord_clock := DiscordClock())
         bot = AnimateBot(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
@@ -148,9 +148,9 @@ async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Rete
     retention.start()
 
 
-def _data_folder(settings: Settings) -> Files:
+def _data_folder(settings: Settings, clock: Clock) -> Files:
     """The folder for pictures and videos, made and found to be ours. Raises SettingsError."""
-    files = Files(settings.data_dir)
+    files = Files(settings.data_dir, now=lambda: clock.now().timestamp())
     try:
         files.prepare()
     except OSError as error:

@@ -35,9 +35,7 @@ _END = r"[^\s\"'<>,;)}\]\\]"
 _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
     # https://docs.discord.com/developers/interactions/receiving-and-responding: the token stands in the path
     (
-        re.compile(
-            rf"(?i)({_SLASH}(?:webhooks|interactions){_SLASH}[^/%\s\\]{{1,64}}{_SLASH})" + _END[:-1] + r"/?#]+"
-        ),
+        re.compile(rf"(?i)({_SLASH}(?:webhooks|interactions){_SLASH}[^/%\s\\]{{1,64}}{_SLASH})" + _END[:-1] + r"/?#]+"),
         r"\1[token]",
     ),
     (re.compile(r"aW50ZXJhY3Rpb2[\w+/=-]+"), "[token]"),  # "interaction" in base64: how a token of one begins
@@ -65,7 +63,9 @@ class _Hider:
     """Takes secrets out of a text: what looks like one, and the operator's own by their letters."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = sorted({form for one in secrets if len(one) >= _SHORTEST for form in _forms(one)}, key=len, reverse=True)
+        known = sorted(
+            {form for one in secrets if len(one) >= _SHORTEST for form in _forms(one)}, key=len, reverse=True
+        )
         self._known = re.compile("|".join(map(_found, known))) if known else None
 
     def __call__(self, text: str) -> str:

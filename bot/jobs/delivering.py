@@ -54,7 +54,7 @@ async def retry(desk: Desk, job: Job) -> Job | None:
         if found.deleted:
             await desk.persist(cards.finish(job.id, now=desk.clock.now()))
             return None
-        job, kept_for = found, desk.clock.now() - found.state_at
+        job, kept_for = found, desk.clock.since(found.state_at)
         if kept_for > KEPT_FOR:
             return await _give_up(desk, job)
         fetched = await fetch(desk, job, fetches)

@@ -50,6 +50,7 @@ async def fetch(desk: Desk, job: Job, tries: Tries) -> Fetched:
         if not desk.files.has_room():
             raise LocalTrouble("too little room in DATA_DIR")  # noqa: TRY301 - told as a full disk is
         await desk.videos.download(job.endpoint, job.provider_id, job.result_url, video)
+        desk.files.keep_on(job)
     except (LocalTrouble, OSError) as error:
         log.error("job=%s its video cannot be kept here, trying on: %s", job.id, error)  # noqa: TRY400 - no traceback
     except VideoUnavailable as error:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -24,10 +24,11 @@ LEAST_FREE_BYTES = 200 * 1024 * 1024
 
 
 class Files:
-    """Owns `root`; nobody else writes there."""
+    """Owns `root`; nobody else writes there. By `now`, in seconds, files age."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, now: Callable[[], float] = time.time) -> None:
         self._root = root
+        self._now = now
 
     def prepare(self) -> None:
         """Makes the folders and clears away what a power cut left of re-encoding. Raises OSError."""
@@ -64,11 +65,11 @@ class Files:
         return next((path for path in (self.kept(job), self.video(job)) if path.exists()), None)
 
     def keep_on(self, job: Job) -> None:
-        """The kept video begins its time anew (`purge`)."""
+        """The kept video begins its time, anew perhaps (`purge`)."""
         found = self.found_video(job)
         if found is not None:
             with contextlib.suppress(FileNotFoundError):  # its time was over in this moment
-                os.utime(found)
+                os.utime(found, (self._now(), self._now()))
 
     async def keep_video(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
         """Writes a video that Discord had to `kept`, whole or not at all. Raises OSError, and what `chunks` raises."""
@@ -77,16 +78,17 @@ class Files:
             async for chunk in chunks:
                 await asyncio.to_thread(_append, part, chunk)
             await asyncio.to_thread(_settle, part, self.kept(job))
+            self.keep_on(job)
         finally:
             part.unlink(missing_ok=True)
 
     async def keep_picture(self, job: Job, jpeg: bytes) -> None:
         """Writes the fitted picture, whole or not at all. Raises OSError."""
-        await asyncio.to_thread(_replace, self.picture(job), jpeg)
+        await asyncio.to_thread(_replace, self.picture(job), jpeg, self._now())
 
     async def keep_copy(self, job: Job, jpeg: bytes) -> None:
         """Writes the kept copy, whole or not at all. Raises OSError."""
-        await asyncio.to_thread(_replace, self.copy(job.id), jpeg)
+        await asyncio.to_thread(_replace, self.copy(job.id), jpeg, self._now())
 
     async def read_copy(self, job: JobId) -> bytes | None:
         """The kept copy, or None where it is not kept any more."""
@@ -123,7 +125,7 @@ class Files:
 
     def purge(self, folder: Literal["pictures", "videos"], *, older_than: timedelta, spare: Collection[JobId]) -> int:
         """Deletes files untouched for so long, but for those of the jobs to `spare`, and tells how many."""
-        oldest = time.time() - older_than.total_seconds()
+        oldest = self._now() - older_than.total_seconds()
         old = [file for job, file in self._kept(folder) if job not in spare and _touched(file) < oldest]
         for file in old:
             file.unlink(missing_ok=True)
@@ -176,10 +178,15 @@ def _settle(part: Path, target: Path) -> None:
     part.replace(target)
 
 
-def _replace(target: Path, content: bytes) -> None:
-    part = target.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(target)
+def _replace(target: Path, content: bytes, now: float) -> None:
+    """By a file of its own: an earlier writer that was cancelled may still be at work in its thread."""
+    part = _new_part(target)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.utime(part, (now, now))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -44,10 +44,11 @@ class PassingClock(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.at = NOON
+        self.set_by = timedelta()
         self.at_wake: Callable[[], Awaitable[None]] | None = None
 
     def now(self) -> datetime:
-        return self.at
+        return self.at + self.set_by
 
     def since(self, moment: datetime) -> timedelta:
         return self.at - moment
@@ -412,6 +413,17 @@ class TestTheLastCopy:
 
 
 class TestDiscord:
+    async def test_a_clock_that_is_set_forward_by_weeks_does_not_end_the_offers(self, house: House) -> None:
+        house.room.outcomes = [Delivery(Outcome.NOWHERE)] * 3 + [HELD]
+
+        async def set_it() -> None:
+            house.clock.set_by = timedelta(days=30)
+
+        house.clock.at_wake = set_it
+        ended = await house.drive(await house.done())
+
+        assert (ended.state, len(house.room.delivered)) == (S.DELIVERED, 4)
+
     async def test_a_smaller_limit_than_announced_is_learnt_and_the_video_made_smaller(self, house: House) -> None:
         house.room.outcomes = [Delivery(Outcome.TOO_LARGE), Delivery(Outcome.TOO_LARGE), HELD]
 

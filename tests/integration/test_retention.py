@@ -83,10 +83,10 @@ class House:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
-        self.files = Files(folder)
+        self.clock = StandingClock()
+        self.files = Files(folder, now=lambda: self.clock.now().timestamp())
         self.files.prepare()
         self.folder = folder
-        self.clock = StandingClock()
         self.messages = Messages()
         self.tasks = Tasks()
         self.keeping = Keeping(timedelta(days=90), timedelta(days=7))
@@ -142,8 +142,7 @@ def nothing(sql: str) -> Unit[bool]:
 
 
 async def test_at_a_start_old_words_and_files_go_and_what_is_needed_stays(house: House) -> None:
-    real = datetime.now(NOON.tzinfo)  # files have the machine's own time
-    house.clock.at = real
+    real = NOON
     await house.clip(1, S.DELIVERED, at=real - 91 * DAY, files=("pictures/1.jpg", "pictures/1.copy.jpg"))
     await house.clip(2, S.DELIVERED, at=real - 6 * DAY, files=("pictures/2.copy.jpg",))
     await house.clip(3, S.RENDERING, at=real - 92 * DAY, files=("pictures/3.jpg", "videos/3.mp4"))
@@ -160,6 +159,27 @@ async def test_at_a_start_old_words_and_files_go_and_what_is_needed_stays(house:
     }  # fmt: skip
     left = await house.store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM jobs WHERE prompt <> ''")})
     assert left == {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(("days", "stays"), [(6, True), (8, False)])
+async def test_a_kept_video_ages_by_the_time_of_jobs_whatever_the_hosts_clock_says(
+    house: House,
+    days: int,
+    stays: bool,  # noqa: FBT001
+) -> None:
+    async def video() -> AsyncIterator[bytes]:
+        yield b"a video"
+
+    await house.clip(1, S.DELIVERED, files=("videos/9.mp4",))
+    await house.files.keep_video(a_job(1), video())
+    await house.files.keep_copy(a_job(1), b"a copy")
+    os.utime(house.folder / "videos" / "9.mp4", (1, 1))
+    house.clock.at += days * DAY
+
+    house.begin()
+    await _settled(lambda: "videos/9.mp4" not in house.kept())
+
+    assert house.kept() == ({"videos/1.kept.mp4", "pictures/1.copy.jpg"} if stays else set())
 
 
 async def test_words_stay_for_ever_where_the_operator_says_so(house: House) -> None:
