@@ -28,9 +28,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from babel import localedata
+
 from sandbox.process import PROJECT, Running
 
 IMPORTS = ("bot.app",)
+LOCALES = ("en_GB", "de", "es", "fr", "ja", "pt_BR")
+"""What babel knows of the bot's languages; it is read from babel's own files, once, as modules are."""
 IMPORTED_WITH = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": os.devnull}
 READ_AT_START = ("PYTHON", "SSL_", "OPENSSL_", "LD_", "LC_", "LANG", "MALLOC_", "AIOHTTP_")
 """What an interpreter or a library reads when it is loaded. One that is told something else is really started."""
@@ -223,6 +227,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C in a terminal everybody hears: the children decide
     for module in IMPORTS:
         importlib.import_module(module)
+    for locale in LOCALES:
+        localedata.load(locale)
     gc.freeze()  # no collection in a child looks through all that was imported
     if (task := _Server(socket.socket(fileno=int(sys.argv[1]))).serve()) is not None:
         _become(task)

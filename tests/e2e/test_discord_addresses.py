@@ -95,7 +95,7 @@ async def test_a_proxy_that_cannot_be_used_is_one_sentence_and_exit_code_2(build
 
 
 async def _said(stage: Stage, settings: dict[str, str]) -> tuple[int, str]:
-    bot = BotProcess(stage.folder, {**stage.settings(), "LOG_LEVEL": "ERROR", **settings})
+    bot = BotProcess(stage.folder, {**stage.settings(), "LOG_LEVEL": "ERROR", **settings}, spawn=stage.spawn)
     await bot.start()
     return await bot.wait(), bot.log().strip()
 

@@ -89,7 +89,7 @@ async def test_two_bots_with_one_token_make_one_card_and_one_job_of_a_command(bu
         "DATABASE_URL": f"sqlite:///{other_folder}/animate.db",
         "DATA_DIR": str(other_folder / "data"),
     }
-    other = BotProcess(other_folder, settings)
+    other = BotProcess(other_folder, settings, spawn=stage.spawn)
     await other.start()
     await stage.discord.wait_ready(20, sessions=2)
     try:
