@@ -1,7 +1,7 @@
 """One SQLite database: one writer with group commit, one reader, one process. No SQL of the domain here.
 
 A *unit* is a plain synchronous function of a `Tx`. Units that wait share one `BEGIN IMMEDIATE … COMMIT`, each in a
-savepoint of its own, up to 32 of them; their callers are answered after the COMMIT. So nothing can await inside a
+savepoint of its own, up to 16 of them; their callers are answered after the COMMIT. So nothing can await inside a
 transaction, and `synchronous=FULL` costs one fsync a batch.
 """
 
@@ -27,7 +27,7 @@ from bot.store.migrations import migrate
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
-BATCH = 32
+BATCH = 16
 """Units of one transaction: while the next batch is written, those of the last one are answered."""
 BACKUP_MARK = 0x62616B31
 """`PRAGMA user_version` of a copy that `bot.store.backup` made; 0 in every other database of ours."""
