@@ -218,6 +218,13 @@ class TestImage:
 
 
 class TestDocuments:
+    def test_the_tests_that_hold_the_promises_are_there(self) -> None:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text_of("docs/architecture.md"))
+
+        assert len(named) > 15
+        assert [(file, test) for file, test in named if f"def {test}(" not in text_of(file) and test] == []
+        assert all((PROJECT / file).exists() for file, _ in named)
+
     def test_no_file_names_a_registry(self) -> None:
         assert [name for name, text in tracked().items() if REGISTRY.search(text)] == []
 
