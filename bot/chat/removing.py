@@ -9,16 +9,20 @@ from typing import Any
 
 import aiohttp
 import discord
+from yarl import URL
 
 from bot.chat.routes import TROUBLE, Fate, fate_of
 from bot.errors import ChatUnavailable
 from bot.models import Job
+from bot.proxy import proxy_for
 
 log = logging.getLogger(__name__)
 
 FETCH_WITHIN_S = 600.0
 FETCH_IDLE_S = 30.0
 GET_WITHIN_S = 20.0
+MOST_BYTES = 512 * 1024 * 1024
+"""No bot uploads so much: whatever sends more is not the file."""
 _CHUNK = 256 * 1024
 
 
@@ -77,23 +81,25 @@ async def video_address(interaction: discord.Interaction[Any], job: Job) -> str 
         raise ChatUnavailable(f"the message with the video cannot be seen: {type(error).__name__}") from None
 
 
-async def stream(address: str) -> AsyncIterator[bytes]:
+async def stream(address: str, *, at_most_bytes: int = MOST_BYTES) -> AsyncIterator[bytes]:
     """The file at Discord, in pieces. Raises ChatUnavailable, also where it ends too soon."""
     timeout = aiohttp.ClientTimeout(total=FETCH_WITHIN_S, sock_read=FETCH_IDLE_S)
     received = 0
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
-            session.get(address, allow_redirects=False) as answer,
+            session.get(address, allow_redirects=False, proxy=proxy_for(URL(address, encoded=True))) as answer,
         ):
             if answer.status != 200:
                 raise ChatUnavailable(f"Discord answered {answer.status} for the video")
             async for chunk in answer.content.iter_chunked(_CHUNK):
                 received += len(chunk)
+                if received > at_most_bytes:
+                    raise ChatUnavailable(f"more than {at_most_bytes} bytes came")
                 yield chunk
             if not received or received != (answer.content_length or received):
                 raise ChatUnavailable(f"{received} bytes of {answer.content_length} came")
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise ChatUnavailable(f"the video could not be fetched: {type(error).__name__}") from None
 
 

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 LEAST_STEP = timedelta(seconds=2)
 """By so much the host's clock is set at once, or it is no step."""
+MOST_STRETCHES = 1_000
+"""A clock that is set every few seconds costs neither memory nor time; what was noted longer ago is believed."""
 _STORED = timedelta(milliseconds=1)
 """The store keeps no smaller part of a moment, and drops what is less."""
 FETCHES_AT_ONCE = 8
@@ -107,6 +109,7 @@ class Clock:
         if last is not None:
             log.warning("the host's clock was set by %s", zero - last.zero)
         self._stretches.append(_Stretch(now, now, zero))
+        del self._stretches[:-MOST_STRETCHES]
 
 
 @dataclass(frozen=True, slots=True)

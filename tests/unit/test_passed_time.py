@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.jobs.desk import Clock
+from bot.jobs.desk import MOST_STRETCHES, Clock
 from tests.builders import NOON
 
 HOUR = timedelta(hours=1)
@@ -114,3 +114,14 @@ def test_what_an_earlier_process_noted_in_the_future_is_as_old_as_this_one(host:
     host.passes(HOUR)
 
     assert host.clock.since(then) == HOUR
+
+
+def test_a_clock_that_is_set_again_and_again_costs_no_more_each_time(host: Host) -> None:
+    for number in range(2 * MOST_STRETCHES):
+        host.passes(timedelta(seconds=10))
+        host.is_set(HOUR if number % 2 else -HOUR)
+    then = host.clock.now()
+    host.passes(HOUR)
+
+    assert host.clock.since(then) == HOUR
+    assert len(host.clock._stretches or ()) == MOST_STRETCHES
