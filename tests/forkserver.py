@@ -88,11 +88,14 @@ async def spawn(
             fds = [0, stdout.fileno(), stderr.fileno(), far_end.fileno()]
             socket.send_fds(_server(), [json.dumps(order).encode()], fds)
         line.setblocking(False)
-        pid = int(await asyncio.get_running_loop().sock_recv(line, 16))
+        told = await asyncio.get_running_loop().sock_recv(line, 16)
     except BaseException:
         line.close()  # the fork server ends a child that nobody listens to
         raise
-    return Forked(pid, line)
+    if not told:
+        line.close()
+        raise OSError("the fork server has ended; why, stands above")
+    return Forked(int(told), line)
 
 
 def _is_loaded_alike(env: Mapping[str, str]) -> bool:
