@@ -308,7 +308,8 @@ def _strange(scene: Scene) -> Iterator[str]:
         if life.wanted is not SIGTERM or life.asked_at is None or life.ended_at is None:
             continue
         was_starting = life.code == -SIGTERM and life.asked_at - life.begun_at < STARTS_IN_S
-        if life.code != 0 and not was_starting:
+        was_ending = life.code == -SIGTERM and scene.struck["token reset"] > 0  # of itself, for its token was refused
+        if life.code != 0 and not (was_starting or was_ending):
             yield f"life {number}: SIGTERM ended with code {life.code}"
         if life.ended_at - life.asked_at > STOPS_IN_S and not is_slow:
             yield f"life {number}: SIGTERM took {life.ended_at - life.asked_at:.0f} s with no slow create in flight"
