@@ -102,15 +102,15 @@ def _command(scene: Scene, asked: Asked, *, is_stored: bool) -> Command:
     refusals = [each for each in messages if each.is_ephemeral and not _is_card(each)]
     told_nothing = any(NOTHING_CHARGED in each.text() for each in refusals)
     passing = _passing_head(cards[0]) if cards and is_stored else None
-    is_open = bool(cards) and _could_be_edited(scene, asked, cards[0])
+    out_of_reach = _why_out_of_reach(scene, asked, cards[0]) if cards else None
     return Command(
         prompt=asked.prompt,
         member=asked.person.id,
         outcome="card" if cards else "refused" if refusals else "nothing",
         excuse=_excuse(scene, asked),
         also_refused=bool(cards) and told_nothing,
-        passing_card=passing if is_open else None,
-        card_out_of_reach=passing is not None and not is_open,
+        passing_card=passing if out_of_reach is None else None,
+        card_out_of_reach=out_of_reach if passing is not None else None,
         spoiler=asked.spoiler,
         said_delete=asked.prompt in scene.deleted,
     )
@@ -126,16 +126,19 @@ def _passing_head(card: Message) -> str | None:
     return head if not card.deleted and any(words in head for words in UNDER_WAY) else None
 
 
-def _could_be_edited(scene: Scene, asked: Asked, card: Message) -> bool:
-    """Some way to the card was open all the time, or is in the end."""
+def _why_out_of_reach(scene: Scene, asked: Asked, card: Message) -> str | None:
+    """Why no way to the card was open any more; None where one was open all the time, or is in the end."""
     world, channel = scene.place.discord.world, asked.interaction.channel
-    if channel.id not in world.channels or channel.id in scene.locked:  # an archived thread opens by a message
-        return False
+    if channel.id not in world.channels:
+        return "its channel is gone"
+    if channel.id in scene.locked:  # an archived one opens by a message
+        return "its thread was locked"
     if not asked.interaction.is_token_dead(scene.place.discord_clock()):
-        return True
-    if card.is_ephemeral or channel.id in scene.unseen:
-        return False
-    return bool(permissions_in(channel, world.bot) & Permission.VIEW_CHANNEL)
+        return None
+    if card.is_ephemeral:
+        return "its token died, and its member alone sees it"
+    sees = permissions_in(channel, world.bot) & Permission.VIEW_CHANNEL
+    return None if sees and channel.id not in scene.unseen else "its token died, and the bot could not see it"
 
 
 def _excuse(scene: Scene, asked: Asked) -> str | None:

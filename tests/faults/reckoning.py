@@ -34,8 +34,8 @@ class Command:
     """Told that nothing was started, although there is a card."""
     passing_card: str | None = None
     """What the card says where it still shows work under way, though some way to it was open."""
-    card_out_of_reach: bool = False
-    """It does, and no way to it was open any more."""
+    card_out_of_reach: str | None = None
+    """Why no way to it was open any more, where it does."""
     spoiler: bool = False
     """Its picture is covered until somebody clicks it."""
     said_delete: bool = False
@@ -129,8 +129,8 @@ class Verdict:
     unanswered: Counter[str] = field(default_factory=Counter)
     shown_again: Counter[str] = field(default_factory=Counter)
     """Videos that stand in more than one message of a channel, by where."""
-    out_of_reach: int = 0
-    """Cards at a passing state to which no way was open any more."""
+    out_of_reach: Counter[str] = field(default_factory=Counter)
+    """Cards at a passing state to which no way was open any more, and why."""
     most_invalid: int = 0
     most_missing: int = 0
 
@@ -176,7 +176,7 @@ def reckon(account: Account) -> Verdict:
         undelivered=Counter(job.undelivered_because or "?" for job in account.stored if job.state == "undelivered"),
         unanswered=Counter(each.excuse or "?" for each in account.commands if each.outcome == "nothing"),
         shown_again=_shown_again(account.shown),
-        out_of_reach=sum(command.card_out_of_reach for command in account.commands),
+        out_of_reach=Counter(each.card_out_of_reach for each in account.commands if each.card_out_of_reach),
         most_invalid=max(account.invalid.values(), default=0),
         most_missing=max(account.missing.values(), default=0),
     )

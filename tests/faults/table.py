@@ -74,6 +74,7 @@ class Tally:
             "unknown": [o.verdict.unknown for o in self.outcomes],
             "undelivered": [o.verdict.undelivered for o in self.outcomes],
             "shown more than once": [o.verdict.shown_again for o in self.outcomes],
+            "passing cards out of every reach": [o.verdict.out_of_reach for o in self.outcomes],
             "without an answer": [o.verdict.unanswered for o in self.outcomes],
         }.items():
             total: Counter[str] = Counter()
@@ -81,7 +82,6 @@ class Tally:
                 total.update(one)
             yield f"{title:<34} {total.total():>6}"
             yield from (f"  {reason:<60} {count:>6}" for reason, count in total.most_common())
-        yield f"{'passing cards out of every reach':<34} {sum(o.verdict.out_of_reach for o in self.outcomes):>6}"
         errors: Counter[str] = Counter()
         for outcome in self.outcomes:
             errors.update(outcome.errors)

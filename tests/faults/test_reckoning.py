@@ -78,7 +78,9 @@ SAFE = {
     "covered as its picture is": _with(
         commands=(replace(ASKED, spoiler=True),), shown=(replace(SHOWN, filename="SPOILER_clip-abc.mp4", spoiler=True),)
     ),
-    "shown, but its card is out of every reach": _with(commands=(replace(ASKED, card_out_of_reach=True),)),
+    "shown, but its card is out of every reach": _with(
+        commands=(replace(ASKED, card_out_of_reach="its channel is gone"),)
+    ),
     "kept on disk": _with(stored=(KEPT,), shown=()),
     "with more behind it": _with(shown=(replace(SHOWN, content=CLIP + b" "),)),
     "expired": _with(
