@@ -175,8 +175,8 @@ class Line:
                 self._arm()
             return
         self._timer = None
-        while self._waiting and len(self._holding) < self.slots and self._grant_in_order():
-            pass  # a probe went, at most one for each model: others may not go any more, and the order is another
+        if self._waiting and len(self._holding) < self.slots and self._grant_in_order():
+            self._advance_soon()  # a probe went: others may not go any more, the order is another, and so is the turn
 
     def _grant_in_order(self) -> bool:
         """Lets the first of the queue go, as many as there are slots; True where it ended early, with a probe."""

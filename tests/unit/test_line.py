@@ -205,6 +205,27 @@ class TestLine:
         assert len(granted(turns)) == 1_000
         assert line.orders <= 4
 
+    async def test_many_models_that_are_probed_in_one_moment_leave_others_their_turn_between_two_looks(self) -> None:
+        now, models = 0.0, [f"model-{number}" for number in range(20)]
+        breaker = Breaker(lambda: now, lambda _seconds, _call: None)
+        for number, model in enumerate(models):
+            breaker.report(a_job(number + 1, clip=a_clip(model=model)), Outcome.BALANCE_EMPTY)
+        now = FIRST_PAUSE_S
+        line = CountedLine(1_000, breaker)
+        line.hold(0.0)
+        ask = [a_job(n, member=UserId(n), clip=a_clip(model=models[n % 20])) for n in range(1, 201)]
+        turns = await queue(line, ask)
+
+        looks = []
+        async with asyncio.timeout(DEADLINE_S):
+            while len(granted(turns)) < len(models):
+                line.orders = 0
+                await asyncio.sleep(0)
+                looks.append(line.orders)
+        await stop(turns)
+
+        assert max(looks) == 1
+
     async def test_a_thousand_that_leave_in_one_moment_are_followed_after_one_look(self) -> None:
         line = CountedLine(1_000, Breaker(lambda: 0.0, lambda _seconds, _call: None))
         for number in range(1_000):
