@@ -44,7 +44,8 @@ async def wait(desk: Desk, job: Job) -> Job | None:
             if job.not_before is not None:
                 hold = Hold.KEY if desk.videos.faults() else Hold.RETRY
                 desk.chat.show(job, Standing(starts_at=job.not_before, hold=hold))
-                await desk.clock.sleep((job.not_before - desk.clock.now()).total_seconds())
+                left = min(job.not_before - desk.clock.now(), desk.timing.resubmit_for)  # a clock was set, say
+                await desk.clock.sleep(left.total_seconds())
             await _room(desk)
             await desk.line.turn(job)
     except TimeoutError:

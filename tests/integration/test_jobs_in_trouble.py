@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def loses_everything(bot: Harness, model: str = MODELS[0]) -> None:
     for member in range(SILENT_JOBS):
         bot.ask(200 + member, model)
     assert bot.desk.breaker.state(model) is State.OPEN
+
+
+def test_a_job_that_was_put_off_by_a_clock_far_ahead_is_sent_within_minutes(bot: Harness) -> None:
+    bot.provider.moods[MODELS[0]] = "busy"
+    job = bot.ask(1)
+    bot.stop()
+    bot.ahead -= timedelta(days=5)
+    bot.provider.is_well()
+
+    bot.begin()
+    bot.passes(1_200.0)
+
+    assert bot.state(job) is JobState.RENDERING
 
 
 class TestTheCircuitBreaker:
