@@ -11,6 +11,7 @@ from yarl import URL
 from bot.chat.routes import told
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.models import Picture
+from bot.proxy import proxy_for
 from bot.wording import mark
 
 DISCORDS = ("discordapp.com", "discordapp.net", "discord.com")
@@ -39,7 +40,7 @@ class PictureFetcher:
             raise PictureRefused(PICTURE_GONE)
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=WITHIN_S, sock_read=IDLE_S, sock_connect=CONNECTED_WITHIN_S)
-            self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
+            self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
         try:
             return await self._follow(self._session, picture)
         except ValueError:  # no address at all; aiohttp's own word for it is one, too
@@ -57,7 +58,7 @@ class PictureFetcher:
         for _ in range(REDIRECTS + 1):
             if not self._is_discords(address):
                 raise PictureRefused(PICTURE_ELSEWHERE)
-            async with session.get(address, allow_redirects=False) as answer:
+            async with session.get(address, allow_redirects=False, proxy=proxy_for(address)) as answer:
                 if answer.status not in (301, 302, 303, 307, 308):
                     return await _read(answer, picture.size_bytes)
                 address = address.join(URL(answer.headers.get("Location", "")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ class Host:
         self.body = PICTURE
         self.location: str | None = None
         self.asked: list[str] = []
+        self.authorized = False
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -40,6 +42,7 @@ class Host:
 
     async def _serve(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
+        self.authorized = self.authorized or "Authorization" in request.headers
         if self.location is not None:
             return web.Response(status=302, headers={"Location": self.location})
         return web.Response(status=self.status, body=self.body)
@@ -70,6 +73,17 @@ async def fetcher(discord: Host) -> AsyncIterator[PictureFetcher]:
 
 async def fetch(fetcher: PictureFetcher, url: str, **changes: Any) -> bytes:
     return await fetcher.fetch(a_picture(url=url, **({"size_bytes": len(PICTURE)} | changes)))
+
+
+async def test_what_the_operator_keeps_for_other_programs_is_sent_to_nobody(
+    fetcher: PictureFetcher, discord: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else")
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    assert await fetch(fetcher, f"{discord.url}/a.jpg") == PICTURE
+    assert not discord.authorized
 
 
 async def test_a_picture_at_discord_is_fetched(fetcher: PictureFetcher, discord: Host) -> None:
