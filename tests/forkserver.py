@@ -208,9 +208,9 @@ class _Server:
         os.close(line)
 
 
-def _become(order: dict[str, Any]) -> None:
+def _become(order: dict[str, Any], on_interrupt: Any) -> None:
     """What `python` does with its arguments, in a child that is as an interpreter at its start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, on_interrupt)
     by_the_interpreter = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}
     os.environ.clear()
     os.environ.update(order["env"] | by_the_interpreter)
@@ -227,11 +227,12 @@ def _become(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C in a terminal everybody hears: the children decide
+    # Of Ctrl-C in a terminal everybody hears: the children decide. Where pytest runs in the background, they are deaf.
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in IMPORTS:
         importlib.import_module(module)
     for locale in LOCALES:
         localedata.load(locale)
     gc.freeze()  # no collection in a child looks through all that was imported
     if (task := _Server(socket.socket(fileno=int(sys.argv[1]))).serve()) is not None:
-        _become(task)
+        _become(task, interrupted)

@@ -71,4 +71,4 @@ def _faults(stage: Stage) -> list[str]:
 
 def _broken_off(exchange: Exchange) -> bool:
     """By the bot, which was ended: nothing has come that the contract could be held against."""
-    return exchange.method != "GET" and exchange.body is None and exchange.status == 0 and not exchange.cut
+    return exchange.method != "GET" and exchange.body is None and exchange.status == 0

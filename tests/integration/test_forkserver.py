@@ -45,12 +45,18 @@ print(json.dumps({
     "settings": "bot.__main__" in sys.modules,
 }))
 """
+INTERRUPT = """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where pytest itself is deaf to it, as in the background
+os.kill(os.getpid(), signal.SIGINT)
+signal.pause()
+"""
 ENDS = {
     "by falling off the end": ("", 0),
     "by its own code": ("import sys; sys.exit(3)", 3),
     "by a word": ("import sys; sys.exit('no')", 1),
     "by an error": ("import atexit; atexit.register(print, 'at exit'); raise RuntimeError('a fault')", 1),
-    "by Ctrl-C": ("import os, signal; os.kill(os.getpid(), signal.SIGINT); signal.pause()", -signal.SIGINT),
+    "by Ctrl-C": (INTERRUPT, -signal.SIGINT),
     "by SIGTERM": ("import os, signal; os.kill(os.getpid(), signal.SIGTERM); signal.pause()", -signal.SIGTERM),
     "by kill -9": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
     "at once": ("import os; print('said', flush=True); os._exit(4)", 4),
