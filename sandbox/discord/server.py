@@ -1,5 +1,6 @@
 """The front door of the local Discord: one server on loopback for REST, gateway and CDN."""
 
+import asyncio
 import base64
 import email.utils
 import secrets
@@ -40,6 +41,7 @@ T = TypeVar("T")
 API_PREFIX = "/api/v10"
 GATEWAY_PATH = "/gateway/"
 REQUEST_LIMIT = 600 * 1024 * 1024
+FILLED_IN_S = 0.1
 
 
 class LocalDiscord:
@@ -220,7 +222,11 @@ class LocalDiscord:
     async def submit(
         self, person: Person, opened: Interaction, values: Mapping[str, Typed] | None = None, *, forge: bool = False
     ) -> Interaction:
-        """A person submits the modal they were answered with; fields that are not named keep what they held."""
+        """A person submits the modal they were answered with; fields that are not named keep what they held.
+
+        Nobody fills in a form in no time: a bot's library may know its form only once it has read that it was taken.
+        """
+        await asyncio.sleep(FILLED_IN_S)
         return self._people.submit(person, opened, values or {}, forge=forge)
 
     async def post(

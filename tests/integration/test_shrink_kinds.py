@@ -156,7 +156,8 @@ async def test_what_does_not_play_everywhere_is_encoded_anew_whatever_its_size(
     before, after = seen(source), seen(target)
     assert after.codecs == ("h264", "aac")[: len(before.codecs)]
     assert after.size == before.size
-    assert len(after.stamps) == len(before.stamps)
+    unsure = 1 if name == "MPEG-PS" else 0  # such a stream need not tell the time of every picture
+    assert 0 <= len(before.stamps) - len(after.stamps) <= unsure
     assert after.length == pytest.approx(before.length, abs=1.5 / FPS)
     assert after.sound_s == pytest.approx(before.sound_s, abs=2 / FPS)
     assert max(abs(old - new) for old, new in zip(before.lights, after.lights, strict=True)) <= 4
