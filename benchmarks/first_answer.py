@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.server import LocalDiscord
+from sandbox.environment import Town
 from sandbox.process import BOT, BotProcess
-from sandbox.town import Town
 from sandbox.videos.render import tiny_mp4
 from sandbox.videos.server import LocalVideos
 from sandbox.videos.weather import Weather

@@ -24,10 +24,10 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bot.errors import PictureRefused, VideoError
-from bot.images.fitting import fit
-from bot.video.client import OpenAIVideos
-from bot.video.http import Timeouts
-from bot.video.port import ClipRequest
+from bot.images.resize import fit
+from bot.providers.http import Timeouts
+from bot.providers.openai import OpenAIVideos
+from bot.providers.protocols import ClipRequest
 from tests.integration.video_server import http_answer, provider, sends_and_closes
 from tests.unit import images_samples, video_answers
 from tests.unit.test_video_wire import check_read

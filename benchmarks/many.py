@@ -30,11 +30,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bot.models import ChannelId, Job, JobState, Limit, Limits, MessageId, Period, UserId
 from bot.store import cards, jobs
 from bot.store.database import Store
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.server import LocalDiscord
+from sandbox.environment import Town
 from sandbox.process import BotProcess
-from sandbox.town import Town
 from tests.builders import a_card, a_clip, a_job
 
 MEASURED = (str(Path(__file__).with_name("measured_bot.py")),)

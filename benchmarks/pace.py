@@ -22,9 +22,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bot.jobs import pace
-from bot.jobs.durations import Durations
-from bot.jobs.forecast import observed_s
+from bot.jobs import backoff
+from bot.jobs.estimate import observed_s
+from bot.jobs.render_times import RenderTimes
 from bot.models import Clip, Render
 
 POLL_S = 5.0
@@ -49,7 +49,7 @@ class Found:
     lag_s: float
 
 
-def durations(median_s: float, spread: float, count: int, rng: random.Random, *, slow_day: bool) -> list[float]:
+def render_times(median_s: float, spread: float, count: int, rng: random.Random, *, slow_day: bool) -> list[float]:
     """What each of so many clips takes."""
     return [
         median_s * math.exp(rng.gauss(0.0, spread)) * (SLOWER if slow_day and number // 100 % 3 == 2 else 1.0)
@@ -59,16 +59,16 @@ def durations(median_s: float, spread: float, count: int, rng: random.Random, *,
 
 def by_plan(takes_s: Sequence[float], rng: random.Random) -> Iterator[Found]:
     """As the bot polls, and learns."""
-    known, now = Durations(), EPOCH
+    known, now = RenderTimes(), EPOCH
     for start in range(0, len(takes_s), AT_ONCE):
         learnt = []
         for takes in takes_s[start : start + AT_ONCE]:
-            forecast = known.forecast(CLIP, now)
+            estimate = known.estimate(CLIP, now)
             ran_s, at_s, pause_s, polls = 0.0, 0.0, 0.0, 0
             while at_s < takes:
                 ran_s = at_s
-                planned_s = 0.0 if forecast is None else forecast.next_look_s(at_s, POLL_S)
-                pause_s = pace.poll_pause(POLL_S, planned_s, None, 0, rng)
+                planned_s = 0.0 if estimate is None else estimate.next_look_s(at_s, POLL_S)
+                pause_s = backoff.poll_pause(POLL_S, planned_s, None, 0, rng)
                 at_s += pause_s
                 polls += 1
             yield Found(polls, at_s - takes)
@@ -106,7 +106,7 @@ def main() -> None:
         for spread in SPREADS:
             for median_s in MEDIANS_S:
                 rng = random.Random(f"{options.seed} {median_s} {spread} {slow_day}")
-                takes_s = durations(median_s, spread, options.clips, rng, slow_day=slow_day)
+                takes_s = render_times(median_s, spread, options.clips, rng, slow_day=slow_day)
                 ours = list(by_plan(takes_s, rng))
                 polls = sum(found.polls for found in ours)
                 interval_s = interval_with(takes_s, polls)

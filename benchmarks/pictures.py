@@ -29,7 +29,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bot.images import Fitted, Fitter
-from bot.images.fitting import QUALITY, fit
+from bot.images.resize import QUALITY, fit
 
 pillow_heif.register_heif_opener()
 PHOTO = (4000, 3000)

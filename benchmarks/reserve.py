@@ -44,7 +44,7 @@ from bot.models import (
 )
 from bot.store.database import Row, Store, Tx
 from bot.store.migrations import migrate
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CALLERS = (1, 50, 200)

@@ -30,7 +30,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bot.shrink import Shrinker
+from bot.transcode import Transcoder
 
 SIZE, SECONDS, FPS = (1280, 720), 12, 24
 BIT_RATE = 17_300_000  # 25 MiB
@@ -147,7 +147,7 @@ async def main(limit_bytes: int, idle_s: float) -> None:
         stop = asyncio.Event()
         ticker, watch = asyncio.create_task(lags(stop)), asyncio.create_task(highest_memory(stop))
         started = time.perf_counter()
-        done = await Shrinker().shrink(source, made, limit_bytes)
+        done = await Transcoder().transcode(source, made, limit_bytes)
         took = time.perf_counter() - started
         stop.set()
         busy, memory = await ticker, await watch

@@ -29,25 +29,25 @@ from bot.chat.client import AnimateBot, point_at
 from bot.chat.clock import DiscordClock, steady_s
 from bot.chat.connection import Connection
 from bot.chat.delivery import DiscordChat
+from bot.chat.discord_errors import told
 from bot.chat.ending import ended
-from bot.chat.orders import Orders
-from bot.chat.routes import told
-from bot.chat.tongue import Tongues
+from bot.chat.requests import VideoRequests
 from bot.errors import SettingsError
+from bot.i18n.translations import TranslationCatalog
 from bot.images import Fitter
-from bot.jobs.breaker import Breaker
-from bot.jobs.desk import Clock, Desk, Timing
+from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
-from bot.jobs.line import Line
+from bot.jobs.queue import JobQueue
 from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.memory import StoredCards, StoreMemory
+from bot.providers.openai import OpenAIVideos
 from bot.settings import Settings
-from bot.shrink import Shrinker
 from bot.store import jobs
 from bot.store.database import Store, Writer
-from bot.video.client import OpenAIVideos
+from bot.transcode import Transcoder
 
 log = logging.getLogger(__name__)
 
@@ -101,40 +101,46 @@ async def assemble(
         await restore.settle_copy(store, restored=restored)
         videos = _video_service(settings)
         stack.push_async_callback(videos.close)
-        tongues = Tongues()
-        cards = Cards(catalog, tongues)
+        translation_catalog = TranslationCatalog()
+        cards = Cards(catalog, translation_catalog)
         bot = AnimateBot(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoreMemory(store),
             connection=Connection(settings.discord_api_url, discord_clock),
-            tongues=tongues,
-            add_commands=lambda bot: add_cogs(bot, service, Orders(service, cards)),
+            translation_catalog=translation_catalog,
+            add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards)),
             on_login=lambda: _resume(store, bot, worker, retention),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
         chat = DiscordChat(
-            bot, cards, StoredCards(store), tongues, ban=bot.ban, progress_s=settings.progress_seconds, now=clock.now
+            bot,
+            cards,
+            StoredCards(store),
+            translation_catalog,
+            ban=bot.ban,
+            progress_s=settings.progress_seconds,
+            now=clock.now,
         )
         stack.push_async_callback(chat.close)
-        desk = _desk(settings, store, videos, chat, files, catalog, clock)
-        worker = Worker(desk)
-        retention = Retention(desk, worker, keeping=settings.keeping, limits=settings.limits)
-        service = _service(settings, desk, worker, retention, videos.endpoint)
+        context = _context(settings, store, videos, chat, files, catalog, clock)
+        worker = Worker(context)
+        retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
+        service = _service(settings, context, worker, retention, videos.endpoint)
         stack.push_async_callback(service.close)
         if settings.http_port:
-            await _serve_health(settings, stack, bot, desk, videos)
+            await _serve_health(settings, stack, bot, context, videos)
         yield App(bot, worker, service)
 
 
-async def add_cogs(bot: AnimateBot, service: Service, orders: Orders) -> None:
+async def add_cogs(bot: AnimateBot, service: Service, orders: VideoRequests) -> None:
     """Every command and button; Discord is sent the commands in this order."""
     await cogs.animate.setup(bot, service.catalog, orders)
     await cogs.animate_this.setup(bot, service.catalog, orders)
-    await cogs.card_buttons.setup(bot, service.shelf, service.catalog, orders)
+    await cogs.card_buttons.setup(bot, service.library, service.catalog, orders)
     await cogs.quota.setup(bot, service)
-    await cogs.videos.setup(bot, service.shelf, service.catalog)
+    await cogs.videos.setup(bot, service.library, service.catalog)
     await cogs.privacy.setup(bot, service.people, service.endpoint)
     await cogs.membership.setup(bot, service.retention)
     await cogs.admin.setup(bot, service)
@@ -176,7 +182,7 @@ def _video_service(settings: Settings) -> OpenAIVideos:
     )
 
 
-def _desk(
+def _context(
     settings: Settings,
     store: Store,
     videos: OpenAIVideos,
@@ -184,48 +190,48 @@ def _desk(
     files: Files,
     catalog: Catalog,
     clock: Clock,
-) -> Desk:
+) -> JobContext:
     loop = asyncio.get_running_loop()
-    breaker = Breaker(loop.time, loop.call_later)
-    return Desk(
+    circuit_breaker = CircuitBreaker(loop.time, loop.call_later)
+    return JobContext(
         store=store,
         videos=videos,
         chat=chat,
         files=files,
         fitter=Fitter(),
-        shrinker=Shrinker(),
+        transcoder=Transcoder(),
         catalog=catalog,
-        line=Line(settings.max_concurrent_jobs, breaker),
-        breaker=breaker,
+        queue=JobQueue(settings.max_concurrent_jobs, circuit_breaker),
+        circuit_breaker=circuit_breaker,
         timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
         clock=clock,
     )
 
 
-def _service(settings: Settings, desk: Desk, worker: Worker, retention: Retention, endpoint: str) -> Service:
+def _service(settings: Settings, context: JobContext, worker: Worker, retention: Retention, endpoint: str) -> Service:
     return Service(
-        store=desk.store,
+        store=context.store,
         worker=worker,
-        files=desk.files,
-        catalog=desk.catalog,
+        files=context.files,
+        catalog=context.catalog,
         limits=settings.limits,
         endpoint=endpoint,
-        clock=desk.clock,
-        answering=desk.answering,
-        breaker=desk.breaker,
+        clock=context.clock,
+        priority=context.priority,
+        circuit_breaker=context.circuit_breaker,
         retention=retention,
     )
 
 
 async def _serve_health(
-    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, desk: Desk, videos: OpenAIVideos
+    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext, videos: OpenAIVideos
 ) -> None:
     from bot.health import Health  # a web server takes a while to load, and most do without
 
     health = Health(
-        faults=lambda: desk.breaker.faults() + videos.faults() + bot.faults(),
-        jobs=lambda: desk.store.read(jobs.counts()),
-        gauges=lambda: {"line_waiting": desk.line.waiting, "at_provider": desk.line.at_provider},
+        faults=lambda: context.circuit_breaker.faults() + videos.faults() + bot.faults(),
+        jobs=lambda: context.store.read(jobs.counts()),
+        gauges=lambda: {"line_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
     )
     stack.push_async_callback(health.close)
     await health.start(settings.http_host, settings.http_port)
@@ -269,7 +275,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
     log.info("stopping")
     app.bot.stopping = True
-    await app.service.answering.quiet()  # a command half answered would find its session closed
+    await app.service.priority.quiet()  # a command half answered would find its session closed
     await app.service.retention.stop()
     await app.worker.stop()
     try:

@@ -25,8 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.i18n.marking import Value, english
 from bot.models import Balance, FailureKind, RefusalReason
-from bot.wording import Value, english
 
 
 class BotError(Exception):
@@ -36,7 +36,7 @@ class BotError(Exception):
 class UserError(BotError):
     """Carries the sentence we show: what is wrong and what to do next. `values` stand for the names in its braces.
 
-    As a string it is English, for the log; `bot.chat` says it in the reader's tongue.
+    As a string it is English, for the log; `bot.chat` says it in the reader's language.
     """
 
     def __init__(self, sentence: str, **values: Value) -> None:

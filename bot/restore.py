@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 from bot.chat.client import AnimateBot
-from bot.chat.routes import Fate, fate_of
+from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.models import Job
 from bot.store import backup, jobs
 from bot.store.database import Store
@@ -46,7 +46,7 @@ async def _shows_video(bot: AnimateBot, job: Job) -> bool:
     try:
         message = await bot.http.get_message(job.card.channel, job.card.message)
     except discord.HTTPException as error:
-        if fate_of(error) in (Fate.REMOVED, Fate.ROUTE_DEAD, Fate.NOT_PERMITTED):
+        if error_kind_of(error) in (ErrorKind.REMOVED, ErrorKind.ROUTE_DEAD, ErrorKind.NOT_PERMITTED):
             return False
         raise  # an edge's page, say, tells nothing of the card: better no start than a video taken away
     return bool(message["attachments"]) or _has_gallery(message.get("components", ()))

@@ -11,43 +11,45 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import choices
-from bot.chat.asking import picture_of
 from bot.chat.client import AnimateBot
+from bot.chat.command_translator import spoken
+from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
-from bot.chat.orders import Orders, Wish
-from bot.chat.tongue import Tongues
-from bot.chat.translator import spoken
-from bot.wording import mark
+from bot.chat.requests import VideoRequest, VideoRequests
+from bot.i18n.marking import N_
+from bot.i18n.translations import TranslationCatalog
 
 
 class Animate(commands.Cog):
     """What can be chosen comes from the catalog, so it is put into the command when the cog is made."""
 
-    def __init__(self, tongues: Tongues, catalog: Catalog, orders: Orders) -> None:
+    def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, orders: VideoRequests) -> None:
         self._catalog = catalog
         self._orders = orders
         models = [
-            app_commands.Choice(name=spoken(tongues, partial(choices.model_label, model)), value=model.id)
+            app_commands.Choice(name=spoken(translation_catalog, partial(choices.model_label, model)), value=model.id)
             for model in catalog.models
         ]
         lengths = [
-            app_commands.Choice(name=spoken(tongues, partial(choices.seconds_label, catalog, n)), value=n)
+            app_commands.Choice(name=spoken(translation_catalog, partial(choices.seconds_label, catalog, n)), value=n)
             for n in catalog.seconds
         ]
         sizes = [
-            app_commands.Choice(name=spoken(tongues, partial(choices.size_label, catalog, size)), value=size)
+            app_commands.Choice(
+                name=spoken(translation_catalog, partial(choices.size_label, catalog, size)), value=size
+            )
             for size in catalog.sizes
         ]
         app_commands.choices(model=models, size=sizes)(self.animate)
         app_commands.choices(seconds=lengths)(self.animate)
 
-    @app_commands.command(name="animate", description=mark("Turn a picture into a video"))
+    @app_commands.command(name="animate", description=N_("Turn a picture into a video"))
     @app_commands.describe(
-        image=mark("The picture to animate"),
-        prompt=mark("What should happen in the video"),
-        model=mark("Which model makes it"),
-        seconds=mark("How long the video is"),
-        size=mark("Width x height; left out, the cheapest of the picture's orientation"),
+        image=N_("The picture to animate"),
+        prompt=N_("What should happen in the video"),
+        model=N_("Which model makes it"),
+        seconds=N_("How long the video is"),
+        size=N_("Width x height; left out, the cheapest of the picture's orientation"),
     )
     async def animate(
         self,
@@ -60,9 +62,9 @@ class Animate(commands.Cog):
     ) -> None:
         """Takes the wish as it was typed."""
         choice = self._catalog.choose(model, seconds, size)
-        await self._orders.take(interaction, Wish(prompt, choice, picture_of(image)))
+        await self._orders.take(interaction, VideoRequest(prompt, choice, picture_of(image)))
 
 
-async def setup(bot: AnimateBot, catalog: Catalog, orders: Orders) -> None:
+async def setup(bot: AnimateBot, catalog: Catalog, orders: VideoRequests) -> None:
     """Adds the command."""
-    await bot.add_cog(Animate(bot.tongues, catalog, orders))
+    await bot.add_cog(Animate(bot.translation_catalog, catalog, orders))

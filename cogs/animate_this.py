@@ -10,13 +10,13 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.asking import user_of
 from bot.chat.client import AnimateBot
+from bot.chat.interaction_info import user_of
 from bot.chat.modals import ClipForm, Filled
-from bot.chat.orders import Orders, Wish
 from bot.chat.pictures import Found, pictures_in
-from bot.chat.tongue import tongue_of
+from bot.chat.requests import VideoRequest, VideoRequests
 from bot.errors import UserError
+from bot.i18n.translations import translations_of
 from bot.models import UserId
 
 NAME = "Animate this"
@@ -25,7 +25,7 @@ NAME = "Animate this"
 class AnimateThis(commands.Cog):
     """A context menu: discord.py has no decorator for one in a cog, so it is added when the cog is loaded."""
 
-    def __init__(self, tree: app_commands.CommandTree[Any], catalog: Catalog, orders: Orders) -> None:
+    def __init__(self, tree: app_commands.CommandTree[Any], catalog: Catalog, orders: VideoRequests) -> None:
         self._tree = tree
         self._catalog = catalog
         self._orders = orders
@@ -50,7 +50,7 @@ class AnimateThis(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take(answer, filled, found, author)
 
-        form = ClipForm(tongue_of(interaction), NAME, self._catalog, submitted, pictures=found, clip=None)
+        form = ClipForm(translations_of(interaction), NAME, self._catalog, submitted, pictures=found, clip=None)
         await interaction.response.send_modal(form)
 
     async def _take(
@@ -59,9 +59,9 @@ class AnimateThis(commands.Cog):
         choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
         others = None if author == user_of(interaction) else author
         picture = found[filled.picture].picture
-        await self._orders.take(interaction, Wish(filled.prompt, choice, picture, others, from_form=True))
+        await self._orders.take(interaction, VideoRequest(filled.prompt, choice, picture, others, from_form=True))
 
 
-async def setup(bot: AnimateBot, catalog: Catalog, orders: Orders) -> None:
+async def setup(bot: AnimateBot, catalog: Catalog, orders: VideoRequests) -> None:
     """Adds the context menu."""
     await bot.add_cog(AnimateThis(bot.tree, catalog, orders))

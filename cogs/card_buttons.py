@@ -11,17 +11,17 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.asking import press_of, user_of
 from bot.chat.buttons import AGAIN, EDIT, ERASE, HIDE, KEEP, REMOVE, STOP
 from bot.chat.client import AnimateBot, tell
 from bot.chat.follow_ups import follow_up
+from bot.chat.interaction_info import press_of, user_of
 from bot.chat.modals import ClipForm, Filled
-from bot.chat.orders import Orders, Wish
 from bot.chat.removing import remove_all, remove_pressed, stream, video_address
-from bot.chat.tongue import tongue_of
+from bot.chat.requests import VideoRequest, VideoRequests
 from bot.chat.videos import question, sentence
 from bot.errors import ChatUnavailable
-from bot.jobs.shelf import Place, Shelf, goes_on, has_video
+from bot.i18n.translations import translations_of
+from bot.jobs.library import Library, Place, goes_on, has_video
 from bot.models import ChannelId, GuildId, Job, JobId, JobState
 
 log = logging.getLogger(__name__)
@@ -34,53 +34,57 @@ ASKED_AT_MOST = 100
 class CardButtons(commands.Cog):
     """One method a button; has no commands."""
 
-    def __init__(self, shelf: Shelf, catalog: Catalog, orders: Orders) -> None:
-        self._shelf = shelf
+    def __init__(self, library: Library, catalog: Catalog, orders: VideoRequests) -> None:
+        self._library = library
         self._catalog = catalog
         self._orders = orders
         self._asked: OrderedDict[JobId, discord.Interaction[Any]] = OrderedDict()
 
     async def stop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Cancels what waits."""
-        job = await self._shelf.own(user_of(interaction), job_id)
+        job = await self._library.own(user_of(interaction), job_id)
         if job.state is JobState.WAITING:
             await interaction.response.defer()  # the card says so by itself; the press's token reaches it only now
-            await self._shelf.renew(job, press_of(interaction))
-        await self._shelf.cancel(job.member, job_id)
+            await self._library.renew(job, press_of(interaction))
+        await self._library.cancel(job.member, job_id)
 
     async def again(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The same once more, as a new job."""
-        job = await self._shelf.repeatable(user_of(interaction), job_id)
+        job = await self._library.repeatable(user_of(interaction), job_id)
         choice = self._catalog.choose(job.clip.model, job.clip.seconds, job.clip.size)
-        await self._orders.take(interaction, Wish(job.clip.prompt, choice, job.picture, job.picture_author, job.id))
+        await self._orders.take(
+            interaction, VideoRequest(job.clip.prompt, choice, job.picture, job.picture_author, job.id)
+        )
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """A form with what this job was asked with; submitted, a new job."""
-        job = await self._shelf.repeatable(user_of(interaction), job_id)
+        job = await self._library.repeatable(user_of(interaction), job_id)
         await self._orders.check_others(interaction, job.picture_author)
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take_edited(answer, filled, job_id)
 
-        tongue = tongue_of(interaction)
-        form = ClipForm(tongue, tongue.say("Edit and make again"), self._catalog, submitted, clip=job.clip)
+        translations = translations_of(interaction)
+        form = ClipForm(
+            translations, translations.gettext("Edit and make again"), self._catalog, submitted, clip=job.clip
+        )
         await interaction.response.send_modal(form)
 
     async def hide(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The card goes, the job goes on."""
-        job = await self._shelf.hideable(user_of(interaction), job_id, moderated=_moderated(interaction))
+        job = await self._library.hideable(user_of(interaction), job_id, moderated=_moderated(interaction))
         await interaction.response.defer()
         await self._take_down(interaction, job)
 
     async def remove(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Delete: its member is asked first where there is a video to lose; others only take the message away."""
-        job = await self._shelf.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
+        job = await self._library.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
         if user_of(interaction) != job.member:
             await self._remove_for_others(interaction, job)
         elif has_video(job):
             await self._ask(interaction, job)
         else:
-            await self._shelf.delete(job)
+            await self._library.delete(job)
             gone = await remove_pressed(interaction, job)
             await remove_all(interaction.client, job, but=_pressed_message(interaction))
             if not gone:
@@ -88,9 +92,9 @@ class CardButtons(commands.Cog):
 
     async def erase(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Yes to the question: the video is deleted, then its messages."""
-        job = await self._shelf.own(user_of(interaction), job_id)
-        await self._shelf.delete(job)
-        await interaction.response.edit_message(view=sentence(tongue_of(interaction), text.DELETED))
+        job = await self._library.own(user_of(interaction), job_id)
+        await self._library.delete(job)
+        await interaction.response.edit_message(view=sentence(translations_of(interaction), text.DELETED))
         pressed = self._asked.pop(job_id, None)
         card = None if pressed is None else _pressed_message(pressed)
         gone = pressed is None or await remove_pressed(pressed, job)
@@ -100,28 +104,28 @@ class CardButtons(commands.Cog):
     async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """No to the question."""
         self._asked.pop(job_id, None)
-        await interaction.response.edit_message(view=sentence(tongue_of(interaction), text.NOT_DELETED))
+        await interaction.response.edit_message(view=sentence(translations_of(interaction), text.NOT_DELETED))
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
         choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
-        job = await self._shelf.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
-        wish = Wish(filled.prompt, choice, job.picture, job.picture_author, job.id, from_form=True)
-        await self._orders.take(interaction, wish)
+        job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
+        request = VideoRequest(filled.prompt, choice, job.picture, job.picture_author, job.id, from_form=True)
+        await self._orders.take(interaction, request)
 
     async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The card of a job that goes on: the store first, then what is being edited is stopped, then the message."""
         viewer = user_of(interaction)
-        await self._shelf.hide(job, viewer)
+        await self._library.hide(job, viewer)
         if await remove_pressed(interaction, job):
             words = text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER
             await tell(interaction, words)
         else:
-            await self._shelf.renew(job, press_of(interaction))  # it stays, so it goes on telling how the job stands
+            await self._library.renew(job, press_of(interaction))  # it stays, so it goes on telling how the job stands
             await tell(interaction, text.CARD_STAYS)
 
     async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """Where the bot's own token does not reach the card, the press's must: it is kept with the question."""
-        view = question(tongue_of(interaction), job, ERASE, KEEP)
+        view = question(translations_of(interaction), job, ERASE, KEEP)
         if job.card.bot_reaches and not job.card.ephemeral:
             await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
             return
@@ -143,7 +147,7 @@ class CardButtons(commands.Cog):
         if job.state is JobState.DELIVERED and not await self._is_kept(interaction, job):
             await tell(interaction, text.VIDEO_NOT_KEPT)
             return
-        cleared = await self._shelf.clear(job, user_of(interaction))
+        cleared = await self._library.clear(job, user_of(interaction))
         gone = await remove_pressed(interaction, job)
         beside = await remove_all(interaction.client, job, but=_pressed_message(interaction), in_channel=True)
         words = text.CARD_STAYS
@@ -158,8 +162,8 @@ class CardButtons(commands.Cog):
         try:
             address = await video_address(interaction, job)
             if address is None:
-                return bool(await self._shelf.kept([job]))
-            await self._shelf.keep(job, stream(address))
+                return bool(await self._library.kept([job]))
+            await self._library.keep(job, stream(address))
         except (ChatUnavailable, OSError) as error:
             log.warning("job=%s its video was not kept, so its message stays: %s", job.id, error)
             return False
@@ -177,9 +181,9 @@ def _moderated(interaction: discord.Interaction[Any]) -> Place | None:
     return GuildId(interaction.guild_id), ChannelId(interaction.channel_id)
 
 
-async def setup(bot: AnimateBot, shelf: Shelf, catalog: Catalog, orders: Orders) -> None:
+async def setup(bot: AnimateBot, library: Library, catalog: Catalog, orders: VideoRequests) -> None:
     """Says what each button does."""
-    cog = CardButtons(shelf, catalog, orders)
+    cog = CardButtons(library, catalog, orders)
     await bot.add_cog(cog)
     bot.actions |= {
         STOP: cog.stop,

@@ -10,14 +10,14 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.chat import privacy
-from bot.chat.asking import user_of
 from bot.chat.buttons import SILENCE
 from bot.chat.client import AnimateBot, tell
-from bot.chat.tongue import tongue_of
+from bot.chat.interaction_info import user_of
 from bot.errors import UserError
+from bot.i18n.marking import N_
+from bot.i18n.translations import translations_of
 from bot.jobs.people import People
 from bot.models import JobId
-from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
 
@@ -30,7 +30,7 @@ class Privacy(commands.Cog):
         self._endpoint = endpoint
 
     @app_commands.command(
-        name="privacy", description=mark("What is kept about you, where it goes, how long; export, delete")
+        name="privacy", description=N_("What is kept about you, where it goes, how long; export, delete")
     )
     async def privacy(self, interaction: discord.Interaction[Any]) -> None:
         """Shows the page."""
@@ -63,26 +63,28 @@ class Privacy(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         content = await self._people.export(user_of(interaction), at_most_bytes=interaction.filesize_limit)
         file = discord.File(io.BytesIO(content), filename="my-data.json")
-        words = tongue_of(interaction).say(privacy.EXPORTED)
+        words = translations_of(interaction).gettext(privacy.EXPORTED)
         await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
 
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
         """Asks before anything is deleted."""
-        view = privacy.confirm(tongue_of(interaction), self._endpoint)
+        view = privacy.confirm(translations_of(interaction), self._endpoint)
         await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
     async def erase(self, interaction: discord.Interaction[Any]) -> None:
         """Deletes."""
         await interaction.response.defer()
         running = await self._people.forget(user_of(interaction))
-        view = privacy.erased(tongue_of(interaction), self._endpoint, running)
+        view = privacy.erased(translations_of(interaction), self._endpoint, running)
         await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
     async def _page(self, interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
         silent = await self._people.is_silent(user_of(interaction))
         application = interaction.client.application
         policy = None if application is None else application.privacy_policy_url
-        return privacy.about(tongue_of(interaction), self._endpoint, self._people.keeping, silent=silent, policy=policy)
+        return privacy.about(
+            translations_of(interaction), self._endpoint, self._people.keeping, silent=silent, policy=policy
+        )
 
 
 async def setup(bot: AnimateBot, people: People, endpoint: str) -> None:

@@ -8,12 +8,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.chat.asking import roles_of, scope_of, user_of
 from bot.chat.balances import own_balance
 from bot.chat.client import AnimateBot, answer_privately
-from bot.chat.tongue import tongue_of
+from bot.chat.interaction_info import roles_of, scope_of, user_of
+from bot.i18n.marking import N_
+from bot.i18n.translations import translations_of
 from bot.jobs.service import Service
-from bot.wording import mark
 
 
 class Quota(commands.Cog):
@@ -22,13 +22,15 @@ class Quota(commands.Cog):
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    @app_commands.command(name="quota", description=mark("How many credits you have left, and what a clip costs"))
+    @app_commands.command(name="quota", description=N_("How many credits you have left, and what a clip costs"))
     async def quota(self, interaction: discord.Interaction[Any]) -> None:
         """Tells the balance, and what else keeps the member from a clip."""
         scope, member = scope_of(interaction), user_of(interaction)
         balance = await self._service.balance(scope, member, roles_of(interaction.user))
         bar = await self._service.admin.bar(scope, member, balance)
-        await answer_privately(interaction, own_balance(tongue_of(interaction), balance, self._service.catalog, bar))
+        await answer_privately(
+            interaction, own_balance(translations_of(interaction), balance, self._service.catalog, bar)
+        )
 
 
 async def setup(bot: AnimateBot, service: Service) -> None:

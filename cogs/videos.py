@@ -11,20 +11,20 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.asking import press_of, user_of
 from bot.chat.buttons import CANCEL, DELETE, DROP, KEPT, SHOW, STAY
 from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.follow_ups import show_file
+from bot.chat.interaction_info import press_of, user_of
 from bot.chat.known_limits import next_limit
 from bot.chat.removing import remove_all
-from bot.chat.routes import Fate, fate_of
-from bot.chat.tongue import tongue_of
 from bot.chat.videos import MOST, link_of, question, video_list
 from bot.errors import UserError
-from bot.jobs.shelf import GONE, Shelf, has_video
+from bot.i18n.marking import N_
+from bot.i18n.translations import translations_of
+from bot.jobs.library import GONE, Library, has_video
 from bot.jobs.sizing import MOST_SIZES, size_of
 from bot.models import Job, JobId, JobState
-from bot.wording import mark
 
 NOBODY = discord.AllowedMentions.none()
 
@@ -32,11 +32,11 @@ NOBODY = discord.AllowedMentions.none()
 class Videos(commands.Cog):
     """The command shows a list in pages; each button acts on one video and shows the list anew."""
 
-    def __init__(self, shelf: Shelf, catalog: Catalog) -> None:
-        self._shelf = shelf
+    def __init__(self, library: Library, catalog: Catalog) -> None:
+        self._library = library
         self._catalog = catalog
 
-    @app_commands.command(name="videos", description=mark("Your videos: where each is, show again, cancel, delete"))
+    @app_commands.command(name="videos", description=N_("Your videos: where each is, show again, cancel, delete"))
     async def videos(self, interaction: discord.Interaction[Any]) -> None:
         """Shows the first page."""
         view = await self._page(interaction, 0)
@@ -48,13 +48,13 @@ class Videos(commands.Cog):
 
     async def show(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows one video, or has it delivered by the token of this press."""
-        job = await self._shelf.own(user_of(interaction), job_id)
-        is_kept = job.id in await self._shelf.kept([job])
+        job = await self._library.own(user_of(interaction), job_id)
+        is_kept = job.id in await self._library.kept([job])
         if job.state.needs_work or (job.state is JobState.UNDELIVERED and (is_kept or not job.fetched)):
             await interaction.response.defer()
-            if await self._shelf.renew(job, press_of(interaction)):
+            if await self._library.renew(job, press_of(interaction)):
                 return
-            job = await self._shelf.own(user_of(interaction), job_id)  # it was over in this moment
+            job = await self._library.own(user_of(interaction), job_id)  # it was over in this moment
         if job.state is JobState.UNDELIVERED:
             raise UserError(GONE)
         if is_kept:
@@ -66,28 +66,28 @@ class Videos(commands.Cog):
 
     async def kept(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows the file that is kept here."""
-        await self._show_kept(interaction, await self._shelf.own(user_of(interaction), job_id))
+        await self._show_kept(interaction, await self._library.own(user_of(interaction), job_id))
 
     async def cancel(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Cancels what waits."""
-        await self._shelf.cancel(user_of(interaction), job_id)
+        await self._library.cancel(user_of(interaction), job_id)
         await self.turn(interaction, 0)
 
     async def delete(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Asks first where there is a video to lose."""
-        job = await self._shelf.own(user_of(interaction), job_id)
+        job = await self._library.own(user_of(interaction), job_id)
         if has_video(job):
-            view = question(tongue_of(interaction), job, DROP, STAY)
+            view = question(translations_of(interaction), job, DROP, STAY)
             await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
         else:
             await self._drop(interaction, job)
 
     async def drop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Deletes the video and its messages: the member has said so."""
-        await self._drop(interaction, await self._shelf.own(user_of(interaction), job_id))
+        await self._drop(interaction, await self._library.own(user_of(interaction), job_id))
 
     async def _drop(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        await self._shelf.delete(job)
+        await self._library.delete(job)
         await self.turn(interaction, 0)
         if not await remove_all(interaction.client, job):
             await tell(interaction, text.CARD_STAYS)
@@ -97,20 +97,20 @@ class Videos(commands.Cog):
         await self.turn(interaction, 0)
 
     async def _page(self, interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
-        found = await self._shelf.newest(user_of(interaction), MOST)
-        kept = await self._shelf.kept(found)
-        return video_list(tongue_of(interaction), found, number, self._catalog, kept)
+        found = await self._library.newest(user_of(interaction), MOST)
+        kept = await self._library.kept(found)
+        return video_list(translations_of(interaction), found, number, self._catalog, kept)
 
     async def _show_kept(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """To the member alone, as often as they like while the file is kept; smaller where Discord takes no more."""
-        self._shelf.kept_file(job)
+        self._library.kept_file(job)
         thinks = not interaction.response.is_done()
         if thinks:
             await interaction.response.defer(ephemeral=True, thinking=True)
         limit = interaction.filesize_limit
-        words = tongue_of(interaction).say(text.SHOWN_AGAIN)
+        words = translations_of(interaction).gettext(text.SHOWN_AGAIN)
         for _ in range(MOST_SIZES):
-            path = await self._shelf.fitted(job, limit)
+            path = await self._library.fitted(job, limit)
             if path is None:
                 break
             size_bytes = await asyncio.to_thread(size_of, path)
@@ -119,18 +119,18 @@ class Videos(commands.Cog):
             except FileNotFoundError:
                 raise UserError(GONE) from None
             except discord.HTTPException as error:
-                if fate_of(error) is not Fate.TOO_LARGE:
+                if error_kind_of(error) is not ErrorKind.TOO_LARGE:
                     raise
                 limit = next_limit(size_bytes)
             else:
-                await self._shelf.shown(job)
+                await self._library.shown(job)
                 return
-        await answer_privately(interaction, text.too_large_here(tongue_of(interaction), job))
+        await answer_privately(interaction, text.too_large_here(translations_of(interaction), job))
 
 
-async def setup(bot: AnimateBot, shelf: Shelf, catalog: Catalog) -> None:
+async def setup(bot: AnimateBot, library: Library, catalog: Catalog) -> None:
     """Adds the command, and says what each button does."""
-    cog = Videos(shelf, catalog)
+    cog = Videos(library, catalog)
     await bot.add_cog(cog)
     bot.show_videos = cog.turn
     bot.actions |= {

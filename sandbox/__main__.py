@@ -13,15 +13,15 @@ from typing import Any
 
 import av
 
+from sandbox.command_parser import Misspoken, parse, upload
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.world import Person
 from sandbox.ending import run_in
+from sandbox.environment import Town
 from sandbox.picture import sample_picture
-from sandbox.spoken import Misspoken, parse, upload
 from sandbox.terminal import Screen
-from sandbox.town import Town
 from sandbox.videos.words import PROMPT_WORDS
 
 FINISHED = ("### ✅", "### ⚠️", "### 🚫")

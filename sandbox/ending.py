@@ -5,7 +5,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
-from sandbox.town import Town
+from sandbox.environment import Town
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -24,9 +24,9 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import allowances
-from bot.store.allowances import By
+from bot.store import quotas
 from bot.store.database import Tx, Unit
+from bot.store.quotas import By
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 GUILD = Scope(810_000_000_000_000_001)
@@ -112,7 +112,7 @@ def grant(member: UserId, credits: int, *, scope: Scope = GUILD, now: datetime =
     """Extra credits; returns the pot."""
 
     def unit(tx: Tx) -> int:
-        allowances.grant(by(scope, now), member, credits, None)(tx)
+        quotas.grant(by(scope, now), member, credits, None)(tx)
         newest = tx.one("SELECT MAX(id) AS pot FROM pots")
         assert newest is not None
         pot: int = newest["pot"]
@@ -123,24 +123,24 @@ def grant(member: UserId, credits: int, *, scope: Scope = GUILD, now: datetime =
 
 def reset(member: UserId, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit[None]:
     """Forgets the member's use so far."""
-    return allowances.reset(by(scope, now), member)
+    return quotas.reset(by(scope, now), member)
 
 
 def set_own(member: UserId, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
     """An allowance of the member's own."""
-    return allowances.set_member(by(scope), member, Limit(credits, per, Source.OWN))
+    return quotas.set_member(by(scope), member, Limit(credits, per, Source.OWN))
 
 
 def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """An allowance for all who have the role."""
-    return allowances.set_role(by(scope), role, Limit(credits, per, Source.ROLE, role))
+    return quotas.set_role(by(scope), role, Limit(credits, per, Source.ROLE, role))
 
 
 def set_default(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """The server's default allowance."""
-    return allowances.set_default(by(scope), Limit(credits, per, Source.SERVER))
+    return quotas.set_default(by(scope), Limit(credits, per, Source.SERVER))
 
 
 def set_ceiling(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """All that the server may spend."""
-    return allowances.set_ceiling(by(scope), Limit(credits, per, Source.SERVER))
+    return quotas.set_ceiling(by(scope), Limit(credits, per, Source.SERVER))

@@ -27,7 +27,7 @@ ENDS = {
     "uv run python -m bot run --restored": 2,
     "uv run python -m bot run --sync": 2,
     "uv run pybabel extract -F pyproject.toml -o messages.pot bot cogs": 0,
-    "uv run pybabel init -i messages.pot -l it -o bot/chat/locales/it.po": 0,
+    "uv run pybabel init -i messages.pot -l it -o bot/i18n/locales/it.po": 0,
     ".ci/words": 0,
     "uv run python -m sandbox": 0,
     "uv run python -m sandbox"
@@ -41,7 +41,7 @@ LOOKS_FOR_TESTS = {
     "uv run pytest tests/unit",
     "uv run pytest tests/interop",
     "uv run pytest -n 0 tests/page -k screenshot --remake",
-    "uv run pytest -n 0 tests/unit/test_tongues.py tests/unit/test_tongues_lengths.py",
+    "uv run pytest -n 0 tests/unit/test_translations.py tests/unit/test_translations_lengths.py",
 }
 """Run with `--collect-only`: the tests are there, and running them is the suite's own work."""
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.images import Fitted
-from bot.jobs.port import Delivery, FoundCard, Outcome
+from bot.jobs.protocols import Delivery, FoundCard, Outcome
 from bot.models import FailureKind, Job, JobId, MessageId, UserId
-from bot.video.port import ClipRequest, Phase, VideoStatus
+from bot.providers.protocols import ClipRequest, Phase, VideoStatus
 from sandbox.videos.render import tiny_mp4
 
 IN_PLACE, PASSING, GONE = "in place", "passing", "gone"
@@ -170,7 +170,7 @@ class Fitter:
         return Fitted(size_of((720, 1280)), b"fitted", b"copy")
 
 
-class Shrinker:
+class Transcoder:
     """Every video here plays everywhere and fits."""
 
     async def prepare(self, video: Path, *_there: object) -> Path:

@@ -20,17 +20,17 @@ from bot.catalog import Catalog, Model
 from bot.errors import (
     BotError,
 )
-from bot.jobs.breaker import Breaker
-from bot.jobs.desk import Clock, Desk, Timing
+from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
-from bot.jobs.line import Line
+from bot.jobs.queue import JobQueue
 from bot.jobs.service import Ask, Service
 from bot.jobs.worker import Worker
 from bot.models import Job, JobId, JobState, MessageId, Picture, UserId
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from tests.builders import GUILD, NOON, a_card, a_picture, by, limits
-from tests.fakes import Fitter, Messages, Provider, Shrinker
+from tests.fakes import Fitter, Messages, Provider, Transcoder
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class Harness:
         self.is_running = False
         self._of_the_store: set[asyncio.Task[Any]] = set()
         self.store: CountedStore
-        self.desk: Desk
+        self.context: JobContext
         self.worker: Worker
         self.service: Service
 
@@ -177,22 +177,22 @@ class Harness:
         files = Files(self.folder)
         files.prepare()
         clock = Clock(lambda: NOON + timedelta(seconds=self.loop.time() - 1_000.0) + self.ahead, self.loop.time)
-        breaker = Breaker(self.loop.time, self.loop.call_later)
-        self.desk = Desk(
+        circuit_breaker = CircuitBreaker(self.loop.time, self.loop.call_later)
+        self.context = JobContext(
             store=self.store,
             videos=cast("Any", self.provider),
             chat=cast("Any", self.chat),
             files=files,
             fitter=cast("Any", self.fitter),
-            shrinker=cast("Any", Shrinker()),
+            transcoder=cast("Any", Transcoder()),
             catalog=self.catalog,
-            line=Line(self.slots, breaker),
+            queue=JobQueue(self.slots, circuit_breaker),
             timing=Timing(poll_s=60.0, job_timeout=timedelta(minutes=30)),
-            breaker=breaker,
+            circuit_breaker=circuit_breaker,
             clock=clock,
             rng=random.Random(1),
         )
-        self.worker = Worker(self.desk)
+        self.worker = Worker(self.context)
         self.service = Service(
             store=self.store,
             worker=self.worker,
@@ -201,8 +201,8 @@ class Harness:
             limits=limits(default=1_000_000),
             endpoint=self.provider.endpoint,
             clock=clock,
-            answering=self.desk.answering,
-            breaker=breaker,
+            priority=self.context.priority,
+            circuit_breaker=circuit_breaker,
             retention=cast("Any", None),
         )
         await self.worker.start()
@@ -258,7 +258,7 @@ class Harness:
             prompt=f"number {interaction}",
             choice=self.catalog.choose(model, None, None),
             picture=picture or a_picture(),
-            card=a_card(at=self.desk.clock.now(), message=None),
+            card=a_card(at=self.context.clock.now(), message=None),
             again_of=again_of,
         )
         job = await self.service.animate(ask)
@@ -277,7 +277,7 @@ class Harness:
         async def does(act: Callable[[], object]) -> None:
             act()
 
-        waiting = self.service.answering.one()
+        waiting = self.service.priority.one()
         self.run(does(waiting.__enter__))
         try:
             yield
@@ -293,35 +293,35 @@ class Harness:
         return None
 
     def cancel(self, job: JobId) -> None:
-        self.run(self.service.shelf.cancel(self.job(job).member, job))
+        self.run(self.service.library.cancel(self.job(job).member, job))
 
     def hide(self, job: JobId) -> None:
         found = self.job(job)
-        self.run(self.service.shelf.hide(found, found.member))
+        self.run(self.service.library.hide(found, found.member))
 
     def block(self, member: int) -> None:
-        self.run(self.service.admin.block(by(now=self.desk.clock.now()), UserId(member), None))
+        self.run(self.service.admin.block(by(now=self.context.clock.now()), UserId(member), None))
 
     def unblock(self, member: int) -> None:
-        self.run(self.service.admin.unblock(by(now=self.desk.clock.now()), UserId(member)))
+        self.run(self.service.admin.unblock(by(now=self.context.clock.now()), UserId(member)))
 
     def pause(self) -> None:
-        self.run(self.service.admin.pause(by(now=self.desk.clock.now()), None))
+        self.run(self.service.admin.pause(by(now=self.context.clock.now()), None))
 
     def resume(self) -> None:
-        self.run(self.service.admin.resume(by(now=self.desk.clock.now())))
+        self.run(self.service.admin.resume(by(now=self.context.clock.now())))
 
     def lets_go(self) -> None:
         """The queue's own part of a resume, with nothing written."""
 
         async def let_go() -> None:
-            self.desk.line.resume(GUILD)
+            self.context.queue.resume(GUILD)
 
         self.run(let_go())
 
     def sets_the_clock(self, by_s: float) -> None:
         self.ahead += timedelta(seconds=by_s)
-        self.desk.clock.now()
+        self.context.clock.now()
 
     # What is seen of it.
 
@@ -344,7 +344,7 @@ class Harness:
         """Who holds a slot."""
 
         async def look() -> set[int]:
-            return {int(job.id) for job, _ in self.desk.line.holding()}
+            return {int(job.id) for job, _ in self.context.queue.holding()}
 
         return self.run(look())
 

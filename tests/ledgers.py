@@ -13,7 +13,7 @@ from bot.models import FailureKind, Job, JobState, Limits, UserId
 from bot.store import cards, jobs
 from bot.store.database import Tx, Unit
 from bot.store.migrations import scripts
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import MEMBER, NOON, a_card, a_job, limits
 

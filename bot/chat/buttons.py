@@ -10,10 +10,10 @@ import discord
 from discord import ui
 
 from bot.chat import text
-from bot.chat.tongue import Tongue
 from bot.errors import UserError
+from bot.i18n.marking import N_
+from bot.i18n.translations import Translations
 from bot.models import JobId
-from bot.wording import mark
 
 Action = Callable[[discord.Interaction[Any], JobId], Awaitable[None]]
 """What a press does. Checks itself whose job it is; raises what a command may raise."""
@@ -38,29 +38,29 @@ SILENCE = "silence"
 """On the ping."""
 _STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, REMOVE, DROP, ERASE), discord.ButtonStyle.danger)
 _LABELS = {
-    SHOW: mark("Show my video"),
-    KEPT: mark("Show again"),
-    CANCEL: mark("Cancel"),
-    STOP: mark("Cancel"),
-    HIDE: mark("Hide"),
-    AGAIN: mark("Again"),
-    EDIT: mark("Edit"),
-    DELETE: mark("Delete"),
-    REMOVE: mark("Delete"),
-    DROP: mark("Delete"),
-    ERASE: mark("Delete"),
-    STAY: mark("Keep it"),
-    KEEP: mark("Keep it"),
-    SILENCE: mark("No more pings"),
+    SHOW: N_("Show my video"),
+    KEPT: N_("Show again"),
+    CANCEL: N_("Cancel"),
+    STOP: N_("Cancel"),
+    HIDE: N_("Hide"),
+    AGAIN: N_("Again"),
+    EDIT: N_("Edit"),
+    DELETE: N_("Delete"),
+    REMOVE: N_("Delete"),
+    DROP: N_("Delete"),
+    ERASE: N_("Delete"),
+    STAY: N_("Keep it"),
+    KEEP: N_("Keep it"),
+    SILENCE: N_("No more pings"),
 }
 
 
 class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{1,10}):(?P<job>[0-9]{1,20})"):
     """One action on one job."""
 
-    def __init__(self, action: str, job: JobId, tongue: Tongue | None = None) -> None:
-        """Without a tongue it has no label: only a press of it is wanted."""
-        label = None if tongue is None else tongue.say(_LABELS[action])
+    def __init__(self, action: str, job: JobId, translations: Translations | None = None) -> None:
+        """Without a language it has no label: only a press of it is wanted."""
+        label = None if translations is None else translations.gettext(_LABELS[action])
         style = _STYLES.get(action, discord.ButtonStyle.secondary)
         super().__init__(ui.Button(label=label, style=style, custom_id=f"job:{action}:{job}"))
         self.action = action

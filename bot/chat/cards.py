@@ -13,41 +13,39 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
-from bot.chat.tongue import Tongue, Tongues
-from bot.jobs.port import Outlook, Progress, Standing
+from bot.i18n.marking import N_
+from bot.i18n.translations import TranslationCatalog, Translations
+from bot.jobs.protocols import Progress, ProgressView, Standing
 from bot.models import KEPT_FOR, Clip, FailureKind, Job, JobState
-from bot.wording import mark
 
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, REMOVE)
 """What can be done from a card that has had its last edit."""
-REENCODED = mark("-# Re-encoded so that it plays here.")
-LEAVING = mark(
-    "This takes longer than Discord lets the bot change this message. Press the button when you want to look."
-)
-MAY_OUTLIVE = mark(
+REENCODED = N_("-# Re-encoded so that it plays here.")
+LEAVING = N_("This takes longer than Discord lets the bot change this message. Press the button when you want to look.")
+MAY_OUTLIVE = N_(
     "-# Here the bot can change this message for 15 minutes only. If the clip takes longer, a button brings it."
 )
-HERE = mark("### ✅ Here is your clip")
-OVER_WITH_LINK = mark(
+HERE = N_("### ✅ Here is your clip")
+OVER_WITH_LINK = N_(
     "The video is too large to be uploaded here ({size} MB). Download it before the link expires, "
     "or find it in `/videos` until {when}:"
 )
-OVER_AND_KEPT = mark("The video is too large to be uploaded here ({size} MB). Find it in `/videos` until {when}.")
-KEPT_HERE = mark("The video could not be posted here. Find it in `/videos` until {when}.")
-ONLY_YOU = mark("-# Only you can see this message. The video also stays in `/videos` until {when}.")
-NOT_FETCHED = mark(
+OVER_AND_KEPT = N_("The video is too large to be uploaded here ({size} MB). Find it in `/videos` until {when}.")
+KEPT_HERE = N_("The video could not be posted here. Find it in `/videos` until {when}.")
+ONLY_YOU = N_("-# Only you can see this message. The video also stays in `/videos` until {when}.")
+NOT_FETCHED = N_(
     "The video is ready, but the bot cannot fetch it yet. It keeps trying and will show the video here or in `/videos`."
 )
-DOWNLOAD_HERE = mark("Until then you can download it here:")
-READY = mark("### ✅ Your clip is ready")
+DOWNLOAD_HERE = N_("Until then you can download it here:")
+READY = N_("### ✅ Your clip is ready")
 MB = 1_000_000
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
 RED = discord.Colour(0xDA373C)
 
-_KEY_LINE = re.compile(r"-# <@[0-9]+> · .*`([0-9a-z]+)`")  # in every tongue; nothing else on it stands in backticks
+_KEY_LINE = re.compile(r"-# <@[0-9]+> · .*`([0-9a-z]+)`")  # in every language; nothing else on it stands in backticks
 
 
 class Face(NamedTuple):
@@ -55,7 +53,7 @@ class Face(NamedTuple):
 
     state: JobState
     clip: Clip
-    outlook: Outlook | None
+    outlook: ProgressView | None
     elapsed_s: int
     leaving: bool
 
@@ -65,7 +63,7 @@ class Shown:
     """How a card is to look now."""
 
     job: Job
-    outlook: Outlook | None = None
+    outlook: ProgressView | None = None
     elapsed_s: int = 0  # counted where nothing is foretold
     plain: bool = False  # without prompt, after Discord refused the full card
     leaving: bool = False  # the last edit before the card is out of reach: a button brings it back
@@ -95,91 +93,97 @@ def _texts(components: object) -> list[str]:
 
 
 class Cards:
-    """Draws cards, each in the tongue of its readers; knows the labels of the catalog and nothing of routes."""
+    """Draws cards, each in the language of its readers; knows the labels of the catalog and nothing of routes."""
 
-    def __init__(self, catalog: Catalog, tongues: Tongues) -> None:
+    def __init__(self, catalog: Catalog, translation_catalog: TranslationCatalog) -> None:
         self._catalog = catalog
-        self._tongues = tongues
+        self._translation_catalog = translation_catalog
 
     def progress(self, shown: Shown) -> ui.LayoutView:
         """A job under way."""
-        job, tongue = shown.job, self._of(shown.job)
+        job, translations = shown.job, self._of(shown.job)
         match job.state:
             case JobState.WAITING:
-                line = _standing(tongue, shown)
-                return self._view(shown, GREY, tongue.say("### ⏳ In line"), line, actions=(STOP,))
+                line = _standing(translations, shown)
+                return self._view(shown, GREY, translations.gettext("### ⏳ In line"), line, actions=(STOP,))
             case JobState.SUBMITTING:
-                line = tongue.say("The picture goes to the video service.")
-                return self._view(shown, BLUE, tongue.say("### 📤 Handing over"), line)
+                line = translations.gettext("The picture goes to the video service.")
+                return self._view(shown, BLUE, translations.gettext("### 📤 Handing over"), line)
             case JobState.DELIVERING:
-                line = tongue.say("{bar} fetching the video", bar=bar(99))
-                return self._view(shown, BLUE, tongue.say("### 📦 Finished, on its way"), line)
+                line = translations.gettext("{bar} fetching the video", bar=bar(99))
+                return self._view(shown, BLUE, translations.gettext("### 📦 Finished, on its way"), line)
             case _:
-                return self._view(shown, BLUE, tongue.say("### 🎬 Rendering"), _progress(tongue, shown))
+                return self._view(shown, BLUE, translations.gettext("### 🎬 Rendering"), _progress(translations, shown))
 
     def delivered(
         self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False, alone: bool = False
     ) -> ui.LayoutView:
         """The video as an uploaded file, and the provider's address as text; `alone`: the member alone reads it."""
-        tongue = self._tongues.of(job.card.member_locale if alone else job.card.locale)
-        note = [tongue.say(REENCODED)] if reencoded else []
+        translations = self._translation_catalog.of(job.card.member_locale if alone else job.card.locale)
+        note = [translations.gettext(REENCODED)] if reencoded else []
         if job.card.ephemeral and not alone:
-            note.append(tongue.say(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
+            note.append(translations.gettext(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
         item = discord.MediaGalleryItem(f"attachment://{filename}", spoiler=job.picture.spoiler)
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(item)
-        parts = [*note, *text.address(tongue, job)]
+        parts = [*note, *text.address(translations, job)]
         return self._view(
-            Shown(job, plain=plain), GREEN, tongue.say(HERE), gallery, *parts, tongue=tongue, actions=OVER
+            Shown(job, plain=plain),
+            GREEN,
+            translations.gettext(HERE),
+            gallery,
+            *parts,
+            translations=translations,
+            actions=OVER,
         )
 
     def posted(self, job: Job) -> ui.LayoutView:
         """The video stands in a message of its own: beside the card, or in the member's direct messages."""
-        tongue = self._of(job)
+        translations = self._of(job)
         if job.card.shown_channel == job.card.channel:
-            line = tongue.say("The video is in the next message.")
+            line = translations.gettext("The video is in the next message.")
         else:
-            line = tongue.say("The video was sent as a direct message.")
-        return self._view(Shown(job, plain=True), GREEN, tongue.say(READY), line, actions=OVER)
+            line = translations.gettext("The video was sent as a direct message.")
+        return self._view(Shown(job, plain=True), GREEN, translations.gettext(READY), line, actions=OVER)
 
     def link_only(self, job: Job, size_bytes: int, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
-        tongue = self._of(job)
-        address = text.address(tongue, job)
+        translations = self._of(job)
+        address = text.address(translations, job)
         sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
-        line = tongue.say(sentence, size=size_bytes / MB, when=text.moment(until, "f"))
-        return self._view(Shown(job, plain=plain), GREEN, tongue.say(READY), line, *address, actions=OVER)
+        line = translations.gettext(sentence, size=size_bytes / MB, when=text.moment(until, "f"))
+        return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, *address, actions=OVER)
 
     def kept(self, job: Job, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """No way takes the video now. A press brings a fresh token, which may."""
-        tongue = self._of(job)
-        line = tongue.say(KEPT_HERE, when=text.moment(until, "f"))
-        return self._view(Shown(job, plain=plain), GREEN, tongue.say(READY), line, actions=(SHOW, *OVER))
+        translations = self._of(job)
+        line = translations.gettext(KEPT_HERE, when=text.moment(until, "f"))
+        return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *OVER))
 
     def not_fetched(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """The provider is done, and the file cannot be had yet."""
-        tongue = self._of(job)
-        address = text.address(tongue, job)
+        translations = self._of(job)
+        address = text.address(translations, job)
         lines = [NOT_FETCHED, *([DOWNLOAD_HERE] if address else [])]
-        parts = [*map(tongue.say, lines), *address]
-        return self._view(Shown(job, plain=plain), GREEN, tongue.say(READY), *parts, actions=OVER)
+        parts = [*map(translations.gettext, lines), *address]
+        return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), *parts, actions=OVER)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
-        tongue = self._of(job)
-        line = text.card_line(tongue, job.failure or FailureKind.PROVIDER, job.clip.credits)
+        translations = self._of(job)
+        line = text.card_line(translations, job.failure or FailureKind.PROVIDER, job.clip.credits)
         cancelled = job.state is JobState.CANCELLED
-        head = tongue.say("### 🚫 Cancelled") if cancelled else tongue.say("### ⚠️ No video")
+        head = translations.gettext("### 🚫 Cancelled") if cancelled else translations.gettext("### ⚠️ No video")
         may_still_come = job.state is JobState.TIMED_OUT
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE) if may_still_come else OVER
         lines = [line]
         if may_still_come:
-            lines.append(tongue.say("If the video arrives later, you can find it here or in `/videos`."))
+            lines.append(translations.gettext("If the video arrives later, you can find it here or in `/videos`."))
             if not job.card.bot_reaches:
                 actions = (SHOW, *actions)  # nothing else brings the video here once the token has ended
         return self._view(Shown(job, plain=plain), RED, head, *lines, actions=actions)
 
-    def _of(self, job: Job) -> Tongue:
-        return self._tongues.of(job.card.locale)
+    def _of(self, job: Job) -> Translations:
+        return self._translation_catalog.of(job.card.locale)
 
     def _view(
         self,
@@ -187,33 +191,33 @@ class Cards:
         colour: discord.Colour,
         head: str,
         *parts: str | ui.Item[ui.LayoutView],
-        tongue: Tongue | None = None,
+        translations: Translations | None = None,
         actions: tuple[str, ...] = (HIDE,),
     ) -> ui.LayoutView:
-        tongue = tongue or self._of(shown.job)
+        translations = translations or self._of(shown.job)
         view = ui.LayoutView(timeout=None)
         box: ui.Container[ui.LayoutView] = ui.Container(accent_colour=colour)
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
-            parts, actions = (tongue.say(LEAVING),), (SHOW,)
+            parts, actions = (translations.gettext(LEAVING),), (SHOW,)
         if not shown.plain and shown.job.clip.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
         if HIDE in actions or STOP in actions:
-            parts = (*parts, *([tongue.say(MAY_OUTLIVE)] if _may_outlive(shown) else []))
+            parts = (*parts, *([translations.gettext(MAY_OUTLIVE)] if _may_outlive(shown) else []))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
-        box.add_item(ui.TextDisplay(self._foot(tongue, shown.job)))
+        box.add_item(ui.TextDisplay(self._foot(translations, shown.job)))
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         for action in actions:
-            row.add_item(JobButton(action, shown.job.id, tongue))
+            row.add_item(JobButton(action, shown.job.id, translations))
         box.add_item(row)
         view.add_item(box)
         return view
 
-    def _foot(self, tongue: Tongue, job: Job) -> str:
+    def _foot(self, translations: Translations, job: Job) -> str:
         model = self._catalog.model(job.clip.model)
-        facts = text.clip_facts(tongue, job, job.clip.model if model is None else model.label)
-        marks = [tongue.say("AI-generated"), text.clip_key(tongue, job.key)]
+        facts = text.clip_facts(translations, job, job.clip.model if model is None else model.label)
+        marks = [translations.gettext("AI-generated"), text.clip_key(translations, job.key)]
         return f"-# {' · '.join([*facts, *marks])}"
 
 
@@ -232,16 +236,16 @@ def _may_outlive(shown: Shown) -> bool:
     return due_at is None or due_at > card.token_ends_at
 
 
-def _standing(tongue: Tongue, shown: Shown) -> str:
-    return text.standing(tongue, shown.outlook if isinstance(shown.outlook, Standing) else Standing())
+def _standing(translations: Translations, shown: Shown) -> str:
+    return text.standing(translations, shown.outlook if isinstance(shown.outlook, Standing) else Standing())
 
 
-def _progress(tongue: Tongue, shown: Shown) -> str:
+def _progress(translations: Translations, shown: Shown) -> str:
     progress = shown.outlook if isinstance(shown.outlook, Progress) else Progress(0)
     begun = shown.job.submitted_at or shown.job.created_at
     end = clock(shown.elapsed_s)
     if progress.due is not None:
-        end = text.due(tongue, progress.due, progress.due_at or begun, begun)
+        end = text.due(translations, progress.due, progress.due_at or begun, begun)
     return f"{bar(progress.percent)} {progress.percent} % · {end}"
 
 

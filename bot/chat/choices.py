@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.catalog import Catalog, Model
-from bot.chat.tongue import Tongue
+from bot.i18n.translations import Translations
 
 LONGEST = 100
 """Discord's bound on the name of a choice and the label of an option."""
@@ -11,26 +11,28 @@ MOST = 25
 """Its bound on the choices of a command's option and the options of a select."""
 
 
-def model_label(model: Model, tongue: Tongue) -> str:
+def model_label(model: Model, translations: Translations) -> str:
     """ "Sora 2 Pro · 3 to 5 credits a second"."""
     least, most = min(model.sizes.values()), max(model.sizes.values())
     if least == most:
-        label = tongue.counted(
+        label = translations.ngettext(
             "{model} · {n} credit a second", "{model} · {n} credits a second", least, model=model.label
         )
     else:
-        label = tongue.say("{model} · {least} to {most} credits a second", model=model.label, least=least, most=most)
+        label = translations.gettext(
+            "{model} · {least} to {most} credits a second", model=model.label, least=least, most=most
+        )
     return label[:LONGEST]
 
 
-def seconds_label(catalog: Catalog, seconds: int, tongue: Tongue) -> str:
+def seconds_label(catalog: Catalog, seconds: int, translations: Translations) -> str:
     """ "8 seconds · Sora 2 8, Sora 2 Pro 24 credits"."""
     prices = [f"{m.label} {m.cheapest * seconds}" for m in catalog.models if seconds in m.seconds]
-    label = tongue.say("{seconds} seconds · {prices} credits", seconds=str(seconds), prices=", ".join(prices))
+    label = translations.gettext("{seconds} seconds · {prices} credits", seconds=str(seconds), prices=", ".join(prices))
     return label[:LONGEST]
 
 
-def size_label(catalog: Catalog, size: str, tongue: Tongue) -> str:
+def size_label(catalog: Catalog, size: str, translations: Translations) -> str:
     """ "1280x720 · Sora 2 1, Sora 2 Pro 3 a second"."""
     prices = [f"{m.label} {m.sizes[size]}" for m in catalog.models if size in m.sizes]
-    return tongue.say("{size} · {prices} a second", size=size, prices=", ".join(prices))[:LONGEST]
+    return translations.gettext("{size} · {prices} a second", size=size, prices=", ".join(prices))[:LONGEST]

@@ -18,20 +18,20 @@ from discord.http import Route
 from bot.chat import text
 from bot.chat.ban import Ban
 from bot.chat.buttons import Action, JobButton
+from bot.chat.command_translator import CommandTranslator
 from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_to
+from bot.chat.discord_errors import TROUBLE, told
 from bot.chat.ending import NO_DISCORD, login_failed, redirected
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
 from bot.chat.once import Once
 from bot.chat.paging import PageButton, PageSource
 from bot.chat.privacy import Personal, PrivacyButton
-from bot.chat.routes import TROUBLE, told
 from bot.chat.sync import CommandSync, SyncMemory, payload_of
-from bot.chat.tongue import Tongues, tongue_of
-from bot.chat.translator import CommandTranslator
 from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
-from bot.wording import Value
+from bot.i18n.marking import Value
+from bot.i18n.translations import TranslationCatalog, translations_of
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class AnimateBot(commands.AutoShardedBot):
         allowed_guilds: frozenset[int],
         memory: SyncMemory,
         connection: Connection,
-        tongues: Tongues,
+        translation_catalog: TranslationCatalog,
         add_commands: Callable[[AnimateBot], Awaitable[None]],
         on_login: Callable[[], Awaitable[None]],
         direct_is_open: bool,
@@ -122,7 +122,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._allowed_guilds = allowed_guilds
         self._rest = connection
         self._sync = CommandSync(memory, api_url=api_url, force=force_sync)
-        self.tongues = tongues
+        self.translation_catalog = translation_catalog
         self._add_commands = add_commands
         self._on_login = on_login
         self._direct_is_open = direct_is_open
@@ -167,7 +167,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._tell_operator()
         await self._on_login()
         assert self.application_id is not None
-        payload = await payload_of(self.tree, CommandTranslator(self.tongues))
+        payload = await payload_of(self.tree, CommandTranslator(self.translation_catalog))
         await self._sync.begin(self.http, self.application_id, payload)
 
     async def on_ready(self) -> None:
@@ -188,7 +188,7 @@ class AnimateBot(commands.AutoShardedBot):
         ]
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
-        """Why no command runs here and now, to be said in the reader's tongue, or None."""
+        """Why no command runs here and now, to be said in the reader's language, or None."""
         if self.stopping:
             return text.STOPPING
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
@@ -205,8 +205,8 @@ class AnimateBot(commands.AutoShardedBot):
         if interaction.type is discord.InteractionType.component:
             await tell(interaction, text.UNKNOWN_BUTTON)
             return
-        tongue, prompt = tongue_of(interaction), max(_typed(interaction.data), key=len, default="")
-        lines = [tongue.say(text.FORM_LOST), *([text.typed(tongue, prompt)] if prompt else [])]
+        translations, prompt = translations_of(interaction), max(_typed(interaction.data), key=len, default="")
+        lines = [translations.gettext(text.FORM_LOST), *([text.typed(translations, prompt)] if prompt else [])]
         await answer_privately(interaction, "\n".join(lines))
 
     async def press(
@@ -233,14 +233,14 @@ class AnimateBot(commands.AutoShardedBot):
         """The edge of every command and button: logged with the interaction's id, answered in one sentence."""
         if isinstance(error, UserError):
             log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error)
-            sentence = tongue_of(interaction).explain(error)
+            sentence = translations_of(interaction).explain(error)
         elif isinstance(error, StoreError):
             log.error("interaction=%s refused: %s", interaction.id, error)
-            sentence = tongue_of(interaction).say(text.STORE_SLOW)
+            sentence = translations_of(interaction).gettext(text.STORE_SLOW)
         else:
             trace = None if isinstance(error, TROUBLE) else error  # of the network, its words may hold a token
             log.error("interaction=%s failed: %s", interaction.id, told(error), exc_info=trace)
-            sentence = tongue_of(interaction).say(text.NO_ANSWER)
+            sentence = translations_of(interaction).gettext(text.NO_ANSWER)
         await answer_privately(interaction, sentence if typed is None else f"{sentence}\n{typed}")
 
     def _tell_operator(self) -> None:
@@ -265,8 +265,8 @@ def take_up(interaction: discord.Interaction[Any]) -> bool:
 
 
 async def tell(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:
-    """As `answer_privately`, in the reader's tongue; `values` stand for the names in the sentence's braces."""
-    await answer_privately(interaction, tongue_of(interaction).say(sentence, **values))
+    """As `answer_privately`, in the reader's language; `values` stand for the names in the sentence's braces."""
+    await answer_privately(interaction, translations_of(interaction).gettext(sentence, **values))
 
 
 async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

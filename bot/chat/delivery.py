@@ -1,4 +1,4 @@
-"""Cards and videos to Discord: implements `bot.jobs.port.Chat`."""
+"""Cards and videos to Discord: implements `bot.jobs.protocols.Chat`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from discord import ui
 
 from bot.chat import privacy, text
 from bot.chat.ban import Ban
-from bot.chat.budget import Budget
 from bot.chat.cards import Cards, key_of
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
+from bot.chat.edit_rate_limit import Budget
 from bot.chat.edits import Edits
 from bot.chat.fetching import PictureFetcher
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
-from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
-from bot.chat.tongue import Tongue, Tongues
+from bot.chat.transports import EDIT_WITHIN_S, Transports
 from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
-from bot.chat.ways import EDIT_WITHIN_S, Ways
 from bot.errors import ChatUnavailable, PictureRefused
-from bot.jobs.port import Delivery, FoundCard, Outlook, PostMemory
+from bot.i18n.translations import TranslationCatalog, Translations
+from bot.jobs.protocols import Delivery, FoundCard, PostMemory, ProgressView
 from bot.models import ChannelId, FailureKind, Job, JobState, MessageId
 
 log = logging.getLogger(__name__)
@@ -42,21 +42,21 @@ class DiscordChat:
         client: discord.Client,
         cards: Cards,
         memory: PostMemory,
-        tongues: Tongues,
+        translation_catalog: TranslationCatalog,
         *,
         ban: Ban | None = None,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cards = cards
-        self._tongues = tongues
+        self._translation_catalog = translation_catalog
         self._now = now
-        self._ways = Ways(client, memory, ban, now=now)
+        self._transports = Transports(client, memory, ban, now=now)
         self._budget = Budget(time.monotonic, asyncio.sleep)
-        self._edits = Edits(self._ways, cards, self._budget, every_s=progress_s, now=now)
+        self._edits = Edits(self._transports, cards, self._budget, every_s=progress_s, now=now)
         self._pictures = PictureFetcher(discord.http.Route.BASE)
-        self._last_edit = LastEdit(self._ways, self._budget)
-        self._videos = VideoDelivery(self._ways, self._last_edit, cards, tongues, memory)
+        self._last_edit = LastEdit(self._transports, self._budget)
+        self._videos = VideoDelivery(self._transports, self._last_edit, cards, translation_catalog, memory)
         self._asides: set[asyncio.Task[object]] = set()
 
     async def find_card(self, job: Job) -> FoundCard | None:
@@ -64,9 +64,9 @@ class DiscordChat:
         if job.card.token is None or self._now() >= job.card.token_ends_at:
             return None
         try:
-            message = await self._ways.original(job)
+            message = await self._transports.original(job)
         except TROUBLE as error:
-            if fate_of(error) in (Fate.ROUTE_DEAD, Fate.REMOVED):
+            if error_kind_of(error) in (ErrorKind.ROUTE_DEAD, ErrorKind.REMOVED):
                 return None
             raise ChatUnavailable(f"GET @original: {told(error)}") from error
         return FoundCard(MessageId(message.id), message.flags.ephemeral, is_ours=key_of(message) == job.key)
@@ -75,7 +75,7 @@ class DiscordChat:
         """From Discord's own hosts alone."""
         return await self._pictures.fetch(job.picture)
 
-    def show(self, job: Job, outlook: Outlook | None = None) -> None:
+    def show(self, job: Job, outlook: ProgressView | None = None) -> None:
         """Progress; returns at once."""
         self._edits.show(job, outlook)
 
@@ -95,12 +95,14 @@ class DiscordChat:
             else:
                 await self._finish(job, lambda _: self._cards.posted(job), ready)
             return
-        if job.failure is FailureKind.PICTURE and Route.TOKEN in self._ways.open(job):
+        if job.failure is FailureKind.PICTURE and Route.TOKEN in self._transports.open(job):
             private = text.picture_refused(self._member_of(job), refused, job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
         await self._finish(
-            job, lambda plain: self._cards.ended(job, plain=plain), text.over(self._tongues.of(job.card.locale), job)
+            job,
+            lambda plain: self._cards.ended(job, plain=plain),
+            text.over(self._translation_catalog.of(job.card.locale), job),
         )
         if job.failure is not None:
             private_line = text.private_line(self._member_of(job), job.failure, job.clip.credits)
@@ -109,7 +111,7 @@ class DiscordChat:
 
     def upload_limit(self, job: Job) -> int:
         """By the way that is open, else that of direct messages."""
-        return self._ways.upload_limit(job, next(iter(self._ways.open(job)), None))
+        return self._transports.upload_limit(job, next(iter(self._transports.open(job)), None))
 
     async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
         """The video on its card; over the limit the link alone; a card that is gone: to the member alone."""
@@ -119,17 +121,19 @@ class DiscordChat:
     async def show_address(self, job: Job) -> bool:
         """Where the provider has the video that cannot be fetched yet."""
         await self._edits.last(job)
-        fate = await self._last_edit.make(
+        error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.not_fetched(job, plain=plain), for_s=ASIDE_TRIED_FOR_S
         )
-        return fate is None
+        return error_kind is None
 
     async def ping(self, job: Job) -> MessageId | None:
         """One short reply, never twice: by another way only where Discord has certainly not taken it."""
-        for route in sorted(self._ways.open(job), key=lambda route: route is Route.TOKEN):
+        for route in sorted(self._transports.open(job), key=lambda route: route is Route.TOKEN):
             try:
-                tongue = self._member_of(job)
-                return await self._ways.reply(job, route, text.ping(tongue, job), privacy.quiet(tongue, job.id))
+                translations = self._member_of(job)
+                return await self._transports.reply(
+                    job, route, text.ping(translations, job), privacy.quiet(translations, job.id)
+                )
             except TROUBLE as error:
                 log.info("job=%s not pinged by %s: %s", job.id, route.name, told(error))
                 if may_be_taken(error):
@@ -148,17 +152,19 @@ class DiscordChat:
     async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
         """By the bot's own token; what is out of its reach is logged."""
         try:
-            await self._ways.remove(channel, message)
+            await self._transports.remove(channel, message)
         except TROUBLE as error:
-            fate = fate_of(error)
-            if fate is not Fate.REMOVED:
-                log.info("message=%s in channel=%s not deleted: %s (%s)", message, channel, fate.name, told(error))
-            return fate is not Fate.PASSING
+            error_kind = error_kind_of(error)
+            if error_kind is not ErrorKind.REMOVED:
+                log.info(
+                    "message=%s in channel=%s not deleted: %s (%s)", message, channel, error_kind.name, told(error)
+                )
+            return error_kind is not ErrorKind.PASSING
         return True
 
     def forget(self, job: Job) -> None:
         """What is remembered of its ways and its progress is dropped."""
-        self._ways.forget(job)
+        self._transports.forget(job)
         self._edits.forget(job)
 
     async def close(self) -> None:
@@ -166,7 +172,7 @@ class DiscordChat:
         await self._edits.close()
         if self._asides:
             await asyncio.wait(self._asides, timeout=ASIDES_END_S)
-        await self._ways.close()
+        await self._transports.close()
         await self._pictures.close()
 
     def _aside(self, work: Coroutine[object, object, object]) -> None:
@@ -175,23 +181,23 @@ class DiscordChat:
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
 
-    def _member_of(self, job: Job) -> Tongue:
-        return self._tongues.of(job.card.member_locale)
+    def _member_of(self, job: Job) -> Translations:
+        return self._translation_catalog.of(job.card.member_locale)
 
     async def _log_job(self, job: Job, channel: ChannelId) -> None:
         try:
-            line = text.log_line(self._tongues.of(job.card.locale), job)
-            await self._ways.post(channel, job.card.guild, line, nonce=f"log-{job.key}")
+            line = text.log_line(self._translation_catalog.of(job.card.locale), job)
+            await self._transports.post(channel, job.card.guild, line, nonce=f"log-{job.key}")
         except TROUBLE as error:
             log.warning("job=%s not listed in the log channel %s: %s", job.id, channel, told(error))
 
     async def _finish(self, job: Job, view: Callable[[bool], ui.LayoutView], words: str) -> None:
         """A card in an archived thread takes no edit before a message has opened the thread."""
-        if await self._last_edit.make(job, view) is not Fate.ARCHIVED:
+        if await self._last_edit.make(job, view) is not ErrorKind.ARCHIVED:
             return
         try:
             quiet = privacy.quiet(self._member_of(job), job.id)
-            await self._ways.reply(job, Route.BOT, words, quiet)
+            await self._transports.reply(job, Route.BOT, words, quiet)
         except TROUBLE as error:
             log.warning("job=%s its thread stays archived: %s", job.id, told(error))
         else:
@@ -199,22 +205,22 @@ class DiscordChat:
 
     async def _whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
         """Tells the member alone, once; a word that cannot be said is logged."""
-        if Route.TOKEN not in self._ways.open(job):
+        if Route.TOKEN not in self._transports.open(job):
             log.info("job=%s the member could not be told privately: no token", job.id)
             return False
         try:
-            await self._ways.whisper(job, sentence, within_s=within_s)
+            await self._transports.whisper(job, sentence, within_s=within_s)
         except TROUBLE as error:
             log.warning("job=%s private word: %s", job.id, told(error))
             return False
         return True
 
     async def _take_away(self, job: Job) -> bool:
-        for route in self._ways.open(job):
+        for route in self._transports.open(job):
             try:
-                await self._ways.delete(job, route)
+                await self._transports.delete(job, route)
             except TROUBLE as error:
-                if fate_of(error) is Fate.REMOVED:
+                if error_kind_of(error) is ErrorKind.REMOVED:
                     return True
                 log.warning("job=%s card not deleted by %s: %s", job.id, route.name, told(error))
             else:

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import discord
 
-from bot.chat.budget import Budget
 from bot.chat.cards import Cards, Face, Shown, elapsed_s
-from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
-from bot.chat.ways import Ways
-from bot.jobs.port import Outlook, Progress
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
+from bot.chat.edit_rate_limit import Budget
+from bot.chat.transports import Transports
+from bot.jobs.protocols import Progress, ProgressView
 from bot.models import ChannelId, Job, JobId
 
 log = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class Edits:
     """Owns one task per card that changes. `last` must come before a card's final edit."""
 
     def __init__(
-        self, ways: Ways, cards: Cards, budget: Budget, *, every_s: float, now: Callable[[], datetime]
+        self, ways: Transports, cards: Cards, budget: Budget, *, every_s: float, now: Callable[[], datetime]
     ) -> None:
-        self._ways = ways
+        self._transports = ways
         self._drawn = cards
         self._budget = budget
         self._every_s = every_s
@@ -70,7 +70,7 @@ class Edits:
         self._closed: set[JobId] = set()
         self._crowd: Counter[ChannelId] = Counter()
 
-    def show(self, job: Job, outlook: Outlook | None) -> None:
+    def show(self, job: Job, outlook: ProgressView | None) -> None:
         """Wants the card to look so; returns at once."""
         if job.card.message is None or job.card.finished or job.id in self._closed:
             return
@@ -84,7 +84,7 @@ class Edits:
         if shown.job.state is not card.newest.job.state:
             card.hurry()  # a new state does not wait as long as a bar that moves
         card.newest, card.ended, card.over = shown, False, False
-        if card.leaving is None and self._ways.only_token(job):
+        if card.leaving is None and self._transports.only_token(job):
             left = (job.card.token_ends_at - LEAVE_BEFORE - self._now()).total_seconds()
             card.leaving = asyncio.get_running_loop().call_later(max(0.0, left), self._leave, job.id)
         card.wanted = None if shown.face == card.face else shown
@@ -176,17 +176,17 @@ class Edits:
             if wanted is None or route is None:
                 return
             card.edited_at = loop.time()
-            fate = await self._edit(wanted if not card.plain else replace(wanted, plain=True), route)
-            if fate is None:
+            error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), route)
+            if error_kind is None:
                 card.face, card.misses = wanted.face, 0
             else:
-                self._failed(card, wanted, fate)
+                self._failed(card, wanted, error_kind)
 
-    def _failed(self, card: _Card, wanted: Shown, fate: Fate) -> None:
+    def _failed(self, card: _Card, wanted: Shown, error_kind: ErrorKind) -> None:
         """What nothing newer follows is made again, ever more seldom, for as long as a way is open."""
         card.misses += 1
-        may_pass = fate is not Fate.REFUSED or not card.plain
-        card.plain = card.plain or fate is Fate.REFUSED
+        may_pass = error_kind is not ErrorKind.REFUSED or not card.plain
+        card.plain = card.plain or error_kind is ErrorKind.REFUSED
         if may_pass and card.wanted is None and not (card.ended or card.over):
             card.wanted = wanted
 
@@ -198,7 +198,7 @@ class Edits:
         else:
             await asyncio.sleep(card.edited_at + self._gap_s(card, wanted) - asyncio.get_running_loop().time())
             await self._budget.anywhere()
-        routes = self._ways.open(job)
+        routes = self._transports.open(job)
         if not routes or self._now() - job.created_at > OLD_AFTER:
             if wanted.leaving:
                 log.warning("job=%s its card stays without its button: no way to it is open any more", job.id)
@@ -215,20 +215,23 @@ class Edits:
         slowed_s = self._every_s * float(2 ** min(card.misses, 10))
         return max(gap_s, min(slowed_s, SLOWED_AT_MOST_S))
 
-    async def _edit(self, wanted: Shown, route: Route) -> Fate | None:
+    async def _edit(self, wanted: Shown, route: Route) -> ErrorKind | None:
         """One try; None where it is made."""
         job = wanted.job
         try:
             async with asyncio.timeout(LEAVE_WITHIN_S if wanted.leaving else None):
-                await self._ways.edit(job, route, self._drawn.progress(wanted))
+                await self._transports.edit(job, route, self._drawn.progress(wanted))
         except TROUBLE as error:
-            fate = fate_of(error)
-            log.info("job=%s progress edit by %s: %s (%s)", job.id, route.name, fate.name, told(error))
+            error_kind = error_kind_of(error)
+            log.info("job=%s progress edit by %s: %s (%s)", job.id, route.name, error_kind.name, told(error))
             if isinstance(error, discord.HTTPException) and error.status < 500:
                 self._budget.refused()
-            if fate in (Fate.ROUTE_DEAD, Fate.NOT_PERMITTED):  # without a file there is no smaller edit to try
-                await self._ways.shut(job, route)
-            elif fate is Fate.REMOVED:
-                await self._ways.removed(job)
-            return fate
+            if error_kind in (
+                ErrorKind.ROUTE_DEAD,
+                ErrorKind.NOT_PERMITTED,
+            ):  # without a file there is no smaller edit to try
+                await self._transports.shut(job, route)
+            elif error_kind is ErrorKind.REMOVED:
+                await self._transports.removed(job)
+            return error_kind
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import discord
 
-from bot.chat.routes import TROUBLE, is_discords, told
+from bot.chat.discord_errors import TROUBLE, is_discords, told
 from bot.errors import BotError, ChatUnavailable, SettingsError
 
 DISCORDS_OWN = "https://discord.com/api"

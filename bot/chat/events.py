@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from bot.chat.routes import UPLOAD_LIMITS
+from bot.chat.discord_errors import UPLOAD_LIMITS
 
 log = logging.getLogger(__name__)
 

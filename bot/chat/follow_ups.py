@@ -13,7 +13,7 @@ import discord
 from discord import ui
 from discord.http import handle_message_parameters
 
-from bot.chat.ways import EDIT_WITHIN_S, NOBODY, UPLOAD_WITHIN_S, file_of
+from bot.chat.transports import EDIT_WITHIN_S, NOBODY, UPLOAD_WITHIN_S, file_of
 from bot.models import Job
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import discord
 from discord import ui
 
-from bot.chat.budget import Budget
-from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
-from bot.chat.ways import Ways
-from bot.jobs import pace
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
+from bot.chat.edit_rate_limit import Budget
+from bot.chat.transports import Transports
+from bot.jobs import backoff
 from bot.models import Job
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ ASIDE_TRIED_FOR_S = 60.0
 class LastEdit:
     """Knows which ways are open, and shuts those that are dead."""
 
-    def __init__(self, ways: Ways, budget: Budget) -> None:
-        self._ways = ways
+    def __init__(self, ways: Transports, budget: Budget) -> None:
+        self._transports = ways
         self._budget = budget
         self._rng = random.Random()  # noqa: S311 - jitter
 
@@ -42,44 +42,44 @@ class LastEdit:
         video: Path | None = None,
         *,
         for_s: float = EDIT_TRIED_FOR_S,
-    ) -> Fate | None:
+    ) -> ErrorKind | None:
         """None where it is made; else what ended it. `view` is handed whether to leave out the prompt.
 
         PASSING where Discord took it by no way for so long. What speaks about the file alone leaves the way open.
         """
         plain, tries, begun = False, 0, asyncio.get_running_loop().time()
         size_bytes = 0 if video is None else (await asyncio.to_thread(video.stat)).st_size
-        while routes := self._ways.open(job):
+        while routes := self._transports.open(job):
             route = routes[0]
-            if size_bytes > self._ways.upload_limit(job, route):
-                return Fate.TOO_LARGE  # the member's own limit has ended with their token, say
+            if size_bytes > self._transports.upload_limit(job, route):
+                return ErrorKind.TOO_LARGE  # the member's own limit has ended with their token, say
             if route is Route.BOT:
                 await self._budget.last(job.card.channel)
             try:
-                await self._ways.edit(job, route, view(plain), video)
+                await self._transports.edit(job, route, view(plain), video)
             except TROUBLE as error:
-                fate = fate_of(error)
-                log.warning("job=%s last edit by %s: %s (%s)", job.id, route.name, fate.name, told(error))
-                if fate is Fate.REFUSED and not plain:
+                error_kind = error_kind_of(error)
+                log.warning("job=%s last edit by %s: %s (%s)", job.id, route.name, error_kind.name, told(error))
+                if error_kind is ErrorKind.REFUSED and not plain:
                     plain = True
-                elif fate is Fate.PASSING:
-                    pause_s = pace.chat_pause(tries, asked_s(error), self._rng)
+                elif error_kind is ErrorKind.PASSING:
+                    pause_s = backoff.chat_pause(tries, asked_s(error), self._rng)
                     tries += 1
                     if asyncio.get_running_loop().time() - begun + pause_s > for_s:
-                        return fate
+                        return error_kind
                     await asyncio.sleep(pause_s)
-                elif not await self._goes_on(job, route, fate, with_file=video is not None):
-                    return fate
+                elif not await self._goes_on(job, route, error_kind, with_file=video is not None):
+                    return error_kind
             else:
                 return None
-        return Fate.ROUTE_DEAD
+        return ErrorKind.ROUTE_DEAD
 
-    async def _goes_on(self, job: Job, route: Route, fate: Fate, *, with_file: bool) -> bool:
+    async def _goes_on(self, job: Job, route: Route, error_kind: ErrorKind, *, with_file: bool) -> bool:
         """Whether another way is worth a try."""
-        if fate is Fate.REMOVED:
-            await self._ways.removed(job)
-        if fate is Fate.ROUTE_DEAD or (fate is Fate.NOT_PERMITTED and not with_file):
-            await self._ways.shut(job, route)
+        if error_kind is ErrorKind.REMOVED:
+            await self._transports.removed(job)
+        if error_kind is ErrorKind.ROUTE_DEAD or (error_kind is ErrorKind.NOT_PERMITTED and not with_file):
+            await self._transports.shut(job, route)
             return True
         return False
 

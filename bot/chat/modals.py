@@ -12,7 +12,7 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import choices, text
 from bot.chat.pictures import Found
-from bot.chat.tongue import Tongue, tongue_of
+from bot.i18n.translations import Translations, translations_of
 from bot.models import Clip
 
 OPEN_FOR_S = 15 * 60.0
@@ -43,7 +43,7 @@ class ClipForm(ui.Modal):
 
     def __init__(
         self,
-        tongue: Tongue,
+        translations: Translations,
         title: str,
         catalog: Catalog,
         submitted: Submitted,
@@ -56,7 +56,7 @@ class ClipForm(ui.Modal):
         self._picture: ui.Select[Any] | None = None
         if len(pictures) > 1:
             self._picture = _select("picture", {str(n): _numbered(n, one.label) for n, one in enumerate(pictures)}, "0")
-            self.add_item(ui.Label(text=tongue.say("Picture"), component=self._picture))
+            self.add_item(ui.Label(text=translations.gettext("Picture"), component=self._picture))
         self._prompt: ui.TextInput[Any] = ui.TextInput(
             custom_id="prompt",
             style=discord.TextStyle.paragraph,
@@ -64,24 +64,28 @@ class ClipForm(ui.Modal):
             min_length=1,
             max_length=LONGEST_PROMPT,
         )
-        what = tongue.say("What should happen in the video")
-        self.add_item(ui.Label(text=tongue.say("Prompt"), description=what, component=self._prompt))
+        what = translations.gettext("What should happen in the video")
+        self.add_item(ui.Label(text=translations.gettext("Prompt"), description=what, component=self._prompt))
         model = catalog.models[0] if clip is None else catalog.model(clip.model) or catalog.models[0]
         self._model = _select(
-            "model", {each.id: choices.model_label(each, tongue) for each in catalog.models}, model.id
+            "model", {each.id: choices.model_label(each, translations) for each in catalog.models}, model.id
         )
-        self.add_item(ui.Label(text=tongue.say("Model"), component=self._model))
+        self.add_item(ui.Label(text=translations.gettext("Model"), component=self._model))
         seconds = clip.seconds if clip is not None and clip.seconds in catalog.seconds else model.seconds[0]
-        lengths = {str(n): choices.seconds_label(catalog, n, tongue) for n in catalog.seconds}
+        lengths = {str(n): choices.seconds_label(catalog, n, translations) for n in catalog.seconds}
         self._seconds = _select("seconds", lengths, str(seconds))
-        self.add_item(ui.Label(text=tongue.say("Length"), component=self._seconds))
+        self.add_item(ui.Label(text=translations.gettext("Length"), component=self._seconds))
         self._size: ui.Select[Any] | None = None
         if clip is not None:
-            sizes = {size: choices.size_label(catalog, size, tongue) for size in catalog.sizes[: choices.MOST - 1]}
+            sizes = {
+                size: choices.size_label(catalog, size, translations) for size in catalog.sizes[: choices.MOST - 1]
+            }
             self._size = _select(
-                "size", {AS_PICTURE: tongue.say("As the picture, the cheapest")} | sizes, clip.size or AS_PICTURE
+                "size",
+                {AS_PICTURE: translations.gettext("As the picture, the cheapest")} | sizes,
+                clip.size or AS_PICTURE,
             )
-            self.add_item(ui.Label(text=tongue.say("Size"), component=self._size))
+            self.add_item(ui.Label(text=translations.gettext("Size"), component=self._size))
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Takes it; on a refusal the prompt is handed back, so that nobody types it twice."""
@@ -95,7 +99,7 @@ class ClipForm(ui.Modal):
         await interaction.client.press(
             interaction,
             lambda: self._submitted(interaction, filled),
-            typed=text.typed(tongue_of(interaction), filled.prompt),
+            typed=text.typed(translations_of(interaction), filled.prompt),
         )
 
 

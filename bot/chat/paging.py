@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 from discord import ui
 
-from bot.chat.tongue import Tongue, tongue_of
+from bot.i18n.translations import Translations, translations_of
 
 if TYPE_CHECKING:
     from bot.chat.client import AnimateBot
@@ -43,13 +43,13 @@ class PageButton(
     async def _turn(self, interaction: discord.Interaction[Any]) -> None:
         """Shows the page in place of the one that stands there."""
         pages = await interaction.client.pages[self.name](interaction)
-        content, view = page_of(tongue_of(interaction), self.name, pages, self.page)
+        content, view = page_of(translations_of(interaction), self.name, pages, self.page)
         await interaction.response.edit_message(
             content=content, view=view, allowed_mentions=discord.AllowedMentions.none()
         )
 
 
-def page_of(tongue: Tongue, name: str, pages: list[str], page: int) -> tuple[str, ui.View | None]:
+def page_of(translations: Translations, name: str, pages: list[str], page: int) -> tuple[str, ui.View | None]:
     """One page, the nearest there is, and its buttons; no buttons for a single page."""
     page = min(page, len(pages) - 1)
     if len(pages) == 1:
@@ -59,18 +59,18 @@ def page_of(tongue: Tongue, name: str, pages: list[str], page: int) -> tuple[str
         view.add_item(PageButton(name, page - 1, "<"))
     if page < len(pages) - 1:
         view.add_item(PageButton(name, page + 1, ">"))
-    return f"{pages[page]}\n{page_line(tongue, page, len(pages))}", view
+    return f"{pages[page]}\n{page_line(translations, page, len(pages))}", view
 
 
-def page_line(tongue: Tongue, page: int, pages: int) -> str:
+def page_line(translations: Translations, page: int, pages: int) -> str:
     """Which page it is, counted from 1 for the reader."""
-    return tongue.say("-# page {page} of {pages}", page=page + 1, pages=pages)
+    return translations.gettext("-# page {page} of {pages}", page=page + 1, pages=pages)
 
 
 async def answer_in_pages(interaction: discord.Interaction[AnimateBot], name: str) -> None:
     """Answers privately with the first page of a list."""
     pages = await interaction.client.pages[name](interaction)
-    content, view = page_of(tongue_of(interaction), name, pages, 0)
+    content, view = page_of(translations_of(interaction), name, pages, 0)
     await interaction.response.send_message(
         content,
         view=view or discord.utils.MISSING,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.chat.asking import picture_of
 from bot.chat.choices import MOST
+from bot.chat.interaction_info import picture_of
 from bot.models import Picture
 
 

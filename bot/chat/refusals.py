@@ -4,95 +4,103 @@ from __future__ import annotations
 
 from bot.catalog import Catalog, Choice
 from bot.chat import text
-from bot.chat.tongue import Tongue
 from bot.errors import ProviderShut, ReservationRefused
+from bot.i18n.translations import Translations
 from bot.models import Balance, FailureKind, RefusalReason
 
 
-def provider_shut(tongue: Tongue, error: ProviderShut) -> str:
+def provider_shut(translations: Translations, error: ProviderShut) -> str:
     """Nothing is taken for now, and nothing was charged."""
     if error.is_being_tried:
-        return tongue.say(
+        return translations.gettext(
             "The video service had a problem, and the bot is checking whether it works again. "
             "Nothing was charged. Please try again in a minute."
         )
     if error.kind in (FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT):
-        return tongue.say(
+        return translations.gettext(
             "The video service does not answer at the moment. Nothing was charged; please try again in some minutes."
         )
-    return tongue.say(
+    return translations.gettext(
         "The video service takes nothing from this bot at the moment, and whoever runs the bot has to look at it. "
         "Nothing was charged; please try again later."
     )
 
 
-def refusal(tongue: Tongue, error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
+def refusal(translations: Translations, error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
     """Why nothing was started, and what to do."""
     balance = error.balance
     match error.reason:
         case RefusalReason.PAUSED | RefusalReason.BLOCKED | RefusalReason.TOO_MANY_REFUNDS:
-            return barred(tongue, error)
+            return barred(translations, error)
         case RefusalReason.TOO_MANY_JOBS:
-            return tongue.counted(
+            return translations.ngettext(
                 "You have {n} clip under way. Please wait for one to finish; nothing was charged.",
                 "You have {n} clips under way. Please wait for one to finish; nothing was charged.",
                 balance.running,
             )
         case RefusalReason.AGAIN_UNDER_WAY:
-            return tongue.say(
+            return translations.gettext(
                 "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
             )
         case RefusalReason.ALLOWANCE:
-            return _too_dear(tongue, balance, choice, catalog)
+            return _too_dear(translations, balance, choice, catalog)
         case RefusalReason.CEILING:
-            return tongue.say(
+            return translations.gettext(
                 "This server has used up what its admins allow for now. Nothing was charged; please try again later."
             )
         case RefusalReason.BUDGET:
-            return tongue.say("This bot has used up its budget for now. Nothing was charged; please try again later.")
+            return translations.gettext(
+                "This bot has used up its budget for now. Nothing was charged; please try again later."
+            )
 
 
-def barred(tongue: Tongue, error: ReservationRefused) -> str:
+def barred(translations: Translations, error: ReservationRefused) -> str:
     """Why the member gets no clip at all for now."""
-    why = text.because(tongue, error.detail)
+    why = text.because(translations, error.detail)
     match error.reason:
         case RefusalReason.PAUSED:
-            return tongue.say("Clips are paused on this server{because}. Please try again later.", because=why)
+            return translations.gettext(
+                "Clips are paused on this server{because}. Please try again later.", because=why
+            )
         case RefusalReason.BLOCKED:
-            return tongue.say("You cannot make clips on this server{because}. Ask an admin about it.", because=why)
+            return translations.gettext(
+                "You cannot make clips on this server{because}. Ask an admin about it.", because=why
+            )
         case _:
-            return tongue.say(
+            return translations.gettext(
                 "Five of your clips of today failed at the video service after it had taken them. "
                 "Please try again tomorrow, with other pictures or prompts."
             )
 
 
-def _too_dear(tongue: Tongue, balance: Balance, choice: Choice, catalog: Catalog) -> str:
-    sentences = [_what_is_left(tongue, balance, choice.credits)]
+def _too_dear(translations: Translations, balance: Balance, choice: Choice, catalog: Catalog) -> str:
+    sentences = [_what_is_left(translations, balance, choice.credits)]
     at_most = balance.limit.credits + balance.granted
     fitting = catalog.best_within(balance.spendable, choice.model.id)
     if fitting is not None:
-        sentences.append(_would_fit(tongue, fitting, asked=choice))
+        sentences.append(_would_fit(translations, fitting, asked=choice))
     if choice.credits <= at_most and balance.renews_at is not None:
-        sentences.append(tongue.say("Your allowance renews {when}.", when=text.moment(balance.renews_at)))
+        sentences.append(translations.gettext("Your allowance renews {when}.", when=text.moment(balance.renews_at)))
     elif catalog.best_within(at_most, choice.model.id) is None or balance.renews_at is None:
-        sentences.append(tongue.say("Ask an admin for a larger allowance."))
+        sentences.append(translations.gettext("Ask an admin for a larger allowance."))
     elif fitting is None:
         when = text.moment(balance.renews_at)
-        sentences.append(tongue.say("Your allowance renews {when}, for cheaper clips than this one.", when=when))
+        sentences.append(
+            translations.gettext("Your allowance renews {when}, for cheaper clips than this one.", when=when)
+        )
     return " ".join(sentences)
 
 
-def _what_is_left(tongue: Tongue, balance: Balance, cost: int) -> str:
-    price, of = text.credits_of(tongue, cost), text.limit(tongue, balance.limit)
+def _what_is_left(translations: Translations, balance: Balance, cost: int) -> str:
+    price, of = text.credits_of(translations, cost), text.limit(translations, balance.limit)
     if not balance.granted:
-        return tongue.say(
+        return translations.gettext(
             "This clip costs {price}, and you have {left} left of {limit}.",
             price=price,
             left=balance.spendable,
             limit=of,
         )
-    return tongue.say(
+    return translations.gettext(
         "This clip costs {price}, and you have {left} left of {limit} and {granted} granted.",
         price=price,
         left=balance.spendable,
@@ -101,13 +109,13 @@ def _what_is_left(tongue: Tongue, balance: Balance, cost: int) -> str:
     )
 
 
-def _would_fit(tongue: Tongue, fitting: Choice, *, asked: Choice) -> str:
+def _would_fit(translations: Translations, fitting: Choice, *, asked: Choice) -> str:
     """The cheapest size would, which need not cost what the one asked for does."""
-    model, seconds, price = fitting.model.label, str(fitting.seconds), text.credits_of(tongue, fitting.credits)
+    model, seconds, price = fitting.model.label, str(fitting.seconds), text.credits_of(translations, fitting.credits)
     if asked.size is None or fitting.model.sizes.get(asked.size) == fitting.model.cheapest:
-        return tongue.say(
+        return translations.gettext(
             "{model} for {seconds} seconds ({price}) would fit.", model=model, seconds=seconds, price=price
         )
-    return tongue.say(
+    return translations.gettext(
         "{model} for {seconds} seconds without `size` ({price}) would fit.", model=model, seconds=seconds, price=price
     )

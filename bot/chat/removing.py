@@ -11,7 +11,7 @@ import aiohttp
 import discord
 from yarl import URL
 
-from bot.chat.routes import TROUBLE, Fate, fate_of
+from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of
 from bot.errors import ChatUnavailable
 from bot.models import Job
 from bot.proxy import proxy_for
@@ -56,10 +56,10 @@ async def remove_all(client: discord.Client, job: Job, *, but: int | None = None
 
 
 def _is_gone(job: Job, error: BaseException) -> bool:
-    fate = fate_of(error)
-    if fate is not Fate.REMOVED:
-        log.warning("job=%s a message of it was not deleted: %s (%s)", job.id, fate.name, type(error).__name__)
-    return fate is Fate.REMOVED
+    error_kind = error_kind_of(error)
+    if error_kind is not ErrorKind.REMOVED:
+        log.warning("job=%s a message of it was not deleted: %s (%s)", job.id, error_kind.name, type(error).__name__)
+    return error_kind is ErrorKind.REMOVED
 
 
 async def video_address(interaction: discord.Interaction[Any], job: Job) -> str | None:
@@ -76,7 +76,7 @@ async def video_address(interaction: discord.Interaction[Any], job: Job) -> str 
         async with asyncio.timeout(GET_WITHIN_S):
             return _video_in(await there.fetch_message(job.card.shown_message))
     except TROUBLE as error:
-        if fate_of(error) is Fate.REMOVED:
+        if error_kind_of(error) is ErrorKind.REMOVED:
             return None
         raise ChatUnavailable(f"the message with the video cannot be seen: {type(error).__name__}") from None
 

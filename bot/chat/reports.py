@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
-from bot.chat.tongue import Tongue
+from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.jobs.worker import Load
 from bot.models import Allowances, JobState, UsageRow, UserId
@@ -20,25 +20,25 @@ _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 """A clip that came late keeps what it failed of, and was refunded; it is no clip without a video."""
 
 
-def allowance_pages(tongue: Tongue, found: Allowances) -> list[str]:
+def allowance_pages(translations: Translations, found: Allowances) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
-    default = text.limit(tongue, found.default) if found.default else tongue.say("the bot’s own")
-    ceiling = text.limit(tongue, found.ceiling) if found.ceiling else tongue.say("no ceiling")
+    default = text.limit(translations, found.default) if found.default else translations.gettext("the bot’s own")
+    ceiling = text.limit(translations, found.ceiling) if found.ceiling else translations.gettext("no ceiling")
     rules = [
-        tongue.say("Default: {limit}", limit=default),
-        tongue.say("The whole server: {limit}", limit=ceiling),
-        *(f"<@&{role}>: {text.limit(tongue, limit)}" for role, limit in found.roles),
-        *(f"<@{member}>: {text.limit(tongue, limit)}" for member, limit in found.members),
+        translations.gettext("Default: {limit}", limit=default),
+        translations.gettext("The whole server: {limit}", limit=ceiling),
+        *(f"<@&{role}>: {text.limit(translations, limit)}" for role, limit in found.roles),
+        *(f"<@{member}>: {text.limit(translations, limit)}" for member, limit in found.members),
     ]
     pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
-    return ["\n".join([tongue.say("**Allowances**"), *(f"- {rule}" for rule in page)]) for page in pages]
+    return ["\n".join([translations.gettext("**Allowances**"), *(f"- {rule}" for rule in page)]) for page in pages]
 
 
 class Usage:
     """A server's usage over days, summed once."""
 
-    def __init__(self, tongue: Tongue, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
-        self._tongue = tongue
+    def __init__(self, translations: Translations, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
+        self._tongue = translations
         self._days = days
         self._by_member: dict[UserId, list[UsageRow]] = defaultdict(list)
         for row in rows:
@@ -53,7 +53,7 @@ class Usage:
 
     def screen(self) -> str:
         """The total, then the members who used most."""
-        return text.as_much(self._lines(), rest=self._tongue.say("- and more, in the file"))
+        return text.as_much(self._lines(), rest=self._tongue.gettext("- and more, in the file"))
 
     def csv(self) -> bytes:
         """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for.
@@ -75,29 +75,31 @@ class Usage:
         return out.getvalue().encode("utf-8-sig")
 
     def _lines(self) -> list[str]:
-        today, say = self._days == 1, self._tongue.say
+        today, gettext = self._days == 1, self._tongue.gettext
         if not self._rows:
-            return [say("No clips today.") if today else say("No clips in the last {days} days.", days=self._days)]
+            return [
+                gettext("No clips today.") if today else gettext("No clips in the last {days} days.", days=self._days)
+            ]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
         members = [f"- {text.somebody(self._tongue, member)}: {self._sums(rows)}" for member, rows in most]
-        head = say("**Usage, today**") if today else say("**Usage, the last {days} days**", days=self._days)
-        return [head, say("All: {sums}", sums=self._sums(self._rows)), *members]
+        head = gettext("**Usage, today**") if today else gettext("**Usage, the last {days} days**", days=self._days)
+        return [head, gettext("All: {sums}", sums=self._sums(self._rows)), *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:
         clips, refunded = sum(row.clips for row in rows), sum(row.refunded for row in rows)
-        tongue = self._tongue
-        parts = [tongue.counted("{n} clip", "{n} clips", clips), text.credits_of(tongue, _spent(rows))]
+        translations = self._tongue
+        parts = [translations.ngettext("{n} clip", "{n} clips", clips), text.credits_of(translations, _spent(rows))]
         if refunded:
-            parts.append(tongue.say("{credits} refunded", credits=refunded))
+            parts.append(translations.gettext("{credits} refunded", credits=refunded))
         money = self._money(rows)
         if money is not None:
-            parts.append(tongue.say("about {money} USD", money=tongue.number(money, digits=2)))
+            parts.append(translations.gettext("about {money} USD", money=translations.number(money, digits=2)))
         failures = Counter[str]()
         for row in rows:
             if row.failure is not None and row.state not in _WITH_VIDEO:
-                failures[failure_words(tongue, row.failure)] += row.clips
+                failures[failure_words(translations, row.failure)] += row.clips
         most = sorted(failures.items(), key=lambda failure: (-failure[1], failure[0]))
-        return " · ".join([*parts, *(f"{tongue.number(count)} × {words}" for words, count in most)])
+        return " · ".join([*parts, *(f"{translations.number(count)} × {words}" for words, count in most)])
 
     def _money(self, rows: list[UsageRow]) -> float | None:
         """For what the provider took; an estimate, since who pays for failures differs. None without prices."""
@@ -110,55 +112,67 @@ def _spent(rows: list[UsageRow]) -> int:
     return sum(row.credits - row.refunded for row in rows)
 
 
-def status(tongue: Tongue, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
+def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
     """Health in a few lines."""
     load = found.load
-    busy = tongue.say("{busy} of {slots} clips at work", busy=load.at_provider, slots=load.slots)
+    busy = translations.gettext("{busy} of {slots} clips at work", busy=load.at_provider, slots=load.slots)
     delay = (
-        f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else tongue.say("just connected")
+        f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
     )  # no heartbeat yet
-    known = tongue.counted("{n} server", "{n} servers", servers)
+    known = translations.ngettext("{n} server", "{n} servers", servers)
     return "\n".join([
-        tongue.say("**This server**: {facts}", facts=" · ".join(_server_facts(tongue, found))),
-        tongue.say("**Video service**: {facts}", facts=" · ".join([busy, _waiting(tongue, load)])),
-        *_not_used(tongue, found, catalog),
-        tongue.say("**Discord**: {facts}", facts=f"{delay} · {known}"),
+        translations.gettext("**This server**: {facts}", facts=" · ".join(_server_facts(translations, found))),
+        translations.gettext("**Video service**: {facts}", facts=" · ".join([busy, _waiting(translations, load)])),
+        *_not_used(translations, found, catalog),
+        translations.gettext("**Discord**: {facts}", facts=f"{delay} · {known}"),
     ])  # fmt: skip
 
 
-def _not_used(tongue: Tongue, found: Status, catalog: Catalog) -> list[str]:
+def _not_used(translations: Translations, found: Status, catalog: Catalog) -> list[str]:
     """What is not sent for now, and why; one line for all models, or one for each."""
     whys = {model.label: found.refused.get(model.id) for model in catalog.models}
     first = next(iter(whys.values()))
     if first is not None and set(whys.values()) == {first}:
-        words = failure_words(tongue, first)
-        return [tongue.say("⚠️ The video service is not used for now: {why}. The bot will try again.", why=words)]
+        words = failure_words(translations, first)
+        return [
+            translations.gettext("⚠️ The video service is not used for now: {why}. The bot will try again.", why=words)
+        ]
     return [
-        tongue.say("⚠️ {model} is not used for now: {why}. The bot will try again.", model=label, why=words)
-        for label, words in ((label, failure_words(tongue, why)) for label, why in whys.items() if why is not None)
+        translations.gettext("⚠️ {model} is not used for now: {why}. The bot will try again.", model=label, why=words)
+        for label, words in (
+            (label, failure_words(translations, why)) for label, why in whys.items() if why is not None
+        )
     ]
 
 
-def _server_facts(tongue: Tongue, found: Status) -> list[str]:
+def _server_facts(translations: Translations, found: Status) -> list[str]:
     server = found.server
-    state = tongue.say("taking clips")
+    state = translations.gettext("taking clips")
     if found.ceiling is not None and not found.ceiling.credits:
-        state = tongue.say("⚠️ no videos: the server limit is 0")
+        state = translations.gettext("⚠️ no videos: the server limit is 0")
     if server.paused_at is not None:
-        why = text.because(tongue, server.pause_reason)
-        state = tongue.say("paused {when}{because}", when=text.moment(server.paused_at), because=why)
-    used = tongue.say("no ceiling")
+        why = text.because(translations, server.pause_reason)
+        state = translations.gettext("paused {when}{because}", when=text.moment(server.paused_at), because=why)
+    used = translations.gettext("no ceiling")
     if found.ceiling is not None:
-        used = tongue.say("{used} used of {limit}", used=found.used, limit=text.limit(tongue, found.ceiling))
-    log = tongue.say("log off")
+        used = translations.gettext(
+            "{used} used of {limit}", used=found.used, limit=text.limit(translations, found.ceiling)
+        )
+    log = translations.gettext("log off")
     if server.log_channel is not None:
-        log = tongue.say("log {channel}", channel=f"<#{server.log_channel}>")
+        log = translations.gettext("log {channel}", channel=f"<#{server.log_channel}>")
     allowed = server.others_allowed
-    others = tongue.say("others' pictures allowed") if allowed else tongue.say("others' pictures not allowed")
+    others = (
+        translations.gettext("others' pictures allowed")
+        if allowed
+        else translations.gettext("others' pictures not allowed")
+    )
     return [state, used, log, others]
 
 
-def _waiting(tongue: Tongue, load: Load) -> str:
+def _waiting(translations: Translations, load: Load) -> str:
     if not load.waiting_here:
-        return tongue.say("{waiting} in line", waiting=load.waiting)
-    return tongue.say("{waiting} in line, {here} of them from here", waiting=load.waiting, here=load.waiting_here)
+        return translations.gettext("{waiting} in line", waiting=load.waiting)
+    return translations.gettext(
+        "{waiting} in line, {here} of them from here", waiting=load.waiting, here=load.waiting_here
+    )

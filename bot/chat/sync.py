@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 from discord.http import HTTPClient, Route
 
-from bot.chat.routes import TROUBLE, is_discords, told
+from bot.chat.discord_errors import TROUBLE, is_discords, told
 from bot.errors import StoreError
 
 log = logging.getLogger(__name__)

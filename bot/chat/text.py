@@ -8,11 +8,11 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.chat.tongue import Tongue
 from bot.errors import PictureRefused
-from bot.jobs.port import Due, Hold, Standing
+from bot.i18n.marking import N_
+from bot.i18n.translations import Translations
+from bot.jobs.protocols import Due, HoldReason, Standing
 from bot.models import Balance, FailureKind, Job, Limit, Period, Source
-from bot.wording import mark
 
 MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
@@ -21,88 +21,86 @@ PROMPT_LOGGED = 1_500
 URL_SHOWN = 1_500
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-NO_ANSWER = mark("Something went wrong on our side, and nothing was charged. Please try again in a minute.")
-STORE_SLOW = mark(
+NO_ANSWER = N_("Something went wrong on our side, and nothing was charged. Please try again in a minute.")
+STORE_SLOW = N_(
     "The bot cannot keep its books right now, so nothing was started and nothing was charged. "
     "Please try again in a minute."
 )
-STOPPING = mark("The bot is restarting. Nothing was charged; please try again in a minute.")
-NOT_HERE = mark("This bot is not open to this server. Ask whoever runs it to add the server to its list.")
-ONLY_GUILD_INSTALL = mark("This works only in a server that has added the bot. Ask an admin of the server to add it.")
-UNKNOWN_VALUE = mark("One of your choices does not exist here any more. Please choose it anew.")
-SHOWN_AGAIN = mark("Here is your clip, AI-generated. Only you see it; save it if you want to keep it.")
-PICTURE_UNUSABLE = mark("The picture could not be used.")
-UNKNOWN_BUTTON = mark("This button does nothing any more.")
-ALREADY_SHOWN = mark("That one is over, and there is nothing more to show.")
-FORM_LOST = mark(
+STOPPING = N_("The bot is restarting. Nothing was charged; please try again in a minute.")
+NOT_HERE = N_("This bot is not open to this server. Ask whoever runs it to add the server to its list.")
+ONLY_GUILD_INSTALL = N_("This works only in a server that has added the bot. Ask an admin of the server to add it.")
+UNKNOWN_VALUE = N_("One of your choices does not exist here any more. Please choose it anew.")
+SHOWN_AGAIN = N_("Here is your clip, AI-generated. Only you see it; save it if you want to keep it.")
+PICTURE_UNUSABLE = N_("The picture could not be used.")
+UNKNOWN_BUTTON = N_("This button does nothing any more.")
+ALREADY_SHOWN = N_("That one is over, and there is nothing more to show.")
+FORM_LOST = N_(
     "This form was open for too long, or the bot has restarted since. Nothing was charged; please open it anew."
 )
-NO_PICTURE = mark("There is no picture in that message. Choose one with a JPEG, PNG, WebP or GIF.")
-ONLY_OWN_PICTURES = mark(
+NO_PICTURE = N_("There is no picture in that message. Choose one with a JPEG, PNG, WebP or GIF.")
+ONLY_OWN_PICTURES = N_(
     "On this server you can animate the pictures of your own messages. "
     "An admin can allow others' with `/animate-admin others`."
 )
-ONLY_OWN_PICTURES_HERE = mark("Here you can animate the pictures of your own messages only.")
-CARD_STAYS = mark("The message could not be taken away. Please delete it by hand, or ask a moderator.")
-HIDDEN = mark("The card is hidden. The video will be in `/videos`.")
-HIDDEN_BY_OTHER = mark("The card is hidden. The video goes only to the member who asked for it.")
-REMOVED = mark("The message is deleted.")
-REMOVED_FOR_MEMBER = mark(
+ONLY_OWN_PICTURES_HERE = N_("Here you can animate the pictures of your own messages only.")
+CARD_STAYS = N_("The message could not be taken away. Please delete it by hand, or ask a moderator.")
+HIDDEN = N_("The card is hidden. The video will be in `/videos`.")
+HIDDEN_BY_OTHER = N_("The card is hidden. The video goes only to the member who asked for it.")
+REMOVED = N_("The message is deleted.")
+REMOVED_FOR_MEMBER = N_(
     "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
 )
-VIDEO_NOT_KEPT = mark(
+VIDEO_NOT_KEPT = N_(
     "The video could not be saved for the member who asked for it, so the message stays. "
     "Please try again in a minute, "
     "or delete the message in Discord itself."
 )
-ASK_DELETE = mark("Delete this video for good? The message, the prompt, the picture and the file cannot be restored.")
-DELETED = mark("The video is deleted.")
-NOT_DELETED = mark("Nothing was deleted.")
-UNKNOWN_COMMAND = mark("This command has changed. Please close Discord, open it again, and try once more.")
+ASK_DELETE = N_("Delete this video for good? The message, the prompt, the picture and the file cannot be restored.")
+DELETED = N_("The video is deleted.")
+NOT_DELETED = N_("Nothing was deleted.")
+UNKNOWN_COMMAND = N_("This command has changed. Please close Discord, open it again, and try once more.")
 
 _CARD_LINES: dict[FailureKind, str] = {
-    FailureKind.MODERATED: mark("No video came of this one."),
-    FailureKind.PERSON: mark("No video came of this one."),
-    FailureKind.BAD_REQUEST: mark("The video service did not take this request."),
-    FailureKind.TOO_LARGE: mark("The video service did not take a picture of this size."),
-    FailureKind.KEY: mark("The video service does not accept this bot's key. Whoever runs the bot has to look at it."),
-    FailureKind.BALANCE: mark(
-        "The video service turned the bot away. Whoever runs the bot has to look at its account."
-    ),
-    FailureKind.MODEL: mark("The video service no longer has this model. Please choose another one."),
-    FailureKind.BUSY: mark("The video service could not be reached for ten minutes. Please try again later."),
-    FailureKind.PROVIDER: mark(
+    FailureKind.MODERATED: N_("No video came of this one."),
+    FailureKind.PERSON: N_("No video came of this one."),
+    FailureKind.BAD_REQUEST: N_("The video service did not take this request."),
+    FailureKind.TOO_LARGE: N_("The video service did not take a picture of this size."),
+    FailureKind.KEY: N_("The video service does not accept this bot's key. Whoever runs the bot has to look at it."),
+    FailureKind.BALANCE: N_("The video service turned the bot away. Whoever runs the bot has to look at its account."),
+    FailureKind.MODEL: N_("The video service no longer has this model. Please choose another one."),
+    FailureKind.BUSY: N_("The video service could not be reached for ten minutes. Please try again later."),
+    FailureKind.PROVIDER: N_(
         "The video service could not make this video. Please try again, perhaps with another prompt."
     ),
-    FailureKind.TIMED_OUT: mark("The video service did not finish in time."),
-    FailureKind.GONE: mark("The video service has lost this video."),
-    FailureKind.LOST_ANSWER: mark(
+    FailureKind.TIMED_OUT: N_("The video service did not finish in time."),
+    FailureKind.GONE: N_("The video service has lost this video."),
+    FailureKind.LOST_ANSWER: N_(
         "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
     ),
-    FailureKind.RESULT_GONE: mark(
+    FailureKind.RESULT_GONE: N_(
         "The video service said that the video was ready, but never sent it. Please try again."
     ),
     FailureKind.PICTURE: PICTURE_UNUSABLE,
-    FailureKind.LINE: mark("Nothing came free for two hours. Please try again later."),
-    FailureKind.NO_CARD: mark("This was cancelled."),
-    FailureKind.CANCELLED: mark("This was cancelled."),
-    FailureKind.BLOCKED: mark("This was cancelled."),
+    FailureKind.LINE: N_("Nothing came free for two hours. Please try again later."),
+    FailureKind.NO_CARD: N_("This was cancelled."),
+    FailureKind.CANCELLED: N_("This was cancelled."),
+    FailureKind.BLOCKED: N_("This was cancelled."),
 }
 
 _PRIVATE: dict[FailureKind, str] = {
-    FailureKind.MODERATED: mark(
+    FailureKind.MODERATED: N_(
         "The video service refused your clip under its content rules. "
         "Try another picture, or other words in the prompt."
     ),
-    FailureKind.PERSON: mark(
+    FailureKind.PERSON: N_(
         "The video service does not animate pictures of people. Try a picture without a person in it."
     ),
 }
 
 
-def credits_of(tongue: Tongue, count: int) -> str:
+def credits_of(translations: Translations, count: int) -> str:
     """ "1 credit", "4 credits"."""
-    return tongue.counted("{n} credit", "{n} credits", count)
+    return translations.ngettext("{n} credit", "{n} credits", count)
 
 
 def as_much(lines: Sequence[str], *, rest: str) -> str:
@@ -118,127 +116,135 @@ def moment(at: datetime, style: str = "R") -> str:
     return f"<t:{int(at.timestamp())}:{style}>"
 
 
-def standing(tongue: Tongue, where: Standing) -> str:
+def standing(translations: Translations, where: Standing) -> str:
     """Where a waiting clip stands."""
     match where.hold:
-        case Hold.PAUSED:
-            return tongue.say("Clips are paused on this server. Yours keeps its place and starts when they go on.")
-        case Hold.SHUT:
-            return tongue.say("The video service is out of order. Your clip starts when it works again.")
-        case Hold.KEY:
-            return tongue.say(
+        case HoldReason.PAUSED:
+            return translations.gettext(
+                "Clips are paused on this server. Yours keeps its place and starts when they go on."
+            )
+        case HoldReason.SHUT:
+            return translations.gettext("The video service is out of order. Your clip starts when it works again.")
+        case HoldReason.KEY:
+            return translations.gettext(
                 "The video service has not accepted this bot's key yet, so nothing was sent. "
                 "Whoever runs the bot has to look at it."
             )
-        case Hold.RETRY:
+        case HoldReason.RETRY:
             if where.starts_at is None:
-                return tongue.say("The video service has no room right now. The next try is soon.")
+                return translations.gettext("The video service has no room right now. The next try is soon.")
             when = moment(where.starts_at)
-            return tongue.say("The video service has no room right now. The next try is {when}.", when=when)
+            return translations.gettext("The video service has no room right now. The next try is {when}.", when=when)
         case None:
-            return _place(tongue, where)
+            return _place(translations, where)
 
 
-def _place(tongue: Tongue, where: Standing) -> str:
+def _place(translations: Translations, where: Standing) -> str:
     if where.place is None:
-        return tongue.say("Your clip starts as soon as there is room.")
+        return translations.gettext("Your clip starts as soon as there is room.")
     # Translators: {place} is "3rd" in English and 3 in every other language.
-    place = tongue.place(where.place)
+    place = translations.place(where.place)
     if where.starts_at is None:
-        return tongue.say("{place} in line. Your clip starts as soon as there is room.", place=place)
-    return tongue.say("{place} in line, starts {when}.", place=place, when=moment(where.starts_at))
+        return translations.gettext("{place} in line. Your clip starts as soon as there is room.", place=place)
+    return translations.gettext("{place} in line, starts {when}.", place=place, when=moment(where.starts_at))
 
 
-def due(tongue: Tongue, stands: Due, due_at: datetime, begun_at: datetime) -> str:
+def due(translations: Translations, stands: Due, due_at: datetime, begun_at: datetime) -> str:
     """When a clip is expected, and what is said once that is past."""
     match stands:
         case Due.AHEAD:
-            return tongue.say("expected {when}", when=moment(due_at))
+            return translations.gettext("expected {when}", when=moment(due_at))
         case Due.NOW:
-            return tongue.say("due at any moment")
+            return translations.gettext("due at any moment")
         case Due.LATE:
-            return tongue.say("takes longer than usual, started {when}", when=moment(begun_at))
+            return translations.gettext("takes longer than usual, started {when}", when=moment(begun_at))
 
 
-def clip_key(tongue: Tongue, key: str) -> str:
+def clip_key(translations: Translations, key: str) -> str:
     """How a clip is called: "clip `7k3m9qz`"."""
-    return tongue.say("clip {key}", key=f"`{key}`")
+    return translations.gettext("clip {key}", key=f"`{key}`")
 
 
-def length(tongue: Tongue, seconds: int) -> str:
+def length(translations: Translations, seconds: int) -> str:
     """ "4 s"."""
-    return tongue.say("{seconds} s", seconds=str(seconds))
+    return translations.gettext("{seconds} s", seconds=str(seconds))
 
 
-def card_line(tongue: Tongue, kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
+def card_line(translations: Translations, kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What everybody reads on the card of a job without a video."""
-    return f"{tongue.say(_CARD_LINES[kind])} {_back(tongue, credits)}"
+    return f"{translations.gettext(_CARD_LINES[kind])} {_back(translations, credits)}"
 
 
-def private_line(tongue: Tongue, kind: FailureKind, credits: int) -> str | None:  # noqa: A002 - the word of the domain
+def private_line(translations: Translations, kind: FailureKind, credits: int) -> str | None:  # noqa: A002 - the word of the domain
     """What the member alone reads, where there is more to say."""
     line = _PRIVATE.get(kind)
-    return None if line is None else f"{tongue.say(line)} {_back(tongue, credits)}"
+    return None if line is None else f"{translations.gettext(line)} {_back(translations, credits)}"
 
 
-def picture_refused(tongue: Tongue, refused: PictureRefused | None, credits: int) -> str:  # noqa: A002 - the word of the domain
+def picture_refused(translations: Translations, refused: PictureRefused | None, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What the member alone reads when the picture cannot be used."""
-    sentence = tongue.say(PICTURE_UNUSABLE) if refused is None else tongue.explain(refused)
-    return f"{sentence} {_back(tongue, credits)}"
+    sentence = translations.gettext(PICTURE_UNUSABLE) if refused is None else translations.explain(refused)
+    return f"{sentence} {_back(translations, credits)}"
 
 
-def _back(tongue: Tongue, count: int) -> str:
-    return tongue.counted("Your credit is back.", "The {n} credits are back.", count)
+def _back(translations: Translations, count: int) -> str:
+    return translations.ngettext("Your credit is back.", "The {n} credits are back.", count)
 
 
-def log_line(tongue: Tongue, job: Job) -> str:
+def log_line(translations: Translations, job: Job) -> str:
     """A job in a server's log channel: who, what, where."""
     card = job.card
     link = f"https://discord.com/channels/{card.guild}/{card.channel}/{card.message}"
-    facts = [*clip_facts(tongue, job, job.clip.model), clip_key(tongue, job.key), link]
+    facts = [*clip_facts(translations, job, job.clip.model), clip_key(translations, job.key), link]
     return f"{' · '.join(facts)}\n{prompt_block(job.clip.prompt, cut=PROMPT_LOGGED)}"
 
 
-def clip_facts(tongue: Tongue, job: Job, model: str) -> list[str]:
+def clip_facts(translations: Translations, job: Job, model: str) -> list[str]:
     """Whose clip it is, by which model, how long, in which size, and what it costs."""
     size = [job.clip.size] if job.clip.size else []
     clip = job.clip
-    return [f"<@{job.member}>", model, length(tongue, clip.seconds), *size, credits_of(tongue, clip.credits)]
+    return [
+        f"<@{job.member}>",
+        model,
+        length(translations, clip.seconds),
+        *size,
+        credits_of(translations, clip.credits),
+    ]
 
 
-def too_large_here(tongue: Tongue, job: Job) -> str:
+def too_large_here(translations: Translations, job: Job) -> str:
     """A kept video that this place does not take either."""
-    sentence = tongue.say("The video is over the upload limit here too.")
-    return " ".join([sentence, *address(tongue, job)])
+    sentence = translations.gettext("The video is over the upload limit here too.")
+    return " ".join([sentence, *address(translations, job)])
 
 
-def address(tongue: Tongue, job: Job) -> list[str]:
+def address(translations: Translations, job: Job) -> list[str]:
     """Where the provider has the video, and until when; nothing where that is not fit to be shown."""
     url = shown_url(job.result_url)
     if url is None or job.result_expires_at is None:
         return [] if url is None else [url]
-    return [tongue.say("{link} (expires {when})", link=url, when=moment(job.result_expires_at))]
+    return [translations.gettext("{link} (expires {when})", link=url, when=moment(job.result_expires_at))]
 
 
-def beside(tongue: Tongue, job: Job) -> str:
+def beside(translations: Translations, job: Job) -> str:
     """Over a video that stands in a message of its own."""
-    marks = [tongue.say("AI-generated"), clip_key(tongue, job.key)]
+    marks = [translations.gettext("AI-generated"), clip_key(translations, job.key)]
     return f"-# {' · '.join(marks)}"
 
 
-def somebody(tongue: Tongue, person: int | None) -> str:
+def somebody(translations: Translations, person: int | None) -> str:
     """A mention; who had their data deleted has no name any more."""
-    return f"<@{person}>" if person is not None and person > 0 else tongue.say("somebody who left no name")
+    return f"<@{person}>" if person is not None and person > 0 else translations.gettext("somebody who left no name")
 
 
-def ping(tongue: Tongue, job: Job) -> str:
+def ping(translations: Translations, job: Job) -> str:
     """The one message that notifies the member."""
-    return tongue.say("{member} Your clip is ready.", member=f"<@{job.member}>")
+    return translations.gettext("{member} Your clip is ready.", member=f"<@{job.member}>")
 
 
-def over(tongue: Tongue, job: Job) -> str:
+def over(translations: Translations, job: Job) -> str:
     """That no video came of a job, to its member in public."""
-    return f"<@{job.member}> {card_line(tongue, job.failure or FailureKind.PROVIDER, job.clip.credits)}"
+    return f"<@{job.member}> {card_line(translations, job.failure or FailureKind.PROVIDER, job.clip.credits)}"
 
 
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
@@ -253,9 +259,9 @@ def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
     return f"```\n{plain}\n```"
 
 
-def typed(tongue: Tongue, prompt: str) -> str:
+def typed(translations: Translations, prompt: str) -> str:
     """What somebody wrote into a form that came to nothing, to be copied."""
-    return "\n".join([tongue.say("Your prompt was:"), prompt_block(prompt, cut=PROMPT_LOGGED)])
+    return "\n".join([translations.gettext("Your prompt was:"), prompt_block(prompt, cut=PROMPT_LOGGED)])
 
 
 def shown_url(url: str | None) -> str | None:
@@ -267,61 +273,61 @@ def shown_url(url: str | None) -> str | None:
     return f"<{url}>"
 
 
-def because(tongue: Tongue, reason: str | None) -> str:
+def because(translations: Translations, reason: str | None) -> str:
     """An admin's words, to stand behind a statement; nothing where there are none."""
     if not reason:
         return ""
     # Translators: stands for {because} in other sentences, right behind a word.
-    return tongue.say(" (“{reason}”)", reason=reason)
+    return translations.gettext(" (“{reason}”)", reason=reason)
 
 
-def limit(tongue: Tongue, value: Limit) -> str:
+def limit(translations: Translations, value: Limit) -> str:
     """ "20 a day"."""
     match value.per:
         case Period.DAY:
-            return tongue.say("{credits} a day", credits=value.credits)
+            return translations.gettext("{credits} a day", credits=value.credits)
         case Period.WEEK:
-            return tongue.say("{credits} a week", credits=value.credits)
+            return translations.gettext("{credits} a week", credits=value.credits)
         case Period.MONTH:
-            return tongue.say("{credits} a month", credits=value.credits)
+            return translations.gettext("{credits} a month", credits=value.credits)
         case Period.EVER:
-            return tongue.say("{credits} in all", credits=value.credits)
+            return translations.gettext("{credits} in all", credits=value.credits)
 
 
-def allowance(tongue: Tongue, value: Limit) -> str:
+def allowance(translations: Translations, value: Limit) -> str:
     """ "1 credit a day", "20 credits in all"."""
     match value.per:
         case Period.DAY:
-            return tongue.counted("{n} credit a day", "{n} credits a day", value.credits)
+            return translations.ngettext("{n} credit a day", "{n} credits a day", value.credits)
         case Period.WEEK:
-            return tongue.counted("{n} credit a week", "{n} credits a week", value.credits)
+            return translations.ngettext("{n} credit a week", "{n} credits a week", value.credits)
         case Period.MONTH:
-            return tongue.counted("{n} credit a month", "{n} credits a month", value.credits)
+            return translations.ngettext("{n} credit a month", "{n} credits a month", value.credits)
         case Period.EVER:
-            return tongue.counted("{n} credit in all", "{n} credits in all", value.credits)
+            return translations.ngettext("{n} credit in all", "{n} credits in all", value.credits)
 
 
-def source(tongue: Tongue, value: Limit) -> str:
+def source(translations: Translations, value: Limit) -> str:
     """Where an allowance comes from, as a member is told of their own."""
     match value.source:
         case Source.OWN:
-            return tongue.say("Allowance set for you by an admin.")
+            return translations.gettext("Allowance set for you by an admin.")
         case Source.ROLE:
-            return tongue.say("Allowance from the role {role}.", role=f"<@&{value.role}>")
+            return translations.gettext("Allowance from the role {role}.", role=f"<@&{value.role}>")
         case Source.SERVER:
-            return tongue.say("Allowance this server's default.")
+            return translations.gettext("Allowance this server's default.")
         case Source.SETTING:
-            return tongue.say("Allowance this bot's default.")
+            return translations.gettext("Allowance this bot's default.")
 
 
-def used(tongue: Tongue, value: Balance) -> str:
+def used(translations: Translations, value: Balance) -> str:
     """ "8 used today"."""
     match value.limit.per:
         case Period.DAY:
-            return tongue.say("{used} used today", used=value.used)
+            return translations.gettext("{used} used today", used=value.used)
         case Period.WEEK:
-            return tongue.say("{used} used this week", used=value.used)
+            return translations.gettext("{used} used this week", used=value.used)
         case Period.MONTH:
-            return tongue.say("{used} used this month", used=value.used)
+            return translations.gettext("{used} used this month", used=value.used)
         case Period.EVER:
-            return tongue.say("{used} used so far", used=value.used)
+            return translations.gettext("{used} used so far", used=value.used)

@@ -17,12 +17,12 @@ import discord
 
 from bot.chat import text
 from bot.chat.cards import Cards
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, UPLOAD_TRIED_FOR_S, LastEdit, asked_s
-from bot.chat.routes import TROUBLE, Fate, Route, fate_of, told
-from bot.chat.tongue import Tongues
-from bot.chat.ways import Ways, filename_of
-from bot.jobs import pace
-from bot.jobs.port import Delivery, Outcome, PostMemory
+from bot.chat.transports import Transports, filename_of
+from bot.i18n.translations import TranslationCatalog
+from bot.jobs import backoff
+from bot.jobs.protocols import Delivery, Outcome, PostMemory
 from bot.models import DIRECT, KEPT_FOR, Job, JobState
 
 log = logging.getLogger(__name__)
@@ -37,77 +37,86 @@ OPENING_TOO_FAST = 40003
 class VideoDelivery:
     """One try of a delivery; its waits are bounded, and cancelling it is safe."""
 
-    def __init__(self, ways: Ways, last_edit: LastEdit, cards: Cards, tongues: Tongues, memory: PostMemory) -> None:
-        self._ways = ways
+    def __init__(
+        self,
+        ways: Transports,
+        last_edit: LastEdit,
+        cards: Cards,
+        translation_catalog: TranslationCatalog,
+        memory: PostMemory,
+    ) -> None:
+        self._transports = ways
         self._last_edit = last_edit
         self._cards = cards
-        self._tongues = tongues
+        self._translation_catalog = translation_catalog
         self._memory = memory
         self._rng = random.Random()  # noqa: S311 - jitter
 
     async def bring(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
         """By the best way that takes it. Where none does, the card says where the video is."""
         size_bytes = (await asyncio.to_thread(video.stat)).st_size
-        routes = self._ways.open(job)
+        routes = self._transports.open(job)
         if not routes:
             return await self._privately(job, video, size_bytes)
         route = routes[0]
-        if size_bytes > self._ways.upload_limit(job, route):
+        if size_bytes > self._transports.upload_limit(job, route):
             return await self._link_only(job, size_bytes)
         name = filename_of(job, video)
-        fate = await self._last_edit.make(
+        error_kind = await self._last_edit.make(
             job,
             lambda plain: self._cards.delivered(job, name, plain=plain, reencoded=reencoded),
             video,
             for_s=UPLOAD_TRIED_FOR_S,
         )
-        match fate:
+        match error_kind:
             case None:
                 return Delivery(Outcome.HELD)
-            case Fate.TOO_LARGE:
-                return await self._too_large(job, next(iter(self._ways.open(job)), None), size_bytes)
-            case Fate.PASSING:
+            case ErrorKind.TOO_LARGE:
+                return await self._too_large(job, next(iter(self._transports.open(job)), None), size_bytes)
+            case ErrorKind.PASSING:
                 return await self._keep(job, Outcome.LATER)
-            case Fate.REFUSED | Fate.ARCHIVED | Fate.NOT_PERMITTED:
+            case ErrorKind.REFUSED | ErrorKind.ARCHIVED | ErrorKind.NOT_PERMITTED:
                 return await self._beside(job, video, size_bytes)
             case _:
                 return await self._privately(job, video, size_bytes)
 
     async def _too_large(self, job: Job, route: Route | None, size_bytes: int) -> Delivery:
         """Discord takes less there than it has announced: once more with a smaller file, if there can be one."""
-        if size_bytes > self._ways.upload_limit(job, route) or self._ways.refused_size(job, route, size_bytes):
+        if size_bytes > self._transports.upload_limit(job, route) or self._transports.refused_size(
+            job, route, size_bytes
+        ):
             return Delivery(Outcome.TOO_LARGE)
         return await self._link_only(job, size_bytes)
 
     async def _link_only(self, job: Job, size_bytes: int) -> Delivery:
-        fate = await self._last_edit.make(
+        error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.link_only(job, size_bytes, kept_until(job), plain=plain)
         )
-        return Delivery(Outcome.LINK_ONLY if fate is None else Outcome.NOWHERE, card_tells=fate is None)
+        return Delivery(Outcome.LINK_ONLY if error_kind is None else Outcome.NOWHERE, card_tells=error_kind is None)
 
     async def _keep(self, job: Job, outcome: Outcome = Outcome.NOWHERE) -> Delivery:
         """The video waits for its member, and the card says so; no card is left at an earlier state."""
-        fate = await self._last_edit.make(
+        error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.kept(job, kept_until(job), plain=plain), for_s=ASIDE_TRIED_FOR_S
         )
-        return Delivery(outcome, card_tells=fate is None)
+        return Delivery(outcome, card_tells=error_kind is None)
 
     async def _beside(self, job: Job, video: Path, size_bytes: int) -> Delivery:
         """Discord does not take the video on the card. A message opens an archived thread, too."""
-        for route in sorted(self._ways.open(job), key=lambda route: route is Route.TOKEN):
+        for route in sorted(self._transports.open(job), key=lambda route: route is Route.TOKEN):
             channel = job.card.channel if route is Route.BOT else None  # by the token there is no nonce
             claim = await self._memory.claim_post(job.id, channel, again_for=SAME_NONCE_FOR)
             if claim is None:
                 return await self._keep(job)
             try:
-                words = text.beside(self._tongues.of(job.card.locale), job)
-                message = await self._ways.post_beside(job, route, words, video)
+                words = text.beside(self._translation_catalog.of(job.card.locale), job)
+                message = await self._transports.post_beside(job, route, words, video)
             except TROUBLE as error:
                 log.warning("job=%s video beside the card by %s: %s", job.id, route.name, told(error))
                 if not claim or may_be_taken(error):
                     return await self._keep(job)
                 await self._memory.release_post(job.id)
-                if fate_of(error) is Fate.TOO_LARGE:
+                if error_kind_of(error) is ErrorKind.TOO_LARGE:
                     return await self._too_large(job, route, size_bytes)
             else:
                 return Delivery(Outcome.HELD, job.card.channel, message)
@@ -115,7 +124,7 @@ class VideoDelivery:
 
     async def _privately(self, job: Job, video: Path, size_bytes: int) -> Delivery:
         """To the member's direct messages, for jobs of a server; elsewhere the card's button is the way."""
-        if job.scope == DIRECT and not self._ways.is_removed(job):
+        if job.scope == DIRECT and not self._transports.is_removed(job):
             return await self._keep(job)
         tries, begun = 0, asyncio.get_running_loop().time()
         while True:
@@ -124,12 +133,12 @@ class VideoDelivery:
                 return sent
             if sent is None:
                 return await self._keep(job)
-            fate = Fate.PASSING if _opens_too_fast(sent) else fate_of(sent)
-            if fate is Fate.TOO_LARGE:
+            error_kind = ErrorKind.PASSING if _opens_too_fast(sent) else error_kind_of(sent)
+            if error_kind is ErrorKind.TOO_LARGE:
                 return await self._too_large(job, None, size_bytes)
-            if fate is not Fate.PASSING:
+            if error_kind is not ErrorKind.PASSING:
                 return await self._keep(job)
-            pause_s = pace.chat_pause(tries + 3, asked_s(sent), self._rng)
+            pause_s = backoff.chat_pause(tries + 3, asked_s(sent), self._rng)
             if asyncio.get_running_loop().time() - begun + pause_s > POST_TRIED_FOR_S:
                 return await self._keep(job, Outcome.LATER)
             await asyncio.sleep(pause_s)
@@ -139,12 +148,12 @@ class VideoDelivery:
         """One try; what went wrong, or None where it may not be sent any more."""
         claim: bool | None = None
         try:
-            channel = await self._ways.open_direct(job)
+            channel = await self._transports.open_direct(job)
             claim = await self._memory.claim_post(job.id, channel, again_for=SAME_NONCE_FOR)
             if claim is None:
                 return None
             view = self._cards.delivered(job, filename_of(job, video), alone=True)
-            message = await self._ways.send_privately(job, channel, view, video)
+            message = await self._transports.send_privately(job, channel, view, video)
         except TROUBLE as error:
             log.warning("job=%s video to the member alone: %s", job.id, told(error))
             if claim and not may_be_taken(error):

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot import confined
 from bot.errors import PictureRefused
-from bot.images.fitting import copy, fit, measure
+from bot.images.resize import copy, fit, measure
 from bot.models import parse_size
 
 NICENESS = 5

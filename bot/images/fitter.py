@@ -13,7 +13,7 @@ from typing import Any
 
 from bot import confined
 from bot.errors import PictureRefused
-from bot.images import claim
+from bot.images import precheck
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,17 @@ class Fitter:
         self._places, self._turn = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
 
     async def fit(
-        self, data: bytes, choose: Callable[[tuple[int, int]], str], *, max_enlargement: float = claim.ANY_ENLARGEMENT
+        self,
+        data: bytes,
+        choose: Callable[[tuple[int, int]], str],
+        *,
+        max_enlargement: float = precheck.ANY_ENLARGEMENT,
     ) -> Fitted:
         """`choose` says the size, as "720x1280", for width and height of the picture as it is meant to be seen.
 
         Raises PictureRefused, also where it takes over a minute or ends the process; and what `choose` raises.
         """
-        claim.check_bytes(len(data))
+        precheck.check_bytes(len(data))
         async with self._processes:
             try:
                 async with asyncio.timeout(self._within_s) as end, confined.process("bot.images") as process:
@@ -58,10 +62,10 @@ class Fitter:
                         return await _fitted(process, size, max_enlargement)
             except TimeoutError as error:
                 log.warning("a picture of %s bytes took over %g s", len(data), self._within_s)
-                raise PictureRefused(claim.TOO_SLOW) from error
+                raise PictureRefused(precheck.TOO_SLOW) from error
             except OSError as error:  # no process to be had, or it was gone: nothing of this is the picture's fault
                 log.warning("no process for a picture: %s", error)
-                raise PictureRefused(claim.NOT_NOW) from error
+                raise PictureRefused(precheck.NOT_NOW) from error
 
     @contextlib.asynccontextmanager
     async def _taking(self, places: int) -> AsyncIterator[None]:
@@ -118,4 +122,4 @@ async def _crashed(process: Process) -> PictureRefused:
     said = (await process.stderr.read()).decode(errors="replace").split()
     code = await process.wait()
     log.warning("a picture ended its process: exit code %s %s", code, " ".join(said)[-300:])
-    return PictureRefused(claim.UNREADABLE)
+    return PictureRefused(precheck.UNREADABLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from bot.errors import PictureRefused
-from bot.images import claim
+from bot.images import precheck
 
 VIDEO_BRANDS = frozenset({b"isom", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"M4A ", b"3gp4", b"3gp5", b"dash"})
 _RAW_STARTS = (b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM")
@@ -26,18 +26,18 @@ def what_it_is(data: bytes) -> str:
     """The refusal for bytes that are no picture of ours."""
     start = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"crx " in brands(data) or data.startswith(_RAW_STARTS):
-        return claim.CAMERA_RAW
+        return precheck.CAMERA_RAW
     if data[4:8] == b"ftyp":
-        return claim.A_VIDEO
+        return precheck.A_VIDEO
     if data.startswith(_JPEG_XL_STARTS):
-        return claim.JPEG_XL
+        return precheck.JPEG_XL
     if start.startswith(b"<") and b"<svg" in start:
-        return claim.SVG
+        return precheck.SVG
     if start.startswith(b"%pdf"):
-        return claim.A_PDF
+        return precheck.A_PDF
     if data.startswith((b"\x1aE\xdf\xa3", b"RIFF")) and data[8:12] != b"WAVE":
-        return claim.A_VIDEO
-    return claim.A_SOUND if data.startswith(_SOUND_STARTS) else claim.NOT_A_PICTURE
+        return precheck.A_VIDEO
+    return precheck.A_SOUND if data.startswith(_SOUND_STARTS) else precheck.NOT_A_PICTURE
 
 
 def largest_of_icon(data: bytes) -> tuple[bytes, bytes]:
@@ -45,7 +45,7 @@ def largest_of_icon(data: bytes) -> tuple[bytes, bytes]:
     (count,) = struct.unpack_from("<H", data, 4)
     entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * number) for number in range(min(count, _MAX_ICONS))]
     if not entries:
-        raise PictureRefused(claim.DAMAGED)
+        raise PictureRefused(precheck.DAMAGED)
     *shape, size, at = max(entries, key=lambda entry: ((entry[0] or 256) * (entry[1] or 256), entry[5]))
     picture = data[at : at + size]
     return picture, struct.pack("<HHHBBBBHHII", 0, 1, 1, *shape, len(picture), 22) + picture

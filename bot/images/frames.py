@@ -11,8 +11,8 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from bot.errors import PictureRefused
-from bot.images import blocks, claim
-from bot.images.door import Opened
+from bot.images import containers, precheck
+from bot.images.decode import Opened
 
 if TYPE_CHECKING:
     from bot.images.heif import HeifPicture
@@ -41,15 +41,15 @@ def settle(opened: Opened) -> tuple[int, int]:
     picture = opened.picture
     width, height = picture.size
     there = _rows_there(picture) if opened.breaks_off and isinstance(picture, ImageFile.ImageFile) else height
-    if there < blocks.LEAST_THERE * height:
-        raise PictureRefused(claim.DAMAGED)
+    if there < containers.LEAST_THERE * height:
+        raise PictureRefused(precheck.DAMAGED)
     is_animated = isinstance(picture, GifImageFile) or getattr(picture, "is_animated", False)
     if is_animated and there == height and isinstance(picture, ImageFile.ImageFile):
         _choose_frame(picture)
     elif picture.has_transparency_data:
         picture.load()
         if look(picture) is Sight.NOTHING:
-            raise PictureRefused(claim.TRANSPARENT)
+            raise PictureRefused(precheck.TRANSPARENT)
     return width, there
 
 
@@ -73,7 +73,7 @@ def _choose_frame(picture: ImageFile.ImageFile) -> None:
         if (number + 1 - first) * picture.width * picture.height > MAX_LOOKED_AT_PIXELS:
             break
     if plain is None:
-        raise PictureRefused(claim.TRANSPARENT)
+        raise PictureRefused(precheck.TRANSPARENT)
     picture.seek(plain)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.errors import PictureRefused
-from bot.images import claim
-from bot.images.blocks import LEAST_THERE, MAX_BLOCKS
+from bot.images import precheck
+from bot.images.containers import LEAST_THERE, MAX_BLOCKS
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE_BYTES = 4 << 20
@@ -52,9 +52,9 @@ def mended(data: bytes) -> Png:
         elif chunk.name in _SHOWN and (chunk.is_sound or chunk.name == b"IDAT"):
             kept.append(chunk)
         elif chunk.name in (b"IHDR", b"PLTE"):
-            raise PictureRefused(claim.DAMAGED)
+            raise PictureRefused(precheck.DAMAGED)
     if not kept or kept[0].name != b"IHDR" or len(kept[0].body) != 13:
-        raise PictureRefused(claim.DAMAGED)
+        raise PictureRefused(precheck.DAMAGED)
     if kept[-1].name != b"IEND" or not all(chunk.is_sound for chunk in kept):
         kept = _rescued(kept)
     kept.sort(key=lambda chunk: _ORDER.get(chunk.name, len(_ORDER)))  # EXIF may stand at the end
@@ -74,7 +74,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
         if name == b"IEND":
             return
         at += 12 + length
-    raise PictureRefused(claim.DAMAGED)
+    raise PictureRefused(precheck.DAMAGED)
 
 
 def _packed(chunk: _Chunk) -> tuple[bytes, memoryview | bytes, bytes]:
@@ -94,15 +94,15 @@ def _profile(body: memoryview | bytes) -> bytes | None:
 def _rescued(chunks: list[_Chunk]) -> list[_Chunk]:
     """The rows that are there, in a picture that is no higher. No animation: its frames are behind what is missing."""
     width, height, depth, colours, *others = struct.unpack(">IIBBBBB", chunks[0].body)
-    claim.check_pixels(width, height, claim.MAX_PIXELS)
-    claim.check_shape(width, height)
+    precheck.check_pixels(width, height, precheck.MAX_PIXELS)
+    precheck.check_shape(width, height)
     if others[2] or colours not in _CHANNELS:  # interlaced: what is missing is missing everywhere, and Pillow tells
         return [*(chunk for chunk in chunks if chunk.name != b"IEND"), _Chunk(b"IEND", b"", is_sound=True)]
     row_bytes = 1 + (width * depth * _CHANNELS[colours] + 7) // 8
     packed = b"".join(chunk.body for chunk in chunks if chunk.name == b"IDAT")
     rows, again = _repacked(packed, row_bytes, height)
     if rows < LEAST_THERE * height:
-        raise PictureRefused(claim.DAMAGED)
+        raise PictureRefused(precheck.DAMAGED)
     header = struct.pack(">IIBBBBB", width, rows, depth, colours, *others)
     plain = [chunk for chunk in chunks[1:] if chunk.name in (b"PLTE", b"tRNS", b"eXIf") and chunk.is_sound]
     ends = (_Chunk(b"IDAT", again, is_sound=True), _Chunk(b"IEND", b"", is_sound=True))

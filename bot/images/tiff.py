@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.errors import PictureRefused
-from bot.images import blocks, claim
+from bot.images import containers, precheck
 
 MAX_VALUES = 100_000
 MAX_DIRECTORIES = 50
@@ -73,7 +73,7 @@ def shown(data: bytes) -> Shown:
     best = max((one for one in (*pages, *others) if one.is_readable), key=_pixels, default=None)
     largest = max((*pages, *others), key=_pixels)
     if best is None or (max(best.size) < LEAST_PREVIEW and 2 * max(best.size) < max(largest.size)):
-        raise PictureRefused(claim.CAMERA_RAW)
+        raise PictureRefused(precheck.CAMERA_RAW)
     if best.jpeg:
         return Shown(jpeg=best.jpeg, orientation=best.number(_ORIENTATION, first.number(_ORIENTATION)))
     turned = 1 if _ORIENTATION in best.tags else first.number(_ORIENTATION)  # of its own tag Pillow takes care
@@ -125,14 +125,14 @@ class _Reader:
         for entry in range(at + 2, at + 2 + 12 * count, 12):
             tag, kind, values = struct.unpack_from(self.order + "HHI", self._data, entry)
             if values > MAX_VALUES and (kind not in _BYTES or tag in _LAID_OUT):
-                raise PictureRefused(claim.DAMAGED)
+                raise PictureRefused(precheck.DAMAGED)
             if kind in _SIZES and values <= MAX_DIRECTORIES:
                 tags[tag] = self._values(kind, values, entry + 8)
         next_from = at + 2 + 12 * count
         next_at = int.from_bytes(self._data[next_from : next_from + 4], "little" if self.order == "<" else "big")
         one = Directory(at, tags, next_at if next_from + 4 <= len(self._data) else 0, next_from)
         jpeg = self._jpeg(one)
-        size = blocks.read_jpeg(jpeg).size if jpeg else (one.number(_WIDTH), one.number(_HEIGHT))
+        size = containers.read_jpeg(jpeg).size if jpeg else (one.number(_WIDTH), one.number(_HEIGHT))
         return dataclasses.replace(one, jpeg=jpeg, size=size)
 
     def _values(self, kind: int, count: int, at: int) -> tuple[int, ...]:
@@ -149,7 +149,7 @@ class _Reader:
         if not jpeg.startswith(b"\xff\xd8\xff"):
             return b""
         try:
-            blocks.read_jpeg(jpeg)
+            containers.read_jpeg(jpeg)
         except (PictureRefused, struct.error, IndexError):
             return b""
         return jpeg

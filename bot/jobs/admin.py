@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.errors import ReservationRefused
-from bot.jobs.desk import Clock
+from bot.jobs.context import Clock
 from bot.jobs.worker import Load, Worker
 from bot.models import (
     Allowances,
@@ -25,9 +25,9 @@ from bot.models import (
     UsageRow,
     UserId,
 )
-from bot.store import allowances, reserve, servers, usage, use
-from bot.store.allowances import By
+from bot.store import balances, quotas, reservations, servers, usage
 from bot.store.database import Store, Tx, Unit
+from bot.store.quotas import By
 
 T = TypeVar("T")
 
@@ -80,45 +80,45 @@ class Admin:
         per: Period,
     ) -> Change:
         """A quota of a member's own; tells what counted before."""
-        unit = allowances.set_member(by, member, Limit(credits, per, Source.OWN))
-        return await self._write(allowances.changing(by, member, roles, self._limits, unit))
+        unit = quotas.set_member(by, member, Limit(credits, per, Source.OWN))
+        return await self._write(quotas.changing(by, member, roles, self._limits, unit))
 
     async def clear_member(self, by: By, member: UserId, roles: Sequence[int]) -> Change | None:
         """Removes a member's own quota and tells what counts instead; None where there was none."""
-        unit = allowances.clear_member(by, member)
-        change = await self._write(allowances.changing(by, member, roles, self._limits, unit))
+        unit = quotas.clear_member(by, member)
+        change = await self._write(quotas.changing(by, member, roles, self._limits, unit))
         return None if change.before is None or change.before.source is not Source.OWN else change
 
     async def set_role(self, by: By, role: int, credits: int, per: Period) -> Change:  # noqa: A002 - the option
         """A quota of all who have the role."""
-        return await self._write(allowances.set_role(by, role, Limit(credits, per, Source.ROLE, role)))
+        return await self._write(quotas.set_role(by, role, Limit(credits, per, Source.ROLE, role)))
 
     async def clear_role(self, by: By, role: int) -> Limit | None:
         """Removes a role's quota and returns it; None where there was none."""
-        return await self._write(allowances.clear_role(by, role))
+        return await self._write(quotas.clear_role(by, role))
 
     async def set_default(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """The quota of everybody else; without credits, the operator's default again."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        change = await self._write(allowances.set_default(by, limit))
+        change = await self._write(quotas.set_default(by, limit))
         return Change(change.before or self._limits.default, change.after or self._limits.default)
 
     async def set_ceiling(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """What the whole server may spend; without credits, no limit of its own any more."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        return await self._write(allowances.set_ceiling(by, limit))
+        return await self._write(quotas.set_ceiling(by, limit))
 
     async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Bonus credits."""
-        return await self._write(allowances.grant(by, member, credits, reason))
+        return await self._write(quotas.grant(by, member, credits, reason))
 
     async def revoke(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Takes back bonus credits that are not spent yet."""
-        return await self._write(allowances.revoke(by, member, credits, reason))
+        return await self._write(quotas.revoke(by, member, credits, reason))
 
     async def reset(self, by: By, member: UserId) -> None:
         """Forgets the use so far."""
-        await self._write(allowances.reset(by, member))
+        await self._write(quotas.reset(by, member))
 
     async def forget_roles(self, by: By, exists: Callable[[int], bool]) -> list[int]:
         """Removes the quotas of roles that are gone; returns those.
@@ -127,11 +127,11 @@ class Admin:
         a quota, is not among them. Discord never uses an id twice.
         """
         gone = [role for role, _ in (await self.every(by.scope)).roles if not exists(role)]
-        return await self._store.write(allowances.forget_roles(by, gone)) if gone else []
+        return await self._store.write(quotas.forget_roles(by, gone)) if gone else []
 
     async def every(self, scope: Scope) -> Allowances:
         """All allowances of the server."""
-        return await self._store.read(allowances.every(scope))
+        return await self._store.read(quotas.every(scope))
 
     async def pause(self, by: By, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""
@@ -169,7 +169,7 @@ class Admin:
 
     async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
         """The refusal that would meet the member here now, whatever the clip; None where credits alone decide."""
-        return await self._store.read(reserve.bar(scope, member, balance, self._clock.now()))
+        return await self._store.read(reservations.bar(scope, member, balance, self._clock.now()))
 
     async def usage(self, scope: Scope, days: int) -> list[UsageRow]:
         """The jobs of the last days, today among them."""
@@ -180,9 +180,9 @@ class Admin:
         now = self._clock.now()
 
         def unit(tx: Tx) -> Status:
-            ceiling = use.ceiling_in(tx, scope)
+            ceiling = balances.ceiling_in(tx, scope)
             per = Period.DAY if ceiling is None else ceiling.per
-            used = use.server_used(tx, scope, per, now)
+            used = balances.server_used(tx, scope, per, now)
             return Status(servers.server(scope)(tx), ceiling, used, self._worker.load(scope), self._refused())
 
         return await self._store.read(unit)

@@ -6,15 +6,15 @@ import asyncio
 import json
 
 from bot.errors import UserError
+from bot.i18n.marking import N_
 from bot.jobs.admin import ANSWER_WITHIN_S
-from bot.jobs.desk import Clock
+from bot.jobs.context import Clock
 from bot.jobs.retention import Retention
 from bot.models import JobId, Keeping, UserId
 from bot.store import export, jobs, people
 from bot.store.database import Store
-from bot.wording import mark
 
-TOO_MUCH = mark("There is more about you here than can be sent at once. Please ask whoever runs the bot for it.")
+TOO_MUCH = N_("There is more about you here than can be sent at once. Please ask whoever runs the bot for it.")
 
 
 class People:

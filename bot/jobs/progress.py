@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bot.jobs.forecast import Forecast
-from bot.jobs.port import Due
+from bot.jobs.estimate import Estimate
+from bot.jobs.protocols import Due
 
 STEP = 5
 """Time moves the bar by so many per cent at once: each is an edit."""
@@ -28,7 +28,7 @@ class Bar:
     believed to move on by itself; `least` is what was shown before.
     """
 
-    forecast: Forecast | None
+    estimate: Estimate | None
     said: int = 0
     said_s: float = 0.0
     patience_s: float = 0.0
@@ -50,23 +50,23 @@ class Bar:
     def due(self, at_s: float) -> Due | None:
         """How the end stands to what was expected; None where nothing is. Never NOW under a bar that is half full."""
         expected_s = self.expected_s(at_s)
-        if self.forecast is None or expected_s is None:
+        if self.estimate is None or expected_s is None:
             return None
         if at_s < expected_s:
             return Due.AHEAD
-        return Due.NOW if at_s < self.forecast.late_s and self.percent(at_s) >= NEARLY else Due.LATE
+        return Due.NOW if at_s < self.estimate.late_s and self.percent(at_s) >= NEARLY else Due.LATE
 
     def expected_s(self, at_s: float) -> float | None:
         """When it is expected to end: by the provider's pace while that moves, else as recent ones did."""
-        if self.forecast is None:
+        if self.estimate is None:
             return None
-        return self._pace_s if self._moves_itself(at_s) else self.forecast.median_s
+        return self._pace_s if self._moves_itself(at_s) else self.estimate.median_s
 
     def next_change_s(self, at_s: float) -> float:
         """How long until it shows something else, if the provider says nothing new."""
-        if self.forecast is None:
+        if self.estimate is None:
             return math.inf
-        changes = [self.forecast.median_s, self.forecast.late_s, self._still_s]
+        changes = [self.estimate.median_s, self.estimate.late_s, self._still_s]
         if self._moves_itself(at_s):
             changes.append(self._pace_s)
         shown = self.percent(at_s)
@@ -88,15 +88,15 @@ class Bar:
 
     def _moved(self, at_s: float) -> float:
         """By time: only where the provider stands still, not faster than usual, and not full before the end is due."""
-        if self.forecast is None:
+        if self.estimate is None:
             return self.said
-        since_s, left_s = max(0.0, at_s - self._still_s), self.forecast.median_s - self._still_s
+        since_s, left_s = max(0.0, at_s - self._still_s), self.estimate.median_s - self._still_s
         to_the_end = (FULLEST - self.said) * (min(1.0, since_s / left_s) if left_s > 0 else 1.0)
-        return self.said + min(since_s * 100 / self.forecast.median_s, to_the_end)
+        return self.said + min(since_s * 100 / self.estimate.median_s, to_the_end)
 
     def _reached_s(self, percent: int) -> float:
         """When time has moved it so far."""
-        assert self.forecast is not None
-        left_s = max(0.0, self.forecast.median_s - self._still_s)
+        assert self.estimate is not None
+        left_s = max(0.0, self.estimate.median_s - self._still_s)
         share = (percent - self.said) / (FULLEST - self.said)
-        return self._still_s + max((percent - self.said) * self.forecast.median_s / 100, left_s * share)
+        return self._still_s + max((percent - self.said) * self.estimate.median_s / 100, left_s * share)

@@ -9,11 +9,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.errors import StoreError
-from bot.jobs import pace
-from bot.jobs.desk import Desk
+from bot.jobs import backoff
+from bot.jobs.context import JobContext
 from bot.jobs.worker import Worker
 from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
-from bot.store import cards, erasing, guilds, naming
+from bot.store import cards, erasure, guilds, pseudonyms
 from bot.store.database import Unit
 
 log = logging.getLogger(__name__)
@@ -30,12 +30,12 @@ BETWEEN_DELETES_S = 1.0
 class Retention:
     """Owns two tasks: one looks once a day, and oftener while a wish is open; one deletes messages, one by one."""
 
-    def __init__(self, desk: Desk, worker: Worker, *, keeping: Keeping, limits: Limits) -> None:
-        self._desk = desk
+    def __init__(self, context: JobContext, worker: Worker, *, keeping: Keeping, limits: Limits) -> None:
+        self._context = context
         self._worker = worker
         self._limits = limits
         self.keeping = keeping
-        self._due = desk.clock.now()
+        self._due = context.clock.now()
         self._guilds_are_known = False
         self._woken = asyncio.Event()
         self._littered = asyncio.Event()
@@ -60,7 +60,7 @@ class Retention:
 
         Raises StoreUnavailable; then nothing has happened.
         """
-        erased = await self._desk.store.write(erasing.wish(member, now=self._desk.clock.now()))
+        erased = await self._context.store.write(erasure.request(member, now=self._context.clock.now()))
         log.info("user=%s wants to be forgotten: %s jobs erased, %s go on", member, len(erased.jobs), erased.running)
         await self._follow_up(erased)
         self._woken.set()
@@ -68,35 +68,35 @@ class Retention:
 
     async def guilds_seen(self, there: Collection[GuildId]) -> None:
         """The bot is a member of exactly these now. Raises StoreUnavailable."""
-        if await self._desk.store.read(guilds.is_news(there)):
-            for guild in await self._desk.store.write(guilds.seen(there, now=self._desk.clock.now())):
+        if await self._context.store.read(guilds.is_news(there)):
+            for guild in await self._context.store.write(guilds.seen(there, now=self._context.clock.now())):
                 _log_left(guild)
         self._guilds_are_known = True
-        self._due = self._desk.clock.now()
+        self._due = self._context.clock.now()
         self._woken.set()
 
     async def guild_joined(self, guild: GuildId) -> None:
         """The bot was added, perhaps again: nothing of the server goes. Raises StoreUnavailable."""
-        await self._desk.store.write(guilds.joined(guild))
+        await self._context.store.write(guilds.joined(guild))
 
     async def guild_left(self, guild: GuildId) -> None:
         """The bot was removed. Raises StoreUnavailable; the next start finds out, too."""
-        await self._desk.store.write(guilds.left(guild, now=self._desk.clock.now()))
+        await self._context.store.write(guilds.left(guild, now=self._context.clock.now()))
         _log_left(guild)
 
     async def _look(self) -> None:
         looks = 0
         while True:
             try:
-                if self._desk.clock.now() >= self._due:
-                    self._due = self._desk.clock.now() + EVERY
+                if self._context.clock.now() >= self._due:
+                    self._due = self._context.clock.now() + EVERY
                     await self._purge()
                 looks = looks + 1 if await self._carry_out_wishes() else 0
             except Exception as error:  # noqa: BLE001 - logged there, and tried again
                 _log_trouble(error)
-                self._due = self._desk.clock.now()
+                self._due = self._context.clock.now()
                 looks += 1
-            rest = pace.look_again_pause(looks) if looks else (self._due - self._desk.clock.now()).total_seconds()
+            rest = backoff.look_again_pause(looks) if looks else (self._due - self._context.clock.now()).total_seconds()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest):
                     await self._woken.wait()
@@ -105,33 +105,35 @@ class Retention:
 
     async def _carry_out_wishes(self) -> bool:
         """Whether some are still open."""
-        for member in await self._desk.store.read(erasing.open_wishes()):
-            await self._follow_up(await self._desk.store.write(erasing.carry_out(member, now=self._desk.clock.now())))
-        return bool(await self._desk.store.read(erasing.open_wishes()))
+        for member in await self._context.store.read(erasure.open_wishes()):
+            await self._follow_up(
+                await self._context.store.write(erasure.carry_out(member, now=self._context.clock.now()))
+            )
+        return bool(await self._context.store.read(erasure.open_wishes()))
 
-    async def _follow_up(self, erased: erasing.Erased) -> None:
+    async def _follow_up(self, erased: erasure.Erased) -> None:
         """The files, and the tasks that hold what is gone from the store."""
         self._littered.set()
         if erased.jobs:
-            await asyncio.to_thread(self._desk.files.forget_all, set(erased.jobs))
+            await asyncio.to_thread(self._context.files.forget_all, set(erased.jobs))
         for job in erased.pictures:
-            await asyncio.to_thread(self._desk.files.forget_copy, job)
+            await asyncio.to_thread(self._context.files.forget_copy, job)
         for job in erased.open_cards:
             await self._worker.recheck(job)
         if erased.open_cards:  # a task that was at work may have written a picture in the meantime
-            await asyncio.to_thread(self._desk.files.forget_all, set(erased.open_cards))
+            await asyncio.to_thread(self._context.files.forget_all, set(erased.open_cards))
 
     async def _purge(self) -> None:
-        now, store = self._desk.clock.now(), self._desk.store
-        for job in await store.read(erasing.dead_tokens(now=now)):
+        now, store = self._context.clock.now(), self._context.store
+        for job in await store.read(erasure.dead_tokens(now=now)):
             await store.write(cards.drop_dead_token(job, now=now))
         await self._purge_words(now)
-        needed = await store.read(erasing.needing_files(undelivered_since=now - KEPT_FOR))
-        files = self._desk.files
+        needed = await store.read(erasure.needing_files(undelivered_since=now - KEPT_FOR))
+        files = self._context.files
         await asyncio.to_thread(files.purge, "pictures", older_than=self.keeping.pictures, spare=needed)
         await asyncio.to_thread(files.purge, "videos", older_than=KEPT_FOR, spare=needed)
-        for member in await store.read(naming.erased_people()):
-            if await store.write(naming.forget_name(member, self._limits, now=now)):
+        for member in await store.read(pseudonyms.erased_people()):
+            if await store.write(pseudonyms.forget_name(member, self._limits, now=now)):
                 log.info("a member who wanted to be forgotten has no name here any more")
         if self._guilds_are_known:  # the bot may have been added again while this process was down
             due = guilds.to_purge(left_before=now - LEFT_FOR)
@@ -141,19 +143,19 @@ class Retention:
     async def _purge_words(self, now: datetime) -> None:
         if self.keeping.words is None:
             return
-        unit = erasing.old_words(asked_before=now - self.keeping.words, at_most=WORDS_AT_ONCE)
-        while old := await self._desk.store.read(unit):
-            await self._desk.store.write(erasing.drop_words(old))
+        unit = erasure.old_words(asked_before=now - self.keeping.words, at_most=WORDS_AT_ONCE)
+        while old := await self._context.store.read(unit):
+            await self._context.store.write(erasure.drop_words(old))
             log.info("prompts and addresses of %s old jobs are gone", len(old))
 
     async def _purge_guild(self, guild: GuildId, due: Unit[list[GuildId]]) -> None:
-        for member in await self._desk.store.read(guilds.people_of(guild)):
-            await self._desk.store.write(naming.unname_in(Scope(guild), member))
+        for member in await self._context.store.read(guilds.people_of(guild)):
+            await self._context.store.write(pseudonyms.unname_in(Scope(guild), member))
         # In the unit: somebody may use the bot there in this very moment.
-        gone = await self._desk.store.write(lambda tx: guilds.purge(guild)(tx) if guild in due(tx) else None)
+        gone = await self._context.store.write(lambda tx: guilds.purge(guild)(tx) if guild in due(tx) else None)
         if gone is None:
             return
-        await asyncio.to_thread(self._desk.files.forget_all, set(gone))
+        await asyncio.to_thread(self._context.files.forget_all, set(gone))
         self._worker.let_go(Scope(guild))
         log.info("guild=%s was left %s ago: its data is gone", guild, LEFT_FOR)
 
@@ -163,19 +165,21 @@ class Retention:
         while True:
             self._littered.clear()
             try:
-                litter = await self._desk.store.read(erasing.next_litter(last))
+                litter = await self._context.store.read(erasure.next_litter(last))
                 if litter is None:
                     await self._littered.wait()
                     continue
                 last = litter.message  # one that makes trouble stands in nobody's way
-                decided = await self._desk.chat.take_away(litter.channel, litter.message)
+                decided = await self._context.chat.take_away(litter.channel, litter.message)
                 if decided:
-                    await self._desk.persist(erasing.forget_litter(litter.message))
+                    await self._context.persist(erasure.forget_litter(litter.message))
             except Exception as error:  # noqa: BLE001 - logged there, and tried again
                 _log_trouble(error)
                 decided = False
             tries = 0 if decided else tries + 1
-            await self._desk.clock.sleep(BETWEEN_DELETES_S if decided else pace.retry_pause(tries + 3, self._desk.rng))
+            await self._context.clock.sleep(
+                BETWEEN_DELETES_S if decided else backoff.retry_pause(tries + 3, self._context.rng)
+            )
 
 
 def _log_left(guild: GuildId) -> None:

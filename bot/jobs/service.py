@@ -12,13 +12,13 @@ from bot import images
 from bot.catalog import Catalog, Choice
 from bot.errors import BotError, StoreUnavailable, UserError
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
-from bot.jobs.answering import Answering
-from bot.jobs.breaker import Breaker
-from bot.jobs.desk import Clock
+from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.context import Clock
 from bot.jobs.files import Files
+from bot.jobs.library import Library
 from bot.jobs.people import People
+from bot.jobs.priority import Priority
 from bot.jobs.retention import Retention
-from bot.jobs.shelf import Shelf
 from bot.jobs.worker import Worker
 from bot.models import (
     Balance,
@@ -36,9 +36,9 @@ from bot.models import (
     UserId,
     parse_size,
 )
-from bot.store import ledger, use
+from bot.store import balances, ledger
 from bot.store.database import Store
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 
 log = logging.getLogger(__name__)
 
@@ -85,20 +85,20 @@ class Service:
         limits: Limits,
         endpoint: str,
         clock: Clock,
-        answering: Answering,
-        breaker: Breaker,
+        priority: Priority,
+        circuit_breaker: CircuitBreaker,
         retention: Retention,
     ) -> None:
         self.catalog = catalog
-        self._breaker = breaker
-        self.answering = answering
+        self._circuit_breaker = circuit_breaker
+        self.priority = priority
         self._store = store
         self._worker = worker
         self._limits = limits
         self.endpoint = endpoint
         self._clock = clock
         self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock, refused=self._refused)
-        self.shelf = Shelf(store=store, worker=worker, files=files, clock=clock)
+        self.library = Library(store=store, worker=worker, files=files, clock=clock)
         self.people = People(store=store, retention=retention, clock=clock)
         self.retention = retention
         self._late: set[asyncio.Task[None]] = set()
@@ -112,11 +112,11 @@ class Service:
         """
         _check_prompt(ask.prompt)
         _check_picture(ask.picture, ask.choice, self.catalog.max_enlargement)
-        self._breaker.admit(ask.interaction, ask.choice.model.id)
+        self._circuit_breaker.admit(ask.interaction, ask.choice.model.id)
         try:
             return await self._reserve(ask)
         except BaseException:
-            self._breaker.withdraw(ask.interaction)
+            self._circuit_breaker.withdraw(ask.interaction)
             raise
 
     async def _reserve(self, ask: Ask) -> Job:
@@ -162,7 +162,7 @@ class Service:
 
     async def balance(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Balance:
         """What the member can spend now. Raises StoreUnavailable."""
-        return await self._store.read(use.balance(scope, member, roles, self._limits, self._clock.now()))
+        return await self._store.read(balances.balance(scope, member, roles, self._limits, self._clock.now()))
 
     async def account(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Account:
         """The balance and the newest ledger lines. Raises StoreUnavailable."""
@@ -171,7 +171,7 @@ class Service:
 
     def _refused(self) -> dict[str, FailureKind]:
         """The models for which nothing is taken for now, and why."""
-        refused = {model.id: self._breaker.refusal(model.id) for model in self.catalog.models}
+        refused = {model.id: self._circuit_breaker.refusal(model.id) for model in self.catalog.models}
         return {model: kind for model, kind in refused.items() if kind is not None}
 
     async def close(self) -> None:

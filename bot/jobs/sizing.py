@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from bot.jobs.desk import Desk
+from bot.jobs.context import JobContext
 from bot.models import Job
 
 MOST_SIZES = 8
 """Each smaller than the one before, where Discord takes less than it has announced."""
 
 
-async def fitted(desk: Desk, job: Job, video: Path, limit_bytes: int) -> Path | None:
+async def fitted(context: JobContext, job: Job, video: Path, limit_bytes: int) -> Path | None:
     """The video, or one encoded anew: of at most so many bytes, and playing everywhere where that can be had.
 
     None where it cannot be made to fit well.
     """
-    found = await desk.shrinker.prepare(video, desk.files.shrunk(job), limit_bytes)
+    found = await context.transcoder.prepare(video, context.files.shrunk(job), limit_bytes)
     return found if await asyncio.to_thread(size_of, found) <= limit_bytes else None
 
 

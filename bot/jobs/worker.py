@@ -9,23 +9,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.jobs import pace
-from bot.jobs.board import Board
-from bot.jobs.breaker import Outcome
-from bot.jobs.closing import close
-from bot.jobs.delivering import deliver, retry
-from bot.jobs.desk import Desk
-from bot.jobs.durations import READ
-from bot.jobs.placing import place
-from bot.jobs.rendering import await_late, render
+from bot.jobs import backoff
+from bot.jobs.circuit_breaker import Outcome
+from bot.jobs.context import JobContext
+from bot.jobs.queue_positions import QueuePositions
+from bot.jobs.render_times import READ
 from bot.jobs.sizing import fitted
-from bot.jobs.waiting import ask_key, lose, wait
+from bot.jobs.steps.card import place
+from bot.jobs.steps.deliver import deliver, retry
+from bot.jobs.steps.finish import close
+from bot.jobs.steps.render import await_late, render
+from bot.jobs.steps.submit import ask_key, lose, wait
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, servers
 
 log = logging.getLogger(__name__)
 
-STEPS: dict[JobState, Callable[[Desk, Job], Awaitable[Job | None]]] = {
+STEPS: dict[JobState, Callable[[JobContext, Job], Awaitable[Job | None]]] = {
     JobState.WAITING: wait,
     JobState.SUBMITTING: lose,
     JobState.RENDERING: render,
@@ -53,28 +53,32 @@ class Load:
 class Worker:
     """Owns the tasks of all jobs. Start it once, stop it once."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._board = Board(
-            desk.line, desk.durations, desk.chat.show, clock=desk.clock, in_line_for=desk.timing.in_line_for
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._queue_positions = QueuePositions(
+            context.queue,
+            context.render_times,
+            context.chat.show,
+            clock=context.clock,
+            in_line_for=context.timing.in_line_for,
         )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
         self._resuming: asyncio.Task[None] | None = None
         self._question: asyncio.Task[None] | None = None
         self._stopping = False
-        desk.breaker.ask_key = self._ask_key
+        context.circuit_breaker.ask_key = self._ask_key
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
-        for scope in await self._desk.store.read(servers.paused()):
-            self._desk.line.pause(scope)
-        self._desk.durations.learn(await self._desk.store.read(jobs.renders(READ)))
-        found = await self._desk.store.read(jobs.to_resume())
+        for scope in await self._context.store.read(servers.paused()):
+            self._context.queue.pause(scope)
+        self._context.render_times.learn(await self._context.store.read(jobs.renders(READ)))
+        found = await self._context.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:
                 sent_at = job.submitted_at or job.state_at
-                self._desk.line.occupy(job, for_s=self._desk.clock.since(sent_at).total_seconds())
+                self._context.queue.occupy(job, for_s=self._context.clock.since(sent_at).total_seconds())
         self._found = {job.id: job for job in found}
         self._resuming = asyncio.create_task(self._resume(), name="resume")
         return len(found)
@@ -97,8 +101,8 @@ class Worker:
 
     def _ended(self, job: Job) -> None:
         self._tasks.pop(job.id, None)
-        self._desk.breaker.withdraw(job.id)
-        self._desk.chat.forget(job)
+        self._context.circuit_breaker.withdraw(job.id)
+        self._context.chat.forget(job)
 
     def _ask_key(self) -> None:
         self._question = asyncio.create_task(self._settle_key(), name="key")
@@ -108,42 +112,42 @@ class Worker:
         outcome = Outcome.NEVER_SENT
         try:
             if not self._stopping:
-                outcome = await ask_key(self._desk)
+                outcome = await ask_key(self._context)
         except Exception:
             log.exception("the key could not be asked about")
         finally:
-            self._desk.breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
+            self._context.circuit_breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
 
     def hold(self, scope: Scope) -> None:
         """A server is paused: what waits there is held."""
-        self._desk.line.pause(scope)
+        self._context.queue.pause(scope)
 
     def let_go(self, scope: Scope) -> None:
         """A paused server goes on."""
-        self._desk.line.resume(scope)
+        self._context.queue.resume(scope)
 
     async def take_back(self, job: Job) -> None:
         """The member was refused although the store has the job: cancelled and refunded before anything is sent."""
-        cancelled = await self._desk.end(job, JobState.CANCELLED, FailureKind.NO_CARD)
+        cancelled = await self._context.end(job, JobState.CANCELLED, FailureKind.NO_CARD)
         if cancelled is not None:
             self.add(cancelled)
 
     async def recheck(self, job: JobId) -> None:
         """A waiting job was moved by somebody else: its task starts anew from what the store says."""
-        found = await self._desk.persist(jobs.find(job))
+        found = await self._context.persist(jobs.find(job))
         if found is None or found.card.message is None:
             return  # its task is still finding out about its card, and sees the new state then
         task = self._tasks.get(job)
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-            found = await self._desk.persist(jobs.find(job))
+            found = await self._context.persist(jobs.find(job))
         if found is not None:
             self.add(found)
 
     async def fitted(self, job: Job, video: Path, limit_bytes: int) -> Path | None:
         """The video with at most so many bytes, as `bot.jobs.sizing` has it."""
-        return await fitted(self._desk, job, video, limit_bytes)
+        return await fitted(self._context, job, video, limit_bytes)
 
     @property
     def carried(self) -> frozenset[JobId]:
@@ -152,15 +156,15 @@ class Worker:
 
     def load(self, scope: Scope) -> Load:
         """How busy the line is."""
-        line = self._desk.line
+        line = self._context.queue
         return Load(line.waiting_of(scope), line.waiting, line.at_provider, line.slots)
 
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
         self._stopping = True
-        await self._board.close()
-        self._desk.line.close()
-        self._desk.videos.stop_creating()
+        await self._queue_positions.close()
+        self._context.queue.close()
+        self._context.videos.stop_creating()
         for task in (self._resuming, self._question):
             if task is not None:
                 task.cancel()
@@ -169,7 +173,7 @@ class Worker:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=REST_FINISHES_S)
-        creates = set(self._desk.creates.values())
+        creates = set(self._context.creates.values())
         if creates:
             log.info("waiting for %s creates in flight", len(creates))
             _, late = await asyncio.wait(creates, timeout=CREATES_FINISH_S)
@@ -183,43 +187,43 @@ class Worker:
         failures = 0
         while current is not None:
             job = current
-            self._desk.line.follow(job)  # whatever ended before, and however: the slot is as the state says
+            self._context.queue.follow(job)  # whatever ended before, and however: the slot is as the state says
             if job.state is not JobState.WAITING:
-                self._desk.breaker.withdraw(job.id)
+                self._context.circuit_breaker.withdraw(job.id)
             try:
                 if message is not None:
-                    placed = await place(self._desk, job, message, ephemeral=ephemeral)
+                    placed = await place(self._context, job, message, ephemeral=ephemeral)
                     message, current = None, placed
                     continue
                 step = STEPS.get(job.state)
                 if step is None:
-                    await close(self._desk, job)
+                    await close(self._context, job)
                     return
-                current = await step(self._desk, job) or await self._moved_by_others(job)
+                current = await step(self._context, job) or await self._moved_by_others(job)
                 failures = 0
             except Exception:
                 log.exception("job=%s step %s failed; trying again", job.id, job.state)
                 failures += 1
-                await self._desk.clock.sleep(pace.retry_pause(failures + 3, self._desk.rng))
-                current = await self._desk.reload(job)
+                await self._context.clock.sleep(backoff.retry_pause(failures + 3, self._context.rng))
+                current = await self._context.reload(job)
 
     async def _taken_up(self, job: Job) -> Job | None:
         """The job as it is, once answers had their turn and no create of it is under way any more."""
-        create = self._desk.creates.get(job.id)
+        create = self._context.creates.get(job.id)
         if create is not None:  # it owns the job and its slot, and ends within the provider's deadlines
             await asyncio.wait({create})
-            return await self._desk.reload(job)
-        self._desk.line.follow(job)  # before anything is waited for: others need the slot
-        await self._desk.answering.quiet()
+            return await self._context.reload(job)
+        self._context.queue.follow(job)  # before anything is waited for: others need the slot
+        await self._context.priority.quiet()
         return job
 
     async def _moved_by_others(self, job: Job) -> Job | None:
         """A step that lost its race ends with nothing: the job as the winner left it, if there is work left."""
-        found = await self._desk.reload(job)
+        found = await self._context.reload(job)
         if found is None:
-            self._desk.line.leave(job)
+            self._context.queue.leave(job)
             return None
-        self._desk.line.follow(found)
+        self._context.queue.follow(found)
         if found.state is job.state:
             return None
         return found if found.state.needs_work or not found.card.finished else None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.models import ChannelId, Job, JobId, JobState, MessageId, Press
 from bot.store.database import Tx, Unit
-from bot.store.rows import load, maybe_ms, to_ms
+from bot.store.mapping import load, maybe_ms, to_ms
 
 S = JobState
 _GOES_ON = ", ".join(f"'{state}'" for state in S if state.needs_work or state is S.UNDELIVERED)

@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.models import DIRECT, LedgerKind, UserId
 from bot.store.database import Row, Tx, Unit
-from bot.store.naming import ADMIN_ACTS
-from bot.store.rows import maybe_time
+from bot.store.mapping import maybe_time
+from bot.store.pseudonyms import ADMIN_ACTS
 
 Entry = dict[str, Any]
 

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from bot.models import GuildId, JobId, Scope, UserId
 from bot.store.database import Tx, Unit
-from bot.store.erasing import PLACELESS, WORDLESS
+from bot.store.erasure import PLACELESS, WORDLESS
 from bot.store.jobs import UNENDED
-from bot.store.naming import ADMIN_ACTS
-from bot.store.rows import to_ms
+from bot.store.mapping import to_ms
+from bot.store.pseudonyms import ADMIN_ACTS
 
 
 def joined(guild: GuildId) -> Unit[None]:
@@ -114,7 +114,7 @@ def people_of(guild: GuildId) -> Unit[list[UserId]]:
 def purge(guild: GuildId) -> Unit[list[JobId]]:
     """Words, places and rules of the server go; the numbers stay, for the budget. Returns the jobs.
 
-    The names come off before (`bot.store.naming`).
+    The names come off before (`bot.store.pseudonyms`).
     """
 
     def unit(tx: Tx) -> list[JobId]:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.models import Job, JobId, JobState, LedgerKind, Render
-from bot.store import cards, ledger, use
+from bot.store import balances, cards, ledger
 from bot.store.database import Tx, Unit
-from bot.store.rows import JOB_SQL, from_ms, job_of, load, to_ms
+from bot.store.mapping import JOB_SQL, from_ms, job_of, load, to_ms
 
 S = JobState
 
@@ -126,7 +126,7 @@ def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
     )
     if not fresh:
         return
-    use.book(
+    balances.book(
         tx,
         scope=row["scope"],
         member=row["member"],

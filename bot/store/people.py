@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.models import UserId
 from bot.store.database import Tx, Unit
-from bot.store.rows import maybe_ms, to_ms
+from bot.store.mapping import maybe_ms, to_ms
 
 
 def is_told(member: UserId) -> Unit[bool]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from discord import app_commands
 
 from bot.chat.client import AnimateBot
+from bot.i18n.marking import N_
 from bot.jobs.service import Service
 from bot.models import UserId
-from bot.wording import mark
 from cogs.admin.quota import DELEGATED, MANAGED, QuotaCommands
 from cogs.admin.roles import RoleWatch
 from cogs.admin.server import ServerCommands
@@ -17,7 +17,7 @@ from cogs.admin.server import ServerCommands
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 class Admin(
-    ServerCommands, QuotaCommands, name="animate-admin", description=mark("Allowances and limits of this server")
+    ServerCommands, QuotaCommands, name="animate-admin", description=N_("Allowances and limits of this server")
 ):
     """The whole group. Discord lists the commands of the last base first."""
 

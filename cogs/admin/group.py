@@ -9,10 +9,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.chat import text
-from bot.chat.asking import scope_of, user_of
 from bot.chat.client import answer_privately
-from bot.chat.tongue import Tongue, tongue_of
+from bot.chat.interaction_info import scope_of, user_of
 from bot.errors import UserError
+from bot.i18n.translations import Translations, translations_of
 from bot.jobs.service import Service
 from bot.models import DIRECT, UserId
 
@@ -28,9 +28,9 @@ class AdminCog(commands.GroupCog):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """True through a guild's own install: a user-install or a direct message has no server to manage."""
-        tongue = tongue_of(interaction)
+        translations = translations_of(interaction)
         direct = scope_of(interaction) == DIRECT
-        sentence = tongue.say(text.ONLY_GUILD_INSTALL) if direct else _misfit(tongue, interaction)
+        sentence = translations.gettext(text.ONLY_GUILD_INSTALL) if direct else _misfit(translations, interaction)
         if sentence is None:
             return True
         await answer_privately(interaction, sentence)
@@ -48,7 +48,7 @@ def member_of(user: discord.User | discord.Member) -> UserId:
     return UserId(user.id)
 
 
-def _misfit(tongue: Tongue, interaction: discord.Interaction[Any]) -> str | None:
+def _misfit(translations: Translations, interaction: discord.Interaction[Any]) -> str | None:
     """What Discord's client would not let through: discord.py declares bounds and choices, and never looks again."""
     command = interaction.command
     assert isinstance(command, app_commands.Command)
@@ -58,19 +58,21 @@ def _misfit(tongue: Tongue, interaction: discord.Interaction[Any]) -> str | None
         if value is None:
             continue
         if isinstance(value, discord.Object):
-            return tongue.say(
+            return translations.gettext(
                 "Discord does not know what you chose for `{option}`. Please choose it anew.", option=name
             )
         if option.choices and value not in [choice.value for choice in option.choices]:
-            words = ", ".join(tongue.say(choice.name) for choice in option.choices)
-            return tongue.say("`{option}` is one of these: {choices}.", option=name, choices=words)
+            words = ", ".join(translations.gettext(choice.name) for choice in option.choices)
+            return translations.gettext("`{option}` is one of these: {choices}.", option=name, choices=words)
         if least is None or most is None:
             continue
         if option.type is discord.AppCommandOptionType.integer:
             if not isinstance(value, int) or not least <= value <= most:
-                return tongue.say(
+                return translations.gettext(
                     "`{option}` is a whole number from {least} to {most}.", option=name, least=least, most=most
                 )
         elif not isinstance(value, str) or not least <= len(value) <= most:
-            return tongue.say("`{option}` has {least} to {most} characters.", option=name, least=least, most=most)
+            return translations.gettext(
+                "`{option}` has {least} to {most} characters.", option=name, least=least, most=most
+            )
     return None

@@ -9,21 +9,21 @@ import discord
 from discord import app_commands
 
 from bot.chat import changes, reports
-from bot.chat.asking import roles_of, scope_of
 from bot.chat.balances import account
 from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.interaction_info import roles_of, scope_of
 from bot.chat.paging import answer_in_pages
-from bot.chat.tongue import tongue_of
 from bot.errors import UserError
+from bot.i18n.marking import N_
+from bot.i18n.translations import translations_of
 from bot.models import Bonus, Period
-from bot.wording import mark
 from cogs.admin.group import AdminCog, Reason, member_of
 
 T = TypeVar("T")
 
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
-MEMBER, HOW_MANY, WHY = mark("The member"), mark("How many credits"), mark("Why, for the ledger")
+MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Why, for the ledger")
 MANAGED, DELEGATED = "allowances", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
 with Manage Server must still have it; whoever the owner let in by Integrations never had."""
@@ -33,13 +33,13 @@ def _limit_options(credits: str) -> Callable[[T], T]:
     """The options `credits`, so described, and `per`, of each command that sets how much may be spent."""
 
     def decorate(command: T) -> T:
-        described = app_commands.describe(credits=credits, per=mark("How often they renew; a day if left out"))(command)
+        described = app_commands.describe(credits=credits, per=N_("How often they renew; a day if left out"))(command)
         return app_commands.choices(
             per=[
-                app_commands.Choice(name=mark("a day"), value="day"),
-                app_commands.Choice(name=mark("a week"), value="week"),
-                app_commands.Choice(name=mark("a month"), value="month"),
-                app_commands.Choice(name=mark("in all"), value="ever"),
+                app_commands.Choice(name=N_("a day"), value="day"),
+                app_commands.Choice(name=N_("a week"), value="week"),
+                app_commands.Choice(name=N_("a month"), value="month"),
+                app_commands.Choice(name=N_("in all"), value="ever"),
             ]
         )(described)
 
@@ -49,9 +49,9 @@ def _limit_options(credits: str) -> Callable[[T], T]:
 class QuotaCommands(AdminCog):
     """The subgroup."""
 
-    quota = app_commands.Group(name="quota", description=mark("Who may spend how many credits"))
+    quota = app_commands.Group(name="quota", description=N_("Who may spend how many credits"))
 
-    @quota.command(name="set", description=mark("Give a member a quota of their own"))
+    @quota.command(name="set", description=N_("Give a member a quota of their own"))
     @app_commands.describe(user=MEMBER)
     @_limit_options(HOW_MANY)
     async def set_member(
@@ -60,37 +60,37 @@ class QuotaCommands(AdminCog):
         """A member's own."""
         member, by = member_of(user), self._by(interaction)
         change = await self._admin.set_member(by, member, roles_of(user), credits, Period(per))
-        await answer_privately(interaction, changes.of_member(tongue_of(interaction), user.mention, change))
+        await answer_privately(interaction, changes.of_member(translations_of(interaction), user.mention, change))
 
-    @quota.command(name="role", description=mark("Give everyone with a role a quota"))
-    @app_commands.describe(role=mark("The role"))
+    @quota.command(name="role", description=N_("Give everyone with a role a quota"))
+    @app_commands.describe(role=N_("The role"))
     @_limit_options(HOW_MANY)
     async def set_role(
         self, interaction: discord.Interaction[Any], role: discord.Role, credits: Credits, per: str = "day"
     ) -> None:
         """Of all who have the role."""
         change = await self._admin.set_role(self._by(interaction), _role_of(interaction, role), credits, Period(per))
-        await answer_privately(interaction, changes.of_role(tongue_of(interaction), role.mention, change))
+        await answer_privately(interaction, changes.of_role(translations_of(interaction), role.mention, change))
 
-    @quota.command(name="default", description=mark("Default quota for all members"))
-    @_limit_options(mark("How many credits (leave empty for the bot's own default)"))
+    @quota.command(name="default", description=N_("Default quota for all members"))
+    @_limit_options(N_("How many credits (leave empty for the bot's own default)"))
     async def set_default(
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
         """Of everybody else."""
         change = await self._admin.set_default(self._by(interaction), credits, Period(per))
-        await answer_privately(interaction, changes.of_default(tongue_of(interaction), change))
+        await answer_privately(interaction, changes.of_default(translations_of(interaction), change))
 
-    @quota.command(name="server", description=mark("Limit for the whole server"))
-    @_limit_options(mark("How many credits (leave empty to remove the limit)"))
+    @quota.command(name="server", description=N_("Limit for the whole server"))
+    @_limit_options(N_("How many credits (leave empty to remove the limit)"))
     async def set_server(
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
         """Of all together."""
         change = await self._admin.set_ceiling(self._by(interaction), credits, Period(per))
-        await answer_privately(interaction, changes.of_server(tongue_of(interaction), change))
+        await answer_privately(interaction, changes.of_server(translations_of(interaction), change))
 
-    @quota.command(name="grant", description=mark("Give a member bonus credits that do not expire"))
+    @quota.command(name="grant", description=N_("Give a member bonus credits that do not expire"))
     @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
     async def grant(
         self,
@@ -103,7 +103,7 @@ class QuotaCommands(AdminCog):
         bonus = await self._admin.grant(self._by(interaction), member_of(user), credits, reason)
         await _tell_bonus(interaction, user, bonus)
 
-    @quota.command(name="revoke", description=mark("Take back bonus credits that are not spent yet"))
+    @quota.command(name="revoke", description=N_("Take back bonus credits that are not spent yet"))
     @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
     async def revoke(
         self,
@@ -116,45 +116,45 @@ class QuotaCommands(AdminCog):
         bonus = await self._admin.revoke(self._by(interaction), member_of(user), credits, reason)
         await _tell_bonus(interaction, user, bonus)
 
-    @quota.command(name="reset", description=mark("Forget what a member has used so far"))
+    @quota.command(name="reset", description=N_("Forget what a member has used so far"))
     @app_commands.describe(user=MEMBER)
     async def reset(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """The use so far."""
         await self._admin.reset(self._by(interaction), member_of(user))
         await tell(interaction, "{member} starts afresh: the use so far is forgotten.", member=user.mention)
 
-    @quota.command(name="clear", description=mark("Remove a member's or role's own quota"))
-    @app_commands.describe(target=mark("The member or role"))
+    @quota.command(name="clear", description=N_("Remove a member's or role's own quota"))
+    @app_commands.describe(target=N_("The member or role"))
     async def clear(self, interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
         """What `set` or `role` gave."""
-        by, tongue = self._by(interaction), tongue_of(interaction)
+        by, translations = self._by(interaction), translations_of(interaction)
         if isinstance(target, discord.Role):
             _refuse_everyone(target)
             before = await self._admin.clear_role(by, target.id)
-            sentence = changes.role_cleared(tongue, target.mention, before)
+            sentence = changes.role_cleared(translations, target.mention, before)
         else:
             change = await self._admin.clear_member(by, member_of(target), roles_of(target))
-            sentence = changes.member_cleared(tongue, target.mention, change)
+            sentence = changes.member_cleared(translations, target.mention, change)
         await answer_privately(interaction, sentence)
 
-    @quota.command(name="show", description=mark("A member's credits and what became of them"))
-    @app_commands.describe(user=mark("The member; yourself if left out"))
+    @quota.command(name="show", description=N_("A member's credits and what became of them"))
+    @app_commands.describe(user=N_("The member; yourself if left out"))
     async def show(self, interaction: discord.Interaction[Any], user: discord.User | None = None) -> None:
         """The balance and the newest lines of the ledger."""
         person = user or interaction.user
         scope, member = scope_of(interaction), member_of(person)
         found = await self._service.account(scope, member, roles_of(person))
         bar = await self._admin.bar(scope, member, found.balance)
-        await answer_privately(interaction, account(tongue_of(interaction), member, found, bar))
+        await answer_privately(interaction, account(translations_of(interaction), member, found, bar))
 
-    @quota.command(name="list", description=mark("All allowances of this server"))
+    @quota.command(name="list", description=N_("All allowances of this server"))
     async def list_all(self, interaction: discord.Interaction[AnimateBot]) -> None:
         """In pages."""
         await answer_in_pages(interaction, MANAGED if interaction.permissions.manage_guild else DELEGATED)
 
     async def delegated(self, interaction: discord.Interaction[Any]) -> list[str]:
         """The pages of the list."""
-        return reports.allowance_pages(tongue_of(interaction), await self._admin.every(scope_of(interaction)))
+        return reports.allowance_pages(translations_of(interaction), await self._admin.every(scope_of(interaction)))
 
     async def managed(self, interaction: discord.Interaction[Any]) -> list[str]:
         """The same, for who may still manage the server."""
@@ -164,7 +164,7 @@ class QuotaCommands(AdminCog):
 
 
 async def _tell_bonus(interaction: discord.Interaction[Any], user: discord.User, bonus: Bonus) -> None:
-    await answer_privately(interaction, changes.of_bonus(tongue_of(interaction), user.mention, bonus))
+    await answer_privately(interaction, changes.of_bonus(translations_of(interaction), user.mention, bonus))
 
 
 def _refuse_everyone(role: discord.Role) -> None:

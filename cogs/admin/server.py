@@ -9,12 +9,12 @@ import discord
 from discord import app_commands
 
 from bot.chat import reports
-from bot.chat.asking import scope_of
 from bot.chat.client import answer_privately, tell
-from bot.chat.tongue import tongue_of
+from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
+from bot.i18n.marking import N_
+from bot.i18n.translations import translations_of
 from bot.models import ChannelId
-from bot.wording import mark
 from cogs.admin.group import AdminCog, Reason, member_of
 
 Days = app_commands.Range[int, 1, 366]
@@ -23,8 +23,8 @@ Days = app_commands.Range[int, 1, 366]
 class ServerCommands(AdminCog):
     """The plain subcommands."""
 
-    @app_commands.command(name="pause", description=mark("Take no new clips on this server"))
-    @app_commands.describe(reason=mark("Members read it"))
+    @app_commands.command(name="pause", description=N_("Take no new clips on this server"))
+    @app_commands.describe(reason=N_("Members read it"))
     async def pause(self, interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
         """No new jobs."""
         await self._admin.pause(self._by(interaction), reason)
@@ -34,39 +34,41 @@ class ServerCommands(AdminCog):
             "`/animate-admin resume` goes on.",
         )
 
-    @app_commands.command(name="resume", description=mark("Take clips again"))
+    @app_commands.command(name="resume", description=N_("Take clips again"))
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
         """New jobs again."""
         await self._admin.resume(self._by(interaction))
         await tell(interaction, "Clips are taken again.")
 
-    @app_commands.command(name="block", description=mark("Shut a member out and cancel what they have waiting"))
-    @app_commands.describe(user=mark("The member"), reason=mark("The member reads it"))
+    @app_commands.command(name="block", description=N_("Shut a member out and cancel what they have waiting"))
+    @app_commands.describe(user=N_("The member"), reason=N_("The member reads it"))
     async def block(
         self, interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None
     ) -> None:
         """No new jobs of one member."""
         cancelled = await self._admin.block(self._by(interaction), member_of(user), reason)
-        tongue = tongue_of(interaction)
-        words = tongue.say("{member} cannot make clips here any more.", member=user.mention)
+        translations = translations_of(interaction)
+        words = translations.gettext("{member} cannot make clips here any more.", member=user.mention)
         if cancelled:
-            clips = tongue.counted("{n} waiting clip was cancelled.", "{n} waiting clips were cancelled.", cancelled)
+            clips = translations.ngettext(
+                "{n} waiting clip was cancelled.", "{n} waiting clips were cancelled.", cancelled
+            )
             words = f"{words} {clips}"
         await answer_privately(interaction, words)
 
-    @app_commands.command(name="unblock", description=mark("Let a member in again"))
-    @app_commands.describe(user=mark("The member"))
+    @app_commands.command(name="unblock", description=N_("Let a member in again"))
+    @app_commands.describe(user=N_("The member"))
     async def unblock(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """New jobs of this member again."""
         await self._admin.unblock(self._by(interaction), member_of(user))
         await tell(interaction, "{member} can make clips again.", member=user.mention)
 
-    @app_commands.command(name="usage", description=mark("Who used what"))
-    @app_commands.describe(days=mark("How many days, today among them; 7 if left out"))
+    @app_commands.command(name="usage", description=N_("Who used what"))
+    @app_commands.describe(days=N_("How many days, today among them; 7 if left out"))
     async def usage(self, interaction: discord.Interaction[Any], days: Days = 7) -> None:
         """A table, and a file where it is long."""
         rows = await self._admin.usage(scope_of(interaction), days)
-        found = reports.Usage(tongue_of(interaction), rows, days, self._service.catalog)
+        found = reports.Usage(translations_of(interaction), rows, days, self._service.catalog)
         file = discord.utils.MISSING
         if found.is_long:
             file = discord.File(io.BytesIO(found.csv()), filename=f"usage-{days}-days.csv")
@@ -74,8 +76,8 @@ class ServerCommands(AdminCog):
             found.screen(), file=file, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
         )
 
-    @app_commands.command(name="log", description=mark("List each clip in a channel; without a channel, stop that"))
-    @app_commands.describe(channel=mark("Where; left out, nowhere"))
+    @app_commands.command(name="log", description=N_("List each clip in a channel; without a channel, stop that"))
+    @app_commands.describe(channel=N_("Where; left out, nowhere"))
     async def log(self, interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
         """Where each job is listed."""
         if channel is not None:
@@ -86,8 +88,8 @@ class ServerCommands(AdminCog):
         else:
             await tell(interaction, "Each clip is listed in {channel}.", channel=channel.mention)
 
-    @app_commands.command(name="others", description=mark("May members animate pictures that other people posted?"))
-    @app_commands.describe(allowed=mark("Yes or no; it is no until you say yes"))
+    @app_commands.command(name="others", description=N_("May members animate pictures that other people posted?"))
+    @app_commands.describe(allowed=N_("Yes or no; it is no until you say yes"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
         await self._admin.allow_others(self._by(interaction), allowed=allowed)
@@ -96,13 +98,13 @@ class ServerCommands(AdminCog):
         else:
             await tell(interaction, "With “Animate this”, members can animate the pictures of their own messages only.")
 
-    @app_commands.command(name="status", description=mark("How the bot and this server stand"))
+    @app_commands.command(name="status", description=N_("How the bot and this server stand"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:
         """Health, as it is."""
         found = await self._admin.status(scope_of(interaction))
         client, catalog = interaction.client, self._service.catalog
         words = reports.status(
-            tongue_of(interaction), found, catalog, latency_s=client.latency, servers=len(client.guilds)
+            translations_of(interaction), found, catalog, latency_s=client.latency, servers=len(client.guilds)
         )
         await answer_privately(interaction, words)
 

@@ -11,9 +11,9 @@ from sandbox.contracts import discord as discord_contract
 from sandbox.contracts import videos as videos_contract
 from sandbox.discord import record
 from sandbox.discord.wire import Wire
+from sandbox.environment import Town
 from sandbox.page.view import Piece, plain
-from sandbox.town import Town
-from sandbox.videos import account
+from sandbox.videos import provider_jobs
 from sandbox.videos.shapes import SHAPES
 
 KEPT_REQUESTS = 200
@@ -36,7 +36,7 @@ class _Seen:
     """A request: as it is under way, then as it was told once it is over."""
 
     number: int
-    exchange: record.Exchange | account.Exchange | None
+    exchange: record.Exchange | provider_jobs.Exchange | None
     told: Wire | None = None
 
 
@@ -64,11 +64,11 @@ class Happened:
             self._note(exchange)
             del self._town.discord.requests[:-KEPT_EXCHANGES]
 
-    async def _note_videos(self, phase: account.Phase, exchange: account.Exchange) -> None:
+    async def _note_videos(self, phase: provider_jobs.Phase, exchange: provider_jobs.Exchange) -> None:
         if phase == "before":
             self._note(exchange)
 
-    def _note(self, exchange: record.Exchange | account.Exchange) -> None:
+    def _note(self, exchange: record.Exchange | provider_jobs.Exchange) -> None:
         self._count += 1
         self._requests.append(_Seen(self._count, exchange))
 
@@ -89,13 +89,13 @@ class Happened:
             "status": exchange.status,
             "over": over,
             "faults": self._faults(exchange) if over else [],
-            "played": exchange.fault if isinstance(exchange, account.Exchange) else None,
+            "played": exchange.fault if isinstance(exchange, provider_jobs.Exchange) else None,
         }
         if over:
             seen.told, seen.exchange = told, None
         return told
 
-    def _faults(self, exchange: record.Exchange | account.Exchange) -> list[str]:
+    def _faults(self, exchange: record.Exchange | provider_jobs.Exchange) -> list[str]:
         if isinstance(exchange, record.Exchange):
             return discord_contract.violations(exchange)
         if self._town.videos.shape is not SHAPES["gptproto"] or exchange.fault is not None:
@@ -135,7 +135,7 @@ def _read_ledger(path: Path) -> list[Wire] | None:
     return [{name: str(row[name]) if name in IDS and row[name] else row[name] for name in COLUMNS} for row in rows]
 
 
-def _job(job: account.VideoJob) -> Wire:
+def _job(job: provider_jobs.VideoJob) -> Wire:
     return {
         "id": job.id,
         "prompt": job.prompt,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.ending import run_in
+from sandbox.environment import Town
 from sandbox.page.acts import Refused
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
-from sandbox.town import Town
 
 REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "BUDGET_CREDITS")
 """What the bot is told of a real provider, out of the environment."""

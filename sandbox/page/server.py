@@ -11,12 +11,12 @@ from aiohttp import BodyPartReader, web
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.world import Person
+from sandbox.environment import Town
 from sandbox.page.acts import Act, Acts, Refused
 from sandbox.page.happened import Happened
 from sandbox.page.view import Piece, View, plain
 from sandbox.page.weather import Weather
 from sandbox.picture import sample_picture
-from sandbox.town import Town
 
 STATIC = Path(__file__).with_name("static")
 REQUEST_LIMIT = 600 * 1024 * 1024

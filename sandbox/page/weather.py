@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from sandbox.discord.record import Exchange, Phase, Reply, rate_limited
 from sandbox.discord.wire import Wire
+from sandbox.environment import Town
 from sandbox.page.acts import Refused
-from sandbox.town import Town
 
 SLOW_S = 60.0
 RETRY_AFTER_S = 1.0

@@ -2,11 +2,11 @@
 
 import gzip
 
-from sandbox.videos.account import Answer, Exchange, Trouble, VideoJob
 from sandbox.videos.faults import BUSY, VIDEO
 from sandbox.videos.order import Order, OrderRefusedError, read_order
+from sandbox.videos.provider_jobs import Answer, Exchange, Trouble, VideoJob
+from sandbox.videos.renderer import Studio
 from sandbox.videos.shapes import Body, Shape, job_body
-from sandbox.videos.studio import Studio
 from sandbox.videos.weather import Weather
 from sandbox.videos.words import faults_of
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.videos.account import CUT, Answer, Cut, Exchange, Manner, Trouble, VideoJob
+from sandbox.videos.provider_jobs import CUT, Answer, Cut, Exchange, Manner, Trouble, VideoJob
 from sandbox.videos.shapes import Shape
 
 HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from sandbox.videos.account import Exchange, Part, Trouble
+from sandbox.videos.provider_jobs import Exchange, Part, Trouble
 from sandbox.videos.weather import Weather
 
 FIELDS = ("prompt", "model", "seconds", "size", "input_reference")

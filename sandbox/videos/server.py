@@ -8,12 +8,12 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
-from sandbox.videos.account import CUT, Answer, Cut, Exchange, Hook, Phase, Trouble, VideoJob
 from sandbox.videos.api import Api
 from sandbox.videos.faults import FAULTS, RENDER_FAILED, Moment
+from sandbox.videos.provider_jobs import CUT, Answer, Cut, Exchange, Hook, Phase, Trouble, VideoJob
 from sandbox.videos.render import Render, render_clip
+from sandbox.videos.renderer import Studio
 from sandbox.videos.shapes import SHAPES, Shape
-from sandbox.videos.studio import Studio
 from sandbox.videos.weather import Weather
 from sandbox.videos.wire import open_site, read_exchange, send
 from sandbox.videos.words import faults_of

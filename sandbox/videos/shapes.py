@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sandbox.videos.account import Answer, Status, Trouble, VideoJob
+from sandbox.videos.provider_jobs import Answer, Status, Trouble, VideoJob
 
 Body = dict[str, Any]
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.videos.account import CUT, Answer, Cut, Exchange, Part
+from sandbox.videos.provider_jobs import CUT, Answer, Cut, Exchange, Part
 
 HUGE_BYTES = 100 * 1024 * 1024
 CHUNK = 256 * 1024

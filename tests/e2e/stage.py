@@ -19,8 +19,8 @@ from sandbox.discord.commands import OptionValue
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Channel, Person
+from sandbox.environment import Town
 from sandbox.process import BOT, Spawn
-from sandbox.town import Town
 from sandbox.videos.render import tiny_mp4
 from sandbox.videos.server import LocalVideos
 from sandbox.videos.weather import Weather

@@ -12,7 +12,7 @@ from bot.store.migrations import migrate
 from sandbox.process import BOT, PROJECT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
-from tests.e2e.test_deploys import Hold
+from tests.e2e.test_deploys import HoldReason
 
 STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submitting unknown, all refunded; 1 carried on"
 
@@ -47,12 +47,12 @@ def copied(database: Path, target: Path) -> None:
         shutil.copy(f"{database}{ending}", f"{target}{ending}")
 
 
-async def three_under_way(build: Build) -> tuple[Stage, Hold]:
+async def three_under_way(build: Build) -> tuple[Stage, HoldReason]:
     """One clip rendering, one being submitted, one in line."""
     stage = await build({"MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}, render_s=None)
     await stage.animate()
     await stage.booked(lambda: stage.states() == ["rendering"])
-    create = Hold(lambda exchange: exchange.route == "create")
+    create = HoldReason(lambda exchange: exchange.route == "create")
     stage.videos.on_exchange(create)
     await stage.animate()
     await create.reached()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox.discord.record import CUT as DISCORD_CUT
-from sandbox.videos.account import CUT as VIDEOS_CUT
+from sandbox.videos.provider_jobs import CUT as VIDEOS_CUT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import CRASHING_BOT, OVER, Stage
 

@@ -39,7 +39,7 @@ NOWHERE = {
 Exchanges = Callable[[Any], bool]
 
 
-class Hold:
+class HoldReason:
     """Keeps the first request that `is_it` from going on, until it is let go."""
 
     def __init__(self, is_it: Exchanges, *, at: str = "inside") -> None:
@@ -114,7 +114,7 @@ async def test_in_line_and_while_rendering(build: Build) -> None:
 
 async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) -> None:
     stage = await build()
-    create = Hold(lambda exchange: exchange.route == "create")
+    create = HoldReason(lambda exchange: exchange.route == "create")
     stage.videos.on_exchange(create)
     asked = await stage.animate()
     await create.reached()
@@ -136,7 +136,9 @@ async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) ->
 @pytest.mark.parametrize("at", ["download", "upload"])
 async def test_while_delivering(build: Build, at: str) -> None:
     stage = await build()
-    hold = Hold(lambda exchange: exchange.route in {"file", "content"} if at == "download" else bool(exchange.files))
+    hold = HoldReason(
+        lambda exchange: exchange.route in {"file", "content"} if at == "download" else bool(exchange.files)
+    )
     (stage.videos if at == "download" else stage.discord).on_exchange(hold)
     asked = await stage.animate()
     await hold.reached()
@@ -153,7 +155,7 @@ async def test_while_delivering(build: Build, at: str) -> None:
 async def test_during_login_before_discord_has_answered(build: Build, method: str) -> None:
     """GET: who am I, the first request of all. PUT: the commands, right before work is taken up."""
     stage = await build(start=False)
-    hold = Hold(lambda exchange: exchange.part == "api" and exchange.method == method)
+    hold = HoldReason(lambda exchange: exchange.part == "api" and exchange.method == method)
     stage.discord.on_exchange(hold)
     await stage.start_bot(wait=False)
     await hold.reached()

@@ -13,7 +13,7 @@ from sandbox.discord.cdn import Upload
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.record import Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Person
-from sandbox.videos.account import VideoJob
+from sandbox.videos.provider_jobs import VideoJob
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage, png

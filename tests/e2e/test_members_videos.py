@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.discord.messages import Message
-from sandbox.videos.account import VideoJob
+from sandbox.videos.provider_jobs import VideoJob
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 

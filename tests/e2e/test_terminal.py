@@ -15,8 +15,8 @@ import pytest
 
 from sandbox.__main__ import main
 from sandbox.ending import run_in
+from sandbox.environment import Town
 from sandbox.process import PROJECT
-from sandbox.town import Town
 
 COMMAND = (sys.executable, "-m", "sandbox")
 

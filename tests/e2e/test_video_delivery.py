@@ -10,7 +10,7 @@ from sandbox.discord import Permission, Upload, banned
 from sandbox.discord.messages import Message
 from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Channel
-from sandbox.videos.account import VideoJob
+from sandbox.videos.provider_jobs import VideoJob
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
 

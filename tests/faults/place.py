@@ -16,9 +16,9 @@ from random import Random
 from secrets import token_bytes
 
 from sandbox.discord.server import LocalDiscord
+from sandbox.environment import Town
 from sandbox.process import BOT, BotProcess
-from sandbox.town import Town
-from sandbox.videos.account import VideoJob
+from sandbox.videos.provider_jobs import VideoJob
 from sandbox.videos.render import tiny_mp4
 from sandbox.videos.server import LocalVideos
 from sandbox.videos.weather import Weather

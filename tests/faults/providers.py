@@ -7,8 +7,8 @@ from signal import SIGKILL, SIGTERM
 from urllib.parse import urlsplit
 
 from sandbox.videos import Exchange as VideoExchange
-from sandbox.videos.account import HookReply
-from sandbox.videos.account import Phase as VideoPhase
+from sandbox.videos.provider_jobs import HookReply
+from sandbox.videos.provider_jobs import Phase as VideoPhase
 from sandbox.videos.server import LocalVideos
 from tests.faults.scene import Scene
 from tests.faults.wires import Strike

@@ -19,9 +19,9 @@ from sandbox.discord.messages import Answer, Interaction, Message, NotAnswered
 from sandbox.discord.record import Exchange, Hook, Phase
 from sandbox.discord.world import Channel, Person
 from sandbox.videos import Exchange as VideoExchange
-from sandbox.videos.account import Hook as VideoHook
-from sandbox.videos.account import HookReply
-from sandbox.videos.account import Phase as VideoPhase
+from sandbox.videos.provider_jobs import Hook as VideoHook
+from sandbox.videos.provider_jobs import HookReply
+from sandbox.videos.provider_jobs import Phase as VideoPhase
 from sandbox.videos.server import LocalVideos
 from tests.faults.place import Keeper, Place, until
 

@@ -19,12 +19,12 @@ import pytest
 
 from bot.errors import ReservationRefused
 from bot.jobs.admin import Admin
-from bot.jobs.desk import Clock
+from bot.jobs.context import Clock
 from bot.models import FailureKind, Job, JobId, JobState, Limit, Period, Scope, Source, UserId
-from bot.store import allowances, jobs
+from bot.store import jobs, quotas
 from bot.store.database import Store, Tx, Unit
-from bot.store.reserve import reserve
-from bot.store.rows import day_of
+from bot.store.mapping import day_of
+from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import GUILD, NOON, a_job, by, limits
 from tests.house import House, follow
@@ -37,12 +37,12 @@ ROLES: dict[UserId, Sequence[int]] = {
 }  # fmt: skip
 OPERATOR = limits(16, budget=260, budget_per=Period.MONTH)
 RULES: list[Unit[object]] = [
-    allowances.set_member(by(), UserId(0), Limit(40, Period.WEEK, Source.OWN)),
-    allowances.set_member(by(), UserId(1), Limit(0, Period.DAY, Source.OWN)),
-    allowances.set_role(by(), ARTISTS, Limit(24, Period.DAY, Source.ROLE, ARTISTS)),
-    allowances.set_role(by(), PAINTERS, Limit(30, Period.MONTH, Source.ROLE, PAINTERS)),
-    allowances.set_default(by(), Limit(20, Period.DAY, Source.SERVER)),
-    allowances.grant(by(), UserId(2), 10, None),
+    quotas.set_member(by(), UserId(0), Limit(40, Period.WEEK, Source.OWN)),
+    quotas.set_member(by(), UserId(1), Limit(0, Period.DAY, Source.OWN)),
+    quotas.set_role(by(), ARTISTS, Limit(24, Period.DAY, Source.ROLE, ARTISTS)),
+    quotas.set_role(by(), PAINTERS, Limit(30, Period.MONTH, Source.ROLE, PAINTERS)),
+    quotas.set_default(by(), Limit(20, Period.DAY, Source.SERVER)),
+    quotas.grant(by(), UserId(2), 10, None),
 ]
 OTHER_GUILD = Scope(GUILD + 1)
 
@@ -127,7 +127,7 @@ def reasons(verdicts: Sequence[Verdict]) -> Mapping[str, int]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_two_hundred_commands_at_once_are_judged_each_by_what_stood_then(store: Store, seed: int) -> None:
-    await store.write(allowances.set_ceiling(by(), Limit(190, Period.WEEK, Source.SERVER)))
+    await store.write(quotas.set_ceiling(by(), Limit(190, Period.WEEK, Source.SERVER)))
     asked = commands(random.Random(seed))
 
     verdicts = await asyncio.gather(*(store.write(attempt(job)) for job in asked))
@@ -155,17 +155,17 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
             rng.randrange(50), rng.choice(list(Period)), rng.choice(MEMBERS), rng.choice([ARTISTS, PAINTERS])
         )  # fmt: skip
         changes: list[Callable[[], Unit[object]]] = [
-            lambda: allowances.set_member(by(), member, Limit(value, per, Source.OWN)),
-            lambda: allowances.clear_member(by(), member),
-            lambda: allowances.set_role(by(), role, Limit(value, per, Source.ROLE, role)),
-            lambda: allowances.clear_role(by(), role),
-            lambda: allowances.set_default(by(), Limit(value, per, Source.SERVER)),
-            lambda: allowances.set_default(by(), None),
-            lambda: allowances.set_ceiling(by(), Limit(100 + 4 * value, per, Source.SERVER)),
-            lambda: allowances.set_ceiling(by(), None),
-            lambda: allowances.revoke(by(), member, 1 + value // 4, None),
-            lambda: allowances.grant(by(), member, 1 + value // 4, "a feast"),
-            lambda: allowances.reset(by(), member),
+            lambda: quotas.set_member(by(), member, Limit(value, per, Source.OWN)),
+            lambda: quotas.clear_member(by(), member),
+            lambda: quotas.set_role(by(), role, Limit(value, per, Source.ROLE, role)),
+            lambda: quotas.clear_role(by(), role),
+            lambda: quotas.set_default(by(), Limit(value, per, Source.SERVER)),
+            lambda: quotas.set_default(by(), None),
+            lambda: quotas.set_ceiling(by(), Limit(100 + 4 * value, per, Source.SERVER)),
+            lambda: quotas.set_ceiling(by(), None),
+            lambda: quotas.revoke(by(), member, 1 + value // 4, None),
+            lambda: quotas.grant(by(), member, 1 + value // 4, "a feast"),
+            lambda: quotas.reset(by(), member),
         ]
         return rng.choice(changes)()
 
@@ -193,10 +193,10 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
     verdicts = [verdict for task in asking for verdict in task.result()]
     await judged(store, verdicts)
 
-    counted = reasons(verdicts)
-    assert sum(counted.values()) == COMMANDS
-    assert counted["taken"] >= 20
-    assert counted["allowance"] >= 10
+    ngettext = reasons(verdicts)
+    assert sum(ngettext.values()) == COMMANDS
+    assert ngettext["taken"] >= 20
+    assert ngettext["allowance"] >= 10
     changed = await store.read(
         lambda tx: tx.all("SELECT id, kind FROM ledger WHERE kind IN ('allowance', 'grant', 'reset', 'reserve')")
     )
@@ -212,7 +212,7 @@ async def test_a_role_that_gets_a_quota_while_deleted_roles_are_looked_for_keeps
 
     async def a_new_role() -> None:
         alive.add(99)
-        await store.write(allowances.set_role(by(), 99, Limit(7, Period.DAY, Source.ROLE, 99)))
+        await store.write(quotas.set_role(by(), 99, Limit(7, Period.DAY, Source.ROLE, 99)))
 
     gone, _ = await asyncio.gather(admin.forget_roles(by(), alive.__contains__), a_new_role())
 

@@ -21,7 +21,7 @@ from bot.store.backup import Settled, back_up, is_backup, is_settled, keep, sett
 from bot.store.commands import remember_hash
 from bot.store.database import BACKUP_MARK, Store, Tx
 from bot.store.migrations import migrate, scripts
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import NOON, a_job, grant, limits
 from tests.integration.test_store import bytes_of, foreign, no_database, torn
@@ -169,8 +169,8 @@ class TestACopy:
         done.set()
         written = await writing
 
-        counted = "SELECT COUNT(*), COUNT(DISTINCT application) FROM commands"
-        counts = [ask(tmp_path / f"{number}.db", counted)[0] for number in range(5)]
+        ngettext = "SELECT COUNT(*), COUNT(DISTINCT application) FROM commands"
+        counts = [ask(tmp_path / f"{number}.db", ngettext)[0] for number in range(5)]
         assert all(rows == 2 * pairs for rows, pairs in counts)
         assert counts == sorted(counts)
         assert counts[-1][1] <= written

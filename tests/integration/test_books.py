@@ -12,7 +12,7 @@ from bot.models import FailureKind, JobState
 from bot.store import jobs
 from bot.store.database import Tx
 from bot.store.migrations import migrate
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import MEMBER, NOON, a_job, grant, limits
 

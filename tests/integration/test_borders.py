@@ -12,9 +12,9 @@ import pytest
 
 from bot.errors import ReservationRefused
 from bot.models import Balance, FailureKind, Job, JobState, Limit, Limits, Period, RefusalReason, Source
-from bot.store import allowances, jobs, use
+from bot.store import balances, jobs, quotas
 from bot.store.database import Store
-from bot.store.reserve import bar, reserve
+from bot.store.reservations import bar, reserve
 from tests.books import differences
 from tests.builders import GUILD, MEMBER, NOON, a_job, by, grant, limits, reset, set_ceiling, set_own
 
@@ -51,7 +51,7 @@ class Member:
         return caught.value.reason
 
     async def quota(self, at: datetime) -> Balance:
-        return await self.store.read(use.balance(GUILD, MEMBER, [], self.operator, at))
+        return await self.store.read(balances.balance(GUILD, MEMBER, [], self.operator, at))
 
     async def end(self, job: Job, at: datetime, *, taken: bool) -> None:
         """Without a video: taken back in line, or refused by the provider that had it."""
@@ -157,7 +157,7 @@ async def test_another_period_in_the_middle_of_one_converts_nothing(store: Store
 
     used = []
     for per in (Period.DAY, Period.WEEK, Period.MONTH, Period.EVER, Period.DAY):
-        await store.write(allowances.set_member(by(), MEMBER, Limit(20, per, Source.OWN)))
+        await store.write(quotas.set_member(by(), MEMBER, Limit(20, per, Source.OWN)))
         told = await member.quota(NOON)
         used.append((told.used, told.left))
 

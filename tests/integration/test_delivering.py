@@ -14,15 +14,15 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
-from bot.jobs.closing import close
-from bot.jobs.delivering import deliver, retry
-from bot.jobs.desk import Clock, Desk, Timing
+from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
-from bot.jobs.port import Delivery, Outcome
+from bot.jobs.protocols import Delivery, Outcome
+from bot.jobs.steps.deliver import deliver, retry
+from bot.jobs.steps.finish import close
 from bot.models import KEPT_FOR, ChannelId, FailureKind, Job, JobState, MessageId
 from bot.store import cards, jobs, videos
 from bot.store.database import Store
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import NOON, a_card, a_job, limits
 from tests.ledgers import WAYS
@@ -157,13 +157,13 @@ class House:
         self.room = Room()
         self.files = FillingFiles(folder / "data")
         self.files.prepare()
-        parts: dict[str, Any] = dict.fromkeys(("fitter", "catalog", "line", "breaker"), cast("Any", None))
-        self.desk = Desk(
+        parts: dict[str, Any] = dict.fromkeys(("fitter", "catalog", "queue", "circuit_breaker"), cast("Any", None))
+        self.context = JobContext(
             store=store,
             videos=cast("Any", self.service),
             chat=cast("Any", self.room),
             files=self.files,
-            shrinker=cast("Any", Halving()),
+            transcoder=cast("Any", Halving()),
             clock=self.clock,
             timing=Timing(5.0, timedelta(minutes=30)),
             **parts,
@@ -194,10 +194,10 @@ class House:
         while current is not None:
             step = steps.get(current.state)
             if step is None:
-                await close(self.desk, current)
+                await close(self.context, current)
                 break
             before = current
-            current = await step(self.desk, current)
+            current = await step(self.context, current)
             if current is None:
                 found = await self.store.read(jobs.find(job.id))
                 if found is not None and found.state is not before.state:
@@ -290,7 +290,7 @@ class TestFetching:
         house.service.answer = lambda _: NOT_THERE
         job = await house.done(expires_at=expires_at)
 
-        step = await deliver(house.desk, job)
+        step = await deliver(house.context, job)
         assert step is not None
         assert step.state is S.UNDELIVERED
         assert step.state_at - NOON <= timedelta(minutes=11)
@@ -391,7 +391,7 @@ class TestTheLastCopy:
         house.room.outcomes = [Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
         job = await house.done()
 
-        moved = await deliver(house.desk, job)
+        moved = await deliver(house.context, job)
         assert moved is not None
         assert (moved.state, moved.card.finished) == (S.DELIVERED, False)
         assert [found.id for found in await house.store.read(jobs.to_resume())] == [job.id]  # also after a crash

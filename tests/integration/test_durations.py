@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs.durations import Durations
+from bot.jobs.render_times import RenderTimes
 from bot.models import JobState, Render
 from bot.store import jobs
 from bot.store.database import Store
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.builders import NOON, a_clip, a_job, limits
 
 CLIP = a_clip(size="720x1280")
@@ -63,7 +63,7 @@ async def test_the_newest_jobs_are_read_and_who_ended_first_comes_first(store: S
 
 
 async def test_a_new_process_foretells_what_the_old_one_did(store: Store) -> None:
-    old, new = Durations(), Durations()
+    old, new = RenderTimes(), RenderTimes()
     for number, took_ms in enumerate((40_123, 61_000, 75_999, 62_500), start=1):
         await rendered(store, number, took_ms, sent_s=number)
         took = timedelta(milliseconds=took_ms)
@@ -72,5 +72,5 @@ async def test_a_new_process_foretells_what_the_old_one_did(store: Store) -> Non
     new.learn(await store.read(jobs.renders(100)))
 
     later = NOON + timedelta(hours=1)
-    assert new.forecast(CLIP, later) == old.forecast(CLIP, later)
-    assert new.forecast(CLIP, later) is not None
+    assert new.estimate(CLIP, later) == old.estimate(CLIP, later)
+    assert new.estimate(CLIP, later) is not None

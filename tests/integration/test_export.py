@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.models import DIRECT, ChannelId, JobId, JobState, MessageId, Scope
-from bot.store import cards, erasing, people, servers
-from bot.store.allowances import By
+from bot.store import cards, erasure, people, servers
 from bot.store.export import export
+from bot.store.quotas import By
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, reset, set_own, set_role
 from tests.ledgers import OTHER, Ledgers
 
@@ -166,7 +166,7 @@ def test_of_somebody_unknown_there_is_nothing(kept: Ledgers) -> None:
 
 def test_what_was_erased_is_not_in_it(kept: Ledgers) -> None:
     _a_life(kept)
-    kept.do(erasing.wish(MEMBER, now=NOON))
+    kept.do(erasure.request(MEMBER, now=NOON))
 
     first, _, third = document(kept)["clips"]
 

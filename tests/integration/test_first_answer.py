@@ -17,8 +17,8 @@ from discord.http import Route
 from discord.webhook.async_ import interaction_message_response_params
 
 from bot.chat.ban import Ban
+from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.first_answer import Answer, send_card
-from bot.chat.routes import Fate, fate_of
 from bot.models import MessageId
 
 TAKEN = {"interaction": {"id": "9", "type": 2, "response_message_id": "55", "response_message_ephemeral": True}}
@@ -120,7 +120,7 @@ async def test_what_discord_refuses_is_told_as_discord_py_tells_it_and_leaves_th
     with pytest.raises(discord.HTTPException) as refused:
         await send_card(interaction, a_card())
     assert (refused.value.status, refused.value.code) == (status, code)
-    assert (fate_of(refused.value) is Fate.REFUSED) == (status == 400)
+    assert (error_kind_of(refused.value) is ErrorKind.REFUSED) == (status == 400)
     assert not interaction.response.is_done()
 
 

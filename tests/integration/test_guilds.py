@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.models import DIRECT, ChannelId, GuildId, JobId, JobState, MessageId, Period, Scope
-from bot.store import cards, guilds, naming, servers, use
+from bot.store import balances, cards, guilds, pseudonyms, servers
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, set_ceiling, set_default, set_own, set_role
 from tests.ledgers import OTHER, Ledgers
 
@@ -32,7 +32,7 @@ def due(kept: Ledgers, *, days: float = 31) -> list[GuildId]:
 
 def purge(kept: Ledgers, guild: GuildId = HERE) -> list[JobId]:
     for member in kept.do(guilds.people_of(guild)):
-        kept.do(naming.unname_in(Scope(guild), member))
+        kept.do(pseudonyms.unname_in(Scope(guild), member))
     return kept.do(guilds.purge(guild))
 
 
@@ -164,8 +164,8 @@ class TestPurge:
 
         def sums() -> list[object]:
             return [
-                [kept.do(lambda tx, per=per: use.budget_used(tx, per, NOON)) for per in Period],  # type: ignore[misc]  # mypy cannot infer it
-                [kept.do(use.balance(Scope(s), MEMBER, [], kept.operator, NOON)) for s in (DIRECT, ELSEWHERE)],
+                [kept.do(lambda tx, per=per: balances.budget_used(tx, per, NOON)) for per in Period],  # type: ignore[misc]  # mypy cannot infer it
+                [kept.do(balances.balance(Scope(s), MEMBER, [], kept.operator, NOON)) for s in (DIRECT, ELSEWHERE)],
                 kept.rows("SELECT * FROM ledger WHERE scope <> :scope ORDER BY id", scope=GUILD),
                 kept.rows("SELECT * FROM budget_use"),
             ]
@@ -182,13 +182,13 @@ class TestPurge:
         kept.do(guilds.joined(HERE))
         kept.clip(6, member=OTHER)
 
-        balance = kept.do(use.balance(GUILD, MEMBER, [], kept.operator, NOON))
+        balance = kept.do(balances.balance(GUILD, MEMBER, [], kept.operator, NOON))
         assert (balance.used, balance.granted, balance.limit.credits) == (0, 0, 1_000)
         assert kept.do(servers.server(GUILD)).log_channel is None
 
     def test_a_purge_that_was_broken_off_is_taken_up_again(self, kept: Ledgers) -> None:
         _a_server(kept)
-        kept.do(naming.unname_in(GUILD, MEMBER))
+        kept.do(pseudonyms.unname_in(GUILD, MEMBER))
         assert due(kept) == [HERE]
 
         purge(kept)

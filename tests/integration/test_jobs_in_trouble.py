@@ -10,10 +10,10 @@ import pytest
 
 from bot.catalog import Catalog, Model
 from bot.errors import BotError, ProviderShut, StoreUnavailable
-from bot.jobs.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SILENT_JOBS, State
-from bot.jobs.desk import FETCHES_AT_ONCE
+from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SILENT_JOBS, State
+from bot.jobs.context import FETCHES_AT_ONCE
 from bot.models import FailureKind, JobId, JobState
-from bot.video.port import Phase
+from bot.providers.protocols import Phase
 from tests.books import differences
 from tests.builders import GUILD, a_picture
 from tests.fakes import GONE, PASSING
@@ -28,7 +28,7 @@ def bot(tmp_path: Path) -> Iterator[Harness]:
     with Harness(tmp_path) as harness:
         yield harness
         if harness.is_running:
-            assert harness.desk.line.at_provider == len(at_provider(harness))
+            assert harness.context.queue.at_provider == len(at_provider(harness))
         assert harness.looked(differences) == []
         assert max(harness.provider.made.values(), default=0) <= 1
 
@@ -47,7 +47,7 @@ def loses_everything(bot: Harness, model: str = MODELS[0]) -> None:
     bot.provider.moods[model] = "lost"
     for member in range(SILENT_JOBS):
         bot.ask(200 + member, model)
-    assert bot.desk.breaker.state(model) is State.OPEN
+    assert bot.context.circuit_breaker.state(model) is State.OPEN
 
 
 def test_a_job_that_was_put_off_by_a_clock_far_ahead_is_sent_within_minutes(bot: Harness) -> None:
@@ -77,8 +77,8 @@ class TestTheCircuitBreaker:
         job = bot.ask(3)
 
         assert bot.state(job) is JobState.RENDERING
-        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
-        assert bot.desk.breaker.faults() == []
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breaker.faults() == []
 
     def test_lost_answers_for_an_hour_with_nobody_waiting_it_takes_the_first_request_after(self, bot: Harness) -> None:
         loses_everything(bot)
@@ -98,7 +98,7 @@ class TestTheCircuitBreaker:
         bot.passes(FIRST_PAUSE_S)
 
         assert bot.provider.creates == creates
-        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
 
     def test_while_the_probe_is_on_its_way_others_read_so_and_nothing_is_reserved(self, bot: Harness) -> None:
         loses_everything(bot)
@@ -132,7 +132,7 @@ class TestTheCircuitBreaker:
             bot.ask(1)
         bot.provider.is_well()
 
-        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
         assert bot.state(bot.ask(2)) is JobState.RENDERING
 
     @pytest.mark.parametrize("picture", [PASSING, GONE])
@@ -179,7 +179,7 @@ class TestTheCircuitBreaker:
         waiting = [bot.ask(200 + member) for member in range(SILENT_JOBS + 4)]
         bot.provider.gate.set()
         bot.settle()
-        assert bot.desk.breaker.state(MODELS[0]) is State.OPEN
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.OPEN
         held = [job for job in waiting if bot.state(job) is JobState.WAITING]
         assert len(held) == 3  # two were under way when the fifth was lost
         bot.provider.is_well()
@@ -188,7 +188,7 @@ class TestTheCircuitBreaker:
             bot.provider.finishes()
 
         assert set(bot.states(held)) == {JobState.DELIVERED}
-        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
 
     def test_one_member_whose_picture_breaks_the_provider_stops_nobody(self, bot: Harness) -> None:
         bot.provider.moods[MODELS[0]] = "lost"
@@ -268,7 +268,7 @@ class TestTheQueue:
         assert [bot.job(job).failure for job in jobs[2:]] == [FailureKind.LINE] * 3
 
     def test_a_machine_that_slept_for_hours_sends_nothing_that_is_too_old(self, bot: Harness) -> None:
-        bot.desk.line.pause(GUILD)
+        bot.context.queue.pause(GUILD)
         job = bot.ask(1)
         bot.loop.now_s += 9 * HOUR_S  # nothing ran in between
         bot.lets_go()
@@ -318,10 +318,10 @@ class TestSlots:
         bot.run(bot.worker.recheck(job))
 
         assert bot.state(job) is JobState.DELIVERED
-        assert bot.desk.line.at_provider == 0
+        assert bot.context.queue.at_provider == 0
 
     def test_a_create_that_ends_while_its_new_task_gives_way_to_answers_keeps_its_slot(self, bot: Harness) -> None:
-        bot.desk.line.slots = 1
+        bot.context.queue.slots = 1
         bot.provider.gate.clear()
         job, waiting = bot.ask(1), bot.ask(2)
         with bot.somebody_waits():
@@ -329,14 +329,14 @@ class TestSlots:
             bot.provider.gate.set()
             bot.settle()
             assert bot.state(job) is JobState.RENDERING
-            assert bot.desk.line.at_provider == 1
+            assert bot.context.queue.at_provider == 1
         bot.passes(5.0)
 
         assert bot.states([job, waiting]) == [JobState.RENDERING, JobState.WAITING]
 
     def test_rechecked_while_its_intent_is_being_written_it_is_sent_once_and_holds_one_slot(self, bot: Harness) -> None:
-        bot.desk.line.slots = 1
-        bot.desk.line.pause(GUILD)
+        bot.context.queue.slots = 1
+        bot.context.queue.pause(GUILD)
         job, waiting = bot.ask(1), bot.ask(2)
         bot.store.slow = 1
         bot.lets_go()
@@ -347,13 +347,13 @@ class TestSlots:
         assert rechecking.done()
         assert bot.provider.creates == 1
         assert bot.states([job, waiting]) == [JobState.RENDERING, JobState.WAITING]
-        assert bot.desk.line.at_provider == 1
+        assert bot.context.queue.at_provider == 1
 
     @pytest.mark.parametrize("phase", [Phase.DONE, Phase.FAILED])
     def test_hidden_again_and_again_while_it_renders_it_gives_its_slot_back_once(
         self, bot: Harness, phase: Phase
     ) -> None:
-        bot.desk.line.slots = 1
+        bot.context.queue.slots = 1
         first, second = bot.ask(1), bot.ask(2)
         for _ in range(3):
             bot.run(bot.worker.recheck(first))
@@ -361,7 +361,7 @@ class TestSlots:
         bot.passes(70.0)
 
         assert bot.state(second) is JobState.RENDERING
-        assert bot.desk.line.at_provider == 1
+        assert bot.context.queue.at_provider == 1
 
 
 class TestAnOwner:
@@ -403,7 +403,7 @@ class TestAnOwner:
 
 class TestTheStop:
     def test_told_to_stop_while_the_intent_is_being_written_nothing_is_sent(self, bot: Harness) -> None:
-        bot.desk.line.pause(GUILD)
+        bot.context.queue.pause(GUILD)
         job = bot.ask(1)
         bot.store.slow = 1
         bot.lets_go()
@@ -434,7 +434,7 @@ class TestTheStop:
 class TestTheHostsClock:
     @pytest.mark.parametrize("by_s", [DAY_S, -DAY_S, 1_200.0, -1_200.0])
     def test_setting_it_refunds_nobody_and_opens_no_circuit(self, bot: Harness, by_s: float) -> None:
-        bot.desk.line.slots = SILENT_JOBS + 1
+        bot.context.queue.slots = SILENT_JOBS + 1
         rendering = [bot.ask(member) for member in range(SILENT_JOBS + 1)]
         waiting = bot.ask(50)
         bot.passes(120.0)
@@ -445,7 +445,7 @@ class TestTheHostsClock:
 
         assert set(bot.states(rendering)) == {JobState.RENDERING}
         assert bot.state(waiting) is JobState.WAITING
-        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
 
     @pytest.mark.parametrize("by_s", [0.0, DAY_S, -DAY_S])
     def test_setting_it_does_not_put_the_deadline_off(self, bot: Harness, by_s: float) -> None:
@@ -468,8 +468,8 @@ class TestLostByTheService:
 
         assert bot.state(job) is JobState.TIMED_OUT
         assert bot.job(job).failure is FailureKind.GONE
-        assert bot.desk.line.at_provider == 0
-        assert bot.desk.breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.queue.at_provider == 0
+        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
 
     def test_its_video_is_delivered_if_it_still_comes(self, bot: Harness) -> None:
         job = bot.ask(1)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.errors import BotError
-from bot.jobs.breaker import LONGEST_PAUSE_S, State
+from bot.jobs.circuit_breaker import LONGEST_PAUSE_S, State
 from bot.models import JobId, UserId
-from bot.video.port import Phase
+from bot.providers.protocols import Phase
 from tests.books import differences
 from tests.fakes import GONE, IN_PLACE, PASSING
 from tests.harness import MODELS, Harness
@@ -190,7 +190,7 @@ class Jobs(RuleBasedStateMachine):
                 self.bot.passes(LONGEST_PAUSE_S, steps=10)
             self._all_is_well()
             assert self.bot.rows(f"SELECT id, state FROM jobs WHERE state IN {UNDER_WAY}") == []
-            assert self.bot.desk.breaker.faults() == []
+            assert self.bot.context.circuit_breaker.faults() == []
 
     def _let_everybody_in(self) -> None:
         for member in MEMBERS:
@@ -211,7 +211,7 @@ class Jobs(RuleBasedStateMachine):
         for _ in range(4):
             self.newcomers += 1
             refused = self.bot.refused(self.newcomers, model)
-            if refused is None and self.bot.desk.breaker.state(model) is not State.OPEN:
+            if refused is None and self.bot.context.circuit_breaker.state(model) is not State.OPEN:
                 return
             self.bot.provider.finishes()
             self.bot.passes(LONGEST_PAUSE_S)

@@ -18,7 +18,7 @@ HOUR_S = 3_600.0
 def bot(tmp_path: Path) -> Iterator[Harness]:
     with Harness(tmp_path) as harness:
         yield harness
-        assert harness.desk.line.at_provider == 0
+        assert harness.context.queue.at_provider == 0
         assert harness.looked(differences) == []
         assert max(harness.provider.made.values(), default=0) <= 1
 

@@ -26,10 +26,10 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import allowances, jobs, reserve, servers, use
-from bot.store.allowances import By
+from bot.store import balances, jobs, quotas, reservations, servers
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
+from bot.store.quotas import By
 from tests import builders
 from tests.books import differences
 from tests.house import UNDER_WAY, House
@@ -115,7 +115,7 @@ class Life:
         refusal = self.house.refusal(scope, member, roles, cost, self.today, again_of)
         found: str | None = None
         try:
-            self.write(reserve.reserve(job, roles, OPERATOR))
+            self.write(reservations.reserve(job, roles, OPERATOR))
         except ReservationRefused as error:
             found = error.reason
         assert found == refusal
@@ -127,7 +127,7 @@ class Life:
     def ask_again(self) -> str:
         for known in self.clips():
             with pytest.raises(AlreadyKnown):
-                self.write(reserve.reserve(self.asked[known].evolve(created_at=self.now), [], OPERATOR))
+                self.write(reservations.reserve(self.asked[known].evolve(created_at=self.now), [], OPERATOR))
             return f"{known} is asked for again"
         return "nothing to ask for again"
 
@@ -183,28 +183,28 @@ class Life:
         by, house = self.by(scope), self.house
         match self.rng.choice(RULES):
             case "own":
-                self.write(allowances.set_member(by, member, Limit(*value, Source.OWN)))
+                self.write(quotas.set_member(by, member, Limit(*value, Source.OWN)))
                 house.own[scope, member] = value
             case "clear own":
-                cleared = self.write(allowances.clear_member(by, member))
+                cleared = self.write(quotas.clear_member(by, member))
                 assert cleared == (house.own.pop((scope, member), None) is not None)
             case "role":
-                self.write(allowances.set_role(by, role, Limit(*value, Source.ROLE, role)))
+                self.write(quotas.set_role(by, role, Limit(*value, Source.ROLE, role)))
                 house.roles[scope, role] = value
             case "clear role":
-                found = self.write(allowances.clear_role(by, role))
+                found = self.write(quotas.clear_role(by, role))
                 assert (found and (found.credits, found.per)) == house.roles.pop((scope, role), None)
             case "default":
-                self.write(allowances.set_default(by, Limit(*value, Source.SERVER)))
+                self.write(quotas.set_default(by, Limit(*value, Source.SERVER)))
                 house.defaults[scope] = value
             case "no default":
-                self.write(allowances.set_default(by, None))
+                self.write(quotas.set_default(by, None))
                 house.defaults.pop(scope, None)
             case "no ceiling":
-                self.write(allowances.set_ceiling(by, None))
+                self.write(quotas.set_ceiling(by, None))
                 house.ceilings.pop(scope, None)
             case _:
-                self.write(allowances.set_ceiling(by, Limit(*value, Source.SERVER)))
+                self.write(quotas.set_ceiling(by, Limit(*value, Source.SERVER)))
                 house.ceilings[scope] = value
         return f"an admin of {scope} sets {value}"
 
@@ -212,7 +212,7 @@ class Life:
         scope = self.rng.choice(SCOPES[:2])
         existing = self.rng.sample(ROLES, self.rng.randrange(3))
         deleted = [role for role in sorted(ROLES) if role not in existing]
-        gone = self.write(allowances.forget_roles(self.by(scope), deleted))
+        gone = self.write(quotas.forget_roles(self.by(scope), deleted))
         assert gone == sorted(role for place, role in self.house.roles if place == scope and role not in existing)
         for role in gone:
             del self.house.roles[scope, role]
@@ -227,14 +227,14 @@ class Life:
     def revoke(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
         left = self.house.grants_left(scope, member)
-        bonus = self.write(allowances.revoke(self.by(scope), member, count, None))
+        bonus = self.write(quotas.revoke(self.by(scope), member, count, None))
         assert (bonus.change, bonus.left) == (-min(count, left), left - min(count, left))
         self.house.granted[scope, member] = self.house.granted.get((scope, member), 0) + bonus.change
         return f"{-bonus.change} bonus credits of {member} are taken back in {scope}"
 
     def reset(self) -> str:
         scope, member = self.somebody()
-        self.write(allowances.reset(self.by(scope), member))
+        self.write(quotas.reset(self.by(scope), member))
         self.house.epochs[scope, member] = self.house.epochs.get((scope, member), 0) + 1
         return f"{member} is reset in {scope}"
 
@@ -282,14 +282,14 @@ class Life:
         tx = Tx(self.connection)
         for scope in SCOPES:
             for member in MEMBERS:
-                told = use.balance(scope, member, ROLES, OPERATOR, self.now)(tx)
+                told = balances.balance(scope, member, ROLES, OPERATOR, self.now)(tx)
                 limit = self.house.allowance(scope, member, ROLES, self.today)
                 assert told.limit == Limit(limit.credits, Period(limit.per), Source(limit.source), limit.role)
                 assert told.used == self.house.used(scope, member, limit.per, self.today)
                 assert told.left == self.house.left(scope, member, ROLES, self.today)
                 assert told.granted == self.house.grants_left(scope, member)
                 assert told.running == self.house.running(member)
-                bar = reserve.bar(scope, member, told, self.now)(tx)
+                bar = reservations.bar(scope, member, told, self.now)(tx)
                 assert (bar and bar.reason) == self.house.bar(scope, member, self.today)
 
 

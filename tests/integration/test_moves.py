@@ -13,10 +13,10 @@ import pytest
 
 from bot.errors import StoreUnavailable
 from bot.models import FailureKind, Job, JobId, JobState, LedgerKind, MessageId, Scope, UserId
-from bot.store import cards, jobs, ledger, use
+from bot.store import balances, cards, jobs, ledger
 from bot.store.database import Store, Tx
 from bot.store.jobs import MOVES, Refund
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, a_card, a_clip, a_job, grant, limits
 
@@ -95,9 +95,14 @@ async def spent(store: Store) -> tuple[int, int, int, int]:
     """What member_use, the pot, server_use and budget_use say is gone."""
 
     def unit(tx: Tx) -> tuple[int, int, int, int]:
-        balance = use.balance_in(tx, use.standing_of(tx, GUILD, MEMBER), GUILD, MEMBER, [], limits(4), NOON)
+        balance = balances.balance_in(tx, balances.standing_of(tx, GUILD, MEMBER), GUILD, MEMBER, [], limits(4), NOON)
         per = limits().budget.per
-        return balance.used, 2 - balance.granted, use.server_used(tx, GUILD, per, NOON), use.budget_used(tx, per, NOON)
+        return (
+            balance.used,
+            2 - balance.granted,
+            balances.server_used(tx, GUILD, per, NOON),
+            balances.budget_used(tx, per, NOON),
+        )
 
     return await store.read(unit)
 

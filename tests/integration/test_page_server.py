@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 
 from sandbox.discord import Upload
+from sandbox.environment import Town
 from sandbox.page.run import Unfit, real_provider, show
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
-from sandbox.town import Town
 
 
 @dataclass

@@ -13,8 +13,8 @@ import pytest
 
 from bot.catalog import Catalog, Model, load_catalog
 from bot.chat import balances, reports, text
-from bot.chat.tongue import FILES, Tongue, Tongues
 from bot.errors import ReservationRefused
+from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.jobs.admin import Status
 from bot.jobs.service import Account
 from bot.jobs.worker import Load
@@ -35,7 +35,7 @@ from bot.models import (
 )
 from bot.store import jobs
 from bot.store.database import Store
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from bot.store.usage import usage
 from tests.builders import GUILD, MEMBER, NOON, a_clip, a_job, limits
 
@@ -45,7 +45,7 @@ MIDNIGHT = NOON.replace(hour=0)
 BIGGEST = 1_000_000
 SOMEBODY = 1_234_567_890_123_456_789
 CATALOG = load_catalog(None)
-ENGLISH = Tongues().english
+ENGLISH = TranslationCatalog().english
 
 
 @pytest.fixture(name="store")
@@ -107,11 +107,15 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
     assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("somebody who left no name,wan,")
 
 
-@pytest.mark.parametrize("tongue", [Tongues().of(locale) for locale in (None, *FILES)], ids=lambda tongue: tongue.code)
+@pytest.mark.parametrize(
+    "translations",
+    [TranslationCatalog().of(locale) for locale in (None, *FILES)],
+    ids=lambda translations: translations.code,
+)
 class TestTheLongest:
     """Discord takes 2,000 characters."""
 
-    def test_usage_leaves_the_last_members_to_the_file(self, tongue: Tongue) -> None:
+    def test_usage_leaves_the_last_members_to_the_file(self, translations: Translations) -> None:
         rows = [
             UsageRow(
                 UserId(SOMEBODY + n), "sora-2", 4, "720x1280", S.FAILED, kind,
@@ -120,43 +124,43 @@ class TestTheLongest:
             for n in range(40)
             for kind in FailureKind
         ]  # fmt: skip
-        found = reports.Usage(tongue, rows, 366, CATALOG)
+        found = reports.Usage(translations, rows, 366, CATALOG)
 
         shown = found.screen()
 
         assert found.is_long
         assert 1_000 < len(shown) <= text.MESSAGE
-        assert shown.endswith("\n" + tongue.say("- and more, in the file"))
+        assert shown.endswith("\n" + translations.gettext("- and more, in the file"))
 
-    def test_an_account_has_room_for_ten_long_reasons(self, tongue: Tongue) -> None:
+    def test_an_account_has_room_for_ten_long_reasons(self, translations: Translations) -> None:
         line = LedgerLine(NOON, LedgerKind.GRANT, BIGGEST, None, None, None, UserId(SOMEBODY), "x" * 200)
         limit = Limit(BIGGEST, Period.MONTH, Source.ROLE, SOMEBODY)
         has = Balance(limit, BIGGEST, 10 * BIGGEST, NOON, 99)
         barred = ReservationRefused(RefusalReason.BLOCKED, has, detail="x" * 200)
 
-        shown = balances.account(tongue, SOMEBODY, Account(has, [line] * 10), barred)
+        shown = balances.account(translations, SOMEBODY, Account(has, [line] * 10), barred)
 
         assert shown.count(f"{'x' * 59}…") == 10 + 1  # and why the member is blocked
         assert len(shown) <= text.MESSAGE
 
-    def test_a_quota_names_the_prices_that_fit(self, tongue: Tongue) -> None:
+    def test_a_quota_names_the_prices_that_fit(self, translations: Translations) -> None:
         sizes = {f"{n}x{n}": n for n in range(100, 110)}
         models = [Model(f"model-{n}", f"Model {n}", (4, 8, 12), sizes, {}) for n in range(25)]
         has = Balance(Limit(20, Period.DAY), 4, 0, NOON, 0)
         barred = ReservationRefused(RefusalReason.PAUSED, has, detail="x" * 200)
 
-        shown = balances.own_balance(tongue, has, Catalog(models, "model-3"), barred)
+        shown = balances.own_balance(translations, has, Catalog(models, "model-3"), barred)
 
         assert 1_000 < len(shown) <= text.MESSAGE
-        lengths = [text.length(tongue, seconds) for seconds in (4, 8, 12)]
+        lengths = [text.length(translations, seconds) for seconds in (4, 8, 12)]
         assert f"\n- Model 3: {lengths[0]} 400, {lengths[1]} 800, {lengths[2]} 1200 (100x100); " in shown
-        assert shown.endswith("\n" + tongue.say("- and more in `/animate`"))
+        assert shown.endswith("\n" + translations.gettext("- and more in `/animate`"))
 
-    def test_every_page_of_allowances_fits(self, tongue: Tongue) -> None:
+    def test_every_page_of_allowances_fits(self, translations: Translations) -> None:
         limit = Limit(BIGGEST, Period.MONTH)
         found = Allowances(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
 
-        pages = reports.allowance_pages(tongue, found)
+        pages = reports.allowance_pages(translations, found)
 
         assert [page.count("\n- ") for page in pages] == [15, 15, 12]
         assert max(map(len, pages)) <= 1_900  # and a line for the number of the page

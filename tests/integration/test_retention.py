@@ -14,15 +14,15 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import UserError
-from bot.jobs.desk import Clock, Desk
+from bot.jobs.context import Clock, JobContext
 from bot.jobs.files import Files
 from bot.jobs.people import TOO_MUCH, People
 from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, GuildId, JobId, JobState, Keeping, MessageId, Scope
-from bot.store import cards, erasing, guilds, jobs
+from bot.store import cards, erasure, guilds, jobs
 from bot.store.database import Store, Tx, Unit
-from bot.store.reserve import reserve
+from bot.store.reservations import reserve
 from tests.builders import MEMBER, NOON, a_card, a_job, limits
 from tests.ledgers import WAYS
 
@@ -94,10 +94,12 @@ class House:
 
     def begin(self) -> Retention:
         parts: dict[str, Any] = dict.fromkeys(
-            ("videos", "fitter", "shrinker", "catalog", "line", "timing", "breaker"), cast("Any", None)
+            ("videos", "fitter", "transcoder", "catalog", "queue", "timing", "circuit_breaker"), cast("Any", None)
         )
-        desk = Desk(store=self.store, chat=cast("Any", self.messages), files=self.files, clock=self.clock, **parts)
-        owner = Retention(desk, cast("Worker", self.tasks), keeping=self.keeping, limits=limits())
+        context = JobContext(
+            store=self.store, chat=cast("Any", self.messages), files=self.files, clock=self.clock, **parts
+        )
+        owner = Retention(context, cast("Worker", self.tasks), keeping=self.keeping, limits=limits())
         self.owners.append(owner)
         owner.start()
         return owner
@@ -210,7 +212,7 @@ async def test_messages_are_deleted_one_by_one_and_trouble_that_passes_is_waited
 
 async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_start(house: House) -> None:
     await house.clip(1, S.DELIVERED)
-    await house.store.write(erasing.wish(MEMBER, now=NOON))
+    await house.store.write(erasure.request(MEMBER, now=NOON))
 
     house.begin()
 

@@ -17,9 +17,9 @@ import pytest
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
-from bot.video.client import OpenAIVideos
-from bot.video.http import Timeouts
-from bot.video.port import ClipRequest, Phase, VideoApi, VideoStatus
+from bot.providers.http import Timeouts
+from bot.providers.openai import OpenAIVideos
+from bot.providers.protocols import ClipRequest, Phase, VideoApi, VideoStatus
 from tests.integration.video_server import (
     Provider,
     Request,
@@ -135,7 +135,7 @@ async def test_every_create_has_a_connection_of_its_own() -> None:
 
 
 async def test_the_id_is_logged_before_it_is_returned(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "bot.video")
+    caplog.set_level(logging.INFO, "bot.providers")
     async with world() as (there, api):
         there.on(CREATE, CREATED)
         await api.create(CLIP)
@@ -270,7 +270,7 @@ async def test_a_gateway_is_told_not_to_order_again() -> None:
 
 
 async def test_an_id_beside_an_error_is_handed_up(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "bot.video")
+    caplog.set_level(logging.INFO, "bot.providers")
     async with world() as (there, api):
         there.on(CREATE, json_answer({"id": "video_1", "object": "video", "error": {"message": "no answer"}}, 504))
         with pytest.raises(VideoOutcomeUnknown) as lost:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import LocalTrouble, VideoError, VideoNotReady, VideoUnavailable
-from bot.video.client import OpenAIVideos
-from bot.video.http import Timeouts
+from bot.providers.http import Timeouts
+from bot.providers.openai import OpenAIVideos
 from tests.integration.video_server import (
     MP4,
     Provider,

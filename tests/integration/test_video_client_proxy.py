@@ -9,10 +9,10 @@ import pytest
 from yarl import URL
 
 from bot.errors import VideoError, VideoNotReady, VideoOutcomeUnknown, VideoUnavailable
+from bot.providers.http import Timeouts
+from bot.providers.openai import OpenAIVideos
+from bot.providers.protocols import ClipRequest, Phase
 from bot.proxy import UnusableProxyError, proxy_for
-from bot.video.client import OpenAIVideos
-from bot.video.http import Timeouts
-from bot.video.port import ClipRequest, Phase
 from tests.integration.video_server import (
     MP4,
     Script,

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from playwright.async_api import async_playwright, expect
 
+from sandbox.environment import Town
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
-from sandbox.town import Town
 from tests.e2e.stage import DONE
 from tests.page.conftest import FLAGS, Tab, chromium
 

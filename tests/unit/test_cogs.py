@@ -16,12 +16,12 @@ from bot.chat import buttons, privacy
 from bot.chat.client import AnimateBot
 from bot.chat.clock import DiscordClock
 from bot.chat.connection import Connection
-from bot.chat.tongue import Tongues
+from bot.i18n.translations import TranslationCatalog
 
 COGS = Path(__file__).parents[2] / "cogs"
 API = "http://127.0.0.1:1/api"
 SERVICE: Any = SimpleNamespace(
-    catalog=load_catalog(None), shelf=None, people=None, endpoint=API, retention=None, admin=None
+    catalog=load_catalog(None), library=None, people=None, endpoint=API, retention=None, admin=None
 )
 
 
@@ -35,7 +35,7 @@ async def bot() -> AnimateBot:
         allowed_guilds=frozenset(),
         memory=cast("Any", None),
         connection=Connection(API, DiscordClock()),
-        tongues=Tongues(),
+        translation_catalog=TranslationCatalog(),
         add_commands=nothing,
         on_login=nothing,
         direct_is_open=False,

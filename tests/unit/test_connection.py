@@ -11,7 +11,7 @@ import pytest
 from bot.chat.connection import is_gateway, proxy_to
 from bot.chat.ending import ended, login_failed
 from bot.errors import ChatUnavailable, SettingsError
-from tests.unit.test_routes import PAGE, http_error
+from tests.unit.test_discord_errors import PAGE, http_error
 
 REST, GATEWAY = "https://discord.com/api/v10", "wss://gateway.discord.gg"
 OTHER = "https://rest.example/api/v10"

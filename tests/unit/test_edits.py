@@ -13,16 +13,16 @@ import pytest
 from discord import ui
 
 from bot.catalog import load_catalog
-from bot.chat.budget import Budget
 from bot.chat.cards import Cards, Shown
+from bot.chat.discord_errors import Route
+from bot.chat.edit_rate_limit import Budget
 from bot.chat.edits import SLOWED_AT_MOST_S, Edits, _Card
-from bot.chat.routes import Route
-from bot.chat.tongue import Tongues
-from bot.chat.ways import Ways
-from bot.jobs.port import Due, Progress
+from bot.chat.transports import Transports
+from bot.i18n.translations import TranslationCatalog
+from bot.jobs.protocols import Due, Progress
 from bot.models import Job, JobState
 from tests.builders import NOON, a_card, a_job
-from tests.unit.test_routes import PAGE, http_error
+from tests.unit.test_discord_errors import PAGE, http_error
 
 DEADLINE_S = 5.0
 
@@ -37,7 +37,7 @@ class Nobody:
     async def card_removed(self, job: int) -> None: ...
 
 
-class Wall(Ways):
+class Wall(Transports):
     """Cards hang here: every edit is kept, and lasts until the test lets it through."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ def wall() -> Wall:
 @pytest.fixture
 async def edits(wall: Wall) -> AsyncIterator[Edits]:
     budget = Budget(time.monotonic, asyncio.sleep)
-    made = Edits(wall, Cards(load_catalog(None), Tongues()), budget, every_s=0.01, now=lambda: NOON)
+    made = Edits(wall, Cards(load_catalog(None), TranslationCatalog()), budget, every_s=0.01, now=lambda: NOON)
     yield made
     await made.close()
 

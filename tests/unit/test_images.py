@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from PIL import Image, ImageDraw, ImageStat
 
-from bot.images.fitting import fit, measure, plan
+from bot.images.resize import fit, measure, plan
 from tests.unit.images_samples import ORIENTATION, drawing, encoded, oriented, samples, wide_gamut_profile
 
 RED, BLUE, WHITE = (220, 20, 30), (20, 30, 220), (255, 255, 255)

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bot.errors import PictureRefused
-from bot.images.claim import CAMERA_RAW, DAMAGED, TRANSPARENT
-from bot.images.fitting import copy, fit, measure
+from bot.images.precheck import CAMERA_RAW, DAMAGED, TRANSPARENT
+from bot.images.resize import copy, fit, measure
 from tests.unit.images_samples import ORIENTATION, drawing, encoded, heic, oriented, samples, wide_gamut_profile
 
 RED, BLUE = (220, 20, 30), (20, 30, 220)

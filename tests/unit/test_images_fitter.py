@@ -18,7 +18,7 @@ from PIL import Image
 
 from bot.errors import PictureRefused
 from bot.images import Fitter
-from bot.images.claim import NOT_NOW, TOO_SLOW, UNREADABLE
+from bot.images.precheck import NOT_NOW, TOO_SLOW, UNREADABLE
 from tests.unit.images_samples import drawing, encoded, samples
 
 PROJECT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from bot.errors import PictureRefused
 from bot.images import check_claim, check_claimed_enlargement, is_measured_whole
-from bot.images.claim import CAMERA_RAW, DAMAGED, EMPTY, JPEG_XL, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, SVG
-from bot.images.fitting import fit, measure
+from bot.images.precheck import CAMERA_RAW, DAMAGED, EMPTY, JPEG_XL, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, SVG
+from bot.images.resize import fit, measure
 from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples
 
 VIDEO = "That is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC."

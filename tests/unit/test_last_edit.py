@@ -17,12 +17,12 @@ from discord import ui
 from discord.http import Route as DiscordRoute
 
 from bot.chat.ban import Ban
-from bot.chat.budget import Budget
+from bot.chat.discord_errors import ErrorKind, Route
+from bot.chat.edit_rate_limit import Budget
 from bot.chat.known_limits import STEPS, KnownLimits
 from bot.chat.last_edit import LastEdit
 from bot.chat.once import Once
-from bot.chat.routes import Fate, Route
-from bot.chat.ways import Ways
+from bot.chat.transports import Transports
 from bot.models import Job, JobId, UserId
 from tests.builders import NOON, a_card, a_job
 
@@ -68,10 +68,10 @@ async def _edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
 
 
 @asynccontextmanager
-async def _ways() -> AsyncIterator[Ways]:
+async def _transports() -> AsyncIterator[Transports]:
     client = discord.Client(intents=discord.Intents.none())
     client.http.token = "bot-token"
-    ways = Ways(client, Memory(), now=lambda: NOON)
+    ways = Transports(client, Memory(), now=lambda: NOON)
     try:
         yield ways
     finally:
@@ -102,10 +102,12 @@ async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
     edge: Edge, tmp_path: Path, card: dict[str, Any], path: str
 ) -> None:
     job: Job = a_job(card=a_card(**card))
-    async with _ways() as ways:
-        fate = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(job, _view, _video(tmp_path), for_s=2.0)
+    async with _transports() as ways:
+        error_kind = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(
+            job, _view, _video(tmp_path), for_s=2.0
+        )
 
-    assert fate is Fate.PASSING
+    assert error_kind is ErrorKind.PASSING
     assert 2 <= len(edge.requests) <= 6
     assert {(method, there) for method, there, *_ in edge.requests} == {("PATCH", path)}
     assert {key for *_, key, _ in edge.requests} == {None if "webhooks" in path else "Bot bot-token"}
@@ -124,7 +126,7 @@ async def test_an_upload_by_either_token_has_no_bound_in_all_but_its_own() -> No
 
 
 async def test_a_word_for_the_member_alone_is_sent_once_whatever_comes_back(edge: Edge) -> None:
-    async with _ways() as ways:
+    async with _transports() as ways:
         with pytest.raises(discord.DiscordServerError):
             await ways.whisper(a_job(), "a word")
 
@@ -181,7 +183,7 @@ def test_each_refusal_of_a_size_makes_the_next_smaller_until_none_is_worth_a_try
 async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server_and_by_a_members_for_them() -> None:
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
     other = a_job(2, member=UserId(job.member + 1), card=a_card(channel=7, upload_limit_bytes=100_000_000))
-    async with _ways() as ways:
+    async with _transports() as ways:
         assert ways.refused_size(job, Route.TOKEN, 60_000_000)
         assert ways.refused_size(job, Route.BOT, 11_000_000)
         found = [ways.upload_limit(one, route) for one in (job, other) for route in (Route.TOKEN, Route.BOT, None)]
@@ -197,10 +199,10 @@ async def test_a_token_that_dies_takes_its_members_limit_along_before_the_upload
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
     path = tmp_path / "1.mp4"
     path.write_bytes(b"v" * 21_000_000)
-    async with _ways() as ways:
-        fate = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(job, _view, path, for_s=2.0)
+    async with _transports() as ways:
+        error_kind = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(job, _view, path, for_s=2.0)
         limit = ways.upload_limit(job, Route.TOKEN)
 
-    assert fate is Fate.TOO_LARGE
+    assert error_kind is ErrorKind.TOO_LARGE
     assert [there for _, there, *_ in edge.requests] == ["/webhooks/1/interaction-token/messages/3"]
     assert limit == 100_000_000  # nothing was learnt of it

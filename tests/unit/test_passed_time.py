@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.jobs.desk import MOST_STRETCHES, Clock
+from bot.jobs.context import MOST_STRETCHES, Clock
 from tests.builders import NOON
 
 HOUR = timedelta(hours=1)

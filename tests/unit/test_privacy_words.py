@@ -8,10 +8,10 @@ import pytest
 from discord import ui
 
 from bot.chat import privacy
-from bot.chat.tongue import Tongues
+from bot.i18n.translations import TranslationCatalog
 from bot.models import Keeping
 
-ENGLISH = Tongues().english
+ENGLISH = TranslationCatalog().english
 ENDPOINT = "https://videos.example/v1"
 QUARTER, WEEK = timedelta(days=90), timedelta(days=7)
 TEXT = 4_000

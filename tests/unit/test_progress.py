@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.jobs.forecast import Forecast
-from bot.jobs.port import Due
+from bot.jobs.estimate import Estimate
 from bot.jobs.progress import Bar
+from bot.jobs.protocols import Due
 
-HUNDRED = Forecast(median_s=100.0, spread=0.2)
+HUNDRED = Estimate(median_s=100.0, spread=0.2)
 
 SAID = st.lists(st.tuples(st.floats(0.1, 30.0), st.none() | st.integers(0, 100)), max_size=30)
 """Pauses, and what the provider says after each."""
-FORECASTS = st.none() | st.builds(Forecast, median_s=st.floats(1.0, 500.0), spread=st.floats(0.08, 0.8))
+FORECASTS = st.none() | st.builds(Estimate, median_s=st.floats(1.0, 500.0), spread=st.floats(0.08, 0.8))
 
 
 class TestBar:
@@ -60,11 +60,11 @@ class TestBar:
         assert [bar.percent(at_s) for at_s in (39.0, 41.0, 51.0, 100.0)] == [20, 20, 30, 80]
 
     @settings(deadline=None)
-    @given(forecast=FORECASTS, said=SAID, later_s=st.floats(0.0, 500.0))
+    @given(estimate=FORECASTS, said=SAID, later_s=st.floats(0.0, 500.0))
     def test_it_is_never_half_full_and_due_at_any_moment(
-        self, forecast: Forecast | None, said: list[tuple[float, int | None]], later_s: float
+        self, estimate: Estimate | None, said: list[tuple[float, int | None]], later_s: float
     ) -> None:
-        bar, at_s = Bar(forecast), 0.0
+        bar, at_s = Bar(estimate), 0.0
         for pause_s, percent in said:
             at_s += pause_s
             bar = bar.told(percent, at_s)
@@ -78,11 +78,11 @@ class TestBar:
         assert (bar.percent(101.0), bar.due(101.0), round(bar.expected_s(101.0) or 0)) == (55, Due.AHEAD, 182)
 
     @settings(deadline=None)
-    @given(forecast=FORECASTS, said=SAID)
+    @given(estimate=FORECASTS, said=SAID)
     def test_it_never_goes_back_and_is_never_full(
-        self, forecast: Forecast | None, said: list[tuple[float, int | None]]
+        self, estimate: Estimate | None, said: list[tuple[float, int | None]]
     ) -> None:
-        bar, at_s, shown = Bar(forecast), 0.0, []
+        bar, at_s, shown = Bar(estimate), 0.0, []
         for pause_s, percent in said:
             shown += [bar.percent(at_s + pause_s * part / 4) for part in range(5)]
             at_s += pause_s
@@ -93,19 +93,19 @@ class TestBar:
         assert all(0 <= percent <= 99 for percent in shown)
 
     @settings(deadline=None)
-    @given(forecast=FORECASTS, said=SAID, down_s=st.floats(0.0, 100.0))
+    @given(estimate=FORECASTS, said=SAID, down_s=st.floats(0.0, 100.0))
     def test_a_restart_does_not_take_it_back(
-        self, forecast: Forecast | None, said: list[tuple[float, int | None]], down_s: float
+        self, estimate: Estimate | None, said: list[tuple[float, int | None]], down_s: float
     ) -> None:
         """The new process knows when the job was sent, and what the provider says now: as much as before, or more."""
-        bar, at_s, highest = Bar(forecast), 0.0, 0
+        bar, at_s, highest = Bar(estimate), 0.0, 0
         for pause_s, percent in said:
             at_s += pause_s
             highest = max(highest, percent or 0)
             bar = bar.told(percent, at_s)
         before = bar.percent(at_s)
 
-        assert Bar(forecast).told(highest, 0.0).percent(at_s + down_s) >= before
+        assert Bar(estimate).told(highest, 0.0).percent(at_s + down_s) >= before
 
     def test_a_restart_does_not_take_back_a_bar_that_is_overdue(self) -> None:
         before = Bar(HUNDRED).told(96, 103.0)
@@ -114,11 +114,11 @@ class TestBar:
         assert Bar(HUNDRED).told(96, 0.0).percent(103.0) == 99
 
     @settings(deadline=None)
-    @given(forecast=FORECASTS, said=SAID)
+    @given(estimate=FORECASTS, said=SAID)
     def test_nothing_changes_before_it_says_so(
-        self, forecast: Forecast | None, said: list[tuple[float, int | None]]
+        self, estimate: Estimate | None, said: list[tuple[float, int | None]]
     ) -> None:
-        bar, at_s = Bar(forecast), 0.0
+        bar, at_s = Bar(estimate), 0.0
         for pause_s, percent in said:
             at_s += pause_s
             bar = bar.told(percent, at_s)
@@ -149,7 +149,7 @@ class TestDue:
 
     @pytest.mark.parametrize("spread", [0.08, 0.3, 0.8])
     def test_late_is_what_nine_in_ten_are_not(self, spread: float) -> None:
-        forecast = replace(HUNDRED, spread=spread)
+        estimate = replace(HUNDRED, spread=spread)
 
-        assert Bar(forecast).due(forecast.late_s - 0.1) is Due.NOW
-        assert Bar(forecast).due(forecast.late_s + 0.1) is Due.LATE
+        assert Bar(estimate).due(estimate.late_s - 0.1) is Due.NOW
+        assert Bar(estimate).due(estimate.late_s + 0.1) is Due.LATE

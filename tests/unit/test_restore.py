@@ -10,7 +10,7 @@ import pytest
 
 from bot.restore import _shows_video
 from tests.builders import a_job
-from tests.unit.test_routes import PAGE, http_error
+from tests.unit.test_discord_errors import PAGE, http_error
 
 
 def _discord_that_answers(error: discord.HTTPException) -> Any:

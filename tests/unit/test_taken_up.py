@@ -16,9 +16,9 @@ from bot.chat import text
 from bot.chat.cards import Cards
 from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
 from bot.chat.first_answer import Answer
-from bot.chat.orders import Orders, Wish
-from bot.chat.tongue import Tongues
-from bot.jobs.answering import Answering
+from bot.chat.requests import VideoRequest, VideoRequests
+from bot.i18n.translations import TranslationCatalog
+from bot.jobs.priority import Priority
 from bot.jobs.service import Ask, Service
 from bot.models import Job, MessageId
 from tests.builders import GUILD, NOON, a_job, a_picture
@@ -65,7 +65,7 @@ class Pressed:
         self.filesize_limit = 10_000_000
         self.app_permissions = discord.Permissions.all()
         self.locale = self.guild_locale = discord.Locale.american_english
-        self.client = SimpleNamespace(get_guild=lambda _id: None, tongues=Tongues())
+        self.client = SimpleNamespace(get_guild=lambda _id: None, translation_catalog=TranslationCatalog())
         self.data: dict[str, Any] = {}
 
     def is_guild_integration(self) -> bool:
@@ -75,11 +75,11 @@ class Pressed:
         self.response.said.append(content)
 
 
-class Desk:
+class JobContext:
     """The service: what it was told became of the card."""
 
     def __init__(self) -> None:
-        self.answering = Answering()
+        self.priority = Priority()
         self.catalog = CATALOG
         self.told: list[str] = []
 
@@ -99,10 +99,10 @@ async def send(pressed: Any, _view: object) -> Answer | None:
 
 
 async def take(response: Response) -> list[str]:
-    service = Desk()
-    orders = Orders(cast("Service", service), Cards(CATALOG, Tongues()), send)
-    wish = Wish("puts on a hat", CATALOG.choose(None, None, None), a_picture())
-    taking = asyncio.ensure_future(orders.take(cast("Any", Pressed(response)), wish))
+    service = JobContext()
+    orders = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
+    request = VideoRequest("puts on a hat", CATALOG.choose(None, None, None), a_picture())
+    taking = asyncio.ensure_future(orders.take(cast("Any", Pressed(response)), request))
     await asyncio.wait({taking})
     if not taking.cancelled():
         taking.exception()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from bot.catalog import load_catalog
 from bot.chat import refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
-from bot.chat.tongue import Tongues
 from bot.errors import ReservationRefused
-from bot.jobs.port import Due, Hold, Standing
+from bot.i18n.translations import TranslationCatalog
+from bot.jobs.protocols import Due, HoldReason, Standing
 from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
 from tests.builders import NOON, a_job
 
-ENGLISH = Tongues().english
+ENGLISH = TranslationCatalog().english
 RENEWS = NOON.replace(hour=0) + timedelta(days=1)
 RENEWS_TEXT = f"<t:{int(RENEWS.timestamp())}:R>"
 
@@ -255,19 +255,22 @@ class TestStanding:
             (Standing(place=3), "3rd in line. Your clip starts as soon as there is room."),
             (Standing(place=3, starts_at=RENEWS), f"3rd in line, starts {RENEWS_TEXT}."),
             (
-                Standing(hold=Hold.PAUSED),
+                Standing(hold=HoldReason.PAUSED),
                 "Clips are paused on this server. Yours keeps its place and starts when they go on.",
             ),
             (
-                Standing(hold=Hold.KEY, starts_at=RENEWS),
+                Standing(hold=HoldReason.KEY, starts_at=RENEWS),
                 (
                     "The video service has not accepted this bot's key yet, so nothing was sent. "
                     "Whoever runs the bot has to look at it."
                 ),
             ),
-            (Standing(hold=Hold.SHUT), "The video service is out of order. Your clip starts when it works again."),
             (
-                Standing(hold=Hold.RETRY, starts_at=RENEWS),
+                Standing(hold=HoldReason.SHUT),
+                "The video service is out of order. Your clip starts when it works again.",
+            ),
+            (
+                Standing(hold=HoldReason.RETRY, starts_at=RENEWS),
                 f"The video service has no room right now. The next try is {RENEWS_TEXT}.",
             ),
         ],

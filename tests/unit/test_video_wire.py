@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bot.errors import VideoError, VideoOutcomeUnknown
 from bot.models import FailureKind
-from bot.video import verdict, wire, words
-from bot.video.port import Phase
-from bot.video.wire import Answer, created_id, job_report, poll_after_s, retry_after_s, video_url
+from bot.providers import error_mapping, error_text, responses
+from bot.providers.protocols import Phase
+from bot.providers.responses import Answer, created_id, job_report, poll_after_s, retry_after_s, video_url
 from tests.unit.video_answers import CREATED, LITELLM_WRAPPED, SEED_DONE, STATUSES, VLLM_FAILED, mutated, named
 
 NOW = datetime(2026, 10, 21, 7, 0, tzinfo=UTC)
@@ -338,7 +338,7 @@ def test_no_depth_of_json_brings_down_the_reader(name: str) -> None:
 def test_an_id_beside_an_error_is_handed_up_with_the_unknown_outcome(
     source: str, status: int, body: Any, wanted: str | None
 ) -> None:
-    error = verdict.of_create(answer(body, status), NOW, key=KEY)
+    error = error_mapping.of_create(answer(body, status), NOW, key=KEY)
 
     assert isinstance(error, VideoOutcomeUnknown), source
     assert error.provider_id == wanted
@@ -394,7 +394,7 @@ def test_why_a_render_failed(source: str, body: dict[str, Any], kind: FailureKin
     report = job_report(answer({"id": "v", "status": "failed", **body}), "v")
 
     assert report is not None
-    assert verdict.of_failed_render(report.error) is kind, source
+    assert error_mapping.of_failed_render(report.error) is kind, source
     assert text in report.error.text
 
 
@@ -448,7 +448,7 @@ KEY = "sk-proj-abcdef123456"
     ],
 )
 def test_no_key_reaches_the_log(text: str) -> None:
-    told = words.for_the_log(text, KEY)
+    told = error_text.for_the_log(text, KEY)
 
     assert KEY not in told
     assert "abcdef" not in told
@@ -471,7 +471,7 @@ def test_no_key_reaches_the_log(text: str) -> None:
     ],
 )
 def test_no_signature_and_no_password_reaches_the_log(text: str, kept: str) -> None:
-    told = words.for_the_log(text, KEY)
+    told = error_text.for_the_log(text, KEY)
 
     assert "s3cr3t" not in told
     assert kept in told
@@ -481,15 +481,15 @@ def test_no_signature_and_no_password_reaches_the_log(text: str, kept: str) -> N
     "body", [{"status": "queued", "prompt": "my secret"}, {"data": [{"seconds": "4", "revised_prompt": "my secret"}]}]
 )
 def test_what_the_member_wrote_is_no_word_of_an_error(body: Any) -> None:
-    told = words.error_text(answer(body).body)
+    told = error_text.error_text(answer(body).body)
 
     assert "my secret" not in told
     assert "queued" in told or "seconds" in told
 
 
 def test_words_for_the_log_are_one_line() -> None:
-    assert words.for_the_log("a\nb\x1b[31m\u202ec\0", KEY) == "a b [31m c"
-    assert words.for_the_log("a " * 300, KEY).endswith("…")
+    assert error_text.for_the_log("a\nb\x1b[31m\u202ec\0", KEY) == "a b [31m c"
+    assert error_text.for_the_log("a " * 300, KEY).endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_words_for_the_log_are_one_line() -> None:
     ids=named,
 )
 def test_error_shapes(source: str, body: Any, wanted: str) -> None:
-    assert words.error_text(answer(body).body).endswith(wanted), source
+    assert error_text.error_text(answer(body).body).endswith(wanted), source
 
 
 @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -528,7 +528,7 @@ def test_no_mutated_answer_brings_down_the_reader(seed: int) -> None:
 
 def check_read(given_answer: Answer) -> None:
     """Everything that is done with an answer, and what must hold of it."""
-    outcome = verdict.of_create(given_answer, NOW, key=KEY)
+    outcome = error_mapping.of_create(given_answer, NOW, key=KEY)
     report = job_report(given_answer, "v")
     pause_s = poll_after_s(given_answer.headers, NOW, at_most=60)
 
@@ -537,12 +537,12 @@ def check_read(given_answer: Answer) -> None:
         assert KEY not in str(outcome)
     else:
         assert given_answer.is_success
-        assert 0 < len(outcome) <= wire.MAX_ID_LENGTH
+        assert 0 < len(outcome) <= responses.MAX_ID_LENGTH
         outcome.encode()
     assert pause_s is None or 0 <= pause_s <= 60
     if report is not None:
         assert report.percent is None or 0 <= report.percent <= 100
         assert report.expires_at is None or report.expires_at.tzinfo is UTC
         assert report.url is None or report.url.isprintable()
-        assert verdict.of_failed_render(report.error) in FailureKind
-        assert len(words.for_the_log(report.error.text, KEY)) <= 200
+        assert error_mapping.of_failed_render(report.error) in FailureKind
+        assert len(error_text.for_the_log(report.error.text, KEY)) <= 200

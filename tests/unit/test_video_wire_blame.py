@@ -11,8 +11,8 @@ import pytest
 
 from bot.errors import VideoError, VideoOutcomeUnknown
 from bot.models import FailureKind
-from bot.video import verdict, words
-from bot.video.wire import Answer
+from bot.providers import error_mapping, error_text
+from bot.providers.responses import Answer
 
 NOW = datetime(2026, 10, 21, 7, 0, tzinfo=UTC)
 
@@ -182,13 +182,13 @@ SHAPES: dict[str, Callable[[str], Any]] = {
 
 
 def kind_of(status: int, body: Any) -> FailureKind:
-    error = verdict.of_create(Answer(status, {}, json.dumps(body).encode()), NOW, key="sk-test-123456")
+    error = error_mapping.of_create(Answer(status, {}, json.dumps(body).encode()), NOW, key="sk-test-123456")
     assert isinstance(error, VideoError)
     return error.kind
 
 
 def of_render(body: Any) -> FailureKind:
-    return verdict.of_failed_render(words.said(body))
+    return error_mapping.of_failed_render(error_text.said(body))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -241,6 +241,6 @@ def test_members_that_tell_of_no_moderation() -> None:
 
 @pytest.mark.parametrize("text", ["safety", "our content policy", "moderation", "please see the usage guidelines"])
 def test_under_503_a_rule_that_is_merely_named_says_nothing(text: str) -> None:
-    error = verdict.of_create(Answer(503, {}, json.dumps({"message": text}).encode()), NOW, key="")
+    error = error_mapping.of_create(Answer(503, {}, json.dumps({"message": text}).encode()), NOW, key="")
 
     assert isinstance(error, VideoOutcomeUnknown)

@@ -7,7 +7,7 @@ import socket
 import pytest
 from yarl import URL
 
-from bot.video.guard import is_public, is_trusted, public_socket, same_origin, socket_factory
+from bot.providers.ssrf_guard import is_public, is_trusted, public_socket, same_origin, socket_factory
 
 ENDPOINT = URL("http://192.168.1.5:8000/v1")
 

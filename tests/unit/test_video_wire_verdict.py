@@ -10,8 +10,8 @@ import pytest
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
-from bot.video.verdict import of_create
-from bot.video.wire import Answer
+from bot.providers.error_mapping import of_create
+from bot.providers.responses import Answer
 from tests.unit.video_answers import named
 
 NOW = datetime(2026, 10, 21, 7, 0, tzinfo=UTC)

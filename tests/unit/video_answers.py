@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.video.wire import Answer
+from bot.providers.responses import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""From a wish for a clip, however it was made, to its card: reserve, then answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.catalog import Choice
+from bot.chat import refusals, text
+from bot.chat.cards import Cards, Shown
+from bot.chat.client import answer_privately
+from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
+from bot.chat.first_answer import Answer, send_card
+from bot.chat.interaction_info import card_of, roles_of, scope_of
+from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused, UserError
+from bot.i18n.translations import translations_of
+from bot.jobs.service import Ask, Service
+from bot.models import DIRECT, Job, JobId, Picture, UserId
+
+log = logging.getLogger(__name__)
+
+CALLBACK_WITHIN_S = 40.0
+"""It is tried five times over 25 s when Discord answers 5xx."""
+
+Send = Callable[[discord.Interaction[Any], ui.LayoutView], Awaitable[Answer | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRequest:
+    """A clip as a member asks for it. `picture_author` where it is another's; `again_of` where a card was pressed."""
+
+    prompt: str
+    choice: Choice
+    picture: Picture
+    picture_author: UserId | None = None
+    again_of: JobId | None = None
+    from_form: bool = False  # then a refusal hands the prompt back
+
+
+class VideoRequests:
+    """Takes wishes. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
+
+    def __init__(self, service: Service, cards: Cards, send: Send = send_card) -> None:
+        self._service = service
+        self._cards = cards
+        self._send = send
+
+    async def check_others(self, interaction: discord.Interaction[Any], author: UserId | None) -> None:
+        """Raises UserError where a picture that `author` posted may not be animated by whoever asks here and now.
+
+        `take` asks this of every wish; whoever opens a form asks it before, so that nothing is typed in vain.
+        """
+        if author is None or author == interaction.user.id:
+            return
+        scope = scope_of(interaction)
+        if scope == DIRECT:
+            raise UserError(text.ONLY_OWN_PICTURES_HERE)
+        if not await self._service.admin.others_allowed(scope):
+            raise UserError(text.ONLY_OWN_PICTURES)
+
+    async def take(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
+        """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
+        await self.check_others(interaction, request.picture_author)
+        ask = Ask(
+            interaction=JobId(interaction.id),
+            scope=scope_of(interaction),
+            member=UserId(interaction.user.id),
+            roles=roles_of(interaction.user),
+            prompt=request.prompt,
+            choice=request.choice,
+            picture=request.picture,
+            card=card_of(interaction),
+            picture_author=request.picture_author,
+            again_of=request.again_of,
+        )
+        with self._service.priority.one():
+            try:
+                job = await self._service.animate(ask)
+            except AlreadyKnown as error:
+                log.info("%s replayed by the gateway; ignored", error)
+            except ProviderShut as error:
+                await _refuse(interaction, request, refusals.provider_shut(translations_of(interaction), error))
+            except ReservationRefused as error:
+                log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
+                catalog = self._service.catalog
+                await _refuse(
+                    interaction, request, refusals.refusal(translations_of(interaction), error, request.choice, catalog)
+                )
+            else:
+                await self._show(interaction, job)
+
+    async def _show(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        """The first answer. Whatever ends this, the job has an owner then.
+
+        Where the answer's fate is not known the service finds out before anything is paid.
+        """
+        shown: Answer | None = None
+        try:
+            shown = await self._answer(interaction, job)
+        finally:
+            if shown is None:
+                self._service.card_unsure(job)
+            else:
+                self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
+
+    async def _answer(self, interaction: discord.Interaction[Any], job: Job) -> Answer | None:
+        for plain in (False, True):
+            try:
+                async with asyncio.timeout(CALLBACK_WITHIN_S):
+                    return await self._send(interaction, self._cards.progress(Shown(job, plain=plain)))
+            except TROUBLE as error:
+                log.warning("job=%s first answer: %s", job.id, told(error))
+                if error_kind_of(error) is ErrorKind.REFUSED and not interaction.response.is_done() and not plain:
+                    continue  # AutoMod, say: once more without the prompt
+                return None
+        return None
+
+
+async def _refuse(interaction: discord.Interaction[Any], request: VideoRequest, sentence: str) -> None:
+    typed = [text.typed(translations_of(interaction), request.prompt)] if request.from_form else []
+    await answer_privately(interaction, "\n".join([sentence, *typed]))

@@ -1,0 +1,108 @@
+"""The languages the bot speaks. Translations are `locales/*.po`, read when first needed; English is the code itself."""
+
+from __future__ import annotations
+
+import gettext
+import io
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import discord
+from babel import Locale
+from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from bot.errors import UserError
+from bot.i18n.marking import Value
+
+FILES = {"es-ES": "es", "es-419": "es", "pt-BR": "pt_BR", "fr": "fr", "de": "de", "ja": "ja"}
+"""Discord's name of a language, and the file that speaks it. All other languages read English."""
+ENGLISH = "en_GB"  # "a, b and c", as our sentences have it
+
+
+class Translations:
+    """One language: says sentences, numbers and lists in it."""
+
+    def __init__(self, code: str, translations: gettext.NullTranslations) -> None:
+        self.code = code
+        self._translations = translations
+        self._locale = Locale.parse(code)
+
+    def gettext(self, sentence: str, /, **values: Value) -> str:
+        """The English sentence in this language; `values` stand for the names in its braces."""
+        return self._filled(self._translations.gettext(sentence), values)
+
+    def ngettext(self, one: str, many: str, number: int, /, **values: Value) -> str:
+        """As `say`, in the form that goes with the number, which stands for `{n}`."""
+        return self._filled(self._translations.ngettext(one, many, number), {"n": number, **values})
+
+    def explain(self, error: UserError) -> str:
+        """What the error says."""
+        return self.gettext(error.sentence, **error.values)
+
+    def number(self, value: float, *, digits: int = 0) -> str:
+        """ "1,000,000"; with so many digits behind the point."""
+        return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), self._locale)
+
+    def change(self, value: int) -> str:
+        """ "+4", "-1,000"."""
+        return ("+" if value >= 0 else "") + self.number(value)
+
+    def place(self, number: int) -> str:
+        """ "3rd" in English. The others say such things in too many ways: there it is the number alone."""
+        if self.code != ENGLISH:
+            return self.number(number)
+        ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 // 10 != 1 else 0, "th")
+        return f"{self.number(number)}{ending}"
+
+    def either(self, words: Sequence[str]) -> str:
+        """ "a or b"."""
+        return format_list(words, "or", self._locale)
+
+    def _filled(self, sentence: str, values: dict[str, Value]) -> str:
+        return sentence.format(**{name: self._shown(value) for name, value in values.items()})
+
+    def _shown(self, value: Value) -> str:
+        match value:
+            case str():
+                return value
+            case int():
+                return self.number(value)
+            case float():
+                return self.number(value, digits=1)
+            case _:
+                return format_list(value, locale=self._locale)
+
+
+class TranslationCatalog:
+    """Every language the bot speaks."""
+
+    def __init__(self) -> None:
+        self.english = Translations(ENGLISH, gettext.NullTranslations())
+        self._read: dict[str, Translations] = {}
+
+    def of(self, locale: str | None) -> Translations:
+        """For who reads the language that Discord calls so."""
+        code = FILES.get(locale or "")
+        if code is None:
+            return self.english
+        if code not in self._read:
+            self._read[code] = Translations(code, _translations(code))
+        return self._read[code]
+
+
+def translations_of(interaction: discord.Interaction[Any]) -> Translations:
+    """What the person behind an interaction reads."""
+    translation_catalog: TranslationCatalog = interaction.client.translation_catalog
+    return translation_catalog.of(str(interaction.locale))
+
+
+def _translations(code: str) -> gettext.GNUTranslations:
+    text = (resources.files("bot.i18n") / "locales" / f"{code}.po").read_bytes()
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(text), locale=code))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

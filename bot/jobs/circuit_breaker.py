@@ -1,0 +1,300 @@
+"""A circuit breaker before the provider: it stops sending what is refused or lost, and finds out when that is over.
+
+There is one circuit for each reason and what it concerns: a refused key concerns every model, a refused payment its
+model, jobs without an answer or an end their model, or every model where several are concerned. A circuit that is not
+kept is *closed*: all may go. *Open*: nothing is taken or sent. After its pause it is *half-open*: one job is let
+through as the probe, the next request or the next in the queue, whichever comes; or a question that costs nothing.
+
+A probe holds a slot of the queue, and whoever gives the slot back settles the probe (`Outcome.NEVER_SENT`), so none is
+left behind. Polls and downloads never stop.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.errors import ProviderShut
+from bot.models import FailureKind, Job, JobId, UserId
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 15 * 60.0
+SILENT_JOBS = 5
+"""So many in a row, of at least two members: a picture that breaks the provider is one member's."""
+REQUEST_FOR_S = 120.0
+"""A request that is let in to probe has so long to be sent; then another one may try."""
+EVERY = ""
+"""Stands for all models."""
+QUESTION = JobId(0)
+"""Stands for the question that costs nothing, where a job's id would."""
+
+_KEY, _BALANCE = FailureKind.KEY, FailureKind.BALANCE
+_LOST, _TIMED_OUT = FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT
+
+
+class State(enum.Enum):
+    """Of a circuit."""
+
+    CLOSED = enum.auto()
+    OPEN = enum.auto()
+    HALF_OPEN = enum.auto()
+
+
+class Outcome(enum.Enum):
+    """What became of a job at the provider."""
+
+    NEVER_SENT = enum.auto()  # cancelled, no picture, stopped, moved by somebody else: its slot is given back
+    NOT_TAKEN = enum.auto()  # certainly nothing made: nobody there, too busy, or a question without an answer
+    TAKEN = enum.auto()
+    REFUSED = enum.auto()  # for what it is: its words, its picture, its model
+    KEY_REFUSED = enum.auto()  # and confirmed by a question that costs nothing
+    PAYMENT_REFUSED = enum.auto()  # 402, or in words that may be about one job alone
+    FORBIDDEN = enum.auto()  # 403 without a reason: the account, or what this member has sent
+    BALANCE_EMPTY = enum.auto()  # in so many words
+    LOST = enum.auto()  # the create's answer
+    TIMED_OUT = enum.auto()  # no end of the render
+    ENDED = enum.auto()  # done, or failed as the provider says
+
+
+class Verdict(enum.Enum):
+    """What an outcome means for a circuit. All but CLOSE concern the probe alone."""
+
+    CLOSE = enum.auto()
+    REOPEN = enum.auto()  # for twice as long
+    REPEAT = enum.auto()  # open for the same pause: it told nothing, and asking at once would tell no more
+    FREE = enum.auto()  # half-open for the next one at once: it told nothing about this
+    KEEP = enum.auto()  # it is still the probe
+
+
+VERDICTS: dict[FailureKind, dict[Outcome, Verdict]] = {
+    _KEY: dict.fromkeys(Outcome, Verdict.FREE)
+    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Verdict.REPEAT)
+    | dict.fromkeys((Outcome.TAKEN, Outcome.REFUSED), Verdict.CLOSE)
+    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Verdict.CLOSE)
+    | {Outcome.KEY_REFUSED: Verdict.REOPEN},
+    _BALANCE: dict.fromkeys(Outcome, Verdict.FREE)
+    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Verdict.REPEAT)
+    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Verdict.REOPEN)
+    | {Outcome.TAKEN: Verdict.CLOSE},
+    # A refusal may come from in front of what loses the others: only a job that was taken closes this one.
+    _LOST: dict.fromkeys(Outcome, Verdict.FREE)
+    | {Outcome.NOT_TAKEN: Verdict.REPEAT, Outcome.LOST: Verdict.REOPEN, Outcome.TAKEN: Verdict.CLOSE},
+    _TIMED_OUT: dict.fromkeys(Outcome, Verdict.FREE)
+    | dict.fromkeys((Outcome.LOST, Outcome.TIMED_OUT), Verdict.REOPEN)
+    | {Outcome.NOT_TAKEN: Verdict.REPEAT, Outcome.TAKEN: Verdict.KEEP, Outcome.ENDED: Verdict.CLOSE},
+}
+"""Complete: every reason and every outcome."""
+
+_ANSWERS = (
+    Outcome.TAKEN,
+    Outcome.REFUSED,
+    Outcome.KEY_REFUSED,
+    Outcome.PAYMENT_REFUSED,
+    Outcome.FORBIDDEN,
+    Outcome.BALANCE_EMPTY,
+)
+
+
+@dataclass(slots=True)
+class _Circuit:
+    """One that is not closed."""
+
+    model: str
+    kind: FailureKind
+    until: float
+    pause_s: float = FIRST_PAUSE_S
+    probe: JobId | None = None
+    request: JobId | None = None  # let in to probe, and still on its way to the provider
+    request_until: float = 0.0
+    forbidden: UserId | None = None  # whose job was the last to be forbidden as the probe
+
+
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """A job without an answer or an end."""
+
+    model: str
+    member: UserId
+    kind: FailureKind
+
+
+class CircuitBreaker:
+    """`now` is a clock in seconds that only runs forward; `wake` is called when somebody may go again."""
+
+    def __init__(self, now: Callable[[], float], call_later: Callable[[float, Callable[[], None]], object]) -> None:
+        self._now = now
+        self._call_later = call_later
+        self._circuits: dict[tuple[str, FailureKind], _Circuit] = {}
+        self._unpaid: dict[str, Job] = {}  # the first of a row of a model's jobs whose payment was refused
+        self._silent: dict[str, deque[_Silent]] = {}  # in a row, by model and for all of them
+        self.wake: Callable[[], None] = lambda: None
+        self.ask_key: Callable[[], None] | None = None
+        """Begins the question that costs nothing; its end is reported with `answer`."""
+
+    def state(self, model: str) -> State:
+        """Whether jobs of this model go."""
+        circuits = self._of(model)
+        if any(self._now() < circuit.until for circuit in circuits):
+            return State.OPEN
+        return State.HALF_OPEN if circuits else State.CLOSED
+
+    def refusal(self, model: str) -> FailureKind | None:
+        """Why jobs of this model do not go as they come; None while they do."""
+        return next((circuit.kind for circuit in self._of(model)), None)
+
+    def faults(self) -> list[str]:
+        """In words, for whoever watches the bot."""
+        return [
+            f"the video service is not used ({circuit.kind}) for {circuit.model or 'any model'}"
+            + ("" if self._now() < circuit.until else "; the next request tries it")
+            for circuit in self._circuits.values()
+        ]
+
+    def admit(self, job: JobId, model: str) -> None:
+        """Lets a request in: always while closed; while half-open the first, to be the probe. Raises ProviderShut."""
+        circuits = self._of(model)
+        for circuit in circuits:
+            if self._now() < circuit.until:
+                raise ProviderShut(circuit.kind)
+            if circuit.probe is not None or (circuit.request is not None and self._now() < circuit.request_until):
+                raise ProviderShut(circuit.kind, is_being_tried=True)
+        for circuit in circuits:
+            circuit.request, circuit.request_until = job, self._now() + REQUEST_FOR_S
+
+    def withdraw(self, job: JobId) -> None:
+        """This request is not on its way to the provider any more: another may be let in."""
+        for circuit in self._circuits.values():
+            if circuit.request == job:
+                circuit.request = None
+
+    def may_go(self, job: Job) -> bool:
+        """Whether this job may be sent now: always while closed, else as the one probe."""
+        return not self._circuits or all(
+            circuit.probe is None and self._now() >= circuit.until for circuit in self._of(job.clip.model)
+        )
+
+    def granted(self, job: Job) -> bool:
+        """It has a slot; tells whether it is the probe of a circuit now, so that others may not go any more."""
+        circuits = self._of(job.clip.model)
+        for circuit in circuits:
+            circuit.probe, circuit.request = job.id, None
+        return bool(circuits)
+
+    def report(self, job: Job, outcome: Outcome) -> None:
+        """What became of a job. Settles it where it is the probe; may close or open circuits."""
+        for circuit in self._of(job.clip.model):
+            self._judge(circuit, job, outcome)
+        self._count(job, outcome)
+
+    def answer(self, outcome: Outcome) -> None:
+        """What came of the question that costs nothing."""
+        for circuit in [*self._circuits.values()]:
+            if circuit.probe == QUESTION:
+                self._apply(circuit, VERDICTS[circuit.kind][outcome])
+
+    def _of(self, model: str) -> list[_Circuit]:
+        if not self._circuits:
+            return []
+        return [circuit for circuit in self._circuits.values() if circuit.model in (EVERY, model)]
+
+    def _judge(self, circuit: _Circuit, job: Job, outcome: Outcome) -> None:
+        verdict = VERDICTS[circuit.kind][outcome]
+        if circuit.probe == job.id:
+            if verdict is Verdict.REOPEN and circuit.model == EVERY and self._is_hopeless(job.clip.model):
+                verdict = Verdict.FREE  # that model is known to fail by itself: it tells nothing about the others
+            if verdict is Verdict.REOPEN and outcome is Outcome.FORBIDDEN:
+                if circuit.forbidden == job.member:
+                    verdict = Verdict.FREE  # nobody keeps others out by what they alone send
+                circuit.forbidden = job.member
+            self._apply(circuit, verdict)
+        elif verdict is Verdict.CLOSE:
+            self._apply(circuit, verdict)
+
+    def _apply(self, circuit: _Circuit, verdict: Verdict) -> None:
+        match verdict:
+            case Verdict.CLOSE:
+                del self._circuits[circuit.model, circuit.kind]
+                log.warning("the video service is used again (%s, model %s)", circuit.kind, circuit.model or "any")
+                self.wake()
+            case Verdict.REOPEN:
+                self._pause(circuit, min(circuit.pause_s * 2, LONGEST_PAUSE_S))
+            case Verdict.REPEAT:
+                self._pause(circuit, circuit.pause_s)
+            case Verdict.FREE:
+                circuit.probe = None
+                self.wake()
+            case Verdict.KEEP:
+                pass
+
+    def _pause(self, circuit: _Circuit, pause_s: float) -> None:
+        circuit.probe, circuit.pause_s, circuit.until = None, pause_s, self._now() + pause_s
+        self._call_later(pause_s, lambda: self._half_open(circuit))
+
+    def _half_open(self, circuit: _Circuit) -> None:
+        is_key = circuit.kind is _KEY and self._circuits.get((circuit.model, circuit.kind)) is circuit
+        if is_key and circuit.probe is None and self.ask_key is not None:
+            circuit.probe = QUESTION
+            self.ask_key()
+        self.wake()
+
+    def _open(self, model: str, kind: FailureKind) -> None:
+        if (model, kind) in self._circuits:
+            return
+        circuit = self._circuits[model, kind] = _Circuit(model, kind, 0.0)
+        self._pause(circuit, FIRST_PAUSE_S)
+        log.error("the video service is not used any more (%s, model %s); it is tried again", kind, model or "any")
+
+    def _count(self, job: Job, outcome: Outcome) -> None:
+        model = job.clip.model
+        match outcome:
+            case Outcome.KEY_REFUSED:
+                self._open(EVERY, _KEY)
+            case Outcome.BALANCE_EMPTY:
+                self._open(model, _BALANCE)
+            case Outcome.PAYMENT_REFUSED if self._unpaid.setdefault(model, job).id != job.id:
+                self._open(model, _BALANCE)
+            case Outcome.FORBIDDEN if self._unpaid.setdefault(model, job).member != job.member:
+                self._open(model, _BALANCE)
+            case Outcome.LOST:
+                self._count_silence(_Silent(model, job.member, _LOST))
+            case Outcome.TIMED_OUT:
+                self._count_silence(_Silent(model, job.member, _TIMED_OUT))
+            case Outcome.ENDED:
+                self._drop_silence(model, lambda _: True)
+            case _:
+                pass
+        if outcome in _ANSWERS:
+            self._drop_silence(model, lambda silent: silent.kind is _LOST)
+        if outcome in (Outcome.TAKEN, Outcome.REFUSED, Outcome.LOST):
+            self._unpaid.pop(model, None)
+
+    def _count_silence(self, silent: _Silent) -> None:
+        """By model first: one that never works stops itself, and then counts no longer against the others."""
+        if self._is_hopeless(silent.model):
+            return
+        for model in (silent.model, EVERY):
+            row = self._silent.setdefault(model, deque(maxlen=SILENT_JOBS))
+            row.append(silent)
+            is_over = len(row) == SILENT_JOBS and len({each.member for each in row}) > 1
+            if is_over and (model != EVERY or len({each.model for each in row}) > 1):
+                self._open(model, _TIMED_OUT if any(each.kind is _TIMED_OUT for each in row) else _LOST)
+                self._silent.pop(model)
+                if model != EVERY:
+                    self._keep_silence(EVERY, lambda each: each.model != silent.model)
+                    return
+
+    def _drop_silence(self, model: str, drops: Callable[[_Silent], bool]) -> None:
+        for row in (model, EVERY):
+            self._keep_silence(row, lambda silent: not drops(silent))
+
+    def _keep_silence(self, row: str, keeps: Callable[[_Silent], bool]) -> None:
+        if row in self._silent:
+            self._silent[row] = deque(filter(keeps, self._silent[row]), maxlen=SILENT_JOBS)
+
+    def _is_hopeless(self, model: str) -> bool:
+        return any((model, kind) in self._circuits for kind in (_LOST, _TIMED_OUT))

@@ -1,0 +1,190 @@
+"""What the steps of a job share: the store, the provider, the chat, the files, the line, and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from bot.catalog import Catalog
+from bot.errors import StoreUnavailable
+from bot.images import Fitter
+from bot.jobs import backoff
+from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.files import Files
+from bot.jobs.priority import Priority
+from bot.jobs.protocols import Chat
+from bot.jobs.queue import JobQueue
+from bot.jobs.render_times import RenderTimes
+from bot.models import FailureKind, Job, JobId, JobState
+from bot.providers.protocols import VideoApi
+from bot.store import jobs
+from bot.store.database import Store, Unit
+from bot.store.mapping import to_ms
+from bot.transcode import Transcoder
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LEAST_STEP = timedelta(seconds=2)
+"""By so much the host's clock is set at once, or it is no step."""
+MOST_STRETCHES = 1_000
+"""A clock that is set every few seconds costs neither memory nor time; what was noted longer ago is believed."""
+_STORED = timedelta(milliseconds=1)
+"""The store keeps no smaller part of a moment, and drops what is less."""
+FETCHES_AT_ONCE = 8
+"""Bounds the pictures held in memory; a permit is kept for one try, never for the pause before the next."""
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """The host's clock ran from `start` to `end` without being set; `zero` is what it would have said at second 0."""
+
+    start: datetime
+    end: datetime
+    zero: datetime
+
+
+def _steady_s() -> float:
+    """Seconds that only run forward, also while the machine sleeps where the system can tell."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Clock:
+    """The time, waiting for it, and how much of it has passed although the host's clock was set.
+
+    `wall` is the host's clock, `steady` one in seconds that only runs forward.
+    """
+
+    _began_s = 0.0
+    _stretches: list[_Stretch] | None = None
+    _wall: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
+    _steady: Callable[[], float] = staticmethod(_steady_s)
+
+    def __init__(self, wall: Callable[[], datetime] | None = None, steady: Callable[[], float] | None = None) -> None:
+        self._wall = wall or self._wall
+        self._steady = steady or self._steady
+        self._began_s = self._steady()
+        self._stretches = []
+
+    def now(self) -> datetime:
+        """Aware UTC, as the host's clock has it."""
+        now = self._wall()
+        self._notice(now)
+        return now
+
+    def since(self, moment: datetime) -> timedelta:
+        """How long ago that was. A clock that is set while this process runs changes nothing.
+
+        Where the moment may have been noted before or after it was set, it was after: nothing ends early. What an
+        earlier process noted is believed, unless it lies ahead: then it is as old as this process.
+        """
+        now, steady = self.now(), timedelta(seconds=self._steady())
+        if not self._stretches:
+            return max(timedelta(), now - moment)
+        noted = [moment - each.zero for each in self._stretches if each.start - _STORED <= moment <= each.end]
+        if not noted and moment < self._stretches[0].start:
+            return steady - (moment - self._stretches[0].zero)
+        return steady - max(noted, default=timedelta(seconds=self._began_s))
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits, in seconds."""
+        await asyncio.sleep(max(0.0, seconds))
+
+    def _notice(self, now: datetime) -> None:
+        """A clock that drifts, or is slewed, is not set."""
+        zero = now - timedelta(seconds=self._steady())
+        if self._stretches is None:
+            return
+        last = self._stretches[-1] if self._stretches else None
+        if last is not None and abs(zero - last.zero) < LEAST_STEP:
+            last.end, last.zero = now, zero
+            return
+        if last is not None:
+            log.warning("the host's clock was set by %s", zero - last.zero)
+        self._stretches.append(_Stretch(now, now, zero))
+        del self._stretches[:-MOST_STRETCHES]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take."""
+
+    poll_s: float
+    job_timeout: timedelta
+    answer_grace: timedelta = timedelta(minutes=10)  # without any answer, after the deadline
+    resubmit_for: timedelta = timedelta(minutes=10)
+    in_line_for: timedelta = timedelta(hours=2)
+    late_for: timedelta = timedelta(hours=24)
+    fetch_for: timedelta = timedelta(minutes=10)  # then the card shows the link, and it is fetched more seldom
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """Handed to every step; owns nothing but the creates under way."""
+
+    store: Store
+    videos: VideoApi
+    chat: Chat
+    files: Files
+    fitter: Fitter
+    transcoder: Transcoder
+    catalog: Catalog
+    queue: JobQueue
+    timing: Timing
+    circuit_breaker: CircuitBreaker
+    priority: Priority = field(default_factory=Priority)
+    render_times: RenderTimes = field(default_factory=RenderTimes)
+    clock: Clock = field(default_factory=Clock)
+    rng: random.Random = field(default_factory=random.Random)
+    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FETCHES_AT_ONCE))
+    preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
+
+    async def persist(self, unit: Unit[T]) -> T:
+        """Writes, however long the store is out of reach: what is paid for goes on from memory."""
+        tries = 0
+        while True:
+            try:
+                return await self.store.write(unit)
+            except StoreUnavailable as error:
+                if tries % 20 == 0:
+                    log.error("store out of reach, trying on: %s", error)  # noqa: TRY400 - no traceback for the expected
+                await self.clock.sleep(backoff.retry_pause(tries, self.rng))
+                tries += 1
+
+    async def move(self, job: Job, to: JobState, **changes: object) -> Job | None:
+        """Moves the job in the store, for as long as that takes; None when it was not where we thought."""
+        now = self.clock.now()
+        return await self.move_by(jobs.move(job.id, job.state, to, now=now, **changes), job, to, now)
+
+    async def move_by(self, unit: Unit[Job | None], job: Job, to: JobState, now: datetime) -> Job | None:
+        """As `move`, by a unit that does more than that."""
+        moved = await self.persist(unit)
+        if moved is None:
+            found = await self.reload(job)
+            if found is not None and found.state is to and to_ms(found.state_at) == to_ms(now):
+                moved = found  # an earlier try of this very write had landed after all
+        if moved is not None:
+            log.info("job=%s key=%s user=%s state=%s failure=%s", job.id, job.key, job.member, to, moved.failure)
+        return moved
+
+    async def end(self, job: Job, to: JobState, failure: FailureKind) -> Job | None:
+        """Moves the job to an end without a video."""
+        return await self.move(job, to, failure=failure)
+
+    async def reload(self, job: Job) -> Job | None:
+        """The job as the store has it now."""
+        return await self.persist(jobs.find(job.id))
+
+    def protect(self, job: JobId, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Starts a job's create as a task that nobody cancels but who stops the desk; await it through a shield."""
+        task = self.creates[job] = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self.creates.pop(job, None))
+        return task

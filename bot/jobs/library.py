@@ -1,0 +1,195 @@
+"""A member's own videos, behind `Service.shelf`: list, show again, make again, cancel, hide, delete.
+
+What takes a message away asks the store first, in one unit with the job's state, and only then Discord. So no message
+is deleted while it may hold the only copy of a video that its member has not deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from bot.errors import UserError
+from bot.i18n.marking import N_
+from bot.jobs.admin import ANSWER_WITHIN_S
+from bot.jobs.context import Clock
+from bot.jobs.files import Files
+from bot.jobs.worker import Worker
+from bot.models import ChannelId, FailureKind, GuildId, Job, JobId, JobState, Press, UserId
+from bot.store import cards, erasure, jobs, videos
+from bot.store.database import Store, Unit
+
+T = TypeVar("T")
+
+NOT_YOURS = N_("That is not one of your videos.")
+TOO_LATE = N_("It is too late to cancel that one: the video service has it already.")
+NOT_OVER = N_("That one is still under way. It can be deleted when it is over.")
+GONE = N_("The file is no longer kept here.")
+WORDS_GONE = N_("The prompt and the picture of that one are deleted. Please use `/animate` anew.")
+PICTURE_GONE = N_("The picture of that one is no longer kept here. Please use `/animate` with it again.")
+NOT_HIDDEN = N_("That one is not under way any more. Delete takes it away.")
+NOT_SENT = N_("This video has not been started yet. Press Cancel to end it.")
+ARRIVED = N_("The video has just arrived, so its card was not hidden. Press Delete to remove the message.")
+NO_ROOM = N_("There is no room right now to keep this video for the member who asked for it, so the message stays.")
+
+PICTURE_AT_CHAT = timedelta(hours=20)
+"""An attachment's address lives for a day, by the sample in Discord's reference: so long no copy is needed."""
+
+Place = tuple[GuildId, ChannelId]
+"""Where somebody may manage messages."""
+
+
+class Library:
+    """All raise UserError for what cannot be done, and StoreUnavailable."""
+
+    def __init__(self, *, store: Store, worker: Worker, files: Files, clock: Clock) -> None:
+        self._store = store
+        self._worker = worker
+        self._files = files
+        self._clock = clock
+
+    async def newest(self, member: UserId, count: int) -> list[Job]:
+        """The member's jobs in all places, newest first, without those they deleted."""
+        return await self._store.read(videos.of_member(member, count))
+
+    async def own(self, member: UserId, job: JobId) -> Job:
+        """The job, if it is the member's."""
+        found = await self._store.read(jobs.find(job))
+        if found is None or found.member != member:
+            raise UserError(NOT_YOURS)
+        return found
+
+    async def kept(self, among: Sequence[Job]) -> set[JobId]:
+        """Those whose video is here and can be shown again."""
+        return await asyncio.to_thread(lambda: {job.id for job in among if self._found(job) is not None})
+
+    def kept_file(self, job: Job) -> Path:
+        """The video of a job that is done, while it is kept. Owned by the shelf: not to be moved."""
+        path = self._found(job)
+        if path is None:
+            raise UserError(GONE)
+        return path
+
+    async def fitted(self, job: Job, limit_bytes: int) -> Path | None:
+        """As `kept_file`, made smaller where it has more bytes than that; None where that cannot be done well."""
+        return await self._worker.fitted(job, self.kept_file(job), limit_bytes)
+
+    def _found(self, job: Job) -> Path | None:
+        done = job.state in (JobState.UNDELIVERED, JobState.DELIVERED)
+        return self._files.found_video(job) if done else None
+
+    async def shown(self, job: Job) -> None:
+        """Discord has shown the kept video to its member alone. It stays for seven days more; nobody sends it again."""
+        if await self._store.write(jobs.show_privately(job.id, now=self._clock.now())) is not None:
+            self._files.keep_on(job)
+            await self._worker.recheck(job.id)
+
+    async def repeatable(self, member: UserId, job: JobId) -> Job:
+        """The member's job, to make another clip of its picture and words."""
+        found = await self.own(member, job)
+        if not found.clip.prompt:
+            raise UserError(WORDS_GONE)
+        is_at_chat = bool(found.picture.url) and self._clock.now() <= found.created_at + PICTURE_AT_CHAT
+        if not is_at_chat and not self._files.copy(job).exists():
+            raise UserError(PICTURE_GONE)
+        author = found.picture_author
+        if author is not None and await self._store.read(erasure.has_taken_back(author, since=found.created_at)):
+            raise UserError(PICTURE_GONE)
+        return found
+
+    async def visible(self, viewer: UserId, job: JobId, *, moderated: Place | None) -> Job:
+        """The job, where the viewer may take its card away: its member, its picture's author, a moderator there.
+
+        `moderated` is where the viewer may manage messages; no other place's cards are theirs to take away.
+        """
+        found = await self._store.read(jobs.find(job))
+        if found is None:
+            raise UserError(NOT_YOURS)
+        moderates = moderated is not None and moderated == (found.card.guild, found.card.channel)
+        if not (moderates or viewer in (found.member, found.picture_author)):
+            raise UserError(NOT_YOURS)
+        return found
+
+    async def hideable(self, viewer: UserId, job: JobId, *, moderated: Place | None) -> Job:
+        """As `visible`, and with the provider or not yet shown; or with a card that should be gone already."""
+        found = await self.visible(viewer, job, moderated=moderated)
+        if found.state is JobState.WAITING:
+            raise UserError(NOT_SENT)
+        if not (goes_on(found) or found.card.removed):
+            raise UserError(ARRIVED if found.state is JobState.DELIVERED else NOT_HIDDEN)
+        return found
+
+    async def hide(self, job: Job, viewer: UserId) -> None:
+        """The card may be deleted now, and the job runs on. To its member the video waits in the list; else it goes
+        to them alone. Whatever was being edited has ended when this returns.
+        """
+        unit = cards.take_down(job.id, now=self._clock.now(), hidden=viewer == job.member)
+        if await self._write(unit) is not None:
+            await self._worker.recheck(job.id)
+        elif not job.card.removed:
+            raise UserError(ARRIVED)
+
+    async def cancel(self, member: UserId, job: JobId) -> None:
+        """Ends a waiting job; its credits are back."""
+        await self.own(member, job)
+        unit = jobs.move(
+            job, JobState.WAITING, JobState.CANCELLED, now=self._clock.now(), failure=FailureKind.CANCELLED
+        )
+        if await self._write(unit) is None:
+            raise UserError(TOO_LATE)
+        await self._worker.recheck(job)
+
+    async def delete(self, job: Job) -> None:
+        """Its member wants it gone: an ended job, with its words, its picture and its video.
+
+        `job` is as its member saw it. A video that has come since then is not deleted: they were not asked.
+        """
+        if not await self._write(videos.erase(job.id, now=self._clock.now(), with_video=has_video(job))):
+            raise UserError(NOT_OVER)
+        await self._worker.recheck(job.id)  # a video that was being fetched or sent is not any more
+        self._files.erase(job)
+
+    async def keep(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
+        """Fetches the video from Discord before a message with it goes. Raises OSError, and what `chunks` raises."""
+        if not self._files.has_room():
+            raise UserError(NO_ROOM)
+        await self._files.keep_video(job, chunks)
+
+    async def clear(self, job: Job, viewer: UserId) -> Job:
+        """The messages in the channel may be deleted now; the video, if there is one, is kept for its member.
+
+        What the picture's author takes away is never made again of that picture.
+        """
+        cleared = await self._write(cards.clear(job.id, job.state, now=self._clock.now()))
+        if cleared is None:
+            found = await self._store.read(jobs.find(job.id))
+            if found is None or found.deleted:  # by its member, in the meantime
+                self._files.kept(job).unlink(missing_ok=True)
+            raise UserError(NOT_YOURS)
+        if viewer == job.picture_author:
+            await self._write(erasure.take_picture(job.id))
+            self._files.forget_copy(job.id)
+        return cleared
+
+    async def renew(self, job: Job, press: Press) -> bool:
+        """A press on the card brought a fresh token: the job goes on with it. False where the job is over."""
+        if await self._write(cards.renew(job.id, press)) is None:
+            return False
+        await self._worker.recheck(job.id)
+        return True
+
+    async def _write(self, unit: Unit[T]) -> T:
+        return await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)
+
+
+def goes_on(job: Job) -> bool:
+    """Sent, and no message of the bot is known to show its video."""
+    return (job.state.needs_work and job.state is not JobState.WAITING) or job.state is JobState.UNDELIVERED
+
+
+def has_video(job: Job) -> bool:
+    """Whether deleting it takes a finished video away."""
+    return job.state in (JobState.DELIVERED, JobState.UNDELIVERED)

@@ -1,0 +1,160 @@
+"""What jobs need of the chat they are shown in. `bot.chat` implements it; nothing here knows Discord."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from bot.errors import PictureRefused
+from bot.models import ChannelId, Job, JobId, MessageId
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCard:
+    """The answer that stands in the chat; it may be another bot's, with the same token."""
+
+    message: MessageId
+    ephemeral: bool
+    is_ours: bool
+
+
+class Outcome(enum.Enum):
+    """How a finished video reached the member."""
+
+    HELD = enum.auto()  # the chat holds the bytes
+    LINK_ONLY = enum.auto()  # too large there: the card shows the provider's link, which will expire
+    TOO_LARGE = enum.auto()  # too large for what the chat really takes: `upload_limit` is smaller now
+    NOWHERE = enum.auto()  # every way is dead, or does not take the file
+    LATER = enum.auto()  # the chat has taken it by no way for as long as it is tried at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of a delivery; channel and message say where the video stands, if not on the card.
+
+    `card_tells`: where it is not held, the card says where the video is.
+    """
+
+    outcome: Outcome
+    channel: ChannelId | None = None
+    message: MessageId | None = None
+    card_tells: bool = False
+
+
+class Due(enum.Enum):
+    """How a render stands to when its end was expected."""
+
+    AHEAD = enum.auto()
+    NOW = enum.auto()  # half of those like it have ended
+    LATE = enum.auto()  # nearly all have
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How full a render's bar is; and, where earlier ones foretell it, when it is due."""
+
+    percent: int
+    due: Due | None = None
+    due_at: datetime | None = None
+
+
+class HoldReason(enum.Enum):
+    """Why a job does not go, whoever else is in line."""
+
+    PAUSED = enum.auto()  # by the server's admins
+    SHUT = enum.auto()  # the video service is not used for now
+    RETRY = enum.auto()  # the video service did not take it: tried again at a set time
+    KEY = enum.auto()  # it has long not been found out whether the video service takes the bot's key
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a waiting job stands: its place in line, from 1, and when it will start, as far as that is known."""
+
+    place: int | None = None
+    starts_at: datetime | None = None
+    hold: HoldReason | None = None
+
+
+ProgressView = Progress | Standing
+"""What may be said of a job under way."""
+
+
+class CardMemory(Protocol):
+    """Keeps what the chat learns of the ways to a card over restarts. Raises nothing: what is lost is learnt again."""
+
+    async def token_died(self, job: JobId) -> None:
+        """The interaction's token is dead."""
+
+    async def bot_barred(self, job: JobId) -> None:
+        """The bot's own token cannot reach the card any more."""
+
+    async def card_removed(self, job: JobId) -> None:
+        """Somebody deleted the card."""
+
+
+class PostMemory(CardMemory, Protocol):
+    """Keeps, too, that a video was sent as a message of its own: at most once, also over a crash."""
+
+    async def claim_post(self, job: JobId, channel: ChannelId | None, *, again_for: timedelta) -> bool | None:
+        """Whether the video may be sent as a message of its own: remembered before it is sent, so that it stands once.
+
+        For so long it may be sent again to the same `channel`, where that does not double it. True for the first time,
+        False for another, None where it may not be sent, or the claim cannot be kept.
+        """
+
+    async def release_post(self, job: JobId) -> None:
+        """The first such message was certainly not taken."""
+
+
+class Chat(Protocol):
+    """Where cards are shown. Calls that say so wait out passing trouble by themselves; cancelling them is safe."""
+
+    async def find_card(self, job: Job) -> FoundCard | None:
+        """The answer to the job's interaction; None where there is none, or none can be seen any more.
+
+        Raises ChatUnavailable.
+        """
+
+    async def fetch_picture(self, job: Job) -> bytes:
+        """The attachment's bytes. Raises PictureRefused when it cannot be had, ChatUnavailable."""
+
+    def show(self, job: Job, outlook: ProgressView | None = None) -> None:
+        """Brings the card up to date soon, newest state first; returns at once. Nothing new costs nothing."""
+
+    def log_job(self, job: Job, channel: ChannelId) -> None:
+        """Lists the job in a server's log channel, once, if it can; returns at once."""
+
+    async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
+        """The card's last edit, for a job without a video on its card, and a private word where one is due.
+
+        A job that failed for its picture has its card taken away, and the member alone told why it was `refused`.
+        Waits until it is made or can never be made.
+        """
+
+    def upload_limit(self, job: Job) -> int:
+        """Bytes that one file may have where the job's video is to be shown."""
+
+    async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
+        """The card's last edit, with the video; to the member alone where the card is gone. Waits as `finish` does.
+
+        The card says so where the video was `reencoded` to fit.
+        """
+
+    async def show_address(self, job: Job) -> bool:
+        """The card says that the video is ready and cannot be fetched yet, and where it is. Whether it says so now."""
+
+    async def ping(self, job: Job) -> MessageId | None:
+        """Tells the member that it is done, by one short reply; tried once. Returns that, or None."""
+
+    def introduce(self, job: Job) -> None:
+        """Tells the member alone where picture and prompt go, once, if it can; returns at once."""
+
+    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+        """Deletes a message of ours. False where it may be tried again; True where it is gone or out of reach."""
+
+    def forget(self, job: Job) -> None:
+        """The job is over, or its card has changed under it: what is remembered of its ways is dropped."""

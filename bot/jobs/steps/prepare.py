@@ -1,0 +1,83 @@
+"""The picture of a waiting job: fetched, fitted to the size that was reserved, and kept on disk."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from bot.errors import ChatUnavailable, PictureRefused
+from bot.i18n.marking import N_
+from bot.jobs import backoff
+from bot.jobs.context import JobContext
+from bot.models import Job
+from bot.store import jobs
+
+log = logging.getLogger(__name__)
+
+FETCHED_WITHIN = timedelta(seconds=60)
+"""No further try begins later than this after the first."""
+GIVES_WAY_S = 0.5
+"""So long each picture waits for first answers, while it keeps its place: its process takes more of the machine."""
+NOT_FETCHED = N_("The picture could not be fetched from Discord. Please attach it again.")
+PRICE_CHANGED = N_("The price of {model} has changed since you asked. Please ask again.")
+
+
+async def prepare(context: JobContext, job: Job) -> Job:
+    """The picture fitted and on disk. Raises PictureRefused."""
+    if job.clip.size is not None and context.files.picture(job).exists():
+        return job
+    size = await _from_copy(context, job) or await _from_chat(context, job)
+    if job.clip.size is None:
+        fixed = await context.persist(jobs.fix_size(job.id, size))
+        return fixed or job
+    return job
+
+
+async def _from_copy(context: JobContext, job: Job) -> str | None:
+    """The size it was fitted to; None where no copy of an earlier job's picture is to be used, or kept any more."""
+    if job.again_of is None:
+        return None
+    async with context.preparing:  # bounds what is held in memory, too
+        copied = await context.files.read_copy(job.again_of)
+        return None if copied is None else await _fit(context, job, copied, is_copy=True)
+
+
+async def _from_chat(context: JobContext, job: Job) -> str:
+    """The size it was fitted to. No permit is held in the pauses between two tries."""
+    began, tries = context.clock.now(), 0
+    while True:
+        try:
+            async with context.fetching:
+                raw = await context.chat.fetch_picture(job)
+                async with context.preparing:
+                    return await _fit(context, job, raw, is_copy=False)
+        except ChatUnavailable as error:
+            log.warning("job=%s picture not fetched yet: %s", job.id, error)
+            if context.clock.since(began) > FETCHED_WITHIN:
+                raise PictureRefused(NOT_FETCHED) from error
+        tries += 1
+        await context.clock.sleep(backoff.fetch_pause(tries, context.rng))
+
+
+async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool) -> str:
+    """Bounded by the fitter, which refuses what takes it too long."""
+    await context.priority.quiet(GIVES_WAY_S)
+    fitted = await context.fitter.fit(
+        raw,
+        lambda upright: job.clip.size or _size_of(context, job, upright),
+        max_enlargement=context.catalog.max_enlargement,
+    )
+    await context.files.keep_picture(job, fitted.jpeg)
+    await context.files.keep_copy(job, raw if is_copy else fitted.copy)
+    return fitted.size
+
+
+def _size_of(context: JobContext, job: Job, upright: tuple[int, int]) -> str:
+    """Of the price that was reserved: the catalog may be another one by now."""
+    model = context.catalog.model(job.clip.model)
+    if model is None:
+        raise PictureRefused("The model {model} is no longer on offer. Please choose another.", model=job.clip.model)
+    size = model.size_at(job.clip.credits / job.clip.seconds, *upright)
+    if size is None:
+        raise PictureRefused(PRICE_CHANGED, model=model.label)
+    return size

@@ -1,0 +1,208 @@
+"""While the provider works: polls write nothing, and no error ends a job that is paid for.
+
+All lengths are counted as `Clock.since` does: a host's clock that is set refunds nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.errors import VideoError, VideoUnavailable
+from bot.jobs import backoff
+from bot.jobs.circuit_breaker import Outcome
+from bot.jobs.context import Clock, JobContext
+from bot.jobs.estimate import observed_s
+from bot.jobs.progress import Bar
+from bot.jobs.protocols import Progress
+from bot.jobs.steps.finish import close
+from bot.models import FailureKind, Job, JobState, Render
+from bot.providers.protocols import Phase, VideoStatus
+
+log = logging.getLogger(__name__)
+
+LATE_POLLS_APART = 12
+"""After the deadline a job is asked for so many times more seldom."""
+FRESH = timedelta(seconds=5)
+"""A render seen so soon after it began was begun by this very process, or as good as that."""
+SHORTEST_STEP_S = 0.2
+GONE_FOR_S = 600.0
+"""A provider that has answered for a job and then denies it for so long has lost it."""
+NOT_FOUND = 404
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One render under the eyes of this process; times in seconds since it was sent."""
+
+    job: Job
+    clock: Clock
+    sent_at: datetime
+    bar: Bar
+    running_s: float  # it certainly ran then
+    fresh: bool  # watched from its beginning, or at least told how far it is
+    pause_s: float = 0.0  # before the poll that is next
+    errors: int = 0  # in a row
+    answered: bool = False  # the provider has told of this job, to this process
+    gone_s: float | None = None  # when it first denied the job, since it last told of it
+
+    def at_s(self) -> float:
+        return self.clock.since(self.sent_at).total_seconds()
+
+    def runs(self, percent: int | None) -> None:
+        """A poll has said so.
+
+        After a restart nobody knows since when it says this percentage. Taken as from the beginning, the bar is never
+        behind what it showed before.
+        """
+        self.errors, self.answered, self.gone_s = 0, True, None
+        self.running_s = self.at_s()
+        self.bar = self.bar.told(percent, self.running_s if self.fresh else 0.0)
+        self.fresh = True
+
+    def fails(self, error: VideoError) -> None:
+        """A poll has said nothing of the job, or that there is no such job."""
+        self.errors += 1
+        if self.answered and error.http_status == NOT_FOUND and self.gone_s is None:
+            self.gone_s = self.at_s()
+
+    def is_gone(self, error: VideoError) -> bool:
+        """Whether the provider has lost the job, and says so now."""
+        is_long = self.gone_s is not None and self.at_s() - self.gone_s >= GONE_FOR_S
+        return is_long and error.http_status == NOT_FOUND
+
+    def progress(self) -> Progress:
+        at_s = self.at_s()
+        expected_s = self.bar.expected_s(at_s)
+        due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
+        return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at)
+
+    def took(self) -> timedelta | None:
+        """How long it rendered, now that it is done; None where that was not seen."""
+        took_s = observed_s(self.running_s, self.at_s(), self.pause_s)
+        return None if took_s is None else timedelta(milliseconds=max(1, round(took_s * 1000)))
+
+
+async def render(context: JobContext, job: Job) -> Job | None:
+    """Polls until the provider is done, has failed or lost the job, or the deadline is past."""
+    watch = _begin(context, job)
+    deadline_s = context.timing.job_timeout.total_seconds()
+    while True:
+        await _pass(context, watch)
+        answer = await _ask(context, job)
+        if isinstance(answer, VideoError):
+            watch.fails(answer)
+            if watch.is_gone(answer):
+                log.warning("job=%s the provider has told of it, and now knows no such job", job.id)
+                return await context.end(job, JobState.TIMED_OUT, FailureKind.GONE)
+            if watch.at_s() > deadline_s + context.timing.answer_grace.total_seconds():
+                return await _give_up(context, job)
+        elif answer.phase is not Phase.RUNNING:
+            return await _ended(context, job, answer, watch.took())
+        elif watch.at_s() > deadline_s:
+            return await _give_up(context, job)
+        else:
+            watch.runs(answer.percent)
+            context.chat.show(job, watch.progress())
+        watch.pause_s = _next_pause(context, watch, answer)
+
+
+async def await_late(context: JobContext, job: Job) -> Job | None:
+    """After the deadline: refunded and said so; a late result is still delivered, for a day."""
+    if not job.card.finished:
+        await close(context, job)
+    while True:
+        answer = await _ask(context, job)
+        if isinstance(answer, VideoStatus) and answer.phase is not Phase.RUNNING:
+            return await _ended(context, job, answer, None)
+        if context.clock.since(job.state_at) > context.timing.late_for:
+            return await context.end(job, JobState.FAILED, job.failure or FailureKind.TIMED_OUT)
+        seldom_s = context.timing.poll_s * LATE_POLLS_APART
+        await context.clock.sleep(backoff.poll_pause(seldom_s, 0.0, _asked(answer), 0, context.rng))
+
+
+def _begin(context: JobContext, job: Job) -> _Watch:
+    """Found after a restart, a card stays as it is until the provider has told how far the render is."""
+    sent_at = job.submitted_at or job.state_at
+    watch = _Watch(
+        job,
+        context.clock,
+        sent_at,
+        Bar(context.render_times.estimate(job.clip, sent_at)),
+        running_s=(job.state_at - sent_at).total_seconds(),
+        fresh=context.clock.since(job.state_at) < FRESH,
+    )
+    if watch.fresh:
+        context.chat.show(job, watch.progress())
+        watch.pause_s = _next_pause(context, watch, None)
+    else:
+        watch.pause_s = _least_pause(context) * context.rng.random()
+    return watch
+
+
+def _next_pause(context: JobContext, watch: _Watch, answer: VideoStatus | VideoError | None) -> float:
+    """The newest durations place the polls; those known when it was sent made the promise on its card."""
+    now, least_s = context.clock.now(), _least_pause(context)
+    estimate = context.render_times.estimate(watch.job.clip, now)
+    planned_s = 0.0 if estimate is None else estimate.next_look_s(watch.at_s(), least_s)
+    return backoff.poll_pause(least_s, planned_s, _asked(answer), watch.errors, context.rng)
+
+
+def _least_pause(context: JobContext) -> float:
+    return backoff.least_pause(context.timing.poll_s, context.queue.at_provider)
+
+
+async def _pass(context: JobContext, watch: _Watch) -> None:
+    """Waits for the next poll; the bar moves in the meantime."""
+    left_s = watch.pause_s
+    while left_s > 0:
+        step_s = left_s
+        if watch.fresh:
+            step_s = min(left_s, max(SHORTEST_STEP_S, watch.bar.next_change_s(watch.at_s())))
+        await context.clock.sleep(step_s)
+        left_s -= step_s
+        if watch.fresh and left_s > 0:
+            context.chat.show(watch.job, watch.progress())
+
+
+async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
+    """One poll; an error is one that brought no answer about the job."""
+    assert job.provider_id is not None
+    try:
+        return await context.videos.status(job.endpoint, job.provider_id)
+    except VideoError as error:
+        log.info("job=%s poll without an answer: %s", job.id, error)
+        return error
+
+
+def _asked(answer: VideoStatus | VideoError | None) -> float | None:
+    """The pause the provider asks for, in seconds."""
+    match answer:
+        case VideoStatus():
+            return answer.poll_after_s
+        case VideoUnavailable():
+            return answer.retry_after_s
+        case _:
+            return None
+
+
+async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timedelta | None) -> Job | None:
+    context.circuit_breaker.report(job, Outcome.ENDED)
+    if status.phase is Phase.DONE:
+        took_ms = None if took is None else took // timedelta(milliseconds=1)
+        moved = await context.move(
+            job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at, took_ms=took_ms
+        )
+        if moved is not None and took is not None and job.submitted_at is not None:
+            clip = job.clip
+            context.render_times.learn([Render(clip.model, clip.seconds, clip.size, job.submitted_at + took, took)])
+        return moved
+    kind = status.failure or FailureKind.PROVIDER
+    log.warning("job=%s failed at the provider kind=%s: %s", job.id, kind, status.provider_text)
+    return await context.end(job, JobState.FAILED, kind)
+
+
+async def _give_up(context: JobContext, job: Job) -> Job | None:
+    context.circuit_breaker.report(job, Outcome.TIMED_OUT)
+    return await context.end(job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)

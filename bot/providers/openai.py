@@ -1,0 +1,265 @@
+"""The adapter for a `/v1/videos` API: what is sent, and with what care. Reading answers lives in `wire`."""
+
+from __future__ import annotations
+
+import io
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.models import FailureKind
+from bot.providers import error_mapping, error_text, responses
+from bot.providers.auth import Auth, Question
+from bot.providers.download import Downloads
+from bot.providers.http import BROKEN, NOT_SENT, Timeouts, answer_of, disarm, told
+from bot.providers.protocols import ClipRequest, Phase, VideoStatus
+from bot.providers.responses import Answer
+from bot.proxy import proxy_for
+
+log = logging.getLogger(__name__)
+
+MAX_VIDEO_BYTES = 512 * 1024 * 1024
+MAX_POLL_AFTER_S = 60.0
+LONGEST_EXPIRY = timedelta(days=8)
+"""The longest seen in the field are six days; an end in the year 9999 is none."""
+
+_UNKNOWN_ID = "video_0000000000"  # asked for to learn about the key alone
+_ONE_ORDER = {"x-litellm-num-retries": "0"}
+"""LiteLLM as installed repeats a create twice, and each may be paid. Others know nothing of this header."""
+_MAX_NEW_WORDS = 100
+
+
+class OpenAIVideos:
+    """`bot.providers.protocols.VideoApi` over an OpenAI-style Videos API; used and closed on one loop."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        key: str,
+        auth: Literal["auto", "raw", "bearer"],
+        download_hosts: frozenset[str] = frozenset(),
+        max_video_bytes: int = MAX_VIDEO_BYTES,
+        timeouts: Timeouts | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        root = URL(url.strip())
+        if root.scheme not in ("http", "https") or not root.host:
+            raise ValueError("the video API's address must begin with http:// or https://")
+        if not key.strip() or not key.strip().isprintable():
+            raise ValueError("the video API's key is empty or holds line breaks")
+        self._endpoint = url.strip().rstrip("/")
+        self._key = key.strip()
+        self._timeouts = timeouts or Timeouts()
+        self._now = now
+        self._auth = Auth(self._key, auth, self._ask, home=self._endpoint, now=monotonic)
+        self._downloads = Downloads(
+            key=self._key,
+            hosts=frozenset(host.strip().lower() for host in download_hosts),
+            max_bytes=max_video_bytes,
+            timeouts=self._timeouts,
+        )
+        self._polls: aiohttp.ClientSession | None = None
+        self._new_words: set[str] = set()
+        self._is_closed = self._is_stopping = False
+
+    @property
+    def endpoint(self) -> str:
+        return self._endpoint
+
+    async def settle_auth(self) -> None:
+        """Asks the API about our key now, also when the form is already settled."""
+        await self._auth.settle(self._endpoint)
+
+    def faults(self) -> list[str]:
+        if not self._auth.is_long_unsettled:
+            return []
+        return ["it cannot be found out whether the video service takes VIDEO_API_KEY: nothing is sent"]
+
+    async def create(self, request: ClipRequest) -> str:
+        try:
+            body, content_type = multipart(request)
+        except UnicodeEncodeError as exc:
+            raise VideoRejected(FailureKind.BAD_REQUEST, "the prompt is not valid Unicode") from exc
+        headers = {**_with(await self._auth.header(self._endpoint)), "Content-Type": content_type, **_ONE_ORDER}
+        if self._is_stopping:
+            raise VideoUnavailable("the bot is stopping")
+        answer = await self._post_once(headers, body)
+        outcome = error_mapping.of_create(answer, self._now(), key=self._key)
+        if answer.status == 401:
+            self._auth.refused(self._endpoint)
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._auth.worked(self._endpoint)
+        return outcome
+
+    async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
+        try:
+            authorization = await self._auth.header(endpoint)
+        except VideoRejected as exc:
+            raise VideoUnavailable(exc.provider_text, http_status=exc.http_status) from exc
+        answer = await self._get(video_path(endpoint, provider_id), authorization)
+        report = responses.job_report(answer, provider_id)
+        wait_s = responses.poll_after_s(answer.headers, self._now(), at_most=MAX_POLL_AFTER_S)
+        if report is None:
+            raise VideoUnavailable(
+                error_text.for_the_log(error_text.error_text(answer.body), self._key),
+                retry_after_s=wait_s,
+                rate_limited=answer.status == 429,
+                http_status=answer.status,
+            )
+        self._auth.worked(endpoint)
+        self._note(report)
+        is_failed = report.phase is Phase.FAILED
+        return VideoStatus(
+            phase=report.phase,
+            percent=report.percent,
+            url=report.url,
+            expires_at=report.expires_at and min(report.expires_at, self._now() + LONGEST_EXPIRY),
+            failure=error_mapping.of_failed_render(report.error) if is_failed else None,
+            provider_text=error_text.for_the_log(report.error.text or report.word, self._key) if is_failed else "",
+            poll_after_s=wait_s,
+        )
+
+    async def download(self, endpoint: str, provider_id: str, url: str | None, target: Path) -> None:
+        try:
+            authorization = await self._auth.header(endpoint)
+        except (VideoRejected, VideoUnavailable):
+            authorization = self._auth.guess(endpoint)
+        content = f"{video_path(endpoint, provider_id)}/content"
+        await self._downloads.fetch(endpoint, url, content, authorization, target)
+
+    def stop_creating(self) -> None:
+        self._is_stopping = True
+
+    async def close(self) -> None:
+        self._is_closed = self._is_stopping = True
+        if self._polls is not None:
+            await self._polls.close()
+
+    async def _post_once(self, headers: dict[str, str], body: bytes) -> Answer:
+        """Sends one create on a connection of its own: an idle one may be closing, and loses it unread."""
+        timeout = aiohttp.ClientTimeout(total=self._timeouts.create_s, connect=self._timeouts.connect_s)
+        url = URL(f"{self._endpoint}/videos", encoded=True)
+        connected, trace = _connection_trace()
+        try:
+            proxy = proxy_for(url)
+            async with (
+                _session(aiohttp.TCPConnector(force_close=True), trace) as session,
+                session.post(
+                    url,
+                    data=io.BytesIO(body),
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=timeout,
+                    proxy=proxy,
+                ) as response,
+            ):
+                answer = await answer_of(response)
+                # Before anything else is awaited: whatever becomes of us, the operator can find what was paid for.
+                found = responses.created_id(answer) if answer.is_success else responses.id_beside_an_error(answer)
+                log.info("create answered http=%s provider_id=%r", answer.status, found)
+                return answer
+        except BROKEN as exc:
+            disarm(exc)
+            if isinstance(exc, NOT_SENT) or not connected:
+                raise VideoUnavailable(told(exc)) from exc
+            raise VideoOutcomeUnknown(told(exc)) from exc
+
+    async def _get(self, address: str, authorization: str | None) -> Answer:
+        if self._is_closed:
+            raise VideoUnavailable("closed")
+        if self._polls is None:
+            self._polls = _session(aiohttp.TCPConnector())
+        timeout = aiohttp.ClientTimeout(total=self._timeouts.poll_s, sock_connect=self._timeouts.connect_s)
+        url = URL(address, encoded=True)
+        try:
+            proxy = proxy_for(url)
+            async with self._polls.get(
+                url,
+                headers=_with(authorization),
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=proxy,
+            ) as response:
+                return await answer_of(response)
+        except BROKEN as exc:
+            disarm(exc)
+            raise VideoUnavailable(told(exc)) from exc
+
+    async def _ask(self, endpoint: str, question: Question, authorization: str | None) -> Answer:
+        address = f"{endpoint.rstrip('/')}/models" if question == "models" else video_path(endpoint, _UNKNOWN_ID)
+        return await self._get(address, authorization)
+
+    def _note(self, report: responses.JobReport) -> None:
+        is_new = not report.is_known_word and report.word not in self._new_words
+        if is_new and len(self._new_words) < _MAX_NEW_WORDS:
+            self._new_words.add(report.word)
+            log.warning("status word=%r is new to us; read as still running", report.word[:40])
+
+
+def multipart(request: ClipRequest) -> tuple[bytes, str]:
+    """The whole body of a create and its content type. Raises UnicodeEncodeError on lone surrogates."""
+    boundary = secrets.token_hex(16)
+    fields = {
+        "model": request.model,
+        "prompt": request.prompt,
+        "seconds": str(request.seconds),
+        "size": request.size,
+    }
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    picture = (
+        f"--{boundary}\r\n"
+        'Content-Disposition: form-data; name="input_reference"; filename="picture.jpg"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n"
+    )
+    body = b"".join([*parts, picture.encode(), request.picture, f"\r\n--{boundary}--\r\n".encode()])
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+def video_path(endpoint: str, provider_id: str) -> str:
+    """The job's address. Ids are opaque: they may hold slashes, or be nothing but dots."""
+    quoted = quote(provider_id, safe="", errors="replace")
+    if not quoted.strip("."):
+        quoted = quoted.replace(".", "%2E")
+    return f"{endpoint.rstrip('/')}/videos/{quoted}"
+
+
+def _with(authorization: str | None) -> dict[str, str]:
+    return {} if authorization is None else {"Authorization": authorization}
+
+
+def _connection_trace() -> tuple[list[bool], aiohttp.TraceConfig]:
+    """A list that fills once a connection stands, through a proxy too: before that nothing has been sent."""
+    connected: list[bool] = []
+    trace = aiohttp.TraceConfig()
+
+    async def note(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+        connected.append(True)
+
+    trace.on_connection_create_end.append(note)
+    return connected, trace
+
+
+def _session(connector: aiohttp.TCPConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trace_configs=list(traces),
+        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "animate-bot"},
+    )

@@ -1,5 +1,0 @@
-"""A video over an upload limit, or of a kind that does not play everywhere, encoded again: frames and sound stay."""
-
-from bot.shrink.shrinker import Shrinker
-
-__all__ = ["Shrinker"]

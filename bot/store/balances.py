@@ -1,0 +1,200 @@
+"""Who may spend how much, and what is spent: allowances, pots, ceilings, the budget, as sums of UTC days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
+from bot.store.database import Row, Tx, Unit
+from bot.store.mapping import Standing, day_of, first_day, next_renewal
+
+
+def standing_of(tx: Tx, scope: Scope, member: UserId) -> Standing:
+    """As whoever holds the lock gets it, for those who only read."""
+    return Standing(
+        tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope),
+        tx.one("SELECT * FROM members WHERE scope = :scope AND member = :member", scope=scope, member=member),
+    )
+
+
+def balance(scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Unit[Balance]:
+    """What the member can spend now."""
+    return lambda tx: balance_in(tx, standing_of(tx, scope, member), scope, member, roles, limits, now)
+
+
+def balance_in(
+    tx: Tx, standing: Standing, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime
+) -> Balance:
+    """`balance`, inside a unit."""
+
+    def used(per: Period) -> int:
+        return _used(tx, scope, member, standing.epoch, first_day(per, now))
+
+    limit = _limit(tx, standing, scope, roles, limits, used)
+    return Balance(
+        limit=limit,
+        used=used(limit.per),
+        granted=granted(tx, scope, member),
+        renews_at=next_renewal(limit.per, now),
+        running=unfinished(tx, member),
+    )
+
+
+def limit_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Limit:
+    """The limit that counts for the member now, whoever set it."""
+    standing = standing_of(tx, scope, member)
+    return _limit(
+        tx, standing, scope, roles, limits, lambda per: _used(tx, scope, member, standing.epoch, first_day(per, now))
+    )
+
+
+def _limit(
+    tx: Tx, standing: Standing, scope: Scope, roles: Sequence[int], limits: Limits, used: Callable[[Period], int]
+) -> Limit:
+    """The member's own; else of their roles' the one with most left now; else the server's; else the setting."""
+    own, server = standing.member, standing.server
+    if own is not None and own["credits"] is not None:
+        return Limit(own["credits"], Period(own["per"]), Source.OWN)
+    mine = set(roles)
+    of_roles = [
+        Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])
+        for row in tx.all("SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role", scope=scope)
+        if row["role"] in mine
+    ]
+    if of_roles:
+        return max(of_roles, key=lambda limit: limit.credits - used(limit.per))
+    if scope == DIRECT:
+        return limits.direct
+    return default_of(server) or limits.default
+
+
+def default_of(server: Row | None) -> Limit | None:
+    """The server's default, if an admin has set one."""
+    if server is None or server["default_credits"] is None:
+        return None
+    return Limit(server["default_credits"], Period(server["default_per"]), Source.SERVER)
+
+
+def granted(tx: Tx, scope: Scope, member: UserId) -> int:
+    """Bonus credits that are left."""
+    return _sum(
+        tx,
+        "SELECT remaining AS credits FROM pots WHERE scope = :scope AND member = :member",
+        scope=scope,
+        member=member,
+    )
+
+
+def from_pots(tx: Tx, scope: Scope, member: UserId, credits: int) -> dict[int, int]:  # noqa: A002 - the word of the domain
+    """How many credits come from which of the member's grants: the oldest first, as far as there are any."""
+    found: dict[int, int] = {}
+    missing = credits
+    for pot in tx.all(
+        "SELECT id, remaining FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
+        scope=scope,
+        member=member,
+    ):
+        if missing == 0:
+            break
+        found[pot["id"]] = min(missing, pot["remaining"])
+        missing -= found[pot["id"]]
+    return found
+
+
+def ceiling_of(server: Row | None) -> Limit | None:
+    """The server's ceiling, if an admin has set one."""
+    if server is None or server["ceiling_credits"] is None:
+        return None
+    return Limit(server["ceiling_credits"], Period(server["ceiling_per"]), Source.SERVER)
+
+
+def ceiling_in(tx: Tx, scope: Scope) -> Limit | None:
+    """`ceiling_of`, for those who do not have the row."""
+    return ceiling_of(tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope))
+
+
+def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
+    """Credits counted against the server's ceiling in the period of `now`."""
+    return _sum(
+        tx,
+        "SELECT credits FROM server_use WHERE scope = :scope AND day >= :first",
+        scope=scope,
+        first=first_day(per, now),
+    )
+
+
+def budget_used(tx: Tx, per: Period, now: datetime) -> int:
+    """Credits counted against the operator's budget in the period of `now`."""
+    return _sum(tx, "SELECT credits FROM budget_use WHERE day >= :first", first=first_day(per, now))
+
+
+def unfinished(tx: Tx, member: UserId) -> int:
+    """The member's unfinished jobs, in all places."""
+    states = ", ".join(f"'{state}'" for state in UNFINISHED)
+    row = tx.one(f"SELECT COUNT(*) AS n FROM jobs WHERE member = :member AND state IN ({states})", member=member)
+    assert row is not None
+    count: int = row["n"]
+    return count
+
+
+def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, epoch: int, now: datetime) -> int:
+    """Today's jobs of this member that were refunded after the provider had taken them, since the last reset."""
+    row = tx.one(
+        "SELECT COUNT(*) AS n FROM ledger WHERE scope = :scope AND member = :member AND kind = 'refund'"
+        " AND day = :day AND epoch = :epoch AND taken_at IS NOT NULL",
+        scope=scope,
+        member=member,
+        day=day_of(now),
+        epoch=epoch,
+    )
+    assert row is not None
+    count: int = row["n"]
+    return count
+
+
+def book(tx: Tx, *, scope: Scope, member: UserId, epoch: int, day: int, from_allowance: int, from_budget: int) -> None:
+    """Adds to the use of member, server and budget on that day; negative to give back."""
+    if from_allowance:
+        tx.changed(
+            "INSERT INTO member_use (scope, member, epoch, day, credits)"
+            " VALUES (:scope, :member, :epoch, :day, :credits)"
+            " ON CONFLICT (scope, member, epoch, day) DO UPDATE SET credits = member_use.credits + excluded.credits",
+            scope=scope,
+            member=member,
+            epoch=epoch,
+            day=day,
+            credits=from_allowance,
+        )
+    if from_budget:
+        tx.changed(
+            "INSERT INTO server_use (scope, day, credits) VALUES (:scope, :day, :credits)"
+            " ON CONFLICT (scope, day) DO UPDATE SET credits = server_use.credits + excluded.credits",
+            scope=scope,
+            day=day,
+            credits=from_budget,
+        )
+        tx.changed(
+            "INSERT INTO budget_use (day, credits) VALUES (:day, :credits)"
+            " ON CONFLICT (day) DO UPDATE SET credits = budget_use.credits + excluded.credits",
+            day=day,
+            credits=from_budget,
+        )
+
+
+def _used(tx: Tx, scope: Scope, member: UserId, epoch: int, first: int) -> int:
+    return _sum(
+        tx,
+        "SELECT credits FROM member_use WHERE scope = :scope AND member = :member AND epoch = :epoch AND day >= :first",
+        scope=scope,
+        member=member,
+        epoch=epoch,
+        first=first,
+    )
+
+
+def _sum(tx: Tx, rows: str, **params: object) -> int:
+    row = tx.one(f"SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) AS total FROM ({rows}) AS counted", **params)
+    assert row is not None
+    total: int = row["total"]
+    return total

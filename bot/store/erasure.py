@@ -1,0 +1,245 @@
+"""Words, addresses and places leave the store: on a member's wish, and by age. What the books count stays as it is.
+
+A wish lives in `people.erased_at` and concerns what was asked for until then. What waits is cancelled at once; what
+the provider has goes on, since it is paid for, and is erased by `carry_out` after its end. A message of ours outlives
+its job as `litter`, until it is deleted at Discord or cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.models import KEPT_FOR, ChannelId, FailureKind, JobId, JobState, MessageId, UserId
+from bot.store import jobs
+from bot.store.database import Tx, Unit
+from bot.store.jobs import UNENDED
+from bot.store.mapping import day_of, to_ms
+
+ENDED = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
+WORDLESS = "prompt = '', picture_url = '', picture_name = '', picture_author = NULL, result_url = NULL"
+PLACELESS = (
+    "channel = 0, guild = NULL, message = NULL, token = NULL,"
+    " shown_channel = NULL, shown_message = NULL, ping_message = NULL"
+)
+_MINE = "jobs.member = :member AND jobs.created_at <= :until"
+_OVER = (
+    f"{_MINE} AND jobs.state IN ({ENDED})"
+    " AND NOT (jobs.state = 'undelivered' AND jobs.state_at > :until AND jobs.state_at >= :kept_since)"
+)
+"""What was under way at the wish and could not be shown yet waits for its member: it was to be shown, then deleted."""
+_LITTER = (
+    (
+        "message",
+        "channel",
+        "message IS NOT NULL AND removed_at IS NULL AND bot_reaches_at IS NOT NULL AND ephemeral_at IS NULL",
+    ),
+    (
+        "shown_message",
+        "shown_channel",
+        "shown_message IS NOT NULL AND (shown_channel <> channel OR bot_reaches_at IS NOT NULL)",
+    ),
+    ("ping_message", "channel", "ping_message IS NOT NULL AND bot_reaches_at IS NOT NULL"),
+)
+"""A message, its channel, and when the bot's own token may reach it; a message elsewhere stands in direct messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What came of a wish so far."""
+
+    jobs: Sequence[JobId]
+    """Their words are gone just now."""
+    open_cards: Sequence[JobId]
+    """Of them: those whose task still has to make the card's last edit, or to give up."""
+    running: int
+    """Go on, and are erased when they end."""
+    pictures: Sequence[JobId] = ()
+    """Others' jobs that were made of a picture of theirs: the kept copies have to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Litter:
+    """A message of ours that is to be deleted."""
+
+    channel: ChannelId
+    message: MessageId
+
+
+def request(member: UserId, *, now: datetime) -> Unit[Erased]:
+    """The member wants to be forgotten: remembered, and carried out as far as can be."""
+
+    def unit(tx: Tx) -> Erased:
+        tx.changed(
+            "INSERT INTO people (member, erased_at) VALUES (:member, :now)"
+            " ON CONFLICT (member) DO UPDATE SET erased_at = excluded.erased_at, told_at = NULL",
+            member=member,
+            now=to_ms(now),
+        )
+        return carry_out(member, now=now)(tx)
+
+    return unit
+
+
+def open_wishes() -> Unit[list[UserId]]:
+    """Members of whom something is still to be erased."""
+    return lambda tx: [
+        UserId(row["member"])
+        for row in tx.all(
+            "SELECT member FROM people WHERE erased_at IS NOT NULL AND EXISTS ("
+            "SELECT 1 FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.member = people.member"
+            " AND jobs.created_at <= people.erased_at AND (jobs.deleted_at IS NULL OR cards.channel <> 0))"
+            " OR erased_at IS NOT NULL AND EXISTS (SELECT 1 FROM jobs"
+            " WHERE jobs.picture_author = people.member AND jobs.created_at <= people.erased_at)"
+        )
+    ]
+
+
+def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
+    """Does of a wish what can be done now; may be called again and again."""
+
+    def unit(tx: Tx) -> Erased:
+        asked = tx.one("SELECT erased_at FROM people WHERE member = :member AND erased_at IS NOT NULL", member=member)
+        if asked is None:
+            return Erased([], [], 0)
+        mine = {"member": member, "until": asked["erased_at"], "kept_since": to_ms(now - KEPT_FOR)}
+        _cancel(tx, now, **mine)
+        over = tx.all(
+            "SELECT jobs.id, cards.finished_at FROM jobs JOIN cards ON cards.job = jobs.id"
+            f" WHERE {_OVER} AND jobs.deleted_at IS NULL ORDER BY jobs.id",
+            **mine,
+        )
+        tx.changed(
+            f"UPDATE jobs SET deleted_at = :now, {WORDLESS} WHERE {_OVER} AND deleted_at IS NULL",
+            now=to_ms(now),
+            **mine,
+        )
+        _take_places(tx, **mine)
+        lent = _take_pictures(tx, **mine)
+        running = tx.one(f"SELECT COUNT(*) AS n FROM jobs WHERE {_MINE} AND deleted_at IS NULL", **mine)
+        assert running is not None
+        return Erased(
+            [JobId(row["id"]) for row in over],
+            [JobId(row["id"]) for row in over if row["finished_at"] is None],
+            running["n"],
+            tuple(lent),
+        )
+
+    return unit
+
+
+def _cancel(tx: Tx, now: datetime, **mine: object) -> None:
+    for row in tx.all(f"SELECT id FROM jobs WHERE {_MINE} AND state = 'waiting' ORDER BY id", **mine):
+        jobs.move(row["id"], JobState.WAITING, JobState.CANCELLED, now=now, failure=FailureKind.CANCELLED)(tx)
+
+
+def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
+    """Of others' jobs that are over: the picture was theirs, the words are not."""
+    lent = f"picture_author = :member AND created_at <= :until AND state IN ({ENDED})"
+    found = [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE {lent} ORDER BY id", **mine)]
+    if found:
+        tx.changed(f"UPDATE jobs SET picture_author = NULL, picture_url = '', picture_name = '' WHERE {lent}", **mine)
+    return found
+
+
+def _take_places(tx: Tx, **mine: object) -> None:
+    """Of jobs whose card is done with. A video that came after the wish stays where its member may fetch it."""
+    done = f"{_MINE} AND jobs.deleted_at IS NOT NULL AND cards.finished_at IS NOT NULL AND cards.channel <> 0"
+    late = "jobs.state IN ('delivered', 'undelivered') AND jobs.state_at > :until"
+    for message, channel, is_reached in _LITTER:
+        tx.changed(
+            f"INSERT INTO litter (message, channel) SELECT {message}, {channel}"
+            f" FROM cards JOIN jobs ON jobs.id = cards.job WHERE {done} AND NOT ({late}) AND {is_reached}"
+            " ON CONFLICT (message) DO NOTHING",
+            **mine,
+        )
+    tx.changed(
+        f"UPDATE cards SET {PLACELESS} WHERE job IN"
+        f" (SELECT jobs.id FROM jobs JOIN cards ON cards.job = jobs.id WHERE {done})",
+        **mine,
+    )
+
+
+def take_picture(job: JobId) -> Unit[int]:
+    """The picture of this job is not to be used any more: its author wants that."""
+    gone = "picture_author = NULL, picture_url = '', picture_name = ''"
+    return lambda tx: tx.changed(f"UPDATE jobs SET {gone} WHERE id = :job", job=job)
+
+
+def next_litter(last: MessageId) -> Unit[Litter | None]:
+    """The message that is to be deleted after that one: the oldest of the newer ones, else the oldest of all."""
+
+    def unit(tx: Tx) -> Litter | None:
+        newer = tx.one("SELECT channel, message FROM litter WHERE message > :last ORDER BY message LIMIT 1", last=last)
+        row = newer or tx.one("SELECT channel, message FROM litter ORDER BY message LIMIT 1")
+        return None if row is None else Litter(ChannelId(row["channel"]), MessageId(row["message"]))
+
+    return unit
+
+
+def forget_litter(message: MessageId) -> Unit[int]:
+    """It is deleted, or cannot be."""
+    return lambda tx: tx.changed("DELETE FROM litter WHERE message = :message", message=message)
+
+
+def old_words(*, asked_before: datetime, at_most: int) -> Unit[list[JobId]]:
+    """Ended jobs asked for before that UTC day whose prompts and addresses are still here."""
+
+    def unit(tx: Tx) -> list[JobId]:
+        rows = tx.all(
+            f"SELECT id FROM jobs WHERE day < :day AND prompt <> '' AND state NOT IN ({UNENDED})"
+            " ORDER BY day LIMIT :at_most",
+            day=day_of(asked_before),
+            at_most=at_most,
+        )
+        return [JobId(row["id"]) for row in rows]
+
+    return unit
+
+
+def drop_words(of: Sequence[JobId]) -> Unit[None]:
+    """The prompts and addresses of these go; the jobs stay listed."""
+
+    def unit(tx: Tx) -> None:
+        for job in of:
+            tx.changed(f"UPDATE jobs SET {WORDLESS} WHERE id = :job", job=job)
+
+    return unit
+
+
+def dead_tokens(*, now: datetime) -> Unit[list[JobId]]:
+    """Jobs that keep a token past its end. A card that is done with has none, so only the others are looked at."""
+    return lambda tx: [
+        JobId(row["job"])
+        for row in tx.all(
+            "SELECT job FROM cards WHERE finished_at IS NULL AND token IS NOT NULL AND token_ends_at < :now",
+            now=to_ms(now),
+        )
+    ]
+
+
+def has_taken_back(author: UserId, *, since: datetime) -> Unit[bool]:
+    """Whether the author of a picture has wanted to be forgotten after it was used."""
+    return lambda tx: (
+        tx.one(
+            "SELECT member FROM people WHERE member = :author AND erased_at >= :since",
+            author=author,
+            since=to_ms(since),
+        )
+        is not None
+    )
+
+
+def needing_files(*, undelivered_since: datetime) -> Unit[set[JobId]]:
+    """Jobs under way and those they are made again from, and jobs whose video Discord has not taken since then."""
+
+    def unit(tx: Tx) -> set[JobId]:
+        rows = tx.all(
+            "SELECT id, again_of FROM jobs"
+            f" WHERE state IN ({UNENDED}) OR (state = 'undelivered' AND state_at >= :since)",
+            since=to_ms(undelivered_since),
+        )
+        return {JobId(job) for row in rows for job in (row["id"], row["again_of"]) if job is not None}
+
+    return unit

@@ -1,0 +1,227 @@
+"""What admins decide about money. Every change leaves a ledger line with its actor; rules are lines of 0 credits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.models import Allowances, Bonus, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
+from bot.store import balances, ledger
+from bot.store.database import Tx, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changes what where, and when."""
+
+    scope: Scope
+    actor: UserId
+    now: datetime
+
+
+def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
+    """Gives a member an allowance of their own; use so far counts against it."""
+
+    def unit(tx: Tx) -> None:
+        _write(tx, by, limit, member=member)
+        tx.changed(
+            "UPDATE members SET credits = :credits, per = :per WHERE scope = :scope AND member = :member",
+            credits=limit.credits,
+            per=limit.per,
+            scope=by.scope,
+            member=member,
+        )
+
+    return unit
+
+
+def changing(by: By, member: UserId, roles: Sequence[int], limits: Limits, unit: Unit[object]) -> Unit[Change]:
+    """Runs a unit and tells the limit that counts for the member before and after it."""
+
+    def around(tx: Tx) -> Change:
+        before = balances.limit_in(tx, by.scope, member, roles, limits, by.now)
+        unit(tx)
+        return Change(before, balances.limit_in(tx, by.scope, member, roles, limits, by.now))
+
+    return around
+
+
+def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
+    """Gives all who have the role an allowance."""
+
+    def unit(tx: Tx) -> Change:
+        before = _role_in(tx, by.scope, role)
+        _write(tx, by, limit, role=role)
+        tx.changed(
+            "INSERT INTO roles (scope, role, credits, per) VALUES (:scope, :role, :credits, :per)"
+            " ON CONFLICT (scope, role) DO UPDATE SET credits = excluded.credits, per = excluded.per",
+            scope=by.scope,
+            role=role,
+            credits=limit.credits,
+            per=limit.per,
+        )
+        return Change(before, limit)
+
+    return unit
+
+
+def set_default(by: By, limit: Limit | None) -> Unit[Change]:
+    """What everybody else on the server has; None for the operator's default."""
+    return lambda tx: _set_server(tx, by, "default", limit)
+
+
+def set_ceiling(by: By, limit: Limit | None) -> Unit[Change]:
+    """What all on the server may spend together; None for as much as the budget has."""
+    return lambda tx: _set_server(tx, by, "server", limit)
+
+
+def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
+    """Removing what is not set leaves no line."""
+    lock = ledger.hold(tx, by.scope)
+    server = lock.standing.server
+    before = balances.default_of(server) if rule == "default" else balances.ceiling_of(server)
+    if limit is not None or before is not None:
+        columns = "default" if rule == "default" else "ceiling"
+        tx.changed(
+            f"UPDATE servers SET {columns}_credits = :credits, {columns}_per = :per WHERE scope = :scope",
+            credits=None if limit is None else limit.credits,
+            per=None if limit is None else limit.per,
+            scope=by.scope,
+        )
+        _append_rule(tx, by, lock.line, limit, reason=rule)
+    return Change(before, limit)
+
+
+def clear_member(by: By, member: UserId) -> Unit[bool]:
+    """Takes a member's own allowance away; False where they had none."""
+
+    def unit(tx: Tx) -> bool:
+        line = ledger.lock(tx, by.scope, member)
+        cleared = tx.changed(
+            "UPDATE members SET credits = NULL, per = NULL"
+            " WHERE scope = :scope AND member = :member AND credits IS NOT NULL",
+            scope=by.scope,
+            member=member,
+        )
+        if cleared:
+            _append(tx, by, line, LedgerKind.ALLOWANCE, member=member)
+        return bool(cleared)
+
+    return unit
+
+
+def clear_role(by: By, role: int, reason: str | None = None) -> Unit[Limit | None]:
+    """Takes a role's allowance away and returns it; None where it had none."""
+
+    def unit(tx: Tx) -> Limit | None:
+        line = ledger.lock(tx, by.scope)
+        before = _role_in(tx, by.scope, role)
+        if before is not None:
+            tx.changed("DELETE FROM roles WHERE scope = :scope AND role = :role", scope=by.scope, role=role)
+            _append(tx, by, line, LedgerKind.ALLOWANCE, role=role, reason=reason)
+        return before
+
+    return unit
+
+
+def forget_roles(by: By, gone: Sequence[int]) -> Unit[list[int]]:
+    """Takes the allowance from each of these deleted roles; returns those that had one."""
+    return lambda tx: [role for role in gone if clear_role(by, role, "the role was deleted")(tx) is not None]
+
+
+def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
+    """Bonus credits without expiry, spent after the quota."""
+
+    def unit(tx: Tx) -> Bonus:
+        line = ledger.lock(tx, by.scope, member)
+        _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_pots=credits, reason=reason)
+        tx.changed(
+            "INSERT INTO pots (id, scope, member, remaining) VALUES (:id, :scope, :member, :credits)",
+            id=line,
+            scope=by.scope,
+            member=member,
+            credits=credits,
+        )
+        return Bonus(credits, balances.granted(tx, by.scope, member))
+
+    return unit
+
+
+def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
+    """Takes back bonus credits that are not spent yet, the oldest first, and as many as there are.
+
+    What a job under way has taken stays taken, and a refund of it comes back as bonus credits.
+    """
+
+    def unit(tx: Tx) -> Bonus:
+        line = ledger.lock(tx, by.scope, member)
+        taken = balances.from_pots(tx, by.scope, member, credits)
+        for pot, part in taken.items():
+            tx.changed("UPDATE pots SET remaining = remaining - :part WHERE id = :pot", part=part, pot=pot)
+            tx.changed(
+                "INSERT INTO revoked_pots (line, pot, credits) VALUES (:line, :pot, :part)",
+                line=line,
+                pot=pot,
+                part=part,
+            )
+        total = sum(taken.values())
+        if total:
+            _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_pots=-total, reason=reason)
+        return Bonus(-total, balances.granted(tx, by.scope, member))
+
+    return unit
+
+
+def reset(by: By, member: UserId) -> Unit[None]:
+    """Forgets the member's use so far, by raising their epoch; grants stay."""
+
+    def unit(tx: Tx) -> None:
+        line = ledger.lock(tx, by.scope, member)
+        _append(tx, by, line, LedgerKind.RESET, member=member)
+        tx.changed(
+            "UPDATE members SET epoch = members.epoch + 1 WHERE scope = :scope AND member = :member",
+            scope=by.scope,
+            member=member,
+        )
+
+    return unit
+
+
+def every(scope: Scope) -> Unit[Allowances]:
+    """All allowances of a server."""
+
+    def unit(tx: Tx) -> Allowances:
+        server = tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope)
+        roles = tx.all("SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role", scope=scope)
+        members = tx.all(
+            "SELECT member, credits, per FROM members WHERE scope = :scope AND credits IS NOT NULL ORDER BY member",
+            scope=scope,
+        )
+        return Allowances(
+            balances.default_of(server),
+            balances.ceiling_of(server),
+            [(row["role"], Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])) for row in roles],
+            [(UserId(row["member"]), Limit(row["credits"], Period(row["per"]), Source.OWN)) for row in members],
+        )
+
+    return unit
+
+
+def _role_in(tx: Tx, scope: Scope, role: int) -> Limit | None:
+    row = tx.one("SELECT credits, per FROM roles WHERE scope = :scope AND role = :role", scope=scope, role=role)
+    return None if row is None else Limit(row["credits"], Period(row["per"]), Source.ROLE, role)
+
+
+def _write(tx: Tx, by: By, limit: Limit, *, member: UserId | None = None, **columns: object) -> None:
+    _append_rule(tx, by, ledger.lock(tx, by.scope, member), limit, member=member, **columns)
+
+
+def _append_rule(tx: Tx, by: By, line: int, limit: Limit | None, **columns: object) -> None:
+    if limit is not None:
+        columns |= {"limit_credits": limit.credits, "limit_per": limit.per, "limit_source": limit.source}
+    _append(tx, by, line, LedgerKind.ALLOWANCE, **columns)
+
+
+def _append(tx: Tx, by: By, line: int, kind: LedgerKind, **columns: object) -> None:
+    ledger.append(tx, line, kind, now=by.now, scope=by.scope, actor=by.actor, **columns)

@@ -1,0 +1,201 @@
+"""Reserving credits and creating the job: one unit, before Discord is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.errors import AlreadyKnown, ReservationRefused, UserError
+from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
+from bot.store import balances, ledger
+from bot.store.database import Tx, Unit
+from bot.store.ledger import Lock
+from bot.store.mapping import Standing, day_of, maybe_ms, to_ms
+
+REFUNDS_A_DAY = 5
+"""So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Funds:
+    """What a job takes: from the allowance, and from which pots."""
+
+    from_allowance: int
+    from_pots: dict[int, int]
+
+
+def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
+    """Takes the credits and stores `job` (waiting, `created_at` being now), exactly once per interaction.
+
+    Raises AlreadyKnown, ReservationRefused, and UserError where the operator has shut direct messages.
+    """
+
+    def unit(tx: Tx) -> Job:
+        lock = ledger.hold(tx, job.scope, job.member)
+        standing = lock.standing
+        if tx.one("SELECT id FROM jobs WHERE id = :id", id=job.id) is not None:
+            raise AlreadyKnown(f"job={job.id}")
+        balance = balances.balance_in(tx, standing, job.scope, job.member, roles, limits, job.created_at)
+        _refuse_if_barred(tx, standing, job, balance, limits)
+        ceiling = balances.ceiling_of(standing.server)
+        _refuse_if_spent(tx, job, balance, ceiling, limits)
+        funds = _funds(tx, job, balance)
+        _insert(tx, job, funds, standing.epoch)
+        _book(tx, job, funds, lock, balance.limit, ceiling, limits.budget)
+        return job
+
+    return unit
+
+
+def bar(scope: Scope, member: UserId, balance: Balance, now: datetime) -> Unit[ReservationRefused | None]:
+    """Why the member may reserve nothing here now, whatever it costs; None where nothing is in the way."""
+    return lambda tx: _bar(tx, balances.standing_of(tx, scope, member), scope, member, balance, now)
+
+
+def _bar(
+    tx: Tx, standing: Standing, scope: Scope, member: UserId, balance: Balance, now: datetime
+) -> ReservationRefused | None:
+    server, person = standing.server, standing.member
+    if server is not None and server["paused_at"] is not None:
+        return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
+    if person is not None and person["blocked_at"] is not None:
+        return ReservationRefused(RefusalReason.BLOCKED, balance, detail=person["block_reason"])
+    if balances.refunds_after_taken(tx, scope, member, standing.epoch, now) >= REFUNDS_A_DAY:
+        return ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
+    return None
+
+
+def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits) -> None:
+    if job.scope == DIRECT and not limits.direct.credits:
+        raise UserError(
+            "This bot is closed in direct messages and in servers that have not added it. "
+            "Please use it in a server that has."
+        )
+    barred = _bar(tx, standing, job.scope, job.member, balance, job.created_at)
+    if barred is not None:
+        raise barred
+    if job.again_of is not None and _is_under_way_again(tx, job.again_of):
+        raise ReservationRefused(RefusalReason.AGAIN_UNDER_WAY, balance)
+    if balance.running >= limits.jobs_per_user:
+        raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance)
+
+
+def _is_under_way_again(tx: Tx, card: JobId) -> bool:
+    states = ", ".join(f"'{state}'" for state in UNFINISHED)
+    return tx.one(f"SELECT id FROM jobs WHERE again_of = :card AND state IN ({states})", card=card) is not None
+
+
+def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, limits: Limits) -> None:
+    now, cost = job.created_at, job.clip.credits
+    if cost > balance.spendable:
+        raise ReservationRefused(RefusalReason.ALLOWANCE, balance)
+    if ceiling is not None and balances.server_used(tx, job.scope, ceiling.per, now) + cost > ceiling.credits:
+        raise ReservationRefused(RefusalReason.CEILING, balance)
+    if balances.budget_used(tx, limits.budget.per, now) + cost > limits.budget.credits:
+        raise ReservationRefused(RefusalReason.BUDGET, balance)
+
+
+def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
+    from_allowance = min(job.clip.credits, balance.left)
+    missing = job.clip.credits - from_allowance
+    return _Funds(from_allowance, balances.from_pots(tx, job.scope, job.member, missing) if missing else {})
+
+
+def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, ceiling: Limit | None, budget: Limit) -> None:
+    epoch, day, cost = lock.standing.epoch, day_of(job.created_at), job.clip.credits
+    balances.book(
+        tx,
+        scope=job.scope,
+        member=job.member,
+        epoch=epoch,
+        day=day,
+        from_allowance=funds.from_allowance,
+        from_budget=cost,
+    )
+    for pot, part in funds.from_pots.items():
+        tx.changed("UPDATE pots SET remaining = remaining - :part WHERE id = :pot", part=part, pot=pot)
+        tx.changed(
+            "INSERT INTO job_pots (job, pot, credits) VALUES (:job, :pot, :part)",
+            job=job.id,
+            pot=pot,
+            part=part,
+        )
+    ledger.append(
+        tx,
+        lock.line,
+        LedgerKind.RESERVE,
+        now=job.created_at,
+        scope=job.scope,
+        job=job.id,
+        member=job.member,
+        role=limit.role,
+        credits=-cost,
+        from_allowance=-funds.from_allowance,
+        from_pots=-sum(funds.from_pots.values()),
+        from_budget=-cost,
+        day=day,
+        epoch=epoch,
+        limit_credits=limit.credits,
+        limit_per=limit.per,
+        limit_source=limit.source,
+        ceiling_credits=ceiling and ceiling.credits,
+        ceiling_per=ceiling and ceiling.per,
+        budget_credits=budget.credits,
+        budget_per=budget.per,
+        actor=job.member,
+    )
+
+
+def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
+    _insert_row(
+        tx,
+        "jobs",
+        id=job.id,
+        key=job.key,
+        state=job.state,
+        state_at=to_ms(job.state_at),
+        created_at=to_ms(job.created_at),
+        scope=job.scope,
+        member=job.member,
+        day=day_of(job.created_at),
+        epoch=epoch,
+        model=job.clip.model,
+        prompt=job.clip.prompt,
+        seconds=job.clip.seconds,
+        size=job.clip.size,
+        credits=job.clip.credits,
+        from_allowance=funds.from_allowance,
+        picture_url=job.picture.url,
+        picture_name=job.picture.filename,
+        picture_bytes=job.picture.size_bytes or 0,
+        picture_type=job.picture.content_type,
+        picture_width=job.picture.width,
+        picture_height=job.picture.height,
+        picture_spoiler_at=maybe_ms(job.created_at if job.picture.spoiler else None),
+        endpoint=job.endpoint,
+        again_of=job.again_of,
+        picture_author=job.picture_author,
+    )
+    card = job.card
+    _insert_row(
+        tx,
+        "cards",
+        job=job.id,
+        application=card.application,
+        channel=card.channel,
+        guild=card.guild,
+        message=card.message,
+        token=card.token,
+        token_ends_at=to_ms(card.token_ends_at),
+        upload_limit=card.upload_limit_bytes,
+        bot_reaches_at=maybe_ms(job.created_at if card.bot_reaches else None),
+        locale=card.locale,
+        member_locale=card.member_locale,
+    )
+
+
+def _insert_row(tx: Tx, table: str, **values: object) -> None:
+    names = ", ".join(values)
+    slots = ", ".join(f":{name}" for name in values)
+    tx.changed(f"INSERT INTO {table} ({names}) VALUES ({slots})", **values)

@@ -1,0 +1,259 @@
+"""What those in line are told: their place, when they start, why they are held; and how seldom it is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.jobs.circuit_breaker import SILENT_JOBS, CircuitBreaker, Outcome
+from bot.jobs.context import Clock
+from bot.jobs.protocols import HoldReason, Standing
+from bot.jobs.queue import JobQueue
+from bot.jobs.queue_positions import QueuePositions, starts_s
+from bot.jobs.render_times import RenderTimes
+from bot.models import Job, Render, Scope, UserId
+from tests.builders import NOON, a_clip, a_job
+
+DEADLINE_S = 5.0
+CLIP = a_clip(size="720x1280")
+
+
+def job(number: int, member: int = 1, **changes: Any) -> Job:
+    return a_job(number, member=UserId(member), clip=CLIP, **changes)
+
+
+class Noon(Clock):
+    """It is noon, and pauses end when the test says so."""
+
+    def __init__(self) -> None:
+        self.asleep = asyncio.Event()
+        self.woken = asyncio.Event()
+
+    def now(self) -> datetime:
+        return NOON
+
+    async def sleep(self, seconds: float) -> None:
+        self.asleep.set()
+        await self.woken.wait()
+        self.woken.clear()
+
+
+class Hall:
+    """A line with its board, and what each card was told."""
+
+    def __init__(self, slots: int) -> None:
+        self.clock = Noon()
+        self.circuit_breaker = CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None)
+        self.line = JobQueue(slots, self.circuit_breaker)
+        self.render_times = RenderTimes()
+        self.told: dict[int, list[Standing]] = {}
+        self.board = QueuePositions(
+            self.line, self.render_times, self._show, clock=self.clock, in_line_for=timedelta(hours=2)
+        )
+        self._turns: list[asyncio.Task[None]] = []
+
+    def knows(self, took_s: float) -> None:
+        took = timedelta(seconds=took_s)
+        self.render_times.learn([Render(CLIP.model, CLIP.seconds, CLIP.size, NOON - took, took)] * 5)
+
+    async def queue(self, *jobs: Job) -> None:
+        self._turns += [asyncio.create_task(self.line.turn(job)) for job in jobs]
+        await self._settle()
+
+    async def is_counted(self) -> None:
+        """The pause that is under way is over."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self.clock.asleep.wait()
+        self.clock.asleep.clear()
+        self.clock.woken.set()
+        await self._settle()
+
+    def newest(self) -> dict[int, Standing]:
+        return {number: told[-1] for number, told in self.told.items()}
+
+    async def close(self) -> None:
+        await self.board.close()
+        for turn in self._turns:
+            turn.cancel()
+        await asyncio.gather(*self._turns, return_exceptions=True)
+
+    def _show(self, job: Job, standing: Standing) -> None:
+        self.told.setdefault(int(job.id), []).append(standing)
+
+    async def _settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def hall() -> AsyncIterator[Hall]:
+    found = Hall(slots=2)
+    yield found
+    await found.close()
+
+
+async def test_everybody_in_line_is_told_their_place_and_when_they_start(hall: Hall) -> None:
+    hall.knows(100.0)
+    hall.line.occupy(job(101, member=1))
+    hall.line.occupy(job(102, member=2), for_s=40.0)
+    await hall.queue(job(1, member=1), job(2, member=2), job(3, member=3), job(4, member=3))
+
+    await hall.is_counted()
+
+    told = hall.newest()
+    assert {number: standing.place for number, standing in told.items()} == {3: 1, 1: 2, 2: 3, 4: 4}
+    in_s = {n: round((standing.starts_at - NOON).total_seconds()) for n, standing in told.items() if standing.starts_at}
+    assert 60 <= in_s[3] < in_s[1] == 100
+    assert (in_s[2], in_s[4]) == (in_s[3] + 100, 200)
+
+
+async def test_without_a_history_the_place_is_told_alone(hall: Hall) -> None:
+    hall.line.occupy(job(101))
+    hall.line.occupy(job(102))
+    await hall.queue(job(1))
+
+    await hall.is_counted()
+
+    assert hall.newest() == {1: Standing(place=1)}
+
+
+async def test_a_start_beyond_the_time_in_line_is_not_promised(hall: Hall) -> None:
+    hall.knows(100.0)
+    hall.line.occupy(job(101))
+    hall.line.occupy(job(102))
+    await hall.queue(job(1, at=NOON - timedelta(hours=2) + timedelta(seconds=50)), job(2))
+
+    await hall.is_counted()
+
+    assert hall.newest()[1] == Standing(place=1)
+    assert hall.newest()[2].starts_at is not None
+
+
+async def test_those_who_move_up_are_told_and_nobody_else(hall: Hall) -> None:
+    hall.line.occupy(job(101, member=8))
+    hall.line.occupy(job(102, member=9))
+    await hall.queue(*(job(number, member=number) for number in range(1, 5)))
+    await hall.is_counted()
+
+    hall.line.leave(job(101, member=8))
+    await hall.is_counted()
+
+    places = {number: [standing.place for standing in told] for number, told in hall.told.items()}
+    assert places == {1: [1], 2: [2, 1], 3: [3, 2], 4: [4, 3]}
+
+
+async def test_however_often_the_line_changes_it_is_counted_once_a_pause(hall: Hall) -> None:
+    hall.line.occupy(job(101, member=101))
+    hall.line.occupy(job(102, member=102))
+    await hall.queue(*(job(number, member=number) for number in range(1, 101)))
+    await hall.is_counted()
+
+    for number in [101, 102, *range(1, 58)]:
+        hall.line.leave(job(number))
+        await asyncio.sleep(0)
+    await hall.is_counted()
+
+    assert [standing.place for standing in hall.told[100]] == [100, 41]
+    assert max(len(told) for told in hall.told.values()) == 2
+
+
+async def test_a_start_that_hardly_moves_is_not_told_again(hall: Hall) -> None:
+    hall.knows(100.0)
+    hall.line.occupy(job(101, member=8))
+    hall.line.occupy(job(102, member=9), for_s=30.0)
+    await hall.queue(job(1, member=1))
+    await hall.is_counted()
+
+    hall.line.occupy(job(102, member=9), for_s=35.0)
+    await hall.queue(job(2, member=2))
+    await hall.is_counted()
+
+    assert len(hall.told[1]) == 1
+    assert len(hall.told[2]) == 1
+
+
+async def test_who_is_held_is_told_why_and_takes_no_place(hall: Hall) -> None:
+    hall.line.occupy(job(101, member=8))
+    hall.line.occupy(job(102, member=9))
+    elsewhere = Scope(5)
+    hall.line.pause(elsewhere)
+    await hall.queue(job(1, member=1, scope=elsewhere), job(2, member=2))
+    await hall.is_counted()
+    held = hall.newest()
+
+    hall.line.resume(elsewhere)
+    await hall.is_counted()
+
+    assert held == {1: Standing(hold=HoldReason.PAUSED), 2: Standing(place=1)}
+    assert hall.newest() == {1: Standing(place=1), 2: Standing(place=2)}
+
+
+async def test_while_the_service_is_not_used_nobody_has_a_place(hall: Hall) -> None:
+    for number in range(SILENT_JOBS):
+        hall.circuit_breaker.report(job(200 + number, member=number), Outcome.LOST)
+    await hall.queue(job(1))
+
+    await hall.is_counted()
+
+    assert hall.newest() == {1: Standing(hold=HoldReason.SHUT)}
+
+
+async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(hall: Hall) -> None:
+    hall.knows(100.0)
+    hall.line.hold(30.0)
+    await hall.queue(job(1, member=1), job(2, member=2), job(3, member=3))
+
+    await hall.is_counted()
+
+    starts = [standing.starts_at for _, standing in sorted(hall.newest().items())]
+    assert all(starts)
+    waits_s = [(start - NOON).total_seconds() for start in starts if start]
+    assert waits_s[0] == pytest.approx(30, abs=1)
+    assert waits_s[1] == pytest.approx(30, abs=1)
+    assert waits_s[2] == pytest.approx(130, abs=1)
+
+
+async def test_who_comes_back_into_line_is_told_again(hall: Hall) -> None:
+    hall.line.occupy(job(101, member=8))
+    hall.line.occupy(job(102, member=9))
+    await hall.queue(job(1), job(2, member=2))
+    await hall.is_counted()
+
+    hall.line.leave(job(101, member=8))
+    hall.line.occupy(job(103, member=8))
+    hall.line.leave(job(1))
+    hall.line.occupy(job(104, member=8))
+    await hall.queue(job(1, state_at=NOON + timedelta(seconds=1)))
+    await hall.is_counted()
+
+    assert [standing.place for standing in hall.told[1]] == [1, 1]
+
+
+@settings(deadline=None)
+@given(
+    frees_s=st.lists(st.floats(0, 1_000) | st.just(math.inf), min_size=1, max_size=8),
+    fewer=st.integers(0, 7),
+    takes_s=st.lists(st.floats(1, 500) | st.just(math.inf), max_size=20),
+)
+def test_a_line_is_foretold_as_it_goes_when_everybody_takes_what_was_expected(
+    frees_s: list[float], fewer: int, takes_s: list[float]
+) -> None:
+    slots = max(1, len(frees_s) - fewer)
+    queue = [job(number) for number in range(len(takes_s))]
+
+    starts = list(starts_s(queue, frees_s, slots, lambda one: takes_s[one.id]))
+
+    assert starts == sorted(starts)
+    ends = [start + takes for start, takes in zip(starts, takes_s, strict=True)]
+    for start in starts:
+        if not math.isinf(start):
+            running = sum(free > start for free in frees_s)
+            running += sum(begun <= start < end for begun, end in zip(starts, ends, strict=True))
+            assert running <= slots
