@@ -184,7 +184,7 @@ class JobContext:
         return await self.persist(jobs.find(job.id))
 
     def protect(self, job: JobId, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Starts a job's create as a task that nobody cancels but who stops the desk; await it through a shield."""
+        """Starts a job's create as a task that nobody cancels but who stops the worker; await it through a shield."""
         task = self.creates[job] = asyncio.create_task(work)
         task.add_done_callback(lambda _: self.creates.pop(job, None))
         return task

@@ -1,4 +1,4 @@
-"""A member's own videos, behind `Service.shelf`: list, show again, make again, cancel, hide, delete.
+"""A member's own videos, behind `Service.library`: list, show again, make again, cancel, hide, delete.
 
 What takes a message away asks the store first, in one unit with the job's state, and only then Discord. So no message
 is deleted while it may hold the only copy of a video that its member has not deleted.
@@ -67,7 +67,7 @@ class Library:
         return await asyncio.to_thread(lambda: {job.id for job in among if self._found(job) is not None})
 
     def kept_file(self, job: Job) -> Path:
-        """The video of a job that is done, while it is kept. Owned by the shelf: not to be moved."""
+        """The video of a job that is done, while it is kept. Owned by the library: not to be moved."""
         path = self._found(job)
         if path is None:
             raise UserError(GONE)
