@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import aiohttp
 from yarl import URL
@@ -60,16 +60,26 @@ class Downloads:
     timeouts: Timeouts
 
     async def fetch(
-        self, endpoint: str, url: str | None, content: str, authorization: str | None, target: Path
+        self,
+        endpoint: str,
+        url: str | None,
+        content: str,
+        headers: Mapping[str, str],
+        target: Path,
+        *,
+        url_in: Callable[[Any], str | None] = responses.video_url,
     ) -> None:
-        """Tries the video's own URL, then the content route, once each. Raises as `VideoApi.download` does."""
+        """Tries the video's own URL, then the content route, once each. Raises as `VideoApi.download` does.
+
+        `headers` carry the key. An answer in JSON is followed once to the address that `url_in` finds in it.
+        """
         tries = _Tries()
         part = target.with_name(f"{target.name}.part")
         try:
             for route in map(_Route, dict.fromkeys(filter(None, (url, content)))):
                 try:
                     async with asyncio.timeout(self.timeouts.download_s):
-                        await self._fetch(URL(endpoint), route, authorization, part)
+                        await self._fetch(URL(endpoint), route, headers, part, url_in)
                     with _own_disk():
                         return await asyncio.to_thread(os.replace, part, target)
                 except BROKEN as exc:
@@ -86,11 +96,18 @@ class Downloads:
                 part.unlink(missing_ok=True)
         raise tries.error(self.key)
 
-    async def _fetch(self, endpoint: URL, route: _Route, authorization: str | None, part: Path) -> None:
+    async def _fetch(
+        self,
+        endpoint: URL,
+        route: _Route,
+        headers: Mapping[str, str],
+        part: Path,
+        url_in: Callable[[Any], str | None],
+    ) -> None:
         url = _as_given(route.address)
         may_follow_json = True
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._get(url, endpoint, authorization) as response:
+            async with self._get(url, endpoint, headers) as response:
                 route.answered = True
                 location = response.headers.get("Location")
                 if response.status in _REDIRECTS and location:
@@ -100,7 +117,7 @@ class Downloads:
                 if text is None:
                     return
                 answer = responses.Answer(response.status, {}, text)
-                found = responses.video_url(answer.json)
+                found = url_in(answer.json)
                 if response.status != 200 or not found or not may_follow_json:
                     raise NotFetchedError(
                         f"{response.status}: {error_text.error_text(text) or 'empty'}",
@@ -111,7 +128,7 @@ class Downloads:
         raise NotFetchedError("too many redirects")
 
     @contextlib.asynccontextmanager
-    async def _get(self, url: URL, endpoint: URL, authorization: str | None) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _get(self, url: URL, endpoint: URL, keyed: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         url = url.with_user(None).with_fragment(None)
         proxy = proxy_for(url)
         check = ssrf_guard.socket_factory(url, endpoint, self.hosts)
@@ -121,8 +138,8 @@ class Downloads:
                 await ssrf_guard.check_name(url)
         connector = aiohttp.TCPConnector(force_close=True, socket_factory=check)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "animate-bot"}
-        if authorization is not None and ssrf_guard.same_origin(url, endpoint):
-            headers["Authorization"] = authorization
+        if ssrf_guard.same_origin(url, endpoint):
+            headers.update(keyed)
         timeout = aiohttp.ClientTimeout(
             total=None, connect=self.timeouts.connect_s, sock_read=self.timeouts.download_idle_s
         )

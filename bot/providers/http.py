@@ -1,16 +1,26 @@
-"""One bounded request to the API itself. Deadlines live here; what an answer means does not."""
+"""Requests to a provider: bounded, no redirect followed, no cookie kept. What an answer means is not decided here.
+
+A create is sent once, on a connection of its own, and an error tells whether it can have arrived.
+"""
 
 from __future__ import annotations
 
+import io
+import logging
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from bot.errors import VideoOutcomeUnknown, VideoUnavailable
 from bot.providers.responses import Answer
-from bot.proxy import UnusableProxyError
+from bot.proxy import UnusableProxyError, proxy_for
+
+log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -29,6 +39,90 @@ class Timeouts:
     poll_s: float = 30.0
     download_idle_s: float = 30.0
     download_s: float = 900.0
+
+
+class HttpClient:
+    """Requests to one provider; used and closed on one loop.
+
+    Addresses are sent as they are given, without requoting. Headers with the key are the caller's, for each request.
+    """
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._pooled: aiohttp.ClientSession | None = None
+        self._is_closed = self._is_stopping = False
+
+    async def create(
+        self, address: str, headers: Mapping[str, str], body: bytes, *, job_in: Callable[[Answer], str | None]
+    ) -> Answer:
+        """POSTs once, and waits up to `create_s` for the answer. `job_in` finds the new job's id in it, for the log.
+
+        Raises VideoUnavailable where the request certainly did not leave, else VideoOutcomeUnknown.
+        """
+        if self._is_stopping:
+            raise VideoUnavailable("the bot is stopping")
+        timeout = aiohttp.ClientTimeout(total=self._timeouts.create_s, connect=self._timeouts.connect_s)
+        url = URL(address, encoded=True)
+        connected, trace = _connection_trace()
+        try:
+            proxy = proxy_for(url)
+            # A connection of its own: an idle one may be closing, and loses the request unread.
+            async with (
+                _session(aiohttp.TCPConnector(force_close=True), trace) as session,
+                session.post(
+                    url,
+                    data=io.BytesIO(body),
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=timeout,
+                    proxy=proxy,
+                ) as response,
+            ):
+                answer = await answer_of(response)
+                # Before anything else is awaited: whatever becomes of us, the operator can find what was paid for.
+                log.info("create answered http=%s provider_id=%r", answer.status, job_in(answer))
+                return answer
+        except BROKEN as exc:
+            disarm(exc)
+            if isinstance(exc, NOT_SENT) or not connected:
+                raise VideoUnavailable(told(exc)) from exc
+            raise VideoOutcomeUnknown(told(exc)) from exc
+
+    async def ask(
+        self, address: str, headers: Mapping[str, str], *, method: str = "GET", body: bytes | None = None
+    ) -> Answer:
+        """A request that costs nothing and may be repeated. Raises VideoUnavailable where no answer comes in time."""
+        if self._is_closed:
+            raise VideoUnavailable("closed")
+        if self._pooled is None:
+            self._pooled = _session(aiohttp.TCPConnector())
+        timeout = aiohttp.ClientTimeout(total=self._timeouts.poll_s, sock_connect=self._timeouts.connect_s)
+        url = URL(address, encoded=True)
+        try:
+            proxy = proxy_for(url)
+            async with self._pooled.request(
+                method,
+                url,
+                data=None if body is None else io.BytesIO(body),
+                headers=headers,
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=proxy,
+            ) as response:
+                return await answer_of(response)
+        except BROKEN as exc:
+            disarm(exc)
+            raise VideoUnavailable(told(exc)) from exc
+
+    def stop_creating(self) -> None:
+        """No create leaves any more."""
+        self._is_stopping = True
+
+    async def close(self) -> None:
+        """Closes every connection; a question asked afterwards raises VideoUnavailable."""
+        self._is_closed = self._is_stopping = True
+        if self._pooled is not None:
+            await self._pooled.close()
 
 
 async def answer_of(response: aiohttp.ClientResponse) -> Answer:
@@ -76,3 +170,25 @@ def told(exc: BaseException) -> str:
     if isinstance(exc, UnusableProxyError):
         return str(exc)
     return type(exc).__name__
+
+
+def _connection_trace() -> tuple[list[bool], aiohttp.TraceConfig]:
+    """A list that fills once a connection stands, through a proxy too: before that nothing has been sent."""
+    connected: list[bool] = []
+    trace = aiohttp.TraceConfig()
+
+    async def note(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+        connected.append(True)
+
+    trace.on_connection_create_end.append(note)
+    return connected, trace
+
+
+def _session(connector: aiohttp.TCPConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trace_configs=list(traces),
+        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "animate-bot"},
+    )

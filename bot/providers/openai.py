@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Literal
 from urllib.parse import quote
 
-import aiohttp
 from yarl import URL
 
-from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.errors import VideoRejected, VideoUnavailable
 from bot.models import FailureKind
 from bot.providers import error_mapping, error_text, responses
 from bot.providers.auth import Auth, Question
 from bot.providers.download import Downloads
-from bot.providers.http import BROKEN, NOT_SENT, Timeouts, answer_of, disarm, told
+from bot.providers.http import HttpClient, Timeouts
 from bot.providers.protocols import ClipRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
-from bot.proxy import proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +57,17 @@ class OpenAIVideos:
             raise ValueError("the video API's key is empty or holds line breaks")
         self._endpoint = url.strip().rstrip("/")
         self._key = key.strip()
-        self._timeouts = timeouts or Timeouts()
+        timeouts = timeouts or Timeouts()
+        self._http = HttpClient(timeouts)
         self._now = now
         self._auth = Auth(self._key, auth, self._ask, home=self._endpoint, now=monotonic)
         self._downloads = Downloads(
             key=self._key,
             hosts=frozenset(host.strip().lower() for host in download_hosts),
             max_bytes=max_video_bytes,
-            timeouts=self._timeouts,
+            timeouts=timeouts,
         )
-        self._polls: aiohttp.ClientSession | None = None
         self._new_words: set[str] = set()
-        self._is_closed = self._is_stopping = False
 
     @property
     def endpoint(self) -> str:
@@ -93,9 +88,7 @@ class OpenAIVideos:
         except UnicodeEncodeError as exc:
             raise VideoRejected(FailureKind.BAD_REQUEST, "the prompt is not valid Unicode") from exc
         headers = {**_with(await self._auth.header(self._endpoint)), "Content-Type": content_type, **_ONE_ORDER}
-        if self._is_stopping:
-            raise VideoUnavailable("the bot is stopping")
-        answer = await self._post_once(headers, body)
+        answer = await self._http.create(f"{self._endpoint}/videos", headers, body, job_in=_job_in)
         outcome = error_mapping.of_create(answer, self._now(), key=self._key)
         if answer.status == 401:
             self._auth.refused(self._endpoint)
@@ -109,7 +102,7 @@ class OpenAIVideos:
             authorization = await self._auth.header(endpoint)
         except VideoRejected as exc:
             raise VideoUnavailable(exc.provider_text, http_status=exc.http_status) from exc
-        answer = await self._get(video_path(endpoint, provider_id), authorization)
+        answer = await self._http.ask(video_path(endpoint, provider_id), _with(authorization))
         report = responses.job_report(answer, provider_id)
         wait_s = responses.poll_after_s(answer.headers, self._now(), at_most=MAX_POLL_AFTER_S)
         if report is None:
@@ -138,69 +131,17 @@ class OpenAIVideos:
         except (VideoRejected, VideoUnavailable):
             authorization = self._auth.guess(endpoint)
         content = f"{video_path(endpoint, provider_id)}/content"
-        await self._downloads.fetch(endpoint, url, content, authorization, target)
+        await self._downloads.fetch(endpoint, url, content, _with(authorization), target)
 
     def stop_creating(self) -> None:
-        self._is_stopping = True
+        self._http.stop_creating()
 
     async def close(self) -> None:
-        self._is_closed = self._is_stopping = True
-        if self._polls is not None:
-            await self._polls.close()
-
-    async def _post_once(self, headers: dict[str, str], body: bytes) -> Answer:
-        """Sends one create on a connection of its own: an idle one may be closing, and loses it unread."""
-        timeout = aiohttp.ClientTimeout(total=self._timeouts.create_s, connect=self._timeouts.connect_s)
-        url = URL(f"{self._endpoint}/videos", encoded=True)
-        connected, trace = _connection_trace()
-        try:
-            proxy = proxy_for(url)
-            async with (
-                _session(aiohttp.TCPConnector(force_close=True), trace) as session,
-                session.post(
-                    url,
-                    data=io.BytesIO(body),
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=timeout,
-                    proxy=proxy,
-                ) as response,
-            ):
-                answer = await answer_of(response)
-                # Before anything else is awaited: whatever becomes of us, the operator can find what was paid for.
-                found = responses.created_id(answer) if answer.is_success else responses.id_beside_an_error(answer)
-                log.info("create answered http=%s provider_id=%r", answer.status, found)
-                return answer
-        except BROKEN as exc:
-            disarm(exc)
-            if isinstance(exc, NOT_SENT) or not connected:
-                raise VideoUnavailable(told(exc)) from exc
-            raise VideoOutcomeUnknown(told(exc)) from exc
-
-    async def _get(self, address: str, authorization: str | None) -> Answer:
-        if self._is_closed:
-            raise VideoUnavailable("closed")
-        if self._polls is None:
-            self._polls = _session(aiohttp.TCPConnector())
-        timeout = aiohttp.ClientTimeout(total=self._timeouts.poll_s, sock_connect=self._timeouts.connect_s)
-        url = URL(address, encoded=True)
-        try:
-            proxy = proxy_for(url)
-            async with self._polls.get(
-                url,
-                headers=_with(authorization),
-                allow_redirects=False,
-                timeout=timeout,
-                proxy=proxy,
-            ) as response:
-                return await answer_of(response)
-        except BROKEN as exc:
-            disarm(exc)
-            raise VideoUnavailable(told(exc)) from exc
+        await self._http.close()
 
     async def _ask(self, endpoint: str, question: Question, authorization: str | None) -> Answer:
         address = f"{endpoint.rstrip('/')}/models" if question == "models" else video_path(endpoint, _UNKNOWN_ID)
-        return await self._get(address, authorization)
+        return await self._http.ask(address, _with(authorization))
 
     def _note(self, report: responses.JobReport) -> None:
         is_new = not report.is_known_word and report.word not in self._new_words
@@ -243,23 +184,5 @@ def _with(authorization: str | None) -> dict[str, str]:
     return {} if authorization is None else {"Authorization": authorization}
 
 
-def _connection_trace() -> tuple[list[bool], aiohttp.TraceConfig]:
-    """A list that fills once a connection stands, through a proxy too: before that nothing has been sent."""
-    connected: list[bool] = []
-    trace = aiohttp.TraceConfig()
-
-    async def note(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
-        connected.append(True)
-
-    trace.on_connection_create_end.append(note)
-    return connected, trace
-
-
-def _session(connector: aiohttp.TCPConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trace_configs=list(traces),
-        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "animate-bot"},
-    )
+def _job_in(answer: Answer) -> str | None:
+    return responses.created_id(answer) if answer.is_success else responses.id_beside_an_error(answer)
