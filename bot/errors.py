@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.i18n.marking import Value, english
-from bot.models import Balance, FailureKind, RefusalReason
+from bot.models import Balance, FailureKind, RefusalReason, Ticket
 
 
 class BotError(Exception):
@@ -154,14 +154,20 @@ class VideoRejected(VideoError):
 class VideoOutcomeUnknown(VideoError):
     """A create may have made a paid video. It is never sent again.
 
-    `provider_id` is an id that stood beside the error: it may be asked for, and may be nothing.
+    `provider_id` is an id that stood beside the error: it may be asked for, and may be nothing; so may a `ticket`.
     """
 
     def __init__(
-        self, provider_text: str = "", *, http_status: int | None = None, provider_id: str | None = None
+        self,
+        provider_text: str = "",
+        *,
+        http_status: int | None = None,
+        provider_id: str | None = None,
+        ticket: Ticket | None = None,
     ) -> None:
         super().__init__(FailureKind.LOST_ANSWER, provider_text, http_status=http_status)
         self.provider_id = provider_id
+        self.ticket = ticket
 
 
 class VideoNotReady(VideoError):

@@ -15,6 +15,9 @@ GuildId = NewType("GuildId", int)
 ChannelId = NewType("ChannelId", int)
 MessageId = NewType("MessageId", int)
 
+Ticket = NewType("Ticket", str)
+"""What a wire needs to follow one job to its end: JSON of at most 2 KB that only the wire that made it reads."""
+
 Scope = NewType("Scope", int)
 """Where credits are counted: a guild's id, or DIRECT for direct messages and user-installs."""
 DIRECT = Scope(0)
@@ -67,6 +70,7 @@ class FailureKind(enum.StrEnum):
     KEY = "key"  # 401: the operator's key is refused
     BALANCE = "balance"  # 402, 403: out of balance, or not allowed
     MODEL = "model"  # 404, 410: model or service gone
+    OVER_PRICE = "over_price"  # the provider asks for more than was reserved
     BUSY = "busy"  # nothing made and nobody to take it for too long
     PROVIDER = "provider"  # the provider says the render failed
     TIMED_OUT = "timed_out"

@@ -22,6 +22,7 @@ _FAILURES = {
     FailureKind.KEY: N_("the bot's key was refused"),
     FailureKind.BALANCE: N_("the bot's account was refused"),
     FailureKind.MODEL: N_("model gone"),
+    FailureKind.OVER_PRICE: N_("costs more than was reserved"),
     FailureKind.BUSY: N_("service out of reach"),
     FailureKind.PROVIDER: N_("failed at the service"),
     FailureKind.TIMED_OUT: N_("not finished in time"),

@@ -68,6 +68,7 @@ _CARD_LINES: dict[FailureKind, str] = {
     FailureKind.KEY: N_("The video service does not accept this bot's key. Whoever runs the bot has to look at it."),
     FailureKind.BALANCE: N_("The video service turned the bot away. Whoever runs the bot has to look at its account."),
     FailureKind.MODEL: N_("The video service no longer has this model. Please choose another one."),
+    FailureKind.OVER_PRICE: N_("The video service now asks more for this video than you were told. Nothing was spent."),
     FailureKind.BUSY: N_("The video service could not be reached for ten minutes. Please try again later."),
     FailureKind.PROVIDER: N_(
         "The video service could not make this video. Please try again, perhaps with another prompt."
