@@ -1,4 +1,4 @@
-"""`python -m bot [run | backup]`. Exit code 2 for settings and arguments, 1 for anything else that ends it."""
+"""`python -m bot [run | backup]`. Exit code 2 for wrong settings and arguments, 1 for any other error."""
 
 from __future__ import annotations
 
@@ -35,18 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What can be typed after `python -m bot`; nothing means `run`."""
-    top = argparse.ArgumentParser(prog="python -m bot", description="The animate bot. Settings: see .env.example.")
+    """The command line of `python -m bot`; without a command it means `run`."""
+    top = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="animate-bot, a Discord bot that turns pictures into videos. Without a command, it runs the bot.",
+        epilog="Settings are read from the environment and from .env; .env.example lists them all.",
+    )
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the bot")
-    run.add_argument("--sync", action="store_true", help="send the commands to Discord even if they are unchanged")
+    run.add_argument("--sync", action="store_true", help="send the commands to Discord even if nothing changed")
     run.add_argument(
         "--restored",
         action="store_true",
-        help="the database is an older copy, made by other means than backup: send nothing again that waited in it",
+        help="use once, after you restored a database that `backup` did not write: nothing in it is sent a second time",
     )
-    backup = commands.add_parser("backup", help="copy the database, while the bot runs or not; needs DATABASE_URL only")
-    backup.add_argument("file", type=Path, help="a file that does not exist yet")
+    backup = commands.add_parser(
+        "backup", help="copy the database; works while the bot runs and needs only DATABASE_URL"
+    )
+    backup.add_argument("file", type=Path, help="the copy to write; the file must not exist yet")
     return top
 
 

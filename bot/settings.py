@@ -1,4 +1,4 @@
-"""The operator's settings, from the environment or `.env`. Every fault is one sentence naming its variable."""
+"""The operator's settings, from the environment or `.env`. Each problem is one sentence that names its variable."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ _SQLITE = "sqlite:///"
 _SHOULD_BE = {
     "DISCORD_TOKEN": "the bot's token from the Discord developer portal",
     "DISCORD_API_URL": "an http(s) address, such as https://discord.com/api/v10",
-    "ALLOWED_GUILDS": "server ids, separated by commas, or empty for any server",
-    "VIDEO_API_KEY": "the key of the video API (GPTPROTO_API_KEY is read too)",
+    "ALLOWED_GUILDS": "ids of servers, separated by commas, or empty for any server",
+    "VIDEO_API_KEY": "the key from your provider (GPTPROTO_API_KEY works, too)",
     "VIDEO_API_URL": "an http(s) address, such as https://gptproto.com/v1",
     "VIDEO_API_AUTH": "auto, raw or bearer",
-    "VIDEO_CATALOG": "the path of a catalog file, or empty for the packaged one",
-    "VIDEO_DOWNLOAD_HOSTS": "host names, separated by commas, or empty",
+    "VIDEO_CATALOG": "the path of a catalog file, or empty for the one that comes with the bot",
+    "VIDEO_DOWNLOAD_HOSTS": "names of hosts, separated by commas, or empty",
     "DATABASE_URL": "sqlite:/// and a path, such as sqlite:///data/animate.db",
     "DATA_DIR": "a folder",
     "QUOTA_DEFAULT_CREDITS": "a whole number from 0 to 1000000",
-    "QUOTA_DEFAULT_PERIOD": "day, week, month or ever",
+    "QUOTA_DEFAULT_PERIOD": "day, week, month or total",
     "DIRECT_CREDITS": "a whole number from 0 to 1000000, or empty for QUOTA_DEFAULT_CREDITS",
     "BUDGET_CREDITS": "a whole number from 0 to 1000000000",
-    "BUDGET_PERIOD": "day, week, month or ever",
+    "BUDGET_PERIOD": "day, week, month or total",
     "MAX_CONCURRENT_JOBS": "a whole number from 1 to 10000",
     "MAX_JOBS_PER_USER": "a whole number from 1 to 10000",
-    "POLL_SECONDS": "a number above 0, at most 3600",
-    "PROGRESS_SECONDS": "a number above 0, at most 3600",
-    "JOB_TIMEOUT_MINUTES": "a number above 0, at most 10000",
-    "KEEP_DAYS": "a whole number from 1 to 36500, or 0 for ever",
+    "POLL_SECONDS": "a number above 0, up to 3600",
+    "PROGRESS_SECONDS": "a number above 0, up to 3600",
+    "JOB_TIMEOUT_MINUTES": "a number above 0, up to 10000",
+    "KEEP_DAYS": "a whole number from 1 to 36500, or 0 to keep them forever",
     "KEEP_PICTURES_DAYS": "a whole number from 0 to 36500",
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
-    "HTTP_PORT": "a port from 1 to 65535, or 0 for none",
+    "HTTP_PORT": "a port from 1 to 65535, or 0 to turn it off",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
 }
-"""What each setting should be, as the sentence about a wrong one says it."""
+"""What each setting should be; the sentence about a wrong one ends with it."""
 
 
 class Settings(BaseSettings):
-    """Names, defaults and meanings are those of the README's table; secrets stay inside their SecretStr."""
+    """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
     model_config = SettingsConfigDict(
         env_file=".env",

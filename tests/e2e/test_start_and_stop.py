@@ -14,16 +14,16 @@ from tests.e2e.stage import Stage
 ENOUGH = {"DISCORD_TOKEN": "token", "VIDEO_API_KEY": "key"}
 MISSING = {
     "DISCORD_TOKEN": "the bot's token from the Discord developer portal",
-    "VIDEO_API_KEY": "the key of the video API (GPTPROTO_API_KEY is read too)",
+    "VIDEO_API_KEY": "the key from your provider (GPTPROTO_API_KEY works, too)",
 }
 WRONG = {
     "DISCORD_API_URL": ("discord", "an http(s) address, such as https://discord.com/api/v10"),
-    "ALLOWED_GUILDS": ("home", "server ids, separated by commas, or empty for any server"),
+    "ALLOWED_GUILDS": ("home", "ids of servers, separated by commas, or empty for any server"),
     "VIDEO_API_URL": ("gptproto", "an http(s) address, such as https://gptproto.com/v1"),
     "DATABASE_URL": ("mysql://db", "sqlite:/// and a path, such as sqlite:///data/animate.db"),
     "QUOTA_DEFAULT_CREDITS": ("-1", "a whole number from 0 to 1000000"),
-    "POLL_SECONDS": ("0", "a number above 0, at most 3600"),
-    "JOB_TIMEOUT_MINUTES": ("100000", "a number above 0, at most 10000"),
+    "POLL_SECONDS": ("0", "a number above 0, up to 3600"),
+    "JOB_TIMEOUT_MINUTES": ("100000", "a number above 0, up to 10000"),
 }
 CATALOG = "VIDEO_CATALOG: nowhere.toml cannot be read as TOML ([Errno 2] No such file or directory: 'nowhere.toml')."
 UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"

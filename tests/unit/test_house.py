@@ -90,6 +90,11 @@ def table(document: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
+def settings_told(document: str) -> list[tuple[str, str]]:
+    """Name and default of each row of the tables of settings."""
+    return re.findall(r"^\| `([A-Z_]+)` \| ([^|]+?) \| [^|]+ \|$", document, re.MULTILINE)
+
+
 def mocks_in(source: str) -> list[int]:
     """Lines that bring in unittest.mock, or take the fixture of that plugin."""
     lines: list[int] = []
@@ -130,14 +135,17 @@ class TestSettings:
 
         assert Settings.load(_env_file=read) == Settings.load(_env_file=bare)
 
-    def test_the_readme_tells_every_setting_with_its_default(self) -> None:
-        rows = table(text_of("README.md"), "## Configure")
-
-        told = {name.strip("`"): default for name, default, _ in rows}
-
+    def test_the_documents_tell_every_setting_with_its_default(self) -> None:
         words = {None: "required", "": "empty"}
-        assert told == {name: words.get(value, f"`{value}`") for name, value in defaults().items()}
-        assert len(rows) == len(told)
+        right = {name: words.get(value, f"`{value}`") for name, value in defaults().items()}
+
+        rows = settings_told(text_of("docs/configuration.md"))
+        first = settings_told(text_of("README.md"))
+
+        assert dict(rows) == right
+        assert len(rows) == len(right)
+        assert set(first) < set(rows)
+        assert {name for name, default in rows if default == "required"} <= {name for name, _ in first}
 
 
 class TestModules:
@@ -277,8 +285,11 @@ class TestDocuments:
         assert broken == []
         assert followed > 5
 
-    def test_the_readmes_catalog_can_be_used_as_it_stands(self, tmp_path: Path) -> None:
-        shown = re.findall(r"^```toml\n(.*?)^```$", text_of("README.md"), re.MULTILINE | re.DOTALL)
+    def test_the_readme_can_be_read_in_a_few_minutes(self) -> None:
+        assert 500 < len(text_of("README.md").split()) < 1_500
+
+    def test_the_catalog_shown_can_be_used_as_it_stands(self, tmp_path: Path) -> None:
+        shown = re.findall(r"^```toml\n(.*?)^```$", text_of("docs/configuration.md"), re.MULTILINE | re.DOTALL)
         copy = tmp_path / "catalog.toml"
         copy.write_text("".join(shown), "utf-8")
 

@@ -18,16 +18,16 @@ PROJECT = Path(__file__).parents[2]
 HOLE = "…"
 
 QUESTIONS = (
-    "a member says the video never came",
-    "the key stopped working",
+    "a member says the video never arrived",
+    "the key or the balance is refused",
     "how do i back up and restore?",
     "the disk is full",
     "how do i update?",
     "what do the log lines mean?",
     "a job is unknown: did i pay?",
-    "somebody drains the budget",
-    "discord or the service is down",
-    "moving to another machine",
+    "someone is using up the budget",
+    "discord or the provider is down",
+    "how do i move to another machine?",
 )
 
 

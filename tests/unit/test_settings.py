@@ -16,11 +16,11 @@ TOKEN = "discord-token-under-test"
 KEY = "video-key-under-test"
 REQUIRED = {"DISCORD_TOKEN": TOKEN, "VIDEO_API_KEY": KEY}
 
-A_PERIOD = "day, week, month or ever"
+A_PERIOD = "day, week, month or total"
 CREDITS = "a whole number from 0 to 1000000"
 JOBS = "a whole number from 1 to 10000"
-SECONDS = "a number above 0, at most 3600"
-MINUTES = "a number above 0, at most 10000"
+SECONDS = "a number above 0, up to 3600"
+MINUTES = "a number above 0, up to 10000"
 
 WRONG = {
     "DISCORD_TOKEN": (["two words", "tökên"], "the bot's token from the Discord developer portal"),
@@ -28,8 +28,8 @@ WRONG = {
         ["discord.com/api/v10", "ftp://discord.com", "https://"],
         "an http(s) address, such as https://discord.com/api/v10",
     ),
-    "ALLOWED_GUILDS": (["12, our server"], "server ids, separated by commas, or empty for any server"),
-    "VIDEO_API_KEY": (["two words", "kéy"], "the key of the video API (GPTPROTO_API_KEY is read too)"),
+    "ALLOWED_GUILDS": (["12, our server"], "ids of servers, separated by commas, or empty for any server"),
+    "VIDEO_API_KEY": (["two words", "kéy"], "the key from your provider (GPTPROTO_API_KEY works, too)"),
     "VIDEO_API_URL": (["gptproto.com/v1"], "an http(s) address, such as https://gptproto.com/v1"),
     "VIDEO_API_AUTH": (["basic"], "auto, raw or bearer"),
     "DATABASE_URL": (["postgresql://db/animate", "data/animate.db", "sqlite:///"], "sqlite:/// and a path, such as sqlite:///data/animate.db"),
@@ -43,9 +43,9 @@ WRONG = {
     "POLL_SECONDS": (["0", "-5", "3601", "nan", "inf", "soon"], SECONDS),
     "PROGRESS_SECONDS": (["0", "nan"], SECONDS),
     "JOB_TIMEOUT_MINUTES": (["0", "10001", "inf"], MINUTES),
-    "KEEP_DAYS": (["-1", "36501", "1.5", "always"], "a whole number from 1 to 36500, or 0 for ever"),
+    "KEEP_DAYS": (["-1", "36501", "1.5", "always"], "a whole number from 1 to 36500, or 0 to keep them forever"),
     "KEEP_PICTURES_DAYS": (["-1", "36501", "week"], "a whole number from 0 to 36500"),
-    "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 for none"),
+    "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 to turn it off"),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),
 }  # fmt: skip
@@ -110,7 +110,7 @@ class TestFaults:
         env.delenv("VIDEO_API_KEY")
         env.setenv("GPTPROTO_API_KEY", "two words")
 
-        assert sentences() == ("VIDEO_API_KEY is wrong: it should be the key of the video API (GPTPROTO_API_KEY is read too).",)  # fmt: skip # noqa: E501
+        assert sentences() == ("VIDEO_API_KEY is wrong: it should be the key from your provider (GPTPROTO_API_KEY works, too).",)  # fmt: skip # noqa: E501
 
 
 class TestSecrets:
