@@ -66,8 +66,8 @@ def _to_resolve(text: str, upgrade: list[str] | None, newest: list[str] | None) 
         return _with_pins(_unbounded(text, newest), [])
     held = tomllib.loads(text)["tool"]["uv"].get("constraint-dependencies", [])
     if upgrade is not None:
-        let_go = {_normal(name) for name in upgrade}
-        held = [pin for pin in held if let_go and _name(pin) not in let_go]
+        resume = {_normal(name) for name in upgrade}
+        held = [pin for pin in held if resume and _name(pin) not in resume]
     return _with_pins(text, held)
 
 
@@ -78,8 +78,8 @@ def _unbounded(text: str, named: list[str]) -> str:
     names = {_normal(name) for name in named}
     for need in (need for group in groups for need in group):
         found = NAME.match(need)
-        is_held = f'"{need}",  #' in text or f'"{need}", #' in text
-        if found and (_name(need) in names if names else not is_held):
+        is_paused = f'"{need}",  #' in text or f'"{need}", #' in text
+        if found and (_name(need) in names if names else not is_paused):
             text = text.replace(f'"{need}"', f'"{found[0]}"')
     return text
 

@@ -129,7 +129,7 @@ def _back_up(target: Path) -> int:
 
 
 def _database() -> Path:
-    """DATABASE_URL alone is read: no token is needed, and no fault of another setting stands in the way."""
+    """DATABASE_URL alone is read: no token is needed, and no fault of another setting matters."""
     from bot.settings import Settings
 
     given = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}

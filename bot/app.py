@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import discord
@@ -22,7 +23,7 @@ import cogs.membership
 import cogs.privacy
 import cogs.quota
 import cogs.videos
-from bot import garbage, private, restore
+from bot import garbage, private
 from bot.catalog import Catalog, load_catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
@@ -32,9 +33,12 @@ from bot.chat.delivery import DiscordChat
 from bot.chat.discord_errors import told
 from bot.chat.ending import ended
 from bot.chat.requests import VideoRequests
+from bot.chat.shown_video import shows_video
 from bot.errors import SettingsError
 from bot.i18n.translations import TranslationCatalog
 from bot.images import Fitter
+from bot.jobs import restore
+from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breaker import CircuitBreaker
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
@@ -42,7 +46,6 @@ from bot.jobs.queue import JobQueue
 from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
-from bot.memory import StoredCards, StoreMemory
 from bot.providers.openai import OpenAIVideos
 from bot.settings import Settings
 from bot.store import jobs
@@ -88,7 +91,7 @@ class App:
 async def assemble(
     settings: Settings, *, writer: Callable[..., Writer] = Writer, force_sync: bool = False, restored: bool = False
 ) -> AsyncIterator[App]:
-    """Opens what the bot needs and closes it again, also when the start fails half-way.
+    """Opens what the bot needs and closes it again, also when the start fails midway.
 
     `restored`: the database is an older copy, also where it bears no mark. Raises SettingsError, StoreError, OSError.
     """
@@ -106,7 +109,7 @@ async def assemble(
         bot = AnimateBot(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
-            memory=StoreMemory(store),
+            memory=StoredCommands(store),
             connection=Connection(settings.discord_api_url, discord_clock),
             translation_catalog=translation_catalog,
             add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards)),
@@ -134,11 +137,11 @@ async def assemble(
         yield App(bot, worker, service)
 
 
-async def add_cogs(bot: AnimateBot, service: Service, orders: VideoRequests) -> None:
+async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -> None:
     """Every command and button; Discord is sent the commands in this order."""
-    await cogs.animate.setup(bot, service.catalog, orders)
-    await cogs.animate_this.setup(bot, service.catalog, orders)
-    await cogs.card_buttons.setup(bot, service.library, service.catalog, orders)
+    await cogs.animate.setup(bot, service.catalog, requests)
+    await cogs.animate_this.setup(bot, service.catalog, requests)
+    await cogs.card_buttons.setup(bot, service.library, service.catalog, requests)
     await cogs.quota.setup(bot, service)
     await cogs.videos.setup(bot, service.library, service.catalog)
     await cogs.privacy.setup(bot, service.people, service.endpoint)
@@ -148,7 +151,7 @@ async def add_cogs(bot: AnimateBot, service: Service, orders: VideoRequests) -> 
 
 async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Retention) -> None:
     """Once Discord has taken the token, and told the time: the jobs of before go on."""
-    await restore.spare_finished_cards(store, bot)
+    await restore.spare_finished_cards(store, partial(shows_video, bot))
     resumed = await worker.start()
     log.info("resumed %s jobs", resumed)
     retention.start()
@@ -231,7 +234,7 @@ async def _serve_health(
     health = Health(
         faults=lambda: context.circuit_breaker.faults() + videos.faults() + bot.faults(),
         jobs=lambda: context.store.read(jobs.counts()),
-        gauges=lambda: {"line_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
+        gauges=lambda: {"queue_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
     )
     stack.push_async_callback(health.close)
     await health.start(settings.http_host, settings.http_port)

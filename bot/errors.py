@@ -3,7 +3,7 @@
 BotError
 ├── UserError              a sentence for the member or admin, and what stands in it
 │   └── PictureRefused     the picture cannot be used
-├── ReservationRefused     a limit stands in the way; worded where it is shown
+├── ReservationRefused     a limit forbids it; worded where it is shown
 ├── ProviderShut           nothing is sent to the provider for now
 ├── AlreadyKnown           this interaction has its job already
 ├── SettingsError          the operator's settings, one sentence per fault
@@ -16,7 +16,7 @@ BotError
 └── VideoError             the video API; carries the provider's words for the log only
     ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
     ├── VideoRejected      a final no
-    ├── VideoOutcomeUnknown  a create whose fate is not known: never sent again
+    ├── VideoOutcomeUnknown  a create whose outcome is not known: never sent again
     ├── VideoNotReady      an answer, but no whole video: the download may be tried again
     └── VideoProtocolError the far side broke its contract
 """
@@ -59,7 +59,7 @@ class ReservationRefused(BotError):
         self.detail = detail
 
 
-class ProviderShut(BotError):
+class CircuitOpen(BotError):
     """The provider refuses or loses everything: nothing is taken until a probe gets through. `kind` says why.
 
     `is_being_tried`: a probe is under way, so it will be known soon.
@@ -173,7 +173,7 @@ class VideoOutcomeUnknown(VideoError):
 class VideoNotReady(VideoError):
     """The far side answered, but with no whole video this time.
 
-    `refused` marks that every route answered and the API itself, asked for the content, said an error in JSON
+    `refused` marks that every address answered and the API itself, asked for the content, said an error in JSON
     that is not about the key, the balance or this moment.
     """
 

@@ -17,7 +17,7 @@ from bot.models import JobState
 log = logging.getLogger(__name__)
 
 HELP = {
-    "line_waiting": "Jobs that wait for their turn at the provider.",
+    "queue_waiting": "Jobs that wait for their turn at the provider.",
     "at_provider": "Jobs that are being submitted or rendered at the provider.",
 }
 JOBS_HELP = "Jobs in the database by their state."

@@ -75,10 +75,10 @@ class FailureKind(enum.StrEnum):
     PROVIDER = "provider"  # the provider says the render failed
     TIMED_OUT = "timed_out"
     GONE = "gone"  # the provider had it, and then knew no such job any more
-    LOST_ANSWER = "lost_answer"  # the fate of the paid request is not known
+    LOST_ANSWER = "lost_answer"  # the outcome of the paid request is not known
     RESULT_GONE = "result_gone"  # rendered, but the file cannot be had any more
     PICTURE = "picture"  # the picture cannot be used
-    LINE = "line"  # two hours in line
+    QUEUE_TIMEOUT = "queue_timeout"  # two hours in the queue
     NO_CARD = "no_card"  # the answer at Discord is not ours, or gone
     CANCELLED = "cancelled"  # by the member, while waiting
     BLOCKED = "blocked"  # the member was shut out while waiting
@@ -366,3 +366,12 @@ class UsageRow:
     credits: int
     refunded: int
     made: int
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who changes what where, and when."""
+
+    scope: Scope
+    actor: UserId
+    now: datetime

@@ -23,9 +23,9 @@ from bot.i18n.translations import TranslationCatalog
 class Animate(commands.Cog):
     """What can be chosen comes from the catalog, so it is put into the command when the cog is made."""
 
-    def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, orders: VideoRequests) -> None:
+    def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, requests: VideoRequests) -> None:
         self._catalog = catalog
-        self._orders = orders
+        self._requests = requests
         models = [
             app_commands.Choice(name=spoken(translation_catalog, partial(choices.model_label, model)), value=model.id)
             for model in catalog.models
@@ -60,11 +60,11 @@ class Animate(commands.Cog):
         seconds: int | None = None,
         size: str | None = None,
     ) -> None:
-        """Takes the wish as it was typed."""
+        """Takes the request as it was typed."""
         choice = self._catalog.choose(model, seconds, size)
-        await self._orders.take(interaction, VideoRequest(prompt, choice, picture_of(image)))
+        await self._requests.take(interaction, VideoRequest(prompt, choice, picture_of(image)))
 
 
-async def setup(bot: AnimateBot, catalog: Catalog, orders: VideoRequests) -> None:
+async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:
     """Adds the command."""
-    await bot.add_cog(Animate(bot.translation_catalog, catalog, orders))
+    await bot.add_cog(Animate(bot.translation_catalog, catalog, requests))

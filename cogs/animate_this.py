@@ -25,10 +25,10 @@ NAME = "Animate this"
 class AnimateThis(commands.Cog):
     """A context menu: discord.py has no decorator for one in a cog, so it is added when the cog is loaded."""
 
-    def __init__(self, tree: app_commands.CommandTree[Any], catalog: Catalog, orders: VideoRequests) -> None:
+    def __init__(self, tree: app_commands.CommandTree[Any], catalog: Catalog, requests: VideoRequests) -> None:
         self._tree = tree
         self._catalog = catalog
-        self._orders = orders
+        self._requests = requests
         self._menu = app_commands.ContextMenu(name=NAME, callback=self.animate_this)
 
     async def cog_load(self) -> None:
@@ -42,7 +42,7 @@ class AnimateThis(commands.Cog):
     async def animate_this(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Opens the form."""
         author = UserId(message.author.id)
-        await self._orders.check_others(interaction, author)
+        await self._requests.check_others(interaction, author)
         found = pictures_in(message)
         if not found:
             raise UserError(text.NO_PICTURE)
@@ -59,9 +59,9 @@ class AnimateThis(commands.Cog):
         choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
         others = None if author == user_of(interaction) else author
         picture = found[filled.picture].picture
-        await self._orders.take(interaction, VideoRequest(filled.prompt, choice, picture, others, from_form=True))
+        await self._requests.take(interaction, VideoRequest(filled.prompt, choice, picture, others, from_form=True))
 
 
-async def setup(bot: AnimateBot, catalog: Catalog, orders: VideoRequests) -> None:
+async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:
     """Adds the context menu."""
-    await bot.add_cog(AnimateThis(bot.tree, catalog, orders))
+    await bot.add_cog(AnimateThis(bot.tree, catalog, requests))

@@ -16,8 +16,9 @@ from bot.chat.client import AnimateBot, tell
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.modals import ClipForm, Filled
-from bot.chat.removing import remove_all, remove_pressed, stream, video_address
+from bot.chat.removing import remove_all, remove_pressed
 from bot.chat.requests import VideoRequest, VideoRequests
+from bot.chat.shown_video import stream, video_address
 from bot.chat.videos import question, sentence
 from bot.errors import ChatUnavailable
 from bot.i18n.translations import translations_of
@@ -34,10 +35,10 @@ ASKED_AT_MOST = 100
 class CardButtons(commands.Cog):
     """One method a button; has no commands."""
 
-    def __init__(self, library: Library, catalog: Catalog, orders: VideoRequests) -> None:
+    def __init__(self, library: Library, catalog: Catalog, requests: VideoRequests) -> None:
         self._library = library
         self._catalog = catalog
-        self._orders = orders
+        self._requests = requests
         self._asked: OrderedDict[JobId, discord.Interaction[Any]] = OrderedDict()
 
     async def stop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -52,14 +53,14 @@ class CardButtons(commands.Cog):
         """The same once more, as a new job."""
         job = await self._library.repeatable(user_of(interaction), job_id)
         choice = self._catalog.choose(job.clip.model, job.clip.seconds, job.clip.size)
-        await self._orders.take(
+        await self._requests.take(
             interaction, VideoRequest(job.clip.prompt, choice, job.picture, job.picture_author, job.id)
         )
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """A form with what this job was asked with; submitted, a new job."""
         job = await self._library.repeatable(user_of(interaction), job_id)
-        await self._orders.check_others(interaction, job.picture_author)
+        await self._requests.check_others(interaction, job.picture_author)
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take_edited(answer, filled, job_id)
@@ -110,7 +111,7 @@ class CardButtons(commands.Cog):
         choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
         job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
         request = VideoRequest(filled.prompt, choice, job.picture, job.picture_author, job.id, from_form=True)
-        await self._orders.take(interaction, request)
+        await self._requests.take(interaction, request)
 
     async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The card of a job that goes on: the store first, then what is being edited is stopped, then the message."""
@@ -181,9 +182,9 @@ def _moderated(interaction: discord.Interaction[Any]) -> Place | None:
     return GuildId(interaction.guild_id), ChannelId(interaction.channel_id)
 
 
-async def setup(bot: AnimateBot, library: Library, catalog: Catalog, orders: VideoRequests) -> None:
+async def setup(bot: AnimateBot, library: Library, catalog: Catalog, requests: VideoRequests) -> None:
     """Says what each button does."""
-    cog = CardButtons(library, catalog, orders)
+    cog = CardButtons(library, catalog, requests)
     await bot.add_cog(cog)
     bot.actions |= {
         STOP: cog.stop,

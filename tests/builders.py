@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.models import (
+    By,
     Card,
     Change,
     ChannelId,
@@ -26,7 +27,6 @@ from bot.models import (
 )
 from bot.store import quotas
 from bot.store.database import Tx, Unit
-from bot.store.quotas import By
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 GUILD = Scope(810_000_000_000_000_001)

@@ -55,13 +55,13 @@ class CountedStore(Store):
     under_way = 0
     calls = 0
     slow = 0
-    let_go: asyncio.Event
+    resume: asyncio.Event
 
     async def write(self, unit: Unit[T], *, start_within_s: float | None = None) -> T:
         is_slow, self.slow = self.slow > 0, max(0, self.slow - 1)
         written = await self._counted(super().write(unit))
         if is_slow:
-            await self.let_go.wait()
+            await self.resume.wait()
         return written
 
     async def read(self, unit: Unit[T]) -> T:
@@ -172,7 +172,7 @@ class Harness:
 
     async def _begin(self) -> None:
         self.store = await CountedStore.open(self.folder / "animate.db")
-        self.store.let_go = asyncio.Event()
+        self.store.resume = asyncio.Event()
         self._of_the_store = asyncio.all_tasks() - {asyncio.current_task()}
         files = Files(self.folder)
         files.prepare()
@@ -314,10 +314,10 @@ class Harness:
     def lets_go(self) -> None:
         """The queue's own part of a resume, with nothing written."""
 
-        async def let_go() -> None:
+        async def resume() -> None:
             self.context.queue.resume(GUILD)
 
-        self.run(let_go())
+        self.run(resume())
 
     def sets_the_clock(self, by_s: float) -> None:
         self.ahead += timedelta(seconds=by_s)

@@ -30,7 +30,7 @@ _FAILURES = {
     FailureKind.LOST_ANSWER: N_("answer lost"),
     FailureKind.RESULT_GONE: N_("file gone at the service"),
     FailureKind.PICTURE: N_("picture unusable"),
-    FailureKind.LINE: N_("two hours in line"),
+    FailureKind.QUEUE_TIMEOUT: N_("two hours in line"),
     FailureKind.NO_CARD: N_("cancelled"),
     FailureKind.CANCELLED: N_("cancelled by the member"),
     FailureKind.BLOCKED: N_("blocked"),

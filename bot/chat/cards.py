@@ -15,7 +15,7 @@ from bot.chat import text
 from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
-from bot.jobs.protocols import Progress, ProgressView, Standing
+from bot.jobs.protocols import Progress, ProgressView, QueuePosition
 from bot.models import KEPT_FOR, Clip, FailureKind, Job, JobState
 
 BAR_CELLS = 12
@@ -53,7 +53,7 @@ class Face(NamedTuple):
 
     state: JobState
     clip: Clip
-    outlook: ProgressView | None
+    progress_view: ProgressView | None
     elapsed_s: int
     leaving: bool
 
@@ -63,7 +63,7 @@ class Shown:
     """How a card is to look now."""
 
     job: Job
-    outlook: ProgressView | None = None
+    progress_view: ProgressView | None = None
     elapsed_s: int = 0  # counted where nothing is foretold
     plain: bool = False  # without prompt, after Discord refused the full card
     leaving: bool = False  # the last edit before the card is out of reach: a button brings it back
@@ -71,7 +71,7 @@ class Shown:
     @property
     def face(self) -> Face:
         """What of it is seen."""
-        return Face(self.job.state, self.job.clip, self.outlook, self.elapsed_s, self.leaving)
+        return Face(self.job.state, self.job.clip, self.progress_view, self.elapsed_s, self.leaving)
 
 
 def key_of(message: discord.Message) -> str | None:
@@ -93,7 +93,7 @@ def _texts(components: object) -> list[str]:
 
 
 class Cards:
-    """Draws cards, each in the language of its readers; knows the labels of the catalog and nothing of routes."""
+    """Draws cards, each in the language of its readers; knows the labels of the catalog and nothing of transports."""
 
     def __init__(self, catalog: Catalog, translation_catalog: TranslationCatalog) -> None:
         self._catalog = catalog
@@ -104,7 +104,7 @@ class Cards:
         job, translations = shown.job, self._of(shown.job)
         match job.state:
             case JobState.WAITING:
-                line = _standing(translations, shown)
+                line = _queue_position(translations, shown)
                 return self._view(shown, GREY, translations.gettext("### ⏳ In line"), line, actions=(STOP,))
             case JobState.SUBMITTING:
                 line = translations.gettext("The picture goes to the video service.")
@@ -154,7 +154,7 @@ class Cards:
         return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, *address, actions=OVER)
 
     def kept(self, job: Job, until: datetime, *, plain: bool = False) -> ui.LayoutView:
-        """No way takes the video now. A press brings a fresh token, which may."""
+        """No transport takes the video now. A press brings a fresh token, which may."""
         translations = self._of(job)
         line = translations.gettext(KEPT_HERE, when=text.moment(until, "f"))
         return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *OVER))
@@ -228,20 +228,22 @@ def bar(percent: int) -> str:
 
 
 def _may_outlive(shown: Shown) -> bool:
-    """Whether the clip may come after the last way to its card is gone, for all that is foretold."""
-    card, outlook = shown.job.card, shown.outlook
+    """Whether the clip may come after the last transport to its card is gone, for all that is estimated."""
+    card, progress_view = shown.job.card, shown.progress_view
     if card.bot_reaches and not card.ephemeral:
         return False
-    due_at = outlook.due_at if isinstance(outlook, Progress) else None
+    due_at = progress_view.due_at if isinstance(progress_view, Progress) else None
     return due_at is None or due_at > card.token_ends_at
 
 
-def _standing(translations: Translations, shown: Shown) -> str:
-    return text.standing(translations, shown.outlook if isinstance(shown.outlook, Standing) else Standing())
+def _queue_position(translations: Translations, shown: Shown) -> str:
+    return text.queue_position(
+        translations, shown.progress_view if isinstance(shown.progress_view, QueuePosition) else QueuePosition()
+    )
 
 
 def _progress(translations: Translations, shown: Shown) -> str:
-    progress = shown.outlook if isinstance(shown.outlook, Progress) else Progress(0)
+    progress = shown.progress_view if isinstance(shown.progress_view, Progress) else Progress(0)
     begun = shown.job.submitted_at or shown.job.created_at
     end = clock(shown.elapsed_s)
     if progress.due is not None:

@@ -212,7 +212,7 @@ class AnimateBot(commands.AutoShardedBot):
     async def press(
         self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]], *, typed: str | None = None
     ) -> None:
-        """Runs what a button does, behind the same door and with the same answers to errors as a command.
+        """Runs what a button does, after the same checks and with the same answers to errors as a command.
 
         `typed` is handed back with a refusal.
         """

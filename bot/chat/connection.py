@@ -77,7 +77,7 @@ class Connection:
 
 
 def proxy_to(url: str) -> str | None:
-    """A gateway goes the way of web pages. Raises SettingsError for what is no proxy that can be used."""
+    """A gateway is reached as web pages are. Raises SettingsError for what is no proxy that can be used."""
     page = yarl.URL(url)
     try:
         proxy = proxy_for(page.with_scheme(_SCHEMES.get(page.scheme, page.scheme)))

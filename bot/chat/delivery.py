@@ -15,8 +15,8 @@ from discord import ui
 from bot.chat import privacy, text
 from bot.chat.ban import Ban
 from bot.chat.cards import Cards, key_of
-from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
-from bot.chat.edit_rate_limit import Budget
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
+from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import Edits
 from bot.chat.fetching import PictureFetcher
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
@@ -52,10 +52,10 @@ class DiscordChat:
         self._translation_catalog = translation_catalog
         self._now = now
         self._transports = Transports(client, memory, ban, now=now)
-        self._budget = Budget(time.monotonic, asyncio.sleep)
-        self._edits = Edits(self._transports, cards, self._budget, every_s=progress_s, now=now)
+        self._rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
+        self._edits = Edits(self._transports, cards, self._rate_limit, every_s=progress_s, now=now)
         self._pictures = PictureFetcher(discord.http.Route.BASE)
-        self._last_edit = LastEdit(self._transports, self._budget)
+        self._last_edit = LastEdit(self._transports, self._rate_limit)
         self._videos = VideoDelivery(self._transports, self._last_edit, cards, translation_catalog, memory)
         self._asides: set[asyncio.Task[object]] = set()
 
@@ -66,7 +66,7 @@ class DiscordChat:
         try:
             message = await self._transports.original(job)
         except TROUBLE as error:
-            if error_kind_of(error) in (ErrorKind.ROUTE_DEAD, ErrorKind.REMOVED):
+            if error_kind_of(error) in (ErrorKind.TRANSPORT_DEAD, ErrorKind.REMOVED):
                 return None
             raise ChatUnavailable(f"GET @original: {told(error)}") from error
         return FoundCard(MessageId(message.id), message.flags.ephemeral, is_ours=key_of(message) == job.key)
@@ -75,9 +75,9 @@ class DiscordChat:
         """From Discord's own hosts alone."""
         return await self._pictures.fetch(job.picture)
 
-    def show(self, job: Job, outlook: ProgressView | None = None) -> None:
+    def show(self, job: Job, progress_view: ProgressView | None = None) -> None:
         """Progress; returns at once."""
-        self._edits.show(job, outlook)
+        self._edits.show(job, progress_view)
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job; a channel that cannot be written to is logged."""
@@ -95,7 +95,7 @@ class DiscordChat:
             else:
                 await self._finish(job, lambda _: self._cards.posted(job), ready)
             return
-        if job.failure is FailureKind.PICTURE and Route.TOKEN in self._transports.open(job):
+        if job.failure is FailureKind.PICTURE and Transport.TOKEN in self._transports.open(job):
             private = text.picture_refused(self._member_of(job), refused, job.clip.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
@@ -110,7 +110,7 @@ class DiscordChat:
                 await self._whisper(job, private_line)
 
     def upload_limit(self, job: Job) -> int:
-        """By the way that is open, else that of direct messages."""
+        """By the transport that is open, else by direct messages."""
         return self._transports.upload_limit(job, next(iter(self._transports.open(job)), None))
 
     async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
@@ -127,15 +127,15 @@ class DiscordChat:
         return error_kind is None
 
     async def ping(self, job: Job) -> MessageId | None:
-        """One short reply, never twice: by another way only where Discord has certainly not taken it."""
-        for route in sorted(self._transports.open(job), key=lambda route: route is Route.TOKEN):
+        """One short reply, never twice: by another transport only where Discord has certainly not taken it."""
+        for transport in sorted(self._transports.open(job), key=lambda transport: transport is Transport.TOKEN):
             try:
                 translations = self._member_of(job)
                 return await self._transports.reply(
-                    job, route, text.ping(translations, job), privacy.quiet(translations, job.id)
+                    job, transport, text.ping(translations, job), privacy.quiet(translations, job.id)
                 )
             except TROUBLE as error:
-                log.info("job=%s not pinged by %s: %s", job.id, route.name, told(error))
+                log.info("job=%s not pinged by %s: %s", job.id, transport.name, told(error))
                 if may_be_taken(error):
                     return None
         return None
@@ -163,7 +163,7 @@ class DiscordChat:
         return True
 
     def forget(self, job: Job) -> None:
-        """What is remembered of its ways and its progress is dropped."""
+        """What is remembered of its transports and its progress is dropped."""
         self._transports.forget(job)
         self._edits.forget(job)
 
@@ -197,7 +197,7 @@ class DiscordChat:
             return
         try:
             quiet = privacy.quiet(self._member_of(job), job.id)
-            await self._transports.reply(job, Route.BOT, words, quiet)
+            await self._transports.reply(job, Transport.BOT, words, quiet)
         except TROUBLE as error:
             log.warning("job=%s its thread stays archived: %s", job.id, told(error))
         else:
@@ -205,7 +205,7 @@ class DiscordChat:
 
     async def _whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
         """Tells the member alone, once; a word that cannot be said is logged."""
-        if Route.TOKEN not in self._transports.open(job):
+        if Transport.TOKEN not in self._transports.open(job):
             log.info("job=%s the member could not be told privately: no token", job.id)
             return False
         try:
@@ -216,13 +216,13 @@ class DiscordChat:
         return True
 
     async def _take_away(self, job: Job) -> bool:
-        for route in self._transports.open(job):
+        for transport in self._transports.open(job):
             try:
-                await self._transports.delete(job, route)
+                await self._transports.delete(job, transport)
             except TROUBLE as error:
                 if error_kind_of(error) is ErrorKind.REMOVED:
                     return True
-                log.warning("job=%s card not deleted by %s: %s", job.id, route.name, told(error))
+                log.warning("job=%s card not deleted by %s: %s", job.id, transport.name, told(error))
             else:
                 return True
         return False

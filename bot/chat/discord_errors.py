@@ -1,6 +1,6 @@
-"""What an error from Discord means for a way to a card. Codes: Discord's "Opcodes and Status Codes" page.
+"""What an error from Discord means for a transport of a card. Codes: Discord's "Opcodes and Status Codes" page.
 
-Only a code that speaks about the way shuts it. A status alone (an edge's page, a reset token of the bot) passes.
+Only a code that speaks about the transport ends it. A status alone (an edge's page, a reset token of the bot) passes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ THREAD_LOCKED = 160005
 REPLY_WITHOUT_HISTORY = 160009
 REPLY_TO_AGE_RESTRICTED = 160010
 
-SHUT = frozenset(
+DEAD_TRANSPORT_CODES = frozenset(
     {
         UNKNOWN_CHANNEL,
         UNKNOWN_GUILD,
@@ -46,17 +46,17 @@ SHUT = frozenset(
         NO_SHARED_SERVER,
     }
 )
-"""They say that this way is closed, and will be tomorrow."""
+"""They say that this transport is closed, and will be tomorrow."""
 
 TROUBLE = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
-"""Everything a call to Discord may raise; `fate_of` tells what it means."""
+"""Everything a call to Discord may raise; `error_kind_of` tells what it means."""
 
 UPLOAD_LIMITS = {0: 20_000_000, 1: 20_000_000, 2: 50_000_000, 3: 100_000_000}
 """Bytes that one file may have by a server's boosts. discord.py still has 10 MiB for the first two."""
 
 
-class Route(enum.Enum):
-    """Two ways to a message."""
+class Transport(enum.Enum):
+    """What reaches a message: one of two tokens."""
 
     TOKEN = enum.auto()  # the interaction's: 15 minutes, works everywhere
     BOT = enum.auto()  # the bot's own: for ever, where the bot sees the channel
@@ -65,17 +65,17 @@ class Route(enum.Enum):
 class ErrorKind(enum.Enum):
     """What an error says."""
 
-    ROUTE_DEAD = enum.auto()  # this way is closed for good; try the other
+    TRANSPORT_DEAD = enum.auto()  # closed for good; try the other
     REMOVED = enum.auto()  # the message is gone: somebody deleted it
     ARCHIVED = enum.auto()  # its thread is archived or locked: no edit, but a new message may open it
     NOT_PERMITTED = enum.auto()  # a permission is missing for this act; without the file, say, it may be taken
     NO_REPLY = enum.auto()  # replies are not taken there: send it without the reference
     REFUSED = enum.auto()  # Discord does not take this content
     TOO_LARGE = enum.auto()  # the upload is over the limit
-    PASSING = enum.auto()  # says nothing about this way or this content: try again, within a bound
+    PASSING = enum.auto()  # says nothing about this transport or this content: try again, within a bound
 
 
-_FATES = {
+_ERROR_KINDS = {
     UNKNOWN_MESSAGE: ErrorKind.REMOVED,
     THREAD_ARCHIVED: ErrorKind.ARCHIVED,
     THREAD_LOCKED: ErrorKind.ARCHIVED,
@@ -83,7 +83,7 @@ _FATES = {
     REPLY_WITHOUT_HISTORY: ErrorKind.NO_REPLY,
     REPLY_TO_AGE_RESTRICTED: ErrorKind.NO_REPLY,
     REQUEST_TOO_LARGE: ErrorKind.TOO_LARGE,
-    **dict.fromkeys(SHUT, ErrorKind.ROUTE_DEAD),
+    **dict.fromkeys(DEAD_TRANSPORT_CODES, ErrorKind.TRANSPORT_DEAD),
 }
 
 
@@ -91,8 +91,8 @@ def error_kind_of(error: BaseException) -> ErrorKind:
     """Reads an error of discord.py or of the network."""
     if not isinstance(error, discord.HTTPException):
         return ErrorKind.PASSING
-    if error.code in _FATES:
-        return _FATES[error.code]
+    if error.code in _ERROR_KINDS:
+        return _ERROR_KINDS[error.code]
     if error.status == 413:
         return ErrorKind.TOO_LARGE
     if error.status == 400 and is_discords(error):

@@ -53,7 +53,7 @@ class _Queue:
     unfinished: set[JobId] = field(default_factory=set)
 
 
-class Budget:
+class EditRateLimit:
     """Cards ask before each edit, and wait in here for their turn; cancelling them is safe."""
 
     def __init__(self, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -77,7 +77,7 @@ class Budget:
             await self._take(queue.window, lambda: min(len(queue.unfinished), KEPT_FOR_LAST))
 
     async def anywhere(self) -> None:
-        """For any edit but a card's last, whatever its way."""
+        """For any edit but a card's last, whatever its transport."""
         async with self._all.progress:
             while (wait_s := self._refused.wait_s(self._now())) > 0:
                 await self._sleep(wait_s)

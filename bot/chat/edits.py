@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import discord
 
 from bot.chat.cards import Cards, Face, Shown, elapsed_s
-from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
-from bot.chat.edit_rate_limit import Budget
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
+from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.transports import Transports
 from bot.jobs.protocols import Progress, ProgressView
 from bot.models import ChannelId, Job, JobId
@@ -59,28 +59,34 @@ class Edits:
     """Owns one task per card that changes. `last` must come before a card's final edit."""
 
     def __init__(
-        self, ways: Transports, cards: Cards, budget: Budget, *, every_s: float, now: Callable[[], datetime]
+        self,
+        transports: Transports,
+        cards: Cards,
+        rate_limit: EditRateLimit,
+        *,
+        every_s: float,
+        now: Callable[[], datetime],
     ) -> None:
-        self._transports = ways
+        self._transports = transports
         self._drawn = cards
-        self._budget = budget
+        self._rate_limit = rate_limit
         self._every_s = every_s
         self._now = now
         self._cards: dict[JobId, _Card] = {}
         self._closed: set[JobId] = set()
         self._crowd: Counter[ChannelId] = Counter()
 
-    def show(self, job: Job, outlook: ProgressView | None) -> None:
+    def show(self, job: Job, progress_view: ProgressView | None) -> None:
         """Wants the card to look so; returns at once."""
         if job.card.message is None or job.card.finished or job.id in self._closed:
             return
-        counts_time = isinstance(outlook, Progress) and outlook.due is None
-        shown = Shown(job, outlook, elapsed_s(job, self._now()) if counts_time else 0)
+        counts_time = isinstance(progress_view, Progress) and progress_view.due is None
+        shown = Shown(job, progress_view, elapsed_s(job, self._now()) if counts_time else 0)
         card = self._cards.get(job.id)
         if card is None:
             card = self._cards[job.id] = _Card(shown)
             self._crowd[job.card.channel] += 1
-            self._budget.begun(job.card.channel, job.id)
+            self._rate_limit.begun(job.card.channel, job.id)
         if shown.job.state is not card.newest.job.state:
             card.hurry()  # a new state does not wait as long as a bar that moves
         card.newest, card.ended, card.over = shown, False, False
@@ -93,7 +99,7 @@ class Edits:
     async def last(self, job: Job) -> None:
         """No more progress on this card; waits for the edit in flight, so that none lands after the final one.
 
-        A pause between two edits is not waited for: a finished video does not stand in line behind it.
+        A pause between two edits is not waited for: a finished video does not wait behind it.
         """
         self._closed.add(job.id)
         card = self._cards.get(job.id)
@@ -107,7 +113,7 @@ class Edits:
     def forget(self, job: Job) -> None:
         """The card is done."""
         self._closed.discard(job.id)
-        self._budget.finished(job.card.channel, job.id)
+        self._rate_limit.finished(job.card.channel, job.id)
         card = self._cards.get(job.id)
         if card is None:
             return
@@ -169,43 +175,43 @@ class Edits:
         while card.wanted is not None:
             card.pausing = True
             try:
-                route = await self._turn(card, card.wanted)
+                transport = await self._turn(card, card.wanted)
             finally:
                 card.pausing = False
             wanted, card.wanted = card.wanted, None
-            if wanted is None or route is None:
+            if wanted is None or transport is None:
                 return
             card.edited_at = loop.time()
-            error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), route)
+            error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), transport)
             if error_kind is None:
                 card.face, card.misses = wanted.face, 0
             else:
                 self._failed(card, wanted, error_kind)
 
     def _failed(self, card: _Card, wanted: Shown, error_kind: ErrorKind) -> None:
-        """What nothing newer follows is made again, ever more seldom, for as long as a way is open."""
+        """What nothing newer follows is made again, ever more seldom, for as long as a transport is open."""
         card.misses += 1
         may_pass = error_kind is not ErrorKind.REFUSED or not card.plain
         card.plain = card.plain or error_kind is ErrorKind.REFUSED
         if may_pass and card.wanted is None and not (card.ended or card.over):
             card.wanted = wanted
 
-    async def _turn(self, card: _Card, wanted: Shown) -> Route | None:
-        """Waits until the card may be edited; by which way, or None where it may not."""
+    async def _turn(self, card: _Card, wanted: Shown) -> Transport | None:
+        """Waits until the card may be edited; by which transport, or None where it may not."""
         job = wanted.job
         if wanted.leaving:
             await asyncio.sleep(min(0.25 * 2**card.misses, LEAVE_PAUSES_S) if card.misses else 0)
         else:
             await asyncio.sleep(card.edited_at + self._gap_s(card, wanted) - asyncio.get_running_loop().time())
-            await self._budget.anywhere()
-        routes = self._transports.open(job)
-        if not routes or self._now() - job.created_at > OLD_AFTER:
+            await self._rate_limit.anywhere()
+        transports = self._transports.open(job)
+        if not transports or self._now() - job.created_at > OLD_AFTER:
             if wanted.leaving:
-                log.warning("job=%s its card stays without its button: no way to it is open any more", job.id)
+                log.warning("job=%s its card stays without its button: no transport reaches it any more", job.id)
             return None
-        if routes[0] is Route.BOT:
-            await self._budget.progress(job.card.channel)
-        return routes[0]
+        if transports[0] is Transport.BOT:
+            await self._rate_limit.progress(job.card.channel)
+        return transports[0]
 
     def _gap_s(self, card: _Card, wanted: Shown) -> float:
         """Between two edits of a card."""
@@ -215,22 +221,22 @@ class Edits:
         slowed_s = self._every_s * float(2 ** min(card.misses, 10))
         return max(gap_s, min(slowed_s, SLOWED_AT_MOST_S))
 
-    async def _edit(self, wanted: Shown, route: Route) -> ErrorKind | None:
+    async def _edit(self, wanted: Shown, transport: Transport) -> ErrorKind | None:
         """One try; None where it is made."""
         job = wanted.job
         try:
             async with asyncio.timeout(LEAVE_WITHIN_S if wanted.leaving else None):
-                await self._transports.edit(job, route, self._drawn.progress(wanted))
+                await self._transports.edit(job, transport, self._drawn.progress(wanted))
         except TROUBLE as error:
             error_kind = error_kind_of(error)
-            log.info("job=%s progress edit by %s: %s (%s)", job.id, route.name, error_kind.name, told(error))
+            log.info("job=%s progress edit by %s: %s (%s)", job.id, transport.name, error_kind.name, told(error))
             if isinstance(error, discord.HTTPException) and error.status < 500:
-                self._budget.refused()
+                self._rate_limit.refused()
             if error_kind in (
-                ErrorKind.ROUTE_DEAD,
+                ErrorKind.TRANSPORT_DEAD,
                 ErrorKind.NOT_PERMITTED,
             ):  # without a file there is no smaller edit to try
-                await self._transports.shut(job, route)
+                await self._transports.mark_dead(job, transport)
             elif error_kind is ErrorKind.REMOVED:
                 await self._transports.removed(job)
             return error_kind

@@ -1,4 +1,4 @@
-"""A card's last edit: made again until Discord takes it, within a bound, by whichever way is open."""
+"""A card's last edit: made again until Discord takes it, within a bound, by whichever transport is open."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import discord
 from discord import ui
 
-from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
-from bot.chat.edit_rate_limit import Budget
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
+from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.transports import Transports
 from bot.jobs import backoff
 from bot.models import Job
@@ -28,11 +28,11 @@ ASIDE_TRIED_FOR_S = 60.0
 
 
 class LastEdit:
-    """Knows which ways are open, and shuts those that are dead."""
+    """Knows which transports are open, and marks those that are dead."""
 
-    def __init__(self, ways: Transports, budget: Budget) -> None:
-        self._transports = ways
-        self._budget = budget
+    def __init__(self, transports: Transports, rate_limit: EditRateLimit) -> None:
+        self._transports = transports
+        self._rate_limit = rate_limit
         self._rng = random.Random()  # noqa: S311 - jitter
 
     async def make(
@@ -45,21 +45,21 @@ class LastEdit:
     ) -> ErrorKind | None:
         """None where it is made; else what ended it. `view` is handed whether to leave out the prompt.
 
-        PASSING where Discord took it by no way for so long. What speaks about the file alone leaves the way open.
+        PASSING where Discord took it by no transport for so long. What concerns the file alone leaves it open.
         """
         plain, tries, begun = False, 0, asyncio.get_running_loop().time()
         size_bytes = 0 if video is None else (await asyncio.to_thread(video.stat)).st_size
-        while routes := self._transports.open(job):
-            route = routes[0]
-            if size_bytes > self._transports.upload_limit(job, route):
+        while transports := self._transports.open(job):
+            transport = transports[0]
+            if size_bytes > self._transports.upload_limit(job, transport):
                 return ErrorKind.TOO_LARGE  # the member's own limit has ended with their token, say
-            if route is Route.BOT:
-                await self._budget.last(job.card.channel)
+            if transport is Transport.BOT:
+                await self._rate_limit.last(job.card.channel)
             try:
-                await self._transports.edit(job, route, view(plain), video)
+                await self._transports.edit(job, transport, view(plain), video)
             except TROUBLE as error:
                 error_kind = error_kind_of(error)
-                log.warning("job=%s last edit by %s: %s (%s)", job.id, route.name, error_kind.name, told(error))
+                log.warning("job=%s last edit by %s: %s (%s)", job.id, transport.name, error_kind.name, told(error))
                 if error_kind is ErrorKind.REFUSED and not plain:
                     plain = True
                 elif error_kind is ErrorKind.PASSING:
@@ -68,18 +68,18 @@ class LastEdit:
                     if asyncio.get_running_loop().time() - begun + pause_s > for_s:
                         return error_kind
                     await asyncio.sleep(pause_s)
-                elif not await self._goes_on(job, route, error_kind, with_file=video is not None):
+                elif not await self._goes_on(job, transport, error_kind, with_file=video is not None):
                     return error_kind
             else:
                 return None
-        return ErrorKind.ROUTE_DEAD
+        return ErrorKind.TRANSPORT_DEAD
 
-    async def _goes_on(self, job: Job, route: Route, error_kind: ErrorKind, *, with_file: bool) -> bool:
-        """Whether another way is worth a try."""
+    async def _goes_on(self, job: Job, transport: Transport, error_kind: ErrorKind, *, with_file: bool) -> bool:
+        """Whether another transport is worth a try."""
         if error_kind is ErrorKind.REMOVED:
             await self._transports.removed(job)
-        if error_kind is ErrorKind.ROUTE_DEAD or (error_kind is ErrorKind.NOT_PERMITTED and not with_file):
-            await self._transports.shut(job, route)
+        if error_kind is ErrorKind.TRANSPORT_DEAD or (error_kind is ErrorKind.NOT_PERMITTED and not with_file):
+            await self._transports.mark_dead(job, transport)
             return True
         return False
 

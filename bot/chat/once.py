@@ -37,11 +37,11 @@ class Once:
         return self._session
 
     async def by_token(self, method: str, path: str, message: MultipartParameters, **query: str) -> dict[str, Any]:
-        """To a route that the interaction's token in `path` opens."""
+        """To an endpoint that the interaction's token in `path` opens."""
         return await self._send(method, path, message, {}, query)
 
     async def by_bot(self, method: str, path: str, message: MultipartParameters) -> dict[str, Any]:
-        """To a route that the bot's own token opens."""
+        """To an endpoint that the bot's own token opens."""
         return await self._send(method, path, message, {"Authorization": f"Bot {self._client.http.token}"}, {})
 
     async def close(self) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bot.catalog import Catalog, Choice
 from bot.chat import text
-from bot.errors import ProviderShut, ReservationRefused
+from bot.errors import CircuitOpen, ReservationRefused
 from bot.i18n.translations import Translations
 from bot.models import Balance, FailureKind, RefusalReason
 
 
-def provider_shut(translations: Translations, error: ProviderShut) -> str:
+def circuit_open(translations: Translations, error: CircuitOpen) -> str:
     """Nothing is taken for now, and nothing was charged."""
     if error.is_being_tried:
         return translations.gettext(

@@ -38,7 +38,7 @@ class Usage:
     """A server's usage over days, summed once."""
 
     def __init__(self, translations: Translations, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
-        self._tongue = translations
+        self._translations = translations
         self._days = days
         self._by_member: dict[UserId, list[UsageRow]] = defaultdict(list)
         for row in rows:
@@ -53,7 +53,7 @@ class Usage:
 
     def screen(self) -> str:
         """The total, then the members who used most."""
-        return text.as_much(self._lines(), rest=self._tongue.gettext("- and more, in the file"))
+        return text.as_much(self._lines(), rest=self._translations.gettext("- and more, in the file"))
 
     def csv(self) -> bytes:
         """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for.
@@ -68,26 +68,26 @@ class Usage:
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                text.somebody(self._tongue, row.member), row.model, row.seconds, row.size or "",
+                text.somebody(self._translations, row.member), row.model, row.seconds, row.size or "",
                 row.state, row.failure or "", row.clips, row.credits, row.refunded,
                 "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
 
     def _lines(self) -> list[str]:
-        today, gettext = self._days == 1, self._tongue.gettext
+        today, gettext = self._days == 1, self._translations.gettext
         if not self._rows:
             return [
                 gettext("No clips today.") if today else gettext("No clips in the last {days} days.", days=self._days)
             ]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
-        members = [f"- {text.somebody(self._tongue, member)}: {self._sums(rows)}" for member, rows in most]
+        members = [f"- {text.somebody(self._translations, member)}: {self._sums(rows)}" for member, rows in most]
         head = gettext("**Usage, today**") if today else gettext("**Usage, the last {days} days**", days=self._days)
         return [head, gettext("All: {sums}", sums=self._sums(self._rows)), *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:
         clips, refunded = sum(row.clips for row in rows), sum(row.refunded for row in rows)
-        translations = self._tongue
+        translations = self._translations
         parts = [translations.ngettext("{n} clip", "{n} clips", clips), text.credits_of(translations, _spent(rows))]
         if refunded:
             parts.append(translations.gettext("{credits} refunded", credits=refunded))

@@ -1,4 +1,4 @@
-"""From a wish for a clip, however it was made, to its card: reserve, then answer."""
+"""From a request for a video, however it was made, to its card: reserve, then answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
 from bot.chat.interaction_info import card_of, roles_of, scope_of
-from bot.errors import AlreadyKnown, ProviderShut, ReservationRefused, UserError
+from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
 from bot.models import DIRECT, Job, JobId, Picture, UserId
@@ -54,7 +54,7 @@ class VideoRequests:
     async def check_others(self, interaction: discord.Interaction[Any], author: UserId | None) -> None:
         """Raises UserError where a picture that `author` posted may not be animated by whoever asks here and now.
 
-        `take` asks this of every wish; whoever opens a form asks it before, so that nothing is typed in vain.
+        `take` asks this of every request; whoever opens a form asks it before, so that nothing is typed in vain.
         """
         if author is None or author == interaction.user.id:
             return
@@ -84,8 +84,8 @@ class VideoRequests:
                 job = await self._service.animate(ask)
             except AlreadyKnown as error:
                 log.info("%s replayed by the gateway; ignored", error)
-            except ProviderShut as error:
-                await _refuse(interaction, request, refusals.provider_shut(translations_of(interaction), error))
+            except CircuitOpen as error:
+                await _refuse(interaction, request, refusals.circuit_open(translations_of(interaction), error))
             except ReservationRefused as error:
                 log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
                 catalog = self._service.catalog
@@ -98,7 +98,7 @@ class VideoRequests:
     async def _show(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The first answer. Whatever ends this, the job has an owner then.
 
-        Where the answer's fate is not known the service finds out before anything is paid.
+        Where the outcome of the answer is not known the service finds out before anything is paid.
         """
         shown: Answer | None = None
         try:

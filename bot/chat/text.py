@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.errors import PictureRefused
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
-from bot.jobs.protocols import Due, HoldReason, Standing
+from bot.jobs.protocols import Due, HoldReason, QueuePosition
 from bot.models import Balance, FailureKind, Job, Limit, Period, Source
 
 MESSAGE = 2_000
@@ -82,7 +82,7 @@ _CARD_LINES: dict[FailureKind, str] = {
         "The video service said that the video was ready, but never sent it. Please try again."
     ),
     FailureKind.PICTURE: PICTURE_UNUSABLE,
-    FailureKind.LINE: N_("Nothing came free for two hours. Please try again later."),
+    FailureKind.QUEUE_TIMEOUT: N_("Nothing came free for two hours. Please try again later."),
     FailureKind.NO_CARD: N_("This was cancelled."),
     FailureKind.CANCELLED: N_("This was cancelled."),
     FailureKind.BLOCKED: N_("This was cancelled."),
@@ -117,14 +117,14 @@ def moment(at: datetime, style: str = "R") -> str:
     return f"<t:{int(at.timestamp())}:{style}>"
 
 
-def standing(translations: Translations, where: Standing) -> str:
-    """Where a waiting clip stands."""
+def queue_position(translations: Translations, where: QueuePosition) -> str:
+    """Where a waiting video is in the queue."""
     match where.hold:
         case HoldReason.PAUSED:
             return translations.gettext(
                 "Clips are paused on this server. Yours keeps its place and starts when they go on."
             )
-        case HoldReason.SHUT:
+        case HoldReason.CIRCUIT_OPEN:
             return translations.gettext("The video service is out of order. Your clip starts when it works again.")
         case HoldReason.KEY:
             return translations.gettext(
@@ -137,14 +137,14 @@ def standing(translations: Translations, where: Standing) -> str:
             when = moment(where.starts_at)
             return translations.gettext("The video service has no room right now. The next try is {when}.", when=when)
         case None:
-            return _place(translations, where)
+            return _position(translations, where)
 
 
-def _place(translations: Translations, where: Standing) -> str:
-    if where.place is None:
+def _position(translations: Translations, where: QueuePosition) -> str:
+    if where.position is None:
         return translations.gettext("Your clip starts as soon as there is room.")
     # Translators: {place} is "3rd" in English and 3 in every other language.
-    place = translations.place(where.place)
+    place = translations.place(where.position)
     if where.starts_at is None:
         return translations.gettext("{place} in line. Your clip starts as soon as there is room.", place=place)
     return translations.gettext("{place} in line, starts {when}.", place=place, when=moment(where.starts_at))

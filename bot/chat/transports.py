@@ -1,4 +1,4 @@
-"""The two ways to a card's message, the interaction's token and the bot's own, as plain calls."""
+"""The two transports to a card's message, the interaction's token and the bot's own, as plain calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from discord import ui
 from discord.http import MultipartParameters, handle_message_parameters
 
 from bot.chat.ban import Ban
-from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, own_upload_limit
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, own_upload_limit
 from bot.chat.known_limits import KnownLimits
 from bot.chat.once import Once
 from bot.jobs.protocols import CardMemory
@@ -42,7 +42,7 @@ _ENDINGS = (
 
 
 class Transports:
-    """Edits, posts, deletes and whispers for one bot. Remembers dead ways, so that none is hammered.
+    """Edits, posts, deletes and whispers for one bot. Remembers dead ones, so that none is hammered.
 
     Uploads, and messages that have no nonce, go by `Once`.
     """
@@ -58,32 +58,32 @@ class Transports:
         self._client = client
         self._memory = memory
         self._now = now
-        self._dead: dict[JobId, set[Route]] = {}
+        self._dead: dict[JobId, set[Transport]] = {}
         self._gone: set[JobId] = set()
         self._once = Once(client, ban or Ban(time.monotonic))
         self._limits = KnownLimits(now)
 
-    def open(self, job: Job) -> list[Route]:
-        """The ways still open, the better first."""
+    def open(self, job: Job) -> list[Transport]:
+        """The transports still open, the better first."""
         card = job.card
         dead = self._dead.get(job.id, set())
-        found: list[Route] = []
+        found: list[Transport] = []
         if card.message is None or card.removed:
             return found
-        if card.token is not None and self._now() < card.token_ends_at - TOKEN_MARGIN and Route.TOKEN not in dead:
-            found.append(Route.TOKEN)
-        if card.bot_reaches and not card.ephemeral and Route.BOT not in dead:
-            found.append(Route.BOT)
+        if card.token is not None and self._now() < card.token_ends_at - TOKEN_MARGIN and Transport.TOKEN not in dead:
+            found.append(Transport.TOKEN)
+        if card.bot_reaches and not card.ephemeral and Transport.BOT not in dead:
+            found.append(Transport.BOT)
         return found
 
-    async def shut(self, job: Job, route: Route) -> None:
-        """This way is dead for this job, for good."""
-        self._dead.setdefault(job.id, set()).add(route)
-        await (self._memory.token_died(job.id) if route is Route.TOKEN else self._memory.bot_barred(job.id))
+    async def mark_dead(self, job: Job, transport: Transport) -> None:
+        """This transport is dead for this job, for good."""
+        self._dead.setdefault(job.id, set()).add(transport)
+        await (self._memory.token_died(job.id) if transport is Transport.TOKEN else self._memory.bot_barred(job.id))
 
     async def removed(self, job: Job) -> None:
         """Somebody deleted the card: nothing new in that channel."""
-        self._dead[job.id] = set(Route)
+        self._dead[job.id] = set(Transport)
         self._gone.add(job.id)
         await self._memory.card_removed(job.id)
 
@@ -93,43 +93,43 @@ class Transports:
 
     def only_token(self, job: Job) -> bool:
         """The card can be reached by the token alone, and will be out of reach once that is dead."""
-        return self.open(job) == [Route.TOKEN]
+        return self.open(job) == [Transport.TOKEN]
 
     def forget(self, job: Job) -> None:
-        """What is remembered of its ways is dropped."""
+        """What is remembered of its transports is dropped."""
         self._dead.pop(job.id, None)
         self._gone.discard(job.id)
 
-    def upload_limit(self, job: Job, route: Route | None) -> int:
-        """Bytes one file may have by this way, or in the member's direct messages.
+    def upload_limit(self, job: Job, transport: Transport | None) -> int:
+        """Bytes one file may have by this transport, or in the member's direct messages.
 
         The member's own limit ends with the token; then only the server's counts. What Discord refused counts, too.
         """
         limit = job.card.upload_limit_bytes
-        if route is not Route.TOKEN:
-            is_there = route is Route.BOT and job.card.guild is not None
+        if transport is not Transport.TOKEN:
+            is_there = transport is Transport.BOT and job.card.guild is not None
             limit = min(limit, own_upload_limit(self._client.get_guild(job.card.guild or 0) if is_there else None))
-        return self._limits.lower_of(limit, _place(job, route))
+        return self._limits.lower_of(limit, _place(job, transport))
 
-    def refused_size(self, job: Job, route: Route | None, size_bytes: int) -> bool:
+    def refused_size(self, job: Job, transport: Transport | None, size_bytes: int) -> bool:
         """Discord takes no file of this size there. Whether a smaller one is worth a try."""
-        return self._limits.refused(_place(job, route), size_bytes)
+        return self._limits.refused(_place(job, transport), size_bytes)
 
-    async def edit(self, job: Job, route: Route, view: ui.LayoutView, video: Path | None = None) -> None:
+    async def edit(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path | None = None) -> None:
         """One edit, with the upload if there is one; raises what discord.py raises."""
         assert job.card.message is not None
         if video is not None:
-            await self._upload(job, route, view, video)
+            await self._upload(job, transport, view, video)
             return
         async with asyncio.timeout(EDIT_WITHIN_S):
-            if route is Route.TOKEN:
+            if transport is Transport.TOKEN:
                 await self._webhook(job).edit_message(job.card.message, view=view, allowed_mentions=NOBODY)
             else:
                 await self._message(job).edit(view=view, allowed_mentions=NOBODY)
 
-    async def post_beside(self, job: Job, route: Route, words: str, video: Path) -> MessageId:
+    async def post_beside(self, job: Job, transport: Transport, words: str, video: Path) -> MessageId:
         """The video in a message of its own, after Discord refused it on the card."""
-        sent = await self._post(job, route, "clip", UPLOAD_WITHIN_S, content=words, video=video)
+        sent = await self._post(job, transport, "clip", UPLOAD_WITHIN_S, content=words, video=video)
         return MessageId(int(sent["id"]))
 
     async def open_direct(self, job: Job) -> ChannelId:
@@ -144,12 +144,14 @@ class Transports:
                 sent = await self._once.by_bot("POST", f"/channels/{channel}/messages", dm)
         return MessageId(int(sent["id"]))
 
-    async def reply(self, job: Job, route: Route, sentence: str, view: ui.View) -> MessageId:
+    async def reply(self, job: Job, transport: Transport, sentence: str, view: ui.View) -> MessageId:
         """A short message below the card that pings its member."""
         ping = discord.AllowedMentions(
             everyone=False, roles=False, replied_user=False, users=[discord.Object(job.member)]
         )
-        sent = await self._post(job, route, "ping", EDIT_WITHIN_S, content=sentence, view=view, allowed_mentions=ping)
+        sent = await self._post(
+            job, transport, "ping", EDIT_WITHIN_S, content=sentence, view=view, allowed_mentions=ping
+        )
         return MessageId(int(sent["id"]))
 
     async def post(self, channel: ChannelId, guild: GuildId | None, sentence: str, *, nonce: str) -> None:
@@ -163,11 +165,11 @@ class Transports:
         async with asyncio.timeout(EDIT_WITHIN_S):
             await self._client.get_partial_messageable(channel).get_partial_message(message).delete()
 
-    async def delete(self, job: Job, route: Route) -> None:
+    async def delete(self, job: Job, transport: Transport) -> None:
         """Takes the card away."""
         assert job.card.message is not None
         async with asyncio.timeout(EDIT_WITHIN_S):
-            if route is Route.TOKEN:
+            if transport is Transport.TOKEN:
                 await self._webhook(job).delete_message(job.card.message)
             else:
                 await self._message(job).delete()
@@ -182,16 +184,16 @@ class Transports:
     async def original(self, job: Job) -> discord.WebhookMessage:
         """The answer to the interaction, by the token."""
         async with asyncio.timeout(EDIT_WITHIN_S):
-            return await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]  # the route takes it
+            return await self._webhook(job).fetch_message("@original")  # type: ignore[arg-type]  # the endpoint takes it
 
     async def close(self) -> None:
         """Closes the session for uploads."""
         await self._once.close()
 
-    async def _upload(self, job: Job, route: Route, view: ui.LayoutView, video: Path) -> None:
+    async def _upload(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path) -> None:
         async with asyncio.timeout(UPLOAD_WITHIN_S):
             with _message(attachments=[file_of(job, video)], view=view, allowed_mentions=NOBODY) as card:
-                if route is Route.TOKEN:
+                if transport is Transport.TOKEN:
                     path = f"{_hook(job)}/messages/{job.card.message}"
                     await self._once.by_token("PATCH", path, card, with_components="1")
                 else:
@@ -199,13 +201,13 @@ class Transports:
                     await self._once.by_bot("PATCH", path, card)
 
     async def _post(
-        self, job: Job, route: Route, kind: str, within_s: float, *, video: Path | None = None, **words: Any
+        self, job: Job, transport: Transport, kind: str, within_s: float, *, video: Path | None = None, **words: Any
     ) -> dict[str, Any]:
         """One message below the card. By the token it is sent once; by the bot's own again under the same nonce."""
         words = {"allowed_mentions": NOBODY, **words}
         file = {} if video is None else {"file": video}
         async with asyncio.timeout(within_s):
-            if route is Route.TOKEN:
+            if transport is Transport.TOKEN:
                 flags = {"flags": discord.MessageFlags(ephemeral=True)} if job.card.ephemeral else {}
                 with _message(**_opened(job, file), **flags, **words) as sent:
                     return await self._once.by_token("POST", _hook(job), sent, wait="1")
@@ -246,7 +248,7 @@ def filename_of(job: Job, video: Path) -> str:
     """
     with video.open("rb") as file:
         head = file.read(16)
-    ending = next((ending for at, N_, ending in _ENDINGS if head.startswith(N_, at)), "mp4")
+    ending = next((ending for at, mark, ending in _ENDINGS if head.startswith(mark, at)), "mp4")
     return f"SPOILER_clip-{job.key}.{ending}" if job.picture.spoiler else f"clip-{job.key}.{ending}"
 
 
@@ -268,9 +270,9 @@ def _hook(job: Job) -> str:
     return f"/webhooks/{job.card.application}/{job.card.token}"
 
 
-def _place(job: Job, route: Route | None) -> tuple[object, ...]:
+def _place(job: Job, transport: Transport | None) -> tuple[object, ...]:
     """Where one limit holds: a member's own by their token; the server's, or the channel's, by the bot's."""
-    if route is None:
+    if transport is None:
         return ("direct", job.member)
     there = job.card.guild or job.card.channel
-    return (there, job.member) if route is Route.TOKEN else (there,)
+    return (there, job.member) if transport is Transport.TOKEN else (there,)

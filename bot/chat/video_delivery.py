@@ -17,7 +17,7 @@ import discord
 
 from bot.chat import text
 from bot.chat.cards import Cards
-from bot.chat.discord_errors import TROUBLE, ErrorKind, Route, error_kind_of, told
+from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, UPLOAD_TRIED_FOR_S, LastEdit, asked_s
 from bot.chat.transports import Transports, filename_of
 from bot.i18n.translations import TranslationCatalog
@@ -39,13 +39,13 @@ class VideoDelivery:
 
     def __init__(
         self,
-        ways: Transports,
+        transports: Transports,
         last_edit: LastEdit,
         cards: Cards,
         translation_catalog: TranslationCatalog,
         memory: PostMemory,
     ) -> None:
-        self._transports = ways
+        self._transports = transports
         self._last_edit = last_edit
         self._cards = cards
         self._translation_catalog = translation_catalog
@@ -53,13 +53,13 @@ class VideoDelivery:
         self._rng = random.Random()  # noqa: S311 - jitter
 
     async def bring(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
-        """By the best way that takes it. Where none does, the card says where the video is."""
+        """By the best transport that takes it. Where none does, the card says where the video is."""
         size_bytes = (await asyncio.to_thread(video.stat)).st_size
-        routes = self._transports.open(job)
-        if not routes:
+        transports = self._transports.open(job)
+        if not transports:
             return await self._privately(job, video, size_bytes)
-        route = routes[0]
-        if size_bytes > self._transports.upload_limit(job, route):
+        transport = transports[0]
+        if size_bytes > self._transports.upload_limit(job, transport):
             return await self._link_only(job, size_bytes)
         name = filename_of(job, video)
         error_kind = await self._last_edit.make(
@@ -80,10 +80,10 @@ class VideoDelivery:
             case _:
                 return await self._privately(job, video, size_bytes)
 
-    async def _too_large(self, job: Job, route: Route | None, size_bytes: int) -> Delivery:
+    async def _too_large(self, job: Job, transport: Transport | None, size_bytes: int) -> Delivery:
         """Discord takes less there than it has announced: once more with a smaller file, if there can be one."""
-        if size_bytes > self._transports.upload_limit(job, route) or self._transports.refused_size(
-            job, route, size_bytes
+        if size_bytes > self._transports.upload_limit(job, transport) or self._transports.refused_size(
+            job, transport, size_bytes
         ):
             return Delivery(Outcome.TOO_LARGE)
         return await self._link_only(job, size_bytes)
@@ -103,27 +103,27 @@ class VideoDelivery:
 
     async def _beside(self, job: Job, video: Path, size_bytes: int) -> Delivery:
         """Discord does not take the video on the card. A message opens an archived thread, too."""
-        for route in sorted(self._transports.open(job), key=lambda route: route is Route.TOKEN):
-            channel = job.card.channel if route is Route.BOT else None  # by the token there is no nonce
+        for transport in sorted(self._transports.open(job), key=lambda transport: transport is Transport.TOKEN):
+            channel = job.card.channel if transport is Transport.BOT else None  # by the token there is no nonce
             claim = await self._memory.claim_post(job.id, channel, again_for=SAME_NONCE_FOR)
             if claim is None:
                 return await self._keep(job)
             try:
                 words = text.beside(self._translation_catalog.of(job.card.locale), job)
-                message = await self._transports.post_beside(job, route, words, video)
+                message = await self._transports.post_beside(job, transport, words, video)
             except TROUBLE as error:
-                log.warning("job=%s video beside the card by %s: %s", job.id, route.name, told(error))
+                log.warning("job=%s video beside the card by %s: %s", job.id, transport.name, told(error))
                 if not claim or may_be_taken(error):
                     return await self._keep(job)
                 await self._memory.release_post(job.id)
                 if error_kind_of(error) is ErrorKind.TOO_LARGE:
-                    return await self._too_large(job, route, size_bytes)
+                    return await self._too_large(job, transport, size_bytes)
             else:
                 return Delivery(Outcome.HELD, job.card.channel, message)
         return await self._privately(job, video, size_bytes)
 
     async def _privately(self, job: Job, video: Path, size_bytes: int) -> Delivery:
-        """To the member's direct messages, for jobs of a server; elsewhere the card's button is the way."""
+        """To the member's direct messages, for jobs of a server; elsewhere the card's button is for that."""
         if job.scope == DIRECT and not self._transports.is_removed(job):
             return await self._keep(job)
         tries, begun = 0, asyncio.get_running_loop().time()

@@ -18,7 +18,7 @@ from bot.images import precheck
 log = logging.getLogger(__name__)
 
 WITHIN_S = 60.0
-"""The largest pictures that pass the door take a second or two; a decoder that takes longer is killed."""
+"""The largest pictures that are accepted take a second or two; a decoder that takes longer is killed."""
 AT_ONCE = 2
 _CHUNK_BYTES = 1 << 18
 

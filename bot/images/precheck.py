@@ -1,4 +1,4 @@
-"""What can be said of a picture before its bytes are here; bounds and sentences of the whole door. Pure."""
+"""What can be said of a picture before its bytes are here; bounds and sentences of all checks. Pure."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from bot.models import (
     Allowances,
     Balance,
     Bonus,
+    By,
     Change,
     ChannelId,
     FailureKind,
@@ -27,7 +28,6 @@ from bot.models import (
 )
 from bot.store import balances, quotas, reservations, servers, usage
 from bot.store.database import Store, Tx, Unit
-from bot.store.quotas import By
 
 T = TypeVar("T")
 
@@ -136,12 +136,12 @@ class Admin:
     async def pause(self, by: By, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""
         await self._write(servers.pause(by, reason))
-        self._worker.hold(by.scope)
+        self._worker.pause(by.scope)
 
     async def resume(self, by: By) -> None:
         """Takes jobs again."""
         await self._write(servers.resume(by))
-        self._worker.let_go(by.scope)
+        self._worker.resume(by.scope)
 
     async def block(self, by: By, member: UserId, reason: str | None) -> int:
         """Shuts a member out; tells how many waiting jobs were cancelled and refunded."""

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.errors import ProviderShut
+from bot.errors import CircuitOpen
 from bot.models import FailureKind, Job, JobId, UserId
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Outcome(enum.Enum):
     ENDED = enum.auto()  # done, or failed as the provider says
 
 
-class Verdict(enum.Enum):
+class Transition(enum.Enum):
     """What an outcome means for a circuit. All but CLOSE concern the probe alone."""
 
     CLOSE = enum.auto()
@@ -71,22 +71,22 @@ class Verdict(enum.Enum):
     KEEP = enum.auto()  # it is still the probe
 
 
-VERDICTS: dict[FailureKind, dict[Outcome, Verdict]] = {
-    _KEY: dict.fromkeys(Outcome, Verdict.FREE)
-    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Verdict.REPEAT)
-    | dict.fromkeys((Outcome.TAKEN, Outcome.REFUSED), Verdict.CLOSE)
-    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Verdict.CLOSE)
-    | {Outcome.KEY_REFUSED: Verdict.REOPEN},
-    _BALANCE: dict.fromkeys(Outcome, Verdict.FREE)
-    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Verdict.REPEAT)
-    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Verdict.REOPEN)
-    | {Outcome.TAKEN: Verdict.CLOSE},
+TRANSITIONS: dict[FailureKind, dict[Outcome, Transition]] = {
+    _KEY: dict.fromkeys(Outcome, Transition.FREE)
+    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Transition.REPEAT)
+    | dict.fromkeys((Outcome.TAKEN, Outcome.REFUSED), Transition.CLOSE)
+    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Transition.CLOSE)
+    | {Outcome.KEY_REFUSED: Transition.REOPEN},
+    _BALANCE: dict.fromkeys(Outcome, Transition.FREE)
+    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Transition.REPEAT)
+    | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Transition.REOPEN)
+    | {Outcome.TAKEN: Transition.CLOSE},
     # A refusal may come from in front of what loses the others: only a job that was taken closes this one.
-    _LOST: dict.fromkeys(Outcome, Verdict.FREE)
-    | {Outcome.NOT_TAKEN: Verdict.REPEAT, Outcome.LOST: Verdict.REOPEN, Outcome.TAKEN: Verdict.CLOSE},
-    _TIMED_OUT: dict.fromkeys(Outcome, Verdict.FREE)
-    | dict.fromkeys((Outcome.LOST, Outcome.TIMED_OUT), Verdict.REOPEN)
-    | {Outcome.NOT_TAKEN: Verdict.REPEAT, Outcome.TAKEN: Verdict.KEEP, Outcome.ENDED: Verdict.CLOSE},
+    _LOST: dict.fromkeys(Outcome, Transition.FREE)
+    | {Outcome.NOT_TAKEN: Transition.REPEAT, Outcome.LOST: Transition.REOPEN, Outcome.TAKEN: Transition.CLOSE},
+    _TIMED_OUT: dict.fromkeys(Outcome, Transition.FREE)
+    | dict.fromkeys((Outcome.LOST, Outcome.TIMED_OUT), Transition.REOPEN)
+    | {Outcome.NOT_TAKEN: Transition.REPEAT, Outcome.TAKEN: Transition.KEEP, Outcome.ENDED: Transition.CLOSE},
 }
 """Complete: every reason and every outcome."""
 
@@ -160,9 +160,9 @@ class CircuitBreaker:
         circuits = self._of(model)
         for circuit in circuits:
             if self._now() < circuit.until:
-                raise ProviderShut(circuit.kind)
+                raise CircuitOpen(circuit.kind)
             if circuit.probe is not None or (circuit.request is not None and self._now() < circuit.request_until):
-                raise ProviderShut(circuit.kind, is_being_tried=True)
+                raise CircuitOpen(circuit.kind, is_being_tried=True)
         for circuit in circuits:
             circuit.request, circuit.request_until = job, self._now() + REQUEST_FOR_S
 
@@ -195,7 +195,7 @@ class CircuitBreaker:
         """What came of the question that costs nothing."""
         for circuit in [*self._circuits.values()]:
             if circuit.probe == QUESTION:
-                self._apply(circuit, VERDICTS[circuit.kind][outcome])
+                self._apply(circuit, TRANSITIONS[circuit.kind][outcome])
 
     def _of(self, model: str) -> list[_Circuit]:
         if not self._circuits:
@@ -203,32 +203,32 @@ class CircuitBreaker:
         return [circuit for circuit in self._circuits.values() if circuit.model in (EVERY, model)]
 
     def _judge(self, circuit: _Circuit, job: Job, outcome: Outcome) -> None:
-        verdict = VERDICTS[circuit.kind][outcome]
+        transition = TRANSITIONS[circuit.kind][outcome]
         if circuit.probe == job.id:
-            if verdict is Verdict.REOPEN and circuit.model == EVERY and self._is_hopeless(job.clip.model):
-                verdict = Verdict.FREE  # that model is known to fail by itself: it tells nothing about the others
-            if verdict is Verdict.REOPEN and outcome is Outcome.FORBIDDEN:
+            if transition is Transition.REOPEN and circuit.model == EVERY and self._is_hopeless(job.clip.model):
+                transition = Transition.FREE  # that model is known to fail by itself: it tells nothing about the others
+            if transition is Transition.REOPEN and outcome is Outcome.FORBIDDEN:
                 if circuit.forbidden == job.member:
-                    verdict = Verdict.FREE  # nobody keeps others out by what they alone send
+                    transition = Transition.FREE  # nobody keeps others out by what they alone send
                 circuit.forbidden = job.member
-            self._apply(circuit, verdict)
-        elif verdict is Verdict.CLOSE:
-            self._apply(circuit, verdict)
+            self._apply(circuit, transition)
+        elif transition is Transition.CLOSE:
+            self._apply(circuit, transition)
 
-    def _apply(self, circuit: _Circuit, verdict: Verdict) -> None:
-        match verdict:
-            case Verdict.CLOSE:
+    def _apply(self, circuit: _Circuit, transition: Transition) -> None:
+        match transition:
+            case Transition.CLOSE:
                 del self._circuits[circuit.model, circuit.kind]
                 log.warning("the video service is used again (%s, model %s)", circuit.kind, circuit.model or "any")
                 self.wake()
-            case Verdict.REOPEN:
+            case Transition.REOPEN:
                 self._pause(circuit, min(circuit.pause_s * 2, LONGEST_PAUSE_S))
-            case Verdict.REPEAT:
+            case Transition.REPEAT:
                 self._pause(circuit, circuit.pause_s)
-            case Verdict.FREE:
+            case Transition.FREE:
                 circuit.probe = None
                 self.wake()
-            case Verdict.KEEP:
+            case Transition.KEEP:
                 pass
 
     def _pause(self, circuit: _Circuit, pause_s: float) -> None:

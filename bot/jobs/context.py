@@ -1,4 +1,4 @@
-"""What the steps of a job share: the store, the provider, the chat, the files, the line, and time."""
+"""What the steps of a job share: the store, the provider, the chat, the files, the queue, and time."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Timing:
     job_timeout: timedelta
     answer_grace: timedelta = timedelta(minutes=10)  # without any answer, after the deadline
     resubmit_for: timedelta = timedelta(minutes=10)
-    in_line_for: timedelta = timedelta(hours=2)
+    queue_timeout: timedelta = timedelta(hours=2)
     late_for: timedelta = timedelta(hours=24)
     fetch_for: timedelta = timedelta(minutes=10)  # then the card shows the link, and it is fetched more seldom
 

@@ -27,8 +27,8 @@ class Outcome(enum.Enum):
     HELD = enum.auto()  # the chat holds the bytes
     LINK_ONLY = enum.auto()  # too large there: the card shows the provider's link, which will expire
     TOO_LARGE = enum.auto()  # too large for what the chat really takes: `upload_limit` is smaller now
-    NOWHERE = enum.auto()  # every way is dead, or does not take the file
-    LATER = enum.auto()  # the chat has taken it by no way for as long as it is tried at a time
+    NOWHERE = enum.auto()  # every transport is dead, or does not take the file
+    LATER = enum.auto()  # the chat has taken it by no transport for as long as it is tried at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +62,32 @@ class Progress:
 
 
 class HoldReason(enum.Enum):
-    """Why a job does not go, whoever else is in line."""
+    """Why a job does not go, whoever else is in the queue."""
 
     PAUSED = enum.auto()  # by the server's admins
-    SHUT = enum.auto()  # the video service is not used for now
+    CIRCUIT_OPEN = enum.auto()  # the video service is not used for now
     RETRY = enum.auto()  # the video service did not take it: tried again at a set time
     KEY = enum.auto()  # it has long not been found out whether the video service takes the bot's key
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a waiting job stands: its place in line, from 1, and when it will start, as far as that is known."""
+class QueuePosition:
+    """The position of a waiting job in the queue, from 1, and when it will start, as far as that is known."""
 
-    place: int | None = None
+    position: int | None = None
     starts_at: datetime | None = None
     hold: HoldReason | None = None
 
 
-ProgressView = Progress | Standing
+ProgressView = Progress | QueuePosition
 """What may be said of a job under way."""
 
 
 class CardMemory(Protocol):
-    """Keeps what the chat learns of the ways to a card over restarts. Raises nothing: what is lost is learnt again."""
+    """Keeps what the chat learns of the transports to a card over restarts.
+
+    Raises nothing: what is lost is learnt again.
+    """
 
     async def token_died(self, job: JobId) -> None:
         """The interaction's token is dead."""
@@ -122,7 +125,7 @@ class Chat(Protocol):
     async def fetch_picture(self, job: Job) -> bytes:
         """The attachment's bytes. Raises PictureRefused when it cannot be had, ChatUnavailable."""
 
-    def show(self, job: Job, outlook: ProgressView | None = None) -> None:
+    def show(self, job: Job, progress_view: ProgressView | None = None) -> None:
         """Brings the card up to date soon, newest state first; returns at once. Nothing new costs nothing."""
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
@@ -157,4 +160,4 @@ class Chat(Protocol):
         """Deletes a message of ours. False where it may be tried again; True where it is gone or out of reach."""
 
     def forget(self, job: Job) -> None:
-        """The job is over, or its card has changed under it: what is remembered of its ways is dropped."""
+        """The job is over, or its card has changed under it: what is remembered of its transports is dropped."""

@@ -1,4 +1,4 @@
-"""The line before the provider: who is next, and how many at once. Computed from what waits; nothing is stored."""
+"""The queue before the provider: who is next, and how many at once. Computed from what waits; nothing is stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[
 
 
 class JobQueue:
-    """At most `slots` jobs at the provider. A job holds its slot from `turn` to `leave`, and as long as its state says.
+    """At most `slots` jobs at the provider. Each holds a slot from `acquire` to `release`, as long as its state says.
 
     `changed` is called when anybody's place may have changed. However many leave in one moment, the queue is put in
     order once.
@@ -42,14 +42,14 @@ class JobQueue:
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
         self._holding: dict[JobId, tuple[Job, float]] = {}
         self._paused: set[Scope] = set()
-        self._held_until = 0.0
+        self._paused_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
 
     @property
     def is_closed(self) -> bool:
         """Nobody goes any more."""
-        return self._held_until == math.inf
+        return self._paused_until == math.inf
 
     @property
     def waiting(self) -> int:
@@ -71,45 +71,45 @@ class JobQueue:
         return [(job, now - since) for job, since in self._holding.values()]
 
     @property
-    def held_s(self) -> float:
+    def pause_left_s(self) -> float:
         """How long nobody goes, because the provider asked for it."""
-        return max(0.0, self._held_until - asyncio.get_running_loop().time())
+        return max(0.0, self._paused_until - asyncio.get_running_loop().time())
 
     def is_waiting(self, job: Job) -> bool:
         """Whether its turn is still to come."""
         found = self._waiting.get(job.id)
         return found is not None and not found[1].done()
 
-    def queue(self) -> list[Job]:
+    def eligible(self) -> list[Job]:
         """Those who may go, in the order in which they would if nobody came or ended."""
-        going = (job for job, future in self._waiting.values() if not future.done() and self.hold_of(job) is None)
+        going = (job for job, future in self._waiting.values() if not future.done() and self.hold_reason(job) is None)
         return in_order(going, Counter(job.member for job, _ in self._holding.values()))
 
-    def held_back(self) -> list[tuple[Job, HoldReason]]:
+    def held(self) -> list[tuple[Job, HoldReason]]:
         """Those who may not go for now, and why."""
-        found = ((job, self.hold_of(job)) for job, future in self._waiting.values() if not future.done())
+        found = ((job, self.hold_reason(job)) for job, future in self._waiting.values() if not future.done())
         return [(job, hold) for job, hold in found if hold is not None]
 
-    def hold_of(self, job: Job) -> HoldReason | None:
-        """Why this job may not go, whoever else is in line; None where it may."""
+    def hold_reason(self, job: Job) -> HoldReason | None:
+        """Why this job may not go, whoever else is in the queue; None where it may."""
         if job.scope in self._paused:
             return HoldReason.PAUSED
-        return None if self._circuit_breaker.may_go(job) else HoldReason.SHUT
+        return None if self._circuit_breaker.may_go(job) else HoldReason.CIRCUIT_OPEN
 
-    async def turn(self, job: Job) -> None:
+    async def acquire(self, job: Job) -> None:
         """Waits for this job's turn and takes a slot."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
         try:
-            is_held = self._timer is not None or self._soon is not None or self.held_s > 0
-            if not is_held and len(self._holding) < self.slots and self.hold_of(job) is None:
+            is_paused = self._timer is not None or self._soon is not None or self.pause_left_s > 0
+            if not is_paused and len(self._holding) < self.slots and self.hold_reason(job) is None:
                 self._grant(job)  # whoever else may go has gone
             else:
                 self.changed()
             await future
         except BaseException:
             if job.id in self._holding:  # granted and cancelled in the same moment
-                self.leave(job)
+                self.release(job)
             raise
         finally:
             self._waiting.pop(job.id, None)
@@ -129,7 +129,7 @@ class JobQueue:
         """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
         self._holding[job.id] = (job, asyncio.get_running_loop().time() - for_s)
 
-    def leave(self, job: Job) -> None:
+    def release(self, job: Job) -> None:
         """Gives the slot back, and settles the probe that it may have been; a job that holds none changes nothing."""
         if self._holding.pop(job.id, None) is not None:
             self._circuit_breaker.report(job, Outcome.NEVER_SENT)
@@ -138,19 +138,19 @@ class JobQueue:
     def follow(self, job: Job) -> None:
         """The slot as the job's state says: taken while it is at the provider, else given back."""
         if not job.state.holds_slot:
-            self.leave(job)
+            self.release(job)
         elif job.id not in self._holding:
             self.occupy(job)
 
-    def hold(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Nobody goes for so long: the provider asked for it."""
-        self._held_until = max(self._held_until, asyncio.get_running_loop().time() + seconds)
+        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
         self._arm()
         self.changed()
 
     def close(self) -> None:
         """Nobody goes any more."""
-        self._held_until = math.inf
+        self._paused_until = math.inf
         for planned in (self._timer, self._soon):
             if planned is not None:
                 planned.cancel()
@@ -159,7 +159,7 @@ class JobQueue:
         if self._timer is not None:
             self._timer.cancel()
         if not self.is_closed:
-            self._timer = asyncio.get_running_loop().call_at(self._held_until, self._advance)
+            self._timer = asyncio.get_running_loop().call_at(self._paused_until, self._advance)
 
     def _advance_soon(self) -> None:
         """Once the callbacks that are due now have run: they may free more slots."""
@@ -170,18 +170,18 @@ class JobQueue:
         self._soon = None
         loop = asyncio.get_running_loop()
         self.changed()
-        if loop.time() < self._held_until:
+        if loop.time() < self._paused_until:
             if self._timer is None or self._timer.when() <= loop.time():  # it came a tick early
                 self._arm()
             return
         self._timer = None
-        if self._waiting and len(self._holding) < self.slots and self._grant_in_order():
+        if self._waiting and len(self._holding) < self.slots and self._grant_eligible():
             self._advance_soon()  # a probe went: others may not go any more, the order is another, and so is the turn
 
-    def _grant_in_order(self) -> bool:
+    def _grant_eligible(self) -> bool:
         """Lets the first of the queue go, as many as there are slots; True where it ended early, with a probe."""
         free = self.slots - len(self._holding)
-        return any(self._grant(job) for job in self.queue()[:free])
+        return any(self._grant(job) for job in self.eligible()[:free])
 
     def _grant(self, job: Job) -> bool:
         """Whether it is a probe."""

@@ -1,4 +1,4 @@
-"""Tells those in line where they stand, and when they are likely to start."""
+"""Tells those in the queue their position, and when they are likely to start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.jobs.context import Clock
 from bot.jobs.estimate import Estimate
-from bot.jobs.protocols import Standing
+from bot.jobs.protocols import QueuePosition
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
 from bot.models import Job, JobId
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 SOON_S = 0.1
 """What changes at once is told at once."""
 SELDOM_S, COUNTED_PER_S = 1.0, 1_000
-"""Between two tellings, at least: a second, and one more for each further so many in line."""
+"""Between two tellings, at least: a second, and one more for each further so many in the queue."""
 TOLD_AT_ONCE = 200
 """Then others have their turn on the loop."""
 STALE_S = 15.0
@@ -46,37 +46,39 @@ def starts_s(
 
 
 class QueuePositions:
-    """Owns one task while anybody is in line. However often the line changes, it is counted once a second at most."""
+    """Owns one task while anybody is in the queue. However often it changes, it is counted once a second at most."""
 
     def __init__(
         self,
-        line: JobQueue,
+        queue: JobQueue,
         render_times: RenderTimes,
-        show: Callable[[Job, Standing], None],
+        show: Callable[[Job, QueuePosition], None],
         *,
         clock: Clock,
-        in_line_for: timedelta,
+        queue_timeout: timedelta,
     ) -> None:
-        self._line = line
+        self._queue = queue
         self._render_times = render_times
         self._show = show
         self._clock = clock
-        self._in_line_for = in_line_for
-        self._told: dict[tuple[JobId, datetime], Standing] = {}  # by when it came into line, too: it may come back
+        self._queue_timeout = queue_timeout
+        self._told: dict[
+            tuple[JobId, datetime], QueuePosition
+        ] = {}  # by when it entered the queue, too: it may come back
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        line.changed = self._note
+        queue.changed = self._note
 
     async def close(self) -> None:
         """Tells nobody any more."""
-        self._line.changed = lambda: None
+        self._queue.changed = lambda: None
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
 
     def _note(self) -> None:
         self._changed.set()
-        if self._task is None and self._line.waiting:
+        if self._task is None and self._queue.waiting:
             self._task = asyncio.create_task(self._run(), name="queue_positions")
             self._task.add_done_callback(self._ended)
 
@@ -85,13 +87,13 @@ class QueuePositions:
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
-            log.error("those in line were not told where they stand", exc_info=error)
-        elif self._line.waiting:  # somebody came in the moment of its end
+            log.error("those in the queue were not told their position", exc_info=error)
+        elif self._queue.waiting:  # somebody came in the moment of its end
             self._note()
 
     async def _run(self) -> None:
         await self._clock.sleep(SOON_S)
-        while count := self._line.waiting:
+        while count := self._queue.waiting:
             self._changed.clear()
             await self._tell()
             await self._clock.sleep(SELDOM_S + count / COUNTED_PER_S)
@@ -103,43 +105,43 @@ class QueuePositions:
     async def _tell(self) -> None:
         now = self._clock.now()
         told, self._told = self._told, {}
-        for number, (job, standing) in enumerate(self._standings(now), start=1):
+        for number, (job, current) in enumerate(self._queue_positions_now(now), start=1):
             before = told.get((job.id, job.state_at))
-            is_news = before is None or _differs(before, standing, now)
-            self._told[job.id, job.state_at] = standing if before is None or is_news else before
-            if is_news and self._line.is_waiting(job):
-                self._show(job, standing)
+            is_news = before is None or _differs(before, current, now)
+            self._told[job.id, job.state_at] = current if before is None or is_news else before
+            if is_news and self._queue.is_waiting(job):
+                self._show(job, current)
             if number % TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    def _standings(self, now: datetime) -> Iterator[tuple[Job, Standing]]:
-        """Everybody's, as the line was at the first of them."""
-        line, foretold = self._line, _Foretold(self._render_times, now)
-        frees_s = [max(line.held_s, foretold.left_s(job, for_s)) for job, for_s in line.holding()]
-        frees_s += [line.held_s] * (line.slots - len(frees_s))
-        queue = line.queue()
-        starts = starts_s(queue, frees_s, line.slots, foretold.takes_s)
-        for job, hold in line.held_back():
-            yield job, Standing(hold=hold)
-        for place, (job, start_s) in enumerate(zip(queue, starts, strict=True), start=1):
-            ends_s = (job.created_at + self._in_line_for - now).total_seconds()
-            # Nobody is promised a start that lies behind the end of their time in line.
+    def _queue_positions_now(self, now: datetime) -> Iterator[tuple[Job, QueuePosition]]:
+        """Everybody's, as the queue was at the first of them."""
+        queue, estimates = self._queue, _Estimates(self._render_times, now)
+        frees_s = [max(queue.pause_left_s, estimates.left_s(job, for_s)) for job, for_s in queue.holding()]
+        frees_s += [queue.pause_left_s] * (queue.slots - len(frees_s))
+        jobs = queue.eligible()
+        starts = starts_s(jobs, frees_s, queue.slots, estimates.takes_s)
+        for job, hold in queue.held():
+            yield job, QueuePosition(hold=hold)
+        for position, (job, start_s) in enumerate(zip(jobs, starts, strict=True), start=1):
+            ends_s = (job.created_at + self._queue_timeout - now).total_seconds()
+            # Nobody is promised a start that lies behind the end of their time in the queue.
             starts_at = now + timedelta(seconds=start_s) if start_s < ends_s else None
-            yield job, Standing(place, starts_at)
+            yield job, QueuePosition(position, starts_at)
 
 
-def _differs(told: Standing, standing: Standing, now: datetime) -> bool:
+def _differs(told: QueuePosition, current: QueuePosition, now: datetime) -> bool:
     """Whether it is worth an edit."""
-    if (told.place, told.hold) != (standing.place, standing.hold):
+    if (told.position, told.hold) != (current.position, current.hold):
         return True
-    if told.starts_at is None or standing.starts_at is None:
-        return told.starts_at is not standing.starts_at
-    moved = abs(standing.starts_at - told.starts_at)
-    return told.starts_at < now or moved > max(SAME, (standing.starts_at - now) / 4)
+    if told.starts_at is None or current.starts_at is None:
+        return told.starts_at is not current.starts_at
+    moved = abs(current.starts_at - told.starts_at)
+    return told.starts_at < now or moved > max(SAME, (current.starts_at - now) / 4)
 
 
-class _Foretold:
-    """What the durations tell of the clips in line; each kind is looked up once."""
+class _Estimates:
+    """What the durations tell of the videos in the queue; each kind is looked up once."""
 
     def __init__(self, render_times: RenderTimes, now: datetime) -> None:
         self._render_times = render_times

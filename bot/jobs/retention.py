@@ -28,7 +28,7 @@ BETWEEN_DELETES_S = 1.0
 
 
 class Retention:
-    """Owns two tasks: one looks once a day, and oftener while a wish is open; one deletes messages, one by one."""
+    """Owns two tasks: one looks once a day, and oftener while an erasure is open; one deletes messages, one by one."""
 
     def __init__(self, context: JobContext, worker: Worker, *, keeping: Keeping, limits: Limits) -> None:
         self._context = context
@@ -156,7 +156,7 @@ class Retention:
         if gone is None:
             return
         await asyncio.to_thread(self._context.files.forget_all, set(gone))
-        self._worker.let_go(Scope(guild))
+        self._worker.resume(Scope(guild))
         log.info("guild=%s was left %s ago: its data is gone", guild, LEFT_FOR)
 
     async def _sweep(self) -> None:
@@ -169,7 +169,7 @@ class Retention:
                 if litter is None:
                     await self._littered.wait()
                     continue
-                last = litter.message  # one that makes trouble stands in nobody's way
+                last = litter.message  # one that makes trouble holds up nobody
                 decided = await self._context.chat.take_away(litter.channel, litter.message)
                 if decided:
                     await self._context.persist(erasure.forget_litter(litter.message))

@@ -157,7 +157,7 @@ class Service:
         self._worker.add(job, message=message, ephemeral=ephemeral)
 
     def card_unsure(self, job: Job) -> None:
-        """The answer's fate is not known: the worker finds out before anything is paid."""
+        """The outcome of the answer is not known: the worker finds out before anything is paid."""
         self._worker.add(job)
 
     async def balance(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Balance:

@@ -60,7 +60,7 @@ class Worker:
             context.render_times,
             context.chat.show,
             clock=context.clock,
-            in_line_for=context.timing.in_line_for,
+            queue_timeout=context.timing.queue_timeout,
         )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
@@ -118,11 +118,11 @@ class Worker:
         finally:
             self._context.circuit_breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
 
-    def hold(self, scope: Scope) -> None:
+    def pause(self, scope: Scope) -> None:
         """A server is paused: what waits there is held."""
         self._context.queue.pause(scope)
 
-    def let_go(self, scope: Scope) -> None:
+    def resume(self, scope: Scope) -> None:
         """A paused server goes on."""
         self._context.queue.resume(scope)
 
@@ -155,9 +155,9 @@ class Worker:
         return frozenset(self._tasks) | frozenset(self._found)
 
     def load(self, scope: Scope) -> Load:
-        """How busy the line is."""
-        line = self._context.queue
-        return Load(line.waiting_of(scope), line.waiting, line.at_provider, line.slots)
+        """How busy the queue is."""
+        queue = self._context.queue
+        return Load(queue.waiting_of(scope), queue.waiting, queue.at_provider, queue.slots)
 
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""
@@ -221,7 +221,7 @@ class Worker:
         """A step that lost its race ends with nothing: the job as the winner left it, if there is work left."""
         found = await self._context.reload(job)
         if found is None:
-            self._context.queue.leave(job)
+            self._context.queue.release(job)
             return None
         self._context.queue.follow(found)
         if found.state is job.state:

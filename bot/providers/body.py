@@ -32,7 +32,7 @@ class NotFetchedError(Exception):
 
 
 class Body:
-    """One answer's body, read once; whether it is packed is told by the bytes, since the header may lie both ways."""
+    """One answer's body, read once; whether it is packed is told by the bytes: the header may be wrong."""
 
     def __init__(self, response: aiohttp.ClientResponse, max_wire_bytes: int) -> None:
         self._response = response
@@ -80,7 +80,7 @@ class Body:
             expected = int(span[2])
         if expected is None:
             return "chunked" in headers.get("Transfer-Encoding", "").lower() or self._unpacker is not None
-        # A range may count the bytes before they were packed on the way.
+        # A range may count the bytes before they were packed in transit.
         if expected != self._wire_bytes and not (span and expected == self._plain_bytes):
             raise NotFetchedError(f"cut at {self._wire_bytes} of {expected} bytes")
         return True

@@ -29,11 +29,11 @@ _OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 @dataclass(slots=True)
 class _Tries:
-    """What the routes of one download have said so far."""
+    """What the sources of one download have said so far."""
 
     said: list[str] = field(default_factory=list)
-    unanswered: int = 0  # routes without any HTTP answer
-    refused: bool = False  # the content route, by the API itself
+    unanswered: int = 0  # sources without any HTTP answer
+    refused: bool = False  # the content endpoint, by the API itself
 
     def error(self, key: str) -> VideoNotReady | VideoUnavailable:
         text = error_text.for_the_log("; then ".join(self.said), key)
@@ -43,8 +43,8 @@ class _Tries:
 
 
 @dataclass(slots=True)
-class _Route:
-    """One way to the video, and whether anybody has answered on it."""
+class _Source:
+    """One address of the video, and whether anybody has answered on it."""
 
     address: str
     answered: bool = False
@@ -69,17 +69,17 @@ class Downloads:
         *,
         url_in: Callable[[Any], str | None] = responses.video_url,
     ) -> None:
-        """Tries the video's own URL, then the content route, once each. Raises as `VideoApi.download` does.
+        """Tries the video's own URL, then the content endpoint, once each. Raises as `VideoApi.download` does.
 
         `headers` carry the key. An answer in JSON is followed once to the address that `url_in` finds in it.
         """
         tries = _Tries()
         part = target.with_name(f"{target.name}.part")
         try:
-            for route in map(_Route, dict.fromkeys(filter(None, (url, content)))):
+            for source in map(_Source, dict.fromkeys(filter(None, (url, content)))):
                 try:
                     async with asyncio.timeout(self.timeouts.download_s):
-                        await self._fetch(URL(endpoint), route, headers, part, url_in)
+                        await self._fetch(URL(endpoint), source, headers, part, url_in)
                     with _own_disk():
                         return await asyncio.to_thread(os.replace, part, target)
                 except BROKEN as exc:
@@ -89,8 +89,8 @@ class Downloads:
                     tries.said.append(told(exc))
                 except NotFetchedError as exc:
                     tries.said.append(error_text.for_the_log(str(exc), self.key))
-                    tries.refused = route.address == content and exc.refused
-                tries.unanswered += not route.answered
+                    tries.refused = source.address == content and exc.refused
+                tries.unanswered += not source.answered
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -99,16 +99,16 @@ class Downloads:
     async def _fetch(
         self,
         endpoint: URL,
-        route: _Route,
+        source: _Source,
         headers: Mapping[str, str],
         part: Path,
         url_in: Callable[[Any], str | None],
     ) -> None:
-        url = _as_given(route.address)
+        url = _as_given(source.address)
         may_follow_json = True
         for _ in range(MAX_REDIRECTS + 1):
             async with self._get(url, endpoint, headers) as response:
-                route.answered = True
+                source.answered = True
                 location = response.headers.get("Location")
                 if response.status in _REDIRECTS and location:
                     url = response.url.join(_as_given(location))

@@ -147,7 +147,7 @@ async def answer_of(response: aiohttp.ClientResponse) -> Answer:
 
 
 def _unpacked(body: bytes) -> bytes:
-    """The body as far as it came, also where it came packed although asked not to: the header may lie both ways."""
+    """The body as far as it came, also where it came packed although asked not to: the header may be wrong."""
     if not body.startswith((b"\x1f\x8b", b"\x78")):
         return body
     try:

@@ -180,7 +180,7 @@ class VideoApi(Protocol):
     async def download(self, endpoint: str, provider_id: str, url: str | None, target: Path) -> None:
         """Streams the finished video to `target`, replacing it in one step; on failure nothing is left there.
 
-        Tries `url`, then the API's content route. Raises LocalTrouble where our own disk or system failed,
+        Tries `url`, then the API's content endpoint. Raises LocalTrouble where our own disk or system failed,
         VideoUnavailable where no HTTP answer was had at all, VideoNotReady where one came but no whole video.
         """
 

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-from bot.models import Allowances, Bonus, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
+from bot.models import Allowances, Bonus, By, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
 from bot.store import balances, ledger
 from bot.store.database import Tx, Unit
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who changes what where, and when."""
-
-    scope: Scope
-    actor: UserId
-    now: datetime
 
 
 def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:

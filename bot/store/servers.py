@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.models import ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
+from bot.models import By, ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
 from bot.store import jobs, ledger
 from bot.store.database import Tx, Unit
 from bot.store.mapping import maybe_time, to_ms
-from bot.store.quotas import By
 
 
 def server(scope: Scope) -> Unit[Server]:

@@ -14,7 +14,7 @@ from bot.chat.interaction_info import scope_of, user_of
 from bot.errors import UserError
 from bot.i18n.translations import Translations, translations_of
 from bot.jobs.service import Service
-from bot.models import DIRECT, UserId
+from bot.models import DIRECT, By, UserId
 
 Reason = app_commands.Range[str, 1, 200]
 
@@ -36,7 +36,7 @@ class AdminCog(commands.GroupCog):
         await answer_privately(interaction, sentence)
         return False
 
-    def _by(self, interaction: discord.Interaction[Any]) -> Any:
+    def _by(self, interaction: discord.Interaction[Any]) -> By:
         """Who acts where, now; it goes to `_admin` as it is."""
         return self._admin.by(scope_of(interaction), user_of(interaction))
 

@@ -90,7 +90,7 @@ async def test_restored_from_a_backup_nothing_is_paid_again_and_what_is_known_go
     assert stage.bot is not None
     stage.bot.kill()
     await stage.bot.wait()
-    create.let_go()
+    create.resume()
 
     replace(stage.database, copy)
     await carried_on_from_a_copy(stage)
@@ -110,7 +110,7 @@ async def test_a_copy_of_another_kind_is_started_with_restored(build: Build) -> 
     await stage.bot.wait()
     copy = stage.folder / "snapshot.db"
     copied(stage.database, copy)
-    create.let_go()
+    create.resume()
 
     for ending in ("", "-wal"):
         shutil.copy(f"{copy}{ending}", f"{stage.database}{ending}")

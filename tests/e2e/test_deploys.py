@@ -57,7 +57,7 @@ class HoldReason:
         async with asyncio.timeout(20):
             await self.came.wait()
 
-    def let_go(self) -> None:
+    def resume(self) -> None:
         self._go.set()
 
 
@@ -124,7 +124,7 @@ async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) ->
     await stage.booked(lambda: "waiting for 1 creates in flight" in (stage.bot.log() if stage.bot else ""))
     os.kill(stage.bot.pid, signal.SIGINT)  # the operator is impatient
     assert stage.bot.is_running
-    create.let_go()
+    create.resume()
     await ended(stage)
 
     assert stage.states() == ["rendering"]
@@ -144,7 +144,7 @@ async def test_while_delivering(build: Build, at: str) -> None:
     await hold.reached()
 
     await ended(stage)
-    hold.let_go()
+    hold.resume()
 
     assert stage.states() == ["delivering"]
     await stage.start_bot()
@@ -161,7 +161,7 @@ async def test_during_login_before_discord_has_answered(build: Build, method: st
     await hold.reached()
 
     await ended(stage)
-    hold.let_go()
+    hold.resume()
 
     await stage.start_bot()
     await delivered(stage, await stage.animate())

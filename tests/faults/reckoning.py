@@ -108,7 +108,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Verdict:
+class Transition:
     """What came out. `broken` has every sentence; the lists before it those of each promise."""
 
     paid_twice: list[str] = field(default_factory=list)
@@ -151,11 +151,11 @@ class Verdict:
         return [f"{promise}: {each}" for promise, found in promises.items() for each in found]
 
 
-def reckon(account: Account) -> Verdict:
+def reckon(account: Account) -> Transition:
     """Holds the two accounts against each other."""
     stored = {job.prompt: job for job in account.stored}
     videos = {paid.prompt: paid for paid in account.paid}
-    return Verdict(
+    return Transition(
         paid_twice=list(_paid_twice(account.paid)),
         lost=[*_lost(account, stored), *_misplaced(account), *_without_pay(account.stored, videos)],
         ledger=list(account.book_differences),

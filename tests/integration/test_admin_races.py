@@ -48,7 +48,7 @@ OTHER_GUILD = Scope(GUILD + 1)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Transition:
     """What became of one command; `after` is the newest ledger line it saw."""
 
     job: Job
@@ -56,10 +56,10 @@ class Verdict:
     refusal: str | None
 
 
-def attempt(job: Job) -> Unit[Verdict]:
+def attempt(job: Job) -> Unit[Transition]:
     """A reservation that answers in place of raising, so that it can tell where it stood."""
 
-    def unit(tx: Tx) -> Verdict:
+    def unit(tx: Tx) -> Transition:
         row = tx.one("SELECT COALESCE(MAX(id), 0) AS newest FROM ledger")
         assert row is not None
         refusal = None
@@ -67,7 +67,7 @@ def attempt(job: Job) -> Unit[Verdict]:
             reserve(job, ROLES.get(job.member, ()), OPERATOR)(tx)
         except ReservationRefused as error:
             refusal = str(error.reason)
-        return Verdict(job, row["newest"], refusal)
+        return Transition(job, row["newest"], refusal)
 
     return unit
 
@@ -99,10 +99,10 @@ def commands(rng: random.Random) -> list[Job]:
     ]
 
 
-async def judged(store: Store, verdicts: Sequence[Verdict]) -> House:
+async def judged(store: Store, verdicts: Sequence[Transition]) -> House:
     """Goes through the ledger in its order and finds every verdict right at its place; the house at the end."""
     house, today, newest = House(OPERATOR), day_of(NOON), 0
-    by_place: dict[int, list[Verdict]] = {}
+    by_place: dict[int, list[Transition]] = {}
     for verdict in verdicts:
         by_place.setdefault(verdict.after, []).append(verdict)
 
@@ -121,7 +121,7 @@ async def judged(store: Store, verdicts: Sequence[Verdict]) -> House:
     return house
 
 
-def reasons(verdicts: Sequence[Verdict]) -> Mapping[str, int]:
+def reasons(verdicts: Sequence[Transition]) -> Mapping[str, int]:
     return Counter(verdict.refusal or "taken" for verdict in verdicts)
 
 
@@ -173,14 +173,14 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
         for _ in range(10):
             await store.write(a_change())
 
-    async def member(asked: list[Job]) -> list[Verdict]:
+    async def member(asked: list[Job]) -> list[Transition]:
         found = []
         for job in asked:
             verdict = await store.write(attempt(job))
             found.append(verdict)
             if verdict.refusal is None and rng.random() < 0.4:
                 cancelled = jobs.move(
-                    JobId(job.id), JobState.WAITING, JobState.CANCELLED, now=NOON, failure=FailureKind.LINE
+                    JobId(job.id), JobState.WAITING, JobState.CANCELLED, now=NOON, failure=FailureKind.QUEUE_TIMEOUT
                 )
                 assert await store.write(cancelled) is not None
         return found

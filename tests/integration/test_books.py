@@ -52,7 +52,9 @@ def test_a_false_entry_is_seen(tmp_path: Path, falsified: str, seen: str) -> Non
         for number, cost in ((1, 4), (2, 6)):
             reserve(a_job(number, cost=cost), [], limits(5))(tx)
             if number == 1:
-                move = jobs.move(a_job().id, JobState.WAITING, JobState.CANCELLED, now=NOON, failure=FailureKind.LINE)
+                move = jobs.move(
+                    a_job().id, JobState.WAITING, JobState.CANCELLED, now=NOON, failure=FailureKind.QUEUE_TIMEOUT
+                )
                 move(tx)
         before = differences(connection)
 

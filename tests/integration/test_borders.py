@@ -56,7 +56,7 @@ class Member:
     async def end(self, job: Job, at: datetime, *, taken: bool) -> None:
         """Without a video: taken back in line, or refused by the provider that had it."""
         if not taken:
-            await self.store.write(jobs.move(job.id, S.WAITING, S.CANCELLED, now=at, failure=FailureKind.LINE))
+            await self.store.write(jobs.move(job.id, S.WAITING, S.CANCELLED, now=at, failure=FailureKind.QUEUE_TIMEOUT))
             return
         await self.store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=at))
         await self.store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=at, provider_id="v"))

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.models import DIRECT, ChannelId, JobId, JobState, MessageId, Scope
+from bot.models import DIRECT, By, ChannelId, JobId, JobState, MessageId, Scope
 from bot.store import cards, erasure, people, servers
 from bot.store.export import export
-from bot.store.quotas import By
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, reset, set_own, set_role
 from tests.ledgers import OTHER, Ledgers
 

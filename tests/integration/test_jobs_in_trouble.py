@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.catalog import Catalog, Model
-from bot.errors import BotError, ProviderShut, StoreUnavailable
+from bot.errors import BotError, CircuitOpen, StoreUnavailable
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SILENT_JOBS, State
 from bot.jobs.context import FETCHES_AT_ONCE
 from bot.models import FailureKind, JobId, JobState
@@ -37,8 +37,8 @@ def at_provider(bot: Harness) -> list[tuple[int]]:
     return bot.rows("SELECT id FROM jobs WHERE state IN ('submitting', 'rendering')")
 
 
-def refusal(error: BotError | None) -> ProviderShut:
-    assert isinstance(error, ProviderShut)
+def refusal(error: BotError | None) -> CircuitOpen:
+    assert isinstance(error, CircuitOpen)
     return error
 
 
@@ -154,7 +154,7 @@ class TestTheCircuitBreaker:
         bot.passes(FIRST_PAUSE_S)
         bot.provider.is_well()
 
-        assert not isinstance(bot.refused(1), ProviderShut | None)
+        assert not isinstance(bot.refused(1), CircuitOpen | None)
         assert bot.refused(2) is None
 
     def test_a_probe_cancelled_before_it_was_sent_makes_room_at_once(self, bot: Harness) -> None:
@@ -265,7 +265,7 @@ class TestTheQueue:
         bot.settle()
 
         assert bot.provider.creates == creates == 2
-        assert [bot.job(job).failure for job in jobs[2:]] == [FailureKind.LINE] * 3
+        assert [bot.job(job).failure for job in jobs[2:]] == [FailureKind.QUEUE_TIMEOUT] * 3
 
     def test_a_machine_that_slept_for_hours_sends_nothing_that_is_too_old(self, bot: Harness) -> None:
         bot.context.queue.pause(GUILD)
@@ -273,7 +273,7 @@ class TestTheQueue:
         bot.loop.now_s += 9 * HOUR_S  # nothing ran in between
         bot.lets_go()
 
-        assert bot.job(job).failure is FailureKind.LINE
+        assert bot.job(job).failure is FailureKind.QUEUE_TIMEOUT
         assert bot.provider.creates == 0
 
     def test_cancelled_while_its_card_is_looked_for_it_goes_no_further(self, bot: Harness) -> None:
@@ -341,7 +341,7 @@ class TestSlots:
         bot.store.slow = 1
         bot.lets_go()
         rechecking = bot.start(bot.worker.recheck(job))
-        bot.store.let_go.set()
+        bot.store.resume.set()
         bot.settle()
 
         assert rechecking.done()
@@ -370,7 +370,7 @@ class TestAnOwner:
         asking = bot.start(bot.asking(1))
         asking.cancel()
         bot.settle()
-        bot.store.let_go.set()
+        bot.store.resume.set()
         bot.settle()
 
         assert bot.rows("SELECT state FROM jobs") == [("cancelled",)]
@@ -381,7 +381,7 @@ class TestAnOwner:
         asking = bot.start(bot.asking(1))
         bot.passes(3.0)
         assert isinstance(asking.exception(), StoreUnavailable)
-        bot.store.let_go.set()
+        bot.store.resume.set()
         bot.settle()
 
         assert bot.rows("SELECT state FROM jobs") == [("cancelled",)]
@@ -408,7 +408,7 @@ class TestTheStop:
         bot.store.slow = 1
         bot.lets_go()
         stopping = bot.start(bot.worker.stop())
-        bot.store.let_go.set()
+        bot.store.resume.set()
         bot.passes(10.0)
 
         assert stopping.done()

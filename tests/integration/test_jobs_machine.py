@@ -25,7 +25,7 @@ MEMBERS = range(1, 7)
 MOODS = ("takes", "takes", "moderated", "unpaid", "forbidden", "lost", "lost", "lost but named", "nobody there", "busy")
 UNDER_WAY = ("waiting", "submitting", "rendering", "delivering")
 HOUR_S = 3_600.0
-BOUNDS_S = {"timed_out": HOUR_S / 2, "line": 2 * HOUR_S}
+BOUNDS_S = {"timed_out": HOUR_S / 2, "queue_timeout": 2 * HOUR_S}
 ASKS = st.tuples(st.sampled_from(MEMBERS), st.sampled_from(MODELS), st.sampled_from([True, True, True, None, False]))
 
 
@@ -164,7 +164,9 @@ class Jobs(RuleBasedStateMachine):
     @invariant()
     def nobody_is_refunded_before_the_time(self) -> None:
         """Whatever the host's clock was set to. What an earlier process wrote down is believed."""
-        for job, failure in self.bot.rows("SELECT id, failure FROM jobs WHERE failure IN ('timed_out', 'line')"):
+        for job, failure in self.bot.rows(
+            "SELECT id, failure FROM jobs WHERE failure IN ('timed_out', 'queue_timeout')"
+        ):
             if job in self.bot.asked_at_s:
                 assert self.bot.loop.now_s - self.bot.asked_at_s[job] >= BOUNDS_S[failure]
 

@@ -15,6 +15,7 @@ import pytest
 from bot.errors import AlreadyKnown, ReservationRefused
 from bot.models import (
     DIRECT,
+    By,
     FailureKind,
     Job,
     JobId,
@@ -29,7 +30,6 @@ from bot.models import (
 from bot.store import balances, jobs, quotas, reservations, servers
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
-from bot.store.quotas import By
 from tests import builders
 from tests.books import differences
 from tests.house import UNDER_WAY, House

@@ -360,7 +360,7 @@ class TestRefunds:
         ends = [(S.WAITING, S.CANCELLED), (S.WAITING, S.FAILED)] * 25
 
         moved = await asyncio.gather(
-            *(store.write(jobs.move(job.id, *end, now=NOON, failure=FailureKind.LINE)) for end in ends)
+            *(store.write(jobs.move(job.id, *end, now=NOON, failure=FailureKind.QUEUE_TIMEOUT)) for end in ends)
         )
 
         assert len([one for one in moved if one is not None]) == 1

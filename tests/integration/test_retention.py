@@ -74,7 +74,7 @@ class Tasks:
         self.rechecked.append(job)
         self.last_act(job)
 
-    def let_go(self, scope: Scope) -> None:
+    def resume(self, scope: Scope) -> None:
         self.let_go_of.append(scope)
 
 

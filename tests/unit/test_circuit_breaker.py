@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.errors import ProviderShut
+from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import (
     EVERY,
     FIRST_PAUSE_S,
@@ -14,7 +14,7 @@ from bot.jobs.circuit_breaker import (
     QUESTION,
     REQUEST_FOR_S,
     SILENT_JOBS,
-    VERDICTS,
+    TRANSITIONS,
     CircuitBreaker,
     Outcome,
     State,
@@ -88,7 +88,7 @@ class World:
         """Asks, and goes away again."""
         try:
             self.circuit_breaker.admit(JobId(77), model)
-        except ProviderShut:
+        except CircuitOpen:
             return False
         self.circuit_breaker.withdraw(JobId(77))
         return True
@@ -187,8 +187,8 @@ def test_every_outcome_of_a_probe_settles_it_whatever_opened_the_circuit(
 
 
 def test_the_table_is_complete() -> None:
-    assert set(VERDICTS) == set(TABLE)
-    assert all(set(VERDICTS[kind]) == set(Outcome) == set(TABLE[kind]) for kind in TABLE)
+    assert set(TRANSITIONS) == set(TABLE)
+    assert all(set(TRANSITIONS[kind]) == set(Outcome) == set(TABLE[kind]) for kind in TABLE)
 
 
 class TestHalfOpen:
@@ -209,7 +209,7 @@ class TestHalfOpen:
         world.passes()
         world.circuit_breaker.admit(JobId(7), "sora-2")
 
-        with pytest.raises(ProviderShut) as refused:
+        with pytest.raises(CircuitOpen) as refused:
             world.circuit_breaker.admit(JobId(8), "sora-2")
 
         assert refused.value.is_being_tried

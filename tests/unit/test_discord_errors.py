@@ -26,12 +26,12 @@ def http_error(status: int, code: int = 0, *, content_type: str = JSON) -> disco
 @pytest.mark.parametrize(
     ("error", "error_kind"),
     [
-        (http_error(401, 50027), ErrorKind.ROUTE_DEAD),  # the token of the interaction, used up
-        (http_error(404, 10015), ErrorKind.ROUTE_DEAD),
-        (http_error(404, 10062), ErrorKind.ROUTE_DEAD),
-        (http_error(404, 10003), ErrorKind.ROUTE_DEAD),
-        (http_error(403, 50001), ErrorKind.ROUTE_DEAD),
-        (http_error(403, 50007), ErrorKind.ROUTE_DEAD),  # direct messages
+        (http_error(401, 50027), ErrorKind.TRANSPORT_DEAD),  # the token of the interaction, used up
+        (http_error(404, 10015), ErrorKind.TRANSPORT_DEAD),
+        (http_error(404, 10062), ErrorKind.TRANSPORT_DEAD),
+        (http_error(404, 10003), ErrorKind.TRANSPORT_DEAD),
+        (http_error(403, 50001), ErrorKind.TRANSPORT_DEAD),
+        (http_error(403, 50007), ErrorKind.TRANSPORT_DEAD),  # direct messages
         (http_error(404, 10008), ErrorKind.REMOVED),
         (http_error(403, 50013), ErrorKind.NOT_PERMITTED),
         (http_error(400, 50083), ErrorKind.ARCHIVED),

@@ -17,7 +17,7 @@ from bot.chat.edit_rate_limit import (
     PROGRESS_EDITS,
     REFUSED,
     REFUSED_SPAN_S,
-    Budget,
+    EditRateLimit,
     Window,
     _Queue,
 )
@@ -60,27 +60,27 @@ class Time:
 class Channel:
     """Cards that always have something to show, and what was edited when."""
 
-    def __init__(self, budget: Budget, time: Time) -> None:
-        self._budget = budget
+    def __init__(self, rate_limit: EditRateLimit, time: Time) -> None:
+        self._rate_limit = rate_limit
         self._time = time
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.edits: list[tuple[float, int, str]] = []
 
     def run(self, number: int) -> None:
-        self._budget.begun(HERE, JobId(number))
+        self._rate_limit.begun(HERE, JobId(number))
         self._tasks[number] = asyncio.create_task(self._show(number))
 
     async def finish(self, number: int) -> None:
         """Its progress ends, its last edit waits for its turn."""
         self._tasks.pop(number).cancel()
-        await self._budget.last(HERE)
+        await self._rate_limit.last(HERE)
         self.edits.append((self._time.now(), number, "last"))
-        self._budget.finished(HERE, JobId(number))
+        self._rate_limit.finished(HERE, JobId(number))
 
     async def _show(self, number: int) -> None:
         while True:
             await self._time.sleep(0.5)
-            await self._budget.progress(HERE)
+            await self._rate_limit.progress(HERE)
             self.edits.append((self._time.now(), number, "progress"))
 
     def of(self, kind: str) -> list[tuple[float, int]]:
@@ -103,7 +103,7 @@ def time() -> Time:
 
 @pytest.fixture
 async def channel(time: Time) -> AsyncIterator[Channel]:
-    found = Channel(Budget(time.now, time.sleep), time)
+    found = Channel(EditRateLimit(time.now, time.sleep), time)
     yield found
     await found.close()
 
@@ -176,28 +176,28 @@ async def test_who_gives_up_waiting_holds_up_nobody(channel: Channel, time: Time
 
 
 async def test_channels_do_not_share_a_budget(time: Time) -> None:
-    budget = Budget(time.now, time.sleep)
+    rate_limit = EditRateLimit(time.now, time.sleep)
     for _ in range(CHANNEL_EDITS):
-        await budget.last(HERE)
+        await rate_limit.last(HERE)
 
     async with asyncio.timeout(5):
-        await budget.last(ELSEWHERE)
+        await rate_limit.last(ELSEWHERE)
 
     assert time.now() == 0.0
 
 
 async def test_a_channel_that_came_to_rest_takes_no_memory(time: Time) -> None:
-    budget = Budget(time.now, time.sleep)
+    rate_limit = EditRateLimit(time.now, time.sleep)
     for number in range(100):
-        budget.begun(ChannelId(number), JobId(number))
-        await budget.progress(ChannelId(number))
-        budget.finished(ChannelId(number), JobId(number))
+        rate_limit.begun(ChannelId(number), JobId(number))
+        await rate_limit.progress(ChannelId(number))
+        rate_limit.finished(ChannelId(number), JobId(number))
         await time.passes(CHANNEL_SPAN_S + 1)
 
-    assert len(budget._channels) == 1
+    assert len(rate_limit._channels) == 1
 
 
-class Counting(Budget):
+class Counting(EditRateLimit):
     """Counts how many channels are looked at to find those that rest."""
 
     looks = 0
@@ -208,33 +208,33 @@ class Counting(Budget):
 
 
 async def test_a_start_with_a_card_in_each_of_many_channels_does_not_walk_over_them_all(time: Time) -> None:
-    budget = Counting(time.now, time.sleep)
+    rate_limit = Counting(time.now, time.sleep)
     for number in range(10_000):
-        budget.begun(ChannelId(number), JobId(number))
+        rate_limit.begun(ChannelId(number), JobId(number))
 
-    assert budget.looks <= LOOKED_AT * 10_000
+    assert rate_limit.looks <= LOOKED_AT * 10_000
 
 
 async def test_of_many_channels_that_come_to_rest_each_goes_though_others_stay_in_use(time: Time) -> None:
-    budget = Budget(time.now, time.sleep)
+    rate_limit = EditRateLimit(time.now, time.sleep)
     for number in range(100):
-        budget.begun(ChannelId(number), JobId(number))
+        rate_limit.begun(ChannelId(number), JobId(number))
         if number % 2:
-            budget.finished(ChannelId(number), JobId(number))
+            rate_limit.finished(ChannelId(number), JobId(number))
     for number in range(100, 200):
-        budget.begun(ChannelId(number), JobId(number))
+        rate_limit.begun(ChannelId(number), JobId(number))
 
-    assert sorted(budget._channels) == sorted([*range(0, 100, 2), *range(100, 200)])
+    assert sorted(rate_limit._channels) == sorted([*range(0, 100, 2), *range(100, 200)])
 
 
 async def test_edits_that_are_refused_again_and_again_never_get_the_address_barred(time: Time) -> None:
-    budget, sent = Budget(time.now, time.sleep), 0
+    rate_limit, sent = EditRateLimit(time.now, time.sleep), 0
 
     async def hammer() -> None:
         nonlocal sent
         while True:
-            await budget.anywhere()
-            budget.refused()
+            await rate_limit.anywhere()
+            rate_limit.refused()
             sent += 1
 
     hammering = asyncio.create_task(hammer())
@@ -245,8 +245,8 @@ async def test_edits_that_are_refused_again_and_again_never_get_the_address_barr
 
 
 async def test_all_progress_together_is_bounded(time: Time) -> None:
-    budget = Budget(time.now, time.sleep)
-    turns = [asyncio.create_task(budget.anywhere()) for _ in range(3 * PROGRESS_EDITS)]
+    rate_limit = EditRateLimit(time.now, time.sleep)
+    turns = [asyncio.create_task(rate_limit.anywhere()) for _ in range(3 * PROGRESS_EDITS)]
     done = []
     for _ in range(3):
         await time.passes(0.5)

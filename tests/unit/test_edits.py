@@ -14,8 +14,8 @@ from discord import ui
 
 from bot.catalog import load_catalog
 from bot.chat.cards import Cards, Shown
-from bot.chat.discord_errors import Route
-from bot.chat.edit_rate_limit import Budget
+from bot.chat.discord_errors import Transport
+from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import SLOWED_AT_MOST_S, Edits, _Card
 from bot.chat.transports import Transports
 from bot.i18n.translations import TranslationCatalog
@@ -48,21 +48,21 @@ class Wall(Transports):
         self.changed = asyncio.Event()
         self.at_once = self.most_at_once = 0
         self.errors: list[Exception] = []
-        self.tries: list[tuple[Route, str]] = []
+        self.tries: list[tuple[Transport, str]] = []
 
-    async def edit(self, job: Job, route: Route, view: ui.LayoutView, video: Path | None = None) -> None:
+    async def edit(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path | None = None) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.open_door.wait()
         self.at_once -= 1
-        self.tries.append((route, words(view)))
+        self.tries.append((transport, words(view)))
         self.changed.set()
         if self.errors:
             raise self.errors.pop(0)
         self.shown.setdefault(int(job.id), []).append(words(view))
         self.changed.set()
 
-    async def until_tried(self, count: int) -> list[tuple[Route, str]]:
+    async def until_tried(self, count: int) -> list[tuple[Transport, str]]:
         async with asyncio.timeout(DEADLINE_S):
             while len(self.tries) < count:
                 await self.changed.wait()
@@ -101,8 +101,8 @@ def wall() -> Wall:
 
 @pytest.fixture
 async def edits(wall: Wall) -> AsyncIterator[Edits]:
-    budget = Budget(time.monotonic, asyncio.sleep)
-    made = Edits(wall, Cards(load_catalog(None), TranslationCatalog()), budget, every_s=0.01, now=lambda: NOON)
+    rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
+    made = Edits(wall, Cards(load_catalog(None), TranslationCatalog()), rate_limit, every_s=0.01, now=lambda: NOON)
     yield made
     await made.close()
 
@@ -241,7 +241,7 @@ async def test_a_card_whose_edit_passingly_failed_is_shown_though_nothing_new_ha
     edits.show(rendering(), at(10))
 
     assert " 10 %" in (await wall.until(1, 1))[0]
-    assert [route for route, _ in wall.tries] == [Route.TOKEN] * 4
+    assert [transport for transport, _ in wall.tries] == [Transport.TOKEN] * 4
 
 
 async def test_a_card_whose_edits_fail_is_tried_ever_more_seldom_but_not_never(edits: Edits) -> None:
@@ -268,4 +268,4 @@ async def test_a_dead_token_leaves_the_card_to_the_bots_own(edits: Edits, wall: 
     edits.show(rendering(), at(10))
     await wall.until(1, 1)
 
-    assert [route for route, _ in wall.tries] == [Route.TOKEN, Route.BOT]
+    assert [transport for transport, _ in wall.tries] == [Transport.TOKEN, Transport.BOT]

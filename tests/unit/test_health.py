@@ -9,15 +9,15 @@ from bot.models import JobState
 
 
 def test_every_metric_says_what_it_is_and_of_which_type() -> None:
-    text = exposition({"line_waiting": 2, "at_provider": 1}, {JobState.WAITING: 3}).decode()
+    text = exposition({"queue_waiting": 2, "at_provider": 1}, {JobState.WAITING: 3}).decode()
 
     found = {family.name: family for family in text_string_to_metric_families(text)}
 
     assert {name: family.type for name, family in found.items()} == dict.fromkeys(
-        ("animate_line_waiting", "animate_at_provider", "animate_jobs"), "gauge"
+        ("animate_queue_waiting", "animate_at_provider", "animate_jobs"), "gauge"
     )
     assert all(family.documentation.endswith(".") for family in found.values())
-    assert [sample.value for sample in found["animate_line_waiting"].samples] == [2]
+    assert [sample.value for sample in found["animate_queue_waiting"].samples] == [2]
     states = {sample.labels["state"]: sample.value for sample in found["animate_jobs"].samples}
     assert states == {state: 3 if state is JobState.WAITING else 0 for state in JobState}
     assert text.endswith("\n")

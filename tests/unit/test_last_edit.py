@@ -17,8 +17,8 @@ from discord import ui
 from discord.http import Route as DiscordRoute
 
 from bot.chat.ban import Ban
-from bot.chat.discord_errors import ErrorKind, Route
-from bot.chat.edit_rate_limit import Budget
+from bot.chat.discord_errors import ErrorKind, Transport
+from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.known_limits import STEPS, KnownLimits
 from bot.chat.last_edit import LastEdit
 from bot.chat.once import Once
@@ -71,11 +71,11 @@ async def _edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
 async def _transports() -> AsyncIterator[Transports]:
     client = discord.Client(intents=discord.Intents.none())
     client.http.token = "bot-token"
-    ways = Transports(client, Memory(), now=lambda: NOON)
+    transports = Transports(client, Memory(), now=lambda: NOON)
     try:
-        yield ways
+        yield transports
     finally:
-        await ways.close()
+        await transports.close()
 
 
 async def _sleepless(_seconds: float) -> None: ...
@@ -102,8 +102,8 @@ async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
     edge: Edge, tmp_path: Path, card: dict[str, Any], path: str
 ) -> None:
     job: Job = a_job(card=a_card(**card))
-    async with _transports() as ways:
-        error_kind = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(
+    async with _transports() as transports:
+        error_kind = await LastEdit(transports, EditRateLimit(time.monotonic, _sleepless)).make(
             job, _view, _video(tmp_path), for_s=2.0
         )
 
@@ -126,9 +126,9 @@ async def test_an_upload_by_either_token_has_no_bound_in_all_but_its_own() -> No
 
 
 async def test_a_word_for_the_member_alone_is_sent_once_whatever_comes_back(edge: Edge) -> None:
-    async with _transports() as ways:
+    async with _transports() as transports:
         with pytest.raises(discord.DiscordServerError):
-            await ways.whisper(a_job(), "a word")
+            await transports.whisper(a_job(), "a word")
 
     assert [there for _, there, *_ in edge.requests] == ["/webhooks/1/interaction-token"]
 
@@ -183,10 +183,14 @@ def test_each_refusal_of_a_size_makes_the_next_smaller_until_none_is_worth_a_try
 async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server_and_by_a_members_for_them() -> None:
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
     other = a_job(2, member=UserId(job.member + 1), card=a_card(channel=7, upload_limit_bytes=100_000_000))
-    async with _transports() as ways:
-        assert ways.refused_size(job, Route.TOKEN, 60_000_000)
-        assert ways.refused_size(job, Route.BOT, 11_000_000)
-        found = [ways.upload_limit(one, route) for one in (job, other) for route in (Route.TOKEN, Route.BOT, None)]
+    async with _transports() as transports:
+        assert transports.refused_size(job, Transport.TOKEN, 60_000_000)
+        assert transports.refused_size(job, Transport.BOT, 11_000_000)
+        found = [
+            transports.upload_limit(one, transport)
+            for one in (job, other)
+            for transport in (Transport.TOKEN, Transport.BOT, None)
+        ]
 
     assert found == [50_000_000, 10_000_000, 20_000_000, 100_000_000, 10_000_000, 20_000_000]
 
@@ -199,9 +203,11 @@ async def test_a_token_that_dies_takes_its_members_limit_along_before_the_upload
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
     path = tmp_path / "1.mp4"
     path.write_bytes(b"v" * 21_000_000)
-    async with _transports() as ways:
-        error_kind = await LastEdit(ways, Budget(time.monotonic, _sleepless)).make(job, _view, path, for_s=2.0)
-        limit = ways.upload_limit(job, Route.TOKEN)
+    async with _transports() as transports:
+        error_kind = await LastEdit(transports, EditRateLimit(time.monotonic, _sleepless)).make(
+            job, _view, path, for_s=2.0
+        )
+        limit = transports.upload_limit(job, Transport.TOKEN)
 
     assert error_kind is ErrorKind.TOO_LARGE
     assert [there for _, there, *_ in edge.requests] == ["/webhooks/1/interaction-token/messages/3"]

@@ -23,7 +23,7 @@ def job(number: int, member: int = 1) -> Job:
     return a_job(number, member=UserId(member))
 
 
-def a_line(slots: int) -> JobQueue:
+def a_queue(slots: int) -> JobQueue:
     return JobQueue(slots, CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None))
 
 
@@ -33,20 +33,20 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def queue(line: JobQueue, jobs: Sequence[Job]) -> dict[int, asyncio.Task[None]]:
+async def enqueue(queue: JobQueue, jobs: Sequence[Job]) -> dict[int, asyncio.Task[None]]:
     """Lets the jobs wait for their turn, in this order."""
-    turns = {job.id: asyncio.create_task(line.turn(job)) for job in jobs}
+    turns = {job.id: asyncio.create_task(queue.acquire(job)) for job in jobs}
     await settle()
-    return {int(number): turn for number, turn in turns.items()}
+    return {int(number): task for number, task in turns.items()}
 
 
 def granted(turns: Mapping[int, asyncio.Task[None]]) -> set[int]:
-    return {number for number, turn in turns.items() if turn.done() and not turn.cancelled()}
+    return {number for number, task in turns.items() if task.done() and not task.cancelled()}
 
 
 async def stop(turns: Mapping[int, asyncio.Task[None]]) -> None:
-    for turn in turns.values():
-        turn.cancel()
+    for task in turns.values():
+        task.cancel()
     await asyncio.gather(*turns.values(), return_exceptions=True)
 
 
@@ -101,23 +101,23 @@ class TestOrder:
         assert places == went
 
 
-class CountedLine(JobQueue):
+class CountedQueue(JobQueue):
     """Counts how often it was put in order."""
 
-    orders = 0
+    sorted_times = 0
 
-    def queue(self) -> list[Job]:
-        self.orders += 1
-        return super().queue()
+    def eligible(self) -> list[Job]:
+        self.sorted_times += 1
+        return super().eligible()
 
 
 class TestLine:
     async def test_so_many_go_at_once_and_the_next_when_one_leaves(self) -> None:
-        line = a_line(2)
-        turns = await queue(line, [job(n, member=n) for n in range(1, 5)])
+        queue = a_queue(2)
+        turns = await enqueue(queue, [job(n, member=n) for n in range(1, 5)])
         first = granted(turns)
 
-        line.leave(job(1))
+        queue.release(job(1))
         await settle()
 
         assert first == {1, 2}
@@ -125,54 +125,54 @@ class TestLine:
         await stop(turns)
 
     async def test_a_newcomer_goes_before_the_second_job_of_one_who_is_there(self) -> None:
-        line = a_line(2)
-        line.occupy(job(100, member=1))
-        line.occupy(job(101, member=3))
-        turns = await queue(line, [job(1, member=1), job(2, member=2)])
+        queue = a_queue(2)
+        queue.occupy(job(100, member=1))
+        queue.occupy(job(101, member=3))
+        turns = await enqueue(queue, [job(1, member=1), job(2, member=2)])
 
-        line.leave(job(101))
+        queue.release(job(101))
         await settle()
 
         assert granted(turns) == {2}
         await stop(turns)
 
     async def test_leaving_twice_frees_one_slot(self) -> None:
-        line = a_line(1)
-        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+        queue = a_queue(1)
+        turns = await enqueue(queue, [job(n, member=n) for n in range(1, 4)])
 
-        line.leave(job(1))
-        line.leave(job(1))
+        queue.release(job(1))
+        queue.release(job(1))
         await settle()
 
         assert granted(turns) == {1, 2}
         await stop(turns)
 
     async def test_jobs_found_at_the_provider_hold_their_slots_also_beyond_the_bound(self) -> None:
-        line = a_line(2)
+        queue = a_queue(2)
         for number in (100, 101, 102):
-            line.occupy(job(number))
-        turns = await queue(line, [job(1)])
+            queue.occupy(job(number))
+        turns = await enqueue(queue, [job(1)])
 
         seen = []
         for number in (100, 101, 102):
-            line.leave(job(number))
+            queue.release(job(number))
             await settle()
             seen.append(granted(turns))
 
         assert seen == [set(), {1}, {1}]
 
     async def test_it_is_open_until_it_is_closed(self) -> None:
-        line = a_line(1)
-        line.hold(60.0)
+        queue = a_queue(1)
+        queue.pause_for(60.0)
 
-        assert not line.is_closed
+        assert not queue.is_closed
 
     async def test_while_it_is_held_nobody_goes_and_then_all_that_may(self) -> None:
-        line = a_line(2)
+        queue = a_queue(2)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        line.hold(0.05)
-        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+        queue.pause_for(0.05)
+        turns = await enqueue(queue, [job(n, member=n) for n in range(1, 4)])
         during = granted(turns)
 
         async with asyncio.timeout(DEADLINE_S):
@@ -193,9 +193,9 @@ class TestLine:
             model = "another" if opened == "another model" else job(1).clip.model
             circuit_breaker.report(a_job(1, clip=a_clip(model=model)), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
-        line = CountedLine(1_000, circuit_breaker)
-        line.hold(0.0)
-        turns = await queue(line, [job(number, member=number) for number in range(1, 1_001)])
+        queue = CountedQueue(1_000, circuit_breaker)
+        queue.pause_for(0.0)
+        turns = await enqueue(queue, [job(number, member=number) for number in range(1, 1_001)])
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.wait(turns.values(), return_when=asyncio.FIRST_COMPLETED)
         for number in list(granted(turns)):
@@ -203,7 +203,7 @@ class TestLine:
         await settle()
 
         assert len(granted(turns)) == 1_000
-        assert line.orders <= 4
+        assert queue.sorted_times <= 4
 
     async def test_many_models_that_are_probed_in_one_moment_leave_others_their_turn_between_two_looks(self) -> None:
         now, models = 0.0, [f"model-{number}" for number in range(20)]
@@ -211,91 +211,91 @@ class TestLine:
         for number, model in enumerate(models):
             circuit_breaker.report(a_job(number + 1, clip=a_clip(model=model)), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
-        line = CountedLine(1_000, circuit_breaker)
-        line.hold(0.0)
+        queue = CountedQueue(1_000, circuit_breaker)
+        queue.pause_for(0.0)
         ask = [a_job(n, member=UserId(n), clip=a_clip(model=models[n % 20])) for n in range(1, 201)]
-        turns = await queue(line, ask)
+        turns = await enqueue(queue, ask)
 
         looks = []
         async with asyncio.timeout(DEADLINE_S):
             while len(granted(turns)) < len(models):
-                line.orders = 0
+                queue.sorted_times = 0
                 await asyncio.sleep(0)
-                looks.append(line.orders)
+                looks.append(queue.sorted_times)
         await stop(turns)
 
         assert max(looks) == 1
 
     async def test_a_thousand_that_leave_in_one_moment_are_followed_after_one_look(self) -> None:
-        line = CountedLine(1_000, CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None))
+        queue = CountedQueue(1_000, CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None))
         for number in range(1_000):
-            line.occupy(job(number))
-        turns = await queue(line, [job(number, member=number) for number in range(1_001, 2_001)])
-        line.orders = 0
+            queue.occupy(job(number))
+        turns = await enqueue(queue, [job(number, member=number) for number in range(1_001, 2_001)])
+        queue.sorted_times = 0
 
         for number in range(1_000):
-            line.leave(job(number))
+            queue.release(job(number))
         await settle()
 
         assert len(granted(turns)) == 1_000
-        assert line.orders <= 2
+        assert queue.sorted_times <= 2
 
     async def test_a_probe_that_gives_its_slot_back_unsent_makes_room_for_the_next(self) -> None:
         now = 0.0
         circuit_breaker = CircuitBreaker(lambda: now, lambda _seconds, _call: None)
         circuit_breaker.report(job(1), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
-        line = JobQueue(5, circuit_breaker)
-        turns = await queue(line, [job(2, member=2), job(3, member=3)])
+        queue = JobQueue(5, circuit_breaker)
+        turns = await enqueue(queue, [job(2, member=2), job(3, member=3)])
         first = granted(turns)
 
         turns[2].cancel()
-        line.leave(job(2))
+        queue.release(job(2))
         await settle()
 
         assert first == {2}
         assert granted(turns) == {2, 3}
 
     async def test_a_shorter_hold_does_not_shorten_a_longer_one(self) -> None:
-        line = a_line(1)
+        queue = a_queue(1)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        line.hold(0.05)
-        line.hold(0.001)
+        queue.pause_for(0.05)
+        queue.pause_for(0.001)
 
         async with asyncio.timeout(DEADLINE_S):
-            await line.turn(job(1))
+            await queue.acquire(job(1))
 
         assert loop.time() - begun >= 0.05
 
     async def test_once_closed_nobody_goes_any_more_also_after_a_hold(self) -> None:
-        line = a_line(1)
-        line.hold(0.0)
-        line.close()
-        turns = await queue(line, [job(1)])
-        line.hold(0.0)
+        queue = a_queue(1)
+        queue.pause_for(0.0)
+        queue.close()
+        turns = await enqueue(queue, [job(1)])
+        queue.pause_for(0.0)
         await settle()
 
-        assert line.is_closed
+        assert queue.is_closed
         assert granted(turns) == set()
         await stop(turns)
 
     async def test_one_who_stops_waiting_takes_no_slot(self) -> None:
-        line = a_line(1)
-        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+        queue = a_queue(1)
+        turns = await enqueue(queue, [job(n, member=n) for n in range(1, 4)])
 
         turns[2].cancel()
-        line.leave(job(1))
+        queue.release(job(1))
         await settle()
 
         assert turns[2].cancelled()
         assert granted(turns) == {1, 3}
 
     async def test_one_cancelled_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
-        line = a_line(1)
-        turns = await queue(line, [job(n, member=n) for n in range(1, 4)])
+        queue = a_queue(1)
+        turns = await enqueue(queue, [job(n, member=n) for n in range(1, 4)])
 
-        line.leave(job(1))  # job 2 is granted, and has not noticed yet
+        queue.release(job(1))  # job 2 is granted, and has not noticed yet
         turns[2].cancel()
         await settle()
 
@@ -304,35 +304,35 @@ class TestLine:
 
     async def test_one_out_of_time_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
         """As the worker waits: two hours in line, by `asyncio.timeout`."""
-        line = a_line(1)
-        line.occupy(job(100))
+        queue = a_queue(1)
+        queue.occupy(job(100))
 
         async def wait() -> None:
             async with asyncio.timeout(None) as limit:
                 limits.append(limit)
-                await line.turn(job(1))
+                await queue.acquire(job(1))
 
         limits: list[asyncio.Timeout] = []
         waiting = asyncio.create_task(wait())
         await settle()
         limits[0].reschedule(asyncio.get_running_loop().time())
-        line.leave(job(100))
+        queue.release(job(100))
         (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
 
         assert isinstance(outcome, TimeoutError)
         async with asyncio.timeout(DEADLINE_S):
-            await line.turn(job(2))
+            await queue.acquire(job(2))
 
     @pytest.mark.parametrize("seed", range(20))
     async def test_whatever_happens_the_bound_holds_and_no_slot_is_lost(self, seed: int) -> None:
         rng = random.Random(seed)
         slots = rng.randrange(1, 4)
-        line, inside, most = a_line(slots), 0, 0
+        queue, inside, most = a_queue(slots), 0, 0
 
         async def go(number: int) -> None:
             nonlocal inside, most
             one = job(number, member=rng.randrange(4))
-            await line.turn(one)
+            await queue.acquire(one)
             inside += 1
             most = max(most, inside)
             try:
@@ -340,7 +340,7 @@ class TestLine:
                     await asyncio.sleep(0)
             finally:
                 inside -= 1
-                line.leave(one)
+                queue.release(one)
 
         tasks = [asyncio.create_task(go(number)) for number in range(60)]
         while not all(task.done() for task in tasks):
@@ -351,5 +351,5 @@ class TestLine:
 
         assert inside == 0
         assert most == slots
-        turns = await queue(line, [job(1000 + n, member=n) for n in range(slots)])
+        turns = await enqueue(queue, [job(1000 + n, member=n) for n in range(slots)])
         assert len(granted(turns)) == slots

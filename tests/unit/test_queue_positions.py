@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.jobs.circuit_breaker import SILENT_JOBS, CircuitBreaker, Outcome
 from bot.jobs.context import Clock
-from bot.jobs.protocols import HoldReason, Standing
+from bot.jobs.protocols import HoldReason, QueuePosition
 from bot.jobs.queue import JobQueue
 from bot.jobs.queue_positions import QueuePositions, starts_s
 from bot.jobs.render_times import RenderTimes
@@ -45,17 +45,17 @@ class Noon(Clock):
         self.woken.clear()
 
 
-class Hall:
-    """A line with its board, and what each card was told."""
+class Setup:
+    """A queue with its positions, and what each card was told."""
 
     def __init__(self, slots: int) -> None:
         self.clock = Noon()
         self.circuit_breaker = CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None)
-        self.line = JobQueue(slots, self.circuit_breaker)
+        self.queue = JobQueue(slots, self.circuit_breaker)
         self.render_times = RenderTimes()
-        self.told: dict[int, list[Standing]] = {}
-        self.board = QueuePositions(
-            self.line, self.render_times, self._show, clock=self.clock, in_line_for=timedelta(hours=2)
+        self.told: dict[int, list[QueuePosition]] = {}
+        self.positions = QueuePositions(
+            self.queue, self.render_times, self._show, clock=self.clock, queue_timeout=timedelta(hours=2)
         )
         self._turns: list[asyncio.Task[None]] = []
 
@@ -63,8 +63,8 @@ class Hall:
         took = timedelta(seconds=took_s)
         self.render_times.learn([Render(CLIP.model, CLIP.seconds, CLIP.size, NOON - took, took)] * 5)
 
-    async def queue(self, *jobs: Job) -> None:
-        self._turns += [asyncio.create_task(self.line.turn(job)) for job in jobs]
+    async def enqueue(self, *jobs: Job) -> None:
+        self._turns += [asyncio.create_task(self.queue.acquire(job)) for job in jobs]
         await self._settle()
 
     async def is_counted(self) -> None:
@@ -75,16 +75,16 @@ class Hall:
         self.clock.woken.set()
         await self._settle()
 
-    def newest(self) -> dict[int, Standing]:
+    def newest(self) -> dict[int, QueuePosition]:
         return {number: told[-1] for number, told in self.told.items()}
 
     async def close(self) -> None:
-        await self.board.close()
-        for turn in self._turns:
-            turn.cancel()
+        await self.positions.close()
+        for acquire in self._turns:
+            acquire.cancel()
         await asyncio.gather(*self._turns, return_exceptions=True)
 
-    def _show(self, job: Job, standing: Standing) -> None:
+    def _show(self, job: Job, standing: QueuePosition) -> None:
         self.told.setdefault(int(job.id), []).append(standing)
 
     async def _settle(self) -> None:
@@ -93,126 +93,126 @@ class Hall:
 
 
 @pytest.fixture
-async def hall() -> AsyncIterator[Hall]:
-    found = Hall(slots=2)
+async def setup() -> AsyncIterator[Setup]:
+    found = Setup(slots=2)
     yield found
     await found.close()
 
 
-async def test_everybody_in_line_is_told_their_place_and_when_they_start(hall: Hall) -> None:
-    hall.knows(100.0)
-    hall.line.occupy(job(101, member=1))
-    hall.line.occupy(job(102, member=2), for_s=40.0)
-    await hall.queue(job(1, member=1), job(2, member=2), job(3, member=3), job(4, member=3))
+async def test_everybody_in_line_is_told_their_place_and_when_they_start(setup: Setup) -> None:
+    setup.knows(100.0)
+    setup.queue.occupy(job(101, member=1))
+    setup.queue.occupy(job(102, member=2), for_s=40.0)
+    await setup.enqueue(job(1, member=1), job(2, member=2), job(3, member=3), job(4, member=3))
 
-    await hall.is_counted()
+    await setup.is_counted()
 
-    told = hall.newest()
-    assert {number: standing.place for number, standing in told.items()} == {3: 1, 1: 2, 2: 3, 4: 4}
+    told = setup.newest()
+    assert {number: standing.position for number, standing in told.items()} == {3: 1, 1: 2, 2: 3, 4: 4}
     in_s = {n: round((standing.starts_at - NOON).total_seconds()) for n, standing in told.items() if standing.starts_at}
     assert 60 <= in_s[3] < in_s[1] == 100
     assert (in_s[2], in_s[4]) == (in_s[3] + 100, 200)
 
 
-async def test_without_a_history_the_place_is_told_alone(hall: Hall) -> None:
-    hall.line.occupy(job(101))
-    hall.line.occupy(job(102))
-    await hall.queue(job(1))
+async def test_without_a_history_the_place_is_told_alone(setup: Setup) -> None:
+    setup.queue.occupy(job(101))
+    setup.queue.occupy(job(102))
+    await setup.enqueue(job(1))
 
-    await hall.is_counted()
+    await setup.is_counted()
 
-    assert hall.newest() == {1: Standing(place=1)}
-
-
-async def test_a_start_beyond_the_time_in_line_is_not_promised(hall: Hall) -> None:
-    hall.knows(100.0)
-    hall.line.occupy(job(101))
-    hall.line.occupy(job(102))
-    await hall.queue(job(1, at=NOON - timedelta(hours=2) + timedelta(seconds=50)), job(2))
-
-    await hall.is_counted()
-
-    assert hall.newest()[1] == Standing(place=1)
-    assert hall.newest()[2].starts_at is not None
+    assert setup.newest() == {1: QueuePosition(position=1)}
 
 
-async def test_those_who_move_up_are_told_and_nobody_else(hall: Hall) -> None:
-    hall.line.occupy(job(101, member=8))
-    hall.line.occupy(job(102, member=9))
-    await hall.queue(*(job(number, member=number) for number in range(1, 5)))
-    await hall.is_counted()
+async def test_a_start_beyond_the_time_in_line_is_not_promised(setup: Setup) -> None:
+    setup.knows(100.0)
+    setup.queue.occupy(job(101))
+    setup.queue.occupy(job(102))
+    await setup.enqueue(job(1, at=NOON - timedelta(hours=2) + timedelta(seconds=50)), job(2))
 
-    hall.line.leave(job(101, member=8))
-    await hall.is_counted()
+    await setup.is_counted()
 
-    places = {number: [standing.place for standing in told] for number, told in hall.told.items()}
+    assert setup.newest()[1] == QueuePosition(position=1)
+    assert setup.newest()[2].starts_at is not None
+
+
+async def test_those_who_move_up_are_told_and_nobody_else(setup: Setup) -> None:
+    setup.queue.occupy(job(101, member=8))
+    setup.queue.occupy(job(102, member=9))
+    await setup.enqueue(*(job(number, member=number) for number in range(1, 5)))
+    await setup.is_counted()
+
+    setup.queue.release(job(101, member=8))
+    await setup.is_counted()
+
+    places = {number: [standing.position for standing in told] for number, told in setup.told.items()}
     assert places == {1: [1], 2: [2, 1], 3: [3, 2], 4: [4, 3]}
 
 
-async def test_however_often_the_line_changes_it_is_counted_once_a_pause(hall: Hall) -> None:
-    hall.line.occupy(job(101, member=101))
-    hall.line.occupy(job(102, member=102))
-    await hall.queue(*(job(number, member=number) for number in range(1, 101)))
-    await hall.is_counted()
+async def test_however_often_the_line_changes_it_is_counted_once_a_pause(setup: Setup) -> None:
+    setup.queue.occupy(job(101, member=101))
+    setup.queue.occupy(job(102, member=102))
+    await setup.enqueue(*(job(number, member=number) for number in range(1, 101)))
+    await setup.is_counted()
 
     for number in [101, 102, *range(1, 58)]:
-        hall.line.leave(job(number))
+        setup.queue.release(job(number))
         await asyncio.sleep(0)
-    await hall.is_counted()
+    await setup.is_counted()
 
-    assert [standing.place for standing in hall.told[100]] == [100, 41]
-    assert max(len(told) for told in hall.told.values()) == 2
-
-
-async def test_a_start_that_hardly_moves_is_not_told_again(hall: Hall) -> None:
-    hall.knows(100.0)
-    hall.line.occupy(job(101, member=8))
-    hall.line.occupy(job(102, member=9), for_s=30.0)
-    await hall.queue(job(1, member=1))
-    await hall.is_counted()
-
-    hall.line.occupy(job(102, member=9), for_s=35.0)
-    await hall.queue(job(2, member=2))
-    await hall.is_counted()
-
-    assert len(hall.told[1]) == 1
-    assert len(hall.told[2]) == 1
+    assert [standing.position for standing in setup.told[100]] == [100, 41]
+    assert max(len(told) for told in setup.told.values()) == 2
 
 
-async def test_who_is_held_is_told_why_and_takes_no_place(hall: Hall) -> None:
-    hall.line.occupy(job(101, member=8))
-    hall.line.occupy(job(102, member=9))
+async def test_a_start_that_hardly_moves_is_not_told_again(setup: Setup) -> None:
+    setup.knows(100.0)
+    setup.queue.occupy(job(101, member=8))
+    setup.queue.occupy(job(102, member=9), for_s=30.0)
+    await setup.enqueue(job(1, member=1))
+    await setup.is_counted()
+
+    setup.queue.occupy(job(102, member=9), for_s=35.0)
+    await setup.enqueue(job(2, member=2))
+    await setup.is_counted()
+
+    assert len(setup.told[1]) == 1
+    assert len(setup.told[2]) == 1
+
+
+async def test_who_is_held_is_told_why_and_takes_no_place(setup: Setup) -> None:
+    setup.queue.occupy(job(101, member=8))
+    setup.queue.occupy(job(102, member=9))
     elsewhere = Scope(5)
-    hall.line.pause(elsewhere)
-    await hall.queue(job(1, member=1, scope=elsewhere), job(2, member=2))
-    await hall.is_counted()
-    held = hall.newest()
+    setup.queue.pause(elsewhere)
+    await setup.enqueue(job(1, member=1, scope=elsewhere), job(2, member=2))
+    await setup.is_counted()
+    held = setup.newest()
 
-    hall.line.resume(elsewhere)
-    await hall.is_counted()
+    setup.queue.resume(elsewhere)
+    await setup.is_counted()
 
-    assert held == {1: Standing(hold=HoldReason.PAUSED), 2: Standing(place=1)}
-    assert hall.newest() == {1: Standing(place=1), 2: Standing(place=2)}
+    assert held == {1: QueuePosition(hold=HoldReason.PAUSED), 2: QueuePosition(position=1)}
+    assert setup.newest() == {1: QueuePosition(position=1), 2: QueuePosition(position=2)}
 
 
-async def test_while_the_service_is_not_used_nobody_has_a_place(hall: Hall) -> None:
+async def test_while_the_service_is_not_used_nobody_has_a_place(setup: Setup) -> None:
     for number in range(SILENT_JOBS):
-        hall.circuit_breaker.report(job(200 + number, member=number), Outcome.LOST)
-    await hall.queue(job(1))
+        setup.circuit_breaker.report(job(200 + number, member=number), Outcome.LOST)
+    await setup.enqueue(job(1))
 
-    await hall.is_counted()
+    await setup.is_counted()
 
-    assert hall.newest() == {1: Standing(hold=HoldReason.SHUT)}
+    assert setup.newest() == {1: QueuePosition(hold=HoldReason.CIRCUIT_OPEN)}
 
 
-async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(hall: Hall) -> None:
-    hall.knows(100.0)
-    hall.line.hold(30.0)
-    await hall.queue(job(1, member=1), job(2, member=2), job(3, member=3))
+async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(setup: Setup) -> None:
+    setup.knows(100.0)
+    setup.queue.pause_for(30.0)
+    await setup.enqueue(job(1, member=1), job(2, member=2), job(3, member=3))
 
-    await hall.is_counted()
+    await setup.is_counted()
 
-    starts = [standing.starts_at for _, standing in sorted(hall.newest().items())]
+    starts = [standing.starts_at for _, standing in sorted(setup.newest().items())]
     assert all(starts)
     waits_s = [(start - NOON).total_seconds() for start in starts if start]
     assert waits_s[0] == pytest.approx(30, abs=1)
@@ -220,20 +220,20 @@ async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(h
     assert waits_s[2] == pytest.approx(130, abs=1)
 
 
-async def test_who_comes_back_into_line_is_told_again(hall: Hall) -> None:
-    hall.line.occupy(job(101, member=8))
-    hall.line.occupy(job(102, member=9))
-    await hall.queue(job(1), job(2, member=2))
-    await hall.is_counted()
+async def test_who_comes_back_into_line_is_told_again(setup: Setup) -> None:
+    setup.queue.occupy(job(101, member=8))
+    setup.queue.occupy(job(102, member=9))
+    await setup.enqueue(job(1), job(2, member=2))
+    await setup.is_counted()
 
-    hall.line.leave(job(101, member=8))
-    hall.line.occupy(job(103, member=8))
-    hall.line.leave(job(1))
-    hall.line.occupy(job(104, member=8))
-    await hall.queue(job(1, state_at=NOON + timedelta(seconds=1)))
-    await hall.is_counted()
+    setup.queue.release(job(101, member=8))
+    setup.queue.occupy(job(103, member=8))
+    setup.queue.release(job(1))
+    setup.queue.occupy(job(104, member=8))
+    await setup.enqueue(job(1, state_at=NOON + timedelta(seconds=1)))
+    await setup.is_counted()
 
-    assert [standing.place for standing in hall.told[1]] == [1, 1]
+    assert [standing.position for standing in setup.told[1]] == [1, 1]
 
 
 @settings(deadline=None)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.restore import _shows_video
+from bot.chat.shown_video import shows_video
 from tests.builders import a_job
 from tests.unit.test_discord_errors import PAGE, http_error
 
@@ -22,7 +22,7 @@ def _discord_that_answers(error: discord.HTTPException) -> Any:
 
 @pytest.mark.parametrize("error", [http_error(404, 10008), http_error(403, 50001), http_error(404, 10003)])
 async def test_a_card_that_is_gone_or_out_of_reach_shows_no_video(error: discord.HTTPException) -> None:
-    assert not await _shows_video(_discord_that_answers(error), a_job())
+    assert not await shows_video(_discord_that_answers(error), a_job())
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ async def test_a_card_that_is_gone_or_out_of_reach_shows_no_video(error: discord
 )
 async def test_an_answer_that_says_nothing_of_the_card_takes_no_video_off_it(error: discord.HTTPException) -> None:
     with pytest.raises(discord.HTTPException):
-        await _shows_video(_discord_that_answers(error), a_job())
+        await shows_video(_discord_that_answers(error), a_job())

@@ -100,9 +100,9 @@ async def send(pressed: Any, _view: object) -> Answer | None:
 
 async def take(response: Response) -> list[str]:
     service = JobContext()
-    orders = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
+    requests = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
     request = VideoRequest("puts on a hat", CATALOG.choose(None, None, None), a_picture())
-    taking = asyncio.ensure_future(orders.take(cast("Any", Pressed(response)), request))
+    taking = asyncio.ensure_future(requests.take(cast("Any", Pressed(response)), request))
     await asyncio.wait({taking})
     if not taking.cancelled():
         taking.exception()

@@ -14,7 +14,7 @@ from bot.chat import refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.protocols import Due, HoldReason, Standing
+from bot.jobs.protocols import Due, HoldReason, QueuePosition
 from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
 from tests.builders import NOON, a_job
 
@@ -251,32 +251,32 @@ class TestStanding:
     @pytest.mark.parametrize(
         ("standing", "words"),
         [
-            (Standing(), "Your clip starts as soon as there is room."),
-            (Standing(place=3), "3rd in line. Your clip starts as soon as there is room."),
-            (Standing(place=3, starts_at=RENEWS), f"3rd in line, starts {RENEWS_TEXT}."),
+            (QueuePosition(), "Your clip starts as soon as there is room."),
+            (QueuePosition(position=3), "3rd in line. Your clip starts as soon as there is room."),
+            (QueuePosition(position=3, starts_at=RENEWS), f"3rd in line, starts {RENEWS_TEXT}."),
             (
-                Standing(hold=HoldReason.PAUSED),
+                QueuePosition(hold=HoldReason.PAUSED),
                 "Clips are paused on this server. Yours keeps its place and starts when they go on.",
             ),
             (
-                Standing(hold=HoldReason.KEY, starts_at=RENEWS),
+                QueuePosition(hold=HoldReason.KEY, starts_at=RENEWS),
                 (
                     "The video service has not accepted this bot's key yet, so nothing was sent. "
                     "Whoever runs the bot has to look at it."
                 ),
             ),
             (
-                Standing(hold=HoldReason.SHUT),
+                QueuePosition(hold=HoldReason.CIRCUIT_OPEN),
                 "The video service is out of order. Your clip starts when it works again.",
             ),
             (
-                Standing(hold=HoldReason.RETRY, starts_at=RENEWS),
+                QueuePosition(hold=HoldReason.RETRY, starts_at=RENEWS),
                 f"The video service has no room right now. The next try is {RENEWS_TEXT}.",
             ),
         ],
     )
-    def test_a_waiting_card_says_where_it_stands(self, standing: Standing, words: str) -> None:
-        assert text.standing(ENGLISH, standing) == words
+    def test_a_waiting_card_says_where_it_stands(self, standing: QueuePosition, words: str) -> None:
+        assert text.queue_position(ENGLISH, standing) == words
 
     @pytest.mark.parametrize(
         ("place", "words"),

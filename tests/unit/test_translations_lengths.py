@@ -19,7 +19,7 @@ from bot.chat.videos import PER_PAGE, video_list
 from bot.errors import PictureRefused, ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.images import precheck
-from bot.jobs.protocols import Due, HoldReason, Progress, Standing
+from bot.jobs.protocols import Due, HoldReason, Progress, QueuePosition
 from bot.models import Balance, FailureKind, Job, JobState, Limit, Period, RefusalReason, UserId
 from tests.builders import NOON, a_card, a_clip, a_job
 
@@ -34,9 +34,9 @@ CARDS = Cards(Catalog([LONGEST], "wan"), TONGUES)
 
 
 STANDINGS = [
-    Standing(place=10_000, starts_at=NOON),
-    Standing(place=10_000),
-    *(Standing(hold=hold) for hold in HoldReason),
+    QueuePosition(position=10_000, starts_at=NOON),
+    QueuePosition(position=10_000),
+    *(QueuePosition(hold=hold) for hold in HoldReason),
 ]
 PROGRESSES = [Progress(99, due, NOON) for due in (None, *Due)]
 
@@ -47,7 +47,7 @@ def _locale(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(name="translations")
-def _tongue(locale: str) -> Translations:
+def _translations(locale: str) -> Translations:
     return TONGUES.of(locale)
 
 
@@ -67,9 +67,9 @@ def longest(locale: str, **changes: Any) -> Job:
 def every_card(locale: str) -> Iterator[ui.LayoutView]:
     for state in JobState:
         job = longest(locale, state=state)
-        for outlook in (None, *STANDINGS, *PROGRESSES):
-            yield CARDS.progress(Shown(job, outlook, 360_000))
-            yield CARDS.progress(Shown(job, outlook, 360_000, leaving=True))
+        for progress_view in (None, *STANDINGS, *PROGRESSES):
+            yield CARDS.progress(Shown(job, progress_view, 360_000))
+            yield CARDS.progress(Shown(job, progress_view, 360_000, leaving=True))
         yield CARDS.ended(job)
     for kind in FailureKind:
         yield CARDS.ended(longest(locale, state=JobState.FAILED, failure=kind))

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PING_AFTER = timedelta(seconds=30)
 """Whoever waited longer has looked away: an edit notifies nobody."""
 MOST_ROUNDS = 3
-"""A card that was taken down while its video was sent is looked for no more; the video goes another way."""
+"""A card that was taken down while its video was sent is looked for no more; the video is shown elsewhere."""
 
 
 async def deliver(context: JobContext, job: Job) -> Job | None:

@@ -1,4 +1,4 @@
-"""From the reservation to the provider: the card, the picture, the line, and the one paid request."""
+"""From the reservation to the provider: the card, the picture, the queue, and the one paid request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, Vid
 from bot.jobs import backoff
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import JobContext
-from bot.jobs.protocols import HoldReason, Standing
+from bot.jobs.protocols import HoldReason, QueuePosition
 from bot.jobs.steps.card import introduce, place
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.prepare import prepare
@@ -29,9 +29,9 @@ PAYMENT_STATUSES = (400, 402, 403, 422)
 
 async def wait(context: JobContext, job: Job) -> Job | None:
     """Carries a waiting job to the provider; its next state, or None where it is over."""
-    left = context.timing.in_line_for - context.clock.since(job.created_at)
+    left = context.timing.queue_timeout - context.clock.since(job.created_at)
     if left <= timedelta():  # else nothing below may suspend, and so notice
-        return await context.end(job, JobState.FAILED, FailureKind.LINE)
+        return await context.end(job, JobState.FAILED, FailureKind.QUEUE_TIMEOUT)
     try:
         async with asyncio.timeout(left.total_seconds()):
             placed = await _place(context, job)
@@ -43,13 +43,13 @@ async def wait(context: JobContext, job: Job) -> Job | None:
             job = await prepare(context, placed)
             if job.not_before is not None:
                 hold = HoldReason.KEY if context.videos.faults() else HoldReason.RETRY
-                context.chat.show(job, Standing(starts_at=job.not_before, hold=hold))
+                context.chat.show(job, QueuePosition(starts_at=job.not_before, hold=hold))
                 left = min(job.not_before - context.clock.now(), context.timing.resubmit_for)  # a clock was set, say
                 await context.clock.sleep(left.total_seconds())
             await _room(context)
-            await context.queue.turn(job)
+            await context.queue.acquire(job)
     except TimeoutError:
-        return await context.end(job, JobState.FAILED, FailureKind.LINE)
+        return await context.end(job, JobState.FAILED, FailureKind.QUEUE_TIMEOUT)
     except PictureRefused as error:
         log.info("job=%s picture refused: %s", job.id, error)
         failed = await context.end(job, JobState.FAILED, FailureKind.PICTURE)
@@ -98,7 +98,7 @@ async def _send(context: JobContext, job: Job) -> Job | None:
         create = context.protect(job.id, _submit(context, job, request))
     finally:
         if create is None:
-            context.queue.leave(job)
+            context.queue.release(job)
     sent = await asyncio.shield(create)
     if sent is not None and sent.submitted_at is not None and sent.state is not JobState.WAITING:
         await introduce(context, sent)
@@ -114,14 +114,14 @@ async def _submit(context: JobContext, job: Job, request: ClipRequest) -> Job | 
             moved = await _create(context, moved, request)
     finally:
         if moved is None or not moved.state.holds_slot:
-            context.queue.leave(job)
+            context.queue.release(job)
     return moved
 
 
 async def _intend(context: JobContext, job: Job) -> Job | None:
     """The intent in the store: submitting, unless the job may not go any more."""
-    if context.clock.since(job.created_at) >= context.timing.in_line_for:  # the machine slept, say
-        return await context.end(job, JobState.FAILED, FailureKind.LINE)
+    if context.clock.since(job.created_at) >= context.timing.queue_timeout:  # the machine slept, say
+        return await context.end(job, JobState.FAILED, FailureKind.QUEUE_TIMEOUT)
     now = context.clock.now()
     sent = await context.move(
         job,
@@ -140,7 +140,7 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
 
 
 async def _create(context: JobContext, job: Job, request: ClipRequest) -> Job | None:
-    """The only paid line of this program, then what came of it in the store. Nothing is awaited before it."""
+    """The only paid request of this program, then its outcome in the store. Nothing is awaited before it."""
     context.chat.show(job)
     try:
         provider_id = await context.videos.create(request)
@@ -152,13 +152,13 @@ async def _create(context: JobContext, job: Job, request: ClipRequest) -> Job | 
         context.circuit_breaker.report(job, await _outcome_of(context, error))
         return await context.end(job, JobState.FAILED, error.kind)
     except VideoOutcomeUnknown as error:
-        log.error("job=%s fate unknown, never sent again: %s", job.id, error.provider_text)  # noqa: TRY400 - expected
+        log.error("job=%s outcome unknown, never sent again: %s", job.id, error.provider_text)  # noqa: TRY400 - expected
         if error.provider_id is not None:  # something may come of it: refunded as lost, and asked for like a late one
             context.circuit_breaker.report(job, Outcome.LOST)
             named = await context.move(job, JobState.RENDERING, provider_id=error.provider_id)
             return named and await context.end(named, JobState.TIMED_OUT, FailureKind.LOST_ANSWER)
     except Exception:
-        log.exception("job=%s fate unknown, never sent again", job.id)
+        log.exception("job=%s outcome unknown, never sent again", job.id)
     else:
         log.info("job=%s provider_id=%s", job.id, provider_id)
         context.circuit_breaker.report(job, Outcome.TAKEN)
@@ -194,14 +194,14 @@ async def ask_key(context: JobContext) -> Outcome:
 
 
 async def _send_later(context: JobContext, job: Job, error: VideoUnavailable) -> Job | None:
-    """Certainly nothing was made: back in line, for ten minutes in all."""
+    """Certainly nothing was made: back in the queue, for ten minutes in all."""
     now = context.clock.now()
     tried_for = context.clock.since(job.tried_at or now)
     log.warning("job=%s not taken: %s", job.id, error.provider_text)
     if tried_for > context.timing.resubmit_for:
         return await context.end(job, JobState.FAILED, error.kind)
     if error.rate_limited:
-        context.queue.hold(error.retry_after_s or context.timing.poll_s)
+        context.queue.pause_for(error.retry_after_s or context.timing.poll_s)
     pause = backoff.resubmit_pause(context.timing.poll_s, error.retry_after_s, tried_for.total_seconds(), context.rng)
     return await context.move(job, JobState.WAITING, not_before=now + timedelta(seconds=pause))
 

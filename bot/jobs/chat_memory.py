@@ -1,4 +1,4 @@
-"""What the chat side remembers, kept in the store it may not import."""
+"""What the chat remembers, kept in the store: it imports no store itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.store.database import Store, Unit
 log = logging.getLogger(__name__)
 
 
-class StoreMemory:
+class StoredCommands:
     """Keeps in the store which commands were synced."""
 
     def __init__(self, store: Store) -> None:
@@ -29,7 +29,7 @@ class StoreMemory:
 
 
 class StoredCards:
-    """Keeps in the store what is learnt of the ways to a card; what cannot be kept is learnt again."""
+    """Keeps in the store what is learnt of the transports to a card; what cannot be kept is learnt again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
