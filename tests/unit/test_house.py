@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from bot.catalog import load_catalog
 from bot.settings import Settings
 from bot.store.jobs import MOVES, Refund
+from tests.documents import DOCUMENTS
 
 PROJECT = Path(__file__).parents[2]
 ROOMS = ("bot", "cogs", "sandbox")
@@ -233,6 +234,17 @@ class TestDocuments:
         assert [(file, test) for file, test in named if f"def {test}(" not in text_of(file) and test] == []
         assert all((PROJECT / file).exists() for file, _ in named)
 
+    def test_the_files_that_documents_name_are_there(self) -> None:
+        named = {
+            (name, file)
+            for name in DOCUMENTS
+            for file in re.findall(r"`((?:bot|cogs|sandbox|tests|benchmarks|docs)/[\w/.-]+)(?:::\w+)?`", text_of(name))
+            if "NNNN" not in file
+        }
+
+        assert sorted((name, file) for name, file in named if not (PROJECT / file).exists()) == []
+        assert len({name for name, _ in named}) > 3
+
     def test_no_file_names_a_registry(self) -> None:
         assert [name for name, text in tracked().items() if REGISTRY.search(text)] == []
 
@@ -271,12 +283,7 @@ class TestDocuments:
     def test_links_between_documents_lead_somewhere(self) -> None:
         broken: list[str] = []
         followed = 0
-        for name in (
-            "README.md",
-            "CONTRIBUTING.md",
-            "CHANGELOG.md",
-            *(f"docs/{p.name}" for p in PROJECT.glob("docs/*.md")),
-        ):
+        for name in DOCUMENTS:
             for target in re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", text_of(name)):
                 followed += 1
                 if not (PROJECT / name).parent.joinpath(target).exists():
