@@ -33,7 +33,7 @@ from tests.unit import images_samples, video_answers
 from tests.unit.test_video_wire import check_read
 
 OVER_THE_WIRE = 20  # one answer in so many also goes through the client and a socket
-CLIP = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff")
+SPEC = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff")
 
 
 class Tally:
@@ -108,7 +108,7 @@ async def answers_over_the_wire(count: int, seed: int) -> Tally:
                 sent = sent[: chance.randrange(len(sent) + 1)]
             there.on("POST /v1/videos", sends_and_closes(sent))
             there.on("GET /v1/videos/v", sends_and_closes(sent))
-            for call in (api.create(CLIP), api.status(api.endpoint, "v")):
+            for call in (api.create(SPEC), api.status(api.endpoint, "v")):
                 begun = time.perf_counter()
                 try:
                     outcome = type(await call).__name__

@@ -35,7 +35,7 @@ from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.server import LocalDiscord
 from sandbox.environment import Town
 from sandbox.process import BotProcess
-from tests.builders import a_card, a_clip, a_job
+from tests.builders import a_card, a_job, a_spec
 
 MEASURED = (str(Path(__file__).with_name("measured_bot.py")),)
 CHANNELS = 500
@@ -95,14 +95,14 @@ async def fill(town: Town, endpoint: str, count: int) -> None:
 def foretell(town: Town, took_s: float) -> None:
     """The earlier jobs took so long."""
     with closing(sqlite3.connect(town.database)) as books, books:
-        books.execute("UPDATE jobs SET took_ms = ? WHERE state = 'delivered'", (int(took_s * 1000),))
+        books.execute("UPDATE jobs SET render_ms = ? WHERE state = 'delivered'", (int(took_s * 1000),))
 
 
 def queue(town: Town) -> None:
     """All jobs but the first few are in line, their pictures ready."""
     with closing(sqlite3.connect(town.database)) as books, books:
         books.execute(
-            "UPDATE jobs SET state = 'waiting', provider_id = NULL, submitted_at = NULL WHERE state = 'rendering'"
+            "UPDATE jobs SET state = 'waiting', provider_id = NULL, last_sent_at = NULL WHERE state = 'rendering'"
             " AND id NOT IN (SELECT id FROM jobs WHERE state = 'rendering' ORDER BY id LIMIT ?)",
             (SLOTS,),
         )
@@ -114,8 +114,8 @@ def queue(town: Town) -> None:
 def job_of(number: int, at: datetime, endpoint: str) -> Job:
     """Sent at that time; its card can be reached by the token."""
     card = a_card(at=at, channel=ChannelId(number % CHANNELS + 1), message=None, application=1)
-    clip = a_clip(size="720x1280", prompt="puts on a red hat and waves " * 4)
-    return a_job(number, at=at, member=UserId(number), endpoint=endpoint, clip=clip, card=card)
+    spec = a_spec(size="720x1280", prompt="puts on a red hat and waves " * 4)
+    return a_job(number, at=at, member=UserId(number), endpoint=endpoint, spec=spec, card=card)
 
 
 async def carry(store: Store, job: Job, to: JobState) -> None:
@@ -124,7 +124,7 @@ async def carry(store: Store, job: Job, to: JobState) -> None:
     await store.write(reserve(job, (), LIMITS))
     await store.write(cards.place(job.id, MessageId(job.id), ephemeral_at=None))
     changes: dict[JobState, dict[str, object]] = {
-        S.SUBMITTING: {"submitted_at": at},
+        S.SUBMITTING: {"last_sent_at": at},
         S.RENDERING: {"provider_id": f"video_{job.id}"},
         S.DELIVERING: {},
         S.DELIVERED: {},

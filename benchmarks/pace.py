@@ -1,6 +1,6 @@
 """From “the provider is done” to the poll that finds it: the plan against a fixed interval with as many polls.
 
-    uv run python benchmarks/pace.py [--seed 1] [--clips 2000]
+    uv run python benchmarks/pace.py [--seed 1] [--videos 2000]
 
 Simulated: no clock, no network; the plan and what it learns from are the bot's own. Durations are log-normal with
 medians of 40 to 200 s. On the slow day every third hundred of clips takes two and a half times as long. Five clips are
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bot.jobs import backoff
 from bot.jobs.estimate import observed_s
 from bot.jobs.render_times import RenderTimes
-from bot.models import Clip, Render
+from bot.models import Render, VideoSpec
 
 POLL_S = 5.0
 MEDIANS_S = (40.0, 80.0, 120.0, 200.0)
@@ -37,7 +37,7 @@ comes to about 0.5, and one that has to learn it lies above."""
 SLOWER = 2.5
 AT_ONCE = 5
 HOLD = 0.5
-CLIP = Clip(model="sora-2", prompt="", seconds=4, size="720x1280", credits=4)
+SPEC = VideoSpec(model="sora-2", prompt="", seconds=4, size="720x1280", credits=4)
 EPOCH = datetime(2026, 3, 4, tzinfo=UTC)
 
 
@@ -63,7 +63,7 @@ def by_plan(takes_s: Sequence[float], rng: random.Random) -> Iterator[Found]:
     for start in range(0, len(takes_s), AT_ONCE):
         learnt = []
         for takes in takes_s[start : start + AT_ONCE]:
-            estimate = known.estimate(CLIP, now)
+            estimate = known.estimate(SPEC, now)
             ran_s, at_s, pause_s, polls = 0.0, 0.0, 0.0, 0
             while at_s < takes:
                 ran_s = at_s
@@ -74,7 +74,7 @@ def by_plan(takes_s: Sequence[float], rng: random.Random) -> Iterator[Found]:
             yield Found(polls, at_s - takes)
             took_s = observed_s(ran_s, at_s, pause_s)
             assert took_s is not None
-            learnt.append(Render(CLIP.model, CLIP.seconds, CLIP.size, now, timedelta(seconds=took_s)))
+            learnt.append(Render(SPEC.model, SPEC.seconds, SPEC.size, now, timedelta(seconds=took_s)))
         known.learn(learnt)
         now += timedelta(minutes=10)
 
@@ -97,16 +97,16 @@ def interval_with(takes_s: Sequence[float], polls: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The plan of polls against a fixed interval.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clips", type=int, default=2_000)
+    parser.add_argument("--videos", type=int, default=2_000)
     options = parser.parse_args()
-    print(f"seed {options.seed}, {options.clips} clips each; lags are medians")
+    print(f"seed {options.seed}, {options.videos} clips each; lags are medians")
     worst = 0.0
     print("day   spread  median | polls a clip | plan lag | every   lag | ratio | of means")
     for slow_day in (False, True):
         for spread in SPREADS:
             for median_s in MEDIANS_S:
                 rng = random.Random(f"{options.seed} {median_s} {spread} {slow_day}")
-                takes_s = render_times(median_s, spread, options.clips, rng, slow_day=slow_day)
+                takes_s = render_times(median_s, spread, options.videos, rng, slow_day=slow_day)
                 ours = list(by_plan(takes_s, rng))
                 polls = sum(found.polls for found in ours)
                 interval_s = interval_with(takes_s, polls)

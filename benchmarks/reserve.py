@@ -29,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bot.models import (
     Card,
     ChannelId,
-    Clip,
     GuildId,
     Job,
     JobId,
@@ -41,6 +40,7 @@ from bot.models import (
     Picture,
     Scope,
     UserId,
+    VideoSpec,
 )
 from bot.store.database import Row, Store, Tx
 from bot.store.migrations import migrate
@@ -99,7 +99,7 @@ def job(number: int) -> Job:
         created_at=NOON,
         scope=Scope(1),
         member=UserId(number % 50),
-        clip=Clip("sora-2", "puts on a hat", 4, None, 4),
+        spec=VideoSpec("sora-2", "puts on a hat", 4, None, 4),
         picture=Picture("https://cdn.example/cat.jpg", "cat.jpg", 200_000, "image/jpeg", 3000, 4000),
         card=Card(
             application=1,

@@ -37,7 +37,7 @@ BIT_RATE = 17_300_000  # 25 MiB
 TICK_S = 0.005
 
 
-def make_clip(path: Path) -> None:
+def make_video(path: Path) -> None:
     """Noise over a slope that drifts, and noise to hear."""
     width, height = SIZE
     chance = random.Random(1)
@@ -139,7 +139,7 @@ async def main(limit_bytes: int, idle_s: float) -> None:
     """Prints the figures."""
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder, "source.mp4"), Path(folder, "made.mp4")
-        make_clip(source)
+        make_video(source)
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(idle_s, stop.set)
         idle = await lags(stop)

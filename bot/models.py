@@ -1,4 +1,4 @@
-"""The words of the domain: ids, a clip, a job and its states. Standard library only; nothing here acts."""
+"""The values of the domain: ids, a video as asked for, a job, its states. Standard library only; nothing here acts."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ DIRECT = Scope(0)
 
 
 class Period(enum.StrEnum):
-    """How often an allowance renews, in UTC; weeks begin on Monday."""
+    """How often a quota renews, in UTC; weeks begin on Monday."""
 
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
-    EVER = "ever"
+    TOTAL = "total"
 
 
 class JobState(enum.StrEnum):
@@ -85,7 +85,7 @@ class FailureKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class VideoSpec:
     """What a member asked for. `size` is "WIDTHxHEIGHT", or None until the picture has shown its orientation."""
 
     model: str
@@ -162,7 +162,7 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One clip from reservation to delivery. Immutable: every move yields a new one."""
+    """One video from reservation to delivery. Immutable: every move yields a new one."""
 
     id: JobId
     key: str
@@ -171,13 +171,13 @@ class Job:
     created_at: datetime
     scope: Scope
     member: UserId
-    clip: Clip
+    spec: VideoSpec
     picture: Picture
     card: Card
     endpoint: str
     not_before: datetime | None = None
-    tried_at: datetime | None = None  # first sent to the provider
-    submitted_at: datetime | None = None  # last sent
+    first_sent_at: datetime | None = None  # first sent to the provider
+    last_sent_at: datetime | None = None  # last sent
     provider_id: str | None = None
     result_url: str | None = None
     result_expires_at: datetime | None = None
@@ -194,7 +194,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """What one clip took at the provider, from sent to done, as polls saw it."""
+    """What one video took at the provider, from sent to done, as polls saw it."""
 
     model: str
     seconds: int
@@ -212,7 +212,7 @@ def parse_size(size: str) -> tuple[int, int]:
 
 
 class Source(enum.StrEnum):
-    """Where a member's allowance comes from."""
+    """Where a member's quota comes from."""
 
     OWN = "own"
     ROLE = "role"
@@ -248,7 +248,7 @@ class Bonus:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The operator's limits, from the settings; `direct` is the allowance outside of servers."""
+    """The operator's limits, from the settings; `direct` is the quota outside of servers."""
 
     default: Limit
     direct: Limit
@@ -258,9 +258,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long what nothing needs any more is kept, from the settings. `words` is None where they stay for ever."""
+    """How long what nothing needs any more is kept, from the settings. `prompts` is None where they stay for ever."""
 
-    words: timedelta | None
+    prompts: timedelta | None
     pictures: timedelta
 
 
@@ -270,23 +270,23 @@ KEPT_FOR = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a member can spend now. `renews_at` is None where the period is EVER; `running` are unfinished clips."""
+    """What a member can spend now. `renews_at` is None where the period is TOTAL; `running` are unfinished videos."""
 
     limit: Limit
     used: int
-    granted: int
+    bonus: int
     renews_at: datetime | None
     running: int
 
     @property
     def left(self) -> int:
-        """Credits of the allowance that are left; never below 0, also after the allowance was lowered."""
+        """Credits of the quota that are left; never below 0, also after the quota was lowered."""
         return max(0, self.limit.credits - self.used)
 
     @property
     def spendable(self) -> int:
-        """The allowance's rest and the grants."""
-        return self.left + self.granted
+        """What is left of the quota, and the bonus credits."""
+        return self.left + self.bonus
 
 
 class RefusalReason(enum.StrEnum):
@@ -297,8 +297,8 @@ class RefusalReason(enum.StrEnum):
     TOO_MANY_JOBS = "too_many_jobs"  # MAX_JOBS_PER_USER
     AGAIN_UNDER_WAY = "again_under_way"  # one unfinished Again to a card
     TOO_MANY_REFUNDS = "too_many_refunds"  # five of one day refunded after the provider had taken them
-    ALLOWANCE = "allowance"
-    CEILING = "ceiling"  # the server's
+    QUOTA = "quota"
+    SERVER_LIMIT = "server_limit"  # the server's
     BUDGET = "budget"  # the operator's
 
 
@@ -310,7 +310,7 @@ class LedgerKind(enum.StrEnum):
     GRANT = "grant"
     REVOKE = "revoke"
     RESET = "reset"
-    ALLOWANCE = "allowance"
+    QUOTA = "quota"
     PAUSE = "pause"
     BLOCK = "block"
 
@@ -330,11 +330,11 @@ class LedgerLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowances:
-    """Every rule of a server: its default and ceiling where set, and the own ones of roles and members."""
+class Quotas:
+    """Every rule of a server: its default and limit where set, and the own ones of roles and members."""
 
     default: Limit | None
-    ceiling: Limit | None
+    server_limit: Limit | None
     roles: list[tuple[int, Limit]]
     members: list[tuple[UserId, Limit]]
 
@@ -362,7 +362,7 @@ class UsageRow:
     size: str | None
     state: JobState
     failure: FailureKind | None
-    clips: int
+    videos: int
     credits: int
     refunded: int
     made: int

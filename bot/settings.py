@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("quota_default_period", "budget_period", mode="before")
+    @classmethod
+    def _total(cls, value: object) -> object:
+        """`total` was once called `ever`."""
+        return Period.TOTAL if isinstance(value, str) and value.strip().lower() == "ever" else value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -154,8 +160,8 @@ class Settings(BaseSettings):
     @property
     def keeping(self) -> Keeping:
         """How long prompts, addresses and pictures are kept."""
-        words = timedelta(days=self.keep_days) if self.keep_days else None
-        return Keeping(words, timedelta(days=self.keep_pictures_days))
+        prompts = timedelta(days=self.keep_days) if self.keep_days else None
+        return Keeping(prompts, timedelta(days=self.keep_pictures_days))
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

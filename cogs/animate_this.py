@@ -12,7 +12,7 @@ from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.client import AnimateBot
 from bot.chat.interaction_info import user_of
-from bot.chat.modals import ClipForm, Filled
+from bot.chat.modals import Filled, VideoForm
 from bot.chat.pictures import Found, pictures_in
 from bot.chat.requests import VideoRequest, VideoRequests
 from bot.errors import UserError
@@ -50,7 +50,7 @@ class AnimateThis(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take(answer, filled, found, author)
 
-        form = ClipForm(translations_of(interaction), NAME, self._catalog, submitted, pictures=found, clip=None)
+        form = VideoForm(translations_of(interaction), NAME, self._catalog, submitted, pictures=found, spec=None)
         await interaction.response.send_modal(form)
 
     async def _take(

@@ -15,7 +15,7 @@ from bot.chat.buttons import AGAIN, EDIT, ERASE, HIDE, KEEP, REMOVE, STOP
 from bot.chat.client import AnimateBot, tell
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
-from bot.chat.modals import ClipForm, Filled
+from bot.chat.modals import Filled, VideoForm
 from bot.chat.removing import remove_all, remove_pressed
 from bot.chat.requests import VideoRequest, VideoRequests
 from bot.chat.shown_video import stream, video_address
@@ -52,9 +52,9 @@ class CardButtons(commands.Cog):
     async def again(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The same once more, as a new job."""
         job = await self._library.repeatable(user_of(interaction), job_id)
-        choice = self._catalog.choose(job.clip.model, job.clip.seconds, job.clip.size)
+        choice = self._catalog.choose(job.spec.model, job.spec.seconds, job.spec.size)
         await self._requests.take(
-            interaction, VideoRequest(job.clip.prompt, choice, job.picture, job.picture_author, job.id)
+            interaction, VideoRequest(job.spec.prompt, choice, job.picture, job.picture_author, job.id)
         )
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -66,8 +66,8 @@ class CardButtons(commands.Cog):
             await self._take_edited(answer, filled, job_id)
 
         translations = translations_of(interaction)
-        form = ClipForm(
-            translations, translations.gettext("Edit and make again"), self._catalog, submitted, clip=job.clip
+        form = VideoForm(
+            translations, translations.gettext("Edit and make again"), self._catalog, submitted, spec=job.spec
         )
         await interaction.response.send_modal(form)
 

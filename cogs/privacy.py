@@ -43,20 +43,20 @@ class Privacy(commands.Cog):
 
     async def quiet(self, interaction: discord.Interaction[Any]) -> None:
         """No more pings."""
-        await self._people.set_silent(user_of(interaction), silent=True)
+        await self._people.set_mentions_muted(user_of(interaction), muted=True)
         await self.back(interaction)
 
     async def loud(self, interaction: discord.Interaction[Any]) -> None:
         """Pings again."""
-        await self._people.set_silent(user_of(interaction), silent=False)
+        await self._people.set_mentions_muted(user_of(interaction), muted=False)
         await self.back(interaction)
 
     async def silence(self, interaction: discord.Interaction[Any], job: JobId) -> None:
         """No more pings, pressed on one of them: others see that button too."""
         if not await self._people.is_of(user_of(interaction), job):
-            raise UserError(privacy.NOT_PINGED)
-        await self._people.set_silent(user_of(interaction), silent=True)
-        await tell(interaction, privacy.NO_MORE_PINGS)
+            raise UserError(privacy.NOT_MENTIONED)
+        await self._people.set_mentions_muted(user_of(interaction), muted=True)
+        await tell(interaction, privacy.NO_MORE_MENTIONS)
 
     async def export(self, interaction: discord.Interaction[Any]) -> None:
         """Answers with a file."""
@@ -79,11 +79,11 @@ class Privacy(commands.Cog):
         await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
     async def _page(self, interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
-        silent = await self._people.is_silent(user_of(interaction))
+        muted = await self._people.has_muted_mentions(user_of(interaction))
         application = interaction.client.application
         policy = None if application is None else application.privacy_policy_url
         return privacy.about(
-            translations_of(interaction), self._endpoint, self._people.keeping, silent=silent, policy=policy
+            translations_of(interaction), self._endpoint, self._people.keeping, muted=muted, policy=policy
         )
 
 

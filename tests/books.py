@@ -20,65 +20,65 @@ _WITHOUT_VIDEO = ("failed", "cancelled", "unknown", "timed_out")
 _REFUNDED_JOBS = "SELECT job FROM ledger WHERE kind = 'refund' AND job IS NOT NULL"
 
 _SUMS = {
-    "member_use (scope, member, epoch, day)": (
-        "SELECT scope, member, epoch, day, credits FROM member_use",
-        "SELECT scope, member, epoch, day, -from_allowance FROM ledger WHERE from_allowance <> 0",
+    "member_usage (scope, member, reset_count, day)": (
+        "SELECT scope, member, reset_count, day, credits FROM member_usage",
+        "SELECT scope, member, reset_count, day, -from_quota FROM ledger WHERE from_quota <> 0",
     ),
-    "server_use (scope, day)": (
-        "SELECT scope, day, credits FROM server_use",
+    "server_usage (scope, day)": (
+        "SELECT scope, day, credits FROM server_usage",
         "SELECT scope, day, -from_budget FROM ledger WHERE from_budget <> 0",
     ),
-    "budget_use (day)": (
-        "SELECT day, credits FROM budget_use",
+    "budget_usage (day)": (
+        "SELECT day, credits FROM budget_usage",
         "SELECT day, -from_budget FROM ledger WHERE from_budget <> 0",
     ),
-    "pots (scope, member)": (
-        "SELECT scope, member, remaining FROM pots",
-        "SELECT scope, member, from_pots FROM ledger WHERE from_pots <> 0",
+    "bonus_credits (scope, member)": (
+        "SELECT scope, member, remaining FROM bonus_credits",
+        "SELECT scope, member, from_bonus FROM ledger WHERE from_bonus <> 0",
     ),
-    "pots (pot)": (
-        "SELECT id, remaining FROM pots",
+    "bonus_credits (bonus_id)": (
+        "SELECT id, remaining FROM bonus_credits",
         (
-            "SELECT id, from_pots FROM ledger WHERE kind = 'grant'"
-            f" UNION ALL SELECT pot, -credits FROM job_pots WHERE job NOT IN ({_REFUNDED_JOBS})"
-            " UNION ALL SELECT pot, -credits FROM revoked_pots"
+            "SELECT id, from_bonus FROM ledger WHERE kind = 'grant'"
+            f" UNION ALL SELECT bonus_id, -credits FROM job_bonus_credits WHERE job NOT IN ({_REFUNDED_JOBS})"
+            " UNION ALL SELECT bonus_id, -credits FROM revoked_bonus_credits"
         ),
     ),
     "what was revoked (line)": (
-        "SELECT line, credits FROM revoked_pots",
-        "SELECT id, -from_pots FROM ledger WHERE kind = 'revoke'",
+        "SELECT line, credits FROM revoked_bonus_credits",
+        "SELECT id, -from_bonus FROM ledger WHERE kind = 'revoke'",
     ),
     "jobs and what they took (job)": (
         "SELECT id, credits FROM jobs",
         "SELECT job, -credits FROM ledger WHERE kind = 'reserve'",
     ),
     "jobs and what they took from the allowance (job)": (
-        "SELECT id, from_allowance FROM jobs",
-        "SELECT job, -from_allowance FROM ledger WHERE kind = 'reserve'",
+        "SELECT id, from_quota FROM jobs",
+        "SELECT job, -from_quota FROM ledger WHERE kind = 'reserve'",
     ),
-    "jobs and what they took from pots (job)": (
-        "SELECT job, credits FROM job_pots",
-        "SELECT job, -from_pots FROM ledger WHERE kind = 'reserve'",
+    "jobs and what they took of bonus credits (job)": (
+        "SELECT job, credits FROM job_bonus_credits",
+        "SELECT job, -from_bonus FROM ledger WHERE kind = 'reserve'",
     ),
 }
 """What is kept, and the ledger's word on it: rows of a key and a number, which are added up."""
 
 _NOTHING_LIKE_IT = {
-    "below nothing in member_use": "SELECT scope, member, day FROM member_use WHERE credits < 0",
-    "below nothing in server_use": "SELECT scope, day FROM server_use WHERE credits < 0",
-    "below nothing in budget_use": "SELECT day FROM budget_use WHERE credits < 0",
-    "below nothing in pots": "SELECT id FROM pots WHERE remaining < 0",
+    "below nothing in member_usage": "SELECT scope, member, day FROM member_usage WHERE credits < 0",
+    "below nothing in server_usage": "SELECT scope, day FROM server_usage WHERE credits < 0",
+    "below nothing in budget_usage": "SELECT day FROM budget_usage WHERE credits < 0",
+    "below nothing in bonus_credits": "SELECT id FROM bonus_credits WHERE remaining < 0",
     "a line that does not add up": (
         "SELECT id FROM ledger WHERE kind IN ('reserve', 'refund', 'grant', 'revoke')"
-        " AND credits <> from_allowance + from_pots"
+        " AND credits <> from_quota + from_bonus"
     ),
     "a rule that moves credits": (
-        "SELECT id FROM ledger WHERE kind IN ('allowance', 'pause', 'block')"
-        " AND (credits <> 0 OR from_allowance <> 0 OR from_pots <> 0 OR from_budget <> 0)"
+        "SELECT id FROM ledger WHERE kind IN ('quota', 'pause', 'block')"
+        " AND (credits <> 0 OR from_quota <> 0 OR from_bonus <> 0 OR from_budget <> 0)"
     ),
     "a line beyond the counter": "SELECT id FROM ledger WHERE id > (SELECT COALESCE(MAX(lines), 0) FROM budget)",
     "a reservation that does not say what admitted it": (
-        "SELECT id FROM ledger WHERE kind = 'reserve' AND (member IS NULL OR day IS NULL OR epoch IS NULL"
+        "SELECT id FROM ledger WHERE kind = 'reserve' AND (member IS NULL OR day IS NULL OR reset_count IS NULL"
         " OR limit_credits IS NULL OR limit_per IS NULL OR limit_source IS NULL"
         " OR budget_credits IS NULL OR budget_per IS NULL)"
     ),
@@ -89,8 +89,8 @@ _NOTHING_LIKE_IT = {
     "a refund that is not what was taken, from where it was taken": (
         "SELECT back.id FROM ledger AS back JOIN ledger AS took ON took.job = back.job AND took.kind = 'reserve'"
         " WHERE back.kind = 'refund' AND NOT (back.credits = -took.credits AND back.scope = took.scope"
-        " AND back.member = took.member AND back.day = took.day AND back.epoch = took.epoch"
-        " AND back.from_allowance = -took.from_allowance AND back.from_pots = -took.from_pots"
+        " AND back.member = took.member AND back.day = took.day AND back.reset_count = took.reset_count"
+        " AND back.from_quota = -took.from_quota AND back.from_bonus = -took.from_bonus"
         " AND back.from_budget IN (0, -took.from_budget))"
     ),
     "a budget refund for a job the provider had taken": (
@@ -138,28 +138,28 @@ def _strange_rows(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _overdrafts(connection: sqlite3.Connection) -> Iterator[str]:
     """Goes through the ledger in its order: at each reservation no limit it names may be passed."""
-    member_use: dict[Key, Counter[int]] = {}
-    server_use: dict[Key, Counter[int]] = {}
-    budget_use: Counter[int] = Counter()
+    member_usage: dict[Key, Counter[int]] = {}
+    server_usage: dict[Key, Counter[int]] = {}
+    budget_usage: Counter[int] = Counter()
     for line in connection.execute(
-        "SELECT id, kind, scope, member, epoch, day, from_allowance, from_budget, limit_credits, limit_per,"
-        " ceiling_credits, ceiling_per, budget_credits, budget_per FROM ledger"
+        "SELECT id, kind, scope, member, reset_count, day, from_quota, from_budget, limit_credits, limit_per,"
+        " server_limit_credits, server_limit_per, budget_credits, budget_per FROM ledger"
         " WHERE kind IN ('reserve', 'refund') ORDER BY id"
     ):
-        number, kind, scope, member, epoch, day, allowance, budget = tuple(line)[:8]
-        of_member = member_use.setdefault((scope, member, epoch), Counter())
-        of_server = server_use.setdefault((scope,), Counter())
-        of_member[day] -= allowance
+        number, kind, scope, member, reset_count, day, quota, budget = tuple(line)[:8]
+        of_member = member_usage.setdefault((scope, member, reset_count), Counter())
+        of_server = server_usage.setdefault((scope,), Counter())
+        of_member[day] -= quota
         of_server[day] -= budget
-        budget_use[day] -= budget
+        budget_usage[day] -= budget
         if kind != "reserve":
             continue
-        limit, limit_per, ceiling, ceiling_per, most, most_per = tuple(line)[8:]
-        if allowance and limit is not None and _since(of_member, limit_per, day) > limit:
+        limit, limit_per, server_limit, server_limit_per, most, most_per = tuple(line)[8:]
+        if quota and limit is not None and _since(of_member, limit_per, day) > limit:
             yield f"line {number} passes the allowance of {limit} per {limit_per}"
-        if ceiling is not None and _since(of_server, ceiling_per, day) > ceiling:
-            yield f"line {number} passes the ceiling of {ceiling} per {ceiling_per}"
-        if most is not None and _since(budget_use, most_per, day) > most:
+        if server_limit is not None and _since(of_server, server_limit_per, day) > server_limit:
+            yield f"line {number} passes the ceiling of {server_limit} per {server_limit_per}"
+        if most is not None and _since(budget_usage, most_per, day) > most:
             yield f"line {number} passes the budget of {most} per {most_per}"
 
 

@@ -11,7 +11,6 @@ from bot.models import (
     Card,
     Change,
     ChannelId,
-    Clip,
     GuildId,
     Job,
     JobId,
@@ -24,6 +23,7 @@ from bot.models import (
     Scope,
     Source,
     UserId,
+    VideoSpec,
 )
 from bot.store import quotas
 from bot.store.database import Tx, Unit
@@ -34,9 +34,9 @@ MEMBER = UserId(910_000_000_000_000_001)
 ADMIN = UserId(910_000_000_000_000_099)
 
 
-def a_clip(**changes: Any) -> Clip:
+def a_spec(**changes: Any) -> VideoSpec:
     """Four seconds of sora-2."""
-    return replace(Clip(model="sora-2", prompt="puts on a hat", seconds=4, size=None, credits=4), **changes)
+    return replace(VideoSpec(model="sora-2", prompt="puts on a hat", seconds=4, size=None, credits=4), **changes)
 
 
 def a_picture(**changes: Any) -> Picture:
@@ -77,7 +77,7 @@ def a_job(number: int = 1, *, cost: int = 4, at: datetime = NOON, **changes: Any
         created_at=at,
         scope=GUILD,
         member=MEMBER,
-        clip=a_clip(credits=cost),
+        spec=a_spec(credits=cost),
         picture=a_picture(),
         card=a_card(at=at),
         endpoint="https://videos.example/v1",
@@ -113,10 +113,10 @@ def grant(member: UserId, credits: int, *, scope: Scope = GUILD, now: datetime =
 
     def unit(tx: Tx) -> int:
         quotas.grant(by(scope, now), member, credits, None)(tx)
-        newest = tx.one("SELECT MAX(id) AS pot FROM pots")
+        newest = tx.one("SELECT MAX(id) AS bonus_id FROM bonus_credits")
         assert newest is not None
-        pot: int = newest["pot"]
-        return pot
+        bonus_id: int = newest["bonus_id"]
+        return bonus_id
 
     return unit
 
@@ -141,6 +141,6 @@ def set_default(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD)
     return quotas.set_default(by(scope), Limit(credits, per, Source.SERVER))
 
 
-def set_ceiling(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
+def set_server_limit(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
     """All that the server may spend."""
-    return quotas.set_ceiling(by(scope), Limit(credits, per, Source.SERVER))
+    return quotas.set_server_limit(by(scope), Limit(credits, per, Source.SERVER))

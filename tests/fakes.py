@@ -144,7 +144,7 @@ class Messages:
         self.delivered[job.id] += 1
         return Delivery(Outcome.HELD)
 
-    async def ping(self, _job: Job) -> None:
+    async def mention(self, _job: Job) -> None:
         return None
 
     async def take_away(self, *_place: int) -> bool:

@@ -21,15 +21,15 @@ Rule = tuple[int, str]
 
 
 @dataclass
-class Clip:
+class Video:
     """A job as the model sees it."""
 
     scope: Scope
     member: UserId
-    epoch: int
+    reset_count: int
     day: int
     cost: int
-    from_allowance: int
+    from_quota: int
     state: str = "waiting"
     again_of: JobId | None = None
     taken: bool = False
@@ -45,7 +45,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Allowance:
+class Quota:
     """What counts for a member now, and whose word it is."""
 
     credits: int
@@ -62,52 +62,50 @@ class House:
     own: dict[tuple[Scope, UserId], Rule] = field(default_factory=dict)
     roles: dict[tuple[Scope, int], Rule] = field(default_factory=dict)
     defaults: dict[Scope, Rule] = field(default_factory=dict)
-    ceilings: dict[Scope, Rule] = field(default_factory=dict)
-    granted: dict[tuple[Scope, UserId], int] = field(default_factory=dict)
-    epochs: dict[tuple[Scope, UserId], int] = field(default_factory=dict)
+    server_limits: dict[Scope, Rule] = field(default_factory=dict)
+    bonus: dict[tuple[Scope, UserId], int] = field(default_factory=dict)
+    reset_counts: dict[tuple[Scope, UserId], int] = field(default_factory=dict)
     paused: set[Scope] = field(default_factory=set)
     blocked: set[tuple[Scope, UserId]] = field(default_factory=set)
-    clips: dict[JobId, Clip] = field(default_factory=dict)
+    videos: dict[JobId, Video] = field(default_factory=dict)
 
     def used(self, scope: Scope, member: UserId, per: str, today: int) -> int:
-        now = (scope, member, self.epochs.get((scope, member), 0))
+        now = (scope, member, self.reset_counts.get((scope, member), 0))
         return sum(
-            clip.from_allowance
-            for clip in self.clips.values()
-            if (clip.scope, clip.member, clip.epoch) == now
-            and clip.counts_for_member
-            and clip.day >= first_day(per, today)
+            video.from_quota
+            for video in self.videos.values()
+            if (video.scope, video.member, video.reset_count) == now
+            and video.counts_for_member
+            and video.day >= first_day(per, today)
         )
 
-    def allowance(self, scope: Scope, member: UserId, roles: Iterable[int], today: int) -> Allowance:
+    def quota(self, scope: Scope, member: UserId, roles: Iterable[int], today: int) -> Quota:
         if (scope, member) in self.own:
-            return Allowance(*self.own[scope, member], "own")
-        held = [
-            Allowance(*self.roles[scope, role], "role", role) for role in sorted(roles) if (scope, role) in self.roles
-        ]
+            return Quota(*self.own[scope, member], "own")
+        held = [Quota(*self.roles[scope, role], "role", role) for role in sorted(roles) if (scope, role) in self.roles]
         if held:
             return max(held, key=lambda rule: rule.credits - self.used(scope, member, rule.per, today))
         if scope == DIRECT:
-            return Allowance(self.operator.direct.credits, self.operator.direct.per, "setting")
+            return Quota(self.operator.direct.credits, self.operator.direct.per, "setting")
         if scope in self.defaults:
-            return Allowance(*self.defaults[scope], "server")
-        return Allowance(self.operator.default.credits, self.operator.default.per, "setting")
+            return Quota(*self.defaults[scope], "server")
+        return Quota(self.operator.default.credits, self.operator.default.per, "setting")
 
     def left(self, scope: Scope, member: UserId, roles: Iterable[int], today: int) -> int:
         """Of the allowance; grants come on top."""
-        rule = self.allowance(scope, member, roles, today)
+        rule = self.quota(scope, member, roles, today)
         return max(0, rule.credits - self.used(scope, member, rule.per, today))
 
-    def grants_left(self, scope: Scope, member: UserId) -> int:
+    def bonus_left(self, scope: Scope, member: UserId) -> int:
         spent = sum(
-            clip.cost - clip.from_allowance
-            for clip in self.clips.values()
-            if (clip.scope, clip.member) == (scope, member) and clip.counts_for_member
+            video.cost - video.from_quota
+            for video in self.videos.values()
+            if (video.scope, video.member) == (scope, member) and video.counts_for_member
         )
-        return self.granted.get((scope, member), 0) - spent
+        return self.bonus.get((scope, member), 0) - spent
 
     def running(self, member: UserId) -> int:
-        return sum(clip.member == member and clip.state in UNDER_WAY for clip in self.clips.values())
+        return sum(video.member == member and video.state in UNDER_WAY for video in self.videos.values())
 
     def refusal(
         self,
@@ -120,24 +118,24 @@ class House:
     ) -> str | None:
         """Why this is refused; None where it is not."""
         left = self.left(scope, member, roles, today)
-        server, budget = self.ceilings.get(scope), self.operator.budget
+        server, budget = self.server_limits.get(scope), self.operator.budget
         walls = {
             "again_under_way": again_of is not None
-            and any(clip.again_of == again_of and clip.state in UNDER_WAY for clip in self.clips.values()),
+            and any(video.again_of == again_of and video.state in UNDER_WAY for video in self.videos.values()),
             "too_many_jobs": self.running(member) >= self.operator.jobs_per_user,
-            "allowance": cost > left + self.grants_left(scope, member),
-            "ceiling": server is not None and self._all(scope, server[1], today) + cost > server[0],
+            "quota": cost > left + self.bonus_left(scope, member),
+            "server_limit": server is not None and self._all(scope, server[1], today) + cost > server[0],
             "budget": self._all(None, budget.per, today) + cost > budget.credits,
         }
         return self.bar(scope, member, today) or next((name for name, stands in walls.items() if stands), None)
 
     def bar(self, scope: Scope, member: UserId, today: int) -> str | None:
         """Why nothing at all would be taken; None where it depends on the clip."""
-        now = (scope, member, self.epochs.get((scope, member), 0), today)
+        now = (scope, member, self.reset_counts.get((scope, member), 0), today)
         moderated = [
-            clip
-            for clip in self.clips.values()
-            if (clip.scope, clip.member, clip.epoch, clip.day) == now and clip.taken and clip.refund
+            video
+            for video in self.videos.values()
+            if (video.scope, video.member, video.reset_count, video.day) == now and video.taken and video.refund
         ]
         if scope in self.paused:
             return "paused"
@@ -145,18 +143,18 @@ class House:
             return "blocked"
         return "too_many_refunds" if len(moderated) >= 5 else None
 
-    def take(self, job: JobId, scope: Scope, member: UserId, roles: Iterable[int], cost: int, today: int) -> Clip:
+    def take(self, job: JobId, scope: Scope, member: UserId, roles: Iterable[int], cost: int, today: int) -> Video:
         """The allowance first, grants for the rest."""
-        from_allowance = min(cost, self.left(scope, member, roles, today))
-        epoch = self.epochs.get((scope, member), 0)
-        self.clips[job] = clip = Clip(scope, member, epoch, today, cost, from_allowance)
-        return clip
+        from_quota = min(cost, self.left(scope, member, roles, today))
+        reset_count = self.reset_counts.get((scope, member), 0)
+        self.videos[job] = video = Video(scope, member, reset_count, today, cost, from_quota)
+        return video
 
     def _all(self, scope: Scope | None, per: str, today: int) -> int:
         return sum(
-            clip.cost
-            for clip in self.clips.values()
-            if scope in (None, clip.scope) and clip.counts_for_budget and clip.day >= first_day(per, today)
+            video.cost
+            for video in self.videos.values()
+            if scope in (None, video.scope) and video.counts_for_budget and video.day >= first_day(per, today)
         )
 
 
@@ -170,29 +168,33 @@ def follow(house: House, line: Row, roles: Mapping[UserId, Sequence[int]]) -> No
         case "reserve", _:
             held, today, cost = roles.get(member, ()), line["day"], -line["credits"]
             assert house.refusal(scope, member, held, cost, today) is None, f"line {line['id']} did not fit"
-            allowance = Allowance(*rule, line["limit_source"], line["role"])
-            ceiling = None if line["ceiling_credits"] is None else (line["ceiling_credits"], line["ceiling_per"])
-            assert allowance == house.allowance(scope, member, held, today), f"line {line['id']} names another rule"
-            assert ceiling == house.ceilings.get(scope), f"line {line['id']} names another ceiling"
+            quota = Quota(*rule, line["limit_source"], line["role"])
+            server_limit = (
+                None
+                if line["server_limit_credits"] is None
+                else (line["server_limit_credits"], line["server_limit_per"])
+            )
+            assert quota == house.quota(scope, member, held, today), f"line {line['id']} names another rule"
+            assert server_limit == house.server_limits.get(scope), f"line {line['id']} names another ceiling"
             budget = house.operator.budget
             assert (line["budget_credits"], line["budget_per"]) == (budget.credits, budget.per)
-            clip = house.take(line["job"], scope, member, held, cost, today)
-            assert (-line["from_allowance"], line["epoch"]) == (clip.from_allowance, clip.epoch)
+            video = house.take(line["job"], scope, member, held, cost, today)
+            assert (-line["from_quota"], line["reset_count"]) == (video.from_quota, video.reset_count)
         case "refund", _:
-            house.clips[line["job"]].refund = "all" if line["from_budget"] else "member"
-            house.clips[line["job"]].state = "over"
+            house.videos[line["job"]].refund = "all" if line["from_budget"] else "member"
+            house.videos[line["job"]].state = "over"
         case "grant" | "revoke", _:
-            house.granted[scope, member] = house.granted.get((scope, member), 0) + line["credits"]
+            house.bonus[scope, member] = house.bonus.get((scope, member), 0) + line["credits"]
         case "reset", _:
-            house.epochs[scope, member] = house.epochs.get((scope, member), 0) + 1
-        case "allowance", _ if member is not None:
+            house.reset_counts[scope, member] = house.reset_counts.get((scope, member), 0) + 1
+        case "quota", _ if member is not None:
             _set(house.own, (scope, member), rule)
-        case "allowance", _ if line["role"] is not None:
+        case "quota", _ if line["role"] is not None:
             _set(house.roles, (scope, line["role"]), rule)
-        case "allowance", "default":
+        case "quota", "default":
             _set(house.defaults, scope, rule)
-        case "allowance", "server":
-            _set(house.ceilings, scope, rule)
+        case "quota", "server":
+            _set(house.server_limits, scope, rule)
         case other:
             raise AssertionError(f"line {line['id']} is not understood: {other}")
 

@@ -69,7 +69,7 @@ class Ledgers:
     def rows(self, sql: str, **params: object) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._connection.execute(sql, params)]
 
-    def clip(
+    def add_job(
         self,
         number: int,
         state: JobState = S.DELIVERED,

@@ -88,9 +88,9 @@ def _summary(translations: Translations, balance: Balance, source: str) -> str:
     if balance.renews_at is not None:
         facts.append(translations.gettext("renews {when}", when=text.moment(balance.renews_at)))
     lines = [" · ".join(facts), source]
-    if balance.granted:
+    if balance.bonus:
         lines.append(
-            translations.gettext("Granted on top: {credits}.", credits=text.credits_of(translations, balance.granted))
+            translations.gettext("Granted on top: {credits}.", credits=text.credits_of(translations, balance.bonus))
         )
     if balance.running:
         lines.append(translations.ngettext("Under way: {n} clip.", "Under way: {n} clips.", balance.running))
@@ -116,14 +116,14 @@ def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[
     for line in lines:
         when = text.moment(line.at)
         # Translators: a ledger names a clip so, without backticks.
-        clip = translations.gettext("clip {key}", key=str(line.job_key))
+        video = translations.gettext("clip {key}", key=str(line.job_key))
         match line.kind:
             case LedgerKind.RESERVE:
                 back = [backs[line.job_key]] if line.job_key in backs else []
-                yield " · ".join([translations.change(line.credits), when, clip, *back])
+                yield " · ".join([translations.change(line.credits), when, video, *back])
             case LedgerKind.REFUND:
                 if line.job_key not in reserved:
-                    yield " · ".join([clip, _back(translations, line), when])
+                    yield " · ".join([video, _back(translations, line), when])
             case _:
                 actor = text.somebody(translations, line.actor)
                 yield translations.gettext(
@@ -158,7 +158,7 @@ def _what(translations: Translations, line: LedgerLine) -> str:
             )
         case LedgerKind.RESET:
             return translations.gettext("use forgotten")
-        case LedgerKind.ALLOWANCE:
+        case LedgerKind.QUOTA:
             if line.limit is None:
                 return translations.gettext("own allowance taken away")
             return translations.gettext("own allowance {limit}", limit=text.limit(translations, line.limit))

@@ -16,7 +16,7 @@ from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.protocols import Progress, ProgressView, QueuePosition
-from bot.models import KEPT_FOR, Clip, FailureKind, Job, JobState
+from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
 
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, REMOVE)
@@ -52,7 +52,7 @@ class Face(NamedTuple):
     """All that one sees of a card under way: two equal ones need no second edit."""
 
     state: JobState
-    clip: Clip
+    spec: VideoSpec
     progress_view: ProgressView | None
     elapsed_s: int
     leaving: bool
@@ -71,7 +71,7 @@ class Shown:
     @property
     def face(self) -> Face:
         """What of it is seen."""
-        return Face(self.job.state, self.job.clip, self.progress_view, self.elapsed_s, self.leaving)
+        return Face(self.job.state, self.job.spec, self.progress_view, self.elapsed_s, self.leaving)
 
 
 def key_of(message: discord.Message) -> str | None:
@@ -170,7 +170,7 @@ class Cards:
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
         translations = self._of(job)
-        line = text.card_line(translations, job.failure or FailureKind.PROVIDER, job.clip.credits)
+        line = text.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
         cancelled = job.state is JobState.CANCELLED
         head = translations.gettext("### 🚫 Cancelled") if cancelled else translations.gettext("### ⚠️ No video")
         may_still_come = job.state is JobState.TIMED_OUT
@@ -200,8 +200,8 @@ class Cards:
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
             parts, actions = (translations.gettext(LEAVING),), (SHOW,)
-        if not shown.plain and shown.job.clip.prompt:
-            box.add_item(ui.TextDisplay(text.prompt_block(shown.job.clip.prompt)))
+        if not shown.plain and shown.job.spec.prompt:
+            box.add_item(ui.TextDisplay(text.prompt_block(shown.job.spec.prompt)))
         if HIDE in actions or STOP in actions:
             parts = (*parts, *([translations.gettext(MAY_OUTLIVE)] if _may_outlive(shown) else []))
         for part in parts:
@@ -215,9 +215,9 @@ class Cards:
         return view
 
     def _foot(self, translations: Translations, job: Job) -> str:
-        model = self._catalog.model(job.clip.model)
-        facts = text.clip_facts(translations, job, job.clip.model if model is None else model.label)
-        marks = [translations.gettext("AI-generated"), text.clip_key(translations, job.key)]
+        model = self._catalog.model(job.spec.model)
+        facts = text.video_facts(translations, job, job.spec.model if model is None else model.label)
+        marks = [translations.gettext("AI-generated"), text.video_key(translations, job.key)]
         return f"-# {' · '.join([*facts, *marks])}"
 
 
@@ -244,7 +244,7 @@ def _queue_position(translations: Translations, shown: Shown) -> str:
 
 def _progress(translations: Translations, shown: Shown) -> str:
     progress = shown.progress_view if isinstance(shown.progress_view, Progress) else Progress(0)
-    begun = shown.job.submitted_at or shown.job.created_at
+    begun = shown.job.last_sent_at or shown.job.created_at
     end = clock(shown.elapsed_s)
     if progress.due is not None:
         end = text.due(translations, progress.due, progress.due_at or begun, begun)
@@ -260,4 +260,4 @@ def clock(seconds: int) -> str:
 
 def elapsed_s(job: Job, now: datetime) -> int:
     """Whole seconds since the provider was asked, or since the job was taken."""
-    return int((now - (job.submitted_at or job.created_at)).total_seconds())
+    return int((now - (job.last_sent_at or job.created_at)).total_seconds())

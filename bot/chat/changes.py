@@ -104,4 +104,4 @@ def _was(translations: Translations, before: Limit | None) -> str:
 
 def _words(translations: Translations, limit: Limit | None) -> str:
     assert limit is not None
-    return text.allowance(translations, limit)
+    return text.quota(translations, limit)

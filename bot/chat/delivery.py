@@ -89,14 +89,14 @@ class DiscordChat:
         if job.card.message is None:
             return
         if job.state is JobState.DELIVERED:
-            ready = text.ping(self._member_of(job), job)
+            ready = text.mention(self._member_of(job), job)
             if job.card.shown_message is None:  # only its member has seen it, in private
                 await self._finish(job, lambda plain: self._cards.kept(job, kept_until(job), plain=plain), ready)
             else:
                 await self._finish(job, lambda _: self._cards.posted(job), ready)
             return
         if job.failure is FailureKind.PICTURE and Transport.TOKEN in self._transports.open(job):
-            private = text.picture_refused(self._member_of(job), refused, job.clip.credits)
+            private = text.picture_refused(self._member_of(job), refused, job.spec.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
         await self._finish(
@@ -105,7 +105,7 @@ class DiscordChat:
             text.over(self._translation_catalog.of(job.card.locale), job),
         )
         if job.failure is not None:
-            private_line = text.private_line(self._member_of(job), job.failure, job.clip.credits)
+            private_line = text.private_line(self._member_of(job), job.failure, job.spec.credits)
             if private_line is not None:
                 await self._whisper(job, private_line)
 
@@ -126,13 +126,13 @@ class DiscordChat:
         )
         return error_kind is None
 
-    async def ping(self, job: Job) -> MessageId | None:
+    async def mention(self, job: Job) -> MessageId | None:
         """One short reply, never twice: by another transport only where Discord has certainly not taken it."""
         for transport in sorted(self._transports.open(job), key=lambda transport: transport is Transport.TOKEN):
             try:
                 translations = self._member_of(job)
                 return await self._transports.reply(
-                    job, transport, text.ping(translations, job), privacy.quiet(translations, job.id)
+                    job, transport, text.mention(translations, job), privacy.quiet(translations, job.id)
                 )
             except TROUBLE as error:
                 log.info("job=%s not pinged by %s: %s", job.id, transport.name, told(error))

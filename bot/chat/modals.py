@@ -13,7 +13,7 @@ from bot.catalog import Catalog
 from bot.chat import choices, text
 from bot.chat.pictures import Found
 from bot.i18n.translations import Translations, translations_of
-from bot.models import Clip
+from bot.models import VideoSpec
 
 OPEN_FOR_S = 15 * 60.0
 """An unsubmitted form is kept no longer: discord.py would keep it for ever."""
@@ -35,7 +35,7 @@ class Filled:
 Submitted = Callable[[discord.Interaction[Any], Filled], Awaitable[None]]
 
 
-class ClipForm(ui.Modal):
+class VideoForm(ui.Modal):
     """Asks for what is not clear yet. With `clip` its words and choices are filled in, and a size is asked for too.
 
     It lives as long as this process; `AnimateBot.on_interaction` answers those that come later.
@@ -49,7 +49,7 @@ class ClipForm(ui.Modal):
         submitted: Submitted,
         *,
         pictures: Sequence[Found] = (),
-        clip: Clip | None,
+        spec: VideoSpec | None,
     ) -> None:
         super().__init__(title=title, timeout=OPEN_FOR_S)
         self._submitted = submitted
@@ -60,30 +60,30 @@ class ClipForm(ui.Modal):
         self._prompt: ui.TextInput[Any] = ui.TextInput(
             custom_id="prompt",
             style=discord.TextStyle.paragraph,
-            default=None if clip is None else clip.prompt,
+            default=None if spec is None else spec.prompt,
             min_length=1,
             max_length=LONGEST_PROMPT,
         )
         what = translations.gettext("What should happen in the video")
         self.add_item(ui.Label(text=translations.gettext("Prompt"), description=what, component=self._prompt))
-        model = catalog.models[0] if clip is None else catalog.model(clip.model) or catalog.models[0]
+        model = catalog.models[0] if spec is None else catalog.model(spec.model) or catalog.models[0]
         self._model = _select(
             "model", {each.id: choices.model_label(each, translations) for each in catalog.models}, model.id
         )
         self.add_item(ui.Label(text=translations.gettext("Model"), component=self._model))
-        seconds = clip.seconds if clip is not None and clip.seconds in catalog.seconds else model.seconds[0]
+        seconds = spec.seconds if spec is not None and spec.seconds in catalog.seconds else model.seconds[0]
         lengths = {str(n): choices.seconds_label(catalog, n, translations) for n in catalog.seconds}
         self._seconds = _select("seconds", lengths, str(seconds))
         self.add_item(ui.Label(text=translations.gettext("Length"), component=self._seconds))
         self._size: ui.Select[Any] | None = None
-        if clip is not None:
+        if spec is not None:
             sizes = {
                 size: choices.size_label(catalog, size, translations) for size in catalog.sizes[: choices.MOST - 1]
             }
             self._size = _select(
                 "size",
                 {AS_PICTURE: translations.gettext("As the picture, the cheapest")} | sizes,
-                clip.size or AS_PICTURE,
+                spec.size or AS_PICTURE,
             )
             self.add_item(ui.Label(text=translations.gettext("Size"), component=self._size))
 

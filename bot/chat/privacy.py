@@ -35,8 +35,8 @@ _LABELS = {
 }
 _DANGERS = (DELETE, ERASE)
 
-NO_MORE_PINGS = N_("You get no more pings from this bot, anywhere. `/privacy` turns them on again.")
-NOT_PINGED = N_("Only the member who was pinged can turn their pings off. `/privacy` has a button for yours.")
+NO_MORE_MENTIONS = N_("You get no more pings from this bot, anywhere. `/privacy` turns them on again.")
+NOT_MENTIONED = N_("Only the member who was pinged can turn their pings off. `/privacy` has a button for yours.")
 EXPORTED = N_("Here is all that this bot keeps about you. Only you see it.")
 STAYS = N_(
     "**Stays:** your id beside credits and times, until no limit counts them any more: that is next month, or "
@@ -88,7 +88,7 @@ def first_line(translations: Translations, endpoint: str) -> str:
 
 
 def about(
-    translations: Translations, endpoint: str, keeping: Keeping, *, silent: bool, policy: str | None
+    translations: Translations, endpoint: str, keeping: Keeping, *, muted: bool, policy: str | None
 ) -> ui.LayoutView:
     """What is kept, where it goes, how long."""
     whoever = translations.gettext("-# Whoever runs this bot can read what is kept here.")
@@ -111,13 +111,15 @@ def about(
         ),
         _how_long(translations, keeping),
         whoever,
-        buttons=(EXPORT, DELETE, LOUD if silent else QUIET),
+        buttons=(EXPORT, DELETE, LOUD if muted else QUIET),
     )
 
 
 def _how_long(translations: Translations, keeping: Keeping) -> str:
     words = (
-        translations.gettext("until you delete them") if keeping.words is None else _days(translations, keeping.words)
+        translations.gettext("until you delete them")
+        if keeping.prompts is None
+        else _days(translations, keeping.prompts)
     )
     pictures = _days(translations, max(keeping.pictures, timedelta(days=1)))
     return "\n".join([

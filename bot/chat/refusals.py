@@ -42,9 +42,9 @@ def refusal(translations: Translations, error: ReservationRefused, choice: Choic
             return translations.gettext(
                 "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
             )
-        case RefusalReason.ALLOWANCE:
+        case RefusalReason.QUOTA:
             return _too_dear(translations, balance, choice, catalog)
-        case RefusalReason.CEILING:
+        case RefusalReason.SERVER_LIMIT:
             return translations.gettext(
                 "This server has used up what its admins allow for now. Nothing was charged; please try again later."
             )
@@ -75,7 +75,7 @@ def barred(translations: Translations, error: ReservationRefused) -> str:
 
 def _too_dear(translations: Translations, balance: Balance, choice: Choice, catalog: Catalog) -> str:
     sentences = [_what_is_left(translations, balance, choice.credits)]
-    at_most = balance.limit.credits + balance.granted
+    at_most = balance.limit.credits + balance.bonus
     fitting = catalog.best_within(balance.spendable, choice.model.id)
     if fitting is not None:
         sentences.append(_would_fit(translations, fitting, asked=choice))
@@ -93,7 +93,7 @@ def _too_dear(translations: Translations, balance: Balance, choice: Choice, cata
 
 def _what_is_left(translations: Translations, balance: Balance, cost: int) -> str:
     price, of = text.credits_of(translations, cost), text.limit(translations, balance.limit)
-    if not balance.granted:
+    if not balance.bonus:
         return translations.gettext(
             "This clip costs {price}, and you have {left} left of {limit}.",
             price=price,
@@ -105,7 +105,7 @@ def _what_is_left(translations: Translations, balance: Balance, cost: int) -> st
         price=price,
         left=balance.spendable,
         limit=of,
-        granted=balance.granted,
+        granted=balance.bonus,
     )
 
 

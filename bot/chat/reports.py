@@ -13,20 +13,22 @@ from bot.chat.balances import failure_words
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.jobs.worker import Load
-from bot.models import Allowances, JobState, UsageRow, UserId
+from bot.models import JobState, Quotas, UsageRow, UserId
 
 ROWS_PER_PAGE = 15
 _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 """A clip that came late keeps what it failed of, and was refunded; it is no clip without a video."""
 
 
-def allowance_pages(translations: Translations, found: Allowances) -> list[str]:
+def quota_pages(translations: Translations, found: Quotas) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
     default = text.limit(translations, found.default) if found.default else translations.gettext("the bot’s own")
-    ceiling = text.limit(translations, found.ceiling) if found.ceiling else translations.gettext("no ceiling")
+    server_limit = (
+        text.limit(translations, found.server_limit) if found.server_limit else translations.gettext("no ceiling")
+    )
     rules = [
         translations.gettext("Default: {limit}", limit=default),
-        translations.gettext("The whole server: {limit}", limit=ceiling),
+        translations.gettext("The whole server: {limit}", limit=server_limit),
         *(f"<@&{role}>: {text.limit(translations, limit)}" for role, limit in found.roles),
         *(f"<@{member}>: {text.limit(translations, limit)}" for member, limit in found.members),
     ]
@@ -63,13 +65,13 @@ class Usage:
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(
-            ["member", "model", "seconds", "size", "state", "failure", "clips", "credits", "refunded", "usd"]
+            ["member", "model", "seconds", "size", "state", "failure", "videos", "credits", "refunded", "usd"]
         )
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
                 text.somebody(self._translations, row.member), row.model, row.seconds, row.size or "",
-                row.state, row.failure or "", row.clips, row.credits, row.refunded,
+                row.state, row.failure or "", row.videos, row.credits, row.refunded,
                 "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
@@ -86,9 +88,9 @@ class Usage:
         return [head, gettext("All: {sums}", sums=self._sums(self._rows)), *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:
-        clips, refunded = sum(row.clips for row in rows), sum(row.refunded for row in rows)
+        videos, refunded = sum(row.videos for row in rows), sum(row.refunded for row in rows)
         translations = self._translations
-        parts = [translations.ngettext("{n} clip", "{n} clips", clips), text.credits_of(translations, _spent(rows))]
+        parts = [translations.ngettext("{n} clip", "{n} clips", videos), text.credits_of(translations, _spent(rows))]
         if refunded:
             parts.append(translations.gettext("{credits} refunded", credits=refunded))
         money = self._money(rows)
@@ -97,7 +99,7 @@ class Usage:
         failures = Counter[str]()
         for row in rows:
             if row.failure is not None and row.state not in _WITH_VIDEO:
-                failures[failure_words(translations, row.failure)] += row.clips
+                failures[failure_words(translations, row.failure)] += row.videos
         most = sorted(failures.items(), key=lambda failure: (-failure[1], failure[0]))
         return " · ".join([*parts, *(f"{translations.number(count)} × {words}" for words, count in most)])
 
@@ -148,15 +150,15 @@ def _not_used(translations: Translations, found: Status, catalog: Catalog) -> li
 def _server_facts(translations: Translations, found: Status) -> list[str]:
     server = found.server
     state = translations.gettext("taking clips")
-    if found.ceiling is not None and not found.ceiling.credits:
+    if found.server_limit is not None and not found.server_limit.credits:
         state = translations.gettext("⚠️ no videos: the server limit is 0")
     if server.paused_at is not None:
         why = text.because(translations, server.pause_reason)
         state = translations.gettext("paused {when}{because}", when=text.moment(server.paused_at), because=why)
     used = translations.gettext("no ceiling")
-    if found.ceiling is not None:
+    if found.server_limit is not None:
         used = translations.gettext(
-            "{used} used of {limit}", used=found.used, limit=text.limit(translations, found.ceiling)
+            "{used} used of {limit}", used=found.used, limit=text.limit(translations, found.server_limit)
         )
     log = translations.gettext("log off")
     if server.log_channel is not None:

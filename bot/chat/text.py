@@ -161,7 +161,7 @@ def due(translations: Translations, stands: Due, due_at: datetime, begun_at: dat
             return translations.gettext("takes longer than usual, started {when}", when=moment(begun_at))
 
 
-def clip_key(translations: Translations, key: str) -> str:
+def video_key(translations: Translations, key: str) -> str:
     """How a clip is called: "clip `7k3m9qz`"."""
     return translations.gettext("clip {key}", key=f"`{key}`")
 
@@ -196,20 +196,20 @@ def log_line(translations: Translations, job: Job) -> str:
     """A job in a server's log channel: who, what, where."""
     card = job.card
     link = f"https://discord.com/channels/{card.guild}/{card.channel}/{card.message}"
-    facts = [*clip_facts(translations, job, job.clip.model), clip_key(translations, job.key), link]
-    return f"{' · '.join(facts)}\n{prompt_block(job.clip.prompt, cut=PROMPT_LOGGED)}"
+    facts = [*video_facts(translations, job, job.spec.model), video_key(translations, job.key), link]
+    return f"{' · '.join(facts)}\n{prompt_block(job.spec.prompt, cut=PROMPT_LOGGED)}"
 
 
-def clip_facts(translations: Translations, job: Job, model: str) -> list[str]:
+def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
     """Whose clip it is, by which model, how long, in which size, and what it costs."""
-    size = [job.clip.size] if job.clip.size else []
-    clip = job.clip
+    size = [job.spec.size] if job.spec.size else []
+    spec = job.spec
     return [
         f"<@{job.member}>",
         model,
-        length(translations, clip.seconds),
+        length(translations, spec.seconds),
         *size,
-        credits_of(translations, clip.credits),
+        credits_of(translations, spec.credits),
     ]
 
 
@@ -229,7 +229,7 @@ def address(translations: Translations, job: Job) -> list[str]:
 
 def beside(translations: Translations, job: Job) -> str:
     """Over a video that stands in a message of its own."""
-    marks = [translations.gettext("AI-generated"), clip_key(translations, job.key)]
+    marks = [translations.gettext("AI-generated"), video_key(translations, job.key)]
     return f"-# {' · '.join(marks)}"
 
 
@@ -238,14 +238,14 @@ def somebody(translations: Translations, person: int | None) -> str:
     return f"<@{person}>" if person is not None and person > 0 else translations.gettext("somebody who left no name")
 
 
-def ping(translations: Translations, job: Job) -> str:
+def mention(translations: Translations, job: Job) -> str:
     """The one message that notifies the member."""
     return translations.gettext("{member} Your clip is ready.", member=f"<@{job.member}>")
 
 
 def over(translations: Translations, job: Job) -> str:
     """That no video came of a job, to its member in public."""
-    return f"<@{job.member}> {card_line(translations, job.failure or FailureKind.PROVIDER, job.clip.credits)}"
+    return f"<@{job.member}> {card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)}"
 
 
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
@@ -291,11 +291,11 @@ def limit(translations: Translations, value: Limit) -> str:
             return translations.gettext("{credits} a week", credits=value.credits)
         case Period.MONTH:
             return translations.gettext("{credits} a month", credits=value.credits)
-        case Period.EVER:
+        case Period.TOTAL:
             return translations.gettext("{credits} in all", credits=value.credits)
 
 
-def allowance(translations: Translations, value: Limit) -> str:
+def quota(translations: Translations, value: Limit) -> str:
     """ "1 credit a day", "20 credits in all"."""
     match value.per:
         case Period.DAY:
@@ -304,7 +304,7 @@ def allowance(translations: Translations, value: Limit) -> str:
             return translations.ngettext("{n} credit a week", "{n} credits a week", value.credits)
         case Period.MONTH:
             return translations.ngettext("{n} credit a month", "{n} credits a month", value.credits)
-        case Period.EVER:
+        case Period.TOTAL:
             return translations.ngettext("{n} credit in all", "{n} credits in all", value.credits)
 
 
@@ -330,5 +330,5 @@ def used(translations: Translations, value: Balance) -> str:
             return translations.gettext("{used} used this week", used=value.used)
         case Period.MONTH:
             return translations.gettext("{used} used this month", used=value.used)
-        case Period.EVER:
+        case Period.TOTAL:
             return translations.gettext("{used} used so far", used=value.used)

@@ -146,11 +146,11 @@ class Transports:
 
     async def reply(self, job: Job, transport: Transport, sentence: str, view: ui.View) -> MessageId:
         """A short message below the card that pings its member."""
-        ping = discord.AllowedMentions(
+        mention = discord.AllowedMentions(
             everyone=False, roles=False, replied_user=False, users=[discord.Object(job.member)]
         )
         sent = await self._post(
-            job, transport, "ping", EDIT_WITHIN_S, content=sentence, view=view, allowed_mentions=ping
+            job, transport, "ping", EDIT_WITHIN_S, content=sentence, view=view, allowed_mentions=mention
         )
         return MessageId(int(sent["id"]))
 

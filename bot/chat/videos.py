@@ -22,7 +22,7 @@ PER_PAGE = 4
 MOST = 100
 """So many of the newest are listed."""
 PROMPT_LISTED = 80
-WORDS_GONE = N_("-# The prompt is no longer kept.")
+PROMPT_GONE = N_("-# The prompt is no longer kept.")
 NOT_FETCHED = N_("📦 done, still being fetched")
 KEPT_NO_LONGER = N_("📭 done, no longer kept here")
 NOTHING = N_("You have no videos yet. `/animate` makes one.")
@@ -106,14 +106,14 @@ def link_of(job: Job) -> str | None:
 
 
 def _entry(translations: Translations, job: Job, catalog: Catalog, *, is_kept: bool) -> str:
-    model = catalog.model(job.clip.model)
-    label = job.clip.model if model is None else model.label
-    length, key = text.length(translations, job.clip.seconds), text.clip_key(translations, job.key)
+    model = catalog.model(job.spec.model)
+    label = job.spec.model if model is None else model.label
+    length, key = text.length(translations, job.spec.seconds), text.video_key(translations, job.key)
     line = (
         f"**{_state(translations, job, is_kept=is_kept)}** · {label} · {length} · {text.moment(job.created_at)} · {key}"
     )
     words = (
-        text.prompt_block(job.clip.prompt, cut=PROMPT_LISTED) if job.clip.prompt else translations.gettext(WORDS_GONE)
+        text.prompt_block(job.spec.prompt, cut=PROMPT_LISTED) if job.spec.prompt else translations.gettext(PROMPT_GONE)
     )
     return f"{line}\n{words}"
 

@@ -10,7 +10,6 @@ from bot.errors import ReservationRefused
 from bot.jobs.context import Clock
 from bot.jobs.worker import Load, Worker
 from bot.models import (
-    Allowances,
     Balance,
     Bonus,
     By,
@@ -20,6 +19,7 @@ from bot.models import (
     Limit,
     Limits,
     Period,
+    Quotas,
     Scope,
     Server,
     Source,
@@ -43,7 +43,7 @@ class Status:
     """
 
     server: Server
-    ceiling: Limit | None
+    server_limit: Limit | None
     used: int
     load: Load
     refused: Mapping[str, FailureKind]
@@ -103,10 +103,10 @@ class Admin:
         change = await self._write(quotas.set_default(by, limit))
         return Change(change.before or self._limits.default, change.after or self._limits.default)
 
-    async def set_ceiling(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
+    async def set_server_limit(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """What the whole server may spend; without credits, no limit of its own any more."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        return await self._write(quotas.set_ceiling(by, limit))
+        return await self._write(quotas.set_server_limit(by, limit))
 
     async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Bonus credits."""
@@ -129,7 +129,7 @@ class Admin:
         gone = [role for role, _ in (await self.every(by.scope)).roles if not exists(role)]
         return await self._store.write(quotas.forget_roles(by, gone)) if gone else []
 
-    async def every(self, scope: Scope) -> Allowances:
+    async def every(self, scope: Scope) -> Quotas:
         """All allowances of the server."""
         return await self._store.read(quotas.every(scope))
 
@@ -180,10 +180,10 @@ class Admin:
         now = self._clock.now()
 
         def unit(tx: Tx) -> Status:
-            ceiling = balances.ceiling_in(tx, scope)
-            per = Period.DAY if ceiling is None else ceiling.per
+            server_limit = balances.server_limit_in(tx, scope)
+            per = Period.DAY if server_limit is None else server_limit.per
             used = balances.server_used(tx, scope, per, now)
-            return Status(servers.server(scope)(tx), ceiling, used, self._worker.load(scope), self._refused())
+            return Status(servers.server(scope)(tx), server_limit, used, self._worker.load(scope), self._refused())
 
         return await self._store.read(unit)
 

@@ -175,19 +175,19 @@ class CircuitBreaker:
     def may_go(self, job: Job) -> bool:
         """Whether this job may be sent now: always while closed, else as the one probe."""
         return not self._circuits or all(
-            circuit.probe is None and self._now() >= circuit.until for circuit in self._of(job.clip.model)
+            circuit.probe is None and self._now() >= circuit.until for circuit in self._of(job.spec.model)
         )
 
     def granted(self, job: Job) -> bool:
         """It has a slot; tells whether it is the probe of a circuit now, so that others may not go any more."""
-        circuits = self._of(job.clip.model)
+        circuits = self._of(job.spec.model)
         for circuit in circuits:
             circuit.probe, circuit.request = job.id, None
         return bool(circuits)
 
     def report(self, job: Job, outcome: Outcome) -> None:
         """What became of a job. Settles it where it is the probe; may close or open circuits."""
-        for circuit in self._of(job.clip.model):
+        for circuit in self._of(job.spec.model):
             self._judge(circuit, job, outcome)
         self._count(job, outcome)
 
@@ -205,7 +205,7 @@ class CircuitBreaker:
     def _judge(self, circuit: _Circuit, job: Job, outcome: Outcome) -> None:
         transition = TRANSITIONS[circuit.kind][outcome]
         if circuit.probe == job.id:
-            if transition is Transition.REOPEN and circuit.model == EVERY and self._is_hopeless(job.clip.model):
+            if transition is Transition.REOPEN and circuit.model == EVERY and self._is_hopeless(job.spec.model):
                 transition = Transition.FREE  # that model is known to fail by itself: it tells nothing about the others
             if transition is Transition.REOPEN and outcome is Outcome.FORBIDDEN:
                 if circuit.forbidden == job.member:
@@ -250,7 +250,7 @@ class CircuitBreaker:
         log.error("the video service is not used any more (%s, model %s); it is tried again", kind, model or "any")
 
     def _count(self, job: Job, outcome: Outcome) -> None:
-        model = job.clip.model
+        model = job.spec.model
         match outcome:
             case Outcome.KEY_REFUSED:
                 self._open(EVERY, _KEY)

@@ -28,7 +28,7 @@ NOT_YOURS = N_("That is not one of your videos.")
 TOO_LATE = N_("It is too late to cancel that one: the video service has it already.")
 NOT_OVER = N_("That one is still under way. It can be deleted when it is over.")
 GONE = N_("The file is no longer kept here.")
-WORDS_GONE = N_("The prompt and the picture of that one are deleted. Please use `/animate` anew.")
+PROMPT_GONE = N_("The prompt and the picture of that one are deleted. Please use `/animate` anew.")
 PICTURE_GONE = N_("The picture of that one is no longer kept here. Please use `/animate` with it again.")
 NOT_HIDDEN = N_("That one is not under way any more. Delete takes it away.")
 NOT_SENT = N_("This video has not been started yet. Press Cancel to end it.")
@@ -90,8 +90,8 @@ class Library:
     async def repeatable(self, member: UserId, job: JobId) -> Job:
         """The member's job, to make another clip of its picture and words."""
         found = await self.own(member, job)
-        if not found.clip.prompt:
-            raise UserError(WORDS_GONE)
+        if not found.spec.prompt:
+            raise UserError(PROMPT_GONE)
         is_at_chat = bool(found.picture.url) and self._clock.now() <= found.created_at + PICTURE_AT_CHAT
         if not is_at_chat and not self._files.copy(job).exists():
             raise UserError(PICTURE_GONE)

@@ -11,7 +11,7 @@ from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
 from bot.jobs.retention import Retention
 from bot.models import JobId, Keeping, UserId
-from bot.store import export, jobs, people
+from bot.store import export, jobs, users
 from bot.store.database import Store
 
 TOO_MUCH = N_("There is more about you here than can be sent at once. Please ask whoever runs the bot for it.")
@@ -30,13 +30,13 @@ class People:
         """How long words and pictures are kept."""
         return self._retention.keeping
 
-    async def is_silent(self, member: UserId) -> bool:
+    async def has_muted_mentions(self, member: UserId) -> bool:
         """Whether they want no pings."""
-        return await self._store.read(people.is_silent(member))
+        return await self._store.read(users.has_muted_mentions(member))
 
-    async def set_silent(self, member: UserId, *, silent: bool) -> None:
+    async def set_mentions_muted(self, member: UserId, *, muted: bool) -> None:
         """From now on, everywhere."""
-        unit = people.set_silent(member, self._clock.now() if silent else None)
+        unit = users.set_mentions_muted(member, self._clock.now() if muted else None)
         await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)
 
     async def is_of(self, member: UserId, job: JobId) -> bool:

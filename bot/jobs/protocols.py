@@ -150,7 +150,7 @@ class Chat(Protocol):
     async def show_address(self, job: Job) -> bool:
         """The card says that the video is ready and cannot be fetched yet, and where it is. Whether it says so now."""
 
-    async def ping(self, job: Job) -> MessageId | None:
+    async def mention(self, job: Job) -> MessageId | None:
         """Tells the member that it is done, by one short reply; tried once. Returns that, or None."""
 
     def introduce(self, job: Job) -> None:

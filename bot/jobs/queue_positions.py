@@ -157,7 +157,7 @@ class _Estimates:
         return math.inf if estimate is None else estimate.left_s(for_s)
 
     def _of(self, job: Job) -> Estimate | None:
-        kind = (job.clip.model, job.clip.seconds, job.clip.size)
+        kind = (job.spec.model, job.spec.seconds, job.spec.size)
         if kind not in self._known:
-            self._known[kind] = self._render_times.estimate(job.clip, self._now)
+            self._known[kind] = self._render_times.estimate(job.spec, self._now)
         return self._known[kind]

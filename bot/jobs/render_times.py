@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bot.jobs.estimate import Estimate, estimate
-from bot.models import Clip, Render, parse_size
+from bot.models import Render, VideoSpec, parse_size
 
 RECENT = 15
 """So many decide: after eight slow ones a slow day is believed."""
@@ -32,9 +32,9 @@ class RenderTimes:
             kind = _kind(render.model, render.seconds, render.size)
             self._known.setdefault(kind, deque(maxlen=KEPT)).append(render)
 
-    def estimate(self, clip: Clip, known_at: datetime) -> Estimate | None:
+    def estimate(self, spec: VideoSpec, known_at: datetime) -> Estimate | None:
         """From the most recent that had ended by then; None where too few had."""
-        known = self._known.get(_kind(clip.model, clip.seconds, clip.size), ())
+        known = self._known.get(_kind(spec.model, spec.seconds, spec.size), ())
         took_s = [render.took.total_seconds() for render in known if render.ended_at <= known_at]
         return estimate(took_s[-RECENT:])
 

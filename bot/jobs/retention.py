@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(days=1)
 LEFT_FOR = timedelta(days=30)
 """A server's data outlives the bot's leaving by so much: the bot may be added again."""
-WORDS_AT_ONCE = 500
+PROMPTS_AT_ONCE = 500
 """A unit keeps the writer busy: many old prompts go in several."""
 BETWEEN_DELETES_S = 1.0
 """Discord takes about five a second in a channel, fewer of old messages; nobody waits for these."""
@@ -38,14 +38,14 @@ class Retention:
         self._due = context.clock.now()
         self._guilds_are_known = False
         self._woken = asyncio.Event()
-        self._littered = asyncio.Event()
+        self._deletion_added = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begins with a look; returns at once."""
         self._tasks = [
             asyncio.create_task(self._look(), name="retention"),
-            asyncio.create_task(self._sweep(), name="litter"),
+            asyncio.create_task(self._sweep(), name="deletions"),
         ]
 
     async def stop(self) -> None:
@@ -113,7 +113,7 @@ class Retention:
 
     async def _follow_up(self, erased: erasure.Erased) -> None:
         """The files, and the tasks that hold what is gone from the store."""
-        self._littered.set()
+        self._deletion_added.set()
         if erased.jobs:
             await asyncio.to_thread(self._context.files.forget_all, set(erased.jobs))
         for job in erased.pictures:
@@ -127,7 +127,7 @@ class Retention:
         now, store = self._context.clock.now(), self._context.store
         for job in await store.read(erasure.dead_tokens(now=now)):
             await store.write(cards.drop_dead_token(job, now=now))
-        await self._purge_words(now)
+        await self._purge_prompts(now)
         needed = await store.read(erasure.needing_files(undelivered_since=now - KEPT_FOR))
         files = self._context.files
         await asyncio.to_thread(files.purge, "pictures", older_than=self.keeping.pictures, spare=needed)
@@ -140,12 +140,12 @@ class Retention:
             for guild in await store.read(due):
                 await self._purge_guild(guild, due)
 
-    async def _purge_words(self, now: datetime) -> None:
-        if self.keeping.words is None:
+    async def _purge_prompts(self, now: datetime) -> None:
+        if self.keeping.prompts is None:
             return
-        unit = erasure.old_words(asked_before=now - self.keeping.words, at_most=WORDS_AT_ONCE)
+        unit = erasure.old_prompts(asked_before=now - self.keeping.prompts, at_most=PROMPTS_AT_ONCE)
         while old := await self._context.store.read(unit):
-            await self._context.store.write(erasure.drop_words(old))
+            await self._context.store.write(erasure.drop_prompts(old))
             log.info("prompts and addresses of %s old jobs are gone", len(old))
 
     async def _purge_guild(self, guild: GuildId, due: Unit[list[GuildId]]) -> None:
@@ -163,16 +163,16 @@ class Retention:
         """Deletes our messages that nobody wants any more, until there are none, then waits for more."""
         tries, last = 0, MessageId(0)
         while True:
-            self._littered.clear()
+            self._deletion_added.clear()
             try:
-                litter = await self._context.store.read(erasure.next_litter(last))
-                if litter is None:
-                    await self._littered.wait()
+                pending = await self._context.store.read(erasure.next_pending_deletion(last))
+                if pending is None:
+                    await self._deletion_added.wait()
                     continue
-                last = litter.message  # one that makes trouble holds up nobody
-                decided = await self._context.chat.take_away(litter.channel, litter.message)
+                last = pending.message  # one that makes trouble holds up nobody
+                decided = await self._context.chat.take_away(pending.channel, pending.message)
                 if decided:
-                    await self._context.persist(erasure.forget_litter(litter.message))
+                    await self._context.persist(erasure.forget_pending_deletion(pending.message))
             except Exception as error:  # noqa: BLE001 - logged there, and tried again
                 _log_trouble(error)
                 decided = False

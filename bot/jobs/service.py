@@ -23,7 +23,6 @@ from bot.jobs.worker import Worker
 from bot.models import (
     Balance,
     Card,
-    Clip,
     FailureKind,
     Job,
     JobId,
@@ -34,6 +33,7 @@ from bot.models import (
     Picture,
     Scope,
     UserId,
+    VideoSpec,
     parse_size,
 )
 from bot.store import balances, ledger
@@ -129,7 +129,7 @@ class Service:
             created_at=now,
             scope=ask.scope,
             member=ask.member,
-            clip=Clip(ask.choice.model.id, ask.prompt, ask.choice.seconds, ask.choice.size, ask.choice.credits),
+            spec=VideoSpec(ask.choice.model.id, ask.prompt, ask.choice.seconds, ask.choice.size, ask.choice.credits),
             picture=ask.picture,
             card=ask.card,
             endpoint=self.endpoint,
@@ -148,7 +148,7 @@ class Service:
         reserved = writing.result()
         log.info(
             "job=%s key=%s user=%s scope=%s model=%s seconds=%s size=%s credits=%s reserved",
-            job.id, job.key, job.member, job.scope, job.clip.model, job.clip.seconds, job.clip.size, job.clip.credits,
+            job.id, job.key, job.member, job.scope, job.spec.model, job.spec.seconds, job.spec.size, job.spec.credits,
         )  # fmt: skip
         return reserved
 

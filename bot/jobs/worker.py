@@ -77,7 +77,7 @@ class Worker:
         found = await self._context.store.read(jobs.to_resume())
         for job in found:
             if job.state.holds_slot:
-                sent_at = job.submitted_at or job.state_at
+                sent_at = job.last_sent_at or job.state_at
                 self._context.queue.occupy(job, for_s=self._context.clock.since(sent_at).total_seconds())
         self._found = {job.id: job for job in found}
         self._resuming = asyncio.create_task(self._resume(), name="resume")

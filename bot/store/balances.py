@@ -1,4 +1,4 @@
-"""Who may spend how much, and what is spent: allowances, pots, ceilings, the budget, as sums of UTC days."""
+"""Who may spend how much, and what is spent: quotas, bonus credits, server limits, the budget, as sums of UTC days."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def balance_in(
     """`balance`, inside a unit."""
 
     def used(per: Period) -> int:
-        return _used(tx, scope, member, standing.epoch, first_day(per, now))
+        return _used(tx, scope, member, standing.reset_count, first_day(per, now))
 
     limit = _limit(tx, standing, scope, roles, limits, used)
     return Balance(
         limit=limit,
         used=used(limit.per),
-        granted=granted(tx, scope, member),
+        bonus=bonus_left(tx, scope, member),
         renews_at=next_renewal(limit.per, now),
         running=unfinished(tx, member),
     )
@@ -45,7 +45,12 @@ def limit_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits:
     """The limit that counts for the member now, whoever set it."""
     standing = standing_of(tx, scope, member)
     return _limit(
-        tx, standing, scope, roles, limits, lambda per: _used(tx, scope, member, standing.epoch, first_day(per, now))
+        tx,
+        standing,
+        scope,
+        roles,
+        limits,
+        lambda per: _used(tx, scope, member, standing.reset_count, first_day(per, now)),
     )
 
 
@@ -76,49 +81,50 @@ def default_of(server: Row | None) -> Limit | None:
     return Limit(server["default_credits"], Period(server["default_per"]), Source.SERVER)
 
 
-def granted(tx: Tx, scope: Scope, member: UserId) -> int:
+def bonus_left(tx: Tx, scope: Scope, member: UserId) -> int:
     """Bonus credits that are left."""
     return _sum(
         tx,
-        "SELECT remaining AS credits FROM pots WHERE scope = :scope AND member = :member",
+        "SELECT remaining AS credits FROM bonus_credits WHERE scope = :scope AND member = :member",
         scope=scope,
         member=member,
     )
 
 
-def from_pots(tx: Tx, scope: Scope, member: UserId, credits: int) -> dict[int, int]:  # noqa: A002 - the word of the domain
-    """How many credits come from which of the member's grants: the oldest first, as far as there are any."""
+def from_bonus(tx: Tx, scope: Scope, member: UserId, credits: int) -> dict[int, int]:  # noqa: A002 - the word of the domain
+    """How many credits come from which of the member's bonus credits: the oldest first, as far as there are any."""
     found: dict[int, int] = {}
     missing = credits
-    for pot in tx.all(
-        "SELECT id, remaining FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
+    for grant in tx.all(
+        "SELECT id, remaining FROM bonus_credits"
+        " WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
         scope=scope,
         member=member,
     ):
         if missing == 0:
             break
-        found[pot["id"]] = min(missing, pot["remaining"])
-        missing -= found[pot["id"]]
+        found[grant["id"]] = min(missing, grant["remaining"])
+        missing -= found[grant["id"]]
     return found
 
 
-def ceiling_of(server: Row | None) -> Limit | None:
-    """The server's ceiling, if an admin has set one."""
-    if server is None or server["ceiling_credits"] is None:
+def server_limit_of(server: Row | None) -> Limit | None:
+    """The server limit, if an admin has set one."""
+    if server is None or server["server_limit_credits"] is None:
         return None
-    return Limit(server["ceiling_credits"], Period(server["ceiling_per"]), Source.SERVER)
+    return Limit(server["server_limit_credits"], Period(server["server_limit_per"]), Source.SERVER)
 
 
-def ceiling_in(tx: Tx, scope: Scope) -> Limit | None:
+def server_limit_in(tx: Tx, scope: Scope) -> Limit | None:
     """`ceiling_of`, for those who do not have the row."""
-    return ceiling_of(tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope))
+    return server_limit_of(tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope))
 
 
 def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
-    """Credits counted against the server's ceiling in the period of `now`."""
+    """Credits counted against the server limit in the period of `now`."""
     return _sum(
         tx,
-        "SELECT credits FROM server_use WHERE scope = :scope AND day >= :first",
+        "SELECT credits FROM server_usage WHERE scope = :scope AND day >= :first",
         scope=scope,
         first=first_day(per, now),
     )
@@ -126,7 +132,7 @@ def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
 
 def budget_used(tx: Tx, per: Period, now: datetime) -> int:
     """Credits counted against the operator's budget in the period of `now`."""
-    return _sum(tx, "SELECT credits FROM budget_use WHERE day >= :first", first=first_day(per, now))
+    return _sum(tx, "SELECT credits FROM budget_usage WHERE day >= :first", first=first_day(per, now))
 
 
 def unfinished(tx: Tx, member: UserId) -> int:
@@ -138,57 +144,61 @@ def unfinished(tx: Tx, member: UserId) -> int:
     return count
 
 
-def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, epoch: int, now: datetime) -> int:
+def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, reset_count: int, now: datetime) -> int:
     """Today's jobs of this member that were refunded after the provider had taken them, since the last reset."""
     row = tx.one(
         "SELECT COUNT(*) AS n FROM ledger WHERE scope = :scope AND member = :member AND kind = 'refund'"
-        " AND day = :day AND epoch = :epoch AND taken_at IS NOT NULL",
+        " AND day = :day AND reset_count = :reset_count AND taken_at IS NOT NULL",
         scope=scope,
         member=member,
         day=day_of(now),
-        epoch=epoch,
+        reset_count=reset_count,
     )
     assert row is not None
     count: int = row["n"]
     return count
 
 
-def book(tx: Tx, *, scope: Scope, member: UserId, epoch: int, day: int, from_allowance: int, from_budget: int) -> None:
+def book(
+    tx: Tx, *, scope: Scope, member: UserId, reset_count: int, day: int, from_quota: int, from_budget: int
+) -> None:
     """Adds to the use of member, server and budget on that day; negative to give back."""
-    if from_allowance:
+    if from_quota:
         tx.changed(
-            "INSERT INTO member_use (scope, member, epoch, day, credits)"
-            " VALUES (:scope, :member, :epoch, :day, :credits)"
-            " ON CONFLICT (scope, member, epoch, day) DO UPDATE SET credits = member_use.credits + excluded.credits",
+            "INSERT INTO member_usage (scope, member, reset_count, day, credits)"
+            " VALUES (:scope, :member, :reset_count, :day, :credits)"
+            " ON CONFLICT (scope, member, reset_count, day)"
+            " DO UPDATE SET credits = member_usage.credits + excluded.credits",
             scope=scope,
             member=member,
-            epoch=epoch,
+            reset_count=reset_count,
             day=day,
-            credits=from_allowance,
+            credits=from_quota,
         )
     if from_budget:
         tx.changed(
-            "INSERT INTO server_use (scope, day, credits) VALUES (:scope, :day, :credits)"
-            " ON CONFLICT (scope, day) DO UPDATE SET credits = server_use.credits + excluded.credits",
+            "INSERT INTO server_usage (scope, day, credits) VALUES (:scope, :day, :credits)"
+            " ON CONFLICT (scope, day) DO UPDATE SET credits = server_usage.credits + excluded.credits",
             scope=scope,
             day=day,
             credits=from_budget,
         )
         tx.changed(
-            "INSERT INTO budget_use (day, credits) VALUES (:day, :credits)"
-            " ON CONFLICT (day) DO UPDATE SET credits = budget_use.credits + excluded.credits",
+            "INSERT INTO budget_usage (day, credits) VALUES (:day, :credits)"
+            " ON CONFLICT (day) DO UPDATE SET credits = budget_usage.credits + excluded.credits",
             day=day,
             credits=from_budget,
         )
 
 
-def _used(tx: Tx, scope: Scope, member: UserId, epoch: int, first: int) -> int:
+def _used(tx: Tx, scope: Scope, member: UserId, reset_count: int, first: int) -> int:
     return _sum(
         tx,
-        "SELECT credits FROM member_use WHERE scope = :scope AND member = :member AND epoch = :epoch AND day >= :first",
+        "SELECT credits FROM member_usage"
+        " WHERE scope = :scope AND member = :member AND reset_count = :reset_count AND day >= :first",
         scope=scope,
         member=member,
-        epoch=epoch,
+        reset_count=reset_count,
         first=first,
     )
 

@@ -154,14 +154,14 @@ def release_post(job: JobId) -> Unit[Job | None]:
     return _update(job, posted_at=None, posted_channel=None)
 
 
-def claim_ping(job: JobId, *, now: datetime) -> Unit[bool]:
-    """True for the one caller who may ping the member, unless they want none; marked before it is sent."""
+def claim_mention(job: JobId, *, now: datetime) -> Unit[bool]:
+    """True for the one caller who may mention the member, unless they have muted that; marked before it is sent."""
 
     def unit(tx: Tx) -> bool:
         claimed = tx.changed(
-            "UPDATE cards SET pinged_at = :now WHERE job = :job AND pinged_at IS NULL AND NOT EXISTS ("
-            "SELECT 1 FROM jobs JOIN people ON people.member = jobs.member"
-            " WHERE jobs.id = cards.job AND people.silent_at IS NOT NULL)",
+            "UPDATE cards SET mentioned_at = :now WHERE job = :job AND mentioned_at IS NULL AND NOT EXISTS ("
+            "SELECT 1 FROM jobs JOIN users ON users.member = jobs.member"
+            " WHERE jobs.id = cards.job AND users.mentions_muted_at IS NOT NULL)",
             now=to_ms(now),
             job=job,
         )
@@ -170,9 +170,9 @@ def claim_ping(job: JobId, *, now: datetime) -> Unit[bool]:
     return unit
 
 
-def remember_ping(job: JobId, message: MessageId) -> Unit[Job | None]:
-    """The ping stands there, by the card."""
-    return _update(job, ping_message=message)
+def remember_mention(job: JobId, message: MessageId) -> Unit[Job | None]:
+    """The mention stands there, by the card."""
+    return _update(job, mention_message=message)
 
 
 def _update(job: JobId, *, states: str | None = None, **values: object) -> Unit[Job | None]:

@@ -1,8 +1,8 @@
-"""Words, addresses and places leave the store: on a member's wish, and by age. What the books count stays as it is.
+"""Prompts, addresses and places leave the store: at a member's request, and by age. The accounts stay.
 
-A wish lives in `people.erased_at` and concerns what was asked for until then. What waits is cancelled at once; what
-the provider has goes on, since it is paid for, and is erased by `carry_out` after its end. A message of ours outlives
-its job as `litter`, until it is deleted at Discord or cannot be.
+A request is a time in `users.erasure_requested_at` and concerns what was asked for until then. What waits is cancelled
+at once; what the provider has goes on, since it is paid for, and is erased by `carry_out` after its end. A message of
+ours outlives its job in `pending_deletions`, until it is deleted at Discord or cannot be.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from bot.store.jobs import UNENDED
 from bot.store.mapping import day_of, to_ms
 
 ENDED = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
-WORDLESS = "prompt = '', picture_url = '', picture_name = '', picture_author = NULL, result_url = NULL"
-PLACELESS = (
+TEXTS_ERASED = "prompt = '', picture_url = '', picture_name = '', picture_author = NULL, result_url = NULL"
+PLACE_ERASED = (
     "channel = 0, guild = NULL, message = NULL, token = NULL,"
-    " shown_channel = NULL, shown_message = NULL, ping_message = NULL"
+    " shown_channel = NULL, shown_message = NULL, mention_message = NULL"
 )
 _MINE = "jobs.member = :member AND jobs.created_at <= :until"
 _OVER = (
     f"{_MINE} AND jobs.state IN ({ENDED})"
     " AND NOT (jobs.state = 'undelivered' AND jobs.state_at > :until AND jobs.state_at >= :kept_since)"
 )
-"""What was under way at the wish and could not be shown yet waits for its member: it was to be shown, then deleted."""
-_LITTER = (
+"""What was under way at the request and could not be shown yet waits for its member, to be shown and then deleted."""
+_DELETABLE = (
     (
         "message",
         "channel",
@@ -40,17 +40,17 @@ _LITTER = (
         "shown_channel",
         "shown_message IS NOT NULL AND (shown_channel <> channel OR bot_reaches_at IS NOT NULL)",
     ),
-    ("ping_message", "channel", "ping_message IS NOT NULL AND bot_reaches_at IS NOT NULL"),
+    ("mention_message", "channel", "mention_message IS NOT NULL AND bot_reaches_at IS NOT NULL"),
 )
 """A message, its channel, and when the bot's own token may reach it; a message elsewhere stands in direct messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What came of a wish so far."""
+    """What came of a request so far."""
 
     jobs: Sequence[JobId]
-    """Their words are gone just now."""
+    """Their texts have just been erased."""
     open_cards: Sequence[JobId]
     """Of them: those whose task still has to make the card's last edit, or to give up."""
     running: int
@@ -60,7 +60,7 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
-class Litter:
+class PendingDeletion:
     """A message of ours that is to be deleted."""
 
     channel: ChannelId
@@ -72,8 +72,9 @@ def request(member: UserId, *, now: datetime) -> Unit[Erased]:
 
     def unit(tx: Tx) -> Erased:
         tx.changed(
-            "INSERT INTO people (member, erased_at) VALUES (:member, :now)"
-            " ON CONFLICT (member) DO UPDATE SET erased_at = excluded.erased_at, told_at = NULL",
+            "INSERT INTO users (member, erasure_requested_at) VALUES (:member, :now)"
+            " ON CONFLICT (member) DO UPDATE"
+            " SET erasure_requested_at = excluded.erasure_requested_at, privacy_note_at = NULL",
             member=member,
             now=to_ms(now),
         )
@@ -87,23 +88,26 @@ def open_wishes() -> Unit[list[UserId]]:
     return lambda tx: [
         UserId(row["member"])
         for row in tx.all(
-            "SELECT member FROM people WHERE erased_at IS NOT NULL AND EXISTS ("
-            "SELECT 1 FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.member = people.member"
-            " AND jobs.created_at <= people.erased_at AND (jobs.deleted_at IS NULL OR cards.channel <> 0))"
-            " OR erased_at IS NOT NULL AND EXISTS (SELECT 1 FROM jobs"
-            " WHERE jobs.picture_author = people.member AND jobs.created_at <= people.erased_at)"
+            "SELECT member FROM users WHERE erasure_requested_at IS NOT NULL AND EXISTS ("
+            "SELECT 1 FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.member = users.member"
+            " AND jobs.created_at <= users.erasure_requested_at AND (jobs.deleted_at IS NULL OR cards.channel <> 0))"
+            " OR erasure_requested_at IS NOT NULL AND EXISTS (SELECT 1 FROM jobs"
+            " WHERE jobs.picture_author = users.member AND jobs.created_at <= users.erasure_requested_at)"
         )
     ]
 
 
 def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
-    """Does of a wish what can be done now; may be called again and again."""
+    """Does of a request what can be done now; may be called again and again."""
 
     def unit(tx: Tx) -> Erased:
-        asked = tx.one("SELECT erased_at FROM people WHERE member = :member AND erased_at IS NOT NULL", member=member)
+        asked = tx.one(
+            "SELECT erasure_requested_at FROM users WHERE member = :member AND erasure_requested_at IS NOT NULL",
+            member=member,
+        )
         if asked is None:
             return Erased([], [], 0)
-        mine = {"member": member, "until": asked["erased_at"], "kept_since": to_ms(now - KEPT_FOR)}
+        mine = {"member": member, "until": asked["erasure_requested_at"], "kept_since": to_ms(now - KEPT_FOR)}
         _cancel(tx, now, **mine)
         over = tx.all(
             "SELECT jobs.id, cards.finished_at FROM jobs JOIN cards ON cards.job = jobs.id"
@@ -111,7 +115,7 @@ def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
             **mine,
         )
         tx.changed(
-            f"UPDATE jobs SET deleted_at = :now, {WORDLESS} WHERE {_OVER} AND deleted_at IS NULL",
+            f"UPDATE jobs SET deleted_at = :now, {TEXTS_ERASED} WHERE {_OVER} AND deleted_at IS NULL",
             now=to_ms(now),
             **mine,
         )
@@ -135,7 +139,7 @@ def _cancel(tx: Tx, now: datetime, **mine: object) -> None:
 
 
 def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
-    """Of others' jobs that are over: the picture was theirs, the words are not."""
+    """Of others' jobs that are over: the picture was theirs, the prompt is not."""
     lent = f"picture_author = :member AND created_at <= :until AND state IN ({ENDED})"
     found = [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE {lent} ORDER BY id", **mine)]
     if found:
@@ -144,18 +148,18 @@ def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
 
 
 def _take_places(tx: Tx, **mine: object) -> None:
-    """Of jobs whose card is done with. A video that came after the wish stays where its member may fetch it."""
+    """Of jobs whose card is done with. A video that came after the request stays where its member may fetch it."""
     done = f"{_MINE} AND jobs.deleted_at IS NOT NULL AND cards.finished_at IS NOT NULL AND cards.channel <> 0"
     late = "jobs.state IN ('delivered', 'undelivered') AND jobs.state_at > :until"
-    for message, channel, is_reached in _LITTER:
+    for message, channel, is_reached in _DELETABLE:
         tx.changed(
-            f"INSERT INTO litter (message, channel) SELECT {message}, {channel}"
+            f"INSERT INTO pending_deletions (message, channel) SELECT {message}, {channel}"
             f" FROM cards JOIN jobs ON jobs.id = cards.job WHERE {done} AND NOT ({late}) AND {is_reached}"
             " ON CONFLICT (message) DO NOTHING",
             **mine,
         )
     tx.changed(
-        f"UPDATE cards SET {PLACELESS} WHERE job IN"
+        f"UPDATE cards SET {PLACE_ERASED} WHERE job IN"
         f" (SELECT jobs.id FROM jobs JOIN cards ON cards.job = jobs.id WHERE {done})",
         **mine,
     )
@@ -167,23 +171,25 @@ def take_picture(job: JobId) -> Unit[int]:
     return lambda tx: tx.changed(f"UPDATE jobs SET {gone} WHERE id = :job", job=job)
 
 
-def next_litter(last: MessageId) -> Unit[Litter | None]:
+def next_pending_deletion(last: MessageId) -> Unit[PendingDeletion | None]:
     """The message that is to be deleted after that one: the oldest of the newer ones, else the oldest of all."""
 
-    def unit(tx: Tx) -> Litter | None:
-        newer = tx.one("SELECT channel, message FROM litter WHERE message > :last ORDER BY message LIMIT 1", last=last)
-        row = newer or tx.one("SELECT channel, message FROM litter ORDER BY message LIMIT 1")
-        return None if row is None else Litter(ChannelId(row["channel"]), MessageId(row["message"]))
+    def unit(tx: Tx) -> PendingDeletion | None:
+        newer = tx.one(
+            "SELECT channel, message FROM pending_deletions WHERE message > :last ORDER BY message LIMIT 1", last=last
+        )
+        row = newer or tx.one("SELECT channel, message FROM pending_deletions ORDER BY message LIMIT 1")
+        return None if row is None else PendingDeletion(ChannelId(row["channel"]), MessageId(row["message"]))
 
     return unit
 
 
-def forget_litter(message: MessageId) -> Unit[int]:
+def forget_pending_deletion(message: MessageId) -> Unit[int]:
     """It is deleted, or cannot be."""
-    return lambda tx: tx.changed("DELETE FROM litter WHERE message = :message", message=message)
+    return lambda tx: tx.changed("DELETE FROM pending_deletions WHERE message = :message", message=message)
 
 
-def old_words(*, asked_before: datetime, at_most: int) -> Unit[list[JobId]]:
+def old_prompts(*, asked_before: datetime, at_most: int) -> Unit[list[JobId]]:
     """Ended jobs asked for before that UTC day whose prompts and addresses are still here."""
 
     def unit(tx: Tx) -> list[JobId]:
@@ -198,12 +204,12 @@ def old_words(*, asked_before: datetime, at_most: int) -> Unit[list[JobId]]:
     return unit
 
 
-def drop_words(of: Sequence[JobId]) -> Unit[None]:
+def drop_prompts(of: Sequence[JobId]) -> Unit[None]:
     """The prompts and addresses of these go; the jobs stay listed."""
 
     def unit(tx: Tx) -> None:
         for job in of:
-            tx.changed(f"UPDATE jobs SET {WORDLESS} WHERE id = :job", job=job)
+            tx.changed(f"UPDATE jobs SET {TEXTS_ERASED} WHERE id = :job", job=job)
 
     return unit
 
@@ -223,7 +229,7 @@ def has_taken_back(author: UserId, *, since: datetime) -> Unit[bool]:
     """Whether the author of a picture has wanted to be forgotten after it was used."""
     return lambda tx: (
         tx.one(
-            "SELECT member FROM people WHERE member = :author AND erased_at >= :since",
+            "SELECT member FROM users WHERE member = :author AND erasure_requested_at >= :since",
             author=author,
             since=to_ms(since),
         )

@@ -21,11 +21,11 @@ def export(member: UserId, *, now: datetime) -> Unit[Entry]:
             "member": str(member),
             "written_at": now.astimezone(UTC).isoformat(),
             "preferences": _preferences(tx, member),
-            "clips": [_clip(row) for row in tx.all(_CLIPS, member=member)],
+            "videos": [_video(row) for row in tx.all(_VIDEOS, member=member)],
             "credit_lines": [_line(row, member) for row in tx.all(_LINES, member=member)],
-            "credits_used": [_use(row) for row in tx.all(_USE, member=member)],
-            "extra_credits": [
-                {"server": _server(row["scope"]), "left": row["remaining"]} for row in tx.all(_POTS, member=member)
+            "credits_used": [_usage(row) for row in tx.all(_USAGE, member=member)],
+            "bonus_credits": [
+                {"server": _server(row["scope"]), "left": row["remaining"]} for row in tx.all(_BONUS, member=member)
             ],
             "rules_for_you": [_rule(row) for row in tx.all(_RULES, member=member)],
             "done_as_an_admin": [_act(row, member) for row in tx.all(_ACTS, member=member)],
@@ -34,9 +34,9 @@ def export(member: UserId, *, now: datetime) -> Unit[Entry]:
     return unit
 
 
-_CLIPS = (
+_VIDEOS = (
     "SELECT jobs.*, cards.channel, cards.guild, cards.message, cards.removed_at, cards.hidden_at, cards.shown_channel,"
-    " cards.shown_message, cards.pinged_at, cards.ping_message, cards.locale, cards.member_locale"
+    " cards.shown_message, cards.mentioned_at, cards.mention_message, cards.locale, cards.member_locale"
     " FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.member = :member ORDER BY jobs.id"
 )
 _OF_MEMBER = "JOIN members ON members.scope = {0}.scope AND members.member = {0}.member WHERE members.member = :member"
@@ -45,28 +45,31 @@ _LINES = (
     "SELECT ledger.*, jobs.key AS job_key FROM ledger LEFT JOIN jobs ON jobs.id = ledger.job"
     f" {_OF_MEMBER.format('ledger')} ORDER BY ledger.id"
 )
-_USE = (
-    "SELECT member_use.*, members.epoch AS epoch_now FROM member_use"
-    f" {_OF_MEMBER.format('member_use')} ORDER BY member_use.scope, member_use.day"
+_USAGE = (
+    "SELECT member_usage.*, members.reset_count AS reset_count_now FROM member_usage"
+    f" {_OF_MEMBER.format('member_usage')} ORDER BY member_usage.scope, member_usage.day"
 )
-_POTS = f"SELECT pots.scope, pots.remaining FROM pots {_OF_MEMBER.format('pots')} ORDER BY pots.id"
+_BONUS = (
+    f"SELECT bonus_credits.scope, remaining FROM bonus_credits {_OF_MEMBER.format('bonus_credits')}"
+    " ORDER BY bonus_credits.id"
+)
 _RULES = "SELECT * FROM members WHERE member = :member ORDER BY scope"
 _ACTS = f"SELECT * FROM ledger WHERE actor = :member AND {ADMIN_ACTS} ORDER BY id"
 
 
 def _preferences(tx: Tx, member: UserId) -> Entry:
-    row = tx.one("SELECT * FROM people WHERE member = :member", member=member)
+    row = tx.one("SELECT * FROM users WHERE member = :member", member=member)
     if row is None:
-        return {"pings": True}
+        return {"mentions": True}
     return {
-        "pings": row["silent_at"] is None,
-        "no_pings_since": _time(row["silent_at"]),
-        "told_where_pictures_go_at": _time(row["told_at"]),
-        "asked_to_be_deleted_at": _time(row["erased_at"]),
+        "mentions": row["mentions_muted_at"] is None,
+        "mentions_muted_at": _time(row["mentions_muted_at"]),
+        "privacy_note_at": _time(row["privacy_note_at"]),
+        "deletion_requested_at": _time(row["erasure_requested_at"]),
     }
 
 
-def _clip(row: Row) -> Entry:
+def _video(row: Row) -> Entry:
     return {
         "id": str(row["id"]),
         "key": row["key"],
@@ -74,17 +77,17 @@ def _clip(row: Row) -> Entry:
         "failure": row["failure"],
         "asked_for_at": _time(row["created_at"]),
         "in_this_state_since": _time(row["state_at"]),
-        "sent_at": _time(row["submitted_at"]),
+        "sent_at": _time(row["last_sent_at"]),
         "deleted_at": _time(row["deleted_at"]),
         "made_again_from": _id(row["again_of"]),
-        "rendered_ms": row["took_ms"],
+        "rendered_ms": row["render_ms"],
         "server": _server(row["scope"]),
         "prompt": row["prompt"],
         "model": row["model"],
         "seconds": row["seconds"],
         "size": row["size"],
         "credits": row["credits"],
-        "credits_of_the_allowance": row["from_allowance"],
+        "credits_of_the_quota": row["from_quota"],
         "picture": {
             "name": row["picture_name"],
             "address": row["picture_url"],
@@ -99,7 +102,7 @@ def _clip(row: Row) -> Entry:
             "service": row["endpoint"],
             "id_at_the_service": row["provider_id"],
             "address": row["result_url"],
-            "address_dies_at": _time(row["result_expires_at"]),
+            "address_expires_at": _time(row["result_expires_at"]),
         },
         "card": {
             "server": _id(row["guild"]),
@@ -111,8 +114,8 @@ def _clip(row: Row) -> Entry:
             "your_language": row["member_locale"],
             "video_channel": _id(row["shown_channel"]),
             "video_message": _id(row["shown_message"]),
-            "pinged_at": _time(row["pinged_at"]),
-            "ping_message": _id(row["ping_message"]),
+            "mentioned_at": _time(row["mentioned_at"]),
+            "mention_message": _id(row["mention_message"]),
         },
     }
 
@@ -122,33 +125,33 @@ def _line(row: Row, member: UserId) -> Entry:
         "at": _time(row["at"]),
         "kind": row["kind"],
         "server": _server(row["scope"]),
-        "clip": row["job_key"],
+        "video": row["job_key"],
         "credits": row["credits"],
-        "of_the_allowance": row["from_allowance"],
-        "of_extra_credits": row["from_pots"],
+        "of_the_quota": row["from_quota"],
+        "of_bonus_credits": row["from_bonus"],
         "counted_for_the_server": row["from_budget"],
-        "allowance": _limit(row["limit_credits"], row["limit_per"]),
-        "allowance_from": row["limit_source"],
+        "quota": _limit(row["limit_credits"], row["limit_per"]),
+        "quota_from": row["limit_source"],
         "role": _id(row["role"]),
         "by": _by(row, member),
         "reason": row["reason"],
     }
 
 
-def _use(row: Row) -> Entry:
+def _usage(row: Row) -> Entry:
     return {
         "server": _server(row["scope"]),
         "day": (date(1970, 1, 1) + timedelta(days=row["day"])).isoformat(),
         "credits": row["credits"],
-        "forgotten_by_a_reset": row["epoch"] != row["epoch_now"],
+        "forgotten_by_a_reset": row["reset_count"] != row["reset_count_now"],
     }
 
 
 def _rule(row: Row) -> Entry:
     return {
         "server": _server(row["scope"]),
-        "allowance": _limit(row["credits"], row["per"]),
-        "resets": row["epoch"],
+        "quota": _limit(row["credits"], row["per"]),
+        "resets": row["reset_count"],
         "blocked_at": _time(row["blocked_at"]),
         "block_reason": row["block_reason"],
     }
@@ -164,7 +167,7 @@ def _act(row: Row, member: UserId) -> Entry:
         "for": whom,
         "role": _id(row["role"]),
         "credits": row["credits"],
-        "allowance": _limit(row["limit_credits"], row["limit_per"]),
+        "quota": _limit(row["limit_credits"], row["limit_per"]),
         "reason": row["reason"],
     }
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bot.models import GuildId, JobId, Scope, UserId
 from bot.store.database import Tx, Unit
-from bot.store.erasure import PLACELESS, WORDLESS
+from bot.store.erasure import PLACE_ERASED, TEXTS_ERASED
 from bot.store.jobs import UNENDED
 from bot.store.mapping import to_ms
 from bot.store.pseudonyms import ADMIN_ACTS
@@ -112,7 +112,7 @@ def people_of(guild: GuildId) -> Unit[list[UserId]]:
 
 
 def purge(guild: GuildId) -> Unit[list[JobId]]:
-    """Words, places and rules of the server go; the numbers stay, for the budget. Returns the jobs.
+    """Texts, places and rules of the server go; the numbers stay, for the budget. Returns the jobs.
 
     The names come off before (`bot.store.pseudonyms`).
     """
@@ -120,9 +120,12 @@ def purge(guild: GuildId) -> Unit[list[JobId]]:
     def unit(tx: Tx) -> list[JobId]:
         scope = Scope(guild)
         found = [JobId(row["id"]) for row in tx.all("SELECT id FROM jobs WHERE scope = :scope", scope=scope)]
-        tx.changed(f"UPDATE cards SET {PLACELESS} WHERE job IN (SELECT id FROM jobs WHERE scope = :scope)", scope=scope)
         tx.changed(
-            f"UPDATE jobs SET deleted_at = COALESCE(deleted_at, state_at), {WORDLESS} WHERE scope = :scope", scope=scope
+            f"UPDATE cards SET {PLACE_ERASED} WHERE job IN (SELECT id FROM jobs WHERE scope = :scope)", scope=scope
+        )
+        tx.changed(
+            f"UPDATE jobs SET deleted_at = COALESCE(deleted_at, state_at), {TEXTS_ERASED} WHERE scope = :scope",
+            scope=scope,
         )
         tx.changed(f"UPDATE ledger SET actor = NULL, reason = NULL WHERE scope = :scope AND {ADMIN_ACTS}", scope=scope)
         for table in ("roles", "members", "servers"):

@@ -24,7 +24,7 @@ class Refund(enum.Enum):
     """Who gets credits back on a move."""
 
     NONE = enum.auto()
-    MEMBER = enum.auto()  # the provider may have made a video: ceiling and budget keep theirs
+    MEMBER = enum.auto()  # the provider may have made a video: server limit and budget keep theirs
     ALL = enum.auto()  # certainly no video was made
 
 
@@ -102,7 +102,7 @@ def _move(
 
 
 def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
-    """Returns exactly what the job took, to the days and pots it was taken from; once, however often it is called."""
+    """Returns exactly what the job took to where it was taken from: days and bonus credits; once."""
     row = tx.one("SELECT * FROM jobs WHERE id = :job", job=job)
     assert row is not None
     line = ledger.lock(tx, row["scope"], row["member"])
@@ -116,11 +116,11 @@ def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
         job=job,
         member=row["member"],
         credits=row["credits"],
-        from_allowance=row["from_allowance"],
-        from_pots=row["credits"] - row["from_allowance"],
+        from_quota=row["from_quota"],
+        from_bonus=row["credits"] - row["from_quota"],
         from_budget=to_budget,
         day=row["day"],
-        epoch=row["epoch"],
+        reset_count=row["reset_count"],
         taken_at=to_ms(now) if row["provider_id"] is not None else None,
         reason=row["failure"],
     )
@@ -130,16 +130,16 @@ def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
         tx,
         scope=row["scope"],
         member=row["member"],
-        epoch=row["epoch"],
+        reset_count=row["reset_count"],
         day=row["day"],
-        from_allowance=-row["from_allowance"],
+        from_quota=-row["from_quota"],
         from_budget=-to_budget,
     )
-    for part in tx.all("SELECT pot, credits FROM job_pots WHERE job = :job", job=job):
+    for part in tx.all("SELECT bonus_id, credits FROM job_bonus_credits WHERE job = :job", job=job):
         tx.changed(
-            "UPDATE pots SET remaining = remaining + :part WHERE id = :pot",
+            "UPDATE bonus_credits SET remaining = remaining + :part WHERE id = :bonus_id",
             part=part["credits"],
-            pot=part["pot"],
+            bonus_id=part["bonus_id"],
         )
 
 
@@ -164,7 +164,7 @@ def renders(count: int) -> Unit[list[Render]]:
 
     def unit(tx: Tx) -> list[Render]:
         rows = tx.all(
-            "SELECT model, seconds, size, submitted_at, took_ms FROM jobs WHERE took_ms IS NOT NULL"
+            "SELECT model, seconds, size, last_sent_at, render_ms FROM jobs WHERE render_ms IS NOT NULL"
             " ORDER BY id DESC LIMIT :count",
             count=count,
         )
@@ -173,8 +173,8 @@ def renders(count: int) -> Unit[list[Render]]:
                 model=row["model"],
                 seconds=row["seconds"],
                 size=row["size"],
-                ended_at=from_ms(row["submitted_at"] + row["took_ms"]),
-                took=timedelta(milliseconds=row["took_ms"]),
+                ended_at=from_ms(row["last_sent_at"] + row["render_ms"]),
+                took=timedelta(milliseconds=row["render_ms"]),
             )
             for row in rows
         ]

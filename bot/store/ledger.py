@@ -10,8 +10,8 @@ from bot.store.database import Row, Tx, Unit
 from bot.store.mapping import Standing, from_ms, to_ms
 
 _COLUMNS = (
-    "id", "at", "kind", "job", "scope", "member", "role", "credits", "from_allowance", "from_pots", "from_budget",
-    "day", "epoch", "limit_credits", "limit_per", "limit_source", "ceiling_credits", "ceiling_per",
+    "id", "at", "kind", "job", "scope", "member", "role", "credits", "from_quota", "from_bonus", "from_budget",
+    "day", "reset_count", "limit_credits", "limit_per", "limit_source", "server_limit_credits", "server_limit_per",
     "budget_credits", "budget_per", "taken_at", "actor", "reason",
 )  # fmt: skip
 _INSERT = (
@@ -19,7 +19,7 @@ _INSERT = (
     " ON CONFLICT (job, kind) DO NOTHING"
 )
 _NOTHING: dict[str, object] = dict.fromkeys(_COLUMNS) | {
-    "credits": 0, "from_allowance": 0, "from_pots": 0, "from_budget": 0,
+    "credits": 0, "from_quota": 0, "from_bonus": 0, "from_budget": 0,
 }  # fmt: skip
 
 
@@ -49,8 +49,8 @@ def hold(tx: Tx, scope: Scope, member: UserId | None = None) -> Lock:
     person = None
     if member is not None:
         person = tx.one(
-            "INSERT INTO members (scope, member, epoch) VALUES (:scope, :member, 0)"
-            " ON CONFLICT (scope, member) DO UPDATE SET epoch = members.epoch RETURNING *",
+            "INSERT INTO members (scope, member, reset_count) VALUES (:scope, :member, 0)"
+            " ON CONFLICT (scope, member) DO UPDATE SET reset_count = members.reset_count RETURNING *",
             scope=scope,
             member=member,
         )

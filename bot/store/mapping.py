@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from bot.models import (
     Card,
     ChannelId,
-    Clip,
     FailureKind,
     GuildId,
     Job,
@@ -19,6 +18,7 @@ from bot.models import (
     Picture,
     Scope,
     UserId,
+    VideoSpec,
 )
 from bot.store.database import Row, Tx
 
@@ -36,9 +36,9 @@ class Standing:
     member: Row | None
 
     @property
-    def epoch(self) -> int:
-        """The member's epoch: 0 until the first reset."""
-        return 0 if self.member is None else self.member["epoch"]
+    def reset_count(self) -> int:
+        """The member's reset_count: 0 until the first reset."""
+        return 0 if self.member is None else self.member["reset_count"]
 
 
 def to_ms(moment: datetime) -> int:
@@ -73,14 +73,14 @@ def first_day(per: Period, now: datetime) -> int:
         Period.DAY: today,
         Period.WEEK: today - timedelta(days=today.weekday()),
         Period.MONTH: today.replace(day=1),
-        Period.EVER: date(1970, 1, 1),
+        Period.TOTAL: date(1970, 1, 1),
     }
     return (starts[per] - date(1970, 1, 1)).days
 
 
 def next_renewal(per: Period, now: datetime) -> datetime | None:
-    """When the period after the one of `now` begins; None for EVER."""
-    if per is Period.EVER:
+    """When the period after the one of `now` begins; None for TOTAL."""
+    if per is Period.TOTAL:
         return None
     start = from_ms(0) + timedelta(days=first_day(per, now))
     match per:
@@ -102,7 +102,7 @@ def job_of(row: Row) -> Job:
         created_at=from_ms(row["created_at"]),
         scope=Scope(row["scope"]),
         member=UserId(row["member"]),
-        clip=Clip(row["model"], row["prompt"], row["seconds"], row["size"], row["credits"]),
+        spec=VideoSpec(row["model"], row["prompt"], row["seconds"], row["size"], row["credits"]),
         picture=Picture(
             url=row["picture_url"],
             filename=row["picture_name"],
@@ -115,8 +115,8 @@ def job_of(row: Row) -> Job:
         card=_card_of(row),
         endpoint=row["endpoint"],
         not_before=maybe_time(row["not_before"]),
-        tried_at=maybe_time(row["tried_at"]),
-        submitted_at=maybe_time(row["submitted_at"]),
+        first_sent_at=maybe_time(row["first_sent_at"]),
+        last_sent_at=maybe_time(row["last_sent_at"]),
         provider_id=row["provider_id"],
         result_url=row["result_url"],
         result_expires_at=maybe_time(row["result_expires_at"]),

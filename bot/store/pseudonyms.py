@@ -1,7 +1,7 @@
 """Whose numbers these are: once nothing needs to know, use, ledger and jobs stay as they are under nobody's name.
 
 The books are held by member and server, so all of a member's rows of a server get one and the same new name, in one
-unit: every sum stays what it was, and no allowance, ceiling or budget counts anything else than before. The name is a
+unit: every sum stays what it was, and no quota, server limit or budget counts anything else than before. The name is a
 negative number made of a fresh ledger id, which no person has and no two get.
 """
 
@@ -14,12 +14,12 @@ from bot.store import ledger
 from bot.store.database import Tx, Unit
 from bot.store.mapping import day_of, first_day, from_ms
 
-ADMIN_ACTS = "kind IN ('grant', 'revoke', 'reset', 'allowance', 'pause', 'block')"
-_NAMED = ("ledger", "jobs", "member_use", "pots")
+ADMIN_ACTS = "kind IN ('grant', 'revoke', 'reset', 'quota', 'pause', 'block')"
+_NAMED = ("ledger", "jobs", "member_usage", "bonus_credits")
 
 
 def unname(tx: Tx, scope: Scope, member: UserId) -> None:
-    """Takes the member's name off all that is counted on the server, and admins' words about them."""
+    """Takes the member's name off all that is counted on the server, and what admins wrote about them."""
     nobody = -ledger.lock(tx, scope)
     for table in _NAMED:
         tx.changed(
@@ -49,24 +49,25 @@ def unname_in(scope: Scope, member: UserId) -> Unit[None]:
 def erased_people() -> Unit[list[UserId]]:
     """Everybody who asked to be forgotten and is still known by name."""
     return lambda tx: [
-        UserId(row["member"]) for row in tx.all("SELECT member FROM people WHERE erased_at IS NOT NULL ORDER BY member")
+        UserId(row["member"])
+        for row in tx.all("SELECT member FROM users WHERE erasure_requested_at IS NOT NULL ORDER BY member")
     ]
 
 
 def forget_name(member: UserId, limits: Limits, *, now: datetime) -> Unit[bool]:
     """Where a member asked to be forgotten: takes their name off wherever no period needs it; True once it is gone.
 
-    An own allowance, a block and extra credits stay theirs: they would come back by asking to be forgotten.
+    Their own quota, a block and bonus credits stay theirs: they would come back by asking to be forgotten.
     """
 
     def unit(tx: Tx) -> bool:
-        row = tx.one("SELECT erased_at FROM people WHERE member = :member", member=member)
-        if row is None or row["erased_at"] is None:
+        row = tx.one("SELECT erasure_requested_at FROM users WHERE member = :member", member=member)
+        if row is None or row["erasure_requested_at"] is None:
             return True
         first = _first_counted(now)
         left = 0
         for scope in _scopes(tx, member):
-            if _is_needed(tx, scope, member, limits, first=first, until=row["erased_at"]):
+            if _is_needed(tx, scope, member, limits, first=first, until=row["erasure_requested_at"]):
                 left += 1
                 continue
             unname(tx, scope, member)
@@ -76,16 +77,16 @@ def forget_name(member: UserId, limits: Limits, *, now: datetime) -> Unit[bool]:
                 scope=scope,
                 member=member,
             )
-        if left or day_of(from_ms(row["erased_at"])) >= first:
+        if left or day_of(from_ms(row["erasure_requested_at"])) >= first:
             return False
-        _forget_person(tx, member, row["erased_at"])
+        _forget_person(tx, member, row["erasure_requested_at"])
         return True
 
     return unit
 
 
 def _first_counted(now: datetime) -> int:
-    """The first day that any period but `ever` counts: a week may have begun before the month."""
+    """The first day that any period but `total` counts: a week may have begun before the month."""
     return min(first_day(Period.MONTH, now), first_day(Period.WEEK, now))
 
 
@@ -102,7 +103,7 @@ def _scopes(tx: Tx, member: UserId) -> list[Scope]:
 
 
 def _is_needed(tx: Tx, scope: Scope, member: UserId, limits: Limits, *, first: int, until: int) -> bool:
-    if Period.EVER in _periods(tx, scope, member, limits):
+    if Period.TOTAL in _periods(tx, scope, member, limits):
         return True
     in_use = tx.one(
         "SELECT 1 AS found FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.scope = :scope"
@@ -113,12 +114,12 @@ def _is_needed(tx: Tx, scope: Scope, member: UserId, limits: Limits, *, first: i
         first=first,
         until=until,
     )
-    granted = tx.one(
-        "SELECT 1 AS found FROM pots WHERE scope = :scope AND member = :member AND remaining > 0 LIMIT 1",
+    bonus = tx.one(
+        "SELECT 1 AS found FROM bonus_credits WHERE scope = :scope AND member = :member AND remaining > 0 LIMIT 1",
         scope=scope,
         member=member,
     )
-    return in_use is not None or granted is not None
+    return in_use is not None or bonus is not None
 
 
 def _periods(tx: Tx, scope: Scope, member: UserId, limits: Limits) -> set[str]:
@@ -134,11 +135,14 @@ def _periods(tx: Tx, scope: Scope, member: UserId, limits: Limits) -> set[str]:
 
 
 def _forget_person(tx: Tx, member: UserId, until: int) -> None:
-    """Also what they did as an admin is nobody's from now on. A wish for no pings is kept."""
+    """Also what they did as an admin is nobody's from now on. Muted mentions stay muted."""
     tx.changed(
         f"UPDATE ledger SET actor = NULL WHERE actor = :member AND at <= :until AND {ADMIN_ACTS}",
         member=member,
         until=until,
     )
-    tx.changed("UPDATE people SET erased_at = NULL WHERE member = :member", member=member)
-    tx.changed("DELETE FROM people WHERE member = :member AND told_at IS NULL AND silent_at IS NULL", member=member)
+    tx.changed("UPDATE users SET erasure_requested_at = NULL WHERE member = :member", member=member)
+    tx.changed(
+        "DELETE FROM users WHERE member = :member AND privacy_note_at IS NULL AND mentions_muted_at IS NULL",
+        member=member,
+    )

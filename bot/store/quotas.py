@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.models import Allowances, Bonus, By, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
+from bot.models import Bonus, By, Change, LedgerKind, Limit, Limits, Period, Quotas, Scope, Source, UserId
 from bot.store import balances, ledger
 from bot.store.database import Tx, Unit
 
 
 def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
-    """Gives a member an allowance of their own; use so far counts against it."""
+    """Gives a member a quota of their own; use so far counts against it."""
 
     def unit(tx: Tx) -> None:
         _write(tx, by, limit, member=member)
@@ -37,7 +37,7 @@ def changing(by: By, member: UserId, roles: Sequence[int], limits: Limits, unit:
 
 
 def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
-    """Gives all who have the role an allowance."""
+    """Gives all who have the role a quota."""
 
     def unit(tx: Tx) -> Change:
         before = _role_in(tx, by.scope, role)
@@ -60,7 +60,7 @@ def set_default(by: By, limit: Limit | None) -> Unit[Change]:
     return lambda tx: _set_server(tx, by, "default", limit)
 
 
-def set_ceiling(by: By, limit: Limit | None) -> Unit[Change]:
+def set_server_limit(by: By, limit: Limit | None) -> Unit[Change]:
     """What all on the server may spend together; None for as much as the budget has."""
     return lambda tx: _set_server(tx, by, "server", limit)
 
@@ -69,9 +69,9 @@ def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
     """Removing what is not set leaves no line."""
     lock = ledger.hold(tx, by.scope)
     server = lock.standing.server
-    before = balances.default_of(server) if rule == "default" else balances.ceiling_of(server)
+    before = balances.default_of(server) if rule == "default" else balances.server_limit_of(server)
     if limit is not None or before is not None:
-        columns = "default" if rule == "default" else "ceiling"
+        columns = "default" if rule == "default" else "server_limit"
         tx.changed(
             f"UPDATE servers SET {columns}_credits = :credits, {columns}_per = :per WHERE scope = :scope",
             credits=None if limit is None else limit.credits,
@@ -83,7 +83,7 @@ def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
 
 
 def clear_member(by: By, member: UserId) -> Unit[bool]:
-    """Takes a member's own allowance away; False where they had none."""
+    """Takes a member's own quota away; False where they had none."""
 
     def unit(tx: Tx) -> bool:
         line = ledger.lock(tx, by.scope, member)
@@ -94,28 +94,28 @@ def clear_member(by: By, member: UserId) -> Unit[bool]:
             member=member,
         )
         if cleared:
-            _append(tx, by, line, LedgerKind.ALLOWANCE, member=member)
+            _append(tx, by, line, LedgerKind.QUOTA, member=member)
         return bool(cleared)
 
     return unit
 
 
 def clear_role(by: By, role: int, reason: str | None = None) -> Unit[Limit | None]:
-    """Takes a role's allowance away and returns it; None where it had none."""
+    """Takes a role's quota away and returns it; None where it had none."""
 
     def unit(tx: Tx) -> Limit | None:
         line = ledger.lock(tx, by.scope)
         before = _role_in(tx, by.scope, role)
         if before is not None:
             tx.changed("DELETE FROM roles WHERE scope = :scope AND role = :role", scope=by.scope, role=role)
-            _append(tx, by, line, LedgerKind.ALLOWANCE, role=role, reason=reason)
+            _append(tx, by, line, LedgerKind.QUOTA, role=role, reason=reason)
         return before
 
     return unit
 
 
 def forget_roles(by: By, gone: Sequence[int]) -> Unit[list[int]]:
-    """Takes the allowance from each of these deleted roles; returns those that had one."""
+    """Takes the quota from each of these deleted roles; returns those that had one."""
     return lambda tx: [role for role in gone if clear_role(by, role, "the role was deleted")(tx) is not None]
 
 
@@ -124,15 +124,15 @@ def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonu
 
     def unit(tx: Tx) -> Bonus:
         line = ledger.lock(tx, by.scope, member)
-        _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_pots=credits, reason=reason)
+        _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_bonus=credits, reason=reason)
         tx.changed(
-            "INSERT INTO pots (id, scope, member, remaining) VALUES (:id, :scope, :member, :credits)",
+            "INSERT INTO bonus_credits (id, scope, member, remaining) VALUES (:id, :scope, :member, :credits)",
             id=line,
             scope=by.scope,
             member=member,
             credits=credits,
         )
-        return Bonus(credits, balances.granted(tx, by.scope, member))
+        return Bonus(credits, balances.bonus_left(tx, by.scope, member))
 
     return unit
 
@@ -145,31 +145,35 @@ def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bon
 
     def unit(tx: Tx) -> Bonus:
         line = ledger.lock(tx, by.scope, member)
-        taken = balances.from_pots(tx, by.scope, member, credits)
-        for pot, part in taken.items():
-            tx.changed("UPDATE pots SET remaining = remaining - :part WHERE id = :pot", part=part, pot=pot)
+        taken = balances.from_bonus(tx, by.scope, member, credits)
+        for bonus_id, part in taken.items():
             tx.changed(
-                "INSERT INTO revoked_pots (line, pot, credits) VALUES (:line, :pot, :part)",
+                "UPDATE bonus_credits SET remaining = remaining - :part WHERE id = :bonus_id",
+                part=part,
+                bonus_id=bonus_id,
+            )
+            tx.changed(
+                "INSERT INTO revoked_bonus_credits (line, bonus_id, credits) VALUES (:line, :bonus_id, :part)",
                 line=line,
-                pot=pot,
+                bonus_id=bonus_id,
                 part=part,
             )
         total = sum(taken.values())
         if total:
-            _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_pots=-total, reason=reason)
-        return Bonus(-total, balances.granted(tx, by.scope, member))
+            _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_bonus=-total, reason=reason)
+        return Bonus(-total, balances.bonus_left(tx, by.scope, member))
 
     return unit
 
 
 def reset(by: By, member: UserId) -> Unit[None]:
-    """Forgets the member's use so far, by raising their epoch; grants stay."""
+    """Forgets the member's use so far, by raising their reset count; bonus credits stay."""
 
     def unit(tx: Tx) -> None:
         line = ledger.lock(tx, by.scope, member)
         _append(tx, by, line, LedgerKind.RESET, member=member)
         tx.changed(
-            "UPDATE members SET epoch = members.epoch + 1 WHERE scope = :scope AND member = :member",
+            "UPDATE members SET reset_count = members.reset_count + 1 WHERE scope = :scope AND member = :member",
             scope=by.scope,
             member=member,
         )
@@ -177,19 +181,19 @@ def reset(by: By, member: UserId) -> Unit[None]:
     return unit
 
 
-def every(scope: Scope) -> Unit[Allowances]:
-    """All allowances of a server."""
+def every(scope: Scope) -> Unit[Quotas]:
+    """All quotas of a server."""
 
-    def unit(tx: Tx) -> Allowances:
+    def unit(tx: Tx) -> Quotas:
         server = tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope)
         roles = tx.all("SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role", scope=scope)
         members = tx.all(
             "SELECT member, credits, per FROM members WHERE scope = :scope AND credits IS NOT NULL ORDER BY member",
             scope=scope,
         )
-        return Allowances(
+        return Quotas(
             balances.default_of(server),
-            balances.ceiling_of(server),
+            balances.server_limit_of(server),
             [(row["role"], Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])) for row in roles],
             [(UserId(row["member"]), Limit(row["credits"], Period(row["per"]), Source.OWN)) for row in members],
         )
@@ -209,7 +213,7 @@ def _write(tx: Tx, by: By, limit: Limit, *, member: UserId | None = None, **colu
 def _append_rule(tx: Tx, by: By, line: int, limit: Limit | None, **columns: object) -> None:
     if limit is not None:
         columns |= {"limit_credits": limit.credits, "limit_per": limit.per, "limit_source": limit.source}
-    _append(tx, by, line, LedgerKind.ALLOWANCE, **columns)
+    _append(tx, by, line, LedgerKind.QUOTA, **columns)
 
 
 def _append(tx: Tx, by: By, line: int, kind: LedgerKind, **columns: object) -> None:

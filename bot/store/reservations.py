@@ -19,10 +19,10 @@ REFUNDS_A_DAY = 5
 
 @dataclass(frozen=True, slots=True)
 class _Funds:
-    """What a job takes: from the allowance, and from which pots."""
+    """What a job takes: from the quota, and from which bonus credits."""
 
-    from_allowance: int
-    from_pots: dict[int, int]
+    from_quota: int
+    from_bonus: dict[int, int]
 
 
 def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
@@ -38,11 +38,11 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
             raise AlreadyKnown(f"job={job.id}")
         balance = balances.balance_in(tx, standing, job.scope, job.member, roles, limits, job.created_at)
         _refuse_if_barred(tx, standing, job, balance, limits)
-        ceiling = balances.ceiling_of(standing.server)
-        _refuse_if_spent(tx, job, balance, ceiling, limits)
+        server_limit = balances.server_limit_of(standing.server)
+        _refuse_if_spent(tx, job, balance, server_limit, limits)
         funds = _funds(tx, job, balance)
-        _insert(tx, job, funds, standing.epoch)
-        _book(tx, job, funds, lock, balance.limit, ceiling, limits.budget)
+        _insert(tx, job, funds, standing.reset_count)
+        _book(tx, job, funds, lock, balance.limit, server_limit, limits.budget)
         return job
 
     return unit
@@ -61,7 +61,7 @@ def _bar(
         return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
     if person is not None and person["blocked_at"] is not None:
         return ReservationRefused(RefusalReason.BLOCKED, balance, detail=person["block_reason"])
-    if balances.refunds_after_taken(tx, scope, member, standing.epoch, now) >= REFUNDS_A_DAY:
+    if balances.refunds_after_taken(tx, scope, member, standing.reset_count, now) >= REFUNDS_A_DAY:
         return ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
     return None
 
@@ -86,39 +86,44 @@ def _is_under_way_again(tx: Tx, card: JobId) -> bool:
     return tx.one(f"SELECT id FROM jobs WHERE again_of = :card AND state IN ({states})", card=card) is not None
 
 
-def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, ceiling: Limit | None, limits: Limits) -> None:
-    now, cost = job.created_at, job.clip.credits
+def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, server_limit: Limit | None, limits: Limits) -> None:
+    now, cost = job.created_at, job.spec.credits
     if cost > balance.spendable:
-        raise ReservationRefused(RefusalReason.ALLOWANCE, balance)
-    if ceiling is not None and balances.server_used(tx, job.scope, ceiling.per, now) + cost > ceiling.credits:
-        raise ReservationRefused(RefusalReason.CEILING, balance)
+        raise ReservationRefused(RefusalReason.QUOTA, balance)
+    if (
+        server_limit is not None
+        and balances.server_used(tx, job.scope, server_limit.per, now) + cost > server_limit.credits
+    ):
+        raise ReservationRefused(RefusalReason.SERVER_LIMIT, balance)
     if balances.budget_used(tx, limits.budget.per, now) + cost > limits.budget.credits:
         raise ReservationRefused(RefusalReason.BUDGET, balance)
 
 
 def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
-    from_allowance = min(job.clip.credits, balance.left)
-    missing = job.clip.credits - from_allowance
-    return _Funds(from_allowance, balances.from_pots(tx, job.scope, job.member, missing) if missing else {})
+    from_quota = min(job.spec.credits, balance.left)
+    missing = job.spec.credits - from_quota
+    return _Funds(from_quota, balances.from_bonus(tx, job.scope, job.member, missing) if missing else {})
 
 
-def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, ceiling: Limit | None, budget: Limit) -> None:
-    epoch, day, cost = lock.standing.epoch, day_of(job.created_at), job.clip.credits
+def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, server_limit: Limit | None, budget: Limit) -> None:
+    reset_count, day, cost = lock.standing.reset_count, day_of(job.created_at), job.spec.credits
     balances.book(
         tx,
         scope=job.scope,
         member=job.member,
-        epoch=epoch,
+        reset_count=reset_count,
         day=day,
-        from_allowance=funds.from_allowance,
+        from_quota=funds.from_quota,
         from_budget=cost,
     )
-    for pot, part in funds.from_pots.items():
-        tx.changed("UPDATE pots SET remaining = remaining - :part WHERE id = :pot", part=part, pot=pot)
+    for bonus_id, part in funds.from_bonus.items():
         tx.changed(
-            "INSERT INTO job_pots (job, pot, credits) VALUES (:job, :pot, :part)",
+            "UPDATE bonus_credits SET remaining = remaining - :part WHERE id = :bonus_id", part=part, bonus_id=bonus_id
+        )
+        tx.changed(
+            "INSERT INTO job_bonus_credits (job, bonus_id, credits) VALUES (:job, :bonus_id, :part)",
             job=job.id,
-            pot=pot,
+            bonus_id=bonus_id,
             part=part,
         )
     ledger.append(
@@ -131,23 +136,23 @@ def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, ceiling: Li
         member=job.member,
         role=limit.role,
         credits=-cost,
-        from_allowance=-funds.from_allowance,
-        from_pots=-sum(funds.from_pots.values()),
+        from_quota=-funds.from_quota,
+        from_bonus=-sum(funds.from_bonus.values()),
         from_budget=-cost,
         day=day,
-        epoch=epoch,
+        reset_count=reset_count,
         limit_credits=limit.credits,
         limit_per=limit.per,
         limit_source=limit.source,
-        ceiling_credits=ceiling and ceiling.credits,
-        ceiling_per=ceiling and ceiling.per,
+        server_limit_credits=server_limit and server_limit.credits,
+        server_limit_per=server_limit and server_limit.per,
         budget_credits=budget.credits,
         budget_per=budget.per,
         actor=job.member,
     )
 
 
-def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
+def _insert(tx: Tx, job: Job, funds: _Funds, reset_count: int) -> None:
     _insert_row(
         tx,
         "jobs",
@@ -159,13 +164,13 @@ def _insert(tx: Tx, job: Job, funds: _Funds, epoch: int) -> None:
         scope=job.scope,
         member=job.member,
         day=day_of(job.created_at),
-        epoch=epoch,
-        model=job.clip.model,
-        prompt=job.clip.prompt,
-        seconds=job.clip.seconds,
-        size=job.clip.size,
-        credits=job.clip.credits,
-        from_allowance=funds.from_allowance,
+        reset_count=reset_count,
+        model=job.spec.model,
+        prompt=job.spec.prompt,
+        seconds=job.spec.seconds,
+        size=job.spec.size,
+        credits=job.spec.credits,
+        from_quota=funds.from_quota,
         picture_url=job.picture.url,
         picture_name=job.picture.filename,
         picture_bytes=job.picture.size_bytes or 0,

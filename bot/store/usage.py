@@ -14,7 +14,7 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
 
     def unit(tx: Tx) -> list[UsageRow]:
         rows = tx.all(
-            "SELECT jobs.member, model, seconds, size, state, failure, COUNT(*) AS clips,"
+            "SELECT jobs.member, model, seconds, size, state, failure, COUNT(*) AS videos,"
             " CAST(SUM(jobs.credits) AS BIGINT) AS credits,"
             " CAST(COALESCE(SUM(ledger.credits), 0) AS BIGINT) AS refunded, COUNT(provider_id) AS made"
             " FROM jobs LEFT JOIN ledger ON ledger.job = jobs.id AND ledger.kind = 'refund'"
@@ -32,7 +32,7 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
                 size=row["size"],
                 state=JobState(row["state"]),
                 failure=None if row["failure"] is None else FailureKind(row["failure"]),
-                clips=row["clips"],
+                videos=row["videos"],
                 credits=row["credits"],
                 refunded=row["refunded"],
                 made=row["made"],

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.models import Job, JobId, JobState, UserId
 from bot.store.database import Tx, Unit
-from bot.store.erasure import ENDED, WORDLESS
+from bot.store.erasure import ENDED, TEXTS_ERASED
 from bot.store.mapping import JOB_SQL, job_of, to_ms
 
 _WITH_VIDEO = f"'{JobState.DELIVERED}', '{JobState.UNDELIVERED}'"
@@ -27,7 +27,7 @@ def of_member(member: UserId, count: int) -> Unit[list[Job]]:
 
 
 def erase(job: JobId, *, now: datetime, with_video: bool = True) -> Unit[bool]:
-    """Takes a job that has ended off its member's list, and its words and addresses out of the store.
+    """Takes a job that has ended off its member's list, and its texts and addresses out of the store.
 
     Credits, times and ids stay: the books need them. False where it has not ended, or has a video and none was to be
     deleted; what was erased before stays so.
@@ -36,7 +36,7 @@ def erase(job: JobId, *, now: datetime, with_video: bool = True) -> Unit[bool]:
 
     def unit(tx: Tx) -> bool:
         erased = tx.changed(
-            f"UPDATE jobs SET deleted_at = COALESCE(deleted_at, :now), {WORDLESS}"
+            f"UPDATE jobs SET deleted_at = COALESCE(deleted_at, :now), {TEXTS_ERASED}"
             f" WHERE id = :job AND state IN ({ENDED}){spared}",
             now=to_ms(now),
             job=job,

@@ -39,7 +39,7 @@ def _limit_options(credits: str) -> Callable[[T], T]:
                 app_commands.Choice(name=N_("a day"), value="day"),
                 app_commands.Choice(name=N_("a week"), value="week"),
                 app_commands.Choice(name=N_("a month"), value="month"),
-                app_commands.Choice(name=N_("in all"), value="ever"),
+                app_commands.Choice(name=N_("in all"), value="total"),
             ]
         )(described)
 
@@ -87,7 +87,7 @@ class QuotaCommands(AdminCog):
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
         """Of all together."""
-        change = await self._admin.set_ceiling(self._by(interaction), credits, Period(per))
+        change = await self._admin.set_server_limit(self._by(interaction), credits, Period(per))
         await answer_privately(interaction, changes.of_server(translations_of(interaction), change))
 
     @quota.command(name="grant", description=N_("Give a member bonus credits that do not expire"))
@@ -154,7 +154,7 @@ class QuotaCommands(AdminCog):
 
     async def delegated(self, interaction: discord.Interaction[Any]) -> list[str]:
         """The pages of the list."""
-        return reports.allowance_pages(translations_of(interaction), await self._admin.every(scope_of(interaction)))
+        return reports.quota_pages(translations_of(interaction), await self._admin.every(scope_of(interaction)))
 
     async def managed(self, interaction: discord.Interaction[Any]) -> list[str]:
         """The same, for who may still manage the server."""

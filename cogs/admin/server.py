@@ -50,10 +50,10 @@ class ServerCommands(AdminCog):
         translations = translations_of(interaction)
         words = translations.gettext("{member} cannot make clips here any more.", member=user.mention)
         if cancelled:
-            clips = translations.ngettext(
+            videos = translations.ngettext(
                 "{n} waiting clip was cancelled.", "{n} waiting clips were cancelled.", cancelled
             )
-            words = f"{words} {clips}"
+            words = f"{words} {videos}"
         await answer_privately(interaction, words)
 
     @app_commands.command(name="unblock", description=N_("Let a member in again"))

@@ -17,7 +17,7 @@ PAUSED = "Clips are paused on this server (“a feast”). Please try again late
 LOST_IT = "You may no longer manage this server, so its list is not shown to you."
 
 
-class TestAllowances:
+class TestQuotas:
     async def test_what_an_admin_sets_is_what_the_member_reads(self, stage: Stage) -> None:
         ana, artist = stage.discord.world.people["ana"], stage.discord.world.artist
 
@@ -33,7 +33,7 @@ class TestAllowances:
         assert await quota(stage, ana) == (
             f"**1 credit left** of 1 a month · 0 used this month · renews <t>\nAllowance from the role <@&{artist.id}>."
         )
-        assert await told(stage, "quota set", user=ana, credits=1_000_000, per="ever") == (
+        assert await told(stage, "quota set", user=ana, credits=1_000_000, per="total") == (
             f"<@{ana.id}> now has a quota of their own: 1,000,000 credits in all. "
             f"Before: 1 a month, from <@&{artist.id}>."
         )
@@ -177,7 +177,7 @@ class TestAllowances:
             "**Allowances**\n- Default: the bot’s own\n- The whole server: no ceiling"
         )
         await told(stage, "quota default", credits=30, per="week")
-        await told(stage, "quota server", credits=300, per="ever")
+        await told(stage, "quota server", credits=300, per="total")
         await told(stage, "quota role", role=world.artist, credits=50, per="month")
         await asyncio.gather(*(told(stage, "quota set", user=one, credits=n) for n, one in enumerate(people)))
         rules = [

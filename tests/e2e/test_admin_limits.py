@@ -61,7 +61,7 @@ class TestRefusals:
         assert await refused(stage, stage.mia) == (
             "This clip costs 4 credits, and you have 2 left of 3 a day and 2 granted. Your allowance renews <t>."
         )
-        assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]
+        assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]
 
     async def test_an_allowance_renews_at_the_next_midnight_in_utc(self, stage: Stage) -> None:
         before = datetime.now(UTC)
@@ -85,7 +85,7 @@ class TestRefusals:
         assert (await told(stage, "quota show", user=stage.mia)).split("\n")[1] == (
             "Five clips refunded today after the service had taken them: refused until a reset."
         )
-        assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(20,)]
+        assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(20,)]
         await told(stage, "quota reset", user=stage.mia)
         await stage.over(await stage.animate())
         await stage.settled()
@@ -295,7 +295,7 @@ class TestTheOperatorsDoors:
         assert [scope for (scope,) in stage.rows("SELECT scope FROM jobs ORDER BY id")] == [world.guild.id, 0]
 
     async def test_no_admin_passes_the_budget(self, build: Build) -> None:
-        stage = await build({"BUDGET_CREDITS": "9", "BUDGET_PERIOD": "ever"})
+        stage = await build({"BUDGET_CREDITS": "9", "BUDGET_PERIOD": "total"})
         await told(stage, "quota default", credits=1_000_000, per="day")
         await told(stage, "quota server", credits=1_000_000)
         await told(stage, "quota grant", user=stage.mia, credits=1_000_000)
@@ -305,7 +305,7 @@ class TestTheOperatorsDoors:
 
         assert await refused(stage, stage.mia) == BUDGET
         assert stage.rows("SELECT DISTINCT budget_credits, budget_per FROM ledger WHERE kind = 'reserve'") == [
-            (9, "ever")
+            (9, "total")
         ]
 
 
@@ -371,4 +371,4 @@ async def test_two_hundred_commands_at_once_while_an_admin_changes_the_rules_pas
         fits = house.refusal(scope, member, roles.get(member, ()), 4, today) is None
         assert await ask(person) == fits
         if fits:
-            house.take(JobId(len(house.clips)), scope, member, roles.get(member, ()), 4, today)
+            house.take(JobId(len(house.videos)), scope, member, roles.get(member, ()), 4, today)

@@ -53,7 +53,7 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     (failure,) = [row for row in rows if row["failure"] == "provider"]
     assert failure == {
         "member": f"<@{people[0].id}>", "model": "sora-2", "seconds": "4", "size": "720x1280", "state": "failed",
-        "failure": "provider", "clips": "1", "credits": "4", "refunded": "4", "usd": "0.40",
+        "failure": "provider", "videos": "1", "credits": "4", "refunded": "4", "usd": "0.40",
     }  # fmt: skip
 
 

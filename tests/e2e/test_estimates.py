@@ -18,7 +18,7 @@ CROWD = {"QUOTA_DEFAULT_CREDITS": "1000", "BUDGET_CREDITS": "1000"}
 def remember(stage: Stage, took_s: float) -> None:
     """While the bot is down: what it saw took so long, and was over some time ago."""
     with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
-        books.execute("UPDATE jobs SET took_ms = ?, submitted_at = submitted_at - 600000", (int(took_s * 1000),))
+        books.execute("UPDATE jobs SET render_ms = ?, last_sent_at = last_sent_at - 600000", (int(took_s * 1000),))
 
 
 def percentages(card: Message) -> list[int]:
@@ -32,7 +32,7 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     for _ in range(3):
         await stage.over(await stage.animate())
     await stage.settled()
-    assert len(stage.rows("SELECT 1 FROM jobs WHERE took_ms BETWEEN 1 AND 5000")) == 3
+    assert len(stage.rows("SELECT 1 FROM jobs WHERE render_ms BETWEEN 1 AND 5000")) == 3
     assert stage.bot is not None
     await stage.bot.stop()
     remember(stage, took_s=5.0)
@@ -40,7 +40,7 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     await stage.start_bot()
 
     asked, card = await stage.rendering()
-    ((sent_ms,),) = stage.rows("SELECT submitted_at FROM jobs WHERE took_ms IS NULL")
+    ((sent_ms,),) = stage.rows("SELECT last_sent_at FROM jobs WHERE render_ms IS NULL")
     assert isinstance(sent_ms, int)
     await stage.until(card, f"expected <t:{sent_ms // 1000 + 5}:R>")
     await stage.until(card, *(f"{percent} %" for percent in range(15, 99, 5)))
@@ -65,12 +65,12 @@ async def test_a_clip_that_ended_while_the_bot_was_away_foretells_nothing(build:
     assert stage.bot is not None
     await stage.bot.stop()
     with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
-        books.execute("UPDATE jobs SET submitted_at = submitted_at - 60000, state_at = state_at - 60000")
+        books.execute("UPDATE jobs SET last_sent_at = last_sent_at - 60000, state_at = state_at - 60000")
     stage.videos.finish(next(iter(stage.videos.jobs)))
     await stage.start_bot()
     await stage.over(asked)
 
-    assert stage.rows("SELECT took_ms FROM jobs") == [(None,)]
+    assert stage.rows("SELECT render_ms FROM jobs") == [(None,)]
 
 
 async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(build: Build) -> None:

@@ -38,7 +38,7 @@ async def _verdicts(asked: list[Interaction]) -> tuple[int, list[str]]:
         ),
         ({"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "2"}, 2, "You have 2 clips under way"),
     ],
-    ids=["allowance", "jobs-per-user"],
+    ids=["quota", "jobs-per-user"],
 )
 async def test_twenty_commands_at_once_get_exactly_what_fits(
     build: Build, settings: dict[str, str], taken: int, words: str, crowd: int
@@ -64,7 +64,7 @@ async def test_the_budget_is_not_passed_by_five_members_at_once(build: Build) ->
 
     assert accepted == 2
     assert set(refusals) == {"This bot has used up its budget for now. Nothing was charged; please try again later."}
-    assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(8,)]
+    assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(8,)]
 
 
 async def test_no_more_jobs_are_at_the_provider_than_set(build: Build) -> None:

@@ -111,7 +111,7 @@ async def test_a_video_after_its_deadline_is_refunded_and_still_delivered(build:
     await stage.booked(lambda: stage.states() == ["delivered"])
     assert (await stage.reply(stage.mia, "quota")).startswith("**20 credits left**")  # refunded once, and for good
     assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
-    assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]
+    assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]
 
 
 async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: Build) -> None:
@@ -124,11 +124,11 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
     (job,) = stage.videos.jobs.values()
     stage.videos.finish(job.id)
     await stage.until(card, DONE)
-    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
+    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
 
-    ping = stage.public()[1]
-    assert ping.text() == f"<@{stage.mia.id}> Your clip is ready."
-    assert ping.pinged == [stage.mia.id]
+    mention = stage.public()[1]
+    assert mention.text() == f"<@{stage.mia.id}> Your clip is ready."
+    assert mention.pinged == [stage.mia.id]
     await stage.settled()
     await stage.bot.stop()
     await stage.start_bot()

@@ -45,7 +45,7 @@ async def _restart(stage: Stage) -> None:
     await stage.start_bot()
 
 
-async def _long_clip(stage: Stage) -> Message:
+async def _long_video(stage: Stage) -> Message:
     """A clip that took a minute."""
     _, card = await stage.rendering()
     assert stage.bot is not None
@@ -111,23 +111,23 @@ async def test_a_first_line_that_discord_does_not_take_fails_nothing_and_is_not_
 
 async def test_pings_are_turned_off_by_the_pinged_member_alone_and_stay_off_until_turned_on(build: Build) -> None:
     stage = await build({"QUOTA_DEFAULT_CREDITS": "100"}, render_s=None)
-    await _long_clip(stage)
-    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
-    ping = stage.public()[1]
-    assert [button.label for button in ping.buttons] == ["No more pings"]
-    await stage.booked(lambda: stage.rows("SELECT ping_message FROM cards") == [(ping.id,)])
+    await _long_video(stage)
+    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
+    mention = stage.public()[1]
+    assert [button.label for button in mention.buttons] == ["No more pings"]
+    await stage.booked(lambda: stage.rows("SELECT mention_message FROM cards") == [(mention.id,)])
 
-    others = await alone(await _press(stage, ping, "No more pings", by=stage.admin))
-    own = await alone(await _press(stage, ping, "No more pings"))
+    others = await alone(await _press(stage, mention, "No more pings", by=stage.admin))
+    own = await alone(await _press(stage, mention, "No more pings"))
     assert others.text().startswith("Only the member who was pinged can turn their pings off.")
     assert own.text() == "You get no more pings from this bot, anywhere. `/privacy` turns them on again."
-    await _long_clip(stage)
+    await _long_video(stage)
     assert len(stage.public()) == 3  # two cards, one ping
 
     page = await _page(stage)
     await _press(stage, page, "Ping me again")
     await stage.discord.wait_for(lambda: "No more pings" in [b.label for b in page.buttons], 10, "the page")
-    assert stage.rows("SELECT silent_at FROM people") == [(None,)]
+    assert stage.rows("SELECT mentions_muted_at FROM users") == [(None,)]
 
 
 async def test_a_member_gets_a_copy_of_what_is_kept_also_by_a_button_of_an_earlier_process(stage: Stage) -> None:
@@ -145,7 +145,7 @@ async def test_a_member_gets_a_copy_of_what_is_kept_also_by_a_button_of_an_earli
     found = json.loads(file.data)
     assert file.filename == "my-data.json"
     assert found["member"] == str(stage.mia.id)
-    assert [(clip["prompt"], clip["state"]) for clip in found["clips"]] == [("puts on a hat", "delivered")]
+    assert [(spec["prompt"], spec["state"]) for spec in found["videos"]] == [("puts on a hat", "delivered")]
     assert [line["credits"] for line in found["credit_lines"]] == [-4]
     for other in (b"another's wish", str(stage.admin.id).encode(), *_tokens(stage)):
         assert other not in file.data
@@ -216,7 +216,7 @@ async def test_a_video_in_a_message_beside_its_card_is_deleted_with_it(stage: St
     await _turned(stage, page, "Yes, delete my data", "Your data is deleted")
 
     await stage.discord.wait_for(lambda: card.deleted and beside.deleted, 15, "both messages to go")
-    await stage.booked(lambda: stage.rows("SELECT * FROM litter") == [])
+    await stage.booked(lambda: stage.rows("SELECT * FROM pending_deletions") == [])
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
@@ -244,7 +244,7 @@ async def test_a_server_that_removes_the_bot_is_forgotten_a_month_later(build: B
     await stage.booked(lambda: stage.rows("SELECT * FROM guilds") == [])
     assert stage.rows(WORDS) == stage.rows(PLACES) == stage.rows("SELECT * FROM servers") == []
     assert [member < 0 for (member,) in stage.rows("SELECT member FROM jobs")] == [True]  # type: ignore[operator]  # a number
-    assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]
+    assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]
 
 
 async def test_a_server_that_was_left_while_the_bot_was_down_is_noticed(stage: Stage) -> None:

@@ -18,7 +18,7 @@ async def test_an_error_that_calls_itself_a_status_ends_no_job(stage: Stage) -> 
     (job,) = stage.videos.jobs.values()
     assert DONE in card.text()
     assert [file.data for file in card.media] == [job.video]
-    assert stage.rows("SELECT SUM(credits) FROM member_use") == [(4,)]
+    assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
 
 
 async def test_a_file_packed_in_parts_without_saying_so_arrives_whole(stage: Stage) -> None:
@@ -43,8 +43,8 @@ async def test_a_job_told_of_in_a_500_is_refunded_and_its_video_still_comes(stag
     assert stage.videos.creates == 1
     assert stage.states() == ["delivered"]
     assert [file.data for file in card.media] == [job.video]
-    assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
-    assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]  # the operator has paid
+    assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(0,)]
+    assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]  # the operator has paid
 
 
 @pytest.mark.parametrize("auth", ["auto", "bearer"])

@@ -27,7 +27,7 @@ async def test_a_create_whose_answer_is_lost_is_never_sent_again(stage: Stage) -
     assert stage.states() == ["unknown"]
     assert LOST in card.text()
     assert quota.startswith("**20 credits left**")
-    assert stage.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]  # the operator may have paid
+    assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]  # the operator may have paid
 
 
 MODERATED = (
@@ -57,7 +57,7 @@ async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
     assert f"{public} The 4 credits are back." in card.text().split("\n")
     assert await stage.told(asked, 0 if private is None else 1) == ([private] if private else [])
     assert stage.states() == ["failed"]
-    assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
+    assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(0,)]
 
 
 @pytest.mark.parametrize("word", ["[flaky]", "[odd]", "[no-url]", "[private-url]", "[new-id]", "[busy]"])

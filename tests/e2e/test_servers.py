@@ -65,7 +65,7 @@ async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(stag
         assert words == ([f"{private} {BACK}"] if private else []), fault
         for text in (card.text(), *words):
             assert not [word for word in WATCHED if word in text], fault
-        assert stage.rows("SELECT SUM(credits) FROM member_use") == [(0,)]
+        assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(0,)]
 
 
 async def test_a_429_at_create_waits_and_is_sent_again(build: Build) -> None:

@@ -189,7 +189,7 @@ async def test_a_ping_that_discord_took_without_a_word_is_sent_once(
     struck = taken_but(stage, route, answer, with_words=READY)
     finish(stage)
     await stage.until(card, DONE)
-    await stage.discord.wait_for(lambda: struck, 10, "the ping")
+    await stage.discord.wait_for(lambda: struck, 10, "the mention")
     await stage.settled()
     await stage.bot.stop()
 
@@ -264,7 +264,7 @@ async def test_where_replies_are_not_taken_the_ping_comes_without_one(build: Bui
 
     finish(stage)
     await stage.until(card, DONE)
-    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
+    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
 
     assert stage.public()[1].pinged == [stage.mia.id]
 
@@ -280,7 +280,7 @@ async def test_a_link_alone_pings_whoever_waited_for_it(build: Build) -> None:
 
     finish(stage)
     await stage.until(card, READY, within_s=40)
-    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the ping")
+    await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
 
     assert stage.public()[1].pinged == [stage.mia.id]
 

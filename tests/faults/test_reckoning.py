@@ -16,12 +16,12 @@ from tests.faults.reckoning import Account, Command, Paid, Shown, Stored, reckon
 from tests.faults.scene import Scene, opened
 
 MIA, ANA = 1, 2
-CLIP = b"\x00\x00\x00\x18ftypmp42" + b"a clip" * 20
+VIDEO = b"\x00\x00\x00\x18ftypmp42" + b"a clip" * 20
 OTHER = b"\x00\x00\x00\x18ftypmp42" + b"another" * 20
 
 ASKED = Command("a hat", MIA, "card")
-PAID = Paid("a hat", CLIP)
-SHOWN = Shown("clip-abc.mp4", CLIP)
+PAID = Paid("a hat", VIDEO)
+SHOWN = Shown("clip-abc.mp4", VIDEO)
 STORED = Stored(7, "abc", "a hat", "delivered")
 HONEST = Account(commands=(ASKED,), paid=(PAID,), shown=(SHOWN,), stored=(STORED,))
 
@@ -37,13 +37,13 @@ def test_an_honest_account_breaks_nothing() -> None:
     assert (verdict.jobs, verdict.paid, verdict.states["delivered"]) == (1, 1, 1)
 
 
-KEPT = replace(STORED, state="undelivered", file=CLIP, undelivered_because="its card was taken away")
+KEPT = replace(STORED, state="undelivered", file=VIDEO, undelivered_because="its card was taken away")
 LOST = {
     "delivered, but to nobody": _with(shown=()),
     "delivered, but with other bytes": _with(shown=(replace(SHOWN, content=OTHER),)),
     "delivered, but to another": _with(shown=(replace(SHOWN, only_to=ANA),)),
     "kept, but the file is gone": _with(stored=(replace(KEPT, file=None),), shown=()),
-    "kept, but half of it": _with(stored=(replace(KEPT, file=CLIP[:50]),), shown=()),
+    "kept, but half of it": _with(stored=(replace(KEPT, file=VIDEO[:50]),), shown=()),
     "failed, though the video was made": _with(stored=(replace(STORED, state="failed", failure="provider"),)),
     "cancelled, though it was paid for": _with(stored=(replace(STORED, state="cancelled"),), shown=()),
     "result gone, though it is there": _with(stored=(replace(STORED, state="failed", failure="result_gone"),)),
@@ -68,7 +68,7 @@ def test_a_video_that_is_not_where_it_should_be_is_lost(account: Account) -> Non
 SAFE = {
     "in a message to the member alone": _with(shown=(replace(SHOWN, only_to=MIA),)),
     "taken away, and kept for its member": _with(
-        shown=(replace(SHOWN, taken_away=True),), stored=(replace(STORED, file=CLIP),)
+        shown=(replace(SHOWN, taken_away=True),), stored=(replace(STORED, file=VIDEO),)
     ),
     "deleted as its member wanted": _with(
         commands=(replace(ASKED, said_delete=True),),
@@ -82,7 +82,7 @@ SAFE = {
         commands=(replace(ASKED, card_out_of_reach="its channel is gone"),)
     ),
     "kept on disk": _with(stored=(KEPT,), shown=()),
-    "with more behind it": _with(shown=(replace(SHOWN, content=CLIP + b" "),)),
+    "with more behind it": _with(shown=(replace(SHOWN, content=VIDEO + b" "),)),
     "expired": _with(
         paid=(replace(PAID, is_gone=True),), stored=(replace(STORED, state="failed", failure="result_gone"),), shown=()
     ),
@@ -100,7 +100,7 @@ def test_what_is_safe_is_not_reported(account: Account) -> None:
 
 OTHERS = {
     "made twice": (_with(paid=(PAID, PAID)), "paid twice"),
-    "books that disagree": (_with(book_differences=("pots (1, 2)",)), "ledger"),
+    "books that disagree": (_with(book_differences=("bonus_credits (1, 2)",)), "ledger"),
     "a job under way": (_with(stored=(replace(STORED, state="rendering"),)), "unfinished"),
     "a card that is not closed": (_with(stored=(replace(STORED, card_finished=False),)), "unfinished"),
     "no answer": (
@@ -152,7 +152,7 @@ async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
 
         with closing(sqlite3.connect(scene.place.database)) as connection:
             connection.execute("UPDATE jobs SET state = 'failed', failure = 'provider' WHERE prompt = 'a hat'")
-            connection.execute("UPDATE member_use SET credits = credits - 1")
+            connection.execute("UPDATE member_usage SET credits = credits - 1")
             connection.commit()
         (hat,) = (job for job in scene.place.videos.jobs.values() if job.prompt == "a hat")
         scene.place.videos.jobs["again"] = hat

@@ -109,7 +109,7 @@ async def judged(store: Store, verdicts: Sequence[Transition]) -> House:
     def judge() -> None:
         for verdict in by_place.pop(newest, ()):
             job = verdict.job
-            right = house.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.clip.credits, today)
+            right = house.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.spec.credits, today)
             assert verdict.refusal == right, f"job {job.id} after line {newest}"
 
     for line in await store.read(lambda tx: tx.all("SELECT * FROM ledger ORDER BY id")):
@@ -127,7 +127,7 @@ def reasons(verdicts: Sequence[Transition]) -> Mapping[str, int]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_two_hundred_commands_at_once_are_judged_each_by_what_stood_then(store: Store, seed: int) -> None:
-    await store.write(quotas.set_ceiling(by(), Limit(190, Period.WEEK, Source.SERVER)))
+    await store.write(quotas.set_server_limit(by(), Limit(190, Period.WEEK, Source.SERVER)))
     asked = commands(random.Random(seed))
 
     verdicts = await asyncio.gather(*(store.write(attempt(job)) for job in asked))
@@ -135,13 +135,13 @@ async def test_two_hundred_commands_at_once_are_judged_each_by_what_stood_then(s
 
     found = reasons(verdicts)
     assert sum(found.values()) == COMMANDS
-    assert set(found) == {"taken", "allowance", "ceiling", "budget"}
+    assert set(found) == {"taken", "quota", "server_limit", "budget"}
     lines = await store.read(lambda tx: tx.all("SELECT DISTINCT limit_source FROM ledger WHERE kind = 'reserve'"))
     assert {line["limit_source"] for line in lines} == {"own", "role", "server", "setting"}
     for verdict in verdicts:  # nobody gave anything back, so what was refused does not fit now either
         job = verdict.job
         if verdict.refusal is not None:
-            assert house.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.clip.credits, day_of(NOON))
+            assert house.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.spec.credits, day_of(NOON))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -161,8 +161,8 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
             lambda: quotas.clear_role(by(), role),
             lambda: quotas.set_default(by(), Limit(value, per, Source.SERVER)),
             lambda: quotas.set_default(by(), None),
-            lambda: quotas.set_ceiling(by(), Limit(100 + 4 * value, per, Source.SERVER)),
-            lambda: quotas.set_ceiling(by(), None),
+            lambda: quotas.set_server_limit(by(), Limit(100 + 4 * value, per, Source.SERVER)),
+            lambda: quotas.set_server_limit(by(), None),
             lambda: quotas.revoke(by(), member, 1 + value // 4, None),
             lambda: quotas.grant(by(), member, 1 + value // 4, "a feast"),
             lambda: quotas.reset(by(), member),
@@ -196,9 +196,9 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_tak
     ngettext = reasons(verdicts)
     assert sum(ngettext.values()) == COMMANDS
     assert ngettext["taken"] >= 20
-    assert ngettext["allowance"] >= 10
+    assert ngettext["quota"] >= 10
     changed = await store.read(
-        lambda tx: tx.all("SELECT id, kind FROM ledger WHERE kind IN ('allowance', 'grant', 'reset', 'reserve')")
+        lambda tx: tx.all("SELECT id, kind FROM ledger WHERE kind IN ('quota', 'grant', 'reset', 'reserve')")
     )
     places = [line["id"] for line in changed if line["kind"] == "reserve"]
     between = [line for line in changed if line["kind"] != "reserve" and places[0] < line["id"] < places[-1]]

@@ -73,7 +73,7 @@ def mark_of(path: Path) -> int:
 ROADS: dict[JobState, list[tuple[JobState, dict[str, object]]]] = {
     S.WAITING: [],
     S.CANCELLED: [(S.CANCELLED, {"failure": FailureKind.NO_CARD})],
-    S.SUBMITTING: [(S.SUBMITTING, {"tried_at": NOON, "submitted_at": NOON})],
+    S.SUBMITTING: [(S.SUBMITTING, {"first_sent_at": NOON, "last_sent_at": NOON})],
     S.UNKNOWN: [(S.SUBMITTING, {}), (S.UNKNOWN, {"failure": FailureKind.LOST_ANSWER})],
     S.FAILED: [(S.SUBMITTING, {}), (S.FAILED, {"failure": FailureKind.KEY})],
     S.RENDERING: [(S.SUBMITTING, {}), (S.RENDERING, {"provider_id": "video"})],
@@ -343,9 +343,14 @@ class TestStartingFromACopy:
         with closing(sqlite3.connect(path)) as connection:
             assert differences(connection) == []
 
-    async def test_a_copy_of_an_older_schema_stays_marked_when_migrated(self, path: Path, tmp_path: Path) -> None:
-        migrate(path, scripts()[:1])
+    async def test_a_copy_stays_marked_when_it_is_migrated(self, path: Path, tmp_path: Path) -> None:
+        migrate(path)
         back_up(path, tmp_path / "copy.db")
+        later = (scripts()[-1][0] + 1, "ALTER TABLE jobs ADD COLUMN mood TEXT;")
+        migrate(tmp_path / "copy.db", [*scripts(), later])
+        with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:  # and back: this version knows no later one
+            connection.execute("DELETE FROM schema_versions WHERE version = :version", {"version": later[0]})
+            connection.commit()
 
         restored = await Store.open(tmp_path / "copy.db")
         marked = await restored.read(is_backup)

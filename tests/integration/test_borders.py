@@ -16,7 +16,7 @@ from bot.store import balances, jobs, quotas
 from bot.store.database import Store
 from bot.store.reservations import bar, reserve
 from tests.books import differences
-from tests.builders import GUILD, MEMBER, NOON, a_job, by, grant, limits, reset, set_ceiling, set_own
+from tests.builders import GUILD, MEMBER, NOON, a_job, by, grant, limits, reset, set_own, set_server_limit
 
 S = JobState
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -84,7 +84,7 @@ INSIDE = [
     (Period.WEEK, "2027-01-01"),  # a Friday
     (Period.MONTH, "2028-02-29"),
     (Period.MONTH, "2026-03-09"),
-    (Period.EVER, "2027-01-01"),
+    (Period.TOTAL, "2027-01-01"),
 ]
 
 
@@ -100,9 +100,9 @@ async def test_the_last_second_of_a_period_counts_to_it_and_midnight_to_the_next
 
     assert (before.left, before.used, before.renews_at) == (0, 8, border)
     assert (after.left, after.used) == (8, 0)
-    assert await member.refused(1, border - SECOND) is RefusalReason.ALLOWANCE
+    assert await member.refused(1, border - SECOND) is RefusalReason.QUOTA
     assert (await member.ask(8, border)).created_at == border
-    assert await member.refused(1, border) is RefusalReason.ALLOWANCE
+    assert await member.refused(1, border) is RefusalReason.QUOTA
 
 
 @pytest.mark.parametrize(("per", "midnight"), INSIDE)
@@ -112,24 +112,24 @@ async def test_other_midnights_renew_nothing(store: Store, per: Period, midnight
     await member.ask(8, on(midnight) - SECOND)
 
     assert (await member.quota(on(midnight))).left == 0
-    assert await member.refused(1, on(midnight)) is RefusalReason.ALLOWANCE
+    assert await member.refused(1, on(midnight)) is RefusalReason.QUOTA
 
 
 @pytest.mark.parametrize(("per", "midnight"), BORDERS)
 async def test_ceiling_and_budget_renew_at_the_same_second(store: Store, per: Period, midnight: str) -> None:
     border = on(midnight)
     by_budget = Member(store, limits(1_000, budget=8, budget_per=per))
-    by_ceiling = Member(store, limits(1_000))
-    by_ceiling.asked = 100
+    by_server_limit = Member(store, limits(1_000))
+    by_server_limit.asked = 100
 
     await by_budget.ask(8, border - SECOND)
     assert await by_budget.refused(1, border - SECOND) is RefusalReason.BUDGET
     await by_budget.ask(4, border)
-    await store.write(set_ceiling(8, per))
-    assert await by_ceiling.refused(1, border - SECOND) is RefusalReason.CEILING
-    await by_ceiling.ask(4, border)
+    await store.write(set_server_limit(8, per))
+    assert await by_server_limit.refused(1, border - SECOND) is RefusalReason.SERVER_LIMIT
+    await by_server_limit.ask(4, border)
 
-    assert await by_ceiling.refused(1, border) is RefusalReason.CEILING
+    assert await by_server_limit.refused(1, border) is RefusalReason.SERVER_LIMIT
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["in-line", "at-the-provider"])
@@ -143,7 +143,7 @@ async def test_a_refund_after_midnight_returns_to_the_day_it_was_taken_from(stor
 
     assert (await member.quota(midnight + SECOND)).left == 16
     assert (await member.quota(midnight - SECOND)).used == 4  # of a later day: a clock does not go back
-    rows = await store.read(lambda tx: tx.all("SELECT credits FROM member_use ORDER BY day"))
+    rows = await store.read(lambda tx: tx.all("SELECT credits FROM member_usage ORDER BY day"))
     assert [row["credits"] for row in rows] == [0, 4]
     await store.write(set_own(MEMBER, 20, Period.WEEK))
     assert (await member.quota(midnight + SECOND)).used == 4
@@ -156,20 +156,20 @@ async def test_another_period_in_the_middle_of_one_converts_nothing(store: Store
         await member.ask(cost, on(day))
 
     used = []
-    for per in (Period.DAY, Period.WEEK, Period.MONTH, Period.EVER, Period.DAY):
+    for per in (Period.DAY, Period.WEEK, Period.MONTH, Period.TOTAL, Period.DAY):
         await store.write(quotas.set_member(by(), MEMBER, Limit(20, per, Source.OWN)))
         told = await member.quota(NOON)
         used.append((told.used, told.left))
 
     assert used == [(2, 18), (9, 11), (14, 6), (17, 3), (2, 18)]
-    await store.write(set_own(MEMBER, 16, Period.EVER))
-    assert await member.refused(1, NOON) is RefusalReason.ALLOWANCE
+    await store.write(set_own(MEMBER, 16, Period.TOTAL))
+    assert await member.refused(1, NOON) is RefusalReason.QUOTA
     assert (await member.quota(NOON)).left == 0
 
 
 async def test_a_reset_with_a_clip_under_way_forgets_it_but_not_that_it_runs(store: Store) -> None:
     member = Member(store, limits(10, jobs_per_user=2))
-    pot = await store.write(grant(MEMBER, 5))
+    bonus_id = await store.write(grant(MEMBER, 5))
     running = await member.ask(12, NOON)
     await store.write(reset(MEMBER))
 
@@ -178,11 +178,11 @@ async def test_a_reset_with_a_clip_under_way_forgets_it_but_not_that_it_runs(sto
     assert await member.refused(1, NOON) is RefusalReason.TOO_MANY_JOBS
     await member.end(running, NOON + DAY, taken=True)
 
-    assert (fresh.left, fresh.granted, fresh.running) == (10, 3, 1)
+    assert (fresh.left, fresh.bonus, fresh.running) == (10, 3, 1)
     ended = await member.quota(NOON)
-    assert (ended.left, ended.granted, ended.running) == (6, 5, 1)
-    pots = await store.read(lambda tx: tx.all("SELECT id, remaining FROM pots"))
-    assert [(row["id"], row["remaining"]) for row in pots] == [(pot, 5)]
+    assert (ended.left, ended.bonus, ended.running) == (6, 5, 1)
+    bonus_ids = await store.read(lambda tx: tx.all("SELECT id, remaining FROM bonus_credits"))
+    assert [(row["id"], row["remaining"]) for row in bonus_ids] == [(bonus_id, 5)]
 
 
 async def test_a_grant_outlasts_midnight_and_is_spent_only_beyond_the_allowance(store: Store) -> None:
@@ -194,10 +194,10 @@ async def test_a_grant_outlasts_midnight_and_is_spent_only_beyond_the_allowance(
     await member.ask(5, midnight)  # 4 of the new day, 1 granted
     await member.end(over, midnight + SECOND, taken=False)
 
-    assert (eve.left, eve.granted) == (0, 2)
-    assert (morning.left, morning.granted) == (4, 2)
+    assert (eve.left, eve.bonus) == (0, 2)
+    assert (morning.left, morning.bonus) == (4, 2)
     now = await member.quota(midnight + SECOND)
-    assert (now.left, now.granted) == (0, 5)
+    assert (now.left, now.bonus) == (0, 5)
 
 
 async def test_a_loop_of_moderated_clips_ends_after_five_until_midnight_or_a_reset(store: Store) -> None:
@@ -220,15 +220,15 @@ async def test_a_loop_of_moderated_clips_ends_after_five_until_midnight_or_a_res
 async def test_budget_and_ceiling_keep_what_the_provider_had_taken(store: Store, *, taken: bool) -> None:
     """The member's credits return each time; three clips of 4 are all that 12 pay for, unless nothing was made."""
     member = Member(store, limits(20, budget=12))
-    await store.write(set_ceiling(12))
+    await store.write(set_server_limit(12))
 
     for _ in range(3 if taken else 20):
         await member.end(await member.ask(4, NOON), NOON, taken=taken)
 
     assert (await member.quota(NOON)).left == 20
-    for table in ("budget_use", "server_use"):
+    for table in ("budget_usage", "server_usage"):
         rows = await store.read(lambda tx, table=table: tx.all(f"SELECT credits FROM {table}"))  # type: ignore[misc]
         assert [row["credits"] for row in rows] == [12 if taken else 0]
     if taken:
-        assert await member.refused(4, NOON) is RefusalReason.CEILING
+        assert await member.refused(4, NOON) is RefusalReason.SERVER_LIMIT
     await member.ask(4, NOON + DAY)

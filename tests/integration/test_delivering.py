@@ -95,7 +95,7 @@ class Room:
     delivered: list[bytes] = field(default_factory=list)
     finished: list[JobState] = field(default_factory=list)
     addresses: int = 0
-    pings: int = 0
+    mentions: int = 0
 
     def show(self, _job: Job, _outlook: object = None) -> None:
         """Progress is of no interest here."""
@@ -117,8 +117,8 @@ class Room:
         self.addresses += 1
         return True
 
-    async def ping(self, _job: Job) -> MessageId | None:
-        self.pings += 1
+    async def mention(self, _job: Job) -> MessageId | None:
+        self.mentions += 1
         return MessageId(9)
 
     async def finish(self, job: Job, _refused: object = None) -> None:
@@ -256,7 +256,7 @@ class TestFetching:
         assert states.count(S.DELIVERING) <= 5
         assert S.UNDELIVERED in states  # which does not count for MAX_JOBS_PER_USER
         assert house.service.asked[4] <= 11 * MINUTE
-        assert (house.room.addresses, house.room.pings) == (1, 1)
+        assert (house.room.addresses, house.room.mentions) == (1, 1)
 
     async def test_a_told_expiry_that_passed_while_our_disk_was_full_ends_nothing(self, house: House) -> None:
         house.service.answer = lambda passed: FULL if passed < 2 * HOUR else None
@@ -333,7 +333,7 @@ class TestTheLastCopy:
 
         assert ended.state is S.UNDELIVERED
         assert house.kept(job) == VIDEO
-        assert house.room.pings == 0
+        assert house.room.mentions == 0
 
     async def test_a_card_taken_down_while_its_video_was_sent_sends_it_another_way(self, house: House) -> None:
         job = await house.done()
@@ -362,7 +362,7 @@ class TestTheLastCopy:
         await house.drive(job)
 
         assert house.kept(job) == VIDEO
-        assert house.room.pings == 0
+        assert house.room.mentions == 0
 
     async def test_what_was_shown_or_deleted_while_it_waited_is_not_sent_again(self, house: House) -> None:
         job = await house.done(to=S.UNDELIVERED)
@@ -453,7 +453,7 @@ class TestDiscord:
         ended = await house.drive(job)
 
         assert (ended.state, ended.card.finished) == (S.UNDELIVERED, True)
-        assert house.room.pings == 1
+        assert house.room.mentions == 1
         assert house.kept(job) == VIDEO
 
     async def test_what_discord_does_not_take_for_days_is_offered_ever_more_seldom(self, house: House) -> None:

@@ -13,9 +13,9 @@ from bot.models import JobState, Render
 from bot.store import jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve
-from tests.builders import NOON, a_clip, a_job, limits
+from tests.builders import NOON, a_job, a_spec, limits
 
-CLIP = a_clip(size="720x1280")
+SPEC = a_spec(size="720x1280")
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def rendered(store: Store, number: int, took_ms: int | None, *, sent_s: float = 0.0) -> None:
+async def rendered(store: Store, number: int, render_ms: int | None, *, sent_s: float = 0.0) -> None:
     """A job that was sent then and is done."""
-    job = a_job(number, clip=CLIP)
+    job = a_job(number, spec=SPEC)
     sent_at = NOON + timedelta(seconds=sent_s)
-    done = {} if took_ms is None else {"took_ms": took_ms}
+    done = {} if render_ms is None else {"render_ms": render_ms}
     await store.write(reserve(job, (), limits(default=1_000_000)))
     for start, to, changes in (
-        (JobState.WAITING, JobState.SUBMITTING, {"submitted_at": sent_at}),
+        (JobState.WAITING, JobState.SUBMITTING, {"last_sent_at": sent_at}),
         (JobState.SUBMITTING, JobState.RENDERING, {"provider_id": f"video_{number}"}),
         (JobState.RENDERING, JobState.DELIVERING, done),
     ):
@@ -54,8 +54,8 @@ async def test_what_was_not_seen_is_not_there(store: Store) -> None:
 
 
 async def test_the_newest_jobs_are_read_and_who_ended_first_comes_first(store: Store) -> None:
-    for number, took_ms in ((1, 1_000), (2, 90_000), (3, 10_000), (4, 50_000)):
-        await rendered(store, number, took_ms)
+    for number, render_ms in ((1, 1_000), (2, 90_000), (3, 10_000), (4, 50_000)):
+        await rendered(store, number, render_ms)
 
     found = await store.read(jobs.renders(3))
 
@@ -64,13 +64,13 @@ async def test_the_newest_jobs_are_read_and_who_ended_first_comes_first(store: S
 
 async def test_a_new_process_foretells_what_the_old_one_did(store: Store) -> None:
     old, new = RenderTimes(), RenderTimes()
-    for number, took_ms in enumerate((40_123, 61_000, 75_999, 62_500), start=1):
-        await rendered(store, number, took_ms, sent_s=number)
-        took = timedelta(milliseconds=took_ms)
+    for number, render_ms in enumerate((40_123, 61_000, 75_999, 62_500), start=1):
+        await rendered(store, number, render_ms, sent_s=number)
+        took = timedelta(milliseconds=render_ms)
         old.learn([Render("sora-2", 4, "720x1280", NOON + timedelta(seconds=number) + took, took)])
 
     new.learn(await store.read(jobs.renders(100)))
 
     later = NOON + timedelta(hours=1)
-    assert new.estimate(CLIP, later) == old.estimate(CLIP, later)
-    assert new.estimate(CLIP, later) is not None
+    assert new.estimate(SPEC, later) == old.estimate(SPEC, later)
+    assert new.estimate(SPEC, later) is not None

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from bot.models import JobId, JobState, MessageId, UserId
-from bot.store import balances, cards, erasure, jobs, people, videos
+from bot.store import balances, cards, erasure, jobs, users, videos
 from bot.store.mapping import to_ms
 from tests.builders import GUILD, MEMBER, NOON
 from tests.ledgers import OTHER, Ledgers
 
 S = JobState
 LATER = NOON + timedelta(minutes=1)
-WORDS = "SELECT id FROM jobs WHERE prompt <> '' OR picture_url <> '' OR picture_name <> '' OR result_url IS NOT NULL"
+TEXTS = "SELECT id FROM jobs WHERE prompt <> '' OR picture_url <> '' OR picture_name <> '' OR result_url IS NOT NULL"
 PLACES = (
     "SELECT job FROM cards WHERE channel <> 0 OR guild IS NOT NULL OR message IS NOT NULL OR token IS NOT NULL"
-    " OR shown_channel IS NOT NULL OR shown_message IS NOT NULL OR ping_message IS NOT NULL"
+    " OR shown_channel IS NOT NULL OR shown_message IS NOT NULL OR mention_message IS NOT NULL"
 )
 UNDER_WAY = (S.SUBMITTING, S.RENDERING, S.DELIVERING, S.TIMED_OUT)
 
@@ -39,57 +39,57 @@ def carry_out(kept: Ledgers, *, now: datetime) -> erasure.Erased:
     return kept.do(erasure.carry_out(MEMBER, now=now))
 
 
-def litter(kept: Ledgers) -> list[tuple[Any, ...]]:
-    return kept.rows("SELECT channel, message FROM litter ORDER BY message")
+def pending_deletions(kept: Ledgers) -> list[tuple[Any, ...]]:
+    return kept.rows("SELECT channel, message FROM pending_deletions ORDER BY message")
 
 
 class TestWish:
     def test_of_what_is_over_words_and_places_go_and_what_is_counted_stays(self, kept: Ledgers) -> None:
         for number, state in enumerate((S.DELIVERED, S.UNDELIVERED, S.FAILED, S.CANCELLED, S.UNKNOWN), start=1):
-            kept.clip(number, state)
-        kept.clip(9, member=OTHER)
-        ngettext = "SELECT id, state, scope, member, day, epoch, credits, from_allowance, provider_id FROM jobs"
-        before = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_use")
+            kept.add_job(number, state)
+        kept.add_job(9, member=OTHER)
+        ngettext = "SELECT id, state, scope, member, day, reset_count, credits, from_quota, provider_id FROM jobs"
+        before = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
 
         erased = request(kept)
 
         assert erased == erasure.Erased([JobId(number) for number in range(1, 6)], [], 0)
-        assert kept.rows(WORDS) == kept.rows(PLACES) == [(9,)]
-        assert litter(kept) == [(2, number) for number in range(1, 6)]
-        after = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_use")
+        assert kept.rows(TEXTS) == kept.rows(PLACES) == [(9,)]
+        assert pending_deletions(kept) == [(2, number) for number in range(1, 6)]
+        after = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
         assert after == before
         assert kept.do(videos.of_member(MEMBER, 9)) == []
         assert kept.do(erasure.open_wishes()) == []
         assert kept.wrong() == []
 
     def test_what_waits_is_cancelled_and_its_credits_are_back(self, kept: Ledgers) -> None:
-        job = kept.clip(1, S.WAITING)
+        job = kept.add_job(1, S.WAITING)
 
         erased = request(kept)
 
         assert erased == erasure.Erased([job.id], [job.id], 0)
         assert kept.rows("SELECT state, failure FROM jobs") == [("cancelled", "cancelled")]
-        assert kept.rows(WORDS) == []
+        assert kept.rows(TEXTS) == []
         balance = kept.do(balances.balance(GUILD, MEMBER, [], kept.operator, LATER))
         assert (balance.used, balance.running) == (0, 0)
         assert kept.wrong() == []
 
     def test_a_card_is_let_go_only_after_its_last_edit(self, kept: Ledgers) -> None:
         """The task of a job that has just ended still needs to find it."""
-        kept.clip(1, S.FAILED, closed=False)
+        kept.add_job(1, S.FAILED, closed=False)
 
         assert request(kept).open_cards == [1]
-        assert (kept.rows(WORDS), kept.rows(PLACES), litter(kept)) == ([], [(1,)], [])
+        assert (kept.rows(TEXTS), kept.rows(PLACES), pending_deletions(kept)) == ([], [(1,)], [])
         assert kept.do(erasure.open_wishes()) == [MEMBER]
 
         kept.do(cards.finish(JobId(1), now=LATER))
         assert carry_out(kept, now=LATER) == erasure.Erased([], [], 0)
-        assert (kept.rows(PLACES), litter(kept)) == ([], [(2, 1)])
+        assert (kept.rows(PLACES), pending_deletions(kept)) == ([], [(2, 1)])
         assert kept.do(erasure.open_wishes()) == []
 
     @pytest.mark.parametrize("state", UNDER_WAY)
     def test_what_is_under_way_goes_on_untouched_and_the_wish_stays_open(self, kept: Ledgers, state: JobState) -> None:
-        kept.clip(1, state)
+        kept.add_job(1, state)
         before = kept.rows("SELECT * FROM jobs"), kept.rows("SELECT * FROM cards")
 
         assert request(kept) == erasure.Erased([], [], 1)
@@ -98,29 +98,29 @@ class TestWish:
         assert kept.do(erasure.open_wishes()) == [MEMBER]
 
     def test_what_was_under_way_is_erased_at_its_end_and_its_video_stays_to_be_fetched(self, kept: Ledgers) -> None:
-        job = kept.clip(1, S.DELIVERING)
+        job = kept.add_job(1, S.DELIVERING)
         request(kept)
         kept.move(job, S.DELIVERED, at=LATER + timedelta(seconds=1))
 
         assert carry_out(kept, now=LATER + timedelta(seconds=2)) == erasure.Erased([job.id], [], 0)
 
-        assert kept.rows(WORDS) == kept.rows(PLACES) == litter(kept) == []
+        assert kept.rows(TEXTS) == kept.rows(PLACES) == pending_deletions(kept) == []
         assert kept.do(erasure.open_wishes()) == []
         assert kept.wrong() == []
 
     def test_what_was_under_way_and_brought_no_video_leaves_no_message(self, kept: Ledgers) -> None:
-        job = kept.clip(1, S.RENDERING)
+        job = kept.add_job(1, S.RENDERING)
         request(kept)
         kept.move(job, S.FAILED, at=LATER + timedelta(seconds=1))
         kept.do(cards.finish(job.id, now=LATER))
 
         carry_out(kept, now=LATER + timedelta(seconds=2))
 
-        assert litter(kept) == [(2, 1)]
+        assert pending_deletions(kept) == [(2, 1)]
         assert kept.wrong() == []
 
     def test_what_comes_back_to_the_line_is_cancelled_before_it_is_sent_again(self, kept: Ledgers) -> None:
-        job = kept.clip(1, S.SUBMITTING)
+        job = kept.add_job(1, S.SUBMITTING)
         request(kept)
         kept.move(job, S.WAITING, at=LATER + timedelta(seconds=1))
 
@@ -131,17 +131,17 @@ class TestWish:
 
     def test_what_is_asked_for_after_a_wish_is_no_concern_of_it(self, kept: Ledgers) -> None:
         request(kept)
-        kept.clip(1, at=LATER + timedelta(seconds=1))
-        kept.clip(2, S.WAITING, at=LATER + timedelta(seconds=1))
+        kept.add_job(1, at=LATER + timedelta(seconds=1))
+        kept.add_job(2, S.WAITING, at=LATER + timedelta(seconds=1))
 
         assert carry_out(kept, now=LATER + timedelta(minutes=1)) == erasure.Erased([], [], 0)
 
-        assert kept.rows(WORDS) == [(1,), (2,)]
+        assert kept.rows(TEXTS) == [(1,), (2,)]
         assert kept.do(erasure.open_wishes()) == []
 
     def test_a_picture_that_others_made_clips_of_goes_when_these_are_over(self, kept: Ledgers) -> None:
-        kept.clip(1, member=OTHER, picture_author=MEMBER)
-        kept.clip(2, S.RENDERING, member=OTHER, picture_author=MEMBER)
+        kept.add_job(1, member=OTHER, picture_author=MEMBER)
+        kept.add_job(2, S.RENDERING, member=OTHER, picture_author=MEMBER)
 
         assert request(kept).pictures == (JobId(1),)
 
@@ -150,16 +150,16 @@ class TestWish:
         assert kept.do(erasure.open_wishes()) == [MEMBER]
 
     def test_a_clip_deleted_before_loses_its_place_too(self, kept: Ledgers) -> None:
-        job = kept.clip(1)
+        job = kept.add_job(1)
         assert kept.do(videos.erase(job.id, now=NOON))
         assert kept.rows(PLACES) == [(1,)]
 
         request(kept)
 
-        assert (kept.rows(PLACES), litter(kept)) == ([], [(2, 1)])
+        assert (kept.rows(PLACES), pending_deletions(kept)) == ([], [(2, 1)])
 
     def test_deleting_an_erased_clip_from_a_list_that_still_shows_it_does_nothing_wrong(self, kept: Ledgers) -> None:
-        job = kept.clip(1)
+        job = kept.add_job(1)
         request(kept)
 
         assert kept.do(videos.erase(job.id, now=LATER))
@@ -167,23 +167,23 @@ class TestWish:
         assert kept.rows("SELECT deleted_at FROM jobs") == [(to_ms(LATER),)]
 
     def test_who_was_told_is_told_again_and_who_wants_no_pings_gets_none(self, kept: Ledgers) -> None:
-        kept.do(people.claim_telling(MEMBER, now=NOON))
-        kept.do(people.set_silent(MEMBER, NOON))
+        kept.do(users.claim_privacy_note(MEMBER, now=NOON))
+        kept.do(users.set_mentions_muted(MEMBER, NOON))
 
         request(kept)
 
-        assert not kept.do(people.is_told(MEMBER))
-        assert kept.do(people.is_silent(MEMBER))
+        assert not kept.do(users.was_shown_privacy_note(MEMBER))
+        assert kept.do(users.has_muted_mentions(MEMBER))
 
     def test_carrying_out_what_nobody_wished_does_nothing(self, kept: Ledgers) -> None:
-        kept.clip(1)
+        kept.add_job(1)
 
         assert carry_out(kept, now=LATER) == erasure.Erased([], [], 0)
 
-        assert kept.rows(WORDS) == [(1,)]
+        assert kept.rows(TEXTS) == [(1,)]
 
 
-class TestLitter:
+class TestPendingDeletions:
     @pytest.mark.parametrize(
         ("card", "changes", "found"),
         [
@@ -195,8 +195,8 @@ class TestLitter:
             ({"bot_reaches": False}, "shown_channel = 2, shown_message = 50", []),
             ({}, "removed_at = 1, shown_channel = 7, shown_message = 50", [(7, 50)]),
             ({"bot_reaches": False}, "shown_channel = 7, shown_message = 50", [(7, 50)]),
-            ({}, "ping_message = 60", [(2, 1), (2, 60)]),
-            ({"bot_reaches": False}, "ping_message = 60", []),
+            ({}, "mention_message = 60", [(2, 1), (2, 60)]),
+            ({"bot_reaches": False}, "mention_message = 60", []),
         ],
         ids=[
             "card", "out of reach", "removed", "private", "video beside it", "video beside it out of reach",
@@ -206,25 +206,25 @@ class TestLitter:
     def test_it_is_what_the_bot_itself_can_reach(
         self, kept: Ledgers, card: dict[str, Any], changes: str, found: list[tuple[int, int]]
     ) -> None:
-        kept.clip(1, card=card)
+        kept.add_job(1, card=card)
         if changes:
             kept.do(lambda tx: tx.changed(f"UPDATE cards SET {changes}"))
 
         request(kept)
 
-        assert litter(kept) == found
+        assert pending_deletions(kept) == found
         assert kept.rows(PLACES) == []
 
     def test_it_comes_out_in_turn_until_it_is_done_with(self, kept: Ledgers) -> None:
         for number in (3, 1, 2):
-            kept.clip(number)
+            kept.add_job(number)
         request(kept)
 
         seen, last = [], MessageId(0)
-        while (found := kept.do(erasure.next_litter(last))) is not None:
+        while (found := kept.do(erasure.next_pending_deletion(last))) is not None:
             last = found.message
             if last != 2 or last in seen:  # the second is not deleted at the first try
-                kept.do(erasure.forget_litter(last))
+                kept.do(erasure.forget_pending_deletion(last))
             seen.append(last)
 
         assert seen == [1, 2, 3, 2]
@@ -235,29 +235,29 @@ class TestAge:
         self, kept: Ledgers
     ) -> None:
         for number, days in enumerate((91, 90, 89), start=1):
-            kept.clip(number, at=NOON - timedelta(days=days))
-        kept.clip(4, S.TIMED_OUT, at=NOON - timedelta(days=95))
-        kept.clip(5, S.UNDELIVERED, at=NOON - timedelta(days=95))
+            kept.add_job(number, at=NOON - timedelta(days=days))
+        kept.add_job(4, S.TIMED_OUT, at=NOON - timedelta(days=95))
+        kept.add_job(5, S.UNDELIVERED, at=NOON - timedelta(days=95))
 
-        old = kept.do(erasure.old_words(asked_before=NOON - timedelta(days=90), at_most=9))
-        kept.do(erasure.drop_words(old))
+        old = kept.do(erasure.old_prompts(asked_before=NOON - timedelta(days=90), at_most=9))
+        kept.do(erasure.drop_prompts(old))
 
         assert set(old) == {1, 5}
-        assert {number for (number,) in kept.rows(WORDS)} == {2, 3, 4}
+        assert {number for (number,) in kept.rows(TEXTS)} == {2, 3, 4}
         assert [job.id for job in kept.do(videos.of_member(MEMBER, 9))] == [5, 4, 3, 2, 1]
-        assert kept.do(erasure.old_words(asked_before=NOON - timedelta(days=90), at_most=9)) == []
+        assert kept.do(erasure.old_prompts(asked_before=NOON - timedelta(days=90), at_most=9)) == []
         assert kept.wrong() == []
 
     def test_no_more_are_taken_at_once_than_asked(self, kept: Ledgers) -> None:
         for number in range(1, 4):
-            kept.clip(number, at=NOON - timedelta(days=100 - number))
+            kept.add_job(number, at=NOON - timedelta(days=100 - number))
 
-        assert kept.do(erasure.old_words(asked_before=NOON, at_most=2)) == [1, 2]
+        assert kept.do(erasure.old_prompts(asked_before=NOON, at_most=2)) == [1, 2]
 
     def test_a_token_past_its_end_is_found_and_a_living_one_is_not(self, kept: Ledgers) -> None:
-        kept.clip(1, S.RENDERING)
-        kept.clip(2, S.RENDERING, at=NOON + timedelta(minutes=10))
-        kept.clip(3)
+        kept.add_job(1, S.RENDERING)
+        kept.add_job(2, S.RENDERING, at=NOON + timedelta(minutes=10))
+        kept.add_job(3)
 
         dead = kept.do(erasure.dead_tokens(now=NOON + timedelta(minutes=16)))
 
@@ -265,44 +265,44 @@ class TestAge:
 
     def test_files_are_needed_under_way_and_for_a_week_of_not_being_delivered(self, kept: Ledgers) -> None:
         for number, state in enumerate((S.WAITING, *UNDER_WAY, S.DELIVERED, S.FAILED), start=1):
-            kept.clip(number, state)
-        kept.clip(8, S.UNDELIVERED, at=NOON - timedelta(days=8))
-        kept.clip(9, S.UNDELIVERED, at=NOON - timedelta(days=6))
+            kept.add_job(number, state)
+        kept.add_job(8, S.UNDELIVERED, at=NOON - timedelta(days=8))
+        kept.add_job(9, S.UNDELIVERED, at=NOON - timedelta(days=6))
 
         assert kept.do(erasure.needing_files(undelivered_since=NOON - timedelta(days=7))) == {1, 2, 3, 4, 5, 9}
 
 
-class TestPings:
+class TestMentions:
     def test_who_wants_none_gets_none_and_nobody_else_is_concerned(self, kept: Ledgers) -> None:
-        kept.clip(1)
-        kept.clip(2, member=OTHER)
-        kept.do(people.set_silent(MEMBER, NOON))
+        kept.add_job(1)
+        kept.add_job(2, member=OTHER)
+        kept.do(users.set_mentions_muted(MEMBER, NOON))
 
-        claimed = [kept.do(cards.claim_ping(JobId(number), now=NOON)) for number in (1, 2, 2)]
+        claimed = [kept.do(cards.claim_mention(JobId(number), now=NOON)) for number in (1, 2, 2)]
 
         assert claimed == [False, True, False]
 
     def test_who_turned_them_on_again_gets_them(self, kept: Ledgers) -> None:
-        kept.clip(1)
-        kept.do(people.set_silent(MEMBER, NOON))
-        kept.do(people.set_silent(MEMBER, None))
+        kept.add_job(1)
+        kept.do(users.set_mentions_muted(MEMBER, NOON))
+        kept.do(users.set_mentions_muted(MEMBER, None))
 
-        assert kept.do(cards.claim_ping(JobId(1), now=NOON))
+        assert kept.do(cards.claim_mention(JobId(1), now=NOON))
 
     def test_a_newcomer_is_told_once(self, kept: Ledgers) -> None:
-        kept.do(people.set_silent(MEMBER, NOON))
+        kept.do(users.set_mentions_muted(MEMBER, NOON))
 
-        assert [kept.do(people.claim_telling(MEMBER, now=NOON)) for _ in range(2)] == [True, False]
-        assert kept.do(people.is_told(MEMBER))
-        assert kept.do(people.is_silent(MEMBER))
+        assert [kept.do(users.claim_privacy_note(MEMBER, now=NOON)) for _ in range(2)] == [True, False]
+        assert kept.do(users.was_shown_privacy_note(MEMBER))
+        assert kept.do(users.has_muted_mentions(MEMBER))
 
 
 def test_a_job_found_again_after_a_wish_has_no_words(kept: Ledgers) -> None:
     """What the worker loads for the last edit of a cancelled job's card."""
-    kept.clip(1, S.WAITING)
+    kept.add_job(1, S.WAITING)
     request(kept)
 
     (found,) = kept.do(jobs.to_resume())
 
-    assert (found.clip.prompt, found.picture.url, found.state) == ("", "", S.CANCELLED)
+    assert (found.spec.prompt, found.picture.url, found.state) == ("", "", S.CANCELLED)
     assert found.card.message == 1

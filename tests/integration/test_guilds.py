@@ -9,7 +9,7 @@ import pytest
 
 from bot.models import DIRECT, ChannelId, GuildId, JobId, JobState, MessageId, Period, Scope
 from bot.store import balances, cards, guilds, pseudonyms, servers
-from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, set_ceiling, set_default, set_own, set_role
+from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, set_default, set_own, set_role, set_server_limit
 from tests.ledgers import OTHER, Ledgers
 
 S = JobState
@@ -38,14 +38,14 @@ def purge(kept: Ledgers, guild: GuildId = HERE) -> list[JobId]:
 
 class TestMembership:
     def test_a_card_that_the_bot_reaches_shows_that_it_is_a_member(self, kept: Ledgers) -> None:
-        kept.clip(1, S.WAITING)
+        kept.add_job(1, S.WAITING)
         kept.do(cards.place(JobId(1), MessageId(3), ephemeral_at=None))
 
         assert kept.rows("SELECT guild, left_at FROM guilds") == [(HERE, None)]
 
     @pytest.mark.parametrize("card", [{"bot_reaches": False}, {"guild": None}])
     def test_a_card_in_private_or_out_of_reach_shows_nothing(self, kept: Ledgers, card: dict[str, object]) -> None:
-        kept.clip(1, S.WAITING, card=card)
+        kept.add_job(1, S.WAITING, card=card)
         kept.do(cards.place(JobId(1), MessageId(3), ephemeral_at=None))
 
         assert kept.rows("SELECT * FROM guilds") == []
@@ -79,7 +79,7 @@ class TestMembership:
         assert due(kept) == [HERE]
 
     def test_where_only_the_commands_are_installed_nothing_is_written_down(self, kept: Ledgers) -> None:
-        kept.clip(1, card={"bot_reaches": False})
+        kept.add_job(1, card={"bot_reaches": False})
 
         assert kept.do(guilds.seen([ELSEWHERE], now=LEFT)) == []
 
@@ -88,7 +88,7 @@ class TestMembership:
 
 class TestWhenItIsDue:
     def test_after_thirty_days_and_not_before(self, kept: Ledgers) -> None:
-        kept.clip(1)
+        kept.add_job(1)
         kept.do(guilds.left(HERE, now=LEFT))
 
         assert (due(kept, days=29.9), due(kept, days=30.1)) == ([], [HERE])
@@ -100,7 +100,7 @@ class TestWhenItIsDue:
         assert due(kept, days=400) == []
 
     def test_not_while_a_job_is_under_way(self, kept: Ledgers) -> None:
-        kept.clip(1, S.TIMED_OUT)
+        kept.add_job(1, S.TIMED_OUT)
         kept.do(guilds.left(HERE, now=LEFT))
 
         assert due(kept) == []
@@ -108,12 +108,12 @@ class TestWhenItIsDue:
     def test_not_where_the_commands_were_used_since(self, kept: Ledgers) -> None:
         """The server has them again, without the bot."""
         kept.do(guilds.left(HERE, now=LEFT))
-        kept.clip(1, at=LEFT + timedelta(days=2))
+        kept.add_job(1, at=LEFT + timedelta(days=2))
 
         assert due(kept, days=400) == []
 
     def test_a_refund_after_leaving_is_no_use_of_the_commands(self, kept: Ledgers) -> None:
-        job = kept.clip(1, S.RENDERING)
+        job = kept.add_job(1, S.RENDERING)
         kept.do(guilds.left(HERE, now=LEFT))
         kept.move(job, S.FAILED, at=LEFT + timedelta(minutes=5))
 
@@ -123,7 +123,7 @@ class TestWhenItIsDue:
 def _a_server(kept: Ledgers) -> None:
     """With everything in it that admins can set, and two members; one of them elsewhere, too."""
     kept.do(set_default(30))
-    kept.do(set_ceiling(500, Period.MONTH))
+    kept.do(set_server_limit(500, Period.MONTH))
     kept.do(set_role(5, 40))
     kept.do(set_own(MEMBER, 50))
     kept.do(grant(MEMBER, 9))
@@ -132,11 +132,11 @@ def _a_server(kept: Ledgers) -> None:
     kept.do(servers.pause(by(), "a break"))
     kept.do(servers.resume(by()))
     kept.do(servers.set_log_channel(by(), ChannelId(8)))
-    kept.clip(1)
-    kept.clip(2, S.FAILED, member=OTHER)
-    kept.clip(3, S.UNDELIVERED, card={"bot_reaches": False})
-    kept.clip(4, scope=DIRECT)
-    kept.clip(5, scope=Scope(ELSEWHERE), card={"guild": ELSEWHERE})
+    kept.add_job(1)
+    kept.add_job(2, S.FAILED, member=OTHER)
+    kept.add_job(3, S.UNDELIVERED, card={"bot_reaches": False})
+    kept.add_job(4, scope=DIRECT)
+    kept.add_job(5, scope=Scope(ELSEWHERE), card={"guild": ELSEWHERE})
     kept.do(servers.block(by(), OTHER, "rude again"))
     kept.do(guilds.left(HERE, now=LEFT))
 
@@ -151,7 +151,7 @@ class TestPurge:
         assert kept.rows("SELECT job FROM cards WHERE channel <> 0 OR message IS NOT NULL ORDER BY job") == [(4,), (5,)]
         for table in ("servers", "members", "roles"):
             assert kept.rows(f"SELECT 1 FROM {table} WHERE scope = :scope", scope=GUILD) == []
-        for table in ("ledger", "jobs", "member_use", "pots"):
+        for table in ("ledger", "jobs", "member_usage", "bonus_credits"):
             named = kept.rows(f"SELECT member FROM {table} WHERE scope = :scope AND member > 0", scope=GUILD)
             assert named == [], table
         assert kept.rows("SELECT 1 FROM ledger WHERE actor IN (:a, :m)", a=ADMIN, m=OTHER) == []
@@ -167,7 +167,7 @@ class TestPurge:
                 [kept.do(lambda tx, per=per: balances.budget_used(tx, per, NOON)) for per in Period],  # type: ignore[misc]  # mypy cannot infer it
                 [kept.do(balances.balance(Scope(s), MEMBER, [], kept.operator, NOON)) for s in (DIRECT, ELSEWHERE)],
                 kept.rows("SELECT * FROM ledger WHERE scope <> :scope ORDER BY id", scope=GUILD),
-                kept.rows("SELECT * FROM budget_use"),
+                kept.rows("SELECT * FROM budget_usage"),
             ]
 
         before = sums()
@@ -180,10 +180,10 @@ class TestPurge:
         purge(kept)
 
         kept.do(guilds.joined(HERE))
-        kept.clip(6, member=OTHER)
+        kept.add_job(6, member=OTHER)
 
         balance = kept.do(balances.balance(GUILD, MEMBER, [], kept.operator, NOON))
-        assert (balance.used, balance.granted, balance.limit.credits) == (0, 0, 1_000)
+        assert (balance.used, balance.bonus, balance.limit.credits) == (0, 0, 1_000)
         assert kept.do(servers.server(GUILD)).log_channel is None
 
     def test_a_purge_that_was_broken_off_is_taken_up_again(self, kept: Ledgers) -> None:

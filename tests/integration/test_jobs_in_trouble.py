@@ -249,9 +249,9 @@ class TestPictures:
         bot.chat.unwell = False
         bot.begin()
 
-        assert (bot.state(kept), bot.job(kept).clip.size) == (JobState.RENDERING, "480x848")
+        assert (bot.state(kept), bot.job(kept).spec.size) == (JobState.RENDERING, "480x848")
         assert bot.job(dearer).failure is FailureKind.PICTURE
-        assert bot.rows("SELECT SUM(credits) FROM budget_use") == [(4,)]
+        assert bot.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]
 
 
 class TestTheQueue:
@@ -374,7 +374,7 @@ class TestAnOwner:
         bot.settle()
 
         assert bot.rows("SELECT state FROM jobs") == [("cancelled",)]
-        assert bot.rows("SELECT SUM(credits) FROM budget_use") == [(0,)]
+        assert bot.rows("SELECT SUM(credits) FROM budget_usage") == [(0,)]
 
     def test_a_reservation_that_comes_too_late_is_taken_back(self, bot: Harness) -> None:
         bot.store.slow = 1

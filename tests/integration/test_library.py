@@ -302,7 +302,7 @@ def test_in_every_order_a_card_taken_down_delivers_nothing_and_one_with_the_vide
     for count in (2, 3, 4):
         for order in itertools.permutations(ACTS, count):
             books = Ledgers()
-            books.clip(1, S.DELIVERING)
+            books.add_job(1, S.DELIVERING)
             for act in order:
                 books.do(ACTS[act]())
                 ((state, removed, finished, deleted),) = books.rows(
@@ -314,7 +314,7 @@ def test_in_every_order_a_card_taken_down_delivers_nothing_and_one_with_the_vide
 
 
 def test_a_token_that_a_press_has_brought_is_not_taken_for_the_dead_one(books: Ledgers) -> None:
-    books.clip(1, S.DELIVERING)
+    books.add_job(1, S.DELIVERING)
     later = NOON + timedelta(minutes=16)
     assert books.do(erasure.dead_tokens(now=later)) == [1]
     books.do(cards.renew(JobId(1), Press(MessageId(3), "fresh", later + timedelta(minutes=15), 1)))
@@ -327,8 +327,8 @@ def test_a_token_that_a_press_has_brought_is_not_taken_for_the_dead_one(books: L
 class TestForgetting:
     def test_a_video_under_way_at_the_wish_that_cannot_be_shown_waits_its_seven_days(self, books: Ledgers) -> None:
         asked, later, over = (NOON + timedelta(minutes=n) for n in (1, 2, 8 * 24 * 60))
-        books.clip(1, S.DELIVERING)
-        books.clip(2, S.UNDELIVERED)
+        books.add_job(1, S.DELIVERING)
+        books.add_job(2, S.UNDELIVERED)
         assert books.do(erasure.request(MEMBER, now=asked)).jobs == [2]
         books.do(jobs.move(JobId(1), S.DELIVERING, S.UNDELIVERED, now=later))
 
@@ -340,7 +340,7 @@ class TestForgetting:
     def test_it_goes_once_it_was_shown_or_wished_away_again(self, books: Ledgers) -> None:
         later = NOON + timedelta(minutes=1)
         for number in (1, 2):
-            books.clip(number, S.DELIVERING)
+            books.add_job(number, S.DELIVERING)
         books.do(erasure.request(MEMBER, now=NOON))
         for number in (1, 2):
             books.do(jobs.move(JobId(number), S.DELIVERING, S.UNDELIVERED, now=later))
@@ -351,7 +351,7 @@ class TestForgetting:
 
     def test_a_server_that_was_left_is_not_forgotten_while_a_video_of_it_still_waits(self, books: Ledgers) -> None:
         month = timedelta(days=30)
-        books.clip(1, S.DELIVERING)
+        books.add_job(1, S.DELIVERING)
         books.do(guilds.left(GuildId(GUILD), now=NOON))
         books.do(jobs.move(JobId(1), S.DELIVERING, S.UNDELIVERED, now=NOON + month))
 

@@ -435,9 +435,9 @@ async def test_the_contract_check_finds_what_is_wrong(http: aiohttp.ClientSessio
 def test_the_renderer_may_be_mute_and_needs_no_picture() -> None:
     shares: list[float] = []
 
-    clip = render_clip(None, (64, 48), 1, shares.append, sound=False)
+    video = render_clip(None, (64, 48), 1, shares.append, sound=False)
 
-    with av.open(io.BytesIO(clip)) as container:
+    with av.open(io.BytesIO(video)) as container:
         assert [stream.type for stream in container.streams] == ["video"]
     assert shares == sorted(shares)
     assert (len(shares), shares[-1]) == (24, 1)

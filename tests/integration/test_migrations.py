@@ -1,4 +1,4 @@
-"""From every older schema to the newest one, with rows in it: all or nothing, and nothing lost."""
+"""From every schema to a later one, with rows in it: all or nothing, and nothing lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ from tests.builders import NOON
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 20.0
-OLDER = [number for number, _ in scripts()][:-1]
+A_LATER_SCRIPT = """
+ALTER TABLE jobs ADD COLUMN mood TEXT;               -- a column
+CREATE INDEX jobs_of_mood ON jobs (mood) WHERE mood IS NOT NULL;
+CREATE TABLE moods (                                 -- and a table with what is there already
+    member BIGINT NOT NULL PRIMARY KEY, mood TEXT
+);
+INSERT INTO moods (member) SELECT DISTINCT member FROM jobs;
+"""
+KNOWN = [*scripts(), (len(scripts()) + 1, A_LATER_SCRIPT)]
+"""As it will be after the next release: every script that there is, and one more."""
+OLDER = [number for number, _ in KNOWN][:-1]
 ROWS_EACH = 3
 
 Rows = list[tuple[Any, ...]]
@@ -34,7 +44,7 @@ def _path(tmp_path: Path) -> Path:
 
 
 def up_to(version: int) -> list[tuple[int, str]]:
-    return [(number, script) for number, script in scripts() if number <= version]
+    return [(number, script) for number, script in KNOWN if number <= version]
 
 
 def columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, bool]]:
@@ -114,15 +124,15 @@ class TestFromAnOlderSchema:
         kept, before = names(path), rows(path)
         assert sum(len(found) for found in before.values()) == ROWS_EACH * len(before) > 30
 
-        migrate(path)
+        migrate(path, KNOWN)
 
         fresh = path.with_name("fresh.db")
-        migrate(fresh)
+        migrate(fresh, KNOWN)
         assert schema(path) == schema(fresh)
         assert rows(path, kept) == before
 
     def test_a_script_that_breaks_at_any_statement_leaves_all_as_it_was(self, path: Path, version: int) -> None:
-        number, script = scripts()[version]
+        number, script = KNOWN[version]
         parts = statements(script)
         migrate(path, up_to(version))
         fill(path)
@@ -134,15 +144,15 @@ class TestFromAnOlderSchema:
                 migrate(path, [*up_to(version), broken])
             assert (schema(path), rows(path)) == before
 
-        migrate(path)
-        assert schema(path)["versions"] == [(number,) for number, _ in scripts()]
+        migrate(path, KNOWN)
+        assert schema(path)["versions"] == [(number,) for number, _ in KNOWN]
 
     async def test_a_kill_in_the_middle_leaves_all_as_it_was(self, path: Path, version: int) -> None:
         migrate(path, up_to(version))
         fill(path)
         before = schema(path), rows(path)
         endless = (
-            f"{scripts()[version][1]}\nCREATE TABLE endless (n BIGINT);\nINSERT INTO endless"
+            f"{KNOWN[version][1]}\nCREATE TABLE endless (n BIGINT);\nINSERT INTO endless"
             " WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted) SELECT n FROM counted;"
         )
         child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, str(path), endless, cwd=PROJECT)
@@ -155,8 +165,8 @@ class TestFromAnOlderSchema:
         assert await child.wait() == -signal.SIGKILL
 
         assert (schema(path), rows(path)) == before
-        migrate(path)
-        assert schema(path)["versions"] == [(number,) for number, _ in scripts()]
+        migrate(path, KNOWN)
+        assert schema(path)["versions"] == [(number,) for number, _ in KNOWN]
 
     async def test_a_job_of_then_is_carried_on_today(self, path: Path, version: int) -> None:
         migrate(path, up_to(version))
@@ -192,20 +202,20 @@ _MS = int(NOON.timestamp() * 1000)
 A_JOB_OF_THEN: dict[str, dict[str, object]] = {
     "budget": {"id": 1, "lines": 1},
     "servers": {"scope": 5},
-    "members": {"scope": 5, "member": 6, "epoch": 0},
-    "budget_use": {"day": _DAY, "credits": 4},
-    "server_use": {"scope": 5, "day": _DAY, "credits": 4},
-    "member_use": {"scope": 5, "member": 6, "epoch": 0, "day": _DAY, "credits": 4},
+    "members": {"scope": 5, "member": 6, "reset_count": 0},
+    "budget_usage": {"day": _DAY, "credits": 4},
+    "server_usage": {"scope": 5, "day": _DAY, "credits": 4},
+    "member_usage": {"scope": 5, "member": 6, "reset_count": 0, "day": _DAY, "credits": 4},
     "ledger": {
-        "id": 1, "at": _MS, "kind": "reserve", "job": 7, "scope": 5, "member": 6, "credits": -4, "from_allowance": -4,
-        "from_pots": 0, "from_budget": -4, "day": _DAY, "epoch": 0, "limit_credits": 20, "limit_per": "day",
+        "id": 1, "at": _MS, "kind": "reserve", "job": 7, "scope": 5, "member": 6, "credits": -4, "from_quota": -4,
+        "from_bonus": 0, "from_budget": -4, "day": _DAY, "reset_count": 0, "limit_credits": 20, "limit_per": "day",
         "limit_source": "setting", "budget_credits": 1000, "budget_per": "day",
     },
     "jobs": {
         "id": 7, "key": "7k3m9qz", "state": "rendering", "state_at": _MS, "created_at": _MS, "scope": 5, "member": 6,
-        "day": _DAY, "epoch": 0, "model": "sora-2", "prompt": "puts on a hat", "seconds": 4, "size": "720x1280",
-        "credits": 4, "from_allowance": 4, "picture_url": "https://cdn.example/cat.jpg", "picture_name": "cat.jpg",
-        "picture_bytes": 100, "endpoint": "https://videos.example/v1", "tried_at": _MS, "submitted_at": _MS,
+        "day": _DAY, "reset_count": 0, "model": "sora-2", "prompt": "puts on a hat", "seconds": 4, "size": "720x1280",
+        "credits": 4, "from_quota": 4, "picture_url": "https://cdn.example/cat.jpg", "picture_name": "cat.jpg",
+        "picture_bytes": 100, "endpoint": "https://videos.example/v1", "first_sent_at": _MS, "last_sent_at": _MS,
         "provider_id": "video_7",
     },
     "cards": {
@@ -217,6 +227,6 @@ A_JOB_OF_THEN: dict[str, dict[str, object]] = {
 
 def test_every_script_is_cut_into_its_statements() -> None:
     assert OLDER
-    for _, script in scripts():
+    for _, script in KNOWN:
         assert "".join(statements(script)).strip() == script.strip()
         assert len(statements(script)) > 1

@@ -39,7 +39,7 @@ T = TypeVar("T")
 OPERATOR = builders.limits(10, direct=6, budget=60, budget_per=Period.WEEK, jobs_per_user=4)
 SCOPES = (Scope(71), Scope(72), DIRECT)
 MEMBERS = (UserId(1), UserId(2))
-RULES = ["own", "clear own", "role", "clear role", "default", "no default", "ceiling", "no ceiling"]
+RULES = ["own", "clear own", "role", "clear role", "default", "no default", "server limit", "no server limit"]
 ROLES = (51, 52)
 MOVES: dict[str, dict[str, str | None]] = {
     "waiting": {"submitting": None, "cancelled": "all", "failed": "all"},
@@ -70,7 +70,7 @@ class Life:
             self.ask_for_what_is_moderated: 20,
             self.ask_again: 2,
             self.pass_time: 3,
-            self.set_allowance: 9,
+            self.set_quota: 9,
             self.forget_roles: 3,
             self.revoke: 3,
             self.grant: 2,
@@ -106,7 +106,7 @@ class Life:
     def ask(self) -> str:
         scope, member = self.somebody()
         roles = sorted(self.rng.sample(ROLES, self.rng.randrange(3)))
-        pressed = next(iter(self.house.clips), None) if self.rng.random() < 0.2 else None
+        pressed = next(iter(self.house.videos), None) if self.rng.random() < 0.2 else None
         return self.ask_for(self.rng.choice([1, 3, 4, 8, 12]), scope, member, roles, pressed)
 
     def ask_for(self, cost: int, scope: Scope, member: UserId, roles: list[int], again_of: JobId | None = None) -> str:
@@ -125,50 +125,50 @@ class Life:
         return f"{member} asks for {cost} in {scope} with {roles}, again of {again_of}: {refusal}"
 
     def ask_again(self) -> str:
-        for known in self.clips():
+        for known in self.videos():
             with pytest.raises(AlreadyKnown):
                 self.write(reservations.reserve(self.asked[known].evolve(created_at=self.now), [], OPERATOR))
             return f"{known} is asked for again"
         return "nothing to ask for again"
 
-    def clips(self, *states: str) -> list[JobId]:
+    def videos(self, *states: str) -> list[JobId]:
         """At most one clip, in one of these states."""
-        found = [job for job, clip in self.house.clips.items() if not states or clip.state in states]
+        found = [job for job, video in self.house.videos.items() if not states or video.state in states]
         return [self.rng.choice(found)] if found else []
 
     def move_on(self) -> str:
-        for job in self.clips(*MOVES):
-            start = self.house.clips[job].state
+        for job in self.videos(*MOVES):
+            start = self.house.videos[job].state
             happy, *others = MOVES[start]
             return self.move(job, start, self.rng.choice([*[happy] * 6, *others]))
         return "nothing to move"
 
     def move_anyhow(self) -> str:
-        for job in self.clips():
+        for job in self.videos():
             start = self.rng.choice(list(MOVES))
             return self.move(job, start, self.rng.choice(list(MOVES[start])))
         return "nothing to move"
 
     def ask_for_what_is_moderated(self) -> str:
         """Always the same member, who does not learn from it."""
-        before = set(self.house.clips)
+        before = set(self.house.videos)
         self.ask_for(1, SCOPES[0], MEMBERS[0], [])
-        for job in set(self.house.clips) - before:
+        for job in set(self.house.videos) - before:
             for start, to in (("waiting", "submitting"), ("submitting", "rendering"), ("rendering", "failed")):
                 self.move(job, start, to)
         return "a clip is moderated"
 
     def move(self, job: JobId, start: str, to: str) -> str:
-        clip = self.house.clips[job]
+        video = self.house.videos[job]
         changes: dict[str, object] = {"provider_id": "video"} if to == "rendering" else {}
         if to == "timed_out":
             changes = {"failure": FailureKind.TIMED_OUT}
         moved = self.write(jobs.move(job, JobState(start), JobState(to), now=self.now, **changes))
-        assert (moved is not None) == (clip.state == start)
+        assert (moved is not None) == (video.state == start)
         if moved is not None:
-            clip.state = to
-            clip.taken = clip.taken or to == "rendering"
-            clip.refund = clip.refund or MOVES[start][to]
+            video.state = to
+            video.taken = video.taken or to == "rendering"
+            video.refund = video.refund or MOVES[start][to]
         return f"{job} goes from {start} to {to}: {moved is not None}"
 
     def pass_time(self) -> str:
@@ -177,7 +177,7 @@ class Life:
         self.now = self.rng.choice([midnight, midnight - timedelta(seconds=1), *(self.now + by for by in later)])
         return f"it is {self.now}"
 
-    def set_allowance(self) -> str:
+    def set_quota(self) -> str:
         scope, member = self.rng.choice(SCOPES[:2]), self.rng.choice(MEMBERS)
         value, role = (self.rng.randrange(40), self.rng.choice(list(Period))), self.rng.choice(ROLES)
         by, house = self.by(scope), self.house
@@ -200,12 +200,12 @@ class Life:
             case "no default":
                 self.write(quotas.set_default(by, None))
                 house.defaults.pop(scope, None)
-            case "no ceiling":
-                self.write(quotas.set_ceiling(by, None))
-                house.ceilings.pop(scope, None)
+            case "no server limit":
+                self.write(quotas.set_server_limit(by, None))
+                house.server_limits.pop(scope, None)
             case _:
-                self.write(quotas.set_ceiling(by, Limit(*value, Source.SERVER)))
-                house.ceilings[scope] = value
+                self.write(quotas.set_server_limit(by, Limit(*value, Source.SERVER)))
+                house.server_limits[scope] = value
         return f"an admin of {scope} sets {value}"
 
     def forget_roles(self) -> str:
@@ -221,21 +221,21 @@ class Life:
     def grant(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
         self.write(builders.grant(member, count, scope=scope, now=self.now))
-        self.house.granted[scope, member] = self.house.granted.get((scope, member), 0) + count
+        self.house.bonus[scope, member] = self.house.bonus.get((scope, member), 0) + count
         return f"{member} is granted {count} in {scope}"
 
     def revoke(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
-        left = self.house.grants_left(scope, member)
+        left = self.house.bonus_left(scope, member)
         bonus = self.write(quotas.revoke(self.by(scope), member, count, None))
         assert (bonus.change, bonus.left) == (-min(count, left), left - min(count, left))
-        self.house.granted[scope, member] = self.house.granted.get((scope, member), 0) + bonus.change
+        self.house.bonus[scope, member] = self.house.bonus.get((scope, member), 0) + bonus.change
         return f"{-bonus.change} bonus credits of {member} are taken back in {scope}"
 
     def reset(self) -> str:
         scope, member = self.somebody()
         self.write(quotas.reset(self.by(scope), member))
-        self.house.epochs[scope, member] = self.house.epochs.get((scope, member), 0) + 1
+        self.house.reset_counts[scope, member] = self.house.reset_counts.get((scope, member), 0) + 1
         return f"{member} is reset in {scope}"
 
     def bar_or_let_in(self) -> str:
@@ -257,19 +257,21 @@ class Life:
         cancelled = self.write(servers.block(self.by(scope), member, None))
         waiting = [
             job
-            for job, clip in sorted(self.house.clips.items())
-            if (clip.scope, clip.member, clip.state) == (scope, member, "waiting")
+            for job, video in sorted(self.house.videos.items())
+            if (video.scope, video.member, video.state) == (scope, member, "waiting")
         ]
         assert [job.id for job in cancelled] == waiting
         for job in waiting:
-            self.house.clips[job].state, self.house.clips[job].refund = "cancelled", "all"
+            self.house.videos[job].state, self.house.videos[job].refund = "cancelled", "all"
         return f"{member} is blocked in {scope}: {waiting} cancelled"
 
     def restart(self) -> str:
         """What is kept is all there is; what was being sent is lost."""
         self.connection.close()
         self.connection = connected(self.path)
-        unended = {job: clip.state for job, clip in self.house.clips.items() if clip.state in (*UNDER_WAY, "timed_out")}
+        unended = {
+            job: video.state for job, video in self.house.videos.items() if video.state in (*UNDER_WAY, "timed_out")
+        }
         found = {job.id: job.state for job in jobs.to_resume()(Tx(self.connection))}
         assert unended.items() <= found.items()
         for job in [job for job, state in unended.items() if state == "submitting"]:
@@ -283,11 +285,11 @@ class Life:
         for scope in SCOPES:
             for member in MEMBERS:
                 told = balances.balance(scope, member, ROLES, OPERATOR, self.now)(tx)
-                limit = self.house.allowance(scope, member, ROLES, self.today)
+                limit = self.house.quota(scope, member, ROLES, self.today)
                 assert told.limit == Limit(limit.credits, Period(limit.per), Source(limit.source), limit.role)
                 assert told.used == self.house.used(scope, member, limit.per, self.today)
                 assert told.left == self.house.left(scope, member, ROLES, self.today)
-                assert told.granted == self.house.grants_left(scope, member)
+                assert told.bonus == self.house.bonus_left(scope, member)
                 assert told.running == self.house.running(member)
                 bar = reservations.bar(scope, member, told, self.now)(tx)
                 assert (bar and bar.reason) == self.house.bar(scope, member, self.today)
@@ -313,4 +315,4 @@ def test_the_store_agrees_with_the_model_after_every_step(seed: int, tmp_path: P
         life.connection.close()
 
     assert len(life.refused) >= len(RefusalReason)  # of all reasons and “taken” at most one was not met
-    assert {clip.refund for clip in life.house.clips.values()} == {None, "member", "all"}
+    assert {video.refund for video in life.house.videos.values()} == {None, "member", "all"}

@@ -18,7 +18,7 @@ from bot.store.database import Store, Tx
 from bot.store.jobs import MOVES, Refund
 from bot.store.reservations import reserve
 from tests.books import differences
-from tests.builders import ADMIN, GUILD, MEMBER, NOON, a_card, a_clip, a_job, grant, limits
+from tests.builders import ADMIN, GUILD, MEMBER, NOON, a_card, a_job, a_spec, grant, limits
 
 S = JobState
 LATER = NOON + timedelta(minutes=7)
@@ -92,14 +92,14 @@ def fault(to: JobState) -> dict[str, object]:
 
 
 async def spent(store: Store) -> tuple[int, int, int, int]:
-    """What member_use, the pot, server_use and budget_use say is gone."""
+    """What member_usage, the bonus_id, server_usage and budget_usage say is gone."""
 
     def unit(tx: Tx) -> tuple[int, int, int, int]:
         balance = balances.balance_in(tx, balances.standing_of(tx, GUILD, MEMBER), GUILD, MEMBER, [], limits(4), NOON)
         per = limits().budget.per
         return (
             balance.used,
-            2 - balance.granted,
+            2 - balance.bonus,
             balances.server_used(tx, GUILD, per, NOON),
             balances.budget_used(tx, per, NOON),
         )
@@ -216,21 +216,21 @@ async def test_a_late_result_whose_file_is_gone_is_refunded_no_second_time(store
 
 async def test_a_move_keeps_what_it_is_given(store: Store) -> None:
     job = await reserved(store)
-    await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON, tried_at=NOON, submitted_at=NOON))
+    await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON, first_sent_at=NOON, last_sent_at=NOON))
     back = await store.write(jobs.move(job.id, S.SUBMITTING, S.WAITING, now=NOON, not_before=LATER))
-    await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=LATER, submitted_at=LATER, not_before=None))
+    await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=LATER, last_sent_at=LATER, not_before=None))
     await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=LATER, provider_id="video_1"))
     done = await store.write(
         jobs.move(job.id, S.RENDERING, S.DELIVERING, now=LATER, result_url="https://v/1", result_expires_at=LATER)
     )
 
     assert back is not None
-    assert (back.not_before, back.tried_at, back.submitted_at) == (LATER, NOON, NOON)
+    assert (back.not_before, back.first_sent_at, back.last_sent_at) == (LATER, NOON, NOON)
     assert done == job.evolve(
         state=S.DELIVERING,
         state_at=LATER,
-        tried_at=NOON,
-        submitted_at=LATER,
+        first_sent_at=NOON,
+        last_sent_at=LATER,
         provider_id="video_1",
         result_url="https://v/1",
         result_expires_at=LATER,
@@ -288,7 +288,7 @@ class TestCards:
         fixed = await store.write(jobs.fix_size(job.id, "1280x720"))
         again = await store.write(jobs.fix_size(job.id, "720x1280"))
 
-        assert fixed == again == job.evolve(clip=a_clip(credits=5, size="1280x720"))
+        assert fixed == again == job.evolve(spec=a_spec(credits=5, size="1280x720"))
 
 
 class TestResuming:

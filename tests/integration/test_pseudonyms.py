@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import ReservationRefused
 from bot.models import DIRECT, JobState, Limits, Period, Scope, UserId
-from bot.store import balances, erasure, people, pseudonyms, servers
+from bot.store import balances, erasure, pseudonyms, servers, users
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, limits, reset, set_default, set_own, set_role
 from tests.ledgers import OTHER, WAYS, Ledgers
 
@@ -20,7 +20,7 @@ NEXT_MONTH = datetime(2026, 4, 6, 12, tzinfo=UTC)
 """A Monday: the week that began in March is over, too."""
 SCOPES = (GUILD, Scope(72), DIRECT)
 MEMBERS = (MEMBER, OTHER, UserId(910_000_000_000_000_003))
-NAMED = ("ledger", "jobs", "member_use", "pots", "members")
+NAMED = ("ledger", "jobs", "member_usage", "bonus_credits", "members")
 
 
 @pytest.fixture(name="kept")
@@ -34,7 +34,7 @@ def _kept() -> Iterator[Ledgers]:
 def known_in(kept: Ledgers, member: UserId = MEMBER) -> set[str]:
     """The tables that know the member by name."""
     found = {table for table in NAMED if kept.rows(f"SELECT 1 FROM {table} WHERE member = :member", member=member)}
-    return found | ({"people"} if kept.rows("SELECT 1 FROM people WHERE member = :member", member=member) else set())
+    return found | ({"users"} if kept.rows("SELECT 1 FROM users WHERE member = :member", member=member) else set())
 
 
 def forget(kept: Ledgers, *, now: datetime = NEXT_MONTH) -> bool:
@@ -49,34 +49,34 @@ class TestWhenNothingCountsThem:
     def test_names_go_everywhere_and_another_members_stay(self, kept: Ledgers) -> None:
         kept.do(grant(MEMBER, 4))
         for number, member in enumerate((MEMBER, OTHER, MEMBER), start=1):
-            kept.clip(number, member=member, cost=4)
-        kept.clip(4, S.FAILED)
-        kept.do(lambda tx: tx.changed("UPDATE pots SET remaining = 0"))
-        kept.do(lambda tx: tx.changed("UPDATE ledger SET credits = 0, from_pots = 0 WHERE kind = 'grant'"))
+            kept.add_job(number, member=member, cost=4)
+        kept.add_job(4, S.FAILED)
+        kept.do(lambda tx: tx.changed("UPDATE bonus_credits SET remaining = 0"))
+        kept.do(lambda tx: tx.changed("UPDATE ledger SET credits = 0, from_bonus = 0 WHERE kind = 'grant'"))
         request(kept)
 
         assert forget(kept)
 
         assert known_in(kept) == set()
-        assert known_in(kept, OTHER) == {"ledger", "jobs", "member_use", "members"}
+        assert known_in(kept, OTHER) == {"ledger", "jobs", "member_usage", "members"}
         (names,) = kept.rows("SELECT DISTINCT member FROM jobs WHERE id <> 2")
         assert names[0] < 0
         assert kept.do(pseudonyms.erased_people()) == []
 
     def test_whoever_comes_back_begins_afresh(self, kept: Ledgers) -> None:
         kept.do(reset(MEMBER))
-        kept.clip(1)
+        kept.add_job(1)
         request(kept)
         forget(kept)
 
-        kept.clip(2, at=NEXT_MONTH)
+        kept.add_job(2, at=NEXT_MONTH)
 
-        assert kept.rows("SELECT epoch FROM members WHERE member = :member", member=MEMBER) == [(0,)]
+        assert kept.rows("SELECT reset_count FROM members WHERE member = :member", member=MEMBER) == [(0,)]
         assert kept.do(balances.balance(GUILD, MEMBER, [], kept.operator, NEXT_MONTH)).used == 4
 
     def test_each_server_gets_a_name_of_its_own(self, kept: Ledgers) -> None:
         for number, scope in enumerate(SCOPES, start=1):
-            kept.clip(number, scope=scope)
+            kept.add_job(number, scope=scope)
         request(kept)
 
         assert forget(kept)
@@ -86,7 +86,7 @@ class TestWhenNothingCountsThem:
     def test_admins_words_about_the_member_go_with_the_name(self, kept: Ledgers) -> None:
         kept.do(servers.block(by(), MEMBER, "rude"))
         kept.do(servers.unblock(by(), MEMBER))
-        kept.clip(1)
+        kept.add_job(1)
         request(kept)
 
         assert forget(kept)
@@ -94,7 +94,7 @@ class TestWhenNothingCountsThem:
         assert kept.rows("SELECT reason FROM ledger WHERE kind = 'block'") == [(None,), (None,)]
 
     def test_what_the_member_did_as_an_admin_is_nobodys(self, kept: Ledgers) -> None:
-        kept.clip(1, member=OTHER)
+        kept.add_job(1, member=OTHER)
         kept.do(grant(OTHER, 3))
         kept.do(erasure.request(ADMIN, now=WISHED))
 
@@ -104,28 +104,28 @@ class TestWhenNothingCountsThem:
         assert kept.rows("SELECT member FROM ledger WHERE kind = 'grant'") == [(OTHER,)]
 
     def test_a_wish_for_no_pings_is_kept(self, kept: Ledgers) -> None:
-        kept.clip(1)
-        kept.do(people.set_silent(MEMBER, NOON))
+        kept.add_job(1)
+        kept.do(users.set_mentions_muted(MEMBER, NOON))
         request(kept)
 
         assert forget(kept)
 
-        assert known_in(kept) == {"people"}
-        assert kept.do(people.is_silent(MEMBER))
+        assert known_in(kept) == {"users"}
+        assert kept.do(users.has_muted_mentions(MEMBER))
         assert kept.do(pseudonyms.erased_people()) == []
 
     def test_a_block_and_an_own_allowance_stay_the_members(self, kept: Ledgers) -> None:
         """Else asking to be forgotten would lift them."""
         kept.do(servers.block(by(), MEMBER, "rude"))
         kept.do(set_own(MEMBER, 1, Period.MONTH, scope=Scope(72)))
-        kept.clip(1, scope=DIRECT)
+        kept.add_job(1, scope=DIRECT)
         request(kept)
 
         assert forget(kept)
 
         assert known_in(kept) == {"members"}
         with pytest.raises(ReservationRefused):
-            kept.clip(2, at=NEXT_MONTH)
+            kept.add_job(2, at=NEXT_MONTH)
         balance = kept.do(balances.balance(Scope(72), MEMBER, [], kept.operator, NEXT_MONTH))
         assert balance.limit.credits == 1
 
@@ -144,7 +144,7 @@ class TestWhenNothingCountsThem:
 def test_a_name_stays_while_a_day_of_theirs_counts(
     kept: Ledgers, asked_on: datetime, now: datetime, *, gone: bool
 ) -> None:
-    kept.clip(1, at=asked_on)
+    kept.add_job(1, at=asked_on)
     request(kept, now=asked_on + timedelta(minutes=1))
 
     assert forget(kept, now=now) is gone
@@ -153,19 +153,19 @@ def test_a_name_stays_while_a_day_of_theirs_counts(
 
 
 def _ever_role(kept: Ledgers) -> None:
-    kept.do(set_role(5, 3, Period.EVER))
+    kept.do(set_role(5, 3, Period.TOTAL))
 
 
 def _ever_default(kept: Ledgers) -> None:
-    kept.do(set_default(3, Period.EVER))
+    kept.do(set_default(3, Period.TOTAL))
 
 
 def _ever_own(kept: Ledgers) -> None:
-    kept.do(set_own(MEMBER, 30, Period.EVER))
+    kept.do(set_own(MEMBER, 30, Period.TOTAL))
 
 
 def _ever_setting(kept: Ledgers) -> None:
-    kept.operator = limits(1_000, Period.EVER)
+    kept.operator = limits(1_000, Period.TOTAL)
 
 
 def _credits_left(kept: Ledgers) -> None:
@@ -173,30 +173,30 @@ def _credits_left(kept: Ledgers) -> None:
 
 
 def _used_again(kept: Ledgers) -> None:
-    kept.clip(7, at=WISHED + timedelta(minutes=1))
+    kept.add_job(7, at=WISHED + timedelta(minutes=1))
 
 
 def _under_way(kept: Ledgers) -> None:
-    kept.clip(7, S.RENDERING, at=WISHED - timedelta(seconds=5))
+    kept.add_job(7, S.RENDERING, at=WISHED - timedelta(seconds=5))
 
 
 @pytest.mark.parametrize(
     "need", [_ever_role, _ever_default, _ever_own, _ever_setting, _credits_left, _used_again, _under_way]
 )
 def test_a_name_stays_while_something_needs_it(kept: Ledgers, need: Callable[[Ledgers], None]) -> None:
-    kept.clip(1)
+    kept.add_job(1)
     request(kept)
     need(kept)
     before = known_in(kept)
 
     assert not forget(kept)
 
-    assert known_in(kept) == before >= {"ledger", "jobs", "people"}
+    assert known_in(kept) == before >= {"ledger", "jobs", "users"}
     assert kept.do(pseudonyms.erased_people()) == [MEMBER]
 
 
 def test_who_never_asked_to_be_forgotten_keeps_the_name(kept: Ledgers) -> None:
-    kept.clip(1)
+    kept.add_job(1)
 
     forget(kept)
 
@@ -218,7 +218,7 @@ def test_no_balance_ceiling_or_budget_of_anybody_else_moves(kept: Ledgers, seed:
     assert kept.wrong() == []
     kept.do(set_own(MEMBER, 1_000))
     for number in range(900, 905):
-        kept.clip(number, rng.choice(list(WAYS)), at=NEXT_MONTH)
+        kept.add_job(number, rng.choice(list(WAYS)), at=NEXT_MONTH)
 
 
 def _a_history(kept: Ledgers, rng: random.Random) -> None:
@@ -237,7 +237,7 @@ def _a_history(kept: Ledgers, rng: random.Random) -> None:
                 try:
                     cost = rng.randrange(1, 9)
                     states = [state for state in WAYS if (scope, member) != (GUILD, MEMBER) or not state.needs_work]
-                    kept.clip(number, rng.choice(states), at=at, member=member, scope=scope, cost=cost)
+                    kept.add_job(number, rng.choice(states), at=at, member=member, scope=scope, cost=cost)
                 except ReservationRefused:
                     continue
 

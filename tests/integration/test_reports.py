@@ -19,7 +19,6 @@ from bot.jobs.admin import Status
 from bot.jobs.service import Account
 from bot.jobs.worker import Load
 from bot.models import (
-    Allowances,
     Balance,
     FailureKind,
     JobState,
@@ -27,6 +26,7 @@ from bot.models import (
     LedgerLine,
     Limit,
     Period,
+    Quotas,
     RefusalReason,
     Server,
     Source,
@@ -37,7 +37,7 @@ from bot.store import jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve
 from bot.store.usage import usage
-from tests.builders import GUILD, MEMBER, NOON, a_clip, a_job, limits
+from tests.builders import GUILD, MEMBER, NOON, a_job, a_spec, limits
 
 S = JobState
 DAY = timedelta(days=1)
@@ -55,8 +55,8 @@ async def _store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def clips(store: Store, days: int) -> int:
-    return sum(row.clips for row in await store.read(usage(GUILD, days, NOON)))
+async def videos(store: Store, days: int) -> int:
+    return sum(row.videos for row in await store.read(usage(GUILD, days, NOON)))
 
 
 async def test_so_many_days_are_counted_today_among_them(store: Store) -> None:
@@ -65,11 +65,11 @@ async def test_so_many_days_are_counted_today_among_them(store: Store) -> None:
         await store.write(reserve(a_job(number, at=at), [], limits()))
     await store.write(reserve(a_job(9, scope=GUILD + 1), [], limits()))  # elsewhere
 
-    assert [await clips(store, days) for days in (1, 2, 6, 7, 8, 366)] == [2, 3, 3, 4, 5, 5]
+    assert [await videos(store, days) for days in (1, 2, 6, 7, 8, 366)] == [2, 3, 3, 4, 5, 5]
 
 
 async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) -> None:
-    job = await store.write(reserve(a_job(clip=a_clip(size="720x1280")), [], limits()))
+    job = await store.write(reserve(a_job(spec=a_spec(size="720x1280")), [], limits()))
     await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON))
     await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=NOON, provider_id="v"))
     await store.write(jobs.move(job.id, S.RENDERING, S.TIMED_OUT, now=NOON, failure=FailureKind.TIMED_OUT))
@@ -89,7 +89,7 @@ async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) ->
 
 def test_without_prices_no_money_is_told() -> None:
     model = Model("wan", "Wan", (5,), {"480x832": 1}, {})
-    row = UsageRow(UserId(7), "wan", 5, "480x832", S.DELIVERED, None, clips=2, credits=10, refunded=0, made=2)
+    row = UsageRow(UserId(7), "wan", 5, "480x832", S.DELIVERED, None, videos=2, credits=10, refunded=0, made=2)
 
     found = reports.Usage(ENGLISH, [row], 2, Catalog([model], "wan"))
 
@@ -99,7 +99,7 @@ def test_without_prices_no_money_is_told() -> None:
 
 
 def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
-    row = UsageRow(UserId(-7), "wan", 5, "480x832", S.DELIVERED, None, clips=1, credits=5, refunded=0, made=1)
+    row = UsageRow(UserId(-7), "wan", 5, "480x832", S.DELIVERED, None, videos=1, credits=5, refunded=0, made=1)
 
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
@@ -119,7 +119,7 @@ class TestTheLongest:
         rows = [
             UsageRow(
                 UserId(SOMEBODY + n), "sora-2", 4, "720x1280", S.FAILED, kind,
-                clips=BIGGEST, credits=BIGGEST * 1000, refunded=BIGGEST, made=BIGGEST,
+                videos=BIGGEST, credits=BIGGEST * 1000, refunded=BIGGEST, made=BIGGEST,
             )
             for n in range(40)
             for kind in FailureKind
@@ -158,9 +158,9 @@ class TestTheLongest:
 
     def test_every_page_of_allowances_fits(self, translations: Translations) -> None:
         limit = Limit(BIGGEST, Period.MONTH)
-        found = Allowances(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
+        found = Quotas(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
 
-        pages = reports.allowance_pages(translations, found)
+        pages = reports.quota_pages(translations, found)
 
         assert [page.count("\n- ") for page in pages] == [15, 15, 12]
         assert max(map(len, pages)) <= 1_900  # and a line for the number of the page

@@ -44,10 +44,10 @@ from tests.builders import (
     grant,
     limits,
     reset,
-    set_ceiling,
     set_default,
     set_own,
     set_role,
+    set_server_limit,
 )
 
 S = JobState
@@ -109,7 +109,7 @@ def accepted(outcomes: Sequence[object]) -> list[Job]:
     return [outcome for outcome in outcomes if isinstance(outcome, Job)]
 
 
-class TestWhoseAllowance:
+class TestWhoseQuota:
     OPERATOR = replace(limits(20), direct=Limit(7, Period.DAY))
 
     async def limit(self, store: Store, *, roles: Sequence[int] = (), scope: Scope = GUILD) -> Limit:
@@ -155,9 +155,9 @@ class TestWhoseAllowance:
     async def test_the_members_own_comes_before_all(self, store: Store) -> None:
         await store.write(set_default(9))
         await store.write(set_role(4, 50))
-        await store.write(set_own(MEMBER, 0, Period.EVER))
+        await store.write(set_own(MEMBER, 0, Period.TOTAL))
 
-        assert await self.limit(store, roles=[4]) == Limit(0, Period.EVER, Source.OWN)
+        assert await self.limit(store, roles=[4]) == Limit(0, Period.TOTAL, Source.OWN)
         assert (await self.limit(store, roles=[4], scope=OTHER_GUILD)).source is Source.SETTING
 
     async def test_outside_of_servers_it_is_the_direct_one(self, store: Store) -> None:
@@ -179,23 +179,23 @@ class TestLimits:
         outcomes = [await ask(store, n, limits(12), cost=cost) for n, cost in enumerate((5, 7, 1, 0))]
 
         assert len(accepted(outcomes)) == 3
-        assert outcomes[2] is RefusalReason.ALLOWANCE
+        assert outcomes[2] is RefusalReason.QUOTA
         assert (await balance(store, limits(12))).left == 0
 
     async def test_a_refusal_leaves_no_trace(self, store: Store) -> None:
         before = await store.read(counts)
 
-        assert await ask(store, 1, limits(3), cost=4) is RefusalReason.ALLOWANCE
+        assert await ask(store, 1, limits(3), cost=4) is RefusalReason.QUOTA
 
         assert await store.read(counts) == before
 
     async def test_the_ceiling_of_a_server_holds_over_its_members_and_nobody_else(self, store: Store) -> None:
-        await store.write(set_ceiling(8, Period.WEEK))
+        await store.write(set_server_limit(8, Period.WEEK))
 
         outcomes = [await ask(store, n, limits(20), member=UserId(n), at=NOON + n * DAY / 2) for n in range(4)]
         elsewhere = await ask(store, 9, limits(20), scope=OTHER_GUILD)
 
-        assert outcomes[2:] == [RefusalReason.CEILING] * 2
+        assert outcomes[2:] == [RefusalReason.SERVER_LIMIT] * 2
         assert len(accepted([*outcomes, elsewhere])) == 3
 
     async def test_the_budget_holds_over_all_places(self, store: Store) -> None:
@@ -248,7 +248,7 @@ class TestLimits:
             await store.write(reserve(a_job(2), [], limits(6)))
 
         assert caught.value.balance == Balance(
-            limit=limits(6).default, used=4, granted=1, renews_at=NOON.replace(hour=0) + DAY, running=1
+            limit=limits(6).default, used=4, bonus=1, renews_at=NOON.replace(hour=0) + DAY, running=1
         )
 
     async def test_a_replayed_interaction_is_known_and_takes_nothing(self, store: Store) -> None:
@@ -269,20 +269,20 @@ class TestLimits:
 
     async def test_a_reservation_says_what_admitted_it(self, store: Store) -> None:
         await store.write(set_default(9, Period.WEEK))
-        await store.write(set_ceiling(30, Period.MONTH))
+        await store.write(set_server_limit(30, Period.MONTH))
         await store.write(set_role(4, 15))
-        operator = limits(budget=500, budget_per=Period.EVER)
+        operator = limits(budget=500, budget_per=Period.TOTAL)
 
         await ask(store, 1, operator)
         await ask(store, 2, operator, roles=[4], scope=GUILD)
         await ask(store, 3, operator, scope=DIRECT)
 
-        names = ("scope", "limit_credits", "limit_per", "limit_source", "role", "ceiling_credits", "ceiling_per",
-                 "budget_credits", "budget_per", "actor")  # fmt: skip
+        names = ("scope", "limit_credits", "limit_per", "limit_source", "role", "server_limit_credits",
+                 "server_limit_per", "budget_credits", "budget_per", "actor")  # fmt: skip
         assert [tuple(line[name] for name in names) for line in await lines(store)] == [
-            (GUILD, 9, "week", "server", None, 30, "month", 500, "ever", MEMBER),
-            (GUILD, 15, "day", "role", 4, 30, "month", 500, "ever", MEMBER),
-            (DIRECT, 20, "day", "setting", None, None, None, 500, "ever", MEMBER),
+            (GUILD, 9, "week", "server", None, 30, "month", 500, "total", MEMBER),
+            (GUILD, 15, "day", "role", 4, 30, "month", 500, "total", MEMBER),
+            (DIRECT, 20, "day", "setting", None, None, None, 500, "total", MEMBER),
         ]
 
 
@@ -304,23 +304,25 @@ class TestPots:
         await ask(store, 3, limits(4), cost=5)
         refused = await ask(store, 4, limits(4), cost=2)
 
-        parts = await store.read(lambda tx: tx.all("SELECT job, pot, credits FROM job_pots ORDER BY job, pot"))
-        assert [(part["job"], part["pot"], part["credits"]) for part in parts] == [
+        parts = await store.read(
+            lambda tx: tx.all("SELECT job, bonus_id, credits FROM job_bonus_credits ORDER BY job, bonus_id")
+        )
+        assert [(part["job"], part["bonus_id"], part["credits"]) for part in parts] == [
             (2, first, 2),
             (3, first, 1),
             (3, second, 4),
         ]
-        assert refused is RefusalReason.ALLOWANCE
+        assert refused is RefusalReason.QUOTA
         now = await balance(store, limits(4))
-        assert (now.left, now.granted) == (0, 1)
+        assert (now.left, now.bonus) == (0, 1)
 
     async def test_ceiling_and_budget_count_them_too(self, store: Store) -> None:
         await store.write(grant(MEMBER, 100))
         assert await ask(store, 1, limits(0, budget=3)) is RefusalReason.BUDGET
 
-        await store.write(set_ceiling(3))
+        await store.write(set_server_limit(3))
 
-        assert await ask(store, 1, limits(0)) is RefusalReason.CEILING
+        assert await ask(store, 1, limits(0)) is RefusalReason.SERVER_LIMIT
 
     async def test_they_outlast_every_period_and_a_reset(self, store: Store) -> None:
         await store.write(grant(MEMBER, 5))
@@ -332,17 +334,17 @@ class TestPots:
 class TestRefunds:
     async def test_credits_return_to_the_day_and_the_pots_they_came_from(self, store: Store) -> None:
         late = NOON.replace(hour=23, minute=59, second=59)
-        pot = await store.write(grant(MEMBER, 3))
+        bonus_id = await store.write(grant(MEMBER, 3))
         job = await ask(store, 1, limits(4), cost=6, at=late)
         assert isinstance(job, Job)
         await ask(store, 2, limits(4), cost=2, at=late + timedelta(seconds=1))
 
         await store.write(jobs.move(job.id, S.WAITING, S.CANCELLED, now=late + DAY, failure=FailureKind.NO_CARD))
 
-        days = await store.read(lambda tx: tx.all("SELECT credits FROM member_use ORDER BY day"))
-        pots = await store.read(lambda tx: tx.all("SELECT id, remaining FROM pots"))
+        days = await store.read(lambda tx: tx.all("SELECT credits FROM member_usage ORDER BY day"))
+        bonus_ids = await store.read(lambda tx: tx.all("SELECT id, remaining FROM bonus_credits"))
         assert [row["credits"] for row in days] == [0, 2]
-        assert [(row["id"], row["remaining"]) for row in pots] == [(pot, 3)]
+        assert [(row["id"], row["remaining"]) for row in bonus_ids] == [(bonus_id, 3)]
 
     async def test_a_reset_is_not_undone_by_a_refund_of_before(self, store: Store) -> None:
         job = await ask(store, 1, limits(10), cost=6)
@@ -414,7 +416,7 @@ class TestRaces:
         outcomes = await asyncio.gather(*(ask(store, n, limits(12, jobs_per_user=50)) for n in range(20)))
 
         assert len(accepted(outcomes)) == 3
-        assert outcomes.count(RefusalReason.ALLOWANCE) == 17
+        assert outcomes.count(RefusalReason.QUOTA) == 17
 
     async def test_twenty_at_once_of_a_member_who_may_have_two_get_two(self, store: Store) -> None:
         outcomes = await asyncio.gather(
@@ -455,7 +457,7 @@ class TestRaces:
             outcomes = await asyncio.gather(*(ask(store, n, limits(12, jobs_per_user=50)) for n in range(20)))
 
         assert len(accepted(outcomes)) == 3
-        assert outcomes.count(RefusalReason.ALLOWANCE) == 17
+        assert outcomes.count(RefusalReason.QUOTA) == 17
         scopes = Counter(line["scope"] for line in await lines(store))
         assert scopes == {GUILD: 3, **{Scope(member): 3 for member in range(10, 210)}}
 
@@ -468,7 +470,7 @@ class TestRaces:
             for _ in range(60):
                 changes = [
                     set_default(rng.randrange(20)),
-                    set_ceiling(rng.randrange(60, 300)),
+                    set_server_limit(rng.randrange(60, 300)),
                     set_role(1, rng.randrange(40)),
                     grant(UserId(rng.randrange(10)), rng.randrange(1, 9)),
                     set_own(UserId(rng.randrange(3)), rng.randrange(60)),

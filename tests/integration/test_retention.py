@@ -104,7 +104,7 @@ class House:
         owner.start()
         return owner
 
-    async def clip(self, number: int, state: JobState, *, at: datetime = NOON, files: tuple[str, ...] = ()) -> None:
+    async def add_job(self, number: int, state: JobState, *, at: datetime = NOON, files: tuple[str, ...] = ()) -> None:
         job = a_job(number, at=at, card=a_card(at=at, message=number))
         await self.store.write(reserve(job, [], limits(1_000)))
         for step in WAYS[state]:
@@ -145,11 +145,11 @@ def nothing(sql: str) -> Unit[bool]:
 
 async def test_at_a_start_old_words_and_files_go_and_what_is_needed_stays(house: House) -> None:
     real = NOON
-    await house.clip(1, S.DELIVERED, at=real - 91 * DAY, files=("pictures/1.jpg", "pictures/1.copy.jpg"))
-    await house.clip(2, S.DELIVERED, at=real - 6 * DAY, files=("pictures/2.copy.jpg",))
-    await house.clip(3, S.RENDERING, at=real - 92 * DAY, files=("pictures/3.jpg", "videos/3.mp4"))
-    await house.clip(4, S.UNDELIVERED, at=real - 8 * DAY, files=("videos/4.mp4", "videos/4.small.mp4"))
-    await house.clip(5, S.UNDELIVERED, at=real - 6 * DAY, files=("videos/5.mp4",))
+    await house.add_job(1, S.DELIVERED, at=real - 91 * DAY, files=("pictures/1.jpg", "pictures/1.copy.jpg"))
+    await house.add_job(2, S.DELIVERED, at=real - 6 * DAY, files=("pictures/2.copy.jpg",))
+    await house.add_job(3, S.RENDERING, at=real - 92 * DAY, files=("pictures/3.jpg", "videos/3.mp4"))
+    await house.add_job(4, S.UNDELIVERED, at=real - 8 * DAY, files=("videos/4.mp4", "videos/4.small.mp4"))
+    await house.add_job(5, S.UNDELIVERED, at=real - 6 * DAY, files=("videos/5.mp4",))
     (house.folder / "pictures" / "a-file-of-somebody-else").write_bytes(b"x")
 
     house.begin()
@@ -172,7 +172,7 @@ async def test_a_kept_video_ages_by_the_time_of_jobs_whatever_the_hosts_clock_sa
     async def video() -> AsyncIterator[bytes]:
         yield b"a video"
 
-    await house.clip(1, S.DELIVERED, files=("videos/9.mp4",))
+    await house.add_job(1, S.DELIVERED, files=("videos/9.mp4",))
     await house.files.keep_video(a_job(1), video())
     await house.files.keep_copy(a_job(1), b"a copy")
     os.utime(house.folder / "videos" / "9.mp4", (1, 1))
@@ -186,8 +186,8 @@ async def test_a_kept_video_ages_by_the_time_of_jobs_whatever_the_hosts_clock_sa
 
 async def test_words_stay_for_ever_where_the_operator_says_so(house: House) -> None:
     house.keeping = Keeping(None, timedelta(0))
-    await house.clip(1, S.DELIVERED, at=NOON - 900 * DAY, files=("pictures/1.jpg",))
-    await house.clip(2, S.RENDERING, at=NOON - 900 * DAY)
+    await house.add_job(1, S.DELIVERED, at=NOON - 900 * DAY, files=("pictures/1.jpg",))
+    await house.add_job(2, S.RENDERING, at=NOON - 900 * DAY)
 
     house.begin()
     await house.until(nothing("SELECT 1 FROM cards WHERE token IS NOT NULL"), "the dead token")
@@ -198,12 +198,12 @@ async def test_words_stay_for_ever_where_the_operator_says_so(house: House) -> N
 
 async def test_messages_are_deleted_one_by_one_and_trouble_that_passes_is_waited_out(house: House) -> None:
     for number in (1, 2, 3):
-        await house.clip(number, S.DELIVERED)
+        await house.add_job(number, S.DELIVERED)
     house.messages.trouble = {1: 3}
     owner = house.begin()
 
     assert await owner.forget(MEMBER) == 0
-    await house.until(nothing("SELECT 1 FROM litter"), "the messages")
+    await house.until(nothing("SELECT 1 FROM pending_deletions"), "the messages")
 
     assert house.messages.gone == [(2, 2), (2, 3), (2, 1)]
     assert sum(pause == 1.0 for pause in house.clock.slept) >= 2  # after each that went
@@ -211,19 +211,19 @@ async def test_messages_are_deleted_one_by_one_and_trouble_that_passes_is_waited
 
 
 async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_start(house: House) -> None:
-    await house.clip(1, S.DELIVERED)
+    await house.add_job(1, S.DELIVERED)
     await house.store.write(erasure.request(MEMBER, now=NOON))
 
     house.begin()
 
-    await house.until(nothing("SELECT 1 FROM litter"), "the message")
+    await house.until(nothing("SELECT 1 FROM pending_deletions"), "the message")
     assert house.messages.gone == [(2, 1)]
 
 
 async def test_a_wish_takes_the_files_and_tells_the_tasks(house: House) -> None:
-    await house.clip(1, S.UNDELIVERED, files=("videos/1.mp4", "pictures/1.copy.jpg"))
-    await house.clip(2, S.WAITING, files=("pictures/2.jpg",))
-    await house.clip(3, S.RENDERING, files=("pictures/3.jpg",))
+    await house.add_job(1, S.UNDELIVERED, files=("videos/1.mp4", "pictures/1.copy.jpg"))
+    await house.add_job(2, S.WAITING, files=("pictures/2.jpg",))
+    await house.add_job(3, S.RENDERING, files=("pictures/3.jpg",))
     owner = house.begin()
 
     assert await owner.forget(MEMBER) == 1
@@ -233,7 +233,7 @@ async def test_a_wish_takes_the_files_and_tells_the_tasks(house: House) -> None:
 
 
 async def test_a_picture_that_a_task_was_just_writing_goes_too(house: House) -> None:
-    await house.clip(1, S.WAITING)
+    await house.add_job(1, S.WAITING)
     house.tasks.last_act = lambda job: (house.folder / "pictures" / f"{job}.copy.jpg").write_bytes(b"x")
     owner = house.begin()
 
@@ -244,19 +244,19 @@ async def test_a_picture_that_a_task_was_just_writing_goes_too(house: House) -> 
 
 
 async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(house: House) -> None:
-    await house.clip(1, S.DELIVERED)
+    await house.add_job(1, S.DELIVERED)
     people = People(store=house.store, retention=house.begin(), clock=house.clock)
 
     whole = await people.export(MEMBER, at_most_bytes=100_000)
     with pytest.raises(UserError) as caught:
         await people.export(MEMBER, at_most_bytes=len(whole) - 1)
 
-    assert json.loads(whole)["clips"][0]["prompt"] == "puts on a hat"
+    assert json.loads(whole)["videos"][0]["prompt"] == "puts on a hat"
     assert caught.value.sentence == TOO_MUCH
 
 
 async def test_a_job_that_ends_after_the_wish_is_erased_without_another_word(house: House) -> None:
-    await house.clip(1, S.DELIVERING, files=("pictures/1.copy.jpg",))
+    await house.add_job(1, S.DELIVERING, files=("pictures/1.copy.jpg",))
     owner = house.begin()
     await owner.forget(MEMBER)
 
@@ -269,7 +269,7 @@ async def test_a_job_that_ends_after_the_wish_is_erased_without_another_word(hou
 
 
 async def test_a_server_left_long_ago_goes_with_its_files_and_its_pause(house: House) -> None:
-    await house.clip(1, S.DELIVERED, files=("pictures/1.copy.jpg",))
+    await house.add_job(1, S.DELIVERED, files=("pictures/1.copy.jpg",))
     guild = GuildId(a_job().scope)
     house.clock.at = NOON + 31 * DAY
     await house.store.write(guilds.left(guild, now=NOON + timedelta(seconds=5)))
@@ -284,8 +284,8 @@ async def test_a_server_left_long_ago_goes_with_its_files_and_its_pause(house: H
 
 
 async def test_a_server_that_added_the_bot_again_while_it_was_down_is_spared(house: House) -> None:
-    await house.clip(1, S.DELIVERED, at=NOON - 100 * DAY)
-    await house.clip(2, S.DELIVERED, at=NOON - 40 * DAY)
+    await house.add_job(1, S.DELIVERED, at=NOON - 100 * DAY)
+    await house.add_job(2, S.DELIVERED, at=NOON - 40 * DAY)
     guild = GuildId(a_job().scope)
     await house.store.write(guilds.left(guild, now=NOON - 39 * DAY))
 
@@ -301,7 +301,7 @@ async def test_a_server_that_added_the_bot_again_while_it_was_down_is_spared(hou
 
 
 async def test_what_breaks_is_logged_and_tried_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    await house.clip(1, S.DELIVERED, at=NOON - 91 * DAY)
+    await house.add_job(1, S.DELIVERED, at=NOON - 91 * DAY)
     pictures = house.folder / "pictures"
     pictures.rmdir()
     pictures.write_bytes(b"no folder")
@@ -310,14 +310,14 @@ async def test_what_breaks_is_logged_and_tried_again(house: House, caplog: pytes
     await _settled(lambda: "what is to be forgotten could not be" in caplog.text)
     pictures.unlink()
     pictures.mkdir()
-    await house.clip(2, S.DELIVERED, at=NOON - 91 * DAY)
+    await house.add_job(2, S.DELIVERED, at=NOON - 91 * DAY)
 
     await house.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the second try")
 
 
 async def test_a_stop_in_the_middle_leaves_the_rest_to_the_next_start(house: House) -> None:
     for number in range(1, 6):
-        await house.clip(number, S.DELIVERED)
+        await house.add_job(number, S.DELIVERED)
     house.messages.trouble = {3: 1_000_000}
     owner = house.begin()
     await owner.forget(MEMBER)
@@ -327,7 +327,7 @@ async def test_a_stop_in_the_middle_leaves_the_rest_to_the_next_start(house: Hou
     house.messages.trouble = {}
     house.begin()
 
-    await house.until(nothing("SELECT 1 FROM litter"), "the messages")
+    await house.until(nothing("SELECT 1 FROM pending_deletions"), "the messages")
     assert house.messages.gone == [(2, number) for number in (1, 2, 4, 5, 3)]
 
 

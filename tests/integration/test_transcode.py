@@ -81,7 +81,7 @@ def second_of_sound(number: int) -> av.AudioFrame:
 
 
 @functools.cache
-def clip(kind: Kind, folder: Path) -> Path:
+def video(kind: Kind, folder: Path) -> Path:
     path = folder / f"{abs(hash(kind))}.{kind.ending}"
     with av.open(str(path), "w", options={"movflags": "faststart"} if kind.ending == "mp4" else {}) as container:
         speed = {"preset": "ultrafast"} if kind.video == "libx264" else {"deadline": "realtime", "cpu-used": "8"}
@@ -169,13 +169,13 @@ def _sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="noisy")
 def _noisy(sources: Path) -> Path:
-    return clip(NOISY, sources)
+    return video(NOISY, sources)
 
 
 @pytest.fixture(name="long")
 def _long(sources: Path) -> Path:
     """Takes a few seconds."""
-    return clip(LONG, sources)
+    return video(LONG, sources)
 
 
 def size_of(path: Path) -> int:
@@ -248,7 +248,7 @@ class TestResult:
     @pytest.mark.parametrize("name", OTHERS)
     async def test_other_sources_work_too(self, name: str, sources: Path, folder: Path) -> None:
         kind = OTHERS[name]
-        source, target = clip(kind, sources), folder / "small.mp4"
+        source, target = video(kind, sources), folder / "small.mp4"
         limit = share(source)
 
         assert await Transcoder().transcode(source, target, limit)
@@ -267,7 +267,7 @@ class TestResult:
     async def test_frames_that_cost_unlike_their_neighbours_are_tried_a_second_time(
         self, sources: Path, folder: Path
     ) -> None:
-        source, target = clip(LATE, sources), folder / "small.mp4"
+        source, target = video(LATE, sources), folder / "small.mp4"
 
         assert await Transcoder().transcode(source, target, share(source))
 

@@ -38,7 +38,7 @@ from tests.integration.video_server import (
 )
 
 KEY = "sk-live-0123456789abcdef"
-CLIP = ClipRequest(
+SPEC = ClipRequest(
     "sora-2", "Put a hat\non the “cat” --x", 4, "720x1280", b"\xff\xd8\xff\xe0" + bytes(range(256)) * 9000
 )
 PATIENT = Timeouts(connect_s=10, create_s=30, poll_s=30)
@@ -94,14 +94,14 @@ async def test_a_create_sends_what_the_seed_sends_and_nothing_else() -> None:
     async with world() as (there, api):
         there.on(CREATE, CREATED)
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
     (request,) = there.requests
     form = request.form
     assert list(form) == ["model", "prompt", "seconds", "size", "input_reference"]
-    assert [form[name][0].decode() for name in list(form)[:4]] == ["sora-2", CLIP.prompt, "4", "720x1280"]
+    assert [form[name][0].decode() for name in list(form)[:4]] == ["sora-2", SPEC.prompt, "4", "720x1280"]
     assert all(filename is None and kind is None for _, filename, kind in list(form.values())[:4])
-    assert form["input_reference"] == (CLIP.picture, "picture.jpg", "image/jpeg")
+    assert form["input_reference"] == (SPEC.picture, "picture.jpg", "image/jpeg")
     assert request.headers["authorization"] == KEY
     assert request.headers["content-length"] == str(len(request.body))
     assert "cookie" not in request.headers
@@ -115,7 +115,7 @@ async def test_the_endpoint_is_used_as_given(tail: str) -> None:
         there.on(f"GET {tail.rstrip('/')}/videos/video_1", json_answer({"id": "video_1", "status": "queued"}))
         api = client(there.origin + tail)
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
         assert (await api.status(api.endpoint + "/", "video_1")).phase is Phase.RUNNING
         await api.close()
 
@@ -126,8 +126,8 @@ async def test_every_create_has_a_connection_of_its_own() -> None:
         there.on(CREATE, CREATED)
         there.on(POLL, json_answer({"status": "queued"}))
         await api.status(api.endpoint, "video_1")
-        await api.create(CLIP)
-        await api.create(CLIP)
+        await api.create(SPEC)
+        await api.create(SPEC)
         await api.status(api.endpoint, "video_1")
 
     assert len({request.connection for request in there.asked(CREATE)}) == 2
@@ -138,7 +138,7 @@ async def test_the_id_is_logged_before_it_is_returned(caplog: pytest.LogCaptureF
     caplog.set_level(logging.INFO, "bot.providers")
     async with world() as (there, api):
         there.on(CREATE, CREATED)
-        await api.create(CLIP)
+        await api.create(SPEC)
 
     assert "video_1" in caplog.text
     assert KEY not in caplog.text
@@ -184,7 +184,7 @@ async def test_a_create_whose_answer_is_lost_is_unknown_and_sent_once(what: str,
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, script)
         with pytest.raises(VideoOutcomeUnknown) as lost:
-            await api.create(CLIP)
+            await api.create(SPEC)
 
     assert len(there.asked(CREATE)) == 1, what
     assert is_clean(lost.value)
@@ -210,7 +210,7 @@ async def test_a_create_that_is_answered_is_decided(what: str, answer: bytes, ki
     async with world() as (there, api):
         there.on(CREATE, sends_and_closes(answer))
         with pytest.raises(VideoError) as raised:
-            await api.create(CLIP)
+            await api.create(SPEC)
 
     assert raised.value.kind is kind
     assert isinstance(raised.value, VideoUnavailable if kind is FailureKind.BUSY else VideoRejected)
@@ -225,7 +225,7 @@ async def test_an_answer_that_is_cut_behind_the_id_counts() -> None:
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, sends_and_closes(http_answer(200, b'{"id": "video_1", "st', content_length="500")))
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
 
 PACKED_ID = gzip.compress(b'{"id": "video_1"}')
@@ -247,7 +247,7 @@ async def test_the_id_of_a_paid_video_is_read_however_the_answer_is_packed(answe
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, sends_and_closes(answer))
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
 
 async def test_an_answer_packed_to_be_endless_is_read_as_far_as_we_care() -> None:
@@ -262,7 +262,7 @@ async def test_a_gateway_is_told_not_to_order_again() -> None:
     async with world() as (there, api):
         there.on(CREATE, CREATED)
         there.on(POLL, json_answer({"status": "queued"}))
-        await api.create(CLIP)
+        await api.create(SPEC)
         await api.status(api.endpoint, "video_1")
 
     assert there.asked(CREATE)[0].headers["x-litellm-num-retries"] == "0"
@@ -274,7 +274,7 @@ async def test_an_id_beside_an_error_is_handed_up(caplog: pytest.LogCaptureFixtu
     async with world() as (there, api):
         there.on(CREATE, json_answer({"id": "video_1", "object": "video", "error": {"message": "no answer"}}, 504))
         with pytest.raises(VideoOutcomeUnknown) as lost:
-            await api.create(CLIP)
+            await api.create(SPEC)
 
     assert lost.value.provider_id == "video_1"
     assert "video_1" in caplog.text
@@ -284,7 +284,7 @@ async def test_an_answer_that_is_whole_counts_though_the_connection_hangs() -> N
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, http_answer(200, b'{"id": "video_1"}', content_length="500"))
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
 
 async def test_an_early_refusal_is_heard_before_the_picture_is_sent() -> None:
@@ -300,7 +300,7 @@ async def test_an_early_refusal_is_heard_before_the_picture_is_sent() -> None:
     async with listening(early) as port:
         api = client(f"http://127.0.0.1:{port}/v1")
         with pytest.raises(VideoRejected) as refused:
-            await api.create(CLIP)
+            await api.create(SPEC)
         await api.close()
 
     assert refused.value.kind is FailureKind.TOO_LARGE
@@ -334,7 +334,7 @@ async def test_certainly_nothing_is_made_where_no_connection_came_about() -> Non
         for what, url in urls.items():
             api = client(url, timeouts=SHORT)
             with pytest.raises(VideoUnavailable) as unavailable:
-                await api.create(CLIP)
+                await api.create(SPEC)
             await api.close()
             assert unavailable.value.http_status is None, what
             assert not unavailable.value.rate_limited
@@ -352,14 +352,14 @@ async def test_a_tls_handshake_without_an_answer_is_nothing_made() -> None:
     async with listening(mute) as port:
         api = client(f"https://127.0.0.1:{port}/v1", timeouts=SHORT)
         with pytest.raises(VideoUnavailable):
-            await api.create(CLIP)
+            await api.create(SPEC)
         await api.close()
 
 
 async def test_a_cancelled_create_is_cancelled() -> None:
     async with world() as (there, api):
         there.on(CREATE, says_nothing)
-        task = asyncio.create_task(api.create(CLIP))
+        task = asyncio.create_task(api.create(SPEC))
         await asyncio.wait_for(there.arrived.wait(), 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -408,7 +408,7 @@ async def test_the_form_of_the_key_is_settled_before_the_first_create(what: str,
     async with world(auth="auto") as (there, api):
         there.on(UNKNOWN_ID, script)
         there.on(CREATE, CREATED)
-        await asyncio.gather(*(api.create(CLIP) for _ in range(5)))
+        await asyncio.gather(*(api.create(SPEC) for _ in range(5)))
 
     assert {request.headers["authorization"] for request in there.asked(CREATE)} == {form}, what
     assert len(there.asked(UNKNOWN_ID)) <= 2
@@ -418,7 +418,7 @@ async def test_the_form_of_the_key_is_settled_before_the_first_create(what: str,
 async def test_no_form_taken_is_the_operators_key() -> None:
     async with world(auth="auto") as (there, api):
         there.on(UNKNOWN_ID, REFUSED)
-        for call in (api.settle_auth(), api.create(CLIP)):
+        for call in (api.settle_auth(), api.create(SPEC)):
             with pytest.raises(VideoRejected) as refused:
                 await call
             assert refused.value.kind is FailureKind.KEY
@@ -436,7 +436,7 @@ async def test_told_to_stop_while_the_key_is_asked_about_no_create_leaves() -> N
 
     async with world(auth="auto") as (there, api):
         there.on(UNKNOWN_ID, answers_late)
-        creating = asyncio.create_task(api.create(CLIP))
+        creating = asyncio.create_task(api.create(SPEC))
         await there.arrived.wait()
 
         api.stop_creating()
@@ -456,21 +456,21 @@ async def test_an_unsettled_key_holds_creates_back_until_it_can_be_settled(answe
         there.on(UNKNOWN_ID, sends_in_turn(answer, answer, NOT_FOUND))
         there.on(CREATE, CREATED)
         with pytest.raises(VideoUnavailable):
-            await api.create(CLIP)
+            await api.create(SPEC)
         assert there.asked(CREATE) == []
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
 
 async def test_a_form_that_once_worked_is_kept() -> None:
     async with world(auth="auto") as (there, api):
         there.on(UNKNOWN_ID, takes(BEARER))
         there.on(CREATE, CREATED)
-        await api.create(CLIP)
+        await api.create(SPEC)
         there.on(CREATE, REFUSED)
         there.on(UNKNOWN_ID, takes(RAW))
         with pytest.raises(VideoRejected):
-            await api.create(CLIP)
+            await api.create(SPEC)
         with pytest.raises(VideoRejected):
             await api.settle_auth()
 
@@ -482,9 +482,9 @@ async def test_where_the_status_route_is_public_a_refused_create_turns_to_the_ot
         there.on(UNKNOWN_ID, NOT_FOUND)
         there.on(CREATE, takes(BEARER, known=CREATED))
         with pytest.raises(VideoRejected):
-            await api.create(CLIP)
+            await api.create(SPEC)
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
     assert len(there.asked(CREATE)) == 2
 
@@ -503,7 +503,7 @@ async def test_where_a_gateway_passes_the_unknown_id_on_the_list_of_models_settl
         there.on(MODELS, takes(BEARER, otherwise=BARE_500, known=MODEL_LIST))
         there.on(CREATE, CREATED)
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
 
     assert there.asked(CREATE)[0].headers["authorization"] == BEARER
     assert "authorization" not in there.asked(MODELS)[-1].headers  # a list that is open to all would tell nothing
@@ -516,7 +516,7 @@ async def test_an_upstreams_401_does_not_confirm_that_our_key_is_refused() -> No
         there.on(CREATE, UPSTREAM_401)
         for _ in range(3):
             with pytest.raises(VideoRejected) as refused:
-                await api.create(CLIP)
+                await api.create(SPEC)
             assert refused.value.kind is FailureKind.KEY
             await api.settle_auth()
 
@@ -539,7 +539,7 @@ async def test_a_wrong_key_of_a_gateway_is_the_key(status: int) -> None:
     async with world(auth="bearer") as (there, api):
         for route in (UNKNOWN_ID, MODELS, CREATE):
             there.on(route, refusal)
-        for call in (api.create(CLIP), api.settle_auth()):
+        for call in (api.create(SPEC), api.settle_auth()):
             with pytest.raises(VideoRejected) as refused:
                 await call
             assert refused.value.kind is FailureKind.KEY
@@ -555,13 +555,13 @@ async def test_what_is_not_settled_within_a_minute_says_so(caplog: pytest.LogCap
         kinds = []
         for now in (1000.0, 1059.0, 1060.0, 1200.0):
             with pytest.raises(VideoUnavailable) as unsettled:
-                await api.create(CLIP)
+                await api.create(SPEC)
             kinds.append(unsettled.value.kind)
             assert bool(api.faults()) is (now >= 1060)
         assert there.asked(CREATE) == []
         there.on(UNKNOWN_ID, NOT_FOUND)
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
         assert api.faults() == []
         await api.close()
 
@@ -574,7 +574,7 @@ async def test_a_given_form_is_not_asked_for_but_can_be_confirmed() -> None:
     async with world(auth="bearer") as (there, api):
         there.on(CREATE, CREATED)
         there.on(UNKNOWN_ID, takes(BEARER))
-        await api.create(CLIP)
+        await api.create(SPEC)
         assert there.asked(UNKNOWN_ID) == []
 
         await api.settle_auth()

@@ -27,7 +27,7 @@ from tests.integration.video_server import (
 )
 
 KEY = "sk-live-0123456789abcdef"
-CLIP = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff\xe0")
+SPEC = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff\xe0")
 SHORT = Timeouts(connect_s=0.5, create_s=2, poll_s=2, download_idle_s=1, download_s=5)
 FAR = "video.example"  # known to the proxy alone: no name is looked up for it here
 
@@ -56,7 +56,7 @@ async def test_all_requests_to_the_service_go_through_the_proxy(
         proxy.on(f"GET http://{FAR}/v1/videos/video_1/content", video_answer())
         api = client(f"http://{FAR}/v1")
 
-        assert await api.create(CLIP) == "video_1"
+        assert await api.create(SPEC) == "video_1"
         assert (await api.status(api.endpoint, "video_1")).phase is Phase.RUNNING
         await api.download(api.endpoint, "video_1", None, tmp_path / "a.mp4")
         await api.close()
@@ -87,7 +87,7 @@ async def test_where_the_proxy_makes_no_way_certainly_nothing_was_made(
         proxy.on(f"CONNECT {FAR}:443", script)
         api = client(f"https://{FAR}/v1")
         with pytest.raises(VideoUnavailable):
-            await api.create(CLIP)
+            await api.create(SPEC)
         await api.close()
 
     (request,) = proxy.requests
@@ -100,7 +100,7 @@ async def test_an_answer_lost_behind_the_proxy_is_lost(monkeypatch: pytest.Monke
         proxy.on(f"POST http://{FAR}/v1/videos", resets)
         api = client(f"http://{FAR}/v1")
         with pytest.raises(VideoOutcomeUnknown):
-            await api.create(CLIP)
+            await api.create(SPEC)
         await api.close()
 
 
@@ -109,7 +109,7 @@ async def test_a_proxy_that_cannot_be_used_is_not_gone_round(named: str, monkeyp
     monkeypatch.setenv("HTTP_PROXY", named)
     api = client(f"http://{FAR}/v1")
     with pytest.raises(VideoUnavailable, match="HTTP_PROXY"):
-        await api.create(CLIP)
+        await api.create(SPEC)
     with pytest.raises(VideoUnavailable, match="HTTP_PROXY"):
         await api.status(api.endpoint, "video_1")
     await api.close()

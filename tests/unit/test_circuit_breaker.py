@@ -20,7 +20,7 @@ from bot.jobs.circuit_breaker import (
     State,
 )
 from bot.models import FailureKind, Job, JobId, UserId
-from tests.builders import a_clip, a_job
+from tests.builders import a_job, a_spec
 
 KEY, BALANCE = FailureKind.KEY, FailureKind.BALANCE
 LOST, TIMED_OUT = FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT
@@ -29,7 +29,7 @@ PROBE = 900
 
 def job(number: int, model: str = "sora-2", member: int | None = None) -> Job:
     """Each of a member of its own, unless said otherwise."""
-    return a_job(number, clip=a_clip(model=model), member=UserId(number if member is None else member))
+    return a_job(number, spec=a_spec(model=model), member=UserId(number if member is None else member))
 
 
 class World:

@@ -82,7 +82,7 @@ def words(view: ui.LayoutView) -> str:
 
 
 def rendering(number: int = 1, **changes: object) -> Job:
-    return a_job(number, state=JobState.RENDERING, submitted_at=NOON, **changes)  # type: ignore[arg-type]  # as the builder says
+    return a_job(number, state=JobState.RENDERING, last_sent_at=NOON, **changes)  # type: ignore[arg-type]  # as the builder says
 
 
 def at(percent: int) -> Progress:

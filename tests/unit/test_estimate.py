@@ -15,7 +15,7 @@ from bot.jobs import backoff
 from bot.jobs.estimate import LEAST_KNOWN, Estimate, estimate, observed_s
 from bot.jobs.render_times import KEPT, RECENT, RenderTimes
 from bot.models import Render
-from tests.builders import NOON, a_clip
+from tests.builders import NOON, a_spec
 
 SECONDS = st.floats(0.001, 100_000)
 HISTORIES = st.lists(SECONDS, min_size=LEAST_KNOWN, max_size=40)
@@ -38,9 +38,9 @@ def polls(takes_s: float, plan: Estimate | None, *, least_s: float = 5.0, seed: 
 
 
 def a_render(took_s: float, *, ended_s: float = 0.0, **changes: object) -> Render:
-    clip = a_clip(size="720x1280", **changes)
+    spec = a_spec(size="720x1280", **changes)
     took, ended_at = timedelta(seconds=took_s), NOON + timedelta(seconds=ended_s)
-    return Render(clip.model, clip.seconds, clip.size, ended_at, took)
+    return Render(spec.model, spec.seconds, spec.size, ended_at, took)
 
 
 class TestForecast:
@@ -173,36 +173,36 @@ class TestDurations:
         render_times.learn(a_render(took_s) for took_s in (60.0, 61.0, 62.0))
         render_times.learn(a_render(took_s, seconds=8) for took_s in (90.0, 91.0, 92.0))
 
-        four, eight = (render_times.estimate(a_clip(seconds=n, size="1280x720"), NOON) for n in (4, 8))
+        four, eight = (render_times.estimate(a_spec(seconds=n, size="1280x720"), NOON) for n in (4, 8))
         assert four is not None
         assert eight is not None
         assert (four.median_s, eight.median_s) == (61.0, 91.0)
-        assert render_times.estimate(a_clip(size="1024x1792"), NOON) is None
-        assert render_times.estimate(a_clip(size="720x1280", model="sora-2-pro"), NOON) is None
+        assert render_times.estimate(a_spec(size="1024x1792"), NOON) is None
+        assert render_times.estimate(a_spec(size="720x1280", model="sora-2-pro"), NOON) is None
 
     def test_the_most_recent_decide(self) -> None:
         render_times = RenderTimes()
         render_times.learn(a_render(60.0, ended_s=n) for n in range(100))
         render_times.learn(a_render(200.0, ended_s=100 + n) for n in range(RECENT // 2 + 1))
 
-        found = render_times.estimate(a_clip(size="720x1280"), NOON + timedelta(seconds=200))
+        found = render_times.estimate(a_spec(size="720x1280"), NOON + timedelta(seconds=200))
         assert found is not None
         assert found.median_s == 200.0
 
     def test_a_job_goes_by_what_was_known_when_it_was_sent(self) -> None:
         render_times = RenderTimes()
         render_times.learn(a_render(60.0, ended_s=n) for n in range(5))
-        clip, sent_at = a_clip(size="720x1280"), NOON + timedelta(seconds=10)
-        before = render_times.estimate(clip, sent_at)
+        spec, sent_at = a_spec(size="720x1280"), NOON + timedelta(seconds=10)
+        before = render_times.estimate(spec, sent_at)
 
         render_times.learn(a_render(200.0, ended_s=20 + n) for n in range(50))
 
-        assert render_times.estimate(clip, sent_at) == before
+        assert render_times.estimate(spec, sent_at) == before
         assert before is not None
 
     def test_memory_is_bounded(self) -> None:
         render_times = RenderTimes()
         render_times.learn(a_render(60.0, ended_s=n) for n in range(3 * KEPT))
 
-        assert render_times.estimate(a_clip(size="720x1280"), NOON + timedelta(seconds=KEPT)) is None
+        assert render_times.estimate(a_spec(size="720x1280"), NOON + timedelta(seconds=KEPT)) is None
         assert math.isclose(known([60.0] * RECENT).median_s, 60.0)

@@ -48,8 +48,8 @@ def test_a_period_begins_and_renews_at_midnight_in_utc(per: Period, now: str, fi
 
 
 def test_ever_began_with_the_first_day_and_never_renews() -> None:
-    assert first_day(Period.EVER, at("2026-03-04 12:00:00")) == 0
-    assert next_renewal(Period.EVER, at("2026-03-04 12:00:00")) is None
+    assert first_day(Period.TOTAL, at("2026-03-04 12:00:00")) == 0
+    assert next_renewal(Period.TOTAL, at("2026-03-04 12:00:00")) is None
 
 
 @pytest.mark.parametrize("per", Period)

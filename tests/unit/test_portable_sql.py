@@ -147,7 +147,7 @@ class TestSchema:
         names = {name for table, column, *_ in columns for name in (table, column)}
 
         assert names & RESERVED == set()
-        assert {"jobs", "from_allowance"} <= names
+        assert {"jobs", "from_quota"} <= names
         assert all(re.fullmatch("[a-z_]+", name) for name in names)
 
     def test_every_column_is_a_bigint_or_text(self, columns: list[tuple[str, str, str, int, int]]) -> None:

@@ -29,9 +29,9 @@ def labels(view: ui.LayoutView) -> list[str | None]:
     return found
 
 
-def about(words_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, **changes: object) -> ui.LayoutView:
-    given: dict[str, object] = {"silent": False, "policy": None, **changes}
-    return privacy.about(ENGLISH, ENDPOINT, Keeping(words_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
+def about(prompts_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, **changes: object) -> ui.LayoutView:
+    given: dict[str, object] = {"muted": False, "policy": None, **changes}
+    return privacy.about(ENGLISH, ENDPOINT, Keeping(prompts_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_the_page_says_how_long_as_it_is_set(
     assert "`videos.example`" in text
 
 
-@pytest.mark.parametrize(("silent", "last"), [(False, "No more pings"), (True, "Ping me again")])
-def test_the_page_offers_the_other_choice_of_pings(*, silent: bool, last: str) -> None:
-    assert labels(about(silent=silent)) == ["Export my data", "Delete my data", last]
+@pytest.mark.parametrize(("muted", "last"), [(False, "No more pings"), (True, "Ping me again")])
+def test_the_page_offers_the_other_choice_of_pings(*, muted: bool, last: str) -> None:
+    assert labels(about(muted=muted)) == ["Export my data", "Delete my data", last]
 
 
 def test_the_operators_policy_is_linked_where_there_is_one() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, CircuitBreaker, Outcome
 from bot.jobs.queue import JobQueue, in_order
 from bot.models import Job, UserId
-from tests.builders import a_clip, a_job
+from tests.builders import a_job, a_spec
 
 DEADLINE_S = 10.0
 
@@ -190,8 +190,8 @@ class TestLine:
         now = 0.0
         circuit_breaker = CircuitBreaker(lambda: now, lambda _seconds, _call: None)
         if opened is not None:
-            model = "another" if opened == "another model" else job(1).clip.model
-            circuit_breaker.report(a_job(1, clip=a_clip(model=model)), Outcome.BALANCE_EMPTY)
+            model = "another" if opened == "another model" else job(1).spec.model
+            circuit_breaker.report(a_job(1, spec=a_spec(model=model)), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
         queue = CountedQueue(1_000, circuit_breaker)
         queue.pause_for(0.0)
@@ -209,11 +209,11 @@ class TestLine:
         now, models = 0.0, [f"model-{number}" for number in range(20)]
         circuit_breaker = CircuitBreaker(lambda: now, lambda _seconds, _call: None)
         for number, model in enumerate(models):
-            circuit_breaker.report(a_job(number + 1, clip=a_clip(model=model)), Outcome.BALANCE_EMPTY)
+            circuit_breaker.report(a_job(number + 1, spec=a_spec(model=model)), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
         queue = CountedQueue(1_000, circuit_breaker)
         queue.pause_for(0.0)
-        ask = [a_job(n, member=UserId(n), clip=a_clip(model=models[n % 20])) for n in range(1, 201)]
+        ask = [a_job(n, member=UserId(n), spec=a_spec(model=models[n % 20])) for n in range(1, 201)]
         turns = await enqueue(queue, ask)
 
         looks = []

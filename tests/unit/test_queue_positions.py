@@ -19,14 +19,14 @@ from bot.jobs.queue import JobQueue
 from bot.jobs.queue_positions import QueuePositions, starts_s
 from bot.jobs.render_times import RenderTimes
 from bot.models import Job, Render, Scope, UserId
-from tests.builders import NOON, a_clip, a_job
+from tests.builders import NOON, a_job, a_spec
 
 DEADLINE_S = 5.0
-CLIP = a_clip(size="720x1280")
+SPEC = a_spec(size="720x1280")
 
 
 def job(number: int, member: int = 1, **changes: Any) -> Job:
-    return a_job(number, member=UserId(member), clip=CLIP, **changes)
+    return a_job(number, member=UserId(member), spec=SPEC, **changes)
 
 
 class Noon(Clock):
@@ -61,7 +61,7 @@ class Setup:
 
     def knows(self, took_s: float) -> None:
         took = timedelta(seconds=took_s)
-        self.render_times.learn([Render(CLIP.model, CLIP.seconds, CLIP.size, NOON - took, took)] * 5)
+        self.render_times.learn([Render(SPEC.model, SPEC.seconds, SPEC.size, NOON - took, took)] * 5)
 
     async def enqueue(self, *jobs: Job) -> None:
         self._turns += [asyncio.create_task(self.queue.acquire(job)) for job in jobs]

@@ -187,6 +187,15 @@ class TestReading:
 
         assert (settings.video_api_auth, settings.budget_period, settings.log_level) == ("bearer", "month", "DEBUG")
 
+    @pytest.mark.parametrize("word", ["total", "ever", " Ever "])
+    def test_credits_in_total_may_still_be_called_by_their_old_name(self, env: pytest.MonkeyPatch, word: str) -> None:
+        env.setenv("QUOTA_DEFAULT_PERIOD", word)
+        env.setenv("BUDGET_PERIOD", word)
+
+        limits = Settings.load().limits
+
+        assert limits.default.per is limits.direct.per is limits.budget.per is Period.TOTAL
+
     @pytest.mark.parametrize(
         ("url", "path"),
         [("sqlite:///data/animate.db", "data/animate.db"), ("sqlite:////data/animate.db", "/data/animate.db")],

@@ -98,15 +98,15 @@ class TestShownUrl:
 
 
 def balance(
-    credits_: int = 20, *, used: int = 0, granted: int = 0, per: Period = Period.DAY, running: int = 0
+    credits_: int = 20, *, used: int = 0, bonus: int = 0, per: Period = Period.DAY, running: int = 0
 ) -> Balance:
-    renews_at = None if per is Period.EVER else RENEWS
-    return Balance(Limit(credits_, per), used, granted, renews_at, running)
+    renews_at = None if per is Period.TOTAL else RENEWS
+    return Balance(Limit(credits_, per), used, bonus, renews_at, running)
 
 
-def refusal(error: ReservationRefused, clip: tuple[str, int] = ("sora-2", 4)) -> str:
+def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4)) -> str:
     catalog = load_catalog(None)
-    return refusals.refusal(ENGLISH, error, catalog.choose(*clip, None), catalog)
+    return refusals.refusal(ENGLISH, error, catalog.choose(*choice, None), catalog)
 
 
 class TestRefusals:
@@ -127,14 +127,14 @@ class TestRefusals:
                 "Please try again tomorrow, with other pictures or prompts."),
             ),
             (
-                RefusalReason.ALLOWANCE, None,
+                RefusalReason.QUOTA, None,
                 (
                     "This clip costs 8 credits, and you have 6 left of 20 a day. "
                     f"Sora 2 for 4 seconds (4 credits) would fit. Your allowance renews {RENEWS_TEXT}."
                 ),
             ),
             (
-                RefusalReason.CEILING, None,
+                RefusalReason.SERVER_LIMIT, None,
                 "This server has used up what its admins allow for now. Nothing was charged; please try again later.",
             ),
             (
@@ -155,17 +155,17 @@ class TestRefusals:
         assert "You have 1 clip under way." in shown[RefusalReason.TOO_MANY_JOBS]
 
     @pytest.mark.parametrize(
-        ("has", "clip", "left", "helps"),
+        ("has", "choice", "left", "helps"),
         [
             (balance(6, per=Period.WEEK), ("sora-2", 8), "6 left of 6 a week",
              "Sora 2 for 4 seconds (4 credits) would fit."),
-            (balance(6, used=5, granted=1), ("sora-2", 8), "2 left of 6 a day and 1 granted",
+            (balance(6, used=5, bonus=1), ("sora-2", 8), "2 left of 6 a day and 1 granted",
              f"Your allowance renews {RENEWS_TEXT}, for cheaper clips than this one."),
-            (balance(6, used=6, granted=2), ("sora-2", 8), "2 left of 6 a day and 2 granted",
+            (balance(6, used=6, bonus=2), ("sora-2", 8), "2 left of 6 a day and 2 granted",
              f"Your allowance renews {RENEWS_TEXT}."),
             (balance(4, used=8), ("sora-2", 4), "0 left of 4 a day",
              f"Your allowance renews {RENEWS_TEXT}."),
-            (balance(12, used=12, per=Period.EVER), ("sora-2", 4), "0 left of 12 in all",
+            (balance(12, used=12, per=Period.TOTAL), ("sora-2", 4), "0 left of 12 in all",
              "Ask an admin for a larger allowance."),
             (balance(3), ("sora-2", 4), "3 left of 3 a day",
              "Ask an admin for a larger allowance."),
@@ -174,16 +174,16 @@ class TestRefusals:
         ],
     )  # fmt: skip
     def test_too_dear_says_what_is_left_and_what_helps(
-        self, has: Balance, clip: tuple[str, int], left: str, helps: str
+        self, has: Balance, choice: tuple[str, int], left: str, helps: str
     ) -> None:
-        cost = {"sora-2": 1, "sora-2-pro": 3}[clip[0]] * clip[1]
+        cost = {"sora-2": 1, "sora-2-pro": 3}[choice[0]] * choice[1]
 
-        assert refusal(ReservationRefused(RefusalReason.ALLOWANCE, has), clip) == (
+        assert refusal(ReservationRefused(RefusalReason.QUOTA, has), choice) == (
             f"This clip costs {cost} credits, and you have {left}. {helps}"
         )
 
 
-class TestWords:
+class TestPrompts:
     @pytest.mark.parametrize("kind", FailureKind)
     def test_every_failure_has_a_line_for_the_card_that_says_the_credits_are_back(self, kind: FailureKind) -> None:
         assert text.card_line(ENGLISH, kind, 4).endswith(". The 4 credits are back.")
@@ -244,7 +244,7 @@ class TestBarAndClock:
         later = NOON + timedelta(seconds=90, milliseconds=900)
 
         assert elapsed_s(job, later) == 90
-        assert elapsed_s(job.evolve(submitted_at=NOON + timedelta(seconds=60)), later) == 30
+        assert elapsed_s(job.evolve(last_sent_at=NOON + timedelta(seconds=60)), later) == 30
 
 
 class TestStanding:

@@ -21,7 +21,7 @@ from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.images import precheck
 from bot.jobs.protocols import Due, HoldReason, Progress, QueuePosition
 from bot.models import Balance, FailureKind, Job, JobState, Limit, Period, RefusalReason, UserId
-from tests.builders import NOON, a_card, a_clip, a_job
+from tests.builders import NOON, a_card, a_job, a_spec
 
 TEXT = 4_000
 COMPONENTS = 40
@@ -56,7 +56,7 @@ def longest(locale: str, **changes: Any) -> Job:
     job = a_job(
         member=SOMEBODY,
         key="7k3m9qz",
-        clip=a_clip(model="wan", prompt="x" * 2_000, seconds=12, size="1792x1024", credits=12_000_000),
+        spec=a_spec(model="wan", prompt="x" * 2_000, seconds=12, size="1792x1024", credits=12_000_000),
         card=a_card(locale=locale, member_locale=locale),
         result_url="https://v.example/".ljust(text.URL_SHOWN - 1, "a"),
         result_expires_at=NOON + timedelta(hours=1),
@@ -144,11 +144,11 @@ def test_a_card_of_before_is_english() -> None:
 
 
 @pytest.mark.parametrize("reason", RefusalReason)
-@pytest.mark.parametrize("granted", [0, 1_000_000])
-def test_every_refusal_is_a_message(translations: Translations, reason: RefusalReason, granted: int) -> None:
+@pytest.mark.parametrize("bonus", [0, 1_000_000])
+def test_every_refusal_is_a_message(translations: Translations, reason: RefusalReason, bonus: int) -> None:
     cheap = Model("cheap", LABEL, (1,), {"480x832": 1}, {})
     catalog = Catalog([LONGEST, cheap], "wan")
-    balance = Balance(Limit(1_000_000, Period.MONTH), 999_990, granted, NOON, 99)
+    balance = Balance(Limit(1_000_000, Period.MONTH), 999_990, bonus, NOON, 99)
     error = ReservationRefused(reason, balance, detail="x" * 200)
 
     said = refusals.refusal(translations, error, catalog.choose("wan", 12, "1792x1024"), catalog)
@@ -163,7 +163,7 @@ def test_limits_are_whole_in_every_tongue(translations: Translations, per: Perio
     limit = Limit(1_000_000, per)
     balance = Balance(limit, 1_000_000, 0, None, 0)
 
-    said = [text.limit(translations, limit), text.allowance(translations, limit), text.used(translations, balance)]
+    said = [text.limit(translations, limit), text.quota(translations, limit), text.used(translations, balance)]
 
     assert all(translations.number(1_000_000) in words for words in said)
 

@@ -7,7 +7,7 @@ import logging
 from bot.errors import StoreUnavailable
 from bot.jobs.context import JobContext
 from bot.models import Job, MessageId
-from bot.store import cards, people, servers
+from bot.store import cards, servers, users
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ async def introduce(context: JobContext, job: Job) -> None:
     if job.card.token is None or now >= job.card.token_ends_at:
         return
     try:
-        if await context.store.read(people.is_told(job.member)):
+        if await context.store.read(users.was_shown_privacy_note(job.member)):
             return
-        if await context.store.write(people.claim_telling(job.member, now=now)):
+        if await context.store.write(users.claim_privacy_note(job.member, now=now)):
             context.chat.introduce(job)
     except StoreUnavailable as error:
         log.warning("job=%s the member was not told where the picture goes: %s", job.id, error)

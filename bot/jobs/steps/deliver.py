@@ -21,7 +21,7 @@ from bot.store.database import Tx, Unit
 
 log = logging.getLogger(__name__)
 
-PING_AFTER = timedelta(seconds=30)
+MENTION_AFTER = timedelta(seconds=30)
 """Whoever waited longer has looked away: an edit notifies nobody."""
 MOST_ROUNDS = 3
 """A card that was taken down while its video was sent is looked for no more; the video is shown elsewhere."""
@@ -95,7 +95,7 @@ async def _tell_address(context: JobContext, job: Job) -> bool:
     """Until it can be fetched the card shows where it is; that may expire, so the member is pinged."""
     told = await context.chat.show_address(job)
     if told and job.result_url is not None:
-        await _ping(context, job)
+        await _mention(context, job)
     return told
 
 
@@ -139,7 +139,7 @@ async def _held(context: JobContext, job: Job, delivery: Delivery) -> Job | None
         return None
     is_private = job.card.ephemeral and delivery.channel in (None, job.card.channel)  # gone with its client's memory
     context.files.forget(job, keep_video=is_private)
-    await _ping(context, job)
+    await _mention(context, job)
     return moved
 
 
@@ -158,7 +158,7 @@ async def _keep(context: JobContext, job: Job, delivery: Delivery) -> Job | None
     log.warning("job=%s undelivered (%s); kept for %s", job.id, delivery.outcome.name.lower(), KEPT_FOR)
     kept = await _undelivered(context, job)
     if kept is not None and delivery.card_tells:
-        await _ping(context, job)
+        await _mention(context, job)
         if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
             return await context.persist(cards.finish(job.id, now=context.clock.now()))
     return kept
@@ -191,10 +191,10 @@ async def _fitting(context: JobContext, job: Job) -> Path:
     return found or video
 
 
-async def _ping(context: JobContext, job: Job) -> None:
-    if context.clock.now() - job.created_at < PING_AFTER:
+async def _mention(context: JobContext, job: Job) -> None:
+    if context.clock.now() - job.created_at < MENTION_AFTER:
         return
-    if await context.persist(cards.claim_ping(job.id, now=context.clock.now())):
-        message = await context.chat.ping(job)
+    if await context.persist(cards.claim_mention(job.id, now=context.clock.now())):
+        message = await context.chat.mention(job)
         if message is not None:
-            await context.persist(cards.remember_ping(job.id, message))
+            await context.persist(cards.remember_mention(job.id, message))

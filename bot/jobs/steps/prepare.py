@@ -24,10 +24,10 @@ PRICE_CHANGED = N_("The price of {model} has changed since you asked. Please ask
 
 async def prepare(context: JobContext, job: Job) -> Job:
     """The picture fitted and on disk. Raises PictureRefused."""
-    if job.clip.size is not None and context.files.picture(job).exists():
+    if job.spec.size is not None and context.files.picture(job).exists():
         return job
     size = await _from_copy(context, job) or await _from_chat(context, job)
-    if job.clip.size is None:
+    if job.spec.size is None:
         fixed = await context.persist(jobs.fix_size(job.id, size))
         return fixed or job
     return job
@@ -64,7 +64,7 @@ async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool) -> s
     await context.priority.quiet(GIVES_WAY_S)
     fitted = await context.fitter.fit(
         raw,
-        lambda upright: job.clip.size or _size_of(context, job, upright),
+        lambda upright: job.spec.size or _size_of(context, job, upright),
         max_enlargement=context.catalog.max_enlargement,
     )
     await context.files.keep_picture(job, fitted.jpeg)
@@ -74,10 +74,10 @@ async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool) -> s
 
 def _size_of(context: JobContext, job: Job, upright: tuple[int, int]) -> str:
     """Of the price that was reserved: the catalog may be another one by now."""
-    model = context.catalog.model(job.clip.model)
+    model = context.catalog.model(job.spec.model)
     if model is None:
-        raise PictureRefused("The model {model} is no longer on offer. Please choose another.", model=job.clip.model)
-    size = model.size_at(job.clip.credits / job.clip.seconds, *upright)
+        raise PictureRefused("The model {model} is no longer on offer. Please choose another.", model=job.spec.model)
+    size = model.size_at(job.spec.credits / job.spec.seconds, *upright)
     if size is None:
         raise PictureRefused(PRICE_CHANGED, model=model.label)
     return size

@@ -124,12 +124,12 @@ async def await_late(context: JobContext, job: Job) -> Job | None:
 
 def _begin(context: JobContext, job: Job) -> _Watch:
     """Found after a restart, a card stays as it is until the provider has told how far the render is."""
-    sent_at = job.submitted_at or job.state_at
+    sent_at = job.last_sent_at or job.state_at
     watch = _Watch(
         job,
         context.clock,
         sent_at,
-        Bar(context.render_times.estimate(job.clip, sent_at)),
+        Bar(context.render_times.estimate(job.spec, sent_at)),
         running_s=(job.state_at - sent_at).total_seconds(),
         fresh=context.clock.since(job.state_at) < FRESH,
     )
@@ -144,7 +144,7 @@ def _begin(context: JobContext, job: Job) -> _Watch:
 def _next_pause(context: JobContext, watch: _Watch, answer: VideoStatus | VideoError | None) -> float:
     """The newest durations place the polls; those known when it was sent made the promise on its card."""
     now, least_s = context.clock.now(), _least_pause(context)
-    estimate = context.render_times.estimate(watch.job.clip, now)
+    estimate = context.render_times.estimate(watch.job.spec, now)
     planned_s = 0.0 if estimate is None else estimate.next_look_s(watch.at_s(), least_s)
     return backoff.poll_pause(least_s, planned_s, _asked(answer), watch.errors, context.rng)
 
@@ -190,13 +190,13 @@ def _asked(answer: VideoStatus | VideoError | None) -> float | None:
 async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timedelta | None) -> Job | None:
     context.circuit_breaker.report(job, Outcome.ENDED)
     if status.phase is Phase.DONE:
-        took_ms = None if took is None else took // timedelta(milliseconds=1)
+        render_ms = None if took is None else took // timedelta(milliseconds=1)
         moved = await context.move(
-            job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at, took_ms=took_ms
+            job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at, render_ms=render_ms
         )
-        if moved is not None and took is not None and job.submitted_at is not None:
-            clip = job.clip
-            context.render_times.learn([Render(clip.model, clip.seconds, clip.size, job.submitted_at + took, took)])
+        if moved is not None and took is not None and job.last_sent_at is not None:
+            spec = job.spec
+            context.render_times.learn([Render(spec.model, spec.seconds, spec.size, job.last_sent_at + took, took)])
         return moved
     kind = status.failure or FailureKind.PROVIDER
     log.warning("job=%s failed at the provider kind=%s: %s", job.id, kind, status.provider_text)

@@ -91,16 +91,16 @@ async def _send(context: JobContext, job: Job) -> Job | None:
     create: asyncio.Task[Job | None] | None = None
     try:
         picture = await context.files.read_picture(job)
-        if picture is None or job.clip.size is None or context.queue.is_closed:
+        if picture is None or job.spec.size is None or context.queue.is_closed:
             return job  # the picture went missing and is fetched again, or the bot is stopping
-        clip = job.clip
-        request = ClipRequest(clip.model, clip.prompt, clip.seconds, job.clip.size, picture)
+        spec = job.spec
+        request = ClipRequest(spec.model, spec.prompt, spec.seconds, job.spec.size, picture)
         create = context.protect(job.id, _submit(context, job, request))
     finally:
         if create is None:
             context.queue.release(job)
     sent = await asyncio.shield(create)
-    if sent is not None and sent.submitted_at is not None and sent.state is not JobState.WAITING:
+    if sent is not None and sent.last_sent_at is not None and sent.state is not JobState.WAITING:
         await introduce(context, sent)
     return sent
 
@@ -126,8 +126,8 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
     sent = await context.move(
         job,
         JobState.SUBMITTING,
-        tried_at=job.tried_at or now,
-        submitted_at=now,
+        first_sent_at=job.first_sent_at or now,
+        last_sent_at=now,
         not_before=None,
         # It may have been reserved under another setting, and is asked for where it is.
         endpoint=context.videos.endpoint,
@@ -135,7 +135,7 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
     if sent is None:  # cancelled in the meantime
         return await context.reload(job)
     if context.queue.is_closed:  # the bot was told to stop while this was written: certainly nothing made
-        return await context.move(sent, JobState.WAITING, tried_at=job.tried_at, not_before=job.not_before)
+        return await context.move(sent, JobState.WAITING, first_sent_at=job.first_sent_at, not_before=job.not_before)
     return sent
 
 
@@ -196,7 +196,7 @@ async def ask_key(context: JobContext) -> Outcome:
 async def _send_later(context: JobContext, job: Job, error: VideoUnavailable) -> Job | None:
     """Certainly nothing was made: back in the queue, for ten minutes in all."""
     now = context.clock.now()
-    tried_for = context.clock.since(job.tried_at or now)
+    tried_for = context.clock.since(job.first_sent_at or now)
     log.warning("job=%s not taken: %s", job.id, error.provider_text)
     if tried_for > context.timing.resubmit_for:
         return await context.end(job, JobState.FAILED, error.kind)

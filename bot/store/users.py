@@ -1,0 +1,51 @@
+"""What is remembered of a person beside money: what they were told, and whether they muted mentions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.models import UserId
+from bot.store.database import Tx, Unit
+from bot.store.mapping import maybe_ms, to_ms
+
+
+def was_shown_privacy_note(member: UserId) -> Unit[bool]:
+    """Whether the member was told where their picture and prompt go."""
+    sql = "SELECT member FROM users WHERE member = :member AND privacy_note_at IS NOT NULL"
+    return lambda tx: tx.one(sql, member=member) is not None
+
+
+def claim_privacy_note(member: UserId, *, now: datetime) -> Unit[bool]:
+    """True for the one caller who may tell the member, once; marked before it is sent."""
+
+    def unit(tx: Tx) -> bool:
+        claimed = tx.changed(
+            "INSERT INTO users (member, privacy_note_at) VALUES (:member, :now)"
+            " ON CONFLICT (member) DO UPDATE SET privacy_note_at = excluded.privacy_note_at"
+            " WHERE users.privacy_note_at IS NULL",
+            member=member,
+            now=to_ms(now),
+        )
+        return claimed == 1
+
+    return unit
+
+
+def has_muted_mentions(member: UserId) -> Unit[bool]:
+    """Whether the member muted mentions."""
+    sql = "SELECT member FROM users WHERE member = :member AND mentions_muted_at IS NOT NULL"
+    return lambda tx: tx.one(sql, member=member) is not None
+
+
+def set_mentions_muted(member: UserId, since: datetime | None) -> Unit[None]:
+    """No mentions from now on; None for mentions."""
+
+    def unit(tx: Tx) -> None:
+        tx.changed(
+            "INSERT INTO users (member, mentions_muted_at) VALUES (:member, :since)"
+            " ON CONFLICT (member) DO UPDATE SET mentions_muted_at = excluded.mentions_muted_at",
+            member=member,
+            since=maybe_ms(since),
+        )
+
+    return unit
