@@ -96,6 +96,12 @@ def settings_told(document: str) -> list[tuple[str, str]]:
     return re.findall(r"^\| `([A-Z_]+)` \| ([^|]+?) \| [^|]+ \|$", document, re.MULTILINE)
 
 
+def headings_of(document: Path) -> set[str]:
+    """The anchors of its headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
 def mocks_in(source: str) -> list[int]:
     """Lines that bring in unittest.mock, or take the fixture of that plugin."""
     lines: list[int] = []
@@ -280,17 +286,18 @@ class TestDocuments:
         assert TRY_IT in shown
         assert TEST_IT in shown
 
-    def test_links_between_documents_lead_somewhere(self) -> None:
+    def test_links_between_documents_lead_to_a_file_and_a_heading(self) -> None:
         broken: list[str] = []
         followed = 0
         for name in DOCUMENTS:
-            for target in re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", text_of(name)):
+            for target, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", text_of(name)):
                 followed += 1
-                if not (PROJECT / name).parent.joinpath(target).exists():
-                    broken.append(f"{name}: {target}")
+                file = (PROJECT / name).parent / target if target else PROJECT / name
+                if not file.exists() or (heading and heading not in headings_of(file)):
+                    broken.append(f"{name}: {target}#{heading}")
 
         assert broken == []
-        assert followed > 5
+        assert followed > 20
 
     def test_the_readme_can_be_read_in_a_few_minutes(self) -> None:
         assert 500 < len(text_of("README.md").split()) < 1_500
