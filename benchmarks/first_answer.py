@@ -30,11 +30,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.server import LocalDiscord
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.process import BOT, BotProcess
-from sandbox.videos.render import tiny_mp4
-from sandbox.videos.server import LocalVideos
-from sandbox.videos.weather import Weather
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings
 
 BURSTS = {1: 20, 50: 2, 200: 1}
 """Commands at once, and how often in a round."""
@@ -59,15 +59,15 @@ def photo() -> bytes:
     return buffer.getvalue()
 
 
-async def start_bot(town: Town, plain: bool) -> BotProcess:  # noqa: FBT001 - one of two
+async def start_bot(environment: Environment, plain: bool) -> BotProcess:  # noqa: FBT001 - one of two
     """Starts one of the two bots and waits until it is connected."""
     arguments = (str(Path(__file__).with_name("plain_bot.py")),) if plain else BOT
-    town.bot = BotProcess(town.folder, town.settings(), arguments)
-    before = town.discord.command_puts
-    await town.bot.start()
-    await town.discord.wait_for(lambda: town.discord.command_puts > before or not plain, 20, "commands")
-    await town.discord.wait_ready(20)
-    return town.bot
+    environment.bot = BotProcess(environment.folder, environment.settings(), arguments)
+    before = environment.discord.command_puts
+    await environment.bot.start()
+    await environment.discord.wait_for(lambda: environment.discord.command_puts > before or not plain, 20, "commands")
+    await environment.discord.wait_ready(20)
+    return environment.bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ class Taken:
     cpu: float
 
 
-async def burst(town: Town, size: int, upload: Upload) -> Taken:
+async def burst(environment: Environment, size: int, upload: Upload) -> Taken:
     """`size` commands at once, by as many members."""
-    assert town.bot is not None
-    process = psutil.Process(town.bot.pid)
+    assert environment.bot is not None
+    process = psutil.Process(environment.bot.pid)
     sent: dict[int, float] = {}
     took: dict[int, float] = {}
 
@@ -90,18 +90,18 @@ async def burst(town: Town, size: int, upload: Upload) -> Taken:
             interaction = int(exchange.params["interaction_id"])
             took.setdefault(interaction, time.perf_counter() - sent[interaction])
 
-    people = [town.discord.world.people[f"member{n}"] for n in range(size)]
-    town.discord.on_exchange(watch)
+    people = [environment.discord.world.people[f"member{n}"] for n in range(size)]
+    environment.discord.on_exchange(watch)
     asked, before = [], cpu_s(process)
     for person in people:
         started = time.perf_counter()
-        interaction = await town.discord.invoke(person, "animate", image=upload, prompt="puts on a hat")
+        interaction = await environment.discord.invoke(person, "animate", image=upload, prompt="puts on a hat")
         sent[interaction.id] = started
         asked.append(interaction)
     await asyncio.gather(*(one.answer(3.5) for one in asked))  # NotAnswered where one came later than 3 s
     after = cpu_s(process)
-    town.discord.remove(watch)
-    await quiet(town)
+    environment.discord.remove(watch)
+    await quiet(environment)
     return Taken(list(took.values()), (after - before) / size)
 
 
@@ -111,16 +111,16 @@ def cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-async def quiet(town: Town) -> None:
+async def quiet(environment: Environment) -> None:
     """Waits until every job that was taken is at the provider and its card says so, then a little."""
-    if town.database.exists():
-        with closing(sqlite3.connect(town.database, timeout=10)) as books:
+    if environment.database.exists():
+        with closing(sqlite3.connect(environment.database, timeout=10)) as books:
             busy = "SELECT 1 FROM jobs WHERE state IN ('waiting', 'submitting')"
             while books.execute(busy).fetchone():  # noqa: ASYNC110 - a database file tells nobody
                 await asyncio.sleep(0.02)
     seen = -1
-    while seen != len(town.discord.requests):
-        seen = len(town.discord.requests)
+    while seen != len(environment.discord.requests):
+        seen = len(environment.discord.requests)
         await asyncio.sleep(PAUSE_S)
 
 
@@ -140,15 +140,15 @@ def round_of(bursts: list[Taken]) -> Round:
     return Round(percentile(answers, 0.5), percentile(answers, 0.99), 1000 * cpu)
 
 
-async def measure(towns: tuple[Town, Town], rounds: int, upload: Upload) -> None:
+async def measure(towns: tuple[Environment, Environment], rounds: int, upload: Upload) -> None:
     """Prints the table; the first of the towns has the bot that only answers."""
-    for town in towns:
+    for environment in towns:
         for size in (1, max(BURSTS)):
-            await burst(town, size, upload)
+            await burst(environment, size, upload)
     found: dict[int, list[tuple[Round, Round]]] = {size: [] for size in BURSTS}
     for _ in range(rounds):
         for size, times in BURSTS.items():
-            pairs = [[await burst(town, size, upload) for town in towns] for _ in range(times)]
+            pairs = [[await burst(environment, size, upload) for environment in towns] for _ in range(times)]
             base, mine = (round_of([pair[n] for pair in pairs]) for n in (0, 1))
             found[size].append((base, mine))
     print(f"medians of {rounds} rounds")
@@ -170,17 +170,17 @@ def middle(rounds: list[Round], part: str) -> float:
     return float(statistics.median(getattr(each, part) for each in rounds))
 
 
-async def memory(town: Town) -> tuple[float, float]:
+async def memory(environment: Environment) -> tuple[float, float]:
     """RSS in MiB before and at its highest, while 200 members attach twelve megapixels at once."""
-    assert town.bot is not None
-    bot = town.bot
+    assert environment.bot is not None
+    bot = environment.bot
     process = psutil.Process(bot.pid)
     before = peak = process.memory_info().rss
     upload = Upload("photo.jpg", photo(), "image/jpeg")
-    answers = asyncio.create_task(burst(town, 200, upload))
-    already = len(town.videos.jobs)
+    answers = asyncio.create_task(burst(environment, 200, upload))
+    already = len(environment.provider.jobs)
     deadline = time.monotonic() + 180
-    while len(town.videos.jobs) < already + 200 and time.monotonic() < deadline:
+    while len(environment.provider.jobs) < already + 200 and time.monotonic() < deadline:
         peak = max(peak, process.memory_info().rss)
         await asyncio.sleep(0.02)
     await answers
@@ -194,19 +194,19 @@ def percentile(values: list[float], share: float) -> float:
 
 
 @contextlib.asynccontextmanager
-async def connected(*, plain: bool) -> AsyncIterator[Town]:
-    """A town with one of the bots in it."""
+async def connected(*, plain: bool) -> AsyncIterator[Environment]:
+    """An environment with one of the bots in it."""
     discord = LocalDiscord()
-    videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=None))
-    town = Town(discord=discord, videos=videos, settings={**OPEN, "MAX_CONCURRENT_JOBS": "10000"})
+    videos = LocalOpenAI(render=tiny_mp4, settings=OpenAISettings(render_seconds=None))
+    environment = Environment(discord=discord, provider=videos, settings={**OPEN, "MAX_CONCURRENT_JOBS": "10000"})
     for number in range(max(BURSTS)):
         discord.world.add_member(f"member{number}")
     try:
-        await town.start(bot=False)
-        await start_bot(town, plain)
-        yield town
+        await environment.start(bot=False)
+        await start_bot(environment, plain)
+        yield environment
     finally:
-        await town.stop()
+        await environment.stop()
 
 
 async def main() -> None:

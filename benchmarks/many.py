@@ -33,7 +33,7 @@ from bot.store.database import Store
 from bot.store.reservations import reserve
 from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.server import LocalDiscord
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.process import BotProcess
 from tests.builders import a_card, a_job, a_spec
 
@@ -82,9 +82,9 @@ class StandInProvider:
         return web.json_response({"id": name, "object": "video", "status": status, "progress": 0})
 
 
-async def fill(town: Town, endpoint: str, count: int) -> None:
+async def fill(environment: Environment, endpoint: str, count: int) -> None:
     """Puts jobs into the bot's database, each of a member of its own: so many rendering, a few done earlier."""
-    store, now = await Store.open(town.database), datetime.now(UTC)
+    store, now = await Store.open(environment.database), datetime.now(UTC)
     rendering = [job_of(number, now - timedelta(seconds=number % 60), endpoint) for number in range(20, count + 20)]
     done = [job_of(number, now - EARLIER, endpoint) for number in range(1, 20)]
     await asyncio.gather(*(carry(store, job, S.RENDERING) for job in rendering))
@@ -92,15 +92,15 @@ async def fill(town: Town, endpoint: str, count: int) -> None:
     await store.close()
 
 
-def foretell(town: Town, took_s: float) -> None:
+def foretell(environment: Environment, took_s: float) -> None:
     """The earlier jobs took so long."""
-    with closing(sqlite3.connect(town.database)) as books, books:
+    with closing(sqlite3.connect(environment.database)) as books, books:
         books.execute("UPDATE jobs SET render_ms = ? WHERE state = 'delivered'", (int(took_s * 1000),))
 
 
-def queue(town: Town) -> None:
+def queue(environment: Environment) -> None:
     """All jobs but the first few are in line, their pictures ready."""
-    with closing(sqlite3.connect(town.database)) as books, books:
+    with closing(sqlite3.connect(environment.database)) as books, books:
         books.execute(
             "UPDATE jobs SET state = 'waiting', provider_id = NULL, last_sent_at = NULL WHERE state = 'rendering'"
             " AND id NOT IN (SELECT id FROM jobs WHERE state = 'rendering' ORDER BY id LIMIT ?)",
@@ -108,7 +108,7 @@ def queue(town: Town) -> None:
         )
         waiting = books.execute("SELECT id FROM jobs WHERE state = 'waiting'").fetchall()
     for (job,) in waiting:
-        (town.folder / "data" / "pictures" / f"{job}.jpg").write_bytes(b"a picture")
+        (environment.folder / "data" / "pictures" / f"{job}.jpg").write_bytes(b"a picture")
 
 
 def job_of(number: int, at: datetime, endpoint: str) -> Job:
@@ -159,35 +159,37 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-async def start(town: Town) -> tuple[BotProcess, float]:
+async def start(environment: Environment) -> tuple[BotProcess, float]:
     """Starts the bot; seconds from its start to IDENTIFY."""
-    town.bot = BotProcess(town.folder, {**town.settings(), "LAGS": str(town.folder / "lags")}, MEASURED)
+    environment.bot = BotProcess(
+        environment.folder, {**environment.settings(), "LAGS": str(environment.folder / "lags")}, MEASURED
+    )
     began = time.monotonic()
-    await town.bot.start()
-    await town.discord.wait_ready(60)
-    return town.bot, time.monotonic() - began
+    await environment.bot.start()
+    await environment.discord.wait_ready(60)
+    return environment.bot, time.monotonic() - began
 
 
-async def leave(town: Town) -> None:
+async def leave(environment: Environment) -> None:
     """Stops the bot and waits until its session is gone."""
-    assert town.bot is not None
-    await town.bot.stop(60)
-    await town.discord.wait_for(lambda: not town.discord.gateway.live, 10, "the bot to be gone")
+    assert environment.bot is not None
+    await environment.bot.stop(60)
+    await environment.discord.wait_for(lambda: not environment.discord.gateway.live, 10, "the bot to be gone")
 
 
-async def starts(town: Town) -> float:
+async def starts(environment: Environment) -> float:
     """Seconds to IDENTIFY, the median of a few starts."""
     took = []
     for _ in range(STARTS):
-        _, seconds = await start(town)
+        _, seconds = await start(environment)
         took.append(seconds)
-        await leave(town)
+        await leave(environment)
     return sorted(took)[STARTS // 2]
 
 
-async def steady(town: Town, provider: StandInProvider, edits: Counter[str], seconds: float) -> None:
+async def steady(environment: Environment, provider: StandInProvider, edits: Counter[str], seconds: float) -> None:
     """Prints what the jobs cost."""
-    bot, _ = await start(town)
+    bot, _ = await start(environment)
     process = psutil.Process(bot.pid)
     await asyncio.sleep(SETTLES_S)
     began, cpu, polls, edited, peak = time.monotonic(), process.cpu_times(), provider.polls, edits.total(), 0
@@ -197,8 +199,8 @@ async def steady(town: Town, provider: StandInProvider, edits: Counter[str], sec
     took, after = time.monotonic() - began, process.cpu_times()
     cores = (after.user + after.system - cpu.user - cpu.system) / took
     polls_s, edits_s = (provider.polls - polls) / took, (edits.total() - edited) / took
-    await leave(town)
-    seen = json.loads((town.folder / "lags").read_text("utf-8"))
+    await leave(environment)
+    seen = json.loads((environment.folder / "lags").read_text("utf-8"))
     lags, works = ([1000 * row[n] for row in seen if began <= row[0] <= began + took] for n in (1, 2))
     p50, p99, work = percentile(lags, 0.5), percentile(lags, 0.99), percentile(works, 0.99)
     print(f"  memory: {peak / 2**20:.0f} MiB RSS (hold 150)")
@@ -214,29 +216,29 @@ async def main() -> None:
     options = parser.parse_args()
     discord, provider, edits = LocalDiscord(), StandInProvider(), Counter[str]()
     discord.on_exchange(taking_all(edits))
-    town = Town(discord=discord, settings=SETTINGS)
+    environment = Environment(discord=discord, settings=SETTINGS)
     try:
-        await town.start(bot=False)
+        await environment.start(bot=False)
         await provider.start()
-        await start(town)
-        await leave(town)
-        print(f"start to IDENTIFY, empty: {await starts(town):.2f} s (hold 0.5)")
-        await fill(town, provider.url, options.jobs)
-        print(f"start to IDENTIFY, {options.jobs:,} jobs to resume: {await starts(town):.2f} s (hold 1.0)")
+        await start(environment)
+        await leave(environment)
+        print(f"start to IDENTIFY, empty: {await starts(environment):.2f} s (hold 0.5)")
+        await fill(environment, provider.url, options.jobs)
+        print(f"start to IDENTIFY, {options.jobs:,} jobs to resume: {await starts(environment):.2f} s (hold 1.0)")
         print(f"{options.jobs:,} rendering, nothing foretold:")
-        await steady(town, provider, edits, options.seconds)
-        foretell(town, TOOK_S)
+        await steady(environment, provider, edits, options.seconds)
+        foretell(environment, TOOK_S)
         print(f"{options.jobs:,} rendering, foretold:")
-        await steady(town, provider, edits, options.seconds)
-        queue(town)
-        foretell(town, FAILS_AFTER_S)
+        await steady(environment, provider, edits, options.seconds)
+        queue(environment)
+        foretell(environment, FAILS_AFTER_S)
         provider.fails_after_s = FAILS_AFTER_S
-        town.use({"MAX_CONCURRENT_JOBS": str(SLOTS), "VIDEO_API_URL": provider.url, "VIDEO_API_AUTH": "bearer"})
+        environment.use({"MAX_CONCURRENT_JOBS": str(SLOTS), "VIDEO_API_URL": provider.url, "VIDEO_API_AUTH": "bearer"})
         print(f"{options.jobs - SLOTS:,} in line:")
-        await steady(town, provider, edits, options.seconds)
+        await steady(environment, provider, edits, options.seconds)
     finally:
         await provider.stop()
-        await town.stop()
+        await environment.stop()
 
 
 if __name__ == "__main__":

@@ -13,16 +13,17 @@ from typing import Any
 
 import av
 
-from sandbox.command_parser import Misspoken, parse, upload
+from sandbox.command_parser import CommandNotUnderstood, parse, upload
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.world import Person
 from sandbox.ending import run_in
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.picture import sample_picture
+from sandbox.providers.prompt_faults import PROMPT_FAULTS
+from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
 from sandbox.terminal import Screen
-from sandbox.videos.words import PROMPT_WORDS
 
 FINISHED = ("### ✅", "### ⚠️", "### 🚫")
 """How the head of a card begins that has had its last edit; no prompt stands before it."""
@@ -41,7 +42,7 @@ class Script:
     """What the people of the sandbox are to do, in order."""
 
     person: str = "mia"
-    acts: list[tuple[str, str]] = field(default_factory=list)
+    commands: list[tuple[str, str]] = field(default_factory=list)
 
 
 class _As(argparse.Action):
@@ -51,8 +52,8 @@ class _As(argparse.Action):
 
 class _Command(argparse.Action):
     def __call__(self, _parser: object, space: argparse.Namespace, values: object, _option: object = None) -> None:
-        space.script.acts.append((space.script.person, str(values)))
-        space.command = space.script.acts
+        space.script.commands.append((space.script.person, str(values)))
+        space.command = space.script.commands
 
 
 def _port(words: str) -> int:
@@ -62,7 +63,8 @@ def _port(words: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    words = "\n".join(f"  {word:<18} {meaning}" for word, meaning in PROMPT_WORDS.items())
+    words = "\n".join(f"  {word:<18} {fault.meaning}" for word, fault in PROMPT_FAULTS.items())
+    names = "; ".join(f"{name}: {choice.label}" for name, choice in PROVIDERS.items())
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="Runs the real bot against a local Discord and a local /v1/videos. Nothing leaves this machine.",
@@ -96,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --page: order videos at VIDEO_API_URL with VIDEO_API_KEY of the environment; costs real money",
     )
+    parser.add_argument(
+        "--provider",
+        choices=PROVIDERS,
+        default=DEFAULT_PROVIDER,
+        help=f"the API of the local video service, {names} (default: {DEFAULT_PROVIDER})",
+    )
     parser.add_argument("--log", action="store_true", help="show the bot's log at the end")
     return parser
 
@@ -103,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
 class Stage:
     """One run of the sandbox in the terminal."""
 
-    def __init__(self, town: Town, screen: Screen, options: argparse.Namespace) -> None:
-        self._town = town
+    def __init__(self, environment: Environment, screen: Screen, options: argparse.Namespace) -> None:
+        self._environment = environment
         self._screen = screen
         self._options = options
 
@@ -112,20 +120,20 @@ class Stage:
         """Everything that was asked for; True where it came out well."""
         options, script = self._options, self._options.script
         well = True
-        for person, spoken in script.acts:
-            well &= await self._act(person, spoken)
-        if not script.acts or options.image or options.prompt is not None:
+        for person, text in script.commands:
+            well &= await self._command(person, text)
+        if not script.commands or options.image or options.prompt is not None:
             well &= await self._animate(script.person)
         return well
 
-    async def _act(self, name: str, spoken: str) -> bool:
+    async def _command(self, name: str, text: str) -> bool:
         try:
             person = self._person(name)
-            command, given = parse(spoken, self._town.discord.commands, self._town.discord.world)
-        except Misspoken as error:
-            self._screen.say(f"@{name}: {spoken}\n  {error}")
+            command, given = parse(text, self._environment.discord.commands, self._environment.discord.world)
+        except CommandNotUnderstood as error:
+            self._screen.say(f"@{name}: {text}\n  {error}")
             return False
-        return await self._invoke(person, command, spoken, given)
+        return await self._invoke(person, command, text, given)
 
     async def _animate(self, name: str) -> bool:
         options = self._options
@@ -141,15 +149,15 @@ class Stage:
         )
         try:
             person = self._person(name)
-        except Misspoken as error:
+        except CommandNotUnderstood as error:
             self._screen.say(f"  {error}")
             return False
         return await self._invoke(person, "animate", f"/animate {shown}", given)
 
-    async def _invoke(self, person: Person, command: str, spoken: str, given: dict[str, Any]) -> bool:
-        self._screen.say(f"@{person.name}: {spoken}")
+    async def _invoke(self, person: Person, command: str, text: str, given: dict[str, Any]) -> bool:
+        self._screen.say(f"@{person.name}: {text}")
         try:
-            asked = await self._town.discord.invoke_with(person, command, given)
+            asked = await self._environment.discord.invoke_with(person, command, given)
             message = await asked.answer()
         except (CannotInvoke, NotAnswered) as error:
             self._screen.say(f"  {error}")
@@ -174,7 +182,7 @@ class Stage:
             self._screen.draw(message.text(), self._names())
             if message.text().startswith(FINISHED):
                 break
-            await self._town.discord.wait_for(changed, CARD_WITHIN_S, "the card to change")
+            await self._environment.discord.wait_for(changed, CARD_WITHIN_S, "the card to change")
         if message.deleted:
             self._screen.say("  (this message was deleted)")
         if message.deleted or not message.media:
@@ -187,7 +195,7 @@ class Stage:
 
     async def _quiet(self) -> None:
         """Until the bot has asked Discord for nothing for a while: the private reason follows the card's last edit."""
-        requests, known = self._town.discord.requests, -1
+        requests, known = self._environment.discord.requests, -1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(QUIET_WITHIN_S):
                 while known != len(requests) or not all(x.status or x.cut for x in requests):
@@ -215,13 +223,13 @@ class Stage:
         return True
 
     def _person(self, name: str) -> Person:
-        people = self._town.discord.world.people
+        people = self._environment.discord.world.people
         if name not in people:
-            raise Misspoken(f"there is nobody called {name}; people here: {', '.join(people)}")
+            raise CommandNotUnderstood(f"there is nobody called {name}; people here: {', '.join(people)}")
         return people[name]
 
     def _names(self) -> dict[int, str]:
-        world = self._town.discord.world
+        world = self._environment.discord.world
         names = {person.id: name for name, person in world.people.items()}
         names |= {role.id: role.name for role in world.guild.roles.values()}
         return names | {channel.id: channel.name for channel in world.guild.channels}
@@ -235,18 +243,23 @@ async def _show(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(f"The page needs {error.name}. Run it with `uv run`, which installs what developers need.")
         return 2
     return await show(
-        screen.say, port=options.port, opens=not options.no_open, bot=not options.serve, real=options.real_provider
+        screen.say,
+        PROVIDERS[options.provider].make(),
+        port=options.port,
+        opens=not options.no_open,
+        bot=not options.serve,
+        real=options.real_provider,
     )
 
 
-async def _serve(town: Town, screen: Screen) -> int:
+async def _serve(environment: Environment, screen: Screen) -> int:
     """Servers only, until Ctrl-C."""
-    await town.start(bot=False)
-    settings = town.settings()
+    await environment.start(bot=False)
+    discord = environment.discord
     screen.say("A local Discord and a local /v1/videos are up. A bot's settings:\n")
-    for name in ("DISCORD_TOKEN", "DISCORD_API_URL", "VIDEO_API_KEY", "VIDEO_API_URL"):
-        screen.say(f"{name}={settings[name]}")
-    screen.say(f"\nApplication id: {town.discord.application_id}. People: {', '.join(town.discord.world.people)}.")
+    for name, value in environment.settings_of_yours().items():
+        screen.say(f"{name}={value}")
+    screen.say(f"\nApplication id: {discord.application_id}. People: {', '.join(discord.world.people)}.")
     screen.say("Ctrl-C ends it.")
     await asyncio.Event().wait()
     return 0
@@ -260,10 +273,10 @@ async def run(options: argparse.Namespace) -> int:
         return 2
     if options.page:
         return await _show(options, screen)
-    town = Town()
+    environment = Environment(provider=PROVIDERS[options.provider].make())
     if options.serve:
-        return await run_in(town, _serve(town, screen), ended=0)
-    return await run_in(town, _play(town, screen, options))
+        return await run_in(environment, _serve(environment, screen), ended=0)
+    return await run_in(environment, _play(environment, screen, options))
 
 
 def _unfit(options: argparse.Namespace) -> str | None:
@@ -278,16 +291,16 @@ def _unfit(options: argparse.Namespace) -> str | None:
     return None
 
 
-async def _play(town: Town, screen: Screen, options: argparse.Namespace) -> int:
+async def _play(environment: Environment, screen: Screen, options: argparse.Namespace) -> int:
     try:
-        await town.start()
-        well = await Stage(town, screen, options).play()
-        if options.log and town.bot is not None:
-            await town.bot.stop()
-            screen.say(f"\n{town.bot.log()}")
+        await environment.start()
+        well = await Stage(environment, screen, options).play()
+        if options.log and environment.bot is not None:
+            await environment.bot.stop()
+            screen.say(f"\n{environment.bot.log()}")
     except TimeoutError as error:
         screen.say(f"The bot did not do its part: {error}")
-        screen.say(town.bot.log() if town.bot is not None else "")
+        screen.say(environment.bot.log() if environment.bot is not None else "")
         return 1
     return 0 if well else 1
 

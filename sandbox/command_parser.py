@@ -1,4 +1,4 @@
-"""Commands as Discord writes them out, `/animate-admin quota set user:@mia credits:40`, into what the door takes."""
+"""Reads commands as Discord writes them out: `/animate-admin quota set user:@mia credits:40`."""
 
 import mimetypes
 import re
@@ -14,21 +14,21 @@ _TRUTH = {"true": True, "false": False}
 _OPTION = re.compile(r"(?:^|\s)([a-z_]+):")
 
 
-class Misspoken(ValueError):
+class CommandNotUnderstood(ValueError):
     """The command cannot be understood; its text says why."""
 
 
-def parse(spoken: str, commands: list[dict[str, Any]], world: World) -> tuple[str, dict[str, Any]]:
-    """The command's full name and its options. Raises Misspoken."""
-    every = list(_OPTION.finditer(spoken))
-    head = spoken[: every[0].start()] if every else spoken
+def parse(text: str, commands: list[dict[str, Any]], world: World) -> tuple[str, dict[str, Any]]:
+    """The command's full name and its options. Raises CommandNotUnderstood."""
+    every = list(_OPTION.finditer(text))
+    head = text[: every[0].start()] if every else text
     name = " ".join(head.strip().removeprefix("/").split())
     declared = {option["name"]: option["type"] for option in _options(name, commands)}
     if every and every[0][1] not in declared:
-        raise Misspoken(f"/{name} has no option {every[0][1]}; it has {', '.join(declared) or 'none'}")
+        raise CommandNotUnderstood(f"/{name} has no option {every[0][1]}; it has {', '.join(declared) or 'none'}")
     marks = [mark for mark in every if mark[1] in declared]  # other words with a colon belong to a value
-    ends = [mark.start() for mark in marks[1:]] + [len(spoken)]
-    given = {mark[1]: spoken[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=False)}
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    given = {mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=False)}
     return name, {key: _value(key, text, declared[key], world) for key, text in given.items()}
 
 
@@ -37,7 +37,9 @@ def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for word in name.split():
         found = next((command for command in level if command["name"] == word), None)
         if found is None:
-            raise Misspoken(f"there is no command /{name}; there are {', '.join('/' + c['name'] for c in commands)}")
+            raise CommandNotUnderstood(
+                f"there is no command /{name}; there are {', '.join('/' + c['name'] for c in commands)}"
+            )
         level = found.get("options", [])
     return level
 
@@ -59,7 +61,7 @@ def _value(key: str, text: str, kind: int, world: World) -> object:
         return readers.get(Option(kind), str)(text)
     except (ValueError, KeyError, OSError) as error:
         here = f"people here: {', '.join(world.people)}; roles: {', '.join(roles)}; channels: {', '.join(channels)}"
-        raise Misspoken(f"{key}:{text} is not understood ({error}); {here}") from error
+        raise CommandNotUnderstood(f"{key}:{text} is not understood ({error}); {here}") from error
 
 
 def upload(path: Path) -> Upload:

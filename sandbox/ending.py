@@ -1,19 +1,19 @@
-"""Work in a town that ends by itself, by Ctrl-C, by SIGTERM or with its terminal, and leaves nothing behind."""
+"""Runs an environment until its work is done or a signal ends it: Ctrl-C, SIGTERM, a closed terminal."""
 
 import asyncio
 import signal
 from collections.abc import Coroutine
 from typing import Any
 
-from sandbox.environment import Town
+from sandbox.environment import Environment
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def run_in(town: Town, work: Coroutine[Any, Any, int], *, ended: int | None = None) -> int:
+async def run_in(environment: Environment, work: Coroutine[Any, Any, int], *, ended: int | None = None) -> int:
     """The work's exit code, or `ended` (without it 128 and the signal) where a signal ended it.
 
-    Only the first signal ends the work; the town then stops undisturbed, and another signal kills the bot to hurry it.
+    The first signal ends the work and stops the environment; another one kills the bot, so that this is quick.
     """
     told: list[int] = []
     loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
@@ -22,8 +22,8 @@ async def run_in(town: Town, work: Coroutine[Any, Any, int], *, ended: int | Non
         told.append(number)
         if len(told) == 1 and not task.done():
             task.cancel()
-        elif town.bot is not None:
-            town.bot.kill()
+        elif environment.bot is not None:
+            environment.bot.kill()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, tell, number)
@@ -34,6 +34,6 @@ async def run_in(town: Town, work: Coroutine[Any, Any, int], *, ended: int | Non
             raise
         return 128 + told[0] if ended is None else ended
     finally:
-        await town.stop()
+        await environment.stop()
         for number in SIGNALS:
             loop.remove_signal_handler(number)

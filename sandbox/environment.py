@@ -1,4 +1,4 @@
-"""The whole world to try the bot in: a local Discord, a local /v1/videos, and the bot between them."""
+"""All that the bot is tried with: a local Discord, local providers, and the bot between them."""
 
 import asyncio
 import shutil
@@ -10,13 +10,14 @@ from typing import Self
 
 from sandbox.discord.server import LocalDiscord
 from sandbox.process import BOT, BotProcess, Spawn
-from sandbox.videos.server import LocalVideos
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
 
 
-class Town:
-    """Starts in order, ends in order. `settings` go over the defaults.
+class Environment:
+    """Starts in order, ends in order. `settings` go over the defaults, which have those of all providers.
 
-    A `folder` that is given is kept; without one there is a temporary folder, which goes with the town.
+    A `folder` that is given is kept; without one there is a temporary folder, which is deleted at the end.
     """
 
     def __init__(
@@ -24,13 +25,15 @@ class Town:
         *,
         settings: Mapping[str, str] | None = None,
         discord: LocalDiscord | None = None,
-        videos: LocalVideos | None = None,
+        provider: LocalProvider | None = None,
+        more_providers: Sequence[LocalProvider] = (),
         folder: Path | None = None,
         arguments: Sequence[str] = BOT,
         spawn: Spawn = asyncio.create_subprocess_exec,
     ) -> None:
         self.discord = discord or LocalDiscord()
-        self.videos = videos or LocalVideos()
+        self.provider = provider or PROVIDERS[DEFAULT_PROVIDER].make()
+        self.more_providers = more_providers
         self._keeps = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="animate-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -40,6 +43,11 @@ class Town:
         self.bot: BotProcess | None = None
 
     @property
+    def providers(self) -> list[LocalProvider]:
+        """All of them: the first, and those beside it."""
+        return [self.provider, *self.more_providers]
+
+    @property
     def database(self) -> Path:
         """The bot's SQLite file."""
         return self.folder / "animate.db"
@@ -47,16 +55,20 @@ class Town:
     def settings(self) -> dict[str, str]:
         """What the bot is started with."""
         return {
-            "DISCORD_TOKEN": self.discord.token,
-            "DISCORD_API_URL": self.discord.api_url,
-            "VIDEO_API_KEY": self.videos.key,
-            "VIDEO_API_URL": self.videos.url,
+            **self.settings_of_yours(),
             "DATABASE_URL": f"sqlite:///{self.database}",
             "DATA_DIR": str(self.folder / "data"),
             "POLL_SECONDS": "0.5",
             "PROGRESS_SECONDS": "0.5",
             **self._settings,
         }
+
+    def settings_of_yours(self, *, provider: bool = True) -> dict[str, str]:
+        """What any other bot needs, to work here."""
+        discord = {"DISCORD_TOKEN": self.discord.token, "DISCORD_API_URL": self.discord.api_url}
+        for each in self.providers if provider else ():
+            discord |= each.bot_settings(self.folder)
+        return discord
 
     def use(self, settings: Mapping[str, str]) -> None:
         """Other settings from the bot's next start on."""
@@ -65,7 +77,8 @@ class Town:
     async def start(self, *, bot: bool = True) -> None:
         """The servers, then the bot; returns once the bot is connected."""
         await self.discord.start()
-        await self.videos.start()
+        for provider in self.providers:
+            await provider.start()
         if bot:
             await self.start_bot()
 
@@ -87,7 +100,8 @@ class Town:
             if not self._keeps:
                 stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             stack.push_async_callback(self.discord.stop)
-            stack.push_async_callback(self.videos.stop)
+            for provider in self.providers:
+                stack.push_async_callback(provider.stop)
             if self.bot is not None and self.bot.is_running:
                 await self.bot.stop()
 

@@ -13,7 +13,7 @@ from bot.images import Fitted
 from bot.jobs.protocols import Delivery, FoundCard, Outcome
 from bot.models import FailureKind, Job, JobId, MessageId, UserId
 from bot.providers.protocols import ClipRequest, Phase, VideoStatus
-from sandbox.videos.render import tiny_mp4
+from sandbox.providers.mp4 import tiny_mp4
 
 IN_PLACE, PASSING, GONE = "in place", "passing", "gone"
 VIDEO = tiny_mp4()

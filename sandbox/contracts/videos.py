@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.contracts.contract import FOLDER, Body, Contract
-from sandbox.videos.provider_jobs import Exchange
+from sandbox.providers.exchange import Exchange
 
 CONTRACT = Contract(FOLDER / "videos.json")
 

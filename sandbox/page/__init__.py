@@ -1,1 +1,1 @@
-"""The sandbox in a browser: its people act, its weather changes, and everybody sees what happens."""
+"""The sandbox in a browser: its people act, faults are injected, and everything that happens is shown."""

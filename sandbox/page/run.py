@@ -1,4 +1,4 @@
-"""`python -m sandbox --page`: the town with its page, until Ctrl-C."""
+"""`python -m sandbox --page`: the environment with its page, until Ctrl-C."""
 
 import asyncio
 import os
@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.ending import run_in
-from sandbox.environment import Town
-from sandbox.page.acts import Refused
+from sandbox.environment import Environment
+from sandbox.page.actions import Refused
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
+from sandbox.providers.base import LocalProvider
 
 REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "BUDGET_CREDITS")
 """What the bot is told of a real provider, out of the environment."""
@@ -32,22 +33,27 @@ def real_provider(environment: Mapping[str, str]) -> dict[str, str]:
     return found | {"POLL_SECONDS": "5", "PROGRESS_SECONDS": "2"}  # the sandbox's own pace is no pace for others
 
 
-async def show(say: Callable[[str], None], *, port: int, opens: bool, bot: bool, real: bool) -> int:
+async def show(
+    say: Callable[[str], None], provider: LocalProvider, *, port: int, opens: bool, bot: bool, real: bool
+) -> int:
     """The exit code. `bot`: False leaves the place to one of yours; `real`: videos cost money."""
     try:
-        town = Town(settings=real_provider(os.environ), folder=PAID) if real else Town()
+        settings = real_provider(os.environ) if real else {}
     except Unfit as unfit:
         say(str(unfit))
         return 2
-    return await run_in(town, _until_told(say, town, port=port, opens=opens, bot=bot, real=real), ended=0)
+    environment = Environment(provider=provider, settings=settings, folder=PAID if real else None)
+    return await run_in(environment, _until_told(say, environment, port=port, opens=opens, bot=bot, real=real), ended=0)
 
 
-async def _until_told(say: Callable[[str], None], town: Town, *, port: int, opens: bool, bot: bool, real: bool) -> int:
-    page = Page(town, real_provider=real)
+async def _until_told(
+    say: Callable[[str], None], environment: Environment, *, port: int, opens: bool, bot: bool, real: bool
+) -> int:
+    page = Page(environment, real_provider=real)
     try:
-        await town.start(bot=False)
+        await environment.start(bot=False)
         await _open(page, port)
-        _greet(say, town, page, bot=bot, real=real)
+        _greet(say, environment, page, bot=bot, real=real)
         if opens:
             await asyncio.to_thread(webbrowser.open, page.url)
         if bot:
@@ -67,19 +73,20 @@ async def _open(page: Page, port: int) -> None:
         raise Unfit(f"The page cannot have port {port}. Choose another with --port.") from error
 
 
-def _greet(say: Callable[[str], None], town: Town, page: Page, *, bot: bool, real: bool) -> None:
+def _greet(say: Callable[[str], None], environment: Environment, page: Page, *, bot: bool, real: bool) -> None:
     say(f"The sandbox is open at {page.url}")
     if real:
-        say(f"Videos are ordered at {town.settings()['VIDEO_API_URL']} and cost real money. They stay in {town.folder}")
+        url = environment.settings()["VIDEO_API_URL"]
+        say(f"Videos are made by {url} and cost real money. They stay in {environment.folder}")
     if not bot:
         say("There is no bot yet. Start yours with these settings:\n")
-        for name in ("DISCORD_TOKEN", "DISCORD_API_URL", *(() if real else ("VIDEO_API_KEY", "VIDEO_API_URL"))):
-            say(f"{name}={town.settings()[name]}")
+        for name, value in environment.settings_of_yours(provider=not real).items():
+            say(f"{name}={value}")
     say("Ctrl-C ends it.")
 
 
 async def _start_bot(page: Page, say: Callable[[str], None]) -> None:
     try:
-        await page.weather.start_bot()
+        await page.faults.start_bot()
     except Refused as refused:
         say(str(refused))

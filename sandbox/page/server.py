@@ -11,11 +11,11 @@ from aiohttp import BodyPartReader, web
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.world import Person
-from sandbox.environment import Town
-from sandbox.page.acts import Act, Acts, Refused
-from sandbox.page.happened import Happened
+from sandbox.environment import Environment
+from sandbox.page.actions import Action, Actions, Refused
+from sandbox.page.fault_injection import FaultInjection
+from sandbox.page.inspector import Inspector
 from sandbox.page.view import Piece, View, plain
-from sandbox.page.weather import Weather
 from sandbox.picture import sample_picture
 
 STATIC = Path(__file__).with_name("static")
@@ -29,14 +29,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Page:
-    """Serves a town that somebody else starts and stops."""
+    """Serves an environment that somebody else starts and stops."""
 
-    def __init__(self, town: Town, *, real_provider: bool = False) -> None:
-        self._town = town
-        self.view = View(town.discord)
-        self._happened = Happened(town)  # before the weather, which answers requests in Discord's place
-        self.weather = Weather(town, real_provider=real_provider)
-        self._acts = Acts(town.discord, self.view)
+    def __init__(self, environment: Environment, *, real_provider: bool = False) -> None:
+        self._environment = environment
+        self.view = View(environment.discord)
+        self._inspector = Inspector(environment)  # before the faults, which are answers in Discord's place
+        self.faults = FaultInjection(environment, real_provider=real_provider)
+        self._actions = Actions(environment.discord, self.view)
         self._runner: web.AppRunner | None = None
         self._picture: asyncio.Task[bytes] | None = None
         self._hosts: set[str] = set()
@@ -48,7 +48,7 @@ class Page:
         app.router.add_get("/", self._index)
         app.router.add_get("/sample.jpg", self._sample)
         app.router.add_get("/live", self._live)
-        app.router.add_post("/do", self._do)
+        app.router.add_post("/actions", self._perform)
         app.router.add_static("/static", STATIC)
         self._picture = asyncio.create_task(asyncio.to_thread(sample_picture))  # takes longer than one likes to wait
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -80,7 +80,7 @@ class Page:
             raise web.HTTPForbidden(text="This page is for this machine alone.")
         response = await handler(request)
         if not response.prepared:
-            files = self._town.discord.api_url.removesuffix("/api/v10")
+            files = self._environment.discord.api_url.removesuffix("/api/v10")
             response.headers["Content-Security-Policy"] = (
                 f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws://{request.host}; "
                 f"img-src 'self' blob: data: {files}; media-src {files}; base-uri 'none'; form-action 'none'; "
@@ -97,21 +97,21 @@ class Page:
         assert self._picture is not None
         return web.Response(body=await self._picture, content_type="image/jpeg")
 
-    async def _do(self, request: web.Request) -> web.Response:
+    async def _perform(self, request: web.Request) -> web.Response:
         try:
-            act = await self._act(request)
-            if act.word("do") == "weather":
-                await self.weather.do(act.word("what"), act.word("to"))
+            action = await self._action(request)
+            if action.text("action") == "inject":
+                await self.faults.apply(action.text("what"), action.text("to"))
                 told: dict[str, Any] = {}
             else:
-                told = await self._acts.do(act)
+                told = await self._actions.perform(action)
         except Refused as refused:
             told = {"error": str(refused)}
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"The page asked in a way that is not understood: {error}") from error
         return web.json_response(told)
 
-    async def _act(self, request: web.Request) -> Act:
+    async def _action(self, request: web.Request) -> Action:
         asked: Any = {}
         files: dict[str, list[Upload]] = {}
         async for part in await request.multipart():
@@ -125,10 +125,10 @@ class Page:
                 files.setdefault(part.name, []).append(Upload(part.filename, data, kind))
         if not isinstance(asked, dict):
             raise ValueError("no object of what is to be done")  # noqa: TRY004 - a wrong body, not a wrong call
-        return Act(self._person(asked.get("as")), asked, files)
+        return Action(self._person(asked.get("as")), asked, files)
 
     def _person(self, name: object) -> Person:
-        person = self._town.discord.world.people.get(str(name))
+        person = self._environment.discord.world.people.get(str(name))
         if person is None:
             raise Refused("There is nobody of that name here.")
         return person
@@ -168,10 +168,11 @@ class Page:
     def _pieces(self, person: Person) -> dict[str, Piece]:
         return {
             **dict(self.view.pieces(person)),
-            "weather": plain(self.weather.told()),
-            **dict(self._happened.pieces()),
+            "faults": plain(self.faults.told()),
+            **dict(self._inspector.pieces()),
         }
 
     def _next_change(self) -> list[asyncio.Task[object]]:
-        changes = (self._town.discord.changes.next(), self._town.videos.next_change())
+        providers = (provider.next_change() for provider in self._environment.providers)
+        changes = (self._environment.discord.changes.next(), *providers)
         return [asyncio.create_task(change) for change in changes]

@@ -8,9 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from sandbox.contracts import discord, videos
+from sandbox.contracts import discord
 from sandbox.discord.record import Exchange
-from sandbox.videos.shapes import SHAPES
 from tests.books import differences
 from tests.e2e.stage import Stage
 
@@ -58,12 +57,11 @@ async def leave(stage: Stage) -> list[str]:
 def _faults(stage: Stage) -> list[str]:
     faults = [f"unknown route: {x.method} {x.path}" for x in stage.discord.unknown_routes]
     faults += [fault for x in stage.discord.requests if not _broken_off(x) for fault in discord.violations(x)]
-    if stage.videos.shape is SHAPES["gptproto"]:
-        faults += [fault for x in stage.videos.requests if x.fault is None for fault in videos.violations(x)]
+    faults += [fault for x in stage.provider.requests for fault in stage.provider.violations(x)]
     if stage.database.exists():
         with closing(sqlite3.connect(stage.database)) as connection:
             faults += differences(connection)
-    for secret in (stage.discord.token, stage.videos.key):
+    for secret in (stage.discord.token, stage.provider.key):
         if stage.bot is not None and secret in stage.bot.log():
             faults.append("a secret is in the log")
     return faults

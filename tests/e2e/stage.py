@@ -1,4 +1,4 @@
-"""A town with fast settings, and what every whole-path test asks of it."""
+"""An environment with fast settings, and what every whole-path test asks of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from sandbox.discord.commands import OptionValue
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Channel, Person
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.process import BOT, Spawn
-from sandbox.videos.render import tiny_mp4
-from sandbox.videos.server import LocalVideos
-from sandbox.videos.weather import Weather
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings
 from tests import forkserver
 
 FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05", "SSL_CERT_FILE": os.devnull}
@@ -34,8 +35,8 @@ OVER = (DONE, "No video", "Your clip is ready", "Cancelled")
 CRASHING_BOT = (str(Path(__file__).with_name("crashing_bot.py")),)
 
 
-class Stage(Town):
-    """A town whose renders take a tenth of a second, seen through its members and its books."""
+class Stage(Environment):
+    """An environment whose renders take a tenth of a second, seen through its members and its books."""
 
     def __init__(
         self,
@@ -43,14 +44,14 @@ class Stage(Town):
         *,
         arguments: Sequence[str] = BOT,
         render_s: float | None = 0.1,
-        videos: LocalVideos | None = None,
+        provider: LocalProvider | None = None,
         discord: LocalDiscord | None = None,
         spawn: Spawn = forkserver.spawn,
     ) -> None:
         super().__init__(
             settings={**FAST, **(settings or {})},
             discord=discord or LocalDiscord(),
-            videos=videos or LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=render_s)),
+            provider=provider or LocalOpenAI(render=tiny_mp4, settings=OpenAISettings(render_seconds=render_s)),
             arguments=arguments,
             spawn=spawn,
         )

@@ -237,7 +237,7 @@ class TestPauseAndBlock:
         ana, newcomer = stage.discord.world.people["ana"], stage.discord.world.people["newcomer"]
         dm = stage.discord.world.dm(stage.mia)
         first = await stage.animate(newcomer)
-        await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 1, 10, "the first")
+        await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 1, 10, "the first")
         held = await stage.animate(ana)
         card = await held.answer()
         assert card is not None
@@ -245,8 +245,8 @@ class TestPauseAndBlock:
         async def passes_by(known: int) -> None:
             """A clip from a direct message goes to the service while the older one of the server waits."""
             await stage.animate(channel=dm)
-            await stage.videos.wait_for(lambda: len(stage.videos.jobs) == known + 1, 10, "the one that passes")
-            stage.videos.finish(list(stage.videos.jobs)[-1])
+            await stage.provider.wait_for(lambda: len(stage.provider.jobs) == known + 1, 10, "the one that passes")
+            stage.provider.finish(list(stage.provider.jobs)[-1])
             await stage.booked(lambda: stage.states().count("delivered") == known + 1)
 
         assert await told(stage, "pause", reason="a feast") == (
@@ -258,7 +258,7 @@ class TestPauseAndBlock:
             f"{PAUSED}\n**16 credits left** of 20 a day · 4 used today · renews <t>\n"
             "Allowance this bot's default.\nUnder way: 1 clip."
         )
-        stage.videos.finish(next(iter(stage.videos.jobs)))
+        stage.provider.finish(next(iter(stage.provider.jobs)))
         await stage.over(first)
         await passes_by(1)
         assert stage.bot is not None
@@ -270,8 +270,8 @@ class TestPauseAndBlock:
         assert "paused <t> (“a feast”)" in await told(stage, "status")
 
         assert await told(stage, "resume") == "Clips are taken again."
-        await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 4, 10, "the one that was held")
-        stage.videos.finish(list(stage.videos.jobs)[-1])
+        await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 4, 10, "the one that was held")
+        stage.provider.finish(list(stage.provider.jobs)[-1])
         assert DONE in (await stage.over(held)).text()
         assert PAUSED not in await quota(stage, ana)
 
@@ -279,7 +279,7 @@ class TestPauseAndBlock:
         stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
         ana = stage.discord.world.people["ana"]
         running = await stage.animate(ana)
-        await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 1, 10, "the first")
+        await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 1, 10, "the first")
         waiting = await stage.animate(ana)
         card = await waiting.answer()
         assert card is not None
@@ -298,18 +298,18 @@ class TestPauseAndBlock:
             "Allowance this bot's default.\nUnder way: 1 clip."
         )
         assert await told(stage, "block", user=ana) == f"<@{ana.id}> cannot make clips here any more."
-        stage.videos.finish(next(iter(stage.videos.jobs)))
+        stage.provider.finish(next(iter(stage.provider.jobs)))
         assert DONE in (await stage.over(running)).text()
-        await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 2, 10, "the other member's")
-        stage.videos.finish(list(stage.videos.jobs)[-1])
+        await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 2, 10, "the other member's")
+        stage.provider.finish(list(stage.provider.jobs)[-1])
         await stage.over(others)
         await stage.settled()
         assert stage.states() == ["delivered", "cancelled", "delivered"]
 
         assert await told(stage, "unblock", user=ana) == f"<@{ana.id}> can make clips again."
         again = await stage.animate(ana)
-        await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 3, 10, "the next")
-        stage.videos.finish(list(stage.videos.jobs)[-1])
+        await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 3, 10, "the next")
+        stage.provider.finish(list(stage.provider.jobs)[-1])
         assert DONE in (await stage.over(again)).text()
 
     async def test_a_block_in_the_moment_of_the_first_answer_ends_on_the_card_too(self, stage: Stage) -> None:
@@ -332,4 +332,4 @@ class TestPauseAndBlock:
         assert answer == f"<@{ana.id}> cannot make clips here any more. 1 waiting clip was cancelled."
         assert unplaced == [(None,)]
         await stage.until(card, "Cancelled")
-        assert stage.videos.creates == 0
+        assert stage.provider.creates == 0

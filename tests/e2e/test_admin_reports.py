@@ -97,7 +97,7 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     await told(stage, "quota server", credits=50, per="week")
     for person in (stage.mia, stage.discord.world.people["ana"]):
         await (await stage.animate(person)).answer()
-    await stage.videos.wait_for(lambda: stage.videos.jobs, 10, "the first")
+    await stage.provider.wait_for(lambda: stage.provider.jobs, 10, "the first")
     await stage.animate(channel=stage.discord.world.dm(stage.mia))
     await stage.booked(lambda: stage.rows("SELECT COUNT(size) FROM jobs") == [(3,)])
 

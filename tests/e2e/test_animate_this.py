@@ -47,7 +47,7 @@ async def test_the_picture_of_ones_own_message_becomes_a_video(stage: Stage) -> 
     card = await stage.over(await sent(stage, form, prompt="it yawns", model="sora-2-pro"))
 
     assert DONE in card.text()
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert (job.prompt, job.model, job.seconds, job.size) == ("it yawns", "sora-2-pro", "4", "720x1280")
     assert not card.is_ephemeral
 
@@ -60,7 +60,7 @@ async def test_of_several_pictures_the_form_asks_which(stage: Stage) -> None:
 
     await stage.over(await sent(stage, form, picture="1", prompt="it rains"))
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert job.size == "1280x720"
 
 
@@ -108,7 +108,7 @@ async def test_other_peoples_pictures_are_for_an_admin_to_allow_and_theirs_to_de
     card = await stage.over(await sent(stage, await opened(stage, mia, message), prompt="it yawns"))
     await stage.settled()
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     delete = next(button.custom_id for button in card.buttons if button.label == "Delete")
     pressed = await stage.discord.press(ana, card, delete or "")
     assert await stage.told(pressed, 1) == [
@@ -159,7 +159,7 @@ async def test_edit_makes_it_again_with_other_words_and_another_shape(stage: Sta
     second = await stage.over(await sent(stage, again, prompt="dances", seconds="4", size="1280x720"))
 
     assert second is not card
-    _, job = stage.videos.jobs.values()
+    _, job = stage.provider.jobs.values()
     assert (job.prompt, job.model, job.seconds, job.size) == ("dances", "sora-2", "4", "1280x720")
     assert stage.rows("SELECT again_of FROM jobs ORDER BY id")[1] == stage.rows("SELECT id FROM jobs ORDER BY id")[0]
 

@@ -53,7 +53,7 @@ async def three_under_way(build: Build) -> tuple[Stage, HoldReason]:
     await stage.animate()
     await stage.booked(lambda: stage.states() == ["rendering"])
     create = HoldReason(lambda exchange: exchange.route == "create")
-    stage.videos.on_exchange(create)
+    stage.provider.on_exchange(create)
     await stage.animate()
     await create.reached()
     third = await stage.animate()
@@ -65,16 +65,16 @@ async def three_under_way(build: Build) -> tuple[Stage, HoldReason]:
 
 async def carried_on_from_a_copy(stage: Stage) -> None:
     """The restored bot ends what it cannot know about, pays for nothing again, and finishes the rest."""
-    paid = len(stage.videos.jobs)
+    paid = len(stage.provider.jobs)
     await stage.start_bot()
     assert stage.bot is not None
     assert STARTED in stage.bot.log()
-    for job in stage.videos.jobs.values():
-        stage.videos.finish(job.id)
+    for job in stage.provider.jobs.values():
+        stage.provider.finish(job.id)
     await stage.settled()
 
     assert stage.states() == ["delivered", "unknown", "cancelled"]
-    assert len(stage.videos.jobs) == stage.videos.creates == paid == 2
+    assert len(stage.provider.jobs) == stage.provider.creates == paid == 2
     said = [message.text() for message in stage.public()]
     for text, words in zip(said, (DONE, "will not be sent again", "Cancelled"), strict=True):
         assert words in text
@@ -98,7 +98,7 @@ async def test_restored_from_a_backup_nothing_is_paid_again_and_what_is_known_go
     assert await stage.bot.stop() == 0
     await stage.start_bot()
     assert stage.bot.log().count("started from a copy") == 1
-    stage.videos.weather.render_seconds = 0.1
+    stage.provider.settings.render_seconds = 0.1
     card = await stage.over(await stage.animate())
     assert DONE in card.text()
 
@@ -126,9 +126,9 @@ async def test_a_video_that_was_delivered_since_the_backup_stays_on_its_card(bui
     await stage.booked(lambda: stage.rows("SELECT COUNT(*) FROM cards WHERE message IS NOT NULL") == [(2,)])
     copy = stage.folder / "backup.db"
     await back_up(copy, DATABASE_URL=url(stage.database))
-    stage.videos.weather.render_seconds = 0.1
-    for job in stage.videos.jobs.values():
-        stage.videos.finish(job.id)
+    stage.provider.settings.render_seconds = 0.1
+    for job in stage.provider.jobs.values():
+        stage.provider.finish(job.id)
     for interaction in asked:
         await stage.over(interaction)
     await stage.settled()
@@ -137,14 +137,14 @@ async def test_a_video_that_was_delivered_since_the_backup_stays_on_its_card(bui
     shown = on_the_cards(stage)
 
     replace(stage.database, copy)
-    stage.videos.weather.play("poll:404", times=None)
+    stage.provider.faults.inject("poll:404", times=None)
     await stage.start_bot()
     await stage.settled()
 
     assert stage.states() == ["delivered", "cancelled"]
     assert on_the_cards(stage) == shown
     assert [len(videos) for _, videos in shown] == [1, 1]
-    assert stage.videos.creates == len(stage.videos.jobs) == 2
+    assert stage.provider.creates == len(stage.provider.jobs) == 2
     assert "2 cards show their video already and are left as they are" in stage.bot.log()
 
 

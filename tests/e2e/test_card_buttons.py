@@ -45,8 +45,8 @@ async def test_each_state_has_the_buttons_that_fit_it(build: Build) -> None:
     assert waiting is not None
 
     assert (labels(card), labels(waiting)) == (["Hide"], ["Cancel"])
-    for job in stage.videos.jobs.values():
-        stage.videos.finish(job.id)
+    for job in stage.provider.jobs.values():
+        stage.provider.finish(job.id)
     await stage.until(card, DONE)
     assert labels(card) == ["Again", "Edit", "Delete"]
 
@@ -83,8 +83,8 @@ async def test_cancel_on_a_card_that_has_grown_old_is_too_late_and_leaves_the_wa
 
     assert await told(stage, card, "Cancel") == ("It is too late to cancel that one: the video service has it already.")
     shown_again.set()
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.until(card, DONE)
     assert [file.data for file in card.media] == [job.video]
 
@@ -95,8 +95,8 @@ async def test_cancel_in_a_list_that_has_grown_old_is_too_late(build: Build) -> 
     waiting = await (await stage.animate()).answer()
     assert waiting is not None
     listed = await alone(await stage.discord.invoke(stage.mia, "videos"))
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.until(waiting, "Rendering")
 
     assert await told(stage, listed, "Cancel") == (
@@ -114,8 +114,8 @@ async def test_a_hidden_card_goes_and_its_video_waits_in_the_list(build: Build) 
     assert await stage.told(hidden, 1) == ["The card is hidden. The video will be in `/videos`."]
     assert card.deleted
     await restart(stage)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states() == ["undelivered"])
     await restart(stage)
 
@@ -136,8 +136,8 @@ async def test_a_card_hidden_by_a_moderator_brings_the_video_to_its_member_alone
 
     await press(stage, card, "Hide", by=ana)
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states() == ["delivered"])
 
     private = stage.discord.world.dm(stage.mia)
@@ -148,8 +148,8 @@ async def test_a_card_hidden_by_a_moderator_brings_the_video_to_its_member_alone
 
 async def test_hiding_while_the_paid_request_is_under_way_keeps_its_slot_and_its_video(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
-    stage.videos.weather.slow_seconds = 1.0
-    stage.videos.weather.play("create:slow")
+    stage.provider.settings.slow_seconds = 1.0
+    stage.provider.faults.inject("create:slow")
     asked = await stage.animate()
     card = await asked.answer()
     assert card is not None
@@ -163,8 +163,8 @@ async def test_hiding_while_the_paid_request_is_under_way_keeps_its_slot_and_its
     await stage.booked(lambda: stage.rows("SELECT COUNT(message) FROM cards") == [(2,)])
 
     assert stage.states() == ["rendering", "waiting"]
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states()[0] == "undelivered")
     await stage.booked(lambda: stage.states()[1] == "rendering")
 
@@ -174,7 +174,7 @@ async def test_again_makes_the_same_once_more_after_a_restart_and_one_at_a_time(
     first = await stage.over(await stage.animate(seconds=8))
     await stage.settled()
     await restart(stage)
-    stage.videos.weather.render_seconds = None
+    stage.provider.settings.render_seconds = None
 
     assert await told(stage, first, "Again", by=stage.admin) == NOT_YOURS
     second = await (await press(stage, first, "Again")).answer()
@@ -184,9 +184,9 @@ async def test_again_makes_the_same_once_more_after_a_restart_and_one_at_a_time(
     assert await told(stage, first, "Again") == (
         "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
     )
-    one, two = stage.videos.jobs.values()
+    one, two = stage.provider.jobs.values()
     assert (two.prompt, two.model, two.seconds, two.size) == (one.prompt, one.model, one.seconds, one.size)
-    stage.videos.finish(two.id)
+    stage.provider.finish(two.id)
     await stage.until(second, DONE)
     await stage.settled()
 
@@ -195,7 +195,7 @@ async def test_again_makes_the_same_once_more_after_a_restart_and_one_at_a_time(
         f"Your allowance renews <t:{_midnight(stage)}:R>."
     )
     assert DONE in first.text()
-    assert stage.videos.creates == 2
+    assert stage.provider.creates == 2
 
 
 def _midnight(stage: Stage) -> int:
@@ -229,7 +229,7 @@ async def test_delete_takes_the_message_away_and_only_its_member_the_rest(stage:
     assert await told(stage, card, "Delete", by=ana) == NOT_YOURS
     stage.discord.world.general.allow(ana, Permission.MANAGE_MESSAGES)
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     if who == "member":
         question = await alone(await press(stage, card, "Delete"))
         assert labels(question) == ["Delete", "Keep it"]

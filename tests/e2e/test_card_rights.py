@@ -54,7 +54,7 @@ async def test_again_and_edit_pass_the_door_for_others_pictures(stage: Stage) ->
         assert (await alone(await press(stage, card, action))).text() == ONLY_OWN
     late = await alone(await stage.discord.submit(stage.mia, form, {"prompt": "it dances"}))
     assert late.text() == f"{ONLY_OWN}\nYour prompt was:\n```\nit dances\n```"
-    assert stage.videos.creates == 1
+    assert stage.provider.creates == 1
     await told(stage, "others", allowed=True)
     again = await (await press(stage, card, "again")).answer()
     assert again is not None
@@ -67,14 +67,14 @@ async def test_a_card_in_direct_messages_makes_nothing_again_of_others_pictures(
     await stage.until(card, "Rendering")
     await press(stage, card, "hide", stage.admin)
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states() == ["delivered"])
     (private,) = [message for message in stage.discord.messages(stage.discord.world.dm(stage.mia)) if message.media]
 
     for action in ("again", "edit"):
         assert (await alone(await press(stage, private, action))).text() == ONLY_OWN_HERE
-    assert stage.videos.creates == 1
+    assert stage.provider.creates == 1
 
 
 async def test_nothing_is_made_again_of_a_picture_whose_author_has_deleted_their_data(stage: Stage) -> None:
@@ -92,7 +92,7 @@ async def test_nothing_is_made_again_of_a_picture_whose_author_has_deleted_their
         assert (await alone(await press(stage, card, action))).text() == (
             "The picture of that one is no longer kept here. Please use `/animate` with it again."
         )
-    assert [file.data for file in card.media] == [next(iter(stage.videos.jobs.values())).video]
+    assert [file.data for file in card.media] == [next(iter(stage.provider.jobs.values())).video]
 
 
 @pytest.mark.parametrize("action", ["hide", "remove"])
@@ -106,9 +106,9 @@ async def test_a_moderator_of_another_server_or_channel_takes_no_card_away(build
         (stage.admin, world.foreign.general),
         (ana, other),
     ]
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     if action == "remove":
-        stage.videos.finish(job.id)
+        stage.provider.finish(job.id)
         await stage.until(card, DONE)
         await stage.settled()
 
@@ -122,7 +122,7 @@ async def test_a_moderator_of_another_server_or_channel_takes_no_card_away(build
 async def test_a_message_stays_while_its_video_cannot_be_saved_and_goes_when_it_can(stage: Stage) -> None:
     card = await stage.over(await stage.animate())
     await stage.settled()
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
 
     async def broken(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
         return Reply(503, b"") if phase == "before" and exchange.part == "cdn" else None
@@ -155,8 +155,8 @@ async def test_a_card_that_discord_does_not_delete_is_not_forgotten_half_way(bui
     assert await stage.told(await press(stage, card, "hide"), 1) == [
         "The message could not be taken away. Please delete it by hand, or ask a moderator."
     ]
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.until(card, DONE)
 
     assert [file.data for file in card.media] == [job.video]
@@ -187,8 +187,8 @@ async def test_a_moderators_delete_spares_what_stands_in_direct_messages(build: 
         return Reply(403, {"message": "Missing Access", "code": 50001}) if is_upload else None
 
     stage.discord.on_exchange(refuse)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states() == ["delivered"])
     private = stage.discord.world.dm(stage.mia)
     assert [file.data for message in stage.discord.messages(private) for file in message.media] == [job.video]

@@ -104,8 +104,8 @@ async def test_paid_videos_are_delivered_while_discord_does_not_answer_an_update
 
     stage.discord.on_exchange(hold)
     stage.arguments = ("-m", "bot", "run", "--sync")
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.start_bot(wait=False)
 
     try:
@@ -124,8 +124,8 @@ async def test_a_reset_token_of_the_bot_is_told_and_costs_no_card_its_way(build:
 
     stage.discord.kill_token(asked)
     stage.discord.reset_token()
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await until_ready_says(address, 503, NOT_TAKEN)
     await stage.bot.stop()
 
@@ -143,8 +143,8 @@ async def test_a_page_of_an_edge_in_place_of_an_answer_shuts_no_way(build: Build
     asked, card = await stage.rendering(channel=stage.discord.world.foreign.channels[0])
 
     stage.discord.refuse("PATCH …/messages/{message_id}", edge_page(status), times=2)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
 
     assert await stage.over(asked) is card
     assert [file.data for file in card.media] == [job.video]
@@ -161,8 +161,8 @@ async def test_a_wrong_clock_of_the_machine_costs_no_video_where_only_the_token_
     await stage.bot.wait()
 
     await stage.start_bot()
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
 
     assert await stage.over(asked) is card
     assert [file.data for file in card.media] == [job.video]

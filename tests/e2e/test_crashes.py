@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox.discord.record import CUT as DISCORD_CUT
-from sandbox.videos.provider_jobs import CUT as VIDEOS_CUT
+from sandbox.providers.exchange import CUT as VIDEOS_CUT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import CRASHING_BOT, OVER, Stage
 
@@ -46,7 +46,7 @@ async def _restart_and_settle(stage: Stage, expected: set[str]) -> None:
     """The second start; every promise is checked here."""
     await stage.start_bot()
     await stage.settled()
-    assert len(stage.videos.jobs) <= 1
+    assert len(stage.provider.jobs) <= 1
     states = stage.states()
     assert len(states) <= 1
     assert set(states) <= expected
@@ -57,7 +57,7 @@ async def _restart_and_settle(stage: Stage, expected: set[str]) -> None:
     refunds = stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'")
     assert refunds == [(sum(state in {"cancelled", "unknown"} for state in states),)]
     if "delivered" in states:
-        (job,) = stage.videos.jobs.values()
+        (job,) = stage.provider.jobs.values()
         assert [file.data for file in public[0].media] == [job.video]
 
 
@@ -114,17 +114,17 @@ async def test_killed_at_a_request_to_the_provider(build: Build, name: str, phas
     def is_it(exchange: Any) -> bool:
         match name:
             case "settle":
-                return exchange.route == "poll" and not stage.videos.jobs
+                return exchange.route == "poll" and not stage.provider.jobs
             case "create":
                 return bool(exchange.route == "create")
             case "poll":
-                return exchange.route == "poll" and bool(stage.videos.jobs)
+                return exchange.route == "poll" and bool(stage.provider.jobs)
             case "last-poll":
-                return exchange.route == "poll" and any(job.is_over for job in stage.videos.jobs.values())
+                return exchange.route == "poll" and any(job.is_over for job in stage.provider.jobs.values())
             case _:
                 return exchange.route in {"file", "content"}
 
-    stage.videos.on_exchange(_killer(stage, is_it, phase, VIDEOS_CUT))
+    stage.provider.on_exchange(_killer(stage, is_it, phase, VIDEOS_CUT))
     await stage.animate()
     await _killed(stage)
 

@@ -79,7 +79,7 @@ async def delivered(stage: Stage, *asked: Interaction) -> None:
         await stage.until(card, DONE)
     await stage.settled()
     assert stage.states() == ["delivered"] * len(asked)
-    assert len(stage.videos.jobs) == len(asked)
+    assert len(stage.provider.jobs) == len(asked)
     public = stage.public()
     assert [len(message.media) for message in public] == [1] * len(asked)
 
@@ -105,9 +105,9 @@ async def test_in_line_and_while_rendering(build: Build) -> None:
     await ended(stage)
 
     assert stage.states() == ["rendering", "waiting"]
-    for job in stage.videos.jobs.values():
-        stage.videos.finish(job.id)
-    stage.videos.weather.render_seconds = 0.1
+    for job in stage.provider.jobs.values():
+        stage.provider.finish(job.id)
+    stage.provider.settings.render_seconds = 0.1
     await stage.start_bot()
     await delivered(stage, first, second)
 
@@ -115,7 +115,7 @@ async def test_in_line_and_while_rendering(build: Build) -> None:
 async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) -> None:
     stage = await build()
     create = HoldReason(lambda exchange: exchange.route == "create")
-    stage.videos.on_exchange(create)
+    stage.provider.on_exchange(create)
     asked = await stage.animate()
     await create.reached()
     assert stage.bot is not None
@@ -130,7 +130,7 @@ async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) ->
     assert stage.states() == ["rendering"]
     await stage.start_bot()
     await delivered(stage, asked)
-    assert stage.videos.creates == 1
+    assert stage.provider.creates == 1
 
 
 @pytest.mark.parametrize("at", ["download", "upload"])
@@ -139,7 +139,7 @@ async def test_while_delivering(build: Build, at: str) -> None:
     hold = HoldReason(
         lambda exchange: exchange.route in {"file", "content"} if at == "download" else bool(exchange.files)
     )
-    (stage.videos if at == "download" else stage.discord).on_exchange(hold)
+    (stage.provider if at == "download" else stage.discord).on_exchange(hold)
     asked = await stage.animate()
     await hold.reached()
 
@@ -197,8 +197,8 @@ async def test_five_deploys_in_a_row_under_load(build: Build) -> None:
     asked: list[Interaction] = []
     for _ in range(5):
         asked += [await stage.animate() for _ in range(3)]
-        before = stage.videos.creates
-        await stage.videos.wait_for(lambda before=before: stage.videos.creates > before, 10, "a create")  # type: ignore[misc]  # a default binds it
+        before = stage.provider.creates
+        await stage.provider.wait_for(lambda before=before: stage.provider.creates > before, 10, "a create")  # type: ignore[misc]  # a default binds it
         await ended(stage)
         await stage.start_bot()
 
@@ -206,7 +206,7 @@ async def test_five_deploys_in_a_row_under_load(build: Build) -> None:
 
     states = stage.states()
     assert set(states) <= {"delivered", "cancelled"}  # a command that came while it stopped has no card
-    assert states.count("delivered") == len(stage.videos.jobs) == stage.videos.creates > 7
+    assert states.count("delivered") == len(stage.provider.jobs) == stage.provider.creates > 7
 
 
 STUCK = """

@@ -25,8 +25,8 @@ async def test_a_token_dead_from_the_start_of_rendering_leaves_the_message_to_th
     asked, card = await stage.rendering()
 
     stage.discord.kill_token(asked)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     finished = await stage.over(asked)
 
     assert finished is card
@@ -44,8 +44,8 @@ async def test_a_token_that_died_while_the_bot_was_down_changes_nothing(build: B
     await stage.bot.wait()
 
     stage.discord.kill_token(asked)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.start_bot()
 
     assert await stage.over(asked) is card
@@ -75,7 +75,7 @@ async def test_an_answer_that_discord_took_but_did_not_confirm_is_one_card_and_o
     assert struck
     assert stage.states() == ["delivered"]
     assert len(stage.public()) == 1
-    assert len(stage.videos.jobs) == 1
+    assert len(stage.provider.jobs) == 1
     if answer is not CUT:  # discord.py asked again by itself
         assert [x.code for x in stage.discord.requests if x.route == CALLBACK][-1] == 40060
 
@@ -102,7 +102,7 @@ async def test_two_bots_with_one_token_make_one_card_and_one_job_of_a_command(bu
         assert await other.stop() == 0
 
     assert len(stage.public()) == 2
-    assert len(stage.videos.jobs) == 2
+    assert len(stage.provider.jobs) == 2
     both = stage.states() + [str(s) for (s,) in stage.rows_of(other_folder / "animate.db", "SELECT state FROM jobs")]
     assert sorted(both) == ["cancelled", "cancelled", "delivered", "delivered"]
 
@@ -128,7 +128,7 @@ async def test_a_new_session_and_a_resumed_one_take_commands_and_double_none(bui
 
     cards = stage.public()
     assert len(cards) == (2 if missed.message is None else 3)
-    assert len(stage.videos.jobs) == len(cards)
+    assert len(stage.provider.jobs) == len(cards)
     assert stage.states().count("delivered") == len(cards)
 
 
@@ -143,7 +143,7 @@ async def test_a_card_that_discord_refuses_is_shown_without_the_prompt(build: Bu
     stage.discord.on_exchange(automod)
     card = await stage.over(await stage.animate())
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert "puts on a hat" not in card.text()
     assert [file.data for file in card.media] == [job.video]
 
@@ -155,8 +155,8 @@ async def test_a_card_removed_by_a_moderator_gets_nothing_new_in_the_channel(bui
     _, card = await stage.rendering()
 
     await stage.discord.delete_message(card)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     end = "delivered" if dms_open else "undelivered"
     await stage.booked(lambda: stage.states() == [end])
 
@@ -175,8 +175,8 @@ async def test_an_undelivered_video_is_offered_again_at_start_and_shown_from_the
     stage.mia.dms_open = False
     _, card = await stage.rendering()
     await stage.discord.delete_message(card)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states() == ["undelivered"])
     refused = len([x for x in stage.discord.requests if x.status >= 400])
 
@@ -208,8 +208,8 @@ async def test_where_only_a_token_reaches_a_button_brings_the_video(build: Build
     await stage.start_bot()
     await stage.until(card, "Press the button")
     stage.discord.kill_token(asked)
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states() == ["undelivered"])
     (button,) = card.buttons
     assert button.label == "Show my video"

@@ -36,7 +36,7 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     assert stage.bot is not None
     await stage.bot.stop()
     remember(stage, took_s=5.0)
-    stage.videos.weather.render_seconds = None
+    stage.provider.settings.render_seconds = None
     await stage.start_bot()
 
     asked, card = await stage.rendering()
@@ -48,8 +48,8 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     await stage.start_bot()
     await stage.until(card, "due at any moment")
     await stage.until(card, "takes longer than usual, started <t:")
-    (job,) = (job for job in stage.videos.jobs.values() if not job.is_over)
-    stage.videos.finish(job.id)
+    (job,) = (job for job in stage.provider.jobs.values() if not job.is_over)
+    stage.provider.finish(job.id)
     await stage.over(asked)
 
     shown = percentages(card)
@@ -66,7 +66,7 @@ async def test_a_clip_that_ended_while_the_bot_was_away_foretells_nothing(build:
     await stage.bot.stop()
     with closing(sqlite3.connect(stage.database, timeout=5)) as books, books:
         books.execute("UPDATE jobs SET last_sent_at = last_sent_at - 60000, state_at = state_at - 60000")
-    stage.videos.finish(next(iter(stage.videos.jobs)))
+    stage.provider.finish(next(iter(stage.provider.jobs)))
     await stage.start_bot()
     await stage.over(asked)
 
@@ -84,7 +84,7 @@ async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(b
     await stage.until(first, "1st in line.")
     await stage.until(second, "2nd in line.")
 
-    stage.videos.finish(next(iter(stage.videos.jobs)))
+    stage.provider.finish(next(iter(stage.provider.jobs)))
     await stage.until(first, "Rendering")
     await stage.until(second, "1st in line.")
     await stage.reply(stage.admin, "animate-admin pause")
@@ -101,20 +101,20 @@ async def test_twenty_cards_of_a_channel_stay_within_the_budget_and_finished_one
     asked = await asyncio.gather(*(stage.animate(person) for person in people))
     await asyncio.gather(*(one.answer() for one in asked))
     stage.discord.kill_all_tokens()  # from here on, all edits are by the bot's own
-    await stage.videos.wait_for(lambda: len(stage.videos.jobs) == 20, 20, "all at the provider")
+    await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 20, 20, "all at the provider")
 
     def edits() -> int:
         return sum(x.method == "PATCH" and x.route == BOT_EDIT for x in stage.discord.requests)
 
     def moved() -> bool:
-        for job in stage.videos.jobs.values():
-            stage.videos.advance(job.id, job.progress + 1)
+        for job in stage.provider.jobs.values():
+            stage.provider.advance(job.id, job.progress + 1)
         return edits() > 1
 
     await stage.booked(moved)
     running = edits()
-    for job in list(stage.videos.jobs.values())[:15]:
-        stage.videos.finish(job.id)
+    for job in list(stage.provider.jobs.values())[:15]:
+        stage.provider.finish(job.id)
     await stage.booked(lambda: stage.states().count("delivered") == 15)
 
     done = [one for one in asked if one.message is not None and DONE in one.message.text()]

@@ -13,7 +13,7 @@ from sandbox.discord.cdn import Upload
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.record import Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Person
-from sandbox.videos.provider_jobs import VideoJob
+from sandbox.providers.jobs import VideoJob
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage, png
@@ -67,9 +67,9 @@ class Case:
         stage = self.stage
         stage.mia.dms_open = self.point != "undelivered"
         stage.discord.on_exchange(self.at_discord)
-        stage.videos.on_exchange(self.at_provider)
+        stage.provider.on_exchange(self.at_provider)
         if self.point != "rendering":
-            stage.videos.finish(self.video.id)
+            stage.provider.finish(self.video.id)
         if self.point in ("downloading", "edit in flight", "edit made"):
             await stage.discord.wait_for(lambda: self.held, 20, self.point)
         elif self.point != "rendering":
@@ -82,10 +82,10 @@ class Case:
         if self.held and isinstance(exchange := self.held[0], Exchange):
             await stage.discord.wait_for(lambda: exchange.status or exchange.cut, 10, "the edit to be made or refused")
         if self.point == "rendering":
-            stage.videos.finish(self.video.id)
+            stage.provider.finish(self.video.id)
         await stage.booked(lambda: self.column("state") in ("delivered", "undelivered"))
         stage.discord.remove(self.at_discord)
-        stage.videos.remove(self.at_provider)
+        stage.provider.remove(self.at_provider)
 
     def seen_by(self, person: Person) -> list[Message]:
         places = (self.stage.discord.world.general, self.stage.discord.world.dm(person))
@@ -190,7 +190,7 @@ ACTS: dict[str, Callable[[Case], Awaitable[object]]] = {
 
 
 async def _case(stage: Stage, point: str) -> Case:
-    ana, known = stage.discord.world.people["ana"], set(stage.videos.jobs)
+    ana, known = stage.discord.world.people["ana"], set(stage.provider.jobs)
     picture = await stage.discord.post(ana, "look", Upload("cat.png", png(), "image/png"))
     form = await stage.discord.menu(stage.mia, "Animate this", picture)
     await form.answer()
@@ -198,10 +198,10 @@ async def _case(stage: Stage, point: str) -> Case:
     card = await asked.answer()
     assert card is not None
     await stage.until(card, "Rendering")
-    (video,) = set(stage.videos.jobs) - known
+    (video,) = set(stage.provider.jobs) - known
     ((job, key),) = stage.rows(f"SELECT id, key FROM jobs JOIN cards ON job = id WHERE message = {card.id}")
     assert isinstance(job, int)
-    case = Case(stage, point, card, stage.videos.jobs[video], job, str(key))
+    case = Case(stage, point, card, stage.provider.jobs[video], job, str(key))
     await case.begin()
     return case
 

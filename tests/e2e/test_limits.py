@@ -74,10 +74,10 @@ async def test_no_more_jobs_are_at_the_provider_than_set(build: Build) -> None:
     assert (await _verdicts(asked))[0] == 5
 
     for done in range(5):
-        await stage.videos.wait_for(lambda done=done: len(stage.videos.jobs) >= min(5, done + 2), 10, "two at work")  # type: ignore[misc]
-        at_work = [job for job in stage.videos.jobs.values() if not job.is_over]
+        await stage.provider.wait_for(lambda done=done: len(stage.provider.jobs) >= min(5, done + 2), 10, "two at work")  # type: ignore[misc]
+        at_work = [job for job in stage.provider.jobs.values() if not job.is_over]
         assert len(at_work) <= 2
-        stage.videos.finish(at_work[0].id)
-        await stage.videos.wait_for(lambda job=at_work[0]: job.downloads, 10, "the download")  # type: ignore[misc]
+        stage.provider.finish(at_work[0].id)
+        await stage.provider.wait_for(lambda job=at_work[0]: job.downloads, 10, "the download")  # type: ignore[misc]
     for one in asked:
         await stage.over(one)

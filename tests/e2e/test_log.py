@@ -21,7 +21,7 @@ def secrets_of(stage: Stage) -> list[str]:
     signatures = {x.query["hm"] for x in stage.discord.requests if "hm" in x.query}
     assert tokens
     assert signatures
-    return [stage.discord.token, stage.videos.key, *tokens, *signatures]
+    return [stage.discord.token, stage.provider.key, *tokens, *signatures]
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -31,7 +31,7 @@ async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fai
     answers: list[Reply | Cut] = [
         CUT,
         Reply(500, {"message": TRICK, "code": 0}),
-        Reply(403, {"message": f"{TRICK} {stage.discord.token} {stage.videos.key}", "code": 0}),
+        Reply(403, {"message": f"{TRICK} {stage.discord.token} {stage.provider.key}", "code": 0}),
         Reply(404, {"message": TRICK, "code": 0}),
     ]
 
@@ -44,7 +44,7 @@ async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fai
 
     stage.discord.on_exchange(fail)
     for fault in ("poll:html", "poll:500", "poll:cut", "file:500", "file:cut"):
-        stage.videos.weather.play(fault)
+        stage.provider.faults.inject(fault)
     asked = [await stage.animate(prompt=f"picture {n}") for n in range(2)]
     for interaction in asked:
         await interaction.answer()

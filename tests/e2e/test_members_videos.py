@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.discord.messages import Message
-from sandbox.videos.provider_jobs import VideoJob
+from sandbox.providers.jobs import VideoJob
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
@@ -56,7 +56,7 @@ async def test_a_finished_video_is_listed_with_its_place_and_deleted_for_good(st
 async def test_a_waiting_video_is_cancelled_and_its_credits_are_back(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     await stage.animate()
-    await stage.videos.wait_for(lambda: stage.videos.jobs, 10, "the first at the provider")
+    await stage.provider.wait_for(lambda: stage.provider.jobs, 10, "the first at the provider")
     second = await stage.animate(prompt="the second")
     card = await second.answer()
     assert card is not None
@@ -71,7 +71,7 @@ async def test_a_waiting_video_is_cancelled_and_its_credits_are_back(build: Buil
     assert "🚫 cancelled" in message.text()
     assert stage.states() == ["rendering", "cancelled"]
     assert (await stage.reply(stage.mia, "quota")).startswith("**16 credits left**")
-    assert len(stage.videos.jobs) == 1
+    assert len(stage.provider.jobs) == 1
 
 
 async def test_buttons_of_another_or_of_nothing_get_a_private_sentence(stage: Stage) -> None:
@@ -103,8 +103,8 @@ async def test_a_video_after_its_deadline_is_refunded_and_still_delivered(build:
     await stage.booked(lambda: stage.states() == ["timed_out"])
     assert (await stage.reply(stage.mia, "quota")).startswith("**20 credits left**")
 
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.until(card, DONE)
 
     assert [file.data for file in card.media] == [job.video]
@@ -121,8 +121,8 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
     await stage.bot.stop()
     stage.age(60)
     await stage.start_bot()
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     await stage.until(card, DONE)
     await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
 
@@ -135,12 +135,12 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
 
     second = await stage.animate()
     (late,) = [job for job in await _new_jobs(stage, 2) if not job.is_over]
-    stage.videos.finish(late.id)
+    stage.provider.finish(late.id)
     await stage.over(second)
     await stage.settled()
     assert len(stage.public()) == 3  # two cards, one ping
 
 
 async def _new_jobs(stage: Stage, count: int) -> list[VideoJob]:
-    await stage.videos.wait_for(lambda: len(stage.videos.jobs) == count, 10, "the next job")
-    return list(stage.videos.jobs.values())
+    await stage.provider.wait_for(lambda: len(stage.provider.jobs) == count, 10, "the next job")
+    return list(stage.provider.jobs.values())

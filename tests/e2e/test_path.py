@@ -15,12 +15,12 @@ async def test_a_picture_and_a_prompt_become_a_posted_video(stage: Stage) -> Non
     asked = await stage.animate()
     card = await stage.over(asked)
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert (job.model, job.seconds, job.size, job.prompt) == ("sora-2", "4", "720x1280", "puts on a hat")
     assert [file.data for file in card.media] == [job.video]
     assert DONE in card.text()
     assert "soraVideoUrl" not in card.text()
-    assert stage.videos.video_url(job) in card.text()
+    assert stage.provider.video_url(job) in card.text()
     assert not card.is_ephemeral
     await stage.settled()
     assert stage.states() == ["delivered"]
@@ -30,11 +30,11 @@ async def test_a_picture_and_a_prompt_become_a_posted_video(stage: Stage) -> Non
 async def test_the_card_tells_how_far_it_is(build: Build) -> None:
     stage = await build(render_s=None)
     asked, card = await stage.rendering()
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
 
-    stage.videos.advance(job.id, 42)
+    stage.provider.advance(job.id, 42)
     await stage.until(card, "42 %")
-    stage.videos.finish(job.id)
+    stage.provider.finish(job.id)
 
     await stage.over(asked)
     key = stage.rows("SELECT key FROM jobs")[0][0]
@@ -44,11 +44,11 @@ async def test_the_card_tells_how_far_it_is(build: Build) -> None:
 async def test_a_finished_video_does_not_wait_for_the_pause_between_two_edits(build: Build) -> None:
     stage = await build({"PROGRESS_SECONDS": "60"}, render_s=None)
     asked = await stage.animate()
-    await stage.videos.wait_for(lambda: stage.videos.jobs, 10, "the job")
-    (job,) = stage.videos.jobs.values()
-    await stage.videos.wait_for(lambda: len(job.polls) > 2, 10, "polls")
+    await stage.provider.wait_for(lambda: stage.provider.jobs, 10, "the job")
+    (job,) = stage.provider.jobs.values()
+    await stage.provider.wait_for(lambda: len(job.polls) > 2, 10, "polls")
 
-    stage.videos.finish(job.id)
+    stage.provider.finish(job.id)
 
     assert DONE in (await stage.over(asked, within_s=15)).text()
 
@@ -63,7 +63,7 @@ async def test_an_upright_phone_photo_goes_out_upright_and_without_exif(stage: S
 
     await stage.over(await stage.animate(picture=buffer.getvalue()))
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert job.picture is not None
     sent = Image.open(io.BytesIO(job.picture))
     assert (sent.size, job.size, dict(sent.getexif())) == ((720, 1280), "720x1280", {})
@@ -73,7 +73,7 @@ async def test_an_upright_phone_photo_goes_out_upright_and_without_exif(stage: S
 async def test_a_wide_picture_goes_out_wide(stage: Stage) -> None:
     await stage.over(await stage.animate(picture=png(320, 180)))
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert job.size == "1280x720"
 
 
@@ -94,7 +94,7 @@ async def test_all_eighteen_choices_are_sent_as_chosen(build: Build) -> None:
     for one in asked:
         assert DONE in (await stage.over(one, within_s=40)).text()
 
-    assert {(job.model, job.seconds, job.size) for job in stage.videos.jobs.values()} == wanted
+    assert {(job.model, job.seconds, job.size) for job in stage.provider.jobs.values()} == wanted
 
 
 async def test_a_size_that_the_model_lacks_is_refused_privately_before_anything_is_reserved(stage: Stage) -> None:
@@ -107,7 +107,7 @@ async def test_a_size_that_the_model_lacks_is_refused_privately_before_anything_
         "Sora 2 makes 720x1280 and 1280x720, not 1792x1024. For 1792x1024, choose the model Sora 2 Pro."
     )
     assert stage.rows("SELECT * FROM ledger") == []
-    assert stage.videos.requests == []
+    assert stage.provider.requests == []
 
 
 async def test_a_member_reads_their_credits_and_an_admin_changes_them(stage: Stage) -> None:
@@ -138,7 +138,7 @@ async def test_a_video_over_the_upload_limit_is_posted_re_encoded(stage: Stage) 
     card = await stage.over(await stage.animate(prompt="a whale [big]"), within_s=40)
     await stage.settled()
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     (posted,) = card.media
     assert job.video is not None
     assert len(job.video) > 20_000_000 >= len(posted.data)
@@ -154,9 +154,9 @@ async def test_a_video_that_cannot_be_made_to_fit_is_shown_as_a_link_and_kept(st
     card = await stage.over(await stage.animate(), within_s=40)
     await stage.settled()
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert "Your clip is ready" in card.text()
-    assert stage.videos.video_url(job) in card.text()
+    assert stage.provider.video_url(job) in card.text()
     assert card.media == []
     assert stage.states() == ["undelivered"]
     (kept,) = (stage.folder / "data" / "videos").iterdir()

@@ -96,4 +96,4 @@ async def test_what_only_the_bytes_show_takes_the_card_away_and_tells_the_member
     assert word.endswith("The 4 credits are back.")
     assert stage.public() == []
     assert stage.states() == ["failed"]
-    assert stage.videos.requests == []
+    assert stage.provider.requests == []

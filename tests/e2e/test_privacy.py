@@ -51,8 +51,8 @@ async def _long_video(stage: Stage) -> Message:
     assert stage.bot is not None
     await stage.bot.stop()
     stage.age(60)
-    (job,) = [job for job in stage.videos.jobs.values() if not job.is_over]
-    stage.videos.finish(job.id)
+    (job,) = [job for job in stage.provider.jobs.values() if not job.is_over]
+    stage.provider.finish(job.id)
     await stage.start_bot()
     await stage.until(card, DONE)
     await stage.settled()
@@ -161,7 +161,7 @@ async def test_a_member_deletes_their_data_and_what_is_paid_for_still_comes(buil
     stage = await build({"MAX_CONCURRENT_JOBS": "1", "MAX_JOBS_PER_USER": "9", "QUOTA_DEFAULT_CREDITS": "50"})
     others = await stage.over(await stage.animate(stage.admin))
     done = await stage.over(await stage.animate())
-    stage.videos.weather.render_seconds = None
+    stage.provider.settings.render_seconds = None
     _, running = await stage.rendering()
     waiting = await (await stage.animate()).answer()
     assert waiting is not None
@@ -184,8 +184,8 @@ async def test_a_member_deletes_their_data_and_what_is_paid_for_still_comes(buil
     assert stage.bot is not None
     stage.bot.kill()
     await stage.bot.wait()
-    (job,) = [job for job in stage.videos.jobs.values() if not job.is_over]
-    stage.videos.finish(job.id)
+    (job,) = [job for job in stage.provider.jobs.values() if not job.is_over]
+    stage.provider.finish(job.id)
     await stage.start_bot()
     await stage.until(running, DONE)
     (first, *_) = stage.rows("SELECT id FROM jobs ORDER BY id")
@@ -209,7 +209,7 @@ async def test_a_video_in_a_message_beside_its_card_is_deleted_with_it(stage: St
     card = await stage.over(await stage.animate())
     await stage.settled()
     _, beside = stage.public()
-    assert [file.data for file in beside.media] == [job.video for job in stage.videos.jobs.values()]
+    assert [file.data for file in beside.media] == [job.video for job in stage.provider.jobs.values()]
 
     page = await _page(stage)
     await _turned(stage, page, "Delete my data", "There is no way back.")

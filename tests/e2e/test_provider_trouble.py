@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
@@ -22,8 +25,8 @@ async def test_a_create_whose_answer_is_lost_is_never_sent_again(stage: Stage) -
     await stage.start_bot()
     quota = await stage.reply(stage.mia, "quota")
 
-    assert len(stage.videos.jobs) == 1
-    assert stage.videos.creates == 1
+    assert len(stage.provider.jobs) == 1
+    assert stage.provider.creates == 1
     assert stage.states() == ["unknown"]
     assert LOST in card.text()
     assert quota.startswith("**20 credits left**")
@@ -62,20 +65,20 @@ async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
 
 @pytest.mark.parametrize("word", ["[flaky]", "[odd]", "[no-url]", "[private-url]", "[new-id]", "[busy]"])
 async def test_odd_answers_still_end_in_the_video(stage: Stage, word: str) -> None:
-    stage.videos.weather.retry_after = "0"
+    stage.provider.settings.retry_after = "0"
     card = await stage.over(await stage.animate(prompt=f"a hat {word}"))
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert DONE in card.text()
     assert [file.data for file in card.media] == [job.video]
 
 
 async def test_a_create_in_flight_at_sigterm_is_not_lost(build: Build) -> None:
     stage = await build()
-    stage.videos.weather.slow_seconds = 1.5
-    stage.videos.weather.play("create:slow")
+    stage.provider.settings.slow_seconds = 1.5
+    stage.provider.faults.inject("create:slow")
     asked = await stage.animate()
-    await stage.videos.wait_for(lambda: stage.videos.creates == 1, 10, "the create")
+    await stage.provider.wait_for(lambda: stage.provider.creates == 1, 10, "the create")
 
     assert stage.bot is not None
     stage.bot.terminate()
@@ -84,15 +87,16 @@ async def test_a_create_in_flight_at_sigterm_is_not_lost(build: Build) -> None:
     await stage.start_bot()
     await stage.over(asked)
 
-    assert stage.videos.creates == 1
+    assert stage.provider.creates == 1
     await stage.settled()
     assert stage.states() == ["delivered"]
 
 
 async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(build: Build) -> None:
-    stage = await build({"VIDEO_API_AUTH": "raw"})
+    settings = OpenAISettings(render_seconds=0.1)
+    stage = await build({"VIDEO_API_AUTH": "raw"}, provider=LocalOpenAI(render=tiny_mp4, settings=settings))
     await stage.over(await stage.animate())
-    stage.videos.weather.auth = "bearer"  # the key as it is sent is refused from now on
+    settings.auth = "bearer"  # the key as it is sent is refused from now on
 
     first = await stage.over(await stage.animate())
     second = await (await stage.animate()).answer()
@@ -111,13 +115,13 @@ async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(bu
 async def test_a_poll_that_is_told_to_come_later_comes_later(build: Build) -> None:
     stage = await build(render_s=None)
     asked, _ = await stage.rendering()
-    (job,) = stage.videos.jobs.values()
-    stage.videos.weather.retry_after = "1"
-    stage.videos.weather.play("poll:429")
-    await stage.videos.wait_for(lambda: any(x.status == 429 for x in stage.videos.requests), 10, "a refused poll")
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.settings.retry_after = "1"
+    stage.provider.faults.inject("poll:429")
+    await stage.provider.wait_for(lambda: any(x.status == 429 for x in stage.provider.requests), 10, "a refused poll")
+    stage.provider.finish(job.id)
     await stage.over(asked)
 
-    polls = [x for x in stage.videos.requests if x.route == "poll" and x.job_id == job.id]
+    polls = [x for x in stage.provider.requests if x.route == "poll" and x.job_id == job.id]
     refused = next(number for number, poll in enumerate(polls) if poll.status == 429)
     assert polls[refused + 1].at - polls[refused].at >= 1

@@ -1,4 +1,4 @@
-"""Every server of /v1/videos in its recorded shape, and each error code of the seed, through the whole bot."""
+"""Every server of /v1/videos in its recorded dialect, and each error code of the seed, through the whole bot."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.videos.render import tiny_mp4
-from sandbox.videos.server import LocalVideos
-from sandbox.videos.shapes import SHAPES
-from sandbox.videos.weather import Weather
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_dialects import DIALECTS
+from sandbox.providers.openai_request import OpenAISettings
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
@@ -24,10 +24,10 @@ RULES = (
 WATCHED = ("Invalid", "{", "Traceback", "video_", "sk-", "http 4", "HTTP", "error")
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-async def test_each_servers_shape_ends_in_a_posted_video_or_a_right_refusal(build: Build, shape: str) -> None:
-    videos = LocalVideos(render=tiny_mp4, weather=Weather(render_seconds=0.1), shape=shape)
-    stage = await build(videos=videos)
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_each_servers_dialect_ends_in_a_posted_video_or_a_right_refusal(build: Build, dialect: str) -> None:
+    videos = LocalOpenAI(render=tiny_mp4, settings=OpenAISettings(render_seconds=0.1), dialect=dialect)
+    stage = await build(provider=videos)
 
     made = await stage.over(await stage.animate())
     (job,) = videos.jobs.values()
@@ -52,12 +52,12 @@ async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(stag
         ("create:403", TURNED_AWAY, None),
         ("create:401", KEY, None),
     ):
-        stage.videos.weather.play(fault, times=None)
+        stage.provider.faults.inject(fault, times=None)
         asked = await stage.animate()
         card = await stage.over(asked)
         await stage.settled()
         words = await stage.told(asked, 0 if private is None else 1)
-        stage.videos.weather.clear()
+        stage.provider.faults.clear()
 
         said = card.text().split("\n")
         assert said[0] == "### ⚠️ No video"
@@ -70,14 +70,14 @@ async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(stag
 
 async def test_a_429_at_create_waits_and_is_sent_again(build: Build) -> None:
     stage = await build()
-    stage.videos.weather.retry_after = "0"
-    stage.videos.weather.play("create:429", times=2)
+    stage.provider.settings.retry_after = "0"
+    stage.provider.faults.inject("create:429", times=2)
 
     card = await stage.over(await stage.animate())
 
     assert DONE in card.text()
-    assert stage.videos.creates == 3
-    assert len(stage.videos.jobs) == 1
+    assert stage.provider.creates == 3
+    assert len(stage.provider.jobs) == 1
 
 
 async def all_delivered(stage: Stage, *faults: dict[str, int]) -> None:
@@ -86,17 +86,17 @@ async def all_delivered(stage: Stage, *faults: dict[str, int]) -> None:
 
     async def spoil(phase: str, exchange: Any) -> None:
         if phase == "inside" and exchange.route == "create":
-            stage.videos.jobs[exchange.job_id].faults.update(left.pop())
+            stage.provider.jobs[exchange.job_id].faults.update(left.pop())
 
-    stage.videos.on_exchange(spoil)
+    stage.provider.on_exchange(spoil)
     asked = [await stage.animate() for _ in faults]
     cards = [await stage.over(one, within_s=30) for one in asked]
 
     assert left == []
     assert all(DONE in card.text() for card in cards)
     shown = [file.data for card in cards for file in card.media]
-    assert sorted(shown) == sorted(job.video for job in stage.videos.jobs.values() if job.video)
-    assert stage.videos.creates == len(shown) == len(faults)
+    assert sorted(shown) == sorted(job.video for job in stage.provider.jobs.values() if job.video)
+    assert stage.provider.creates == len(shown) == len(faults)
 
 
 MANY = {"MAX_JOBS_PER_USER": "10", "QUOTA_DEFAULT_CREDITS": "1000"}
@@ -104,7 +104,7 @@ MANY = {"MAX_JOBS_PER_USER": "10", "QUOTA_DEFAULT_CREDITS": "1000"}
 
 async def test_no_error_code_at_status_gives_up_a_paid_job(build: Build) -> None:
     stage = await build({**MANY, "VIDEO_API_AUTH": "raw"})
-    stage.videos.weather.retry_after = "0"
+    stage.provider.settings.retry_after = "0"
 
     await all_delivered(stage, *({f"poll:{code}": 5} for code in ("401", "403", "429", "500", "503", "404")))
 

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.__main__ import main
 from sandbox.ending import run_in
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.process import PROJECT
 
 COMMAND = (sys.executable, "-m", "sandbox")
@@ -133,27 +133,27 @@ def test_options_that_do_not_go_together_are_refused_in_a_sentence(
 
 
 async def test_a_town_goes_down_and_its_folder_with_it_whatever_fails() -> None:
-    town = Town()
+    environment = Environment()
 
     async def broken() -> int:
-        await town.start(bot=False)
+        await environment.start(bot=False)
         raise ValueError("something else")
 
-    stop = town.videos.stop
+    stop = environment.provider.stop
 
     async def stop_badly() -> None:
         await stop()
         raise OSError("does not end well")
 
-    town.videos.stop = stop_badly  # type: ignore[method-assign]  # a server that fails as it stops
+    environment.provider.stop = stop_badly  # type: ignore[method-assign]  # a server that fails as it stops
 
     with pytest.raises(OSError, match="does not end well"):
-        await run_in(town, broken())
-    assert not town.folder.exists()
+        await run_in(environment, broken())
+    assert not environment.folder.exists()
 
 
 async def test_a_second_signal_does_not_disturb_the_end() -> None:
-    town = Town()
+    environment = Environment()
 
     async def work() -> int:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -162,11 +162,11 @@ async def test_a_second_signal_does_not_disturb_the_end() -> None:
         finally:
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.sleep(0)  # the signal is told here
-            await town.start(bot=False)
+            await environment.start(bot=False)
         return 0
 
-    assert await run_in(town, work()) == 128 + signal.SIGTERM
-    assert not town.folder.exists()
+    assert await run_in(environment, work()) == 128 + signal.SIGTERM
+    assert not environment.folder.exists()
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])

@@ -23,8 +23,8 @@ async def test_each_reads_their_own_tongue_also_after_a_restart(build: Build) ->
     assert stage.bot is not None
     await stage.bot.stop()
     await stage.start_bot()
-    (job,) = stage.videos.jobs
-    stage.videos.finish(job)
+    (job,) = stage.provider.jobs
+    stage.provider.finish(job)
     await stage.until(card, "Hier ist dein Clip")
     assert "残り16クレジット" in await stage.reply(stage.mia, "quota")
     assert stage.rows("SELECT locale, member_locale FROM cards") == [("de", "ja")]

@@ -10,7 +10,7 @@ from sandbox.discord import Permission, Upload, banned
 from sandbox.discord.messages import Message
 from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Channel
-from sandbox.videos.provider_jobs import VideoJob
+from sandbox.providers.jobs import VideoJob
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
 
@@ -24,8 +24,8 @@ LOST = Reply(500, {"message": "500: Internal Server Error", "code": 0})
 
 
 def finish(stage: Stage) -> VideoJob:
-    (job,) = stage.videos.jobs.values()
-    stage.videos.finish(job.id)
+    (job,) = stage.provider.jobs.values()
+    stage.provider.finish(job.id)
     return job
 
 
@@ -325,7 +325,7 @@ async def test_on_a_card_that_only_its_member_sees_the_video_is_kept_too(build: 
     card = await stage.over(await stage.animate(channel=foreign))
     await stage.settled()
 
-    (job,) = stage.videos.jobs.values()
+    (job,) = stage.provider.jobs.values()
     assert card.is_ephemeral
     assert "Only you can see this message. The video also stays in `/videos` until" in card.text()
     assert kept(stage) == [job.video]

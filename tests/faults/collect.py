@@ -14,7 +14,7 @@ from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
 from sandbox.discord.record import Exchange
 from sandbox.discord.world import permissions_in
-from sandbox.videos import VideoJob
+from sandbox.providers.jobs import VideoJob
 from tests.books import differences
 from tests.faults.reckoning import Account, Command, Paid, Shown, Stored
 from tests.faults.scene import Asked, Scene, is_about
@@ -68,7 +68,7 @@ def collect(scene: Scene) -> Account:
         paid=tuple(
             Paid(
                 job.prompt,
-                job.video if job.status == "completed" else None,
+                job.video if job.state == "done" else None,
                 job.expires_at is not None and scene.place.videos_clock() >= job.expires_at,
             )
             for job in scene.place.made()

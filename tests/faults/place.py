@@ -1,4 +1,4 @@
-"""Where a run takes place: a town with clocks that jump, a volume that fills, and a keeper that restarts the bot."""
+"""Where a run takes place: an environment with clocks that jump, a volume that fills, a keeper of the bot."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from random import Random
 from secrets import token_bytes
 
 from sandbox.discord.server import LocalDiscord
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.process import BOT, BotProcess
-from sandbox.videos.provider_jobs import VideoJob
-from sandbox.videos.render import tiny_mp4
-from sandbox.videos.server import LocalVideos
-from sandbox.videos.weather import Weather
+from sandbox.providers.jobs import VideoJob
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings
 from tests.faults.clocked_bot import SECONDS
 from tests.forkserver import spawn
 
@@ -64,8 +64,8 @@ class HostClock:
             file.write(SECONDS.pack(ahead_s))
 
 
-class Place(Town):
-    """A town of its own for one run.
+class Place(Environment):
+    """An environment of its own for one run.
 
     With `volume`, DATA_DIR (and the database, if asked) lie on a small tmpfs; with `own_clock`, the host's clock can be
     set.
@@ -85,7 +85,7 @@ class Place(Town):
         super().__init__(
             settings={**FAST, **settings},
             discord=LocalDiscord(clock=self.discord_clock),
-            videos=self._provider(),
+            provider=self._provider(),
             arguments=CLOCKED_BOT if own_clock else BOT,
             # Another clock has to be there before anything is imported.
             spawn=asyncio.create_subprocess_exec if own_clock else spawn,
@@ -96,9 +96,9 @@ class Place(Town):
         for name in ("lounge", "studio"):
             world.add_channel(name)
         world.add_thread("cats")
-        self.providers = [self.videos]
+        self.every_provider = [self.provider]
         self.tokens = [self.discord.token]
-        self.keys = [self.videos.key]
+        self.keys = [self.provider.key]
         self.host_clock = HostClock(self.folder / "clock")
         self.volume = self.folder / "volume" if volume else None
         self._database_on_volume = volume and database_on_volume
@@ -106,14 +106,14 @@ class Place(Town):
         self.use({"DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
         self.use({"HOST_CLOCK": str(self.host_clock.path)} if own_clock else {})
 
-    def _provider(self) -> LocalVideos:
-        weather = Weather(render_seconds=self._render_s)
-        return LocalVideos(render=unlike_any_other, weather=weather, clock=self.videos_clock)
+    def _provider(self) -> LocalOpenAI:
+        settings = OpenAISettings(render_seconds=self._render_s)
+        return LocalOpenAI(render=unlike_any_other, settings=settings, clock=self.videos_clock)
 
-    async def open_provider(self) -> LocalVideos:
+    async def open_provider(self) -> LocalOpenAI:
         """One more, with a key of its own; the bot uses it from the start that is told so."""
         provider = self._provider()
-        self.providers.append(provider)
+        self.every_provider.append(provider)
         self.keys.append(provider.key)
         await provider.start()
         return provider
@@ -125,12 +125,12 @@ class Place(Town):
 
     def change_key(self) -> None:
         """As `reset_token`, for the key of the provider."""
-        self.videos.key = f"sk-local-{token_bytes(16).hex()}"
-        self.keys.append(self.videos.key)
+        self.provider.key = f"sk-local-{token_bytes(16).hex()}"
+        self.keys.append(self.provider.key)
 
     def made(self) -> Iterator[VideoJob]:
         """All that was made, and so paid, by whichever provider."""
-        for provider in self.providers:
+        for provider in self.every_provider:
             yield from provider.jobs.values()
 
     @property
@@ -170,7 +170,7 @@ class Place(Town):
             if self.volume is not None and self.volume.is_mount():
                 unmount = ["umount", "-l", str(self.volume)]
                 await asyncio.to_thread(subprocess.run, unmount, check=False, capture_output=True)
-            for provider in self.providers[1:]:
+            for provider in self.every_provider[1:]:
                 await provider.stop()
             await super().stop()
 

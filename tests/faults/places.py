@@ -229,7 +229,7 @@ async def dms_too_fast(scene: Scene, rng: Random) -> None:
 async def limits_lower(scene: Scene, rng: Random) -> None:
     """Discord takes less than it has announced, and some videos are big."""
     world, taken = scene.place.discord.world, rng.choice(TAKEN)
-    scene.place.videos.weather.play("create:big", times=rng.choice([1, 3]))
+    scene.place.provider.faults.inject("create:big", times=rng.choice([1, 3]))
     world.taken_bytes = scene.least_taken = taken
     scene.hit("limits lower", f"{taken} bytes")
     if rng.random() < 0.5:

@@ -6,17 +6,17 @@ from random import Random
 from signal import SIGKILL, SIGTERM
 from urllib.parse import urlsplit
 
-from sandbox.videos import Exchange as VideoExchange
-from sandbox.videos.provider_jobs import HookReply
-from sandbox.videos.provider_jobs import Phase as VideoPhase
-from sandbox.videos.server import LocalVideos
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.exchange import Exchange as VideoExchange
+from sandbox.providers.exchange import HookReply
+from sandbox.providers.exchange import Phase as VideoPhase
 from tests.faults.scene import Scene
 from tests.faults.wires import Strike
 
 
 async def provider_out(scene: Scene, rng: Random) -> None:
     """Nobody listens there for a while; what was under way is cut."""
-    videos = scene.place.videos
+    videos = scene.place.provider
     port = urlsplit(videos.url).port or 0
     await videos.stop()
     scene.hit("provider outage", "out")
@@ -29,11 +29,11 @@ async def provider_out(scene: Scene, rng: Random) -> None:
 
 def plays(name: str, faults: tuple[str, ...]) -> Strike:
     async def strike(scene: Scene, rng: Random) -> None:
-        weather = scene.place.videos.weather
-        weather.retry_after, weather.slow_seconds = "0.2", 1.5
+        provider = scene.place.provider
+        provider.settings.retry_after, provider.settings.slow_seconds = "0.2", 1.5
         for fault in rng.sample(faults, min(len(faults), rng.choice([1, 1, 2]))):
             times = rng.choice([1, 1, 2, 4])
-            weather.play(fault, times=times)
+            provider.faults.inject(fault, times=times)
             scene.hit(name, f"{fault}, {times} times")
 
     return strike
@@ -62,14 +62,14 @@ REFUSALS = ("create:402", "create:403", "create:401", "create:lost", "create:500
 async def turned_away(scene: Scene, rng: Random) -> None:
     """Out of balance, say, until fair weather: nobody is left in the queue, and somebody asks once it is well again."""
     refusal = rng.choice(REFUSALS)
-    scene.place.videos.weather.play(refusal, times=None)
+    scene.place.provider.faults.inject(refusal, times=None)
     scene.hit("turned away", refusal)
     await scene.until_fair(4.0)
 
 
 async def other_provider(scene: Scene, rng: Random) -> None:
     """The operator goes over to another service while videos are under way at the first; each has its own key."""
-    first = scene.place.videos
+    first = scene.place.provider
     other = await scene.place.open_provider()
     scene.watch(other)
     scene.place.use({"VIDEO_API_URL": other.url, "VIDEO_API_KEY": other.key})
@@ -88,7 +88,7 @@ async def other_provider(scene: Scene, rng: Random) -> None:
     scene.later(opens)
 
 
-def _open_to_anybody(provider: LocalVideos) -> None:
+def _open_to_anybody(provider: LocalProvider) -> None:
     """From here on who has no key is told of videos, too: else those of the other service would never end."""
 
     async def open_door(phase: VideoPhase, exchange: VideoExchange) -> HookReply:

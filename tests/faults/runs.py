@@ -289,6 +289,6 @@ def _keep(outcome: Outcome, place: Place, folder: Path) -> None:
     videos = [
         f"{x.at - place.videos_clock.ahead_s:.3f} {x.method} {x.path[:60]} {x.status} {x.fault} cut={x.cut}"
         f" {x.fields.get('prompt')}"
-        for x in place.videos.requests
+        for x in place.provider.requests
     ]
     (folder / f"{name}.provider.txt").write_text("\n".join(videos), "utf-8")

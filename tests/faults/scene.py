@@ -18,11 +18,11 @@ from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Answer, Interaction, Message, NotAnswered
 from sandbox.discord.record import Exchange, Hook, Phase
 from sandbox.discord.world import Channel, Person
-from sandbox.videos import Exchange as VideoExchange
-from sandbox.videos.provider_jobs import Hook as VideoHook
-from sandbox.videos.provider_jobs import HookReply
-from sandbox.videos.provider_jobs import Phase as VideoPhase
-from sandbox.videos.server import LocalVideos
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.exchange import Exchange as VideoExchange
+from sandbox.providers.exchange import Hook as VideoHook
+from sandbox.providers.exchange import HookReply
+from sandbox.providers.exchange import Phase as VideoPhase
 from tests.faults.place import Keeper, Place, until
 
 Undo = Callable[[], Awaitable[None]]
@@ -120,17 +120,17 @@ class Scene:
 
     def on_videos(self, hook: VideoHook) -> None:
         """A hook until fair weather."""
-        self.place.videos.on_exchange(hook)
+        self.place.provider.on_exchange(hook)
 
         async def undo() -> None:
-            self.place.videos.remove(hook)
+            self.place.provider.remove(hook)
 
         self.later(undo)
 
     async def clear(self) -> None:
         """Fair weather from here on; what was killed or taken away stays so."""
         self.is_fair = True
-        self.place.videos.weather.clear()
+        self.place.provider.faults.clear()
         while self._undo:
             await self._undo.pop()()
         self.tell("fair weather")
@@ -208,14 +208,14 @@ class Scene:
         if phase == "inside" and exchange.method == "DELETE":
             self.note_gone()
 
-    def watch(self, provider: LocalVideos) -> None:
+    def watch(self, provider: LocalProvider) -> None:
         """Keeps when each create came, and in which life of the bot, and whose key came with what."""
 
         async def note(phase: VideoPhase, exchange: VideoExchange) -> HookReply:
             if phase != "before":
                 return None
             sent = exchange.headers.get("authorization", "")
-            others = [each.key for each in self.place.providers if each is not provider]
+            others = [each.key for each in self.place.every_provider if each is not provider]
             if any(key in sent for key in others):
                 self.leaks.append(f"{exchange.method} {exchange.path} came with the key of another provider")
             if exchange.route == "create":
@@ -237,7 +237,7 @@ async def opened(place: Place, rng: Random) -> AsyncIterator[Scene]:
     scene = Scene(place, keeper, Random(rng.random()))
     try:
         await place.open()
-        scene.watch(place.videos)
+        scene.watch(place.provider)
         place.discord.on_exchange(scene.note_deletes)
         await keeper.open()
         scene.began = time.monotonic()

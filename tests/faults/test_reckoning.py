@@ -145,7 +145,7 @@ async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
         world = scene.place.discord.world
         await scene.ask(world.people["mia"], world.general, "a hat")
         await scene.ask(world.people["ana"], world.general, "a scarf")
-        await until(lambda: all(job.is_over for job in scene.place.videos.jobs.values()), 20)
+        await until(lambda: all(job.is_over for job in scene.place.provider.jobs.values()), 20)
         await until(lambda: scene.place.states() == ["delivered", "delivered"], 20)
         await scene.keeper.close()
         assert reckon(collect(scene)).broken == []
@@ -154,8 +154,8 @@ async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
             connection.execute("UPDATE jobs SET state = 'failed', failure = 'provider' WHERE prompt = 'a hat'")
             connection.execute("UPDATE member_usage SET credits = credits - 1")
             connection.commit()
-        (hat,) = (job for job in scene.place.videos.jobs.values() if job.prompt == "a hat")
-        scene.place.videos.jobs["again"] = hat
+        (hat,) = (job for job in scene.place.provider.jobs.values() if job.prompt == "a hat")
+        scene.place.provider.jobs["again"] = hat
         scarf = scene.asked[1].interaction.message
         assert scarf is not None
         scarf.revisions.append(scarf.revisions[0])
@@ -176,8 +176,8 @@ async def test_the_key_of_one_provider_is_seen_when_it_comes_to_another() -> Non
     try:
         other = await place.open_provider()
         scene.watch(other)
-        scene.watch(place.videos)
-        for key in (place.videos.key, other.key):
+        scene.watch(place.provider)
+        for key in (place.provider.key, other.key):
             async with aiohttp.request("GET", f"{other.url}/videos/x", headers={"Authorization": f"Bearer {key}"}):
                 pass
     finally:

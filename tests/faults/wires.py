@@ -9,7 +9,7 @@ from signal import SIGKILL
 from typing import Any
 
 from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, edge_page, rate_limited
-from sandbox.videos.provider_jobs import CUT as VIDEOS_CUT
+from sandbox.providers.exchange import CUT as VIDEOS_CUT
 from tests.faults.scene import Scene
 
 HOOK = "/webhooks/{webhook_id}/{webhook_token}"

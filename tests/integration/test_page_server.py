@@ -16,17 +16,18 @@ import aiohttp
 import pytest
 
 from sandbox.discord import Upload
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.page.run import Unfit, real_provider, show
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
+from sandbox.providers.openai import LocalOpenAI
 
 
 @dataclass
 class Browser:
     """What a browser sends, without one."""
 
-    town: Town
+    environment: Environment
     page: Page
     session: aiohttp.ClientSession
 
@@ -35,12 +36,12 @@ class Browser:
             await response.read()
             return response.status, response.headers
 
-    async def do(self, asked: object, **files: bytes) -> Any:
+    async def perform(self, asked: object, **files: bytes) -> Any:
         form = aiohttp.FormData(default_to_multipart=True)
-        form.add_field("act", json.dumps(asked))
+        form.add_field("action", json.dumps(asked))
         for name, data in files.items():
             form.add_field(name, data, filename=f"{name}.png", content_type="image/png")
-        async with self.session.post(f"{self.page.url}do", data=form) as response:
+        async with self.session.post(f"{self.page.url}actions", data=form) as response:
             return await response.json() if response.status == 200 else response.status
 
     async def told(self, socket: aiohttp.ClientWebSocketResponse, key: str) -> Any:
@@ -55,13 +56,13 @@ class Browser:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    town = Town()
-    await town.start(bot=False)
+    environment = Environment()
+    await environment.start(bot=False)
     try:
-        async with Page(town) as page, aiohttp.ClientSession() as session:
-            yield Browser(town, page, session)
+        async with Page(environment) as page, aiohttp.ClientSession() as session:
+            yield Browser(environment, page, session)
     finally:
-        await town.stop()
+        await environment.stop()
 
 
 async def test_other_pages_and_other_names_are_kept_out(browser: Browser) -> None:
@@ -91,20 +92,20 @@ async def test_the_page_may_ask_nobody_else(browser: Browser) -> None:
 
 
 async def test_a_tab_is_told_everything_then_what_changes(browser: Browser) -> None:
-    mia, general = browser.town.discord.world.people["mia"], browser.town.discord.world.general
+    mia, general = browser.environment.discord.world.people["mia"], browser.environment.discord.world.general
     async with browser.session.ws_connect(f"{browser.page.url}live?as=mia") as socket:
         first = (await socket.receive_json(timeout=5))["set"]
         places = [place["name"] for key, place in first.items() if key.startswith("place:")]
         assert places == ["general", "restricted", "general", "Animate-Bot"]
         assert (first["world"]["me"], first["ledger"], first["log"]) == (str(mia.id), None, "")
-        assert first["weather"]["bot"] == {"state": "none", "own": False}
+        assert first["faults"]["bot"] == {"state": "none", "own": False}
 
-        message = await browser.town.discord.post(mia, "hello", Upload("cat.png", b"x"))
+        message = await browser.environment.discord.post(mia, "hello", Upload("cat.png", b"x"))
         assert (await browser.told(socket, f"message:{message.id}"))["content"] == "hello"
-        await browser.town.discord.delete_message(message)
+        await browser.environment.discord.delete_message(message)
         assert await browser.told(socket, f"message:{message.id}") == "gone"
-        answer = await browser.do(
-            {"as": "mia", "do": "post", "place": str(general.id), "content": "by the page"}, cat=b"y"
+        answer = await browser.perform(
+            {"as": "mia", "action": "post", "place": str(general.id), "content": "by the page"}, cat=b"y"
         )
         assert answer == {}
         posted = await browser.told(socket, "message:")
@@ -112,7 +113,7 @@ async def test_a_tab_is_told_everything_then_what_changes(browser: Browser) -> N
 
 
 async def test_a_private_message_is_told_to_its_person_alone_until_dismissed(browser: Browser) -> None:
-    discord = browser.town.discord
+    discord = browser.environment.discord
     people = discord.world.people
     used = await discord.invoke(people["mia"], "quota", forge=True)
     body = {"type": 4, "data": {"content": "you alone", "flags": 1 << 6}}
@@ -125,9 +126,9 @@ async def test_a_private_message_is_told_to_its_person_alone_until_dismissed(bro
     assert f"message:{message.id}" in keys["mia"]
     assert f"message:{message.id}" not in keys["ana"]
 
-    dismiss = {"do": "dismiss", "message": str(message.id)}
-    assert await browser.do(dismiss | {"as": "ana"}) == {"error": "That message is gone."}
-    assert await browser.do(dismiss | {"as": "mia"}) == {}
+    dismiss = {"action": "dismiss", "message": str(message.id)}
+    assert await browser.perform(dismiss | {"as": "ana"}) == {"error": "That message is gone."}
+    assert await browser.perform(dismiss | {"as": "mia"}) == {}
 
     assert f"message:{message.id}" not in dict(browser.page.view.pieces(people["mia"]))
 
@@ -135,28 +136,28 @@ async def test_a_private_message_is_told_to_its_person_alone_until_dismissed(bro
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"do": "post"}, "There is no “content” in what the page asked for."),
-        ({"do": "fly"}, "The page asked for something that the sandbox does not know."),
-        ({"do": "post", "place": "1", "content": "x"}, "That channel is gone, or you cannot see it."),
-        ({"do": "press", "message": "1", "custom_id": "x"}, "That message is gone."),
-        ({"do": "submit", "interaction": "1"}, "That form is gone."),
-        ({"do": "weather", "what": "rain", "to": "hard"}, "The sandbox knows no such weather."),
-        ({"do": "weather", "what": "provider", "to": "hail"}, "The sandbox knows no such weather."),
-        ({"do": "weather", "what": "discord", "to": "hail"}, "The sandbox knows no such weather."),
-        ({"do": "weather", "what": "finish", "to": "video_1"}, "That job is over."),
-        ({"do": "weather", "what": "bot", "to": "restart"}, "There is no bot here that could do that now."),
-        ({"as": "nobody", "do": "post"}, "There is nobody of that name here."),
+        ({"action": "post"}, "There is no “content” in what the page asked for."),
+        ({"action": "fly"}, "The page asked for something that the sandbox does not know."),
+        ({"action": "post", "place": "1", "content": "x"}, "That channel is gone, or you cannot see it."),
+        ({"action": "press", "message": "1", "custom_id": "x"}, "That message is gone."),
+        ({"action": "submit", "interaction": "1"}, "That form is gone."),
+        ({"action": "inject", "what": "disk", "to": "full"}, "The sandbox knows no such fault."),
+        ({"action": "inject", "what": "provider", "to": "unheard-of"}, "The sandbox knows no such fault."),
+        ({"action": "inject", "what": "discord", "to": "unheard-of"}, "The sandbox knows no such fault."),
+        ({"action": "inject", "what": "finish", "to": "video_1"}, "That job has ended."),
+        ({"action": "inject", "what": "bot", "to": "restart"}, "There is no bot here that could do that now."),
+        ({"as": "nobody", "action": "post"}, "There is nobody of that name here."),
     ],
 )
 async def test_what_cannot_be_done_is_refused_in_a_sentence(browser: Browser, asked: Any, sentence: str) -> None:
-    assert await browser.do({"as": "mia"} | asked) == {"error": sentence}
+    assert await browser.perform({"as": "mia"} | asked) == {"error": sentence}
 
 
 async def test_what_discord_would_not_take_is_refused_in_its_words(browser: Browser) -> None:
-    general = str(browser.town.discord.world.general.id)
+    general = str(browser.environment.discord.world.general.id)
 
-    empty = await browser.do({"as": "mia", "do": "post", "place": general, "content": ""})
-    command = await browser.do({"as": "mia", "do": "invoke", "place": general, "command": "animate"})
+    empty = await browser.perform({"as": "mia", "action": "post", "place": general, "content": ""})
+    command = await browser.perform({"as": "mia", "action": "invoke", "place": general, "command": "animate"})
 
     assert empty == {"error": "Discord would not take that: Cannot send an empty message"}
     assert command["error"].startswith("There is no command 'animate' here")
@@ -164,7 +165,7 @@ async def test_what_discord_would_not_take_is_refused_in_its_words(browser: Brow
 
 @pytest.mark.parametrize("asked", ["nonsense", 7, None])
 async def test_nonsense_is_a_bad_request_and_no_crash(browser: Browser, asked: object) -> None:
-    assert await browser.do(asked) == 400
+    assert await browser.perform(asked) == 400
 
 
 def test_a_real_provider_is_asked_for_with_its_address_and_key_and_at_its_own_pace(tmp_path: Path) -> None:
@@ -181,11 +182,11 @@ def test_a_real_provider_is_asked_for_with_its_address_and_key_and_at_its_own_pa
 
 
 async def test_a_folder_that_is_given_outlives_the_town(tmp_path: Path) -> None:
-    town = Town(folder=tmp_path / "paid")
-    await town.start(bot=False)
-    (town.folder / "video.mp4").write_bytes(b"paid for")
+    environment = Environment(folder=tmp_path / "paid")
+    await environment.start(bot=False)
+    (environment.folder / "video.mp4").write_bytes(b"paid for")
 
-    await town.stop()
+    await environment.stop()
 
     assert (tmp_path / "paid" / "video.mp4").read_bytes() == b"paid for"
 
@@ -193,7 +194,7 @@ async def test_a_folder_that_is_given_outlives_the_town(tmp_path: Path) -> None:
 async def test_a_port_that_is_taken_is_told_in_a_sentence(browser: Browser) -> None:
     port, said = int(browser.page.url.rstrip("/").rpartition(":")[2]), list[str]()
 
-    code = await show(said.append, port=port, opens=False, bot=False, real=False)
+    code = await show(said.append, LocalOpenAI(), port=port, opens=False, bot=False, real=False)
 
     assert code == 1
     assert said == [f"The page cannot have port {port}. Choose another with --port."]

@@ -1,4 +1,4 @@
-"""One Chromium and one town for all tests of the page in a worker. Each test looks through tabs of its own."""
+"""One Chromium and one environment for all tests of the page in a worker. Each test looks through tabs of its own."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class Tab:
         await self.send()
         return self.message(prompt)
 
-    async def weather(self, label: str) -> None:
-        await self.find("#weather label", label).first.click()
+    async def inject(self, label: str) -> None:
+        await self.find("#faults label", label).first.click()
 
     async def press(self, label: str, inside: Locator | None = None) -> None:
         await (inside or self.sheet).get_by_role("button", name=label, exact=True).click()
@@ -99,7 +99,7 @@ class Tab:
 
 @dataclass
 class House:
-    """The town, its page, and the browser that looks at it."""
+    """The environment, its page, and the browser that looks at it."""
 
     stage: Stage
     page: Page
@@ -131,7 +131,7 @@ async def house() -> AsyncIterator[House]:
     await stage.start(bot=False)
     faults: list[str] = []
     async with Page(stage) as page, async_playwright() as playwright:
-        await page.weather.start_bot()
+        await page.faults.start_bot()
         await stage.discord.post(stage.admin, "Good morning")  # an empty place greets newcomers
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield House(stage, page, await browser.new_context())
@@ -142,7 +142,7 @@ async def house() -> AsyncIterator[House]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def tab(house: House) -> AsyncIterator[OpenTab]:
-    """A door to tabs, which can be somebody, somewhere. Afterwards the weather is fair again."""
+    """A door to tabs, which can be somebody, somewhere. Afterwards no fault is injected any more."""
     tabs: list[Tab] = []
 
     async def make(person: str = "mia", *, place: str = "general", width: int = 1400, scheme: str = "dark") -> Tab:
@@ -157,6 +157,6 @@ async def tab(house: House) -> AsyncIterator[OpenTab]:
     for each in tabs:
         await each.sheet.evaluate("localStorage.clear()")
         await each.sheet.close()
-    await house.page.weather.do("provider", "fair")
-    await house.page.weather.do("discord", "fair")
+    await house.page.faults.apply("provider", "normal")
+    await house.page.faults.apply("discord", "normal")
     assert complaints == []

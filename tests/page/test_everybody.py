@@ -90,12 +90,12 @@ async def test_on_a_phone_nothing_scrolls_sideways_and_the_sides_are_drawers(tab
     assert await fits()
     await mia.sheet.keyboard.press("Escape")
     await expect(mia.find("#open-places")).to_be_focused()
-    await mia.press("Weather")
+    await mia.press("Inspector")
     for name in ("Jobs", "Requests", "Ledger", "Log"):
         await mia.sheet.get_by_role("tab", name=name).click()
         assert await fits()
-    await mia.press("Weather")
-    await expect(mia.find("#backstage")).not_to_be_visible()
+    await mia.press("Inspector")
+    await expect(mia.find("#inspector")).not_to_be_visible()
     await mia.open("animate")
     assert await fits()
 
@@ -116,9 +116,9 @@ async def test_axe_finds_nothing_serious(tab: OpenTab) -> None:
     for scheme, width in (("light", 1400), ("dark", 1400), ("dark", 390)):
         await mia.look(scheme=scheme, width=width)
         assert await faults(mia) == [], (scheme, width)
-    await mia.press("Weather")
+    await mia.press("Inspector")
     assert await faults(mia) == []
-    await mia.press("Weather")
+    await mia.press("Inspector")
     await mia.sheet.keyboard.press("Escape")
     await mia.press("Leave /animate")
     await card.get_by_role("button", name="Edit").click()

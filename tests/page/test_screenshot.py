@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import async_playwright, expect
 
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
 from tests.e2e.stage import DONE
@@ -40,7 +40,7 @@ async def test_the_readme_opens_with_a_screenshot(request: pytest.FixtureRequest
 
 async def _remake() -> None:
     """A clip that really is rendered, half-way through it. Wants a font with emoji."""
-    async with Town() as town, Page(town) as page, async_playwright() as playwright:
+    async with Environment() as environment, Page(environment) as page, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         context = await browser.new_context(
             viewport={"width": SIZE[0], "height": SIZE[1]}, device_scale_factor=SHARPNESS, color_scheme="dark"

@@ -2,7 +2,7 @@
 
 import { announce, arrows, avatar, button, drop, find, h, put, redraw } from "./dom.js";
 import { fill, shown } from "./components.js";
-import { act, all, me, state, watch } from "./live.js";
+import { all, me, perform, state, watch } from "./live.js";
 import { settle } from "./modal.js";
 import { speak, stamp } from "./time.js";
 
@@ -112,7 +112,7 @@ function drawLanguages() {
   find("language").hidden = !known.size;
   const option = (key) => h("option", { value: key, selected: key === locale() }, names.of(key));
   select.replaceChildren(...[...new Set(["en-US", ...known])].map(option));
-  select.onchange = () => act({ do: "speak", locale: select.value });
+  select.onchange = () => perform({ action: "speak", locale: select.value });
 }
 
 // Messages -------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ function frame(message) {
   const name = nameOf(author);
   const words = { class: "more icon", "aria-haspopup": "menu", "aria-label": `More for the message of ${name}` };
   const more = button("⋯", () => openMenu(id, more), words);
-  const dismiss = () => act({ do: "dismiss", message: id }).then(() => find("words").focus());
+  const dismiss = () => perform({ action: "dismiss", message: id }).then(() => find("words").focus());
   const kinds = ["message", message.private && "private", message.pinged && "pinged"];
   const node = h("li", { class: kinds.filter(Boolean).join(" "), "data-message": id },
     above(message),
@@ -223,14 +223,14 @@ function openMenu(id, opener) {
   const entry = (words, asked) => {
     const then = async () => {
       menu.hidePopover();
-      settle(await act({ message: id, ...asked }));
+      settle(await perform({ message: id, ...asked }));
     };
     return button(words, then, { role: "menuitem", tabindex: "-1" });
   };
   const commands = place().commands.filter(({ type }) => type === MESSAGE_MENU);
   menu.replaceChildren(
-    ...commands.map((command) => entry(translated(command, "name"), { do: "menu", command: command.name })),
-    entry("Delete message (as a moderator)", { do: "delete" }));
+    ...commands.map((command) => entry(translated(command, "name"), { action: "menu", command: command.name })),
+    entry("Delete message (as a moderator)", { action: "delete" }));
   menu.onkeydown = (event) => arrows(event, [...menu.children], (node) => node.focus());
   menu.ontoggle = ({ newState }) => newState === "closed" && document.activeElement === document.body && opener.focus();
   menu.showPopover();

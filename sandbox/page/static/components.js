@@ -1,7 +1,7 @@
 // The components of a message, Components V2 and older ones, as nodes that change in place.
 
 import { button, h } from "./dom.js";
-import { act } from "./live.js";
+import { perform } from "./live.js";
 import { markdown } from "./markdown.js";
 import { settle } from "./modal.js";
 
@@ -118,7 +118,7 @@ function select(component, context) {
 async function press(node, component, { message }, values) {
   if (node.getAttribute("aria-busy")) return;
   node.setAttribute("aria-busy", "true");
-  const answer = await act({ do: "press", message, custom_id: component.custom_id, values });
+  const answer = await perform({ action: "press", message, custom_id: component.custom_id, values });
   node.removeAttribute("aria-busy");
   settle(answer);
 }

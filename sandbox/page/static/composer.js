@@ -3,7 +3,7 @@
 import { button, find, h, notice } from "./dom.js";
 import { onPlace, place, translated } from "./chat.js";
 import { field, samplePicture, thingsFor, tooBig } from "./fields.js";
-import { act, all, state, watch } from "./live.js";
+import { all, perform, state, watch } from "./live.js";
 import { settle } from "./modal.js";
 
 const SUBCOMMAND = 1;
@@ -155,7 +155,7 @@ async function send() {
   if (!words.value.trim() && !files.length) return;
   if (!place().writable) return notice("You cannot write in this channel.");
   if (files.some((file) => file.size > place().limit)) return notice(tooBig(place().limit));
-  const answer = await act({ do: "post", place: place().id, content: mentioning(words.value) }, { files });
+  const answer = await perform({ action: "post", place: place().id, content: mentioning(words.value) }, { files });
   settle(answer);
   if (answer.error) return;
   words.value = "";
@@ -174,7 +174,7 @@ async function sendCommand() {
     else if (one.value() !== undefined && one.value() !== "") options[one.name] = one.value();
   }
   find("send").setAttribute("aria-busy", "true");
-  const answer = await act({ do: "invoke", place: place().id, command: leaf.name, options }, files);
+  const answer = await perform({ action: "invoke", place: place().id, command: leaf.name, options }, files);
   find("send").removeAttribute("aria-busy");
   if (!answer.error) leave();
   settle(answer);

@@ -5,7 +5,7 @@ import { find } from "./dom.js";
 export const me = new URLSearchParams(location.search).get("as") ?? sessionStorage.getItem("as") ?? "mia";
 sessionStorage.setItem("as", me);
 
-/** All that is known, by key: `world`, `place:…`, `message:…`, `weather`, `job:…`, `request:…`, … */
+/** All that is known, by key: `world`, `place:…`, `message:…`, `faults`, `job:…`, `request:…`, … */
 export const state = new Map();
 const watchers = [];
 
@@ -37,12 +37,12 @@ export function connect() {
 }
 
 /** Has something done; the answer may hold `error`, a sentence, or `modal`. `files` are lists by name of field. */
-export async function act(asked, files = {}) {
+export async function perform(asked, files = {}) {
   const form = new FormData();
-  form.append("act", JSON.stringify({ as: me, ...asked }));
+  form.append("action", JSON.stringify({ as: me, ...asked }));
   for (const [name, list] of Object.entries(files)) list.forEach((file) => form.append(name, file, file.name));
   try {
-    return await (await fetch("/do", { method: "POST", body: form })).json();
+    return await (await fetch("/actions", { method: "POST", body: form })).json();
   } catch {
     return { error: "The sandbox does not answer. Is it still running?" };
   }

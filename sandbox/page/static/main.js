@@ -4,7 +4,7 @@ import { find } from "./dom.js";
 import { connect } from "./live.js";
 import "./chat.js";
 import "./composer.js";
-import "./backstage.js";
+import "./inspector.js";
 
 find("theme").addEventListener("click", () => {
   const root = document.documentElement;
@@ -14,7 +14,7 @@ find("theme").addEventListener("click", () => {
 });
 
 // On a narrow screen the sides are drawers.
-for (const name of ["places", "backstage"]) {
+for (const name of ["places", "inspector"]) {
   const [opener, side, open] = [find(`open-${name}`), find(name), `${name}-open`];
   const follow = () => {
     opener.setAttribute("aria-expanded", String(document.body.classList.contains(open)));
@@ -22,7 +22,7 @@ for (const name of ["places", "backstage"]) {
   new MutationObserver(follow).observe(document.body, { attributeFilter: ["class"] });
   opener.addEventListener("click", () => {
     document.body.classList.toggle(open);
-    document.body.classList.remove(name === "places" ? "backstage-open" : "places-open");
+    document.body.classList.remove(name === "places" ? "inspector-open" : "places-open");
     if (document.body.classList.contains(open)) side.querySelector("a, input, button").focus();
   });
   side.addEventListener("keydown", (event) => {
@@ -33,7 +33,7 @@ for (const name of ["places", "backstage"]) {
 }
 
 document.querySelector("main").addEventListener("click", () => {
-  document.body.classList.remove("places-open", "backstage-open");
+  document.body.classList.remove("places-open", "inspector-open");
 });
 
 connect();

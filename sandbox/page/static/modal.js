@@ -2,7 +2,7 @@
 
 import { button, find, h, notice } from "./dom.js";
 import { field, thingsFor } from "./fields.js";
-import { act } from "./live.js";
+import { perform } from "./live.js";
 import { markdown } from "./markdown.js";
 
 /** Shows what an answer brings. */
@@ -62,7 +62,7 @@ function open(modal) {
     submit.disabled = true;
     const values = Object.fromEntries(fields.filter((one) => !one.files).map((one) => [one.name, one.value()]));
     const files = Object.fromEntries(fields.filter((one) => one.files).map((one) => [one.name, one.files()]));
-    const answer = await act({ do: "submit", interaction: modal.interaction, values }, files);
+    const answer = await perform({ action: "submit", interaction: modal.interaction, values }, files);
     submit.disabled = false;
     wrong.textContent = answer.error ? `${answer.error} Nothing you typed is lost; try again.` : "";
     if (!answer.error) dialog.close();

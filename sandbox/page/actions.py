@@ -25,14 +25,14 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Action:
     """One thing a person does. `files` by the name of the field they were put into."""
 
     person: Person
     asked: Mapping[str, Any]
     files: Mapping[str, Sequence[Upload]] = field(default_factory=dict)
 
-    def word(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """Raises `Refused` where it is missing."""
         value = self.asked.get(name)
         if not isinstance(value, str):
@@ -40,77 +40,79 @@ class Act:
         return value
 
 
-class Acts:
+class Actions:
     def __init__(self, discord: LocalDiscord, view: View) -> None:
         self._discord = discord
         self._view = view
-        self._deeds = {
+        self._handlers = {
             "invoke": self._invoke, "menu": self._menu, "press": self._press, "submit": self._submit,
             "post": self._post, "delete": self._delete, "dismiss": self._dismiss, "speak": self._speak,
         }  # fmt: skip
 
-    async def do(self, act: Act) -> Wire:
+    async def perform(self, action: Action) -> Wire:
         """Does it and returns what the tab is to know at once: a modal that opens. Raises `Refused`."""
-        if (deed := self._deeds.get(act.word("do"))) is None:
+        if (handler := self._handlers.get(action.text("action"))) is None:
             raise Refused("The page asked for something that the sandbox does not know.")
         try:
-            return await deed(act)
+            return await handler(action)
         except CannotInvoke as error:
             raise Refused(str(error)) from error
         except ApiError as error:
             raise Refused(f"Discord would not take that: {error.body['message']}") from error
 
-    async def _invoke(self, act: Act) -> Wire:
-        place, command = self._place(act), act.word("command")
-        kinds = {option["name"]: option["type"] for option in self._options(act.person, place, command)}
-        values: dict[str, OptionValue | None] = {name: files[0] for name, files in act.files.items() if files}
-        for name, value in dict(act.asked.get("options") or {}).items():
+    async def _invoke(self, action: Action) -> Wire:
+        place, command = self._place(action), action.text("command")
+        kinds = {option["name"]: option["type"] for option in self._options(action.person, place, command)}
+        values: dict[str, OptionValue | None] = {name: files[0] for name, files in action.files.items() if files}
+        for name, value in dict(action.asked.get("options") or {}).items():
             values[name] = self._thing(value) if kinds.get(name) in _THINGS else value
-        return await self._answered(await self._discord.invoke_with(act.person, command, values, channel=place))
+        return await self._answered(await self._discord.invoke_with(action.person, command, values, channel=place))
 
     def _options(self, person: Person, place: Channel, command: str) -> list[Wire]:
-        """The declared options; none for what is not there, which the door refuses."""
+        """The declared options; none for what is not there, which the local Discord refuses."""
         level = [one for one in self._discord.offered(person, place) if one["type"] == CHAT]
         for word in command.split():
             level = next((one.get("options") or [] for one in level if one["name"] == word), [])
         return level
 
-    async def _menu(self, act: Act) -> Wire:
-        return await self._answered(await self._discord.menu(act.person, act.word("command"), self._message(act)))
-
-    async def _press(self, act: Act) -> Wire:
-        message, custom_id = self._message(act), act.word("custom_id")
+    async def _menu(self, action: Action) -> Wire:
         return await self._answered(
-            await self._discord.press(act.person, message, custom_id, values=act.asked.get("values"))
+            await self._discord.menu(action.person, action.text("command"), self._message(action))
         )
 
-    async def _submit(self, act: Act) -> Wire:
-        opened = next((one for one in self._discord.interactions if str(one.id) == act.word("interaction")), None)
+    async def _press(self, action: Action) -> Wire:
+        message, custom_id = self._message(action), action.text("custom_id")
+        return await self._answered(
+            await self._discord.press(action.person, message, custom_id, values=action.asked.get("values"))
+        )
+
+    async def _submit(self, action: Action) -> Wire:
+        opened = next((one for one in self._discord.interactions if str(one.id) == action.text("interaction")), None)
         if opened is None:
             raise Refused("That form is gone.")
         kinds = {one["custom_id"]: one["type"] for one in fields_of(opened.response_data)}
-        values: dict[str, Any] = dict(act.files)
-        for name, value in dict(act.asked.get("values") or {}).items():
+        values: dict[str, Any] = dict(action.files)
+        for name, value in dict(action.asked.get("values") or {}).items():
             things = kinds.get(name) in _THING_SELECTS
             values[name] = [self._thing(key) for key in value] if things else value
-        return await self._answered(await self._discord.submit(act.person, opened, values))
+        return await self._answered(await self._discord.submit(action.person, opened, values))
 
-    async def _post(self, act: Act) -> Wire:
-        files = [file for files in act.files.values() for file in files]
-        await self._discord.post(act.person, act.word("content"), *files, channel=self._place(act))
+    async def _post(self, action: Action) -> Wire:
+        files = [file for files in action.files.values() for file in files]
+        await self._discord.post(action.person, action.text("content"), *files, channel=self._place(action))
         return {}
 
-    async def _delete(self, act: Act) -> Wire:
-        await self._discord.delete_message(self._message(act))
+    async def _delete(self, action: Action) -> Wire:
+        await self._discord.delete_message(self._message(action))
         return {}
 
-    async def _dismiss(self, act: Act) -> Wire:
-        self._view.dismissed.add(self._message(act).id)
+    async def _dismiss(self, action: Action) -> Wire:
+        self._view.dismissed.add(self._message(action).id)
         self._discord.changes.notify()
         return {}
 
-    async def _speak(self, act: Act) -> Wire:
-        act.person.locale = act.word("locale")
+    async def _speak(self, action: Action) -> Wire:
+        action.person.locale = action.text("locale")
         self._discord.changes.notify()
         return {}
 
@@ -124,16 +126,16 @@ class Acts:
             return {"modal": asked.response_data | {"interaction": str(asked.id)}}
         return {}
 
-    def _place(self, act: Act) -> Channel:
-        place = next((one for one in self._view.places(act.person) if str(one.id) == act.word("place")), None)
+    def _place(self, action: Action) -> Channel:
+        place = next((one for one in self._view.places(action.person) if str(one.id) == action.text("place")), None)
         if place is None:
             raise Refused("That channel is gone, or you cannot see it.")
         return place
 
-    def _message(self, act: Act) -> Message:
-        key = act.word("message")
-        for place in self._view.places(act.person):
-            for message in self._view.messages(place, act.person):
+    def _message(self, action: Action) -> Message:
+        key = action.text("message")
+        for place in self._view.places(action.person):
+            for message in self._view.messages(place, action.person):
                 if str(message.id) == key:
                     return message
         raise Refused("That message is gone.")

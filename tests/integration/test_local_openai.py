@@ -14,8 +14,10 @@ from PIL import Image, ImageChops, ImageStat
 
 from sandbox.contracts import videos as contract_videos
 from sandbox.picture import sample_picture
-from sandbox.videos import CUT, Answer, Exchange, LocalVideos, Weather, render_clip, tiny_mp4
-from sandbox.videos.order import pixels
+from sandbox.providers.exchange import CUT, Answer, Exchange
+from sandbox.providers.mp4 import render_video, tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings, pixels
 
 SIZES = ("720x1280", "1280x720", "1024x1792", "1792x1024")
 SDK_SAYS_RETIRED = "ignore:The Sora API is scheduled:DeprecationWarning"
@@ -52,10 +54,10 @@ def _clock() -> Clock:
 
 
 @pytest.fixture(name="videos", params=["gptproto"])
-async def _videos(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[LocalVideos]:
+async def _videos(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[LocalOpenAI]:
     """Jobs end when told; every exchange is held against the contract at the end."""
-    weather = Weather(render_seconds=None)
-    async with LocalVideos(render=tiny_mp4, weather=weather, shape=request.param, clock=clock) as videos:
+    settings = OpenAISettings(render_seconds=None)
+    async with LocalOpenAI(render=tiny_mp4, settings=settings, dialect=request.param, clock=clock) as videos:
         yield videos
     seed = contract_videos.SEED if request.param == "gptproto" else {}
     accepted = [e for e in videos.requests if e.route and 200 <= e.status < 300]
@@ -63,12 +65,12 @@ async def _videos(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator
 
 
 @pytest.fixture(name="http")
-async def _http(videos: LocalVideos) -> AsyncIterator[aiohttp.ClientSession]:
+async def _http(videos: LocalOpenAI) -> AsyncIterator[aiohttp.ClientSession]:
     async with dial(videos) as session:
         yield session
 
 
-def dial(videos: LocalVideos) -> aiohttp.ClientSession:
+def dial(videos: LocalOpenAI) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(f"{videos.url}/", headers={"Authorization": videos.key})
 
 
@@ -84,7 +86,7 @@ async def get(http: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
         return reply.status, await reply.json() if is_json else await reply.read()
 
 
-async def test_the_seeds_life_of_a_job(videos: LocalVideos, http: aiohttp.ClientSession, clock: Clock) -> None:
+async def test_the_seeds_life_of_a_job(videos: LocalOpenAI, http: aiohttp.ClientSession, clock: Clock) -> None:
     status, queued = await create(http, form(image=picture(), model="sora-2"))
     job_id = queued["id"]
     early = await get(http, f"videos/{job_id}/content")
@@ -110,7 +112,7 @@ async def test_the_seeds_life_of_a_job(videos: LocalVideos, http: aiohttp.Client
     assert content == (200, tiny_mp4())
 
 
-async def test_the_url_needs_no_key_and_dies_an_hour_after_the_end(videos: LocalVideos, clock: Clock) -> None:
+async def test_the_url_needs_no_key_and_dies_an_hour_after_the_end(videos: LocalOpenAI, clock: Clock) -> None:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {videos.key}"}) as http:
         async with http.post(f"{videos.url}/videos", data=form()) as reply:
             job_id = (await reply.json())["id"]
@@ -132,9 +134,9 @@ async def test_the_url_needs_no_key_and_dies_an_hour_after_the_end(videos: Local
 
 @pytest.mark.parametrize(("auth", "raw", "bearer"), [("any", 200, 200), ("raw", 200, 401), ("bearer", 401, 200)])
 async def test_the_key_is_taken_in_the_forms_that_are_set(
-    videos: LocalVideos, auth: Any, raw: int, bearer: int
+    videos: LocalOpenAI, auth: Any, raw: int, bearer: int
 ) -> None:
-    videos.weather.auth = auth
+    videos.settings.auth = auth
     seen = []
     for header in (videos.key, f"Bearer {videos.key}", "wrong", ""):
         async with aiohttp.ClientSession(f"{videos.url}/", headers={"Authorization": header}) as http:
@@ -150,7 +152,7 @@ async def test_the_key_is_taken_in_the_forms_that_are_set(
     [("sora-2", SIZES[0]), ("sora-2", SIZES[1]), *(("sora-2-pro", size) for size in SIZES)],
 )
 async def test_every_combination_of_the_seed_is_taken(
-    videos: LocalVideos, http: aiohttp.ClientSession, model: str, size: str, seconds: str
+    videos: LocalOpenAI, http: aiohttp.ClientSession, model: str, size: str, seconds: str
 ) -> None:
     order = form(model=model, size=size, seconds=seconds, image=picture(size, "PNG"), mime="image/png")
     status, job = await create(http, order)
@@ -182,7 +184,7 @@ REFUSED: dict[str, tuple[aiohttp.FormData | dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 async def test_wrong_orders_are_refused_and_cost_nothing(case: str) -> None:
     order, words = REFUSED[case]
-    async with LocalVideos(render=tiny_mp4) as videos, dial(videos) as http:
+    async with LocalOpenAI(render=tiny_mp4) as videos, dial(videos) as http:
         if isinstance(order, aiohttp.FormData):
             status, body = await create(http, order)
         else:
@@ -195,25 +197,25 @@ async def test_wrong_orders_are_refused_and_cost_nothing(case: str) -> None:
 
 
 async def test_an_unknown_field_is_recorded_and_refused_only_when_strict(
-    videos: LocalVideos, http: aiohttp.ClientSession
+    videos: LocalOpenAI, http: aiohttp.ClientSession
 ) -> None:
-    async with LocalVideos(render=tiny_mp4) as other, dial(other) as lax:
+    async with LocalOpenAI(render=tiny_mp4) as other, dial(other) as lax:
         taken, _ = await create(lax, form(fps="30"))
-    videos.weather.strict = True
+    videos.settings.strict = True
     refused, body = await create(http, form(fps="30"))
 
     assert (taken, other.requests[0].fields["fps"]) == (200, "30")
     assert (refused, body["error"]["code"]) == (422, "unknown_parameter")
 
 
-async def test_json_with_a_data_url(videos: LocalVideos, http: aiohttp.ClientSession) -> None:
+async def test_json_with_a_data_url(videos: LocalOpenAI, http: aiohttp.ClientSession) -> None:
     url = "data:image/png;base64," + base64.b64encode(picture(kind="PNG")).decode()
     status, job = await create(http, {"prompt": "x", "input_reference": {"image_url": url}})
 
     assert (status, videos.jobs[job["id"]].picture) == (200, picture(kind="PNG"))
 
 
-async def test_list_and_delete(videos: LocalVideos, http: aiohttp.ClientSession) -> None:
+async def test_list_and_delete(videos: LocalOpenAI, http: aiohttp.ClientSession) -> None:
     ids = [(await create(http, form(prompt=str(n))))[1]["id"] for n in range(3)]
     _, page = await get(http, "videos?limit=2")
     _, rest = await get(http, f"videos?limit=2&after={page['last_id']}")
@@ -232,9 +234,9 @@ async def test_list_and_delete(videos: LocalVideos, http: aiohttp.ClientSession)
 
 @pytest.mark.filterwarnings(SDK_SAYS_RETIRED)
 @pytest.mark.parametrize("videos", ["gptproto", "openai"], indirect=True)
-async def test_the_official_sdk_works_unchanged(videos: LocalVideos) -> None:
-    videos.weather.render_seconds = 0
-    videos.weather.poll_after_ms = 1
+async def test_the_official_sdk_works_unchanged(videos: LocalOpenAI) -> None:
+    videos.settings.render_seconds = 0
+    videos.settings.poll_after_ms = 1
     import openai  # takes a second to load, and nothing else here wants it
 
     async with openai.AsyncOpenAI(base_url=videos.url, api_key=videos.key, max_retries=0) as client:
@@ -260,7 +262,7 @@ async def test_the_official_sdk_works_unchanged(videos: LocalVideos) -> None:
 
 @pytest.mark.parametrize("videos", ["openai"], indirect=True)
 async def test_openai_has_no_url_and_no_content_before_the_end(
-    videos: LocalVideos, http: aiohttp.ClientSession
+    videos: LocalOpenAI, http: aiohttp.ClientSession
 ) -> None:
     _, job = await create(http, form())
     status, early = await get(http, f"videos/{job['id']}/content")
@@ -273,7 +275,7 @@ async def test_openai_has_no_url_and_no_content_before_the_end(
     assert "soraVideoUrl" not in done
 
 
-async def test_the_tap_sees_each_phase_and_may_answer_instead(videos: LocalVideos, http: aiohttp.ClientSession) -> None:
+async def test_the_tap_sees_each_phase_and_may_answer_instead(videos: LocalOpenAI, http: aiohttp.ClientSession) -> None:
     phases = []
 
     async def hook(phase: str, exchange: Exchange) -> Any:
@@ -303,7 +305,7 @@ async def test_the_tap_sees_each_phase_and_may_answer_instead(videos: LocalVideo
     assert (len(phases), videos.requests[3].cut) == (12, True)
 
 
-async def test_waiting_says_what_did_not_come(videos: LocalVideos, http: aiohttp.ClientSession) -> None:
+async def test_waiting_says_what_did_not_come(videos: LocalOpenAI, http: aiohttp.ClientSession) -> None:
     _, job = await create(http, form())
 
     with pytest.raises(TimeoutError, match=f"the end did not come within 0.01 s; jobs: {job['id']} queued"):
@@ -319,7 +321,7 @@ async def test_a_restart_keeps_the_account_and_ends_what_was_begun(clock: Clock)
             progress(0.1)  # raises when the server stops
         return tiny_mp4()
 
-    videos = LocalVideos(render=render, weather=Weather(render_seconds=0), clock=clock)
+    videos = LocalOpenAI(render=render, settings=OpenAISettings(render_seconds=0), clock=clock)
     async with videos, dial(videos) as http:
         first = videos.url
         job_id = (await create(http, form()))[1]["id"]
@@ -329,7 +331,7 @@ async def test_a_restart_keeps_the_account_and_ends_what_was_begun(clock: Clock)
         await videos.wait_for(lambda: videos.jobs[job_id].is_over, 10)
 
     assert undone is None
-    assert videos.jobs[job_id].status == "completed"
+    assert videos.jobs[job_id].state == "done"
 
 
 async def test_the_clip_is_what_was_ordered() -> None:
@@ -339,7 +341,7 @@ async def test_the_clip_is_what_was_ordered() -> None:
         fitted = sample.resize((720, 1280))
     file = io.BytesIO()
     fitted.save(file, "JPEG")
-    async with LocalVideos(weather=Weather(render_seconds=0)) as videos, dial(videos) as http:
+    async with LocalOpenAI(settings=OpenAISettings(render_seconds=0)) as videos, dial(videos) as http:
         _, made = await create(http, form(image=file.getvalue()))
         job = videos.jobs[made["id"]]
         await videos.wait_for(lambda: job.is_over, 20)
@@ -373,7 +375,7 @@ async def test_progress_follows_both_the_time_and_the_frames(clock: Clock) -> No
         return tiny_mp4()
 
     async with (
-        LocalVideos(render=render, weather=Weather(render_seconds=100), clock=clock) as videos,
+        LocalOpenAI(render=render, settings=OpenAISettings(render_seconds=100), clock=clock) as videos,
         dial(videos) as http,
     ):
         _, made = await create(http, form())
@@ -404,7 +406,7 @@ async def test_two_hundred_jobs_at_once_are_all_kept_apart() -> None:
         rendering -= 1
         return tiny_mp4()
 
-    async with LocalVideos(render=render, weather=Weather(render_seconds=0)) as videos, dial(videos) as http:
+    async with LocalOpenAI(render=render, settings=OpenAISettings(render_seconds=0)) as videos, dial(videos) as http:
         made = await asyncio.gather(*(create(http, form(prompt=str(n))) for n in range(200)))
         await videos.wait_for(lambda: all(job.is_over for job in videos.jobs.values()), 15)
         polled = await asyncio.gather(*(get(http, f"videos/{job['id']}") for _, job in made))
@@ -415,11 +417,11 @@ async def test_two_hundred_jobs_at_once_are_all_kept_apart() -> None:
     assert most <= 2
 
 
-async def test_the_contract_check_finds_what_is_wrong(http: aiohttp.ClientSession, videos: LocalVideos) -> None:
+async def test_the_contract_check_finds_what_is_wrong(http: aiohttp.ClientSession, videos: LocalOpenAI) -> None:
     await create(http, form(model="sora-2"))
     good = videos.requests[0]
     wrong = Exchange(
-        9, "", "POST", "/v1/videos", "create", {"x": "1"}, dict(good.headers), 0.0,
+        9, "", "POST", "/v1/videos", "create", "create", {"x": "1"}, dict(good.headers), 0.0,
         {"seconds": "5", "fps": "1"}, good.parts[:2], answer=Answer(200, {"id": 5}),
     )  # fmt: skip
 
@@ -435,7 +437,7 @@ async def test_the_contract_check_finds_what_is_wrong(http: aiohttp.ClientSessio
 def test_the_renderer_may_be_mute_and_needs_no_picture() -> None:
     shares: list[float] = []
 
-    video = render_clip(None, (64, 48), 1, shares.append, sound=False)
+    video = render_video(None, (64, 48), 1, shares.append, sound=False)
 
     with av.open(io.BytesIO(video)) as container:
         assert [stream.type for stream in container.streams] == ["video"]

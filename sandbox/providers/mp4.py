@@ -39,7 +39,7 @@ class Render(Protocol):
     ) -> bytes: ...
 
 
-def render_clip(
+def render_video(
     picture: bytes | None,
     size: tuple[int, int],
     seconds: int,
@@ -52,7 +52,7 @@ def render_clip(
     planes = _planes(_opened(picture, size))
     frames = seconds * FPS
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "clip.mp4")
+        path = Path(folder, "video.mp4")
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
             video = _video_stream(container, size)
             audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono") if sound else None
@@ -74,7 +74,7 @@ def tiny_mp4(*_order: object) -> bytes:
 
 @functools.cache
 def _tiny() -> bytes:
-    return render_clip(None, (64, 64), 1, lambda _share: None, sound=False)
+    return render_video(None, (64, 64), 1, lambda _share: None, sound=False)
 
 
 def _opened(picture: bytes | None, size: tuple[int, int]) -> Image.Image:
@@ -116,7 +116,7 @@ def _frame(planes: list[Image.Image], size: tuple[int, int], number: int, frames
 
 
 def _view(size: tuple[int, int], elapsed: float) -> Box:
-    """What of the picture is seen after a share of the clip: all of it first, then closer and upwards."""
+    """What of the picture is seen after a share of the video: all of it first, then closer and upwards."""
     eased = elapsed * elapsed * (3 - 2 * elapsed)
     share = 1 - (1 - LAST_FRAME_SHARE) * eased
     width, height = size[0] * share, size[1] * share

@@ -1,29 +1,29 @@
-// The weather, and what happened.
+// Faults to inject, and what happened: jobs, requests, ledger and log.
 
 import { arrows, button, drop, find, h, notice, put, redraw } from "./dom.js";
-import { act, state, watch } from "./live.js";
+import { perform, state, watch } from "./live.js";
 import { clock } from "./time.js";
 
 const change = async (what, to) => {
-  const { error } = await act({ do: "weather", what, to });
+  const { error } = await perform({ action: "inject", what, to });
   notice(error ?? "");
 };
 
-// Weather --------------------------------------------------------------------------------------------------------
+// Faults ---------------------------------------------------------------------------------------------------------
 
-function skies(name, legend, weather) {
-  const choices = weather.skies[name];
-  const chosen = choices.find(({ id }) => id === weather[name]);
-  return h("fieldset", { class: "skies" }, h("legend", {}, legend),
+function conditions(name, legend, faults) {
+  const choices = faults.choices[name];
+  const chosen = choices.find(({ id }) => id === faults[name]);
+  return h("fieldset", { class: "conditions" }, h("legend", {}, legend),
     choices.map(({ id, label, meaning }) => {
-      const checked = id === weather[name];
+      const checked = id === faults[name];
       const radio = h("input", { type: "radio", name, value: id, checked, onchange: () => change(name, id) });
       return h("label", { title: meaning }, radio, label);
     }),
     h("p", { class: "hint" }, chosen.meaning));
 }
 
-const REAL = "Videos come from a real service and cost real money; its weather is its own.";
+const REAL = "Videos come from a real service and cost real money. Faults cannot be injected there.";
 const BOT = {
   online: ({ pid }) => (pid ? `online, process ${pid}` : "online"),
   starting: () => "starting …",
@@ -31,9 +31,9 @@ const BOT = {
   none: () => "not connected",
 };
 
-function drawWeather() {
-  const weather = state.get("weather");
-  const { bot } = weather;
+function drawFaults() {
+  const faults = state.get("faults");
+  const { bot } = faults;
   const words = BOT[bot.state](bot);
   const light = find("bot-light");
   light.dataset.state = bot.state;
@@ -42,19 +42,19 @@ function drawWeather() {
   const doing = (words, what, to, disabled = false) => button(words, () => change(what, to), { disabled });
   const off = bot.state !== "online";
   const start = bot.state === "stopped" ? doing("Start", "bot", "start") : doing("Restart", "bot", "restart", off);
-  redraw(find("weather"), () => find("weather").replaceChildren(
-    weather.real ? h("p", { class: "hint" }, REAL) : skies("provider", "Video service", weather),
-    skies("discord", "Discord", weather),
-    h("div", { class: "row" }, doing("Drop the gateway", "gateway", "now"), doing("Kill all tokens", "tokens", "now")),
+  redraw(find("faults"), () => find("faults").replaceChildren(
+    faults.real ? h("p", { class: "hint" }, REAL) : conditions("provider", "Video service", faults),
+    conditions("discord", "Discord", faults),
+    h("div", { class: "row" }, doing("Drop the gateway", "gateway", "now"), doing("Expire all tokens", "tokens", "now")),
     h("div", { class: "row" },
       h("span", { class: "hint" }, `Bot: ${words}`), ...(bot.own ? [start, doing("Kill", "bot", "kill", off)] : []))));
 }
 
-// What happened --------------------------------------------------------------------------------------------------
+// Activity -------------------------------------------------------------------------------------------------------
 
 function drawJob(job) {
-  const over = job.status === "completed" || job.status === "failed";
-  const status = h("b", { class: `is-${job.status}` }, job.status.replace("_", " "));
+  const over = ["done", "failed", "cancelled"].includes(job.state);
+  const status = h("b", { class: `is-${job.state}` }, job.state);
   const end = (words, what) =>
     button(words, () => change(what, job.id), { class: "chip", "aria-label": `${words} ${job.id}` });
   const progress = h("progress", { max: 100, value: job.progress, "aria-label": `Progress of ${job.id}` });
@@ -101,7 +101,7 @@ function drawLedger() {
     const cells = [clock(at / 1000), kind, name(member ?? role), credits > 0 ? `+${credits}` : credits, key ?? "", why];
     return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
   };
-  const head = ["Time", "What", "Whose", "Credits", "Clip", "Why"].map((words) => h("th", { scope: "col" }, words));
+  const head = ["Time", "What", "Whose", "Credits", "Video", "Why"].map((words) => h("th", { scope: "col" }, words));
   find("ledger").replaceChildren(
     lines === null ? h("p", { class: "empty" }, "There is no ledger of the bot’s here.")
       : !lines.length ? h("p", { class: "empty" }, "No credits have moved yet.")
@@ -134,7 +134,7 @@ find("only-wrong").addEventListener("change", ({ target }) => {
   find("requests").classList.toggle("only-wrong", target.checked);
 });
 
-watch("weather", drawWeather);
+watch("faults", drawFaults);
 follow("job:", find("jobs").querySelector("ol"), drawJob, ({ at }) => String(1e12 - Math.round(at * 100)));
 follow("request:", find("requests").querySelector("ol"), drawRequest, ({ number }) => String(1e9 - number));
 watch("ledger", drawLedger);

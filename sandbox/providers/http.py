@@ -1,14 +1,16 @@
 """Bytes in, bytes out: a request read into an Exchange, an Answer written in its manner."""
 
+import functools
 import json
+import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from sandbox.videos.provider_jobs import CUT, Answer, Cut, Exchange, Part
+from sandbox.providers.exchange import CUT, Answer, Cut, Exchange, Part, Route
 
 HUGE_BYTES = 100 * 1024 * 1024
 CHUNK = 256 * 1024
@@ -26,20 +28,22 @@ async def open_site(runner: web.ServerRunner, port: int) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-async def read_exchange(request: web.BaseRequest, number: int, at: float) -> Exchange:
+async def read_exchange(request: web.BaseRequest, routes: Sequence[Route], number: int, at: float) -> Exchange:
     """The request with its body read to the end; a broken form leaves `parts` empty."""
     path = request.path_qs.partition("?")[0]
-    route, job_id = _route(request.method, request.rel_url.raw_path)
+    route, in_path = _matched(routes, request.method, request.rel_url.raw_path)
     exchange = Exchange(
         number=number,
         origin=f"http://{request.host}",
         method=request.method,
         path=path,
-        route=route,
+        route=route.name if route else "",
+        kind=route.kind if route else "other",
         query=dict(request.query),
         headers={name.lower(): value for name, value in request.headers.items()},
         at=at,
-        job_id=job_id,
+        in_path=in_path,
+        job_id=in_path.get("job_id"),
     )
     if request.content_type == "multipart/form-data":
         exchange.parts = await _parts(request)
@@ -58,24 +62,19 @@ def _json_fields(body: bytes) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _route(method: str, raw_path: str) -> tuple[str, str | None]:
-    """An id may hold an encoded slash: the path is split before it is decoded."""
-    match method, [unquote(segment) for segment in raw_path.split("/")[1:]]:
-        case "POST", ["v1", "videos"]:
-            return "create", None
-        case "GET", ["v1", "videos"]:
-            return "list", None
-        case "GET", ["v1", "models"]:
-            return "models", None
-        case "GET", ["v1", "videos", job_id]:
-            return "poll", job_id
-        case "DELETE", ["v1", "videos", job_id]:
-            return "delete", job_id
-        case "GET", ["v1", "videos", job_id, "content"]:
-            return "content", job_id
-        case "GET", ["oss", _]:
-            return "file", None
-    return "", None
+def _matched(routes: Sequence[Route], method: str, raw_path: str) -> tuple[Route | None, dict[str, str]]:
+    """An id may hold an encoded slash: the path is matched before it is decoded."""
+    for route in routes:
+        if route.method == method and (found := _pattern(route.path).fullmatch(raw_path)):
+            return route, {name: unquote(value) for name, value in found.groupdict().items()}
+    return None, {}
+
+
+@functools.cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """`{name}` stands for one segment, `{name*}` for one or more."""
+    many = re.sub(r"\\{(\w+)\\\*\\}", r"(?P<\1>.+)", re.escape(path))
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", many))
 
 
 async def _parts(request: web.BaseRequest) -> list[Part]:

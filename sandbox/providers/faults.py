@@ -1,15 +1,17 @@
 """What can go wrong, by name: each fault is a small function that answers instead, or spoils the answer.
 
-A fault is played on a route: "poll:html", "create:lost".
+A fault is injected on a route: "poll:html", "create:lost".
 """
 
 import gzip
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from sandbox.videos.provider_jobs import CUT, Answer, Cut, Exchange, Manner, Trouble, VideoJob
-from sandbox.videos.shapes import Shape
+from sandbox.providers.exchange import CUT, Answer, Cut, ErrorReply, Exchange, Manner, Route
+from sandbox.providers.jobs import VideoJob
+from sandbox.providers.settings import ProviderSettings
 
 HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
@@ -21,14 +23,14 @@ SLOW_TIMES = 5
 ODD_PROGRESS = ("42%", None, 0.5, 90, -3, 300, 7, "NaN")
 ODD_STATUS = ("NOT_START", " Processing ", "RUNNING", "postprocessing", "unknown", "")
 
-BUSY = Trouble(429, "Too many requests, please try again later")
-BROKEN = Trouble(500, "An internal server error occurred")
-BALANCE = Trouble(403, "Insufficient balance for the requested operation")
-MODERATED = Trouble(
+BUSY = ErrorReply(429, "Too many requests, please try again later")
+BROKEN = ErrorReply(500, "An internal server error occurred")
+BALANCE = ErrorReply(403, "Insufficient balance for the requested operation")
+MODERATED = ErrorReply(
     400, "Your request was blocked by our moderation system.", "invalid_request_error", "moderation_blocked"
 )
 MODERATED_LATE = replace(MODERATED, kind="video_generation_error", code="output_moderation")
-PERSON = Trouble(
+PERSON = ErrorReply(
     400,
     "The image contains a real person: people-in-user-uploads.",
     "invalid_request_error",
@@ -36,21 +38,30 @@ PERSON = Trouble(
 )
 POLICY = "Content policy violation: input may not meet the guidelines"
 OVERLOADED = {"id": "req_8f2c", "status": "error", "message": "upstream overloaded, please retry"}
-RENDER_FAILED = Trouble(500, "The video could not be generated.", "server_error", "video_generation_failed")
+RENDER_FAILED = ErrorReply(500, "The video could not be generated.", "server_error", "video_generation_failed")
+
+
+class Wire(Protocol):
+    """What a fault uses of the provider; `base.LocalProvider` has it."""
+
+    settings: ProviderSettings
+    elsewhere: str
+    id_fields: tuple[str, ...]
+
+    def error(self, error: ErrorReply) -> Answer: ...
+    def fields_of(self, body: Any) -> dict[str, Any] | None: ...
+    def file_path(self, job: VideoJob) -> str: ...
+    async def pause(self, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True)
 class Moment:
     """Where a fault strikes; `answer` is None while nothing has been done yet."""
 
+    wire: Wire
     exchange: Exchange
-    shape: Shape
     job: VideoJob | None
     answer: Answer | None
-    elsewhere: str
-    retry_after: str
-    slow_seconds: float
-    pause: Callable[[float], Awaitable[None]]
 
 
 Play = Callable[[Moment], Awaitable[Answer | Cut | None]]
@@ -58,18 +69,20 @@ Play = Callable[[Moment], Awaitable[Answer | Cut | None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """`is_late`: it strikes when the request has been carried out; else nothing comes of the request."""
+    """`is_late`: it strikes when the request has been carried out; else nothing comes of the request.
+
+    `kinds` are those of the routes on which it makes sense.
+    """
 
     meaning: str
     play: Play
     is_late: bool
-    routes: tuple[str, ...]
+    kinds: tuple[str, ...]
 
 
-def _refusal(trouble: Trouble) -> Play:
+def _refusal(error: ErrorReply) -> Play:
     async def play(moment: Moment) -> Answer:
-        headers = {"Retry-After": moment.retry_after} if trouble.status == BUSY.status else {}
-        return Answer(trouble.status, moment.shape.error(trouble), headers)
+        return moment.wire.error(error)
 
     return play
 
@@ -107,14 +120,28 @@ def _altered(change: Callable[[Moment], Mapping[str, Any]]) -> Play:
     """Changes fields of the job in an answer; a field changed to ... is left out."""
 
     async def play(moment: Moment) -> Answer | None:
-        answer = moment.answer
-        if answer is None or not isinstance(answer.body, dict):
+        body = deepcopy(moment.answer.body) if moment.answer else None
+        fields = moment.wire.fields_of(body)
+        if moment.answer is None or fields is None:
             return None
-        inner = answer.body["data"] if moment.shape.wrapped else answer.body
-        new = {name: value for name, value in {**inner, **change(moment)}.items() if value is not ...}
-        return replace(answer, body={**answer.body, "data": new} if moment.shape.wrapped else new)
+        for name, value in change(moment).items():
+            if value is ...:
+                fields.pop(name, None)
+            else:
+                fields[name] = value
+        return replace(moment.answer, body=body)
 
     return play
+
+
+def _ids(value: Callable[[Moment], Any]) -> Play:
+    """Changes the ids that the answer has."""
+
+    def change(moment: Moment) -> dict[str, Any]:
+        fields = (moment.wire.fields_of(moment.answer.body) if moment.answer else None) or {}
+        return {name: value(moment) for name in moment.wire.id_fields if name in fields}
+
+    return _altered(change)
 
 
 def _odd(name: str, values: tuple[Any, ...]) -> Play:
@@ -123,7 +150,7 @@ def _odd(name: str, values: tuple[Any, ...]) -> Play:
 
 
 def _with_url(url: str | None) -> Play:
-    """The URL of the video becomes another one, or goes, wherever the shape has it."""
+    """The URL of the video becomes another one, or goes, wherever the answer has it."""
 
     async def play(moment: Moment) -> Answer | None:
         if moment.job is None or moment.answer is None:
@@ -147,7 +174,7 @@ async def _cut(_moment: Moment) -> Cut:
 
 
 async def _slow(moment: Moment) -> None:
-    await moment.pause(moment.slow_seconds)
+    await moment.wire.pause(moment.wire.settings.slow_seconds)
 
 
 async def _half_json(moment: Moment) -> Answer | None:
@@ -198,9 +225,9 @@ def _moved(moment: Moment) -> str:
 
 
 def _elsewhere(moment: Moment) -> str:
-    if moment.exchange.route == "content" and moment.job:
-        return f"{moment.elsewhere}/oss/{moment.job.file_name}"
-    return f"{moment.elsewhere}{_moved(moment)}"
+    if moment.exchange.route != "file" and moment.exchange.kind == "file" and moment.job:
+        return f"{moment.wire.elsewhere}{moment.wire.file_path(moment.job)}"
+    return f"{moment.wire.elsewhere}{_moved(moment)}"
 
 
 def _expire(job: VideoJob) -> None:
@@ -219,45 +246,45 @@ def _grow(job: VideoJob) -> None:
     job.least_bytes = BIG_BYTES
 
 
-def _doom(trouble: Trouble) -> Callable[[VideoJob], None]:
-    def doom(job: VideoJob) -> None:
-        job.doom = trouble
+def _fail(error: ErrorReply) -> Callable[[VideoJob], None]:
+    def fail(job: VideoJob) -> None:
+        job.will_fail = error
 
-    return doom
+    return fail
 
 
-EVERYWHERE = ("create", "poll", "content", "file")
+EVERYWHERE = ("create", "poll", "file", "other")
 JSON = ("create", "poll")
-FILE = ("content", "file")
+FILE = ("file",)
 
 
-def _early(meaning: str, play: Play, *routes: str) -> Fault:
-    return Fault(meaning, play, is_late=False, routes=routes or EVERYWHERE)
+def _early(meaning: str, play: Play, *kinds: str) -> Fault:
+    return Fault(meaning, play, is_late=False, kinds=kinds or EVERYWHERE)
 
 
-def _late(meaning: str, play: Play, *routes: str) -> Fault:
-    return Fault(meaning, play, is_late=True, routes=routes or EVERYWHERE)
+def _late(meaning: str, play: Play, *kinds: str) -> Fault:
+    return Fault(meaning, play, is_late=True, kinds=kinds or EVERYWHERE)
 
 
 def _fate(meaning: str, change: Callable[[VideoJob], None]) -> Fault:
-    return Fault(meaning, _job_fault(change), is_late=True, routes=("create",))
+    return Fault(meaning, _job_fault(change), is_late=True, kinds=("create",))
 
 
 FAULTS: Mapping[str, Fault] = {
     # Nothing is done: the codes of the seed, and others seen.
-    "401": _early("401 key not accepted", _refusal(Trouble(401, "Invalid signature"))),
-    "402": _early("402 payment required", _refusal(Trouble(402, "Payment required"))),
+    "401": _early("401 key not accepted", _refusal(ErrorReply(401, "Invalid signature"))),
+    "402": _early("402 payment required", _refusal(ErrorReply(402, "Payment required"))),
     "403": _early("403 insufficient balance", _refusal(BALANCE)),
-    "404": _early("404 not found", _refusal(Trouble(404, "Not found", "invalid_request_error"))),
-    "409": _early("409 conflict", _refusal(Trouble(409, "Conflict", "invalid_request_error"))),
+    "404": _early("404 not found", _refusal(ErrorReply(404, "Not found", "invalid_request_error"))),
+    "409": _early("409 conflict", _refusal(ErrorReply(409, "Conflict", "invalid_request_error"))),
     "429": _early("429 with Retry-After", _refusal(BUSY)),
     "500": _early("500 as JSON", _refusal(BROKEN)),
     "503-job": _early("503 that calls itself a status, with an id of its own", _says(503, OVERLOADED, {}), *JSON),
-    "503": _early("503 overloaded", _refusal(Trouble(503, "Service unavailable, try again later"))),
+    "503": _early("503 overloaded", _refusal(ErrorReply(503, "Service unavailable, try again later"))),
     "502-html": _early("502 as a page of HTML", _says(502, HTML, HTML_HEADERS)),
     "400-policy": _early("400 moderation", _refusal(MODERATED), "create"),
     "403-policy": _early("403 moderation", _refusal(replace(MODERATED, status=403)), "create"),
-    "503-policy": _early("503 content policy, as in the seed", _refusal(Trouble(503, POLICY)), "create"),
+    "503-policy": _early("503 content policy, as in the seed", _refusal(ErrorReply(503, POLICY)), "create"),
     "400-person": _early("400 a person in the picture", _refusal(PERSON), "create"),
     "cut-early": _early("connection cut, nothing done", _cut),
     "slow-early": _early("waits, then does it", _slow),
@@ -283,26 +310,57 @@ FAULTS: Mapping[str, Fault] = {
     "gzip-unsaid": _late("packed in two members, and not said to be", _gzip_unsaid, *FILE),
     "gzip-wrong": _late("packed, with the plain length, which never comes", _gzip_wrong),
     "gzip-false": _late("said to be packed, but plain", _gzip_false),
-    "no-id": _late("the job without its id", _altered(lambda _: {"id": ..., "task_id": ...}), "create", "poll"),
-    "new-id": _late("the job under another id", _altered(lambda m: {"id": f"other-{m.exchange.number}"}), "poll"),
+    "no-id": _late("the job without its id", _ids(lambda _moment: ...), *JSON),
+    "new-id": _late("the job under another id", _ids(lambda moment: f"other-{moment.exchange.number}"), "poll"),
     "odd-progress": _late("progress of odd kinds, backward too", _odd("progress", ODD_PROGRESS), "poll"),
     "odd-status": _late("status words nobody documented", _odd("status", ODD_STATUS), "poll"),
     "no-url": _late("completed without a URL", _with_url(None), "poll"),
     "dead-url": _late("the URL leads nowhere", _with_url(DEAD_URL), "poll"),
     "private-url": _late("the URL is a private address", _with_url(PRIVATE_URL), "poll"),
     # What becomes of the job.
-    "fails": _fate("fails in the render", _doom(RENDER_FAILED)),
-    "moderated": _fate("fails at the check of its output", _doom(MODERATED_LATE)),
+    "fails": _fate("fails in the render", _fail(RENDER_FAILED)),
+    "moderated": _fate("fails at the check of its output", _fail(MODERATED_LATE)),
     "slow-job": _fate(f"takes {SLOW_TIMES} times as long", _slow_down),
-    "stuck": _fate("stands at 99 % for ever", _stick),
+    "stuck": _fate("stays at 99%", _stick),
     "expired": _fate("the video is gone as soon as it is ready", _expire),
     "big": _fate("the video is over 20 MB", _grow),
 }
 
 
-def check_fault(name: str) -> None:
-    """Raises LookupError for a name that no route knows."""
-    route, _, fault = name.partition(":")
-    if fault not in FAULTS or route not in FAULTS[fault].routes:
-        known = ", ".join(f"{each} ({' '.join(FAULTS[each].routes)})" for each in FAULTS)
-        raise LookupError(f"No fault “{name}”. A name is route:fault, of {known}.")
+def fault_names(routes: Iterable[Route]) -> list[str]:
+    """All faults there are on these routes, as "route:fault"."""
+    return [f"{route.name}:{name}" for name, fault in FAULTS.items() for route in routes if route.kind in fault.kinds]
+
+
+Pending = MutableMapping[str, int | None]
+"""Names of faults with how often each is still to come; None: always."""
+
+
+class InjectedFaults:
+    """The faults that are injected into a provider with these routes."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._known = fault_names(routes)
+        self.pending: Pending = {}
+
+    def inject(self, fault: str, *, times: int | None = 1) -> None:
+        """Has `fault`, such as "poll:html", happen the next `times` times; None: until cleared.
+
+        Raises LookupError for a name that no route of this provider knows.
+        """
+        if fault not in self._known:
+            raise LookupError(f"No fault “{fault}”. A name is route:fault, of {', '.join(self._known)}.")
+        self.pending[fault] = times
+
+    def clear(self) -> None:
+        self.pending.clear()
+
+
+def due(faults: Iterable[Pending], route: str, *, is_late: bool) -> Iterator[str]:
+    """Names of the faults whose turn it is on a route, each counted as it is taken."""
+    for pending in faults:
+        for key, left in list(pending.items()):
+            on, _, name = key.partition(":")
+            if on == route and left != 0 and FAULTS[name].is_late == is_late:
+                pending[key] = None if left is None else left - 1
+                yield name

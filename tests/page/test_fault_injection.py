@@ -1,4 +1,4 @@
-"""The weather on the page: each bad one is chosen, met by a member, and seen in what happened."""
+"""Faults injected from the page: each is chosen, met by a member, and seen in the inspector."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_a_provider_that_fares_badly_is_met_by_the_member_and_seen_in_jobs_and_ledger(tab: OpenTab) -> None:
     mia = await tab()
-    ends = {"Failing": "failed", "Moderated": None, "Out of balance": None, "Silent": "completed"}
-    for weather, end in ends.items():
-        await mia.weather(weather)
-        await expect(mia.find("#weather label:has(:checked)").first).to_have_text(weather)
+    ends = {"Failing": "failed", "Moderated": None, "Out of balance": None, "Silent": "done"}
+    for fault, end in ends.items():
+        await mia.inject(fault)
+        await expect(mia.find("#faults label:has(:checked)").first).to_have_text(fault)
 
-        card = await mia.animate(f"under a sky that is {weather}")
+        card = await mia.animate(f"with the fault {fault}")
 
         await mia.says(card, "No video")
-        jobs = mia.find("#jobs li", f"under a sky that is {weather}")
+        jobs = mia.find("#jobs li", f"with the fault {fault}")
         await (expect(jobs).to_contain_text(end) if end else expect(jobs).to_have_count(0))
     await mia.sheet.click("#tab-ledger")
     await expect(mia.find("#ledger tbody tr", "refund").nth(3)).to_be_visible()
@@ -30,7 +30,7 @@ async def test_a_provider_that_fares_badly_is_met_by_the_member_and_seen_in_jobs
 
 async def test_a_slow_provider_is_waited_for_and_a_job_can_be_ended_by_hand(tab: OpenTab) -> None:
     mia = await tab()
-    await mia.weather("Slow")
+    await mia.inject("Slow")
     first = await mia.animate("takes its time")
     await mia.says(first, "Rendering")
     second = await mia.animate("is broken off")
@@ -46,13 +46,13 @@ async def test_a_slow_provider_is_waited_for_and_a_job_can_be_ended_by_hand(tab:
 async def test_a_discord_that_answers_429_makes_edits_late_and_500_takes_answers_away(tab: OpenTab) -> None:
     mia = await tab()
     await mia.sheet.click("#tab-requests")
-    await mia.weather("429")
+    await mia.inject("429")
     card = await mia.animate("has to wait")
     await expect(mia.find("#requests li", "429").first).to_be_visible()
-    await mia.find("#weather label", "Fair").last.click()
+    await mia.find("#faults label", "Normal").last.click()
     await mia.says(card, DONE)
 
-    await mia.weather("500")
+    await mia.inject("500")
     await mia.open("quota")
     await mia.send()
     await expect(mia.find("#notice")).to_contain_text("The application did not respond")
@@ -62,11 +62,11 @@ async def test_a_discord_that_answers_429_makes_edits_late_and_500_takes_answers
 
 async def test_a_dropped_gateway_dead_tokens_and_a_deleted_card_lose_no_video(house: House, tab: OpenTab) -> None:
     mia = await tab()
-    await mia.weather("Slow")
+    await mia.inject("Slow")
     card = await mia.animate("through thick and thin")
     await mia.says(card, "Rendering")
     resumed = house.stage.discord.gateway.resumes
-    await mia.press("Kill all tokens")
+    await mia.press("Expire all tokens")
     await mia.press("Drop the gateway")
     await house.stage.discord.wait_for(lambda: house.stage.discord.gateway.resumes > resumed, 10, "a resumption")
 
@@ -84,7 +84,7 @@ async def test_a_dropped_gateway_dead_tokens_and_a_deleted_card_lose_no_video(ho
 
 async def test_a_killed_bot_goes_on_when_it_is_started(tab: OpenTab) -> None:
     mia = await tab()
-    await mia.weather("Slow")
+    await mia.inject("Slow")
     card = await mia.animate("survives it")
     await mia.says(card, "Rendering")
 

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.videos.faults import RENDER_FAILED
-from sandbox.videos.order import pixels
-from sandbox.videos.provider_jobs import Trouble, VideoJob
-from sandbox.videos.render import Render
+from sandbox.providers.exchange import ErrorReply
+from sandbox.providers.faults import RENDER_FAILED
+from sandbox.providers.jobs import VideoJob
+from sandbox.providers.mp4 import Render
 
 RENDERS_AT_ONCE = 2
 # Of videos; beyond it the oldest are gone as if expired. A long --serve must not eat the machine.
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class _StoppedError(Exception):
-    """Ends a rendering thread when the studio closes."""
+    """Ends a rendering thread when the renderer closes."""
 
 
-class Studio:
+class Renderer:
     """`changed` is called after each change of a job, on the loop's thread."""
 
     def __init__(self, render: Render, clock: Callable[[], float], changed: Callable[[], None]) -> None:
@@ -61,34 +61,38 @@ class Studio:
         self._changed()
 
     def settle(self, job: VideoJob) -> None:
-        before = job.status
+        before = job.state
         job.settle(self.clock())
-        if job.status != before:
+        if job.state != before:
             self._changed()
 
     async def settled(self, job: VideoJob) -> VideoJob:
-        """The job as it is now; one that was told to end is waited for."""
-        if job.is_told and not job.is_over and job.id in self._renders:
+        """The job as it is now; one that ends now is waited for."""
+        if job.ends_now and not job.is_over and job.id in self._renders:
             await asyncio.wait([self._renders[job.id]])
         self.settle(job)
         return job
 
     def finish(self, job_id: str) -> None:
-        self.jobs[job_id].is_told = True
+        self.jobs[job_id].ends_now = True
         self.settle(self.jobs[job_id])
 
-    def fail(self, job_id: str, error: Trouble) -> None:
+    def fail(self, job_id: str, error: ErrorReply) -> None:
         self.jobs[job_id].fail(error, self.clock())
+        self._changed()
+
+    def cancel(self, job_id: str, *, is_charged: bool) -> None:
+        self.jobs[job_id].cancel(self.clock(), is_charged=is_charged)
         self._changed()
 
     def advance(self, job_id: str, progress: int) -> None:
         job = self.jobs[job_id]
-        job.status, job.progress = "in_progress", progress
+        job.state, job.progress = "running", progress
         self._changed()
 
     def video(self, job: VideoJob) -> bytes | None:
-        """The bytes while they last; a job that wants them big gets a `free` box of noise at the end."""
-        if job.status != "completed" or job.video is None or self.clock() >= (job.expires_at or 0):
+        """The bytes while they last; one that is to be big gets a `free` box of noise at the end."""
+        if job.state != "done" or job.video is None or self.clock() >= (job.expires_at or 0):
             return None
         missing = job.least_bytes - len(job.video)
         if missing > 0:
@@ -146,6 +150,6 @@ class Studio:
                 raise _StoppedError
             job.encoded_share = share
 
-        video = self._render(job.picture, pixels(job.size), int(job.seconds), progress)
+        video = self._render(job.picture, job.pixels, int(job.seconds), progress)
         job.encoded_share = 1.0
         return video

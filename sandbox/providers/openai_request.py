@@ -5,47 +5,53 @@ import binascii
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from PIL import Image
 
-from sandbox.videos.provider_jobs import Exchange, Part, Trouble
-from sandbox.videos.weather import Weather
+from sandbox.providers.exchange import ErrorReply, Exchange, Part, RequestRefused
+from sandbox.providers.settings import ProviderSettings
 
 FIELDS = ("prompt", "model", "seconds", "size", "input_reference")
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 LONGEST_PROMPT = 32_000
 
 
-class OrderRefusedError(Exception):
-    """The request is not one the API takes; carries the answer."""
+PORTRAIT_LANDSCAPE = ("720x1280", "1280x720")
 
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.message)
-        self.trouble = trouble
+
+def _models() -> dict[str, tuple[str, ...]]:
+    return {"sora-2": PORTRAIT_LANDSCAPE, "sora-2-pro": (*PORTRAIT_LANDSCAPE, "1024x1792", "1792x1024")}
+
+
+@dataclass(kw_only=True)
+class OpenAISettings(ProviderSettings):
+    auth: Literal["any", "raw", "bearer"] = "any"
+    models: dict[str, tuple[str, ...]] = field(default_factory=_models)  # the first of each is its default
+    seconds: tuple[str, ...] = ("4", "8", "12")
+    strict: bool = False  # an unknown field is refused with 422
+    status_words: dict[str, str] = field(default_factory=dict)  # queued, in_progress, completed, failed → other
+    poll_after_ms: int | None = None  # sent as openai-poll-after-ms with every job
 
 
 @dataclass(frozen=True)
-class Order:
+class CreateRequest:
     prompt: str
     model: str
     seconds: str
     size: str
     picture: bytes | None
 
-    @property
-    def pixels(self) -> tuple[int, int]:
-        return pixels(self.size)
-
 
 def pixels(size: str) -> tuple[int, int]:
+    """Width and height."""
     width, _, height = size.partition("x")
     return int(width), int(height)
 
 
-def read_order(exchange: Exchange, weather: Weather, *, strict: bool) -> Order:
-    """The order in a request; raises OrderRefusedError with the first thing wrong with it."""
+def read_request(exchange: Exchange, settings: OpenAISettings, *, strict: bool) -> CreateRequest:
+    """What is to be made; raises RequestRefused with the first thing wrong with it."""
     fields = _fields(exchange)
     unknown = sorted(fields.keys() - FIELDS)
     if strict and unknown:
@@ -53,10 +59,10 @@ def read_order(exchange: Exchange, weather: Weather, *, strict: bool) -> Order:
     prompt = _text(fields, "prompt", None)
     if not 1 <= len(prompt) <= LONGEST_PROMPT:
         raise _refusal(f"Invalid 'prompt': expected 1 to {LONGEST_PROMPT} characters.", "invalid_value", "prompt")
-    model = _one_of("model", _text(fields, "model", next(iter(weather.models))), weather.models)
-    seconds = _one_of("seconds", _text(fields, "seconds", weather.seconds[0]), weather.seconds)
-    size = _one_of("size", _text(fields, "size", weather.models[model][0]), weather.models[model])
-    return Order(prompt, model, seconds, size, _picture(fields.get("input_reference"), size, exchange))
+    model = _one_of("model", _text(fields, "model", next(iter(settings.models))), settings.models)
+    seconds = _one_of("seconds", _text(fields, "seconds", settings.seconds[0]), settings.seconds)
+    size = _one_of("size", _text(fields, "size", settings.models[model][0]), settings.models[model])
+    return CreateRequest(prompt, model, seconds, size, _picture(fields.get("input_reference"), size, exchange))
 
 
 def _fields(exchange: Exchange) -> dict[str, Any]:
@@ -142,5 +148,5 @@ def _dimensions(picture: bytes) -> tuple[int, int]:
         raise _refusal("Invalid image file.", "invalid_image_file", "input_reference") from None
 
 
-def _refusal(message: str, code: str | None, param: str | None, *, status: int = 400) -> OrderRefusedError:
-    return OrderRefusedError(Trouble(status, message, "invalid_request_error", code, param))
+def _refusal(message: str, code: str | None, param: str | None, *, status: int = 400) -> RequestRefused:
+    return RequestRefused(ErrorReply(status, message, "invalid_request_error", code, param))

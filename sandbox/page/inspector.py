@@ -1,5 +1,6 @@
 """What happened: the provider's jobs, each request with its check, the bot's ledger and log."""
 
+import functools
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
@@ -8,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.contracts import discord as discord_contract
-from sandbox.contracts import videos as videos_contract
-from sandbox.discord import record
+from sandbox.discord.record import Exchange as DiscordExchange
+from sandbox.discord.record import Phase
 from sandbox.discord.wire import Wire
-from sandbox.environment import Town
+from sandbox.environment import Environment
 from sandbox.page.view import Piece, plain
-from sandbox.videos import provider_jobs
-from sandbox.videos.shapes import SHAPES
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.exchange import Exchange as ProviderExchange
+from sandbox.providers.jobs import VideoJob
 
 KEPT_REQUESTS = 200
 KEPT_EXCHANGES = 1_000
@@ -36,41 +38,44 @@ class _Seen:
     """A request: as it is under way, then as it was told once it is over."""
 
     number: int
-    exchange: record.Exchange | provider_jobs.Exchange | None
+    exchange: DiscordExchange | ProviderExchange | None
+    provider: LocalProvider | None
     told: Wire | None = None
 
 
-class Happened:
-    def __init__(self, town: Town) -> None:
-        self._town = town
+class Inspector:
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._count = 0
         self._requests: deque[_Seen] = deque(maxlen=KEPT_REQUESTS)
         self._log: tuple[int, str] = (-1, "")
         self._booked: tuple[object, list[Wire] | None] = (None, None)
-        town.discord.on_exchange(self._note_discord)
-        town.videos.on_exchange(self._note_videos)
+        environment.discord.on_exchange(self._note_discord)
+        for provider in environment.providers:
+            provider.on_exchange(functools.partial(self._note_provider, provider))
 
     def pieces(self) -> Iterator[tuple[str, Piece]]:
         """Everything, by a key of its own."""
-        for job in list(self._town.videos.jobs.values())[-KEPT_JOBS:]:
-            yield f"job:{job.id}", plain(_job(job))
+        for provider in self._environment.providers:
+            for job in list(provider.jobs.values())[-KEPT_JOBS:]:
+                yield f"job:{job.id}", plain(_job(job))
         for seen in self._requests:
             yield f"request:{seen.number}", plain(self._told(seen))
         yield "ledger", plain(self._ledger())
         yield "log", plain(self._tail())
 
-    async def _note_discord(self, phase: record.Phase, exchange: record.Exchange) -> None:
+    async def _note_discord(self, phase: Phase, exchange: DiscordExchange) -> None:
         if phase == "before" and exchange.part == "api":
             self._note(exchange)
-            del self._town.discord.requests[:-KEPT_EXCHANGES]
+            del self._environment.discord.requests[:-KEPT_EXCHANGES]
 
-    async def _note_videos(self, phase: provider_jobs.Phase, exchange: provider_jobs.Exchange) -> None:
+    async def _note_provider(self, provider: LocalProvider, phase: Phase, exchange: ProviderExchange) -> None:
         if phase == "before":
-            self._note(exchange)
+            self._note(exchange, provider)
 
-    def _note(self, exchange: record.Exchange | provider_jobs.Exchange) -> None:
+    def _note(self, exchange: DiscordExchange | ProviderExchange, provider: LocalProvider | None = None) -> None:
         self._count += 1
-        self._requests.append(_Seen(self._count, exchange))
+        self._requests.append(_Seen(self._count, exchange, provider))
 
     def _told(self, seen: _Seen) -> Wire:
         """The check is made once, when the request is over, and its body let go."""
@@ -78,40 +83,38 @@ class Happened:
             return seen.told
         exchange = seen.exchange
         assert exchange is not None
-        is_discord = isinstance(exchange, record.Exchange)
+        is_discord = isinstance(exchange, DiscordExchange)
         over = exchange.status != 0 or exchange.cut
         told: Wire = {
             "number": seen.number,
             "at": exchange.at,
-            "to": "Discord" if is_discord else "Videos",
+            "to": "Discord" if is_discord else "Video service",
             "method": exchange.method,
             "path": (exchange.route or exchange.path) if is_discord else exchange.path,
             "status": exchange.status,
             "over": over,
-            "faults": self._faults(exchange) if over else [],
-            "played": exchange.fault if isinstance(exchange, provider_jobs.Exchange) else None,
+            "faults": self._faults(exchange, seen.provider) if over else [],
+            "played": exchange.fault if isinstance(exchange, ProviderExchange) else None,
         }
         if over:
             seen.told, seen.exchange = told, None
         return told
 
-    def _faults(self, exchange: record.Exchange | provider_jobs.Exchange) -> list[str]:
-        if isinstance(exchange, record.Exchange):
+    def _faults(self, exchange: DiscordExchange | ProviderExchange, provider: LocalProvider | None) -> list[str]:
+        if isinstance(exchange, DiscordExchange):
             return discord_contract.violations(exchange)
-        if self._town.videos.shape is not SHAPES["gptproto"] or exchange.fault is not None:
-            return []  # other servers differ from the contract, and a played fault is no fault of the bot
-        return videos_contract.violations(exchange)
+        return provider.violations(exchange) if provider else []
 
     def _ledger(self) -> list[Wire] | None:
         """None where there is no database of the bot's, or none that is understood."""
-        path = self._town.database
+        path = self._environment.database
         changed = [file.stat().st_mtime_ns for file in (path, path.with_name(f"{path.name}-wal")) if file.exists()]
         if changed != self._booked[0]:
             self._booked = (changed, _read_ledger(path) if changed else None)
         return self._booked[1]
 
     def _tail(self) -> str:
-        bot = self._town.bot
+        bot = self._environment.bot
         path = bot.log_path if bot is not None else None
         if path is None or not path.exists():
             return ""
@@ -135,12 +138,12 @@ def _read_ledger(path: Path) -> list[Wire] | None:
     return [{name: str(row[name]) if name in IDS and row[name] else row[name] for name in COLUMNS} for row in rows]
 
 
-def _job(job: provider_jobs.VideoJob) -> Wire:
+def _job(job: VideoJob) -> Wire:
     return {
         "id": job.id,
         "prompt": job.prompt,
         "what": f"{job.model} · {job.seconds} s · {job.size}",
-        "status": job.status,
+        "state": job.state,
         "progress": job.progress,
         "error": job.error.message if job.error else None,
         "at": job.created_at,

@@ -1,0 +1,147 @@
+"""Faults to inject from the page: in the video service, in Discord, in the bot's process."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from sandbox.discord.record import Exchange, Phase, Reply, rate_limited
+from sandbox.discord.wire import Wire
+from sandbox.environment import Environment
+from sandbox.page.actions import Refused
+from sandbox.providers.base import LocalProvider
+
+SLOW_S = 60.0
+RETRY_AFTER_S = 1.0
+_CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What can be chosen, in plain words."""
+
+    label: str
+    meaning: str
+    faults: Mapping[str, int | None] = field(default_factory=dict)
+
+
+PROVIDER: Mapping[str, Condition] = {
+    "normal": Condition("Normal", "Renders take a few seconds and end well."),
+    "slow": Condition("Slow", f"Each render takes {SLOW_S:g} seconds."),
+    "failing": Condition("Failing", "Renders fail half-way.", {"create:fails": None}),
+    "moderated": Condition("Moderated", "Every request is refused by the content rules.", {"create:400-policy": None}),
+    "balance": Condition("Out of balance", "The account has no money left.", {"create:403": None}),
+    "silent": Condition("Silent", "Makes the video, but cuts the connection before it answers.", {"create:lost": None}),
+}
+DISCORD: Mapping[str, Condition] = {
+    "normal": Condition("Normal", "Every request is answered."),
+    "429": Condition("429", "Too many requests: all but first answers have to wait."),
+    "500": Condition("500", "Every request of the bot fails."),
+}
+BROKEN = Reply(500, {"message": "Internal Server Error", "code": 0})
+
+
+class FaultInjection:
+    """Changes nothing until told to."""
+
+    def __init__(self, environment: Environment, *, real_provider: bool = False) -> None:
+        self._environment = environment
+        self._normal_s = environment.provider.settings.render_seconds
+        self._starting = False
+        self.real_provider = real_provider
+        self.provider = self.discord = "normal"
+        environment.discord.on_exchange(self._answer_instead)
+        self._handlers: Mapping[str, Callable[[str], Awaitable[None]]] = {
+            "provider": self._set_provider, "discord": self._set_discord, "gateway": self._drop_gateway,
+            "tokens": self._kill_tokens, "bot": self._bot, "finish": self._finish, "fail": self._fail,
+        }  # fmt: skip
+
+    def told(self) -> Wire:
+        def choices(conditions: Mapping[str, Condition]) -> list[Wire]:
+            return [{"id": key, "label": each.label, "meaning": each.meaning} for key, each in conditions.items()]
+
+        return {
+            "provider": self.provider,
+            "discord": self.discord,
+            "real": self.real_provider,
+            "choices": {"provider": choices(PROVIDER), "discord": choices(DISCORD)},
+            "bot": self._bot_state(),
+        }
+
+    async def apply(self, what: str, to: str) -> None:
+        """Raises `Refused`."""
+        if (handler := self._handlers.get(what)) is None:
+            raise Refused("The sandbox knows no such fault.")
+        await handler(to)
+        self._environment.discord.changes.notify()
+
+    async def start_bot(self) -> None:
+        """Returns once it is connected."""
+        self._starting = True
+        try:
+            await self._environment.start_bot()
+        except TimeoutError as error:
+            raise Refused("The bot did not come up. Its log says why.") from error
+        finally:
+            self._starting = False
+            self._environment.discord.changes.notify()
+
+    def _bot_state(self) -> Wire:
+        bot, connected = self._environment.bot, bool(self._environment.discord.gateway.live)
+        if bot is None:  # not yet, or one that somebody else runs
+            return {"state": "online" if connected else "starting" if self._starting else "none", "own": False}
+        if not bot.is_running:
+            return {"state": "stopped", "own": True, "code": bot.exit_code}
+        return {"state": "online" if connected else "starting", "own": True, "pid": bot.pid}
+
+    async def _set_provider(self, to: str) -> None:
+        if to not in PROVIDER or self.real_provider:
+            raise Refused("The sandbox knows no such fault.")
+        for provider in self._environment.providers:
+            provider.faults.clear()
+            provider.settings.render_seconds = SLOW_S if to == "slow" else self._normal_s
+            for fault, times in PROVIDER[to].faults.items():
+                provider.faults.inject(fault, times=times)
+        self.provider = to
+
+    async def _set_discord(self, to: str) -> None:
+        if to not in DISCORD:
+            raise Refused("The sandbox knows no such fault.")
+        self.discord = to
+
+    async def _answer_instead(self, phase: Phase, x: Exchange) -> Reply | None:
+        if phase != "before" or x.part != "api":
+            return None
+        if self.discord == "429" and x.route != _CALLBACK:  # first answers have a limit of their own
+            return rate_limited(RETRY_AFTER_S)
+        return BROKEN if self.discord == "500" else None
+
+    async def _drop_gateway(self, _to: str) -> None:
+        await self._environment.discord.gateway_drop()
+
+    async def _kill_tokens(self, _to: str) -> None:
+        self._environment.discord.kill_all_tokens()
+
+    async def _bot(self, to: str) -> None:
+        bot = self._environment.bot
+        if to not in ("start", "restart", "kill") or self._starting or bot is None:
+            raise Refused("There is no bot here that could do that now.")
+        if to == "kill":
+            bot.kill()
+        elif bot.is_running:
+            await bot.stop()
+        if to == "kill":
+            await bot.wait()
+        else:
+            await self.start_bot()
+
+    async def _finish(self, job: str) -> None:
+        self._maker(job).finish(job)
+
+    async def _fail(self, job: str) -> None:
+        self._maker(job).fail(job)
+
+    def _maker(self, job: str) -> LocalProvider:
+        """The provider that is making the video of this job."""
+        for provider in self._environment.providers:
+            if job in provider.jobs and not provider.jobs[job].is_over:
+                return provider
+        raise Refused("That job has ended.")
