@@ -205,7 +205,7 @@ def _doubt(answer: Answer) -> int:
 
     LiteLLM answers an unknown id with a 500 in JSON, and a raw key (without its database) with a bare 500.
     """
-    if answer.status == 401 or _says_unauthorised(answer):
+    if refuses_key(answer):
         return _REFUSED
     if answer.status in (407, 408, 429) or answer.status > 500:
         return _SILENT
@@ -221,8 +221,14 @@ def _is_a_list(answer: Answer) -> bool:
     )
 
 
-def _says_unauthorised(answer: Answer) -> bool:
-    """GPTProto's `{"error": {"type": "401"}}` and `{"code": 401}`, whatever status carries them; LiteLLM's 400."""
+def refuses_key(answer: Answer) -> bool:
+    """Whether an answer says that the key is not taken.
+
+    That is a 401, GPTProto's `{"error": {"type": "401"}}` and `{"code": 401}`, whatever status carries them, and
+    LiteLLM's 400.
+    """
+    if answer.status == 401:
+        return True
     body = answer.json
     if not isinstance(body, dict):
         return False

@@ -107,7 +107,7 @@ _ACCOUNT = {
         r"insufficient[\s_-](?:user[\s_-])?(?:balance|quota|funds|credit)|billing[\s_-]hard[\s_-]limit|billing_not_active",
         r"\bbudget[\s_](?:has been )?exceeded|exceeded[\s_]?budget|not enough (?:credit|balance|funds)|out of credits",
         r"balance (?:is )?(?:too low|not enough|insufficient|exhausted)|credits? (?:exhausted|depleted)",
-        r"quota_not_enough",
+        r"quota_not_enough|exhausted balance",
     ),
     FailureKind.MODEL: _any(
         r"model[\s_-]not[\s_-]found|no such model|unknown model|invalid model name|model mismatch|not a valid model",

@@ -20,6 +20,7 @@ from bot.providers.body import HEAD_BYTES, Body, NotFetchedError, at_least, is_c
 from bot.providers.http import BROKEN, MAX_ANSWER_BYTES, Timeouts, disarm, told
 from bot.proxy import proxy_for
 
+MAX_VIDEO_BYTES = 512 * 1024 * 1024
 MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -44,9 +45,10 @@ class _Tries:
 
 @dataclass(slots=True)
 class _Source:
-    """One address of the video, and whether anybody has answered on it."""
+    """One address of the video, the headers with the key for it, and whether anybody has answered on it."""
 
     address: str
+    headers: Mapping[str, str]
     answered: bool = False
 
 
@@ -67,19 +69,22 @@ class Downloads:
         headers: Mapping[str, str],
         target: Path,
         *,
+        url_needs_key: bool = True,
         url_in: Callable[[Any], str | None] = responses.video_url,
     ) -> None:
-        """Tries the video's own URL, then the content endpoint, once each. Raises as `VideoApi.download` does.
+        """Tries the video's own URL, then the content endpoint, once each. Raises as `Provider.download` does.
 
-        `headers` carry the key. An answer in JSON is followed once to the address that `url_in` finds in it.
+        `headers` carry the key; with `url_needs_key` off, they go to the content endpoint alone. An answer in JSON is
+        followed once to the address that `url_in` finds in it.
         """
         tries = _Tries()
         part = target.with_name(f"{target.name}.part")
+        sources = [_Source(url, headers if url_needs_key else {})] if url and url != content else []
         try:
-            for source in map(_Source, dict.fromkeys(filter(None, (url, content)))):
+            for source in [*sources, _Source(content, headers)]:
                 try:
                     async with asyncio.timeout(self.timeouts.download_s):
-                        await self._fetch(URL(endpoint), source, headers, part, url_in)
+                        await self._fetch(URL(endpoint), source, part, url_in)
                     with _own_disk():
                         return await asyncio.to_thread(os.replace, part, target)
                 except BROKEN as exc:
@@ -96,18 +101,11 @@ class Downloads:
                 part.unlink(missing_ok=True)
         raise tries.error(self.key)
 
-    async def _fetch(
-        self,
-        endpoint: URL,
-        source: _Source,
-        headers: Mapping[str, str],
-        part: Path,
-        url_in: Callable[[Any], str | None],
-    ) -> None:
+    async def _fetch(self, endpoint: URL, source: _Source, part: Path, url_in: Callable[[Any], str | None]) -> None:
         url = _as_given(source.address)
         may_follow_json = True
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._get(url, endpoint, headers) as response:
+            async with self._get(url, endpoint, source.headers) as response:
                 source.answered = True
                 location = response.headers.get("Location")
                 if response.status in _REDIRECTS and location:

@@ -33,9 +33,14 @@ _ALSO_SAID = {
 
 def of_create(answer: responses.Answer, now: datetime, *, key: str) -> str | VideoError:
     """The new job's id, or the error to raise. The order is the rule: moderation words before the status."""
-    status = answer.status
     if answer.is_success and (created := responses.created_id(answer)):
         return created
+    return of_refused_create(answer, now, key=key)
+
+
+def of_refused_create(answer: responses.Answer, now: datetime, *, key: str) -> VideoError:
+    """The error to raise for an answer to a create in which no new job was found."""
+    status = answer.status
     said = error_text.error_said(answer.body)
     told = error_text.for_the_log(said.text, key)
     if kind := _said_kind(status, said):
@@ -50,6 +55,16 @@ def of_create(answer: responses.Answer, now: datetime, *, key: str) -> str | Vid
     cut = "" if answer.is_whole else "(answer cut) "
     found = None if answer.is_success else responses.id_beside_an_error(answer)
     return VideoOutcomeUnknown(cut + told, http_status=status, provider_id=found)
+
+
+def of_no_report(answer: responses.Answer, now: datetime, *, key: str) -> VideoUnavailable:
+    """The error to raise for an answer to a poll that is not about the job."""
+    return VideoUnavailable(
+        error_text.for_the_log(error_text.error_text(answer.body), key),
+        retry_after_s=responses.poll_after_s(answer.headers, now, at_most=responses.MAX_POLL_AFTER_S),
+        rate_limited=answer.status == 429,
+        http_status=answer.status,
+    )
 
 
 def of_failed_render(said: error_text.Said) -> FailureKind:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -154,6 +155,12 @@ def _unpacked(body: bytes) -> bytes:
         return zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
     except zlib.error:
         return body
+
+
+def path_segment(text: str) -> str:
+    """An id as one segment of a path. Ids are opaque: they may hold slashes, or be nothing but dots."""
+    quoted = quote(text, safe="", errors="replace")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 def disarm(exc: BaseException) -> None:

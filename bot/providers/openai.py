@@ -6,10 +6,9 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from yarl import URL
 
@@ -17,17 +16,12 @@ from bot.errors import VideoRejected, VideoUnavailable
 from bot.models import FailureKind
 from bot.providers import error_mapping, error_text, responses
 from bot.providers.auth import Auth, Question
-from bot.providers.download import Downloads
-from bot.providers.http import HttpClient, Timeouts
+from bot.providers.download import MAX_VIDEO_BYTES, Downloads
+from bot.providers.http import HttpClient, Timeouts, path_segment
 from bot.providers.protocols import ClipRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 
 log = logging.getLogger(__name__)
-
-MAX_VIDEO_BYTES = 512 * 1024 * 1024
-MAX_POLL_AFTER_S = 60.0
-LONGEST_EXPIRY = timedelta(days=8)
-"""The longest seen in the field are six days; an end in the year 9999 is none."""
 
 _UNKNOWN_ID = "video_0000000000"  # asked for to learn about the key alone
 _ONE_ORDER = {"x-litellm-num-retries": "0"}
@@ -104,14 +98,9 @@ class OpenAIVideos:
             raise VideoUnavailable(exc.provider_text, http_status=exc.http_status) from exc
         answer = await self._http.ask(video_path(endpoint, provider_id), _with(authorization))
         report = responses.job_report(answer, provider_id)
-        wait_s = responses.poll_after_s(answer.headers, self._now(), at_most=MAX_POLL_AFTER_S)
+        wait_s = responses.poll_after_s(answer.headers, self._now(), at_most=responses.MAX_POLL_AFTER_S)
         if report is None:
-            raise VideoUnavailable(
-                error_text.for_the_log(error_text.error_text(answer.body), self._key),
-                retry_after_s=wait_s,
-                rate_limited=answer.status == 429,
-                http_status=answer.status,
-            )
+            raise error_mapping.of_no_report(answer, self._now(), key=self._key)
         self._auth.worked(endpoint)
         self._note(report)
         is_failed = report.phase is Phase.FAILED
@@ -119,7 +108,7 @@ class OpenAIVideos:
             phase=report.phase,
             percent=report.percent,
             url=report.url,
-            expires_at=report.expires_at and min(report.expires_at, self._now() + LONGEST_EXPIRY),
+            expires_at=report.expires_at and min(report.expires_at, self._now() + responses.LONGEST_EXPIRY),
             failure=error_mapping.of_failed_render(report.error) if is_failed else None,
             provider_text=error_text.for_the_log(report.error.text or report.word, self._key) if is_failed else "",
             poll_after_s=wait_s,
@@ -173,11 +162,8 @@ def multipart(request: ClipRequest) -> tuple[bytes, str]:
 
 
 def video_path(endpoint: str, provider_id: str) -> str:
-    """The job's address. Ids are opaque: they may hold slashes, or be nothing but dots."""
-    quoted = quote(provider_id, safe="", errors="replace")
-    if not quoted.strip("."):
-        quoted = quoted.replace(".", "%2E")
-    return f"{endpoint.rstrip('/')}/videos/{quoted}"
+    """The job's address."""
+    return f"{endpoint.rstrip('/')}/videos/{path_segment(provider_id)}"
 
 
 def _with(authorization: str | None) -> dict[str, str]:

@@ -61,7 +61,8 @@ class CreateRequest:
     `key` is made and stored before anything is sent; what a wire derives by chance (a seed, an id) it derives from the
     key, so that the same request can be sent again. `picture_url` is where the bot serves the picture, for
     PictureForm.URL. Where the catalog knows a model by aspect ratio and resolution, these are set and go out in place
-    of `size`. `max_usd` is the most that may be paid, where known.
+    of `size`. `max_usd` is the most that may be paid, where known. `sent_at` is aware UTC: when one that is to be
+    settled was first sent.
     """
 
     key: str
@@ -78,6 +79,7 @@ class CreateRequest:
     seed: int | None = None
     negative_prompt: str | None = None
     max_usd: float | None = None
+    sent_at: datetime | None = None
 
 
 class Provider(Protocol):
@@ -128,7 +130,7 @@ class Provider(Protocol):
         None where certainly nothing was made and nothing will be: the request may be created again, under its key.
         Raises VideoRejected where it was surely refused, VideoUnavailable where it cannot be told now, and
         VideoOutcomeUnknown where it can never be told. The picture is empty where it was lost: a wire that would have
-        to send it again cannot tell then.
+        to send it again cannot tell then, nor can one that forgets keys, once that may have happened since `sent_at`.
         """
 
     async def status(self, ticket: Ticket) -> VideoStatus:

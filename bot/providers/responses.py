@@ -6,7 +6,7 @@ import base64
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -16,6 +16,9 @@ from bot.providers.protocols import Phase
 MAX_ID_LENGTH = 2048  # LiteLLM makes 138 characters of 38; nothing paid is lost for being long
 MAX_URL_LENGTH = 8192
 MAX_DATA_DEPTH = 4  # envelopes round an address
+MAX_POLL_AFTER_S = 60.0
+LONGEST_EXPIRY = timedelta(days=8)
+"""The longest seen in the field are six days; an end in the year 9999 is none."""
 
 _DONE = frozenset({"completed", "complete", "succeeded", "success", "finished", "done"})
 _FAILED = frozenset({"failed", "failure", "fail", "error", "cancelled", "canceled", "expired", "rejected", "deleted"})
@@ -141,8 +144,8 @@ def video_url(body: Any) -> str | None:
         for path in _URL_PATHS:
             found: Any = body
             for step in path:
-                found = _step(found, step)
-            if isinstance(found, str) and _is_http(found.strip()):
+                found = step_into(found, step)
+            if isinstance(found, str) and is_http(found.strip()):
                 return found.strip()
         body = body.get("data")
         if not isinstance(body, dict):
@@ -153,11 +156,11 @@ def video_url(body: Any) -> str | None:
 def retry_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) -> float | None:
     """How long the provider asks us to wait, between 0 and `at_most` seconds."""
     for prefix in ("", "llm_provider-"):
-        wait_ms = _number(headers.get(f"{prefix}retry-after-ms"))
+        wait_ms = as_number(headers.get(f"{prefix}retry-after-ms"))
         if wait_ms is not None:
             return _clamped(wait_ms / 1000, at_most)
         said = headers.get(f"{prefix}retry-after")
-        wait_s = _number(said)
+        wait_s = as_number(said)
         if wait_s is None and said:
             at = _http_date(said)
             wait_s = (at - (_http_date(headers.get("date", "")) or now)).total_seconds() if at else None
@@ -169,7 +172,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) 
 def poll_after_s(headers: Mapping[str, str], now: datetime, *, at_most: float) -> float | None:
     """The pause the provider asks for between polls."""
     for name in ("openai-poll-after-ms", "llm_provider-openai-poll-after-ms"):
-        wait_ms = _number(headers.get(name))
+        wait_ms = as_number(headers.get(name))
         if wait_ms is not None:
             return _clamped(wait_ms / 1000, at_most)
     return retry_after_s(headers, now, at_most=at_most)
@@ -270,13 +273,14 @@ def _first_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _step(value: Any, step: str | int) -> Any:
+def step_into(value: Any, step: str | int) -> Any:
     if isinstance(step, str):
         return value.get(step) if isinstance(value, dict) else None
     return value[step] if isinstance(value, list) and len(value) > step else None
 
 
-def _is_http(text: str) -> bool:
+def is_http(text: str) -> bool:
+    """Whether this can be the address of a video."""
     return (
         text[:8].lower().startswith(("http://", "https://"))
         and len(text) <= MAX_URL_LENGTH
@@ -292,7 +296,8 @@ def _strings(value: Any) -> Iterator[str]:
         yield from (text for text in value.values() if isinstance(text, str))
 
 
-def _number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
+    """A finite number, also from its text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -303,7 +308,7 @@ def _number(value: Any) -> float | None:
 
 
 def _percent(value: Any) -> int | None:
-    number = _number(value.strip().removesuffix("%") if isinstance(value, str) else value)
+    number = as_number(value.strip().removesuffix("%") if isinstance(value, str) else value)
     if number is None:
         return None
     if isinstance(value, float) and 0 < value < 1:
@@ -313,7 +318,7 @@ def _percent(value: Any) -> int | None:
 
 def _moment(value: Any) -> datetime | None:
     """Seconds, milliseconds, microseconds, or ISO 8601, as aware UTC."""
-    number = _number(value)
+    number = as_number(value)
     try:
         if number is None:
             at = datetime.fromisoformat(value) if isinstance(value, str) else None

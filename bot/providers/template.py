@@ -1,7 +1,7 @@
 """Bodies and workflows of a model's own: JSON in which placeholders stand for what was asked. Pure.
 
-A string that is nothing but `{seconds}` becomes the value itself, with its type; `{seconds!s}` is the value as text, and
-`{seconds}s` stands inside of a text. Braces round any other word are left as they are.
+A string that is nothing but `{seconds}` becomes the value itself, with its type; `{seconds!s}` is the value as text, as
+it is inside of a text, `{seconds}s`. Braces round any other word are left as they are.
 
 What has no value is left out: a member of an object, an object that has become empty by that, and, in a list, the whole
 item in which a placeholder has no value.
@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bot.models import PictureForm
 from bot.providers.protocols import CreateRequest
+from bot.wires import PictureForm
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(!s)?\}")
 _NOTHING = object()
@@ -59,7 +59,7 @@ def picture_of(request: CreateRequest) -> str | None:
 
 def data_uri(picture: bytes | None) -> str | None:
     """A JPEG as a data URI."""
-    return picture and f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
+    return None if picture is None else f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
 
 
 def _filled(template: Any, values: Mapping[str, Any]) -> tuple[Any, bool]:
