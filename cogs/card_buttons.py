@@ -1,4 +1,4 @@
-"""The buttons of a card: cancel, hide, again, edit, delete. They name their job, so they live as long as it is kept."""
+"""Cancel, hide, again, edit, delete: buttons of cards and of the list. They name their job and live as long as it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.buttons import AGAIN, EDIT, ERASE, HIDE, KEEP, REMOVE, STOP
+from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, ERASE, HIDE, KEEP, is_in_list
 from bot.chat.client import AnimateBot, tell
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
@@ -41,8 +41,12 @@ class CardButtons(commands.Cog):
         self._requests = requests
         self._asked: OrderedDict[JobId, discord.Interaction[Any]] = OrderedDict()
 
-    async def stop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+    async def cancel(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Cancels what waits."""
+        if is_in_list(interaction):
+            await self._library.cancel(user_of(interaction), job_id)
+            await interaction.client.show_videos(interaction, 0)
+            return
         job = await self._library.own(user_of(interaction), job_id)
         if job.state is JobState.WAITING:
             await interaction.response.defer()  # the card says so by itself; the press's token reaches it only now
@@ -77,8 +81,11 @@ class CardButtons(commands.Cog):
         await interaction.response.defer()
         await self._take_down(interaction, job)
 
-    async def remove(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """Delete: its member is asked first where there is a video to lose; others only take the message away."""
+    async def delete(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """Its member is asked first where there is a video to lose; others only delete the message."""
+        if is_in_list(interaction):
+            await self._delete_in_list(interaction, await self._library.own(user_of(interaction), job_id))
+            return
         job = await self._library.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
         if user_of(interaction) != job.member:
             await self._remove_for_others(interaction, job)
@@ -94,6 +101,9 @@ class CardButtons(commands.Cog):
     async def erase(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Yes to the question: the video is deleted, then its messages."""
         job = await self._library.own(user_of(interaction), job_id)
+        if is_in_list(interaction):
+            await self._erase_in_list(interaction, job)
+            return
         await self._library.delete(job)
         await interaction.response.edit_message(view=sentence(translations_of(interaction), text.DELETED))
         pressed = self._asked.pop(job_id, None)
@@ -104,8 +114,24 @@ class CardButtons(commands.Cog):
 
     async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """No to the question."""
+        if is_in_list(interaction):
+            await interaction.client.show_videos(interaction, 0)
+            return
         self._asked.pop(job_id, None)
         await interaction.response.edit_message(view=sentence(translations_of(interaction), text.NOT_DELETED))
+
+    async def _delete_in_list(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        if not has_video(job):
+            await self._erase_in_list(interaction, job)
+            return
+        view = question(translations_of(interaction), job, in_list=True)
+        await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
+
+    async def _erase_in_list(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        await self._library.delete(job)
+        await interaction.client.show_videos(interaction, 0)
+        if not await remove_all(interaction.client, job):
+            await tell(interaction, text.CARD_STAYS)
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
         choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
@@ -126,7 +152,7 @@ class CardButtons(commands.Cog):
 
     async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """Where the bot's own token does not reach the card, the press's must: it is kept with the question."""
-        view = question(translations_of(interaction), job, ERASE, KEEP)
+        view = question(translations_of(interaction), job, in_list=False)
         if job.card.bot_reaches and not job.card.ephemeral:
             await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
             return
@@ -187,11 +213,11 @@ async def setup(bot: AnimateBot, library: Library, catalog: Catalog, requests: V
     cog = CardButtons(library, catalog, requests)
     await bot.add_cog(cog)
     bot.actions |= {
-        STOP: cog.stop,
+        CANCEL: cog.cancel,
         AGAIN: cog.again,
         EDIT: cog.edit,
         HIDE: cog.hide,
-        REMOVE: cog.remove,
+        DELETE: cog.delete,
         ERASE: cog.erase,
         KEEP: cog.keep,
     }

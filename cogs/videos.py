@@ -1,4 +1,4 @@
-"""/videos, and the buttons of a member's own videos."""
+"""/videos, and the buttons that show a video of it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.buttons import CANCEL, DELETE, DROP, KEPT, SHOW, STAY
+from bot.chat.buttons import KEPT, SHOW
 from bot.chat.client import AnimateBot, answer_privately, tell
 from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.follow_ups import show_file
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.known_limits import next_limit
-from bot.chat.removing import remove_all
-from bot.chat.videos import MOST, link_of, question, video_list
+from bot.chat.videos import MOST, link_of, video_list
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
-from bot.jobs.library import GONE, Library, has_video
+from bot.jobs.library import GONE, Library
 from bot.jobs.sizing import MOST_SIZES, size_of
 from bot.models import Job, JobId, JobState
 
@@ -30,7 +29,7 @@ NOBODY = discord.AllowedMentions.none()
 
 
 class Videos(commands.Cog):
-    """The command shows a list in pages; each button acts on one video and shows the list anew."""
+    """The command shows a list in pages; its buttons show one video."""
 
     def __init__(self, library: Library, catalog: Catalog) -> None:
         self._library = library
@@ -67,34 +66,6 @@ class Videos(commands.Cog):
     async def kept(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows the file that is kept here."""
         await self._show_kept(interaction, await self._library.own(user_of(interaction), job_id))
-
-    async def cancel(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """Cancels what waits."""
-        await self._library.cancel(user_of(interaction), job_id)
-        await self.turn(interaction, 0)
-
-    async def delete(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """Asks first where there is a video to lose."""
-        job = await self._library.own(user_of(interaction), job_id)
-        if has_video(job):
-            view = question(translations_of(interaction), job, DROP, STAY)
-            await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
-        else:
-            await self._drop(interaction, job)
-
-    async def drop(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """Deletes the video and its messages: the member has said so."""
-        await self._drop(interaction, await self._library.own(user_of(interaction), job_id))
-
-    async def _drop(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        await self._library.delete(job)
-        await self.turn(interaction, 0)
-        if not await remove_all(interaction.client, job):
-            await tell(interaction, text.CARD_STAYS)
-
-    async def stay(self, interaction: discord.Interaction[Any], _job_id: JobId) -> None:
-        """Back to the list."""
-        await self.turn(interaction, 0)
 
     async def _page(self, interaction: discord.Interaction[Any], number: int) -> discord.ui.LayoutView:
         found = await self._library.newest(user_of(interaction), MOST)
@@ -133,11 +104,4 @@ async def setup(bot: AnimateBot, library: Library, catalog: Catalog) -> None:
     cog = Videos(library, catalog)
     await bot.add_cog(cog)
     bot.show_videos = cog.turn
-    bot.actions |= {
-        SHOW: cog.show,
-        KEPT: cog.kept,
-        CANCEL: cog.cancel,
-        DELETE: cog.delete,
-        DROP: cog.drop,
-        STAY: cog.stay,
-    }
+    bot.actions |= {SHOW: cog.show, KEPT: cog.kept}

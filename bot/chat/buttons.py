@@ -21,61 +21,62 @@ Action = Callable[[discord.Interaction[Any], JobId], Awaitable[None]]
 SHOW = "show"
 KEPT = "kept"
 CANCEL = "cancel"
-DELETE = "delete"
-DROP = "drop"
-STAY = "stay"
-"""In the member's list, which each of them shows anew; the last two answer the question before a video is deleted."""
-STOP = "stop"
 HIDE = "hide"
 AGAIN = "again"
 EDIT = "edit"
-REMOVE = "remove"
-"""On the card itself."""
+DELETE = "delete"
+"""On a card, or in the member's list."""
 ERASE = "erase"
 KEEP = "keep"
-"""Of the question that Delete on a card asks."""
+"""Of the question that Delete asks."""
 SILENCE = "silence"
 """On the ping."""
-_STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, REMOVE, DROP, ERASE), discord.ButtonStyle.danger)
+IN_LIST = ":list"
+"""Ends the id of a button that stands in the member's list, or in a question in its place: the list is shown anew."""
+_STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, ERASE), discord.ButtonStyle.danger)
 _LABELS = {
     SHOW: N_("Show my video"),
     KEPT: N_("Show again"),
     CANCEL: N_("Cancel"),
-    STOP: N_("Cancel"),
     HIDE: N_("Hide"),
     AGAIN: N_("Again"),
     EDIT: N_("Edit"),
     DELETE: N_("Delete"),
-    REMOVE: N_("Delete"),
-    DROP: N_("Delete"),
     ERASE: N_("Delete"),
-    STAY: N_("Keep it"),
     KEEP: N_("Keep it"),
     SILENCE: N_("No more pings"),
 }
 
 
-class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{1,10}):(?P<job>[0-9]{1,20})"):
+class JobButton(
+    ui.DynamicItem[ui.Button[Any]],
+    template=rf"job:(?P<action>[a-z]{{1,10}}):(?P<job>[0-9]{{1,20}})(?P<in_list>{IN_LIST})?",
+):
     """One action on one job."""
 
-    def __init__(self, action: str, job: JobId, translations: Translations | None = None) -> None:
+    def __init__(
+        self, action: str, job: JobId, translations: Translations | None = None, *, in_list: bool = False
+    ) -> None:
         """Without a language it has no label: only a press of it is wanted."""
         label = None if translations is None else translations.gettext(_LABELS[action])
         style = _STYLES.get(action, discord.ButtonStyle.secondary)
-        super().__init__(ui.Button(label=label, style=style, custom_id=f"job:{action}:{job}"))
+        custom_id = f"job:{action}:{job}{IN_LIST if in_list else ''}"
+        super().__init__(ui.Button(label=label, style=style, custom_id=custom_id))
         self.action = action
         self.job = job
+        self.in_list = in_list
 
     @classmethod
     async def from_custom_id(
         cls, _interaction: discord.Interaction[Any], _item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         """From what Discord sends back on a press."""
-        return cls(match["action"], JobId(int(match["job"])))
+        return cls(match["action"], JobId(int(match["job"])), in_list=match["in_list"] is not None)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Does it, or says that no such button is known any more."""
         client = interaction.client
+        interaction.extras[IN_LIST] = self.in_list
 
         async def work() -> None:
             action = client.actions.get(self.action)
@@ -84,3 +85,8 @@ class JobButton(ui.DynamicItem[ui.Button[Any]], template=r"job:(?P<action>[a-z]{
             await action(interaction, self.job)
 
         await client.press(interaction, work)
+
+
+def is_in_list(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the pressed button stands in the member's list, or in a question in its place."""
+    return bool(interaction.extras.get(IN_LIST))

@@ -12,14 +12,14 @@ from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.buttons import AGAIN, EDIT, HIDE, REMOVE, SHOW, STOP, JobButton
+from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, HIDE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.protocols import Progress, ProgressView, QueuePosition
 from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
 
 BAR_CELLS = 12
-OVER = (AGAIN, EDIT, REMOVE)
+OVER = (AGAIN, EDIT, DELETE)
 """What can be done from a card that has had its last edit."""
 REENCODED = N_("-# Re-encoded so that it plays here.")
 LEAVING = N_("This takes longer than Discord lets the bot change this message. Press the button when you want to look.")
@@ -105,7 +105,7 @@ class Cards:
         match job.state:
             case JobState.WAITING:
                 line = _queue_position(translations, shown)
-                return self._view(shown, GREY, translations.gettext("### ⏳ In line"), line, actions=(STOP,))
+                return self._view(shown, GREY, translations.gettext("### ⏳ In line"), line, actions=(CANCEL,))
             case JobState.SUBMITTING:
                 line = translations.gettext("The picture goes to the video service.")
                 return self._view(shown, BLUE, translations.gettext("### 📤 Handing over"), line)
@@ -202,7 +202,7 @@ class Cards:
             parts, actions = (translations.gettext(LEAVING),), (SHOW,)
         if not shown.plain and shown.job.spec.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.spec.prompt)))
-        if HIDE in actions or STOP in actions:
+        if HIDE in actions or CANCEL in actions:
             parts = (*parts, *([translations.gettext(MAY_OUTLIVE)] if _may_outlive(shown) else []))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import discord
 from discord import ui
 
 from bot.i18n.translations import Translations, translations_of
-
-if TYPE_CHECKING:
-    from bot.chat.client import AnimateBot
 
 PageSource = Callable[[discord.Interaction[Any]], Awaitable[list[str]]]
 """Makes the pages anew, as they are now; None of them is kept. Raises what a command may raise."""
@@ -67,7 +64,7 @@ def page_line(translations: Translations, page: int, pages: int) -> str:
     return translations.gettext("-# page {page} of {pages}", page=page + 1, pages=pages)
 
 
-async def answer_in_pages(interaction: discord.Interaction[AnimateBot], name: str) -> None:
+async def answer_in_pages(interaction: discord.Interaction[Any], name: str) -> None:
     """Answers privately with the first page of a list."""
     pages = await interaction.client.pages[name](interaction)
     content, view = page_of(translations_of(interaction), name, pages, 0)

@@ -12,7 +12,7 @@ from discord import ui
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
-from bot.chat.buttons import CANCEL, DELETE, KEPT, JobButton
+from bot.chat.buttons import CANCEL, DELETE, ERASE, KEEP, KEPT, JobButton
 from bot.chat.paging import page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
@@ -82,10 +82,11 @@ def video_list(
     return view
 
 
-def question(translations: Translations, job: Job, yes: str, no: str) -> ui.LayoutView:
-    """Asks before a finished video is deleted: two buttons, that do `yes` and `no`."""
+def question(translations: Translations, job: Job, *, in_list: bool) -> ui.LayoutView:
+    """Asks before a finished video is deleted; `in_list` where it takes the place of the list, which comes back."""
     view = sentence(translations, text.ASK_DELETE)
-    view.add_item(ui.ActionRow(JobButton(yes, job.id, translations), JobButton(no, job.id, translations)))
+    answers = (JobButton(action, job.id, translations, in_list=in_list) for action in (ERASE, KEEP))
+    view.add_item(ui.ActionRow(*answers))
     return view
 
 
@@ -137,7 +138,7 @@ def _buttons(translations: Translations, job: Job, *, is_kept: bool) -> list[ui.
     if is_kept:
         found.append(JobButton(KEPT, job.id, translations))
     if job.state is JobState.WAITING:
-        found.append(JobButton(CANCEL, job.id, translations))
+        found.append(JobButton(CANCEL, job.id, translations, in_list=True))
     if not job.state.needs_work:
-        found.append(JobButton(DELETE, job.id, translations))
+        found.append(JobButton(DELETE, job.id, translations, in_list=True))
     return found

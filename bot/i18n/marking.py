@@ -6,9 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 Value = str | int | float | Sequence[str]
 """What may stand in a sentence: words and ids as text, numbers as numbers, several words as a list."""
+
+
+class Sentence(Protocol):
+    """What carries an English sentence and the values for the names in its braces, such as a `UserError`."""
+
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def values(self) -> Mapping[str, Value]: ...
 
 
 def N_(sentence: str) -> str:  # noqa: N802 - its name in gettext

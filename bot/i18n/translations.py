@@ -15,8 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from bot.errors import UserError
-from bot.i18n.marking import Value
+from bot.i18n.marking import Sentence, Value
 
 FILES = {"es-ES": "es", "es-419": "es", "pt-BR": "pt_BR", "fr": "fr", "de": "de", "ja": "ja"}
 """Discord's name of a language, and the file that speaks it. All other languages read English."""
@@ -39,8 +38,8 @@ class Translations:
         """As `say`, in the form that goes with the number, which stands for `{n}`."""
         return self._filled(self._translations.ngettext(one, many, number), {"n": number, **values})
 
-    def explain(self, error: UserError) -> str:
-        """What the error says."""
+    def explain(self, error: Sentence) -> str:
+        """What a `UserError` says."""
         return self.gettext(error.sentence, **error.values)
 
     def number(self, value: float, *, digits: int = 0) -> str:

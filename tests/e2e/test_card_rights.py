@@ -95,7 +95,7 @@ async def test_nothing_is_made_again_of_a_picture_whose_author_has_deleted_their
     assert [file.data for file in card.media] == [next(iter(stage.provider.jobs.values())).video]
 
 
-@pytest.mark.parametrize("action", ["hide", "remove"])
+@pytest.mark.parametrize("action", ["hide", "delete"])
 async def test_a_moderator_of_another_server_or_channel_takes_no_card_away(build: Build, action: str) -> None:
     stage = await build(render_s=None)
     _, card = await stage.rendering()
@@ -107,7 +107,7 @@ async def test_a_moderator_of_another_server_or_channel_takes_no_card_away(build
         (ana, other),
     ]
     (job,) = stage.provider.jobs.values()
-    if action == "remove":
+    if action == "delete":
         stage.provider.finish(job.id)
         await stage.until(card, DONE)
         await stage.settled()
@@ -128,7 +128,7 @@ async def test_a_message_stays_while_its_video_cannot_be_saved_and_goes_when_it_
         return Reply(503, b"") if phase == "before" and exchange.part == "cdn" else None
 
     stage.discord.on_exchange(broken)
-    (word,) = await stage.told(await press(stage, card, "remove", stage.admin), 1)
+    (word,) = await stage.told(await press(stage, card, "delete", stage.admin), 1)
     assert word == (
         "The video could not be saved for the member who asked for it, so the message stays. "
         "Please try again in a minute, "
@@ -137,7 +137,7 @@ async def test_a_message_stays_while_its_video_cannot_be_saved_and_goes_when_it_
     stands = not card.deleted
     assert stands
     stage.discord.remove(broken)
-    await stage.told(await press(stage, card, "remove", stage.admin), 1)
+    await stage.told(await press(stage, card, "delete", stage.admin), 1)
 
     assert card.deleted
     assert await shown_again(stage) == job.video
@@ -167,7 +167,7 @@ async def test_where_only_a_press_reaches_the_card_delete_takes_it_away_after_it
     card = await stage.over(await stage.animate(channel=stage.discord.world.foreign.general))
     await stage.settled()
 
-    pressed = await press(stage, card, "remove")
+    pressed = await press(stage, card, "delete")
     await stage.discord.wait_for(lambda: pressed.followups, 10, "the question")
     (question,) = pressed.followups
     assert [button.label for button in question.buttons] == ["Delete", "Keep it"]
@@ -193,10 +193,10 @@ async def test_a_moderators_delete_spares_what_stands_in_direct_messages(build: 
     private = stage.discord.world.dm(stage.mia)
     assert [file.data for message in stage.discord.messages(private) for file in message.media] == [job.video]
     await stage.settled()
-    as_over = json.dumps(card.now["components"]).replace("job:hide:", "job:remove:")
+    as_over = json.dumps(card.now["components"]).replace("job:hide:", "job:delete:")
     card.now.update({"components": json.loads(as_over)})  # had the bot reached it, Delete would stand there
 
-    await stage.told(await press(stage, card, "remove", stage.admin), 1)
+    await stage.told(await press(stage, card, "delete", stage.admin), 1)
 
     assert card.deleted
     assert [file.data for message in stage.discord.messages(private) for file in message.media] == [job.video]

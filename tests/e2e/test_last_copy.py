@@ -146,7 +146,7 @@ async def _press(case: Case, action: str, by: Person) -> Message:
 
 
 async def _delete(case: Case) -> None:
-    question = await _press(case, "remove", case.stage.mia)
+    question = await _press(case, "delete", case.stage.mia)
     yes = next((button.custom_id for button in question.buttons if button.label == "Delete"), None)
     if yes is not None:
         await case.stage.discord.press(case.stage.mia, question, yes)
@@ -181,8 +181,8 @@ ACTS: dict[str, Callable[[Case], Awaitable[object]]] = {
     "hide by moderator": _by("hide", "admin"),
     "hide by the picture's author": _by("hide", "ana"),
     "delete by member": _delete,
-    "delete by moderator": _by("remove", "admin"),
-    "delete by the picture's author": _by("remove", "ana"),
+    "delete by moderator": _by("delete", "admin"),
+    "delete by the picture's author": _by("delete", "ana"),
     "show again": _show_again,
     "block": _block,
     "erase": _erase,

@@ -1,6 +1,7 @@
 """The rules of the house that no other tool keeps. Each test proves that it looked at something."""
 
 import ast
+import graphlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
@@ -171,6 +173,14 @@ class TestModules:
 
         assert {name: lines for name, lines in long.items() if lines >= 400} == {}
         assert max(long.values()) > 100
+
+    def test_no_modules_import_each_other_in_a_circle(self) -> None:
+        graph = grimp.build_graph(*ROOMS, cache_dir=None)
+        imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+        graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
+
+        assert len(imports) > 150
 
     def test_every_module_says_what_lives_there(self) -> None:
         trees = {str(path): ast.parse(path.read_text("utf-8")) for path in modules()}
