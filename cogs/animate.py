@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.catalog import Catalog
 from bot.chat import choices
 from bot.chat.client import AnimateBot
-from bot.chat.command_translator import spoken
+from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.requests import VideoRequest, VideoRequests
@@ -27,16 +27,20 @@ class Animate(commands.Cog):
         self._catalog = catalog
         self._requests = requests
         models = [
-            app_commands.Choice(name=spoken(translation_catalog, partial(choices.model_label, model)), value=model.id)
+            app_commands.Choice(
+                name=localized(translation_catalog, partial(choices.model_label, model)), value=model.id
+            )
             for model in catalog.models
         ]
         lengths = [
-            app_commands.Choice(name=spoken(translation_catalog, partial(choices.seconds_label, catalog, n)), value=n)
+            app_commands.Choice(
+                name=localized(translation_catalog, partial(choices.seconds_label, catalog, n)), value=n
+            )
             for n in catalog.seconds
         ]
         sizes = [
             app_commands.Choice(
-                name=spoken(translation_catalog, partial(choices.size_label, catalog, size)), value=size
+                name=localized(translation_catalog, partial(choices.size_label, catalog, size)), value=size
             )
             for size in catalog.sizes
         ]

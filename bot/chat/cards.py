@@ -64,7 +64,7 @@ class Shown:
 
     job: Job
     progress_view: ProgressView | None = None
-    elapsed_s: int = 0  # counted where nothing is foretold
+    elapsed_s: int = 0  # counted where nothing is estimated
     plain: bool = False  # without prompt, after Discord refused the full card
     leaving: bool = False  # the last edit before the card is out of reach: a button brings it back
 

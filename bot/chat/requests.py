@@ -44,7 +44,7 @@ class VideoRequest:
 
 
 class VideoRequests:
-    """Takes wishes. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
+    """Takes requests. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
 
     def __init__(self, service: Service, cards: Cards, send: Send = send_card) -> None:
         self._service = service

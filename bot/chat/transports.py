@@ -42,7 +42,7 @@ _ENDINGS = (
 
 
 class Transports:
-    """Edits, posts, deletes and whispers for one bot. Remembers dead ones, so that none is hammered.
+    """Edits, posts, deletes and whispers for one bot. Remembers dead ones, so that none is tried again and again.
 
     Uploads, and messages that have no nonce, go by `Once`.
     """

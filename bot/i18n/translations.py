@@ -51,7 +51,7 @@ class Translations:
         return ("+" if value >= 0 else "") + self.number(value)
 
     def place(self, number: int) -> str:
-        """ "3rd" in English. The others say such things in too many ways: there it is the number alone."""
+        """ "3rd" in English. The others have too many forms: there it is the number alone."""
         if self.code != ENGLISH:
             return self.number(number)
         ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 // 10 != 1 else 0, "th")

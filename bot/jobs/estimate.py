@@ -16,7 +16,7 @@ SPREADS = (0.08, 0.8)
 STEEPNESS = 1.7
 """Times one over the spread, a log-logistic distribution lies closest to the log-normal one in its middle."""
 BEYOND = 100.0
-"""So many medians on, nothing is foretold any more."""
+"""So many medians on, nothing is estimated any more."""
 LATE_ODDS = 9.0
 """Nine in ten have ended: whoever has not is late."""
 ANSWERED_WITHIN_S = 5.0

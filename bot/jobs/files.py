@@ -49,7 +49,7 @@ class Files:
         """The finished video."""
         return self._root / "videos" / f"{job.id}.mp4"
 
-    def shrunk(self, job: Job) -> Path:
+    def transcoded(self, job: Job) -> Path:
         """The video re-encoded for a place's upload limit."""
         return self._root / "videos" / f"{job.id}.small.mp4"
 
@@ -107,7 +107,7 @@ class Files:
 
         What our disk does not let go keeps nobody waiting: it is logged, and deleted by its age (`purge`).
         """
-        videos = [] if keep_video else [self.video(job), self.shrunk(job)]
+        videos = [] if keep_video else [self.video(job), self.transcoded(job)]
         for path in (self.picture(job), *videos):
             try:
                 path.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ class Files:
 
     def erase(self, job: Job) -> None:
         """Deletes all that is kept for this job: its member wants it gone. Raises OSError."""
-        for path in (self.picture(job), self.video(job), self.shrunk(job), self.kept(job), self.copy(job.id)):
+        for path in (self.picture(job), self.video(job), self.transcoded(job), self.kept(job), self.copy(job.id)):
             path.unlink(missing_ok=True)
 
     def forget_copy(self, job: JobId) -> None:

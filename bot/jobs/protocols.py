@@ -54,7 +54,7 @@ class Due(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How full a render's bar is; and, where earlier ones foretell it, when it is due."""
+    """How full a render's bar is; and, where earlier ones allow an estimate, when it is due."""
 
     percent: int
     due: Due | None = None

@@ -91,7 +91,7 @@ class Retention:
                 if self._context.clock.now() >= self._due:
                     self._due = self._context.clock.now() + EVERY
                     await self._purge()
-                looks = looks + 1 if await self._carry_out_wishes() else 0
+                looks = looks + 1 if await self._carry_out_erasures() else 0
             except Exception as error:  # noqa: BLE001 - logged there, and tried again
                 _log_trouble(error)
                 self._due = self._context.clock.now()
@@ -103,7 +103,7 @@ class Retention:
                 looks = 0
             self._woken.clear()
 
-    async def _carry_out_wishes(self) -> bool:
+    async def _carry_out_erasures(self) -> bool:
         """Whether some are still open."""
         for member in await self._context.store.read(erasure.open_wishes()):
             await self._follow_up(

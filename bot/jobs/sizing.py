@@ -17,7 +17,7 @@ async def fitted(context: JobContext, job: Job, video: Path, limit_bytes: int) -
 
     None where it cannot be made to fit well.
     """
-    found = await context.transcoder.prepare(video, context.files.shrunk(job), limit_bytes)
+    found = await context.transcoder.prepare(video, context.files.transcoded(job), limit_bytes)
     return found if await asyncio.to_thread(size_of, found) <= limit_bytes else None
 
 

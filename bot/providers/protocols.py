@@ -139,7 +139,7 @@ class Provider(Protocol):
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
         """Streams the finished video to `target`, replacing it in one step; on failure nothing is left there.
 
-        Tries `url`, then the wire's own route if there is one. Raises LocalTrouble where our own disk or system
+        Tries `url`, then the wire's own endpoint if there is one. Raises LocalTrouble where our own disk or system
         failed, VideoUnavailable where no HTTP answer was had at all, VideoNotReady where one came but no whole video.
         """
 

@@ -60,7 +60,7 @@ class Transcoder:
                     return True
                 if limit_bytes <= self._hopeless.get(source, 0):
                     return False
-                fault = await self._shrink(source, target, limit_bytes)
+                fault = await self._transcode(source, target, limit_bytes)
         if fault:
             log.warning("%s is not encoded anew for %s bytes: %s", source.name, limit_bytes, fault)
         return not fault
@@ -74,7 +74,7 @@ class Transcoder:
                 await taken.enter_async_context(self._lanes)
             yield
 
-    async def _shrink(self, source: Path, target: Path, limit_bytes: int) -> str:
+    async def _transcode(self, source: Path, target: Path, limit_bytes: int) -> str:
         folder = target.with_name(f"{target.name}.shrinking")
         try:
             _clear(folder)  # a power cut may have left it
