@@ -145,7 +145,8 @@ def _node_errors(nodes: Any) -> Iterator[tuple[str, str]]:
     """Type and text of each; what was received is left out, since a member may have written it."""
     left = _MAX_ERRORS
     for node, part in nodes.items() if isinstance(nodes, dict) else ():
-        for error in part.get("errors") or () if isinstance(part, dict) else ():
+        errors = part.get("errors") if isinstance(part, dict) else None
+        for error in errors if isinstance(errors, list) else ():
             if left and isinstance(error, dict):
                 left -= 1
                 yield (
