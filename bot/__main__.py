@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings.load_spelled()
     proxy.read_env_file()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
-    for sentence in misspelt_in_environment():
+    for sentence in misspelt_in_environment(settings.key_names):
         logging.getLogger(__name__).warning("%s", sentence)
     return asyncio.run(_bot(settings, options))
 
@@ -134,7 +134,7 @@ def _database() -> Path:
 
     given = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
     del given["database_url"]
-    return Settings.load(**given, **dict.fromkeys(("discord_token", "VIDEO_API_KEY"), "-")).database_path
+    return Settings.load(**given | dict.fromkeys(("discord_token", "video_api_key"), "-")).database_path
 
 
 def _say(*sentences: str) -> None:

@@ -24,7 +24,7 @@ import cogs.privacy
 import cogs.quota
 import cogs.videos
 from bot import garbage, private
-from bot.catalog import Catalog, load_catalog
+from bot.catalog import Catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.clock import DiscordClock, steady_s
@@ -95,7 +95,7 @@ async def assemble(
 
     `restored`: the database is an older copy, also where it bears no mark. Raises SettingsError, StoreError, OSError.
     """
-    catalog, clock = load_catalog(settings.video_catalog), DiscordTime(discord_clock := DiscordClock())
+    catalog, clock = _catalog(settings), DiscordTime(discord_clock := DiscordClock())
     files = _data_folder(settings, clock)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
@@ -176,11 +176,18 @@ def _check_folders(data_dir: Path) -> None:
             raise SettingsError([f"DATA_DIR is wrong: {folder} cannot be written to by this user."])
 
 
+def _catalog(settings: Settings) -> Catalog:
+    """What the first provider makes."""
+    first = next(iter(settings.catalog.providers))
+    return settings.catalog.offered_by({first: ""})
+
+
 def _video_service(settings: Settings) -> OpenAIVideos:
+    first = next(iter(settings.catalog.providers.values()))
     return OpenAIVideos(
-        url=settings.video_api_url,
-        key=settings.video_api_key.get_secret_value(),
-        auth=settings.video_api_auth,
+        url=settings.video_api_url or first.url,
+        key="" if settings.video_api_key is None else settings.video_api_key.get_secret_value(),
+        auth=settings.video_api_auth or "auto",
         download_hosts=settings.video_download_hosts,
     )
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot import spelling
+from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
 
@@ -26,10 +27,10 @@ _SHOULD_BE = {
     "DISCORD_TOKEN": "the bot's token from the Discord developer portal",
     "DISCORD_API_URL": "an http(s) address, such as https://discord.com/api/v10",
     "ALLOWED_GUILDS": "ids of servers, separated by commas, or empty for any server",
-    "VIDEO_API_KEY": "the key from your provider (GPTPROTO_API_KEY works, too)",
+    "VIDEO_API_KEY": "the key from your provider ({key} works, too)",
     "VIDEO_API_URL": "an http(s) address, such as https://gptproto.com/v1",
     "VIDEO_API_AUTH": "auto, raw or bearer",
-    "VIDEO_CATALOG": "the path of a catalog file, or empty for the one that comes with the bot",
+    "VIDEO_CATALOG": "the name of a catalog that comes with the bot, or the path of a catalog file",
     "VIDEO_DOWNLOAD_HOSTS": "names of hosts, separated by commas, or empty",
     "DATABASE_URL": "sqlite:/// and a path, such as sqlite:///data/animate.db",
     "DATA_DIR": "a folder",
@@ -67,10 +68,10 @@ class Settings(BaseSettings):
     discord_token: SecretStr
     discord_api_url: str = "https://discord.com/api/v10"
     allowed_guilds: Annotated[frozenset[int], NoDecode] = frozenset()
-    video_api_key: SecretStr = Field(validation_alias=AliasChoices("VIDEO_API_KEY", "GPTPROTO_API_KEY"))
-    video_api_url: str = "https://gptproto.com/v1"
-    video_api_auth: Literal["auto", "raw", "bearer"] = "auto"
-    video_catalog: Path | None = None
+    video_api_key: SecretStr | None = None
+    video_api_url: str | None = None
+    video_api_auth: Literal["auto", "raw", "bearer"] | None = None
+    video_catalog: Path = Path("gptproto")
     video_download_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     database_url: str = "sqlite:///data/animate.db"
     data_dir: Path = Path("data")
@@ -91,17 +92,19 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
+    _catalog: Catalog = PrivateAttr()
+    _provider_keys: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+
     @field_validator("discord_token", "video_api_key")
     @classmethod
-    def _one_word(cls, secret: SecretStr) -> SecretStr:
-        value = secret.get_secret_value().strip()
-        if not value or not value.isascii() or not value.isprintable() or " " in value:
-            raise ValueError("blank, or with characters that no key has")
-        return SecretStr(value)
+    def _one_word(cls, secret: SecretStr | None) -> SecretStr | None:
+        return secret and _one_word(secret)
 
     @field_validator("discord_api_url", "video_api_url")
     @classmethod
-    def _http(cls, url: str) -> str:
+    def _http(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
         url = url.strip().rstrip("/")
         scheme, _, rest = url.partition("://")
         if scheme.lower() not in {"http", "https"} or not rest or any(char.isspace() for char in url):
@@ -142,9 +145,25 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix(_SQLITE))
 
     @property
+    def catalog(self) -> Catalog:
+        """The one that VIDEO_CATALOG names, as it was when the settings were read."""
+        return self._catalog
+
+    @property
+    def provider_keys(self) -> dict[str, SecretStr]:
+        """The keys that are set of those that the catalog names, by their variable."""
+        return self._provider_keys
+
+    @property
+    def key_names(self) -> list[str]:
+        """The variables that the catalog names for keys."""
+        return [provider.key for provider in self._catalog.providers.values() if provider.key is not None]
+
+    @property
     def secrets(self) -> list[str]:
         """What no line of the log may hold."""
-        return [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        ours = [value for _, value in self if isinstance(value, SecretStr)]
+        return [value.get_secret_value() for value in [*ours, *self._provider_keys.values()]]
 
     @property
     def limits(self) -> Limits:
@@ -165,13 +184,31 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Reads the environment and `.env`. Raises SettingsError with one sentence per fault, never with a value."""
+        """Reads the environment, `.env` and the catalog.
+
+        Raises SettingsError with one sentence per fault, never with a value.
+        """
+        variables = _variables(overrides.get("_env_file", ".env"))
+        faults: dict[str, str] = {}
+        catalog = _catalog(overrides.get("video_catalog") or variables.get("VIDEO_CATALOG"), faults)
+        first, *others = catalog.providers.values()
+        names = {str(each.key) for each in others} & variables.keys()
+        if first.key in variables and "VIDEO_API_KEY" not in variables:
+            overrides.setdefault("video_api_key", variables[first.key])
+            names.discard(first.key)  # it belongs to where VIDEO_API_URL leads
+        if first.key is not None and not ("video_api_key" in overrides or "VIDEO_API_KEY" in variables):
+            faults["VIDEO_API_KEY"] = _missing("VIDEO_API_KEY")
+        keys = _keys(names, variables, faults)
+        settings: Self | None = None
         try:
-            return cls(**overrides)
+            settings = cls(**overrides)
         except ValidationError as error:
-            raise SettingsError(_sentences(error)) from None
-        except (UnicodeDecodeError, OSError) as error:
-            raise _unreadable(error) from error
+            faults |= _faults(error)
+        if settings is None or faults:
+            ordered = sorted(faults.items(), key=lambda fault: [*_SHOULD_BE, fault[0]].index(fault[0]))
+            raise SettingsError([sentence.format(key=first.key) for _, sentence in ordered])
+        settings._catalog, settings._provider_keys = catalog, keys
+        return settings
 
     @classmethod
     def load_spelled(cls) -> Self:
@@ -181,14 +218,15 @@ class Settings(BaseSettings):
         `misspelt_in_environment` has it for the log.
         """
         try:
-            slips = _misspelt(dotenv_values(".env", interpolate=False), ".env") if Path(".env").is_file() else []
+            written = dotenv_values(".env", interpolate=False) if Path(".env").is_file() else {}
         except (UnicodeDecodeError, OSError) as error:
             raise _unreadable(error) from error
         try:
             settings = cls.load()
         except SettingsError as error:
+            slips = _misspelt(written, ".env")
             raise SettingsError([*error.sentences, *slips, *misspelt_in_environment()]) from None
-        if slips:
+        if slips := _misspelt(written, ".env", settings.key_names):
             raise SettingsError(slips)
         return settings
 
@@ -198,20 +236,63 @@ def _unreadable(error: Exception) -> SettingsError:
     return SettingsError([f".env cannot be read: {reason}."])
 
 
-def misspelt_in_environment() -> list[str]:
-    """One sentence for each variable of the environment that looks like a setting spelled wrong."""
-    return _misspelt(os.environ, "the environment")
+def misspelt_in_environment(keys: Iterable[str] = ()) -> list[str]:
+    """One sentence for each variable of the environment that looks like a setting spelled wrong.
+
+    `keys` are the variables that the catalog names.
+    """
+    return _misspelt(os.environ, "the environment", keys)
 
 
-def _misspelt(names: Iterable[str], place: str) -> list[str]:
-    settings = (*_SHOULD_BE, "GPTPROTO_API_KEY")
+def _misspelt(names: Iterable[str], place: str, keys: Iterable[str] = ()) -> list[str]:
+    settings = (*_SHOULD_BE, "GPTPROTO_API_KEY", *keys)
     return [spelling.sentence(name, nearest, place) for name, nearest in spelling.misspelt(names, settings).items()]
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def _variables(env_file: Any) -> dict[str, str]:
+    """What is set in the environment, and where it is not, in the file; names in capitals. Raises SettingsError."""
+    try:
+        written = dotenv_values(env_file, interpolate=False) if env_file is not None else {}
+    except (UnicodeDecodeError, OSError) as error:
+        raise _unreadable(error) from error
+    return {name.upper(): value for name, value in [*written.items(), *os.environ.items()] if value}
+
+
+def _catalog(name: Any, faults: dict[str, str]) -> Catalog:
+    """The one named; the packaged one where that is wrong, so that whatever else is wrong is told too."""
+    try:
+        return load_catalog(name)
+    except SettingsError as error:
+        faults["VIDEO_CATALOG"] = error.sentences[0].replace("{", "{{").replace("}", "}}")
+        return load_catalog()
+
+
+def _keys(names: Iterable[str], variables: Mapping[str, str], faults: dict[str, str]) -> dict[str, SecretStr]:
+    """The keys of the providers after the first."""
+    keys: dict[str, SecretStr] = {}
+    for name in names:
+        try:
+            keys[name] = _one_word(SecretStr(variables[name]))
+        except ValueError:
+            faults[name] = f"{name} is wrong: it should be a key of a provider in the catalog."
+    return keys
+
+
+def _one_word(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value().strip()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("blank, or with characters that no key has")
+    return SecretStr(value)
+
+
+def _missing(name: str) -> str:
+    return f"{name} is missing: it should be {_SHOULD_BE[name]}."
+
+
+def _faults(error: ValidationError) -> dict[str, str]:
     faults: dict[str, str] = {}
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(fault["loc"][0]).upper()
-        problem = "is missing" if fault["type"] == "missing" else "is wrong"
-        faults.setdefault(name, f"{name} {problem}: it should be {_SHOULD_BE[name]}.")
-    return list(faults.values())
+        is_missing = fault["type"] == "missing"
+        faults.setdefault(name, _missing(name) if is_missing else f"{name} is wrong: it should be {_SHOULD_BE[name]}.")
+    return faults

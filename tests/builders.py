@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.catalog import Catalog, load_catalog
 from bot.models import (
     By,
     Card,
@@ -32,6 +33,11 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 GUILD = Scope(810_000_000_000_000_001)
 MEMBER = UserId(910_000_000_000_000_001)
 ADMIN = UserId(910_000_000_000_000_099)
+
+
+def seed_catalog() -> Catalog:
+    """The packaged catalog, with nobody but a server of one's own: there Sora 2 has not ended."""
+    return load_catalog().offered_by({"gptproto": "http://127.0.0.1/v1"})
 
 
 def a_spec(**changes: Any) -> VideoSpec:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import Catalog, Model, load_catalog
+from bot.catalog import Catalog, Model
 from bot.chat import balances, reports, text
 from bot.errors import ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
@@ -37,14 +37,14 @@ from bot.store import jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve
 from bot.store.usage import usage
-from tests.builders import GUILD, MEMBER, NOON, a_job, a_spec, limits
+from tests.builders import GUILD, MEMBER, NOON, a_job, a_spec, limits, seed_catalog
 
 S = JobState
 DAY = timedelta(days=1)
 MIDNIGHT = NOON.replace(hour=0)
 BIGGEST = 1_000_000
 SOMEBODY = 1_234_567_890_123_456_789
-CATALOG = load_catalog(None)
+CATALOG = seed_catalog()
 ENGLISH = TranslationCatalog().english
 
 

@@ -1,24 +1,30 @@
-"""The catalog: what is on offer, what it costs, and what a broken file is told."""
+"""The catalog: what is on offer, what it costs, and what a wrong file is told."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from bot.catalog import Catalog, load_catalog
+from bot.catalog.read import packaged
+from bot.catalog.shapes import size_of
 from bot.errors import SettingsError, UserError
+from bot.wires import PictureForm
+from tests.builders import seed_catalog
 
 SEED = {
     "sora-2": {"720x1280": 1, "1280x720": 1},
     "sora-2-pro": {"720x1280": 3, "1280x720": 3, "1024x1792": 5, "1792x1024": 5},
 }
 """Credits per second: DESIGN, “Money”."""
+PROVIDER = '[providers.p]\nwire = "openai"\nurl = "http://127.0.0.1:1/v1"\n'
 
 
 @pytest.fixture(name="catalog")
 def _catalog() -> Catalog:
-    return load_catalog(None)
+    return seed_catalog()
 
 
 def written(folder: Path, text: str) -> Path:
@@ -28,6 +34,39 @@ def written(folder: Path, text: str) -> Path:
 
 
 class TestPackaged:
+    @pytest.mark.parametrize("name", [name for name in packaged() if name != "comfyui"])
+    def test_each_catalog_that_comes_with_the_bot_can_be_read_and_offers_something(self, name: str) -> None:
+        catalog = load_catalog(name)
+
+        assert catalog.models
+        assert catalog.choose(None, None, None).credits > 0
+        for model in catalog.models:
+            assert all(model.usd.get(size, 0.0) <= price / 10 + 1e-9 for size, price in model.sizes.items()), model.id
+
+    def test_there_is_one_for_each_way_to_start(self) -> None:
+        assert packaged() == ["comfy-router", "comfyui", "fal", "gptproto", "litellm", "openrouter"]
+
+    def test_the_seeds_models_are_sent_as_the_seed_says_to_its_own_address(self, catalog: Catalog) -> None:
+        first = next(iter(catalog.providers.values()))
+
+        assert (first.wire, first.url, first.key, first.auth) == (
+            "openai", "https://gptproto.com/v1", "GPTPROTO_API_KEY", "auto",
+        )  # fmt: skip
+        for model in catalog.models:
+            assert (model.provider, model.wire.name, model.wire.picture) == (first.name, model.id, PictureForm.FILE)
+
+    def test_at_gptproto_the_seeds_models_have_ended_and_others_stand_in_for_them(self) -> None:
+        catalog = load_catalog("gptproto")
+
+        assert {model.id for model in catalog.models}.isdisjoint(SEED)
+        assert all(model.unproven and model.provider == "gptproto-v3" for model in catalog.models)
+        with pytest.raises(UserError) as caught:
+            catalog.choose("sora-2", None, None)
+        assert str(caught.value) == "Sora 2 is no longer available. You can use Wan 2.6 and Kling 3.0 instead."
+        known = catalog.model("sora-2")
+        assert known is not None
+        assert known.label == "Sora 2"
+
     def test_it_has_the_eighteen_clips_of_the_seed_at_their_prices(self, catalog: Catalog) -> None:
         found = {
             (model.id, seconds, size): catalog.choose(model.id, seconds, size).credits
@@ -81,13 +120,13 @@ class TestPackaged:
     def test_a_picture_may_be_enlarged_four_times_unless_the_file_says_otherwise(
         self, catalog: Catalog, tmp_path: Path
     ) -> None:
-        model = '[[model]]\nid = "m"\nseconds = [4]\nsizes = { "720x1280" = 1 }\n'
+        model = f'{PROVIDER}[[models]]\nid = "m"\nseconds = [4]\nsizes = ["720x1280"]\ncredits = 1\n'
 
         assert catalog.max_enlargement == 4
         assert load_catalog(written(tmp_path, model)).max_enlargement == 4
         assert load_catalog(written(tmp_path, "max_enlargement = 1.5\n" + model)).max_enlargement == 1.5
         for wrong in ('"4"', "0", "0.5", "nan", "true"):
-            with pytest.raises(SettingsError, match="max_enlargement is a number, 1 or more"):
+            with pytest.raises(SettingsError, match="line 1: max_enlargement is wrong: it should be a number"):
                 load_catalog(written(tmp_path, f"max_enlargement = {wrong}\n{model}"))
 
 
@@ -113,20 +152,20 @@ class TestRefusals:
         assert str(caught.value) == sentence
 
 
-GOOD = """
-[[model]]
+GOOD = f"""{PROVIDER}
+[[models]]
 id = "a"
 seconds = [5, 3]
-sizes = { "10x20" = 2, "20x10" = 1 }
+sizes = ["10x20", "20x10"]
+credits = {{ "10x20" = 2, "20x10" = 1 }}
 
-[[model]]
+[[models]]
 id = "b"
 label = "The B"
 seconds = [8]
-sizes = { "30x30" = 9 }
+sizes = ["30x30"]
+credits = 9
 """
-NEEDS_SECONDS = 'model "a" needs seconds, as whole numbers above 0'
-NEEDS_SIZES = 'model "a" needs sizes, each with whole credits above 0 per second'
 
 
 class TestOwnCatalog:
@@ -150,45 +189,58 @@ class TestOwnCatalog:
         assert (model.size_for(3, 4), model.size_for(4, 3)) == ("20x10", "20x10")
 
     @pytest.mark.parametrize(
-        ("text", "reason"),
+        ("given", "line", "sentence"),
         [
-            ("", "'model' is missing"),
-            ("model = []", None),
-            ("[model]\nid = 'a'", None),
-            ("model = 5", None),
-            ("[[model]]\nid = 'a'\nsizes = { '1x1' = 1 }", "'seconds' is missing"),
-            ("[[model]]\nid = 'a'\nseconds = [4]", "'sizes' is missing"),
-            ("[[model]]\nseconds = [4]\nsizes = { '1x1' = 1 }", "'id' is missing"),
-            ("[[model]]\nid = 'a'\nseconds = []\nsizes = { '1x1' = 1 }", NEEDS_SECONDS),
-            ("[[model]]\nid = 'a'\nseconds = [0]\nsizes = { '1x1' = 1 }", NEEDS_SECONDS),
-            ("[[model]]\nid = 'a'\nseconds = ['4']\nsizes = { '1x1' = 1 }", NEEDS_SECONDS),
-            ("[[model]]\nid = 'a'\nseconds = [4.0]\nsizes = { '1x1' = 1 }", NEEDS_SECONDS),
-            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = {}", NEEDS_SIZES),
-            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '1x1' = 0 }", NEEDS_SIZES),
-            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '1x1' = 0.5 }", NEEDS_SIZES),
-            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { '0x1' = 1 }", '"0x1" is not a size, such as 720x1280'),
-            ("[[model]]\nid = 'a'\nseconds = [4]\nsizes = { 'big' = 1 }", None),
-            (f'defualt = "b"\n{GOOD}',
-             '"defualt" means nothing here; the file may have default, max_enlargement, model'),
-            (GOOD.replace("label", "lable"),
-             '"lable" means nothing here; model "b" may have id, label, seconds, sizes, usd'),
-            (f'default = "c"\n{GOOD}', 'default = "c" names no model of the file'),
-            (GOOD.replace('"b"', '"a"'), "two models have the same id"),
+            ("", None, "providers is missing: it should be a table for each provider, such as [providers.openrouter]"),
+            ("models = []", None, "providers is missing"),
+            (f"models = []\n{PROVIDER}", 1, "models is wrong: it should be one [[models]] table for each model"),
+            (PROVIDER, None, "models is missing: it should be one [[models]] table for each model"),
+            (f"{PROVIDER}[models]\nid = 'a'", 4, "models is wrong"),
+            (GOOD.replace('wire = "openai"', 'wire = "smoke"'), 2, "wire is wrong: it should be openai, openrouter"),
+            (GOOD.replace('url = "http', 'url = "ftp'), 3, "url is wrong: it should be an http(s) address"),
+            (GOOD.replace("url =", 'dialect = "fal"\nurl ='), 3, "dialect should be fal or comfy-router with the wire"),
+            (GOOD.replace("seconds = [5, 3]\n", ""), 5, "seconds is missing: it should be whole numbers above 0"),
+            (GOOD.replace("[5, 3]", "[]"), 7, "seconds is wrong: it should be whole numbers above 0, such as [4, 8]"),
+            (GOOD.replace("[5, 3]", "[5, 0]"), 7, "seconds is wrong"),
+            (GOOD.replace("[5, 3]", "['5']"), 7, "seconds is wrong"),
+            (GOOD.replace("[5, 3]", "[5.0]"), 7, "seconds is wrong"),
+            (GOOD.replace("credits = 9", "credits = 0"), 16, "credits is wrong: it should be whole credits above 0"),
+            (GOOD.replace("credits = 9", "credits = 0.5"), 16, "credits is wrong"),
+            (GOOD.replace("credits = 9", 'credits = { "720p" = 9 }'), 16, 'credits has "720p", which is no size or'),
+            (GOOD.replace(', "20x10" = 1', ""), 9, "credits has no price for 20x10"),
+            (GOOD.replace("credits = 9", ""), 11, "credits is missing"),
+            (GOOD.replace('["30x30"]', '["big"]'), 15, '"big" is not a size, such as 720x1280'),
+            (GOOD.replace('sizes = ["30x30"]', ""), 11, "the model needs sizes, or aspect_ratios and perhaps"),
+            (GOOD.replace('30x30"]', '30x30"]\naspect_ratios = ["1:1"]'), 15, "a model has sizes, or aspect_ratios"),
+            (GOOD.replace('sizes = ["30x30"]', 'aspect_ratios = ["wide"]'), 15, '"wide" is not an aspect ratio'),
+            (GOOD.replace('sizes = ["30x30"]', 'aspect_ratios = ["1:1"]\nresolutions = ["hd"]'), 16, '"hd" is not a'),
+            (f'defualt = "b"\n{GOOD}', 1, "defualt means nothing here"),
+            (GOOD.replace("label", "lable"), 13, "lable means nothing here"),
+            (f'default = "c"\n{GOOD}', 1, 'default = "c" names no model of the file'),
+            (GOOD.replace('"b"', '"a"'), 12, 'two models are called "a"'),
+            (f'{GOOD}provider = "q"', 17, "provider should be one of p"),
+            (f'{GOOD}fallback = ["z"]', 17, 'fallback names "z", and there is no such model in the file'),
+            (f'{GOOD}retired = {{ on = 2026-01-01, instead = ["z"] }}', 17, 'retired names "z"'),
+            (f'{GOOD}retired = "yesterday"', 17, "retired is wrong"),
+            (f'{GOOD}picture = "url"', 17, "with the wire openai picture should be file or data-uri or object"),
+            (GOOD.replace('"openai"', '"queue"'), 5, "with the wire queue a model needs body"),
+            (GOOD.replace('"openai"', '"comfyui"'), 5, "with the wire comfyui a model needs a workflow file"),
+            (f'{GOOD}workflow = "mine.json"', 17, "there is no mine.json beside the catalog, nor is one packaged"),
         ],
     )  # fmt: skip
-    def test_a_file_that_is_no_catalog_is_told_in_one_sentence(
-        self, tmp_path: Path, text: str, reason: str | None
+    def test_a_wrong_file_is_told_in_one_sentence_with_line_and_key(
+        self, tmp_path: Path, given: str, line: int | None, sentence: str
     ) -> None:
-        path = written(tmp_path, text)
+        path = written(tmp_path, given)
 
         with pytest.raises(SettingsError) as caught:
             load_catalog(path)
 
-        (sentence,) = caught.value.sentences
-        assert sentence.startswith(f"VIDEO_CATALOG: {path} is not a catalog: ")
-        assert "\n" not in sentence
-        if reason is not None:
-            assert sentence == f"VIDEO_CATALOG: {path} is not a catalog: {reason}."
+        (told,) = caught.value.sentences
+        where = "" if line is None else f", line {line}"
+        assert told.startswith(f"VIDEO_CATALOG: {path}{where}: {sentence}")
+        assert told.endswith(".")
+        assert "\n" not in told
 
     @pytest.mark.parametrize("content", [b"[[model", b"\xff\xfe", None])
     def test_a_file_that_cannot_be_read_is_told_in_one_sentence(self, tmp_path: Path, content: bytes | None) -> None:
@@ -201,3 +253,79 @@ class TestOwnCatalog:
 
         (sentence,) = caught.value.sentences
         assert sentence.startswith(f"VIDEO_CATALOG: {path} cannot be read as TOML (")
+
+    def test_a_name_that_no_catalog_has_is_told_with_those_that_there_are(self) -> None:
+        with pytest.raises(SettingsError, match=r'no catalog "opnrouter"\. It should be a path, or one of comfy'):
+            load_catalog("opnrouter")
+
+    def test_more_than_discord_shows_is_refused(self, tmp_path: Path) -> None:
+        models = "".join(
+            f'[[models]]\nid = "m{n}"\nseconds = [4]\nsizes = ["720x1280"]\ncredits = 1\n' for n in range(26)
+        )
+
+        with pytest.raises(SettingsError, match="Discord shows at most 25 models, and these are 26"):
+            load_catalog(written(tmp_path, PROVIDER + models))
+        fewer = models.rpartition("[[models]]")[0]
+        assert len(load_catalog(written(tmp_path, PROVIDER + fewer)).models) == 25
+
+
+class TestShapes:
+    @pytest.mark.parametrize(
+        ("ratio", "resolution", "size"),
+        [
+            ("9:16", "720p", "720x1280"),
+            ("16:9", "1080P", "1920x1080"),
+            ("16:9", "480p", "854x480"),
+            ("1:1", None, "720x720"),
+            ("3:4", "512", "512x682"),
+            ("21:9", "720p", "1680x720"),
+            ("16:9", "4K", "3840x2160"),
+        ],
+    )
+    def test_an_aspect_ratio_and_a_resolution_are_a_size(self, ratio: str, resolution: str | None, size: str) -> None:
+        assert size_of(ratio, resolution) == size
+
+    def test_a_model_of_aspect_ratios_has_sizes_to_choose_and_prices_by_resolution(self, tmp_path: Path) -> None:
+        text = f"""{PROVIDER}
+[[models]]
+id = "m"
+seconds = [5]
+aspect_ratios = ["9:16", "16:9"]
+resolutions = ["480p", "720p"]
+credits = {{ "480p" = 1, "720p" = 2 }}
+usd = {{ "480p" = 0.05 }}
+"""
+        catalog = load_catalog(written(tmp_path, text))
+
+        (model,) = catalog.models
+        assert model.sizes == {"480x854": 1, "854x480": 1, "720x1280": 2, "1280x720": 2}
+        assert model.usd == {"480x854": 0.05, "854x480": 0.05}
+        assert (model.shapes["1280x720"].aspect_ratio, model.shapes["1280x720"].resolution) == ("16:9", "720p")
+        assert catalog.choose("m", 5, "1280x720").credits == 10
+        assert model.size_for(4000, 3000) == "854x480"
+
+
+class TestEnds:
+    TEXT = f"""{GOOD}retired = {{ on = 2026-03-04, at = "gone.example", instead = ["a"] }}\n"""
+
+    @pytest.mark.parametrize(
+        ("day", "url", "offered"),
+        [
+            (date(2026, 3, 3), "https://gone.example/v1", ["a", "b"]),
+            (date(2026, 3, 4), "https://gone.example/v1", ["a"]),
+            (date(2026, 3, 4), "http://127.0.0.1/v1", ["a", "b"]),
+        ],
+    )
+    def test_a_model_is_on_offer_until_its_day_and_after_it_only_elsewhere(
+        self, tmp_path: Path, day: date, url: str, offered: list[str]
+    ) -> None:
+        catalog = load_catalog(written(tmp_path, self.TEXT), today=lambda: day).offered_by({"p": url})
+
+        assert [model.id for model in catalog.models] == offered
+
+    def test_what_is_made_by_nobody_that_can_be_asked_is_not_on_offer(self, tmp_path: Path) -> None:
+        catalog = load_catalog(written(tmp_path, GOOD)).offered_by({})
+
+        assert catalog.models == []
+        with pytest.raises(UserError):
+            catalog.choose(None, None, None)

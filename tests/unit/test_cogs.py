@@ -11,17 +11,17 @@ from typing import Any, cast
 import pytest
 
 from bot.app import add_cogs
-from bot.catalog import load_catalog
 from bot.chat import buttons, privacy
 from bot.chat.client import AnimateBot
 from bot.chat.clock import DiscordClock
 from bot.chat.connection import Connection
 from bot.i18n.translations import TranslationCatalog
+from tests.builders import seed_catalog
 
 COGS = Path(__file__).parents[2] / "cogs"
 API = "http://127.0.0.1:1/api"
 SERVICE: Any = SimpleNamespace(
-    catalog=load_catalog(None), library=None, people=None, endpoint=API, retention=None, admin=None
+    catalog=seed_catalog(), library=None, people=None, endpoint=API, retention=None, admin=None
 )
 
 

@@ -12,7 +12,6 @@ import discord
 import pytest
 from discord import ui
 
-from bot.catalog import load_catalog
 from bot.chat.cards import Cards, Shown
 from bot.chat.discord_errors import Transport
 from bot.chat.edit_rate_limit import EditRateLimit
@@ -21,7 +20,7 @@ from bot.chat.transports import Transports
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.protocols import Due, Progress
 from bot.models import Job, JobState
-from tests.builders import NOON, a_card, a_job
+from tests.builders import NOON, a_card, a_job, seed_catalog
 from tests.unit.test_discord_errors import PAGE, http_error
 
 DEADLINE_S = 5.0
@@ -102,7 +101,7 @@ def wall() -> Wall:
 @pytest.fixture
 async def edits(wall: Wall) -> AsyncIterator[Edits]:
     rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
-    made = Edits(wall, Cards(load_catalog(None), TranslationCatalog()), rate_limit, every_s=0.01, now=lambda: NOON)
+    made = Edits(wall, Cards(seed_catalog(), TranslationCatalog()), rate_limit, every_s=0.01, now=lambda: NOON)
     yield made
     await made.close()
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import grimp
 import pytest
-from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from bot.catalog import load_catalog
@@ -36,14 +35,9 @@ def text_of(name: str) -> str:
     return (PROJECT / name).read_text("utf-8")
 
 
-def setting_name(field: str, info: FieldInfo) -> str:
-    alias = info.validation_alias
-    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field.upper()
-
-
-def default_text(info: FieldInfo) -> str | None:
+def default_text(field: str, info: FieldInfo) -> str | None:
     """A default as an operator would write it; None for a required setting."""
-    if info.is_required():
+    if info.is_required() or field == "video_api_key":  # unless the catalog's first provider takes no key
         return None
     match info.default:
         case None | frozenset():
@@ -55,7 +49,7 @@ def default_text(info: FieldInfo) -> str | None:
 
 
 def defaults() -> Mapping[str, str | None]:
-    found = {setting_name(field, info): default_text(info) for field, info in Settings.model_fields.items()}
+    found = {field.upper(): default_text(field, info) for field, info in Settings.model_fields.items()}
     assert len(found) > 15
     return found
 
@@ -142,7 +136,7 @@ class TestSettings:
         bare = tmp_path / "bare.env"
         bare.write_text("DISCORD_TOKEN=word\nVIDEO_API_KEY=word\n")
 
-        assert Settings.load(_env_file=read) == Settings.load(_env_file=bare)
+        assert dict(Settings.load(_env_file=read)) == dict(Settings.load(_env_file=bare))
 
     def test_the_documents_tell_every_setting_with_its_default(self) -> None:
         words = {None: "required", "": "empty"}
@@ -317,7 +311,7 @@ class TestDocuments:
         copy = tmp_path / "catalog.toml"
         copy.write_text("".join(shown), "utf-8")
 
-        assert len(load_catalog(copy).models) == len(shown) == 1
+        assert len(load_catalog(copy).models) == 2 * len(shown) == 2
 
     def test_the_moves_of_a_job_are_documented_as_they_are(self) -> None:
         back_to = {Refund.NONE: "", Refund.MEMBER: "member", Refund.ALL: "all"}

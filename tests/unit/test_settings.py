@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot.errors import SettingsError
 from bot.models import Limit, Period
+from bot.provider_settings import offer
 from bot.settings import Settings, misspelt_in_environment
 
 TOKEN = "discord-token-under-test"
@@ -57,7 +59,7 @@ ANYTHING_GOES = {"VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "DATA_DIR", "HTTP_HOST
 def _env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An empty folder to start in, and an environment with nothing of ours but what is required."""
     monkeypatch.chdir(tmp_path)
-    ours = {name.upper() for name in Settings.model_fields} | {"GPTPROTO_API_KEY"}
+    ours = {name.upper() for name in Settings.model_fields} | {"GPTPROTO_API_KEY", "OPENROUTER_API_KEY"}
     for name in [name for name in os.environ if name.upper() in ours]:
         monkeypatch.delenv(name)
     for name, value in REQUIRED.items():
@@ -65,10 +67,45 @@ def _env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+def secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
 def sentences() -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
         Settings.load()
     return caught.value.sentences
+
+
+def two_providers(folder: Path, *, first_key: str = 'key = "MY_KEY"') -> Path:
+    path = folder / "two.toml"
+    path.write_text(f"""
+[providers.mine]
+wire = "openai"
+url = "http://127.0.0.1:8000/v1"
+{first_key}
+
+[providers.openrouter]
+wire = "openrouter"
+url = "https://openrouter.ai/api/v1"
+key = "OPENROUTER_API_KEY"
+auth = "bearer"
+
+[[models]]
+id = "a"
+provider = "mine"
+seconds = [4]
+sizes = ["720x1280"]
+credits = 1
+
+[[models]]
+id = "b"
+provider = "openrouter"
+seconds = [4]
+sizes = ["720x1280"]
+credits = 1
+""")
+    return path
 
 
 class TestFaults:
@@ -113,12 +150,91 @@ class TestFaults:
         assert sentences() == ("VIDEO_API_KEY is wrong: it should be the key from your provider (GPTPROTO_API_KEY works, too).",)  # fmt: skip # noqa: E501
 
 
+class TestCatalogs:
+    def test_the_key_is_read_from_the_variable_that_the_catalog_names(self, env: pytest.MonkeyPatch) -> None:
+        env.delenv("VIDEO_API_KEY")
+        env.setenv("VIDEO_CATALOG", "openrouter")
+        env.setenv("GPTPROTO_API_KEY", "of-another-provider")
+
+        assert sentences() == ("VIDEO_API_KEY is missing: it should be the key from your provider (OPENROUTER_API_KEY works, too).",)  # fmt: skip # noqa: E501
+        env.setenv("OPENROUTER_API_KEY", "the-right-one")
+        assert secret(Settings.load().video_api_key) == "the-right-one"
+
+    def test_a_provider_that_takes_no_key_needs_none(self, env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        env.delenv("VIDEO_API_KEY")
+        env.setenv("VIDEO_CATALOG", str(two_providers(tmp_path, first_key="")))
+
+        (config,) = offer(Settings.load()).providers
+
+        assert (config.name, config.key) == ("mine", None)
+
+    def test_a_wrong_catalog_is_told_beside_other_faults(self, env: pytest.MonkeyPatch) -> None:
+        env.delenv("DISCORD_TOKEN")
+        env.setenv("VIDEO_CATALOG", "nowhere.toml")
+
+        assert [sentence.partition(":")[0] for sentence in sentences()] == ["DISCORD_TOKEN is missing", "VIDEO_CATALOG"]
+
+    def test_every_provider_has_its_own_key_and_one_without_is_left_out_and_told(
+        self, env: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        env.setenv("VIDEO_CATALOG", str(two_providers(tmp_path)))
+        without = offer(Settings.load())
+        (tmp_path / ".env").write_text("OPENROUTER_API_KEY=of-the-file\n")
+        settings = Settings.load()
+        both = offer(settings)
+
+        assert [model.id for model in without.catalog.models] == ["a"]
+        assert without.notes == ("OPENROUTER_API_KEY is not set: the models of openrouter are not on offer",)
+        assert [(each.name, each.key) for each in both.providers] == [("mine", KEY), ("openrouter", "of-the-file")]
+        assert [model.id for model in both.catalog.models] == ["a", "b"]
+        assert "of-the-file" in settings.secrets
+        assert "of-the-file" not in repr(both)
+
+    def test_the_three_settings_are_the_first_providers(self, env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        env.setenv("VIDEO_CATALOG", str(two_providers(tmp_path)))
+        env.setenv("OPENROUTER_API_KEY", "other")
+        env.setenv("VIDEO_API_URL", "http://127.0.0.1:9/v1/")
+        env.setenv("VIDEO_API_AUTH", "raw")
+
+        first, second = offer(Settings.load()).providers
+
+        assert (first.url, first.auth) == ("http://127.0.0.1:9/v1", "raw")
+        assert (second.url, second.auth) == ("https://openrouter.ai/api/v1", "bearer")
+
+    def test_gptprotos_key_goes_to_gptproto_alone(self, env: pytest.MonkeyPatch) -> None:
+        at_gptproto = offer(Settings.load())
+        env.setenv("VIDEO_API_URL", "http://127.0.0.1:9/v1")
+        elsewhere = offer(Settings.load())
+
+        assert [(each.name, each.key) for each in at_gptproto.providers] == [("gptproto", KEY), ("gptproto-v3", KEY)]
+        assert [each.name for each in elsewhere.providers] == ["gptproto"]
+        assert [model.id for model in elsewhere.catalog.models] == ["sora-2", "sora-2-pro"]
+
+    def test_a_catalog_without_a_model_on_offer_is_one_sentence(self, env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        path = two_providers(tmp_path)
+        path.write_text(path.read_text().split('[[models]]\nid = "b"')[0] + "retired = { on = 2026-01-01 }\n")
+        env.setenv("VIDEO_CATALOG", str(path))
+
+        with pytest.raises(SettingsError, match=r"no model of .* is on offer any more"):
+            offer(Settings.load())
+
+    def test_a_name_in_the_file_that_the_catalog_gives_a_key_is_no_slip(
+        self, env: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        path = two_providers(tmp_path)
+        path.write_text(path.read_text().replace("OPENROUTER_API_KEY", "VIDEO_KEY_OF_MINE"))
+        env.setenv("VIDEO_CATALOG", str(path))
+        (tmp_path / ".env").write_text("VIDEO_KEY_OF_MINE=word\n")
+
+        assert Settings.load_spelled().provider_keys.keys() == {"VIDEO_KEY_OF_MINE"}
+
+
 class TestSecrets:
     def test_they_are_in_no_text_about_the_settings(self) -> None:
         settings = Settings.load()
 
         assert settings.discord_token.get_secret_value() == TOKEN
-        assert settings.video_api_key.get_secret_value() == KEY
+        assert secret(settings.video_api_key) == KEY
         for text in (repr(settings), str(settings), f"{settings.discord_token} {settings.video_api_key!r}",
                      settings.model_dump_json(), repr(settings.model_dump())):  # fmt: skip
             assert TOKEN not in text
@@ -141,13 +257,13 @@ class TestReading:
         env.setenv("VIDEO_API_KEY", "")
         other = Settings.load()
 
-        assert both.video_api_key.get_secret_value() == KEY
-        assert other.video_api_key.get_secret_value() == "another"
+        assert secret(both.video_api_key) == KEY
+        assert secret(other.video_api_key) == "another"
 
     def test_blanks_around_a_secret_are_not_part_of_it(self, env: pytest.MonkeyPatch) -> None:
         env.setenv("VIDEO_API_KEY", f" {KEY}\n")
 
-        assert Settings.load().video_api_key.get_secret_value() == KEY
+        assert secret(Settings.load().video_api_key) == KEY
 
     def test_the_file_is_read_and_the_environment_comes_first(self, env: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("DISCORD_TOKEN=of-the-file\nBUDGET_CREDITS=7\nPOLL_SECONDS=9\nUNHEARD_OF=1\n")

@@ -11,7 +11,6 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.catalog import load_catalog
 from bot.chat import text
 from bot.chat.cards import Cards
 from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
@@ -21,10 +20,10 @@ from bot.i18n.translations import TranslationCatalog
 from bot.jobs.priority import Priority
 from bot.jobs.service import Ask, Service
 from bot.models import Job, MessageId
-from tests.builders import GUILD, NOON, a_job, a_picture
+from tests.builders import GUILD, NOON, a_job, a_picture, seed_catalog
 from tests.harness import SteppedLoop
 
-CATALOG = load_catalog(None)
+CATALOG = seed_catalog()
 
 
 class Response:

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.catalog import load_catalog
 from bot.chat import refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.protocols import Due, HoldReason, QueuePosition
 from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
-from tests.builders import NOON, a_job
+from tests.builders import NOON, a_job, seed_catalog
 
 ENGLISH = TranslationCatalog().english
 RENEWS = NOON.replace(hour=0) + timedelta(days=1)
@@ -105,7 +104,7 @@ def balance(
 
 
 def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4)) -> str:
-    catalog = load_catalog(None)
+    catalog = seed_catalog()
     return refusals.refusal(ENGLISH, error, catalog.choose(*choice, None), catalog)
 
 

@@ -1,0 +1,252 @@
+"""What is on offer: models with their lengths, sizes and prices, and which one a request means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from urllib.parse import urlsplit
+
+from bot.errors import UserError
+from bot.models import parse_size
+from bot.wires import ModelWire
+
+MAX_ENLARGEMENT = 4.0
+"""How many times a picture may be enlarged to fill the video; above, nothing but blur would be animated."""
+
+
+def utc_today() -> date:
+    """The day it is now, in UTC."""
+    return datetime.now(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEntry:
+    """A provider as the catalog has it; `key` is the name of the variable that holds the key, None where none is."""
+
+    name: str
+    wire: str
+    url: str
+    key: str | None = None
+    auth: str = "auto"
+    dialect: str | None = None
+    concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A model's end at its provider, and what to use in its place; elsewhere than at the host `at` it may live on."""
+
+    on: date
+    at: str | None = None
+    instead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Words that a member can add to a prompt."""
+
+    label: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is sent in place of a size in pixels."""
+
+    aspect_ratio: str
+    resolution: str | None
+
+
+_AS_ITS_ID = ModelWire("")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: `sizes` maps "WIDTHxHEIGHT" to credits per second, `usd` to US dollars per second where known.
+
+    The first length is the default. `shapes` has the sizes that the provider knows by aspect ratio and resolution.
+    """
+
+    id: str
+    label: str
+    seconds: tuple[int, ...]
+    sizes: Mapping[str, int]
+    usd: Mapping[str, float]
+    provider: str = ""
+    wire: ModelWire = _AS_ITS_ID
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    sound: bool = False
+    last_image: bool = False
+    seed: bool = False
+    negative_prompt: bool = False
+    retired: Retired | None = None
+    fallback: tuple[str, ...] = ()
+    unproven: bool = False
+
+    @property
+    def cheapest(self) -> int:
+        """Credits per second of the cheapest size."""
+        return min(self.sizes.values())
+
+    def size_for(self, width: int, height: int) -> str:
+        """The cheapest size of the orientation of a picture of this many pixels, upright; a square goes upright."""
+        size = self.size_at(self.cheapest, width, height)
+        assert size is not None
+        return size
+
+    def size_at(self, price: float, width: int, height: int) -> str | None:
+        """As `size_for`, among the sizes of this price in credits per second; None where there is none any more."""
+        wide = width > height
+        affordable = [size for size, of_size in self.sizes.items() if of_size == price]
+        fitting = [size for size in affordable if _is_wide(size) == wide]
+        return next(iter(fitting or affordable), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A clip that can be made: `size` is None where the picture will decide; `credits` holds either way."""
+
+    model: Model
+    seconds: int
+    size: str | None
+    credits: int
+
+
+class Catalog:
+    """All models, the default one first. Those that have ended by `today` are known and not on offer."""
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        default: str,
+        max_enlargement: float = MAX_ENLARGEMENT,
+        *,
+        providers: Sequence[ProviderEntry] = (),
+        styles: Sequence[Style] = (),
+        today: Callable[[], date] = utc_today,
+    ) -> None:
+        self.max_enlargement = max_enlargement
+        self.providers = {provider.name: provider for provider in providers}
+        self.styles = tuple(styles)
+        self._default = default
+        self._today = today
+        self._models = {model.id: model for model in sorted(models, key=lambda model: model.id != default)}
+        self._urls: Mapping[str, str] | None = {each.name: each.url for each in providers} or None
+
+    def offered_by(self, urls: Mapping[str, str]) -> Catalog:
+        """The same, offering only what these providers make, each reached at its address."""
+        catalog = Catalog(
+            list(self._models.values()),
+            self._default,
+            self.max_enlargement,
+            providers=list(self.providers.values()),
+            styles=self.styles,
+            today=self._today,
+        )
+        catalog._urls = dict(urls)
+        return catalog
+
+    @property
+    def models(self) -> list[Model]:
+        """Those on offer, the default model first."""
+        return [model for model in self._models.values() if self._is_offered(model)]
+
+    @property
+    def seconds(self) -> list[int]:
+        """Every length of any model, shortest first."""
+        return sorted({seconds for model in self.models for seconds in model.seconds})
+
+    @property
+    def sizes(self) -> list[str]:
+        """Every size of any model."""
+        return list(dict.fromkeys(size for model in self.models for size in model.sizes))
+
+    def model(self, model_id: str) -> Model | None:
+        """The model, also one that is no longer on offer; None where the catalog does not know it."""
+        return self._models.get(model_id)
+
+    def models_of(self, provider: str) -> list[Model]:
+        """What this provider makes, of those on offer."""
+        return [model for model in self.models if model.provider == provider]
+
+    def best_within(self, credits: int, preferred: str) -> Choice | None:  # noqa: A002 - the word of the domain
+        """The dearest clip for at most so many credits, of the preferred model if it has one; None if none."""
+        fitting = [
+            Choice(model, seconds, None, model.cheapest * seconds)
+            for model in self.models
+            for seconds in model.seconds
+            if model.cheapest * seconds <= credits
+        ]
+        return max(fitting, key=lambda choice: (choice.model.id == preferred, choice.credits), default=None)
+
+    def money(self, model_id: str, seconds: int, size: str | None) -> float | None:
+        """What the provider asks for such a clip in US dollars, where the catalog knows."""
+        model = self._models.get(model_id)
+        price = None if model is None or size is None else model.usd.get(size)
+        return None if price is None else price * seconds
+
+    def choose(self, model_id: str | None, seconds: int | None, size: str | None) -> Choice:
+        """The clip these options mean. Raises UserError, saying what would work, where they do not fit together."""
+        model = self._chosen(model_id)
+        length = model.seconds[0] if seconds is None else seconds
+        if length not in model.seconds:
+            raise UserError(
+                "{model} makes clips of {lengths} seconds, not {seconds}.",
+                model=model.label,
+                lengths=[str(n) for n in model.seconds],
+                seconds=str(length),
+            )
+        if size is not None and size not in model.sizes:
+            raise self._wrong_size(model, size)
+        price = model.cheapest if size is None else model.sizes[size]
+        return Choice(model, length, size, price * length)
+
+    def _chosen(self, model_id: str | None) -> Model:
+        offered = self.models
+        if not offered:
+            raise UserError("No model is on offer here any more. Whoever runs the bot has to look at its catalog.")
+        if model_id is None:
+            return offered[0]
+        model = self._models.get(model_id)
+        if model is not None and self._is_offered(model):
+            return model
+        if model is not None and model.retired is not None:
+            instead = [each.label for each in offered if each.id in model.retired.instead] or [offered[0].label]
+            raise UserError(
+                "{model} is no longer available. You can use {models} instead.", model=model.label, models=instead
+            )
+        raise UserError(
+            "There is no model “{model}” here. On offer: {models}.",
+            model=str(model_id),
+            models=[each.id for each in offered],
+        )
+
+    def _is_offered(self, model: Model) -> bool:
+        """Without any providers, everything is: so it is in tests of the catalog alone."""
+        urls = {model.provider: ""} if self._urls is None else self._urls
+        if model.provider not in urls:
+            return False
+        end = model.retired
+        if end is None or self._today() < end.on:
+            return True
+        return end.at is not None and urlsplit(urls[model.provider]).hostname != end.at
+
+    def _wrong_size(self, model: Model, size: str) -> UserError:
+        others = [other.label for other in self.models if size in other.sizes]
+        if not others:
+            return UserError(
+                "{model} makes {sizes}, not {size}.", model=model.label, sizes=list(model.sizes), size=size
+            )
+        return UserError(
+            "{model} makes {sizes}, not {size}. For {size}, choose the model {models}.",
+            model=model.label,
+            sizes=list(model.sizes),
+            size=size,
+            models=others,
+        )
+
+
+def _is_wide(size: str) -> bool:
+    width, height = parse_size(size)
+    return width > height

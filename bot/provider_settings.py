@@ -1,0 +1,74 @@
+"""The catalog and the settings put together: who can be asked for a video here, at which address, with which key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bot.catalog import Catalog, ProviderEntry
+from bot.errors import SettingsError
+from bot.settings import Settings
+from bot.wires import ProviderConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is on offer, and who makes it; `notes` are for the operator's log."""
+
+    catalog: Catalog
+    providers: tuple[ProviderConfig, ...]
+    notes: tuple[str, ...]
+
+
+def offer(settings: Settings) -> Offer:
+    """VIDEO_API_URL, VIDEO_API_KEY and VIDEO_API_AUTH are the first provider's; one without its key is left out.
+
+    Raises SettingsError where nothing is left.
+    """
+    catalog = settings.catalog
+    configs = [_config(entry, settings) for entry in catalog.providers.values()]
+    usable = [config for config in configs if config is not None]
+    offered = catalog.offered_by({config.name: config.url for config in usable})
+    if not offered.models:
+        raise SettingsError([f"VIDEO_CATALOG: no model of {settings.video_catalog} is on offer any more."])
+    return Offer(offered, tuple(usable), tuple(_notes(offered, {config.name for config in usable})))
+
+
+def _config(entry: ProviderEntry, settings: Settings) -> ProviderConfig | None:
+    """None where its key is not set."""
+    first = next(iter(settings.catalog.providers.values()))
+    first_url = settings.video_api_url or first.url
+    url, auth, key = entry.url, entry.auth, settings.provider_keys.get(entry.key or "")
+    if entry is first:
+        url, auth, key = first_url, settings.video_api_auth or entry.auth, settings.video_api_key
+    elif key is None and entry.key == first.key and _origin(entry.url) == _origin(first_url):
+        key = settings.video_api_key
+    if key is None and entry.key is not None:
+        return None
+    return ProviderConfig(
+        name=entry.name,
+        wire=entry.wire,
+        url=url,
+        key=None if key is None else key.get_secret_value(),
+        auth=auth,
+        dialect=entry.dialect,
+        download_hosts=settings.video_download_hosts,
+    )
+
+
+def _notes(offered: Catalog, usable: set[str]) -> Iterator[str]:
+    for entry in offered.providers.values():
+        if entry.name not in usable:
+            yield f"{entry.key} is not set: the models of {entry.name} are not on offer"
+    for model in offered.models:
+        if model.unproven:
+            yield f"model {model.id} is unproven: nobody has tried it with this bot"
+        if model.retired is not None:
+            where = f" at {model.retired.at}" if model.retired.at else ""
+            yield f"model {model.id} ends on {model.retired.on}{where}; until then, or elsewhere, it is on offer"
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
