@@ -5,10 +5,12 @@ A create is sent once, on a connection of its own, and an error tells whether it
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -90,9 +92,18 @@ class HttpClient:
             raise VideoOutcomeUnknown(told(exc)) from exc
 
     async def ask(
-        self, address: str, headers: Mapping[str, str], *, method: str = "GET", body: bytes | None = None
+        self,
+        address: str,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        at_most: int = MAX_ANSWER_BYTES,
     ) -> Answer:
-        """A request that costs nothing and may be repeated. Raises VideoUnavailable where no answer comes in time."""
+        """A request that costs nothing and may be repeated. Raises VideoUnavailable where no answer comes in time.
+
+        Of an answer longer than `at_most` bytes only the beginning is read.
+        """
         if self._is_closed:
             raise VideoUnavailable("closed")
         if self._pooled is None:
@@ -110,10 +121,35 @@ class HttpClient:
                 timeout=timeout,
                 proxy=proxy,
             ) as response:
-                return await answer_of(response)
+                return await answer_of(response, at_most=at_most)
         except BROKEN as exc:
             disarm(exc)
             raise VideoUnavailable(told(exc)) from exc
+
+    @contextlib.asynccontextmanager
+    async def listen(
+        self, address: str, headers: Mapping[str, str], *, max_message_bytes: int
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket on a connection of its own, closed with the context. Raises what `BROKEN` names, disarmed."""
+        if self._is_closed:
+            raise ConnectionAbortedError("closed")
+        url = URL(address, encoded=True)
+        async with _session(aiohttp.TCPConnector(force_close=True)) as session:
+            try:
+                async with asyncio.timeout(self._timeouts.connect_s):
+                    socket = await session.ws_connect(
+                        url,
+                        headers=headers,
+                        heartbeat=self._timeouts.poll_s,
+                        max_msg_size=max_message_bytes,
+                        timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                        proxy=proxy_for(url),
+                    )
+            except BROKEN as exc:
+                disarm(exc)
+                raise
+            async with socket:
+                yield socket
 
     def stop_creating(self) -> None:
         """No create leaves any more."""
@@ -126,14 +162,14 @@ class HttpClient:
             await self._pooled.close()
 
 
-async def answer_of(response: aiohttp.ClientResponse) -> Answer:
+async def answer_of(response: aiohttp.ClientResponse, *, at_most: int = MAX_ANSWER_BYTES) -> Answer:
     """Reads the answer as far as it comes and as far as we care."""
     body = bytearray()
     is_whole = True
     try:
         async for chunk in response.content.iter_any():
             body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
+            if len(body) > at_most:
                 is_whole = False
                 break
     except BROKEN as exc:
@@ -141,18 +177,16 @@ async def answer_of(response: aiohttp.ClientResponse) -> Answer:
         is_whole = False
     if not is_whole:
         response.close()  # nothing of a half-read answer goes back to the pool
-    plain = _unpacked(bytes(body))
-    return Answer(
-        response.status, response.headers, plain[:MAX_ANSWER_BYTES], is_whole and len(plain) <= MAX_ANSWER_BYTES
-    )
+    plain = _unpacked(bytes(body), at_most)
+    return Answer(response.status, response.headers, plain[:at_most], is_whole and len(plain) <= at_most)
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpacked(body: bytes, at_most: int) -> bytes:
     """The body as far as it came, also where it came packed although asked not to: the header may be wrong."""
     if not body.startswith((b"\x1f\x8b", b"\x78")):
         return body
     try:
-        return zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
+        return zlib.decompressobj(wbits=47).decompress(body, at_most + 1)
     except zlib.error:
         return body
 

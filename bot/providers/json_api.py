@@ -16,7 +16,7 @@ from bot.models import FailureKind, Ticket
 from bot.providers import error_mapping, error_text, responses
 from bot.providers.auth import refuses_key
 from bot.providers.download import MAX_VIDEO_BYTES, Downloads
-from bot.providers.http import HttpClient, Timeouts
+from bot.providers.http import MAX_ANSWER_BYTES, HttpClient, Timeouts
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
 from bot.wires import ModelWire, ProviderConfig
@@ -114,9 +114,17 @@ class JsonApi:
     ) -> Answer:
         return await self._http.create(address, self._headers(address, headers), body, job_in=job_in)
 
-    async def _ask(self, address: str, *, method: str = "GET", body: bytes | None = None) -> Answer:
-        headers = self._headers(address) if body is not None else self._key_for(address)
-        return await self._http.ask(address, headers, method=method, body=body)
+    async def _ask(
+        self,
+        address: str,
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        at_most: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        headers = self._key_for(address) if body is None else self._headers(address, {"Content-Type": content_type})
+        return await self._http.ask(address, headers, method=method, body=body, at_most=at_most)
 
     async def _fetch(self, url: str | None, content: str, target: Path, url_in: Callable[[Any], str | None]) -> None:
         """Downloads from `url` without the key, then from what the answer of `content` names, with it."""

@@ -203,7 +203,7 @@ def _report(job: dict[str, Any], body: dict[str, Any]) -> JobReport:
         word=word,
         percent=_percent(job.get("progress")),
         url=(video_url(job) or video_url(body)) if phase is Phase.DONE else None,
-        expires_at=_moment(expires_at) if phase is Phase.DONE else None,
+        expires_at=moment(expires_at) if phase is Phase.DONE else None,
         error=(error_text.said(job) or error_text.said(body)) if phase is Phase.FAILED else error_text.Said(),
     )
 
@@ -316,7 +316,7 @@ def _percent(value: Any) -> int | None:
     return int(min(100.0, max(0.0, number)))
 
 
-def _moment(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """Seconds, milliseconds, microseconds, or ISO 8601, as aware UTC."""
     number = as_number(value)
     try:

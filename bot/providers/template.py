@@ -27,18 +27,20 @@ NAMES = frozenset(_NAMES)
 """The placeholders that `values_of` has values for."""
 
 
-def filled(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def filled(
+    template: Mapping[str, Any], values: Mapping[str, Any], braces: re.Pattern[str] = _PLACEHOLDER
+) -> dict[str, Any]:
     """A copy of the template with the values in the places of their placeholders; None is no value."""
-    found, _ = _filled(template, values)
+    found, _ = _filled(template, values, braces)
     return found if isinstance(found, dict) else {}
 
 
-def placeholders(template: Any) -> frozenset[str]:
+def placeholders(template: Any, braces: re.Pattern[str] = _PLACEHOLDER) -> frozenset[str]:
     """The names of all words in braces, known or not, for checks of a catalog."""
     if isinstance(template, str):
-        return frozenset(found[1] for found in _PLACEHOLDER.finditer(template))
+        return frozenset(found[1] for found in braces.finditer(template))
     parts = template.values() if isinstance(template, Mapping) else template if isinstance(template, list) else ()
-    return frozenset[str]().union(*map(placeholders, parts))
+    return frozenset[str]().union(*(placeholders(part, braces) for part in parts))
 
 
 def values_of(request: CreateRequest) -> dict[str, Any]:
@@ -62,31 +64,31 @@ def data_uri(picture: bytes | None) -> str | None:
     return None if picture is None else f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
 
 
-def _filled(template: Any, values: Mapping[str, Any]) -> tuple[Any, bool]:
+def _filled(template: Any, values: Mapping[str, Any], braces: re.Pattern[str]) -> tuple[Any, bool]:
     """The filled template, or `_NOTHING`, and whether anything in it was left out."""
     if isinstance(template, str):
-        found = _text(template, values)
+        found = _text(template, values, braces)
         return found, found is _NOTHING
     if isinstance(template, Mapping):
-        members = {name: _filled(part, values) for name, part in template.items()}
+        members = {name: _filled(part, values, braces) for name, part in template.items()}
         kept = {name: found for name, (found, _) in members.items() if found is not _NOTHING}
         is_short = any(left_out for _, left_out in members.values())
         return (kept if kept or not is_short else _NOTHING), is_short
     if isinstance(template, list | tuple):
-        items = [_filled(part, values) for part in template]
+        items = [_filled(part, values, braces) for part in template]
         whole = [found for found, left_out in items if not left_out]
         return (whole if whole or not items else _NOTHING), len(whole) < len(items)
     return template, False
 
 
-def _text(template: str, values: Mapping[str, Any]) -> Any:
-    names = [found[1] for found in _PLACEHOLDER.finditer(template) if found[1] in values]
+def _text(template: str, values: Mapping[str, Any], braces: re.Pattern[str]) -> Any:
+    names = [found[1] for found in braces.finditer(template) if found[1] in values]
     if any(values[name] is None for name in names):
         return _NOTHING
-    whole = _PLACEHOLDER.fullmatch(template)
+    whole = braces.fullmatch(template)
     if whole and names and not whole[2]:
         return values[names[0]]
-    return _PLACEHOLDER.sub(lambda found: _as_text(values[found[1]]) if found[1] in values else found[0], template)
+    return braces.sub(lambda found: _as_text(values[found[1]]) if found[1] in values else found[0], template)
 
 
 def _as_text(value: Any) -> str:
