@@ -96,7 +96,7 @@ class StoreInUse(StoreError):
 
 
 class StoreUnusable(StoreError):
-    """Not a database of ours that we can run on; it was left as it is."""
+    """Not a database of ours that we can run on; it was not changed."""
 
 
 class ChatUnavailable(BotError):

@@ -101,7 +101,7 @@ class Health:
         try:
             counts = await self._jobs()
         except StoreError as error:
-            log.warning("metrics without the store: %s", error)
+            log.warning("metrics without the database: %s", error)
             counts = None
         body = exposition(self._gauges(), counts)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -31,7 +31,7 @@ def tighten(data_dir: Path, database: Path) -> None:
         except FileNotFoundError:
             continue  # its job was done with it in the meantime
         except OSError as error:
-            log.warning("%s may be read by others and stays so: %s", path, error.strerror)
+            log.warning("%s can be read by others, and this could not be changed: %s", path, error.strerror)
 
 
 def _of_the_database(database: Path) -> Iterator[Path]:

@@ -252,11 +252,13 @@ class AnimateBot(commands.AutoShardedBot):
         if self.application is None or not self.application.bot_public:
             return
         if not self._allowed_guilds:
-            log.warning("the application is public and ALLOWED_GUILDS is empty: any server may spend this bot's budget")
+            log.warning("the application is public and ALLOWED_GUILDS is empty: any server can spend this bot's budget")
         if self._direct_is_open:
-            log.warning("the application is public and DIRECT_CREDITS is not 0: anybody may spend this bot's budget")
+            log.warning("the application is public and DIRECT_CREDITS is not 0: anyone can spend this bot's budget")
         if not self.application.privacy_policy_url:
-            log.warning("the application is public and names no privacy policy; docs/privacy.md is a text to publish")
+            log.warning(
+                "the application is public and has no privacy policy; docs/privacy.md is one that you can publish"
+            )
 
 
 def take_up(interaction: discord.Interaction[Any]) -> bool:

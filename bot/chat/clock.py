@@ -87,4 +87,4 @@ def told(ahead_s: float) -> str:
         return "the clock of this machine agrees with Discord's again"
     way = "ahead of" if ahead_s > 0 else "behind"
     apart = timedelta(seconds=round(abs(ahead_s)))
-    return f"the clock of this machine is {apart} {way} Discord's: please set it; tokens are timed by Discord's"
+    return f"the clock of this machine is {apart} {way} Discord's: set it, because tokens expire by Discord's clock"

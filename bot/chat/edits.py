@@ -207,7 +207,7 @@ class Edits:
         transports = self._transports.open(job)
         if not transports or self._now() - job.created_at > OLD_AFTER:
             if wanted.leaving:
-                log.warning("job=%s its card stays without its button: no transport reaches it any more", job.id)
+                log.warning("job=%s its card stays without its button: it cannot be edited any more", job.id)
             return None
         if transports[0] is Transport.BOT:
             await self._rate_limit.progress(job.card.channel)

@@ -42,13 +42,13 @@ def login_failed(error: Exception, api_url: str) -> BotError:
 
 def wrong_token() -> SettingsError:
     """Refused at login, or by the gateway."""
-    return SettingsError(["DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."])
+    return SettingsError(["DISCORD_TOKEN is wrong: Discord refuses it. Copy it again from the developer portal."])
 
 
 def redirected(api_url: str, to: str) -> SettingsError:
     """A POST that is sent on becomes a GET, and the token stays behind."""
     return SettingsError(
-        [f"DISCORD_API_URL is wrong: {api_url} sends on to {to}. It should be where Discord's API itself answers."]
+        [f"DISCORD_API_URL is wrong: {api_url} redirects to {to}. It should be the address of Discord's API itself."]
     )
 
 

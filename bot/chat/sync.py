@@ -74,14 +74,14 @@ class CommandSync:
             await asyncio.sleep(PAUSES_S[tries - 1] if tries <= len(PAUSES_S) else LATER_S)
             if await self._tried(http, application, payload, WITHIN_S):
                 return
-        log.error("the commands are not sent again before the next start")
+        log.error("the commands will not be sent again until the next start")
 
     async def _tried(self, http: HTTPClient, application: int, payload: list[Payload], within_s: float) -> bool:
         try:
             async with asyncio.timeout(within_s):
                 await self._send(http, application, payload)
         except (*TROUBLE, StoreError, KeyError, TypeError, ValueError) as error:  # the last three: no answer of Discord
-            fault = f"the commands were not updated at Discord, those of before stay in use: {_why(error)}"
+            fault = f"the commands could not be updated at Discord, the previous ones stay in use: {_why(error)}"
             log.log(logging.INFO if fault == self._fault else logging.ERROR, "%s", fault)
             self._fault = fault
             return False

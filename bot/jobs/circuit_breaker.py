@@ -219,7 +219,7 @@ class CircuitBreaker:
         match transition:
             case Transition.CLOSE:
                 del self._circuits[circuit.model, circuit.kind]
-                log.warning("the video service is used again (%s, model %s)", circuit.kind, circuit.model or "any")
+                log.warning("the provider is used again (%s, model %s)", circuit.kind, circuit.model or "any")
                 self.wake()
             case Transition.REOPEN:
                 self._pause(circuit, min(circuit.pause_s * 2, LONGEST_PAUSE_S))
@@ -247,7 +247,9 @@ class CircuitBreaker:
             return
         circuit = self._circuits[model, kind] = _Circuit(model, kind, 0.0)
         self._pause(circuit, FIRST_PAUSE_S)
-        log.error("the video service is not used any more (%s, model %s); it is tried again", kind, model or "any")
+        log.error(
+            "nothing is sent to the provider any more (%s, model %s); it will be tried again", kind, model or "any"
+        )
 
     def _count(self, job: Job, outcome: Outcome) -> None:
         model = job.spec.model

@@ -155,7 +155,7 @@ class JobContext:
                 return await self.store.write(unit)
             except StoreUnavailable as error:
                 if tries % 20 == 0:
-                    log.error("store out of reach, trying on: %s", error)  # noqa: TRY400 - no traceback for the expected
+                    log.error("the database cannot be used, trying again: %s", error)  # noqa: TRY400 - no traceback for the expected
                 await self.clock.sleep(backoff.retry_pause(tries, self.rng))
                 tries += 1
 

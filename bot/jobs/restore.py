@@ -19,7 +19,7 @@ async def settle_copy(store: Store, *, restored: bool) -> None:
         return
     settled = await store.write(backup.settle(now=datetime.now(UTC)))
     log.warning(
-        "started from a copy of the database: %s waiting cancelled, %s submitting unknown, all refunded; %s carried on",
+        "started from a copy of the database: %s waiting cancelled, %s submitting unknown, all refunded; %s continue",
         settled.cancelled,
         settled.unknown,
         settled.carried_on,

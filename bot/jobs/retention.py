@@ -61,7 +61,9 @@ class Retention:
         Raises StoreUnavailable; then nothing has happened.
         """
         erased = await self._context.store.write(erasure.request(member, now=self._context.clock.now()))
-        log.info("user=%s wants to be forgotten: %s jobs erased, %s go on", member, len(erased.jobs), erased.running)
+        log.info(
+            "user=%s deleted their data: %s jobs erased, %s still in progress", member, len(erased.jobs), erased.running
+        )
         await self._follow_up(erased)
         self._woken.set()
         return erased.running
@@ -134,7 +136,7 @@ class Retention:
         await asyncio.to_thread(files.purge, "videos", older_than=KEPT_FOR, spare=needed)
         for member in await store.read(pseudonyms.erased_people()):
             if await store.write(pseudonyms.forget_name(member, self._limits, now=now)):
-                log.info("a member who wanted to be forgotten has no name here any more")
+                log.info("the id of a member who deleted their data is gone")
         if self._guilds_are_known:  # the bot may have been added again while this process was down
             due = guilds.to_purge(left_before=now - LEFT_FOR)
             for guild in await store.read(due):
@@ -146,7 +148,7 @@ class Retention:
         unit = erasure.old_prompts(asked_before=now - self.keeping.prompts, at_most=PROMPTS_AT_ONCE)
         while old := await self._context.store.read(unit):
             await self._context.store.write(erasure.drop_prompts(old))
-            log.info("prompts and addresses of %s old jobs are gone", len(old))
+            log.info("deleted the prompts and links of %s old jobs", len(old))
 
     async def _purge_guild(self, guild: GuildId, due: Unit[list[GuildId]]) -> None:
         for member in await self._context.store.read(guilds.people_of(guild)):
@@ -157,7 +159,7 @@ class Retention:
             return
         await asyncio.to_thread(self._context.files.forget_all, set(gone))
         self._worker.resume(Scope(guild))
-        log.info("guild=%s was left %s ago: its data is gone", guild, LEFT_FOR)
+        log.info("guild=%s removed the bot %s ago: its data is deleted", guild, LEFT_FOR)
 
     async def _sweep(self) -> None:
         """Deletes our messages that nobody wants any more, until there are none, then waits for more."""
@@ -183,10 +185,10 @@ class Retention:
 
 
 def _log_left(guild: GuildId) -> None:
-    log.info("guild=%s has removed the bot: its data goes in %s, unless the bot is added again", guild, LEFT_FOR)
+    log.info("guild=%s removed the bot: its data will be deleted in %s, unless the bot is added again", guild, LEFT_FOR)
 
 
 def _log_trouble(error: Exception) -> None:
     """At the edge of a task, which goes on."""
     trace = None if isinstance(error, StoreError | OSError) else error
-    log.warning("what is to be forgotten could not be, trying on: %s", error, exc_info=trace)
+    log.warning("data could not be deleted, trying again: %s", error, exc_info=trace)

@@ -201,7 +201,7 @@ class Service:
         except BotError as error:
             log.info("job=%s late and not reserved: %s", job.id, error)
             return
-        log.warning("job=%s reserved too late; taken back", job.id)
+        log.warning("job=%s reserved too late; cancelled", job.id)
         await self._worker.take_back(job)
 
 

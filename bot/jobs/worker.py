@@ -175,7 +175,7 @@ class Worker:
             await asyncio.wait(tasks, timeout=REST_FINISHES_S)
         creates = set(self._context.creates.values())
         if creates:
-            log.info("waiting for %s creates in flight", len(creates))
+            log.info("waiting for the answers to %s create requests", len(creates))
             _, late = await asyncio.wait(creates, timeout=CREATES_FINISH_S)
             for task in late:
                 task.cancel()

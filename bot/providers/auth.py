@@ -96,8 +96,8 @@ class Auth:
         if origin not in self._foreign:
             self._foreign.add(origin)
             log.warning(
-                "videos under way at %s were begun under another VIDEO_API_URL: that service is asked without a key, "
-                "since the one set now belongs to %s",
+                "videos in progress at %s belong to another VIDEO_API_URL: the bot asks for them without a key, "
+                "because the key is for %s",
                 origin,
                 self._home,
             )
@@ -184,8 +184,8 @@ class Auth:
         if self.is_long_unsettled and not self._is_told:
             self._is_told = True
             log.error(
-                "for a minute it could not be found out whether the video service takes VIDEO_API_KEY (%s); nothing is "
-                "sent before. If the key is right, set VIDEO_API_AUTH to raw or bearer",
+                "for a minute the bot could not find out how the provider takes VIDEO_API_KEY (%s); it sends nothing "
+                "until it knows. If the key is right, set VIDEO_API_AUTH to raw or bearer",
                 error.provider_text or f"http {error.http_status}",
             )
 

@@ -141,8 +141,8 @@ class JsonApi:
         if url.origin() not in self._foreign:
             self._foreign.add(url.origin())
             log.warning(
-                "videos under way at %s were begun under another address of the provider %s: it is asked without a "
-                "key, since the one set now belongs to %s",
+                "videos in progress at %s belong to another address of the provider %s: the bot asks for them "
+                "without a key, because the key is for %s",
                 url.origin(),
                 self._name,
                 self._origin,

@@ -136,7 +136,7 @@ class OpenAIVideos:
         is_new = not report.is_known_word and report.word not in self._new_words
         if is_new and len(self._new_words) < _MAX_NEW_WORDS:
             self._new_words.add(report.word)
-            log.warning("status word=%r is new to us; read as still running", report.word[:40])
+            log.warning("unknown status word=%r; read as still running", report.word[:40])
 
 
 def multipart(request: ClipRequest) -> tuple[bytes, str]:

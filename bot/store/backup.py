@@ -146,7 +146,7 @@ def _copy(database: Path, aside: Path) -> None:
 
 def _refuse_to_replace(target: Path) -> None:
     if os.path.lexists(target):
-        raise StoreUnavailable(f"{target} exists and was left as it is; name a file that does not exist yet")
+        raise StoreUnavailable(f"{target} exists and was not changed; name a file that does not exist yet")
 
 
 def _flush(path: Path) -> None:

@@ -292,11 +292,11 @@ def _prepare(path: Path) -> sqlite3.Connection:
         lock.close()
         if isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             _check_locks(path)
-            raise StoreInUse(f"another process is using {path}; one bot to a database") from error
+            raise StoreInUse(f"another process is using {path}; each database can have only one bot") from error
         raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
         lock.close()
-        raise StoreUnusable(f"{path} is not a database this bot can read ({error}); it was left as it is") from error
+        raise StoreUnusable(f"{path} is not a database this bot can read ({error}); it was not changed") from error
     except BaseException:
         lock.close()
         raise
@@ -338,8 +338,8 @@ def _check_log(path: Path) -> None:
         header = file.read(100)
     if header.startswith(b"SQLite format 3\0") and header[18:20] == b"\1\1":
         raise StoreUnusable(
-            f"{path} is a copy, and {log} belongs to the database that stood here before; "
-            f"move away what is called {path.name}-wal and {path.name}-shm, then start again"
+            f"{path} is a copy, and {log} belongs to an earlier database; "
+            f"move away {path.name}-wal and {path.name}-shm, then start again"
         )
 
 

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 from tests.e2e.test_deploys import HoldReason
 
-STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submitting unknown, all refunded; 1 carried on"
+STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submitting unknown, all refunded; 1 continue"
 
 
 async def back_up(target: Path | str, **settings: str) -> tuple[int, str, str]:
@@ -167,7 +167,7 @@ async def test_beside_the_running_bot_it_disturbs_nothing(build: Build) -> None:
     assert [file.name for file in stage.folder.glob("backup*")] == ["backup.db"]
     assert stage.rows_of(stage.folder / "backup.db", "PRAGMA integrity_check") == [("ok",)]
     assert stage.bot is not None
-    assert "store out of reach" not in stage.bot.log()
+    assert "the database cannot be used" not in stage.bot.log()
 
 
 async def test_what_cannot_be_backed_up_is_one_sentence(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_what_cannot_be_backed_up_is_one_sentence(tmp_path: Path) -> None:
         await back_up(copy.with_name("other.db"), DATABASE_URL="mysql://db"),
     )
 
-    assert again_ == (1, "", f"{copy} exists and was left as it is; name a file that does not exist yet")
+    assert again_ == (1, "", f"{copy} exists and was not changed; name a file that does not exist yet")
     assert elsewhere == (1, "", f"{tmp_path}/nowhere.db cannot be backed up: there is no such file")
     assert wrong[0] == 2
     assert wrong[2].startswith("DATABASE_URL is wrong: it should be sqlite:///")

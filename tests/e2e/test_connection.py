@@ -14,7 +14,7 @@ from tests.e2e.stage import DONE, Stage
 from tests.e2e.test_health import free_port
 
 PUT = "PUT /applications/{application_id}/commands"
-SENTENCE = "the commands were not updated at Discord, those of before stay in use: "
+SENTENCE = "the commands could not be updated at Discord, the previous ones stay in use: "
 NOT_TAKEN = "Discord refuses the bot's token. Put the new one into DISCORD_TOKEN and restart the bot"
 MINUTES_20 = 1_200
 
@@ -167,7 +167,7 @@ async def test_a_wrong_clock_of_the_machine_costs_no_video_where_only_the_token_
     assert await stage.over(asked) is card
     assert [file.data for file in card.media] == [job.video]
     way = "ahead of" if ahead_s > 0 else "behind"
-    assert f"{way} Discord's: please set it" in stage.bot.log()
+    assert f"{way} Discord's: set it" in stage.bot.log()
 
 
 @pytest.mark.parametrize("hides", [Hides.ABSENT, Hides.NULL])

@@ -121,7 +121,7 @@ async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) ->
     assert stage.bot is not None
 
     stage.bot.terminate()
-    await stage.booked(lambda: "waiting for 1 creates in flight" in (stage.bot.log() if stage.bot else ""))
+    await stage.booked(lambda: "waiting for the answers to 1 create requests" in (stage.bot.log() if stage.bot else ""))
     os.kill(stage.bot.pid, signal.SIGINT)  # the operator is impatient
     assert stage.bot.is_running
     create.resume()

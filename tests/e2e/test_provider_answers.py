@@ -67,4 +67,4 @@ async def test_with_another_provider_set_the_old_one_is_not_given_the_new_key(bu
     assert not [x for x in later if "authorization" in x.headers]
     assert NEW_KEY not in str([x.headers for x in later])
     assert NEW_KEY not in stage.bot.log()
-    assert stage.bot.log().count("asked without a key") == 1
+    assert stage.bot.log().count("asks for them without a key") == 1

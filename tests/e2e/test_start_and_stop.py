@@ -112,14 +112,14 @@ async def test_a_token_that_discord_refuses_is_said(build: Build) -> None:
     code, said = await _said(stage.folder, {**stage.settings(), "DISCORD_TOKEN": "wrong", "LOG_LEVEL": "ERROR"})
 
     assert code == 2
-    assert said == "DISCORD_TOKEN is wrong: Discord refuses it. Copy it anew from the developer portal."
+    assert said == "DISCORD_TOKEN is wrong: Discord refuses it. Copy it again from the developer portal."
 
 
 async def test_a_second_process_on_one_database_says_so_and_ends(stage: Stage) -> None:
     code, said = await _said(stage.folder / "..", {**stage.settings(), "LOG_LEVEL": "ERROR"})
 
     assert code == 1
-    assert said.endswith(f"another process is using {stage.database}; one bot to a database")
+    assert said.endswith(f"another process is using {stage.database}; each database can have only one bot")
 
 
 async def test_commands_are_sent_only_when_something_changed(build: Build) -> None:

@@ -203,7 +203,7 @@ class TestACopy:
         link.symlink_to("nowhere")
 
         for target in (copy, link, copy.parent, path):
-            with pytest.raises(StoreUnavailable, match="exists and was left as it is"):
+            with pytest.raises(StoreUnavailable, match="exists and was not changed"):
                 back_up(path, target)
 
         assert content(copy) == b"last week's"
@@ -371,7 +371,7 @@ class TestStartingFromACopy:
         with pytest.raises(StoreUnusable) as caught:
             await Store.open(copy)
 
-        assert "belongs to the database that stood here before" in str(caught.value)
+        assert "belongs to an earlier database" in str(caught.value)
         assert bytes_of(copy) == before
         copy.with_name(copy.name + "-wal").unlink()
         restored = await Store.open(copy)

@@ -307,7 +307,7 @@ async def test_what_breaks_is_logged_and_tried_again(house: House, caplog: pytes
     pictures.write_bytes(b"no folder")
 
     house.begin()
-    await _settled(lambda: "what is to be forgotten could not be" in caplog.text)
+    await _settled(lambda: "data could not be deleted" in caplog.text)
     pictures.unlink()
     pictures.mkdir()
     await house.add_job(2, S.DELIVERED, at=NOON - 91 * DAY)

@@ -448,14 +448,14 @@ class TestTheLock:
         with pytest.raises(StoreInUse) as caught:
             await Store.open(path)
 
-        assert str(caught.value) == f"another process is using {path}; one bot to a database"
+        assert str(caught.value) == f"another process is using {path}; each database can have only one bot"
         await store.write(note(1))
 
     async def test_another_process_is_refused(self, store: Store, path: Path) -> None:
         async with child(path) as process:
             answer = await said(process)
 
-        assert answer == f"StoreInUse another process is using {path}; one bot to a database"
+        assert answer == f"StoreInUse another process is using {path}; each database can have only one bot"
         await store.write(note(1))
 
     async def test_it_is_free_as_soon_as_the_process_that_held_it_is_killed(self, open_store: Open, path: Path) -> None:

@@ -701,7 +701,7 @@ async def test_polls_go_to_the_jobs_own_endpoint_and_no_key_goes_abroad(caplog: 
     assert all("authorization" not in request.headers for request in elsewhere.requests)
     assert KEY not in str([request.headers for request in elsewhere.requests])
     assert there.asked(POLL) == []
-    assert caplog.text.count("asked without a key") == 1
+    assert caplog.text.count("asks for them without a key") == 1
 
 
 @pytest.mark.parametrize("auth", ["auto", "raw", "bearer"])

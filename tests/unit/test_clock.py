@@ -106,7 +106,7 @@ def test_a_difference_is_told_once_and_again_when_it_is_over(caplog: pytest.LogC
     machine.clock.dated(machine.date())
 
     first, second = (record.getMessage() for record in caplog.records)
-    assert first.startswith("the clock of this machine is 0:20:00 ahead of Discord's: please set it")
+    assert first.startswith("the clock of this machine is 0:20:00 ahead of Discord's: set it")
     assert second == "the clock of this machine agrees with Discord's again"
 
 

@@ -78,7 +78,7 @@ async def retry(context: JobContext, job: Job) -> Job | None:
 async def _give_up(context: JobContext, job: Job) -> Job | None:
     """It was kept for as long as was said. What was never here was never there for its member, either."""
     if not job.fetched:
-        log.warning("job=%s could not be fetched for %s", job.id, KEPT_FOR)
+        log.warning("job=%s could not be downloaded for %s", job.id, KEPT_FOR)
         return await context.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
     log.warning("job=%s undelivered for %s: no longer tried", job.id, KEPT_FOR)
     await context.persist(cards.finish(job.id, now=context.clock.now()))

@@ -48,15 +48,15 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
             return Fetched.HERE
         tries.made += 1
         if not context.files.has_room():
-            raise LocalTrouble("too little room in DATA_DIR")  # noqa: TRY301 - told as a full disk is
+            raise LocalTrouble("too little space in DATA_DIR")  # noqa: TRY301 - told as a full disk is
         await context.videos.download(job.endpoint, job.provider_id, job.result_url, video)
         context.files.keep_on(job)
     except (LocalTrouble, OSError) as error:
         log.error("job=%s its video cannot be kept here, trying on: %s", job.id, error)  # noqa: TRY400 - no traceback
     except VideoUnavailable as error:
-        log.warning("job=%s download try %s, no answer: %s", job.id, tries.made, error)
+        log.warning("job=%s download attempt %s, no answer: %s", job.id, tries.made, error)
     except VideoNotReady as error:
-        log.warning("job=%s download try %s: %s", job.id, tries.made, error)
+        log.warning("job=%s download attempt %s: %s", job.id, tries.made, error)
         tries.answered += 1
         tries.refused += error.refused
     else:

@@ -82,7 +82,7 @@ async def _place(context: JobContext, job: Job) -> Job | None:
 
 async def _room(context: JobContext) -> None:
     while not context.files.has_room():
-        log.error("too little room in DATA_DIR: nothing is submitted until there is more")
+        log.error("too little space in DATA_DIR: nothing is sent to the provider until there is more")
         await context.clock.sleep(ROOM_PAUSE_S)
 
 
@@ -197,7 +197,7 @@ async def _send_later(context: JobContext, job: Job, error: VideoUnavailable) ->
     """Certainly nothing was made: back in the queue, for ten minutes in all."""
     now = context.clock.now()
     tried_for = context.clock.since(job.first_sent_at or now)
-    log.warning("job=%s not taken: %s", job.id, error.provider_text)
+    log.warning("job=%s not accepted by the provider: %s", job.id, error.provider_text)
     if tried_for > context.timing.resubmit_for:
         return await context.end(job, JobState.FAILED, error.kind)
     if error.rate_limited:
