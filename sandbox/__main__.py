@@ -22,7 +22,7 @@ from sandbox.ending import run_in
 from sandbox.environment import Environment
 from sandbox.picture import sample_picture
 from sandbox.providers.prompt_faults import PROMPT_FAULTS
-from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
+from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS, make_provider
 from sandbox.terminal import Screen
 
 FINISHED = ("### ✅", "### ⚠️", "### 🚫")
@@ -64,11 +64,11 @@ def _port(words: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     words = "\n".join(f"  {word:<18} {fault.meaning}" for word, fault in PROMPT_FAULTS.items())
-    names = "; ".join(f"{name}: {choice.label}" for name, choice in PROVIDERS.items())
+    apis = "\n".join(f"  {name:<18} {choice.label}: {choice.meaning}" for name, choice in PROVIDERS.items())
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="Runs the real bot against a local Discord and a local /v1/videos. Nothing leaves this machine.",
-        epilog=f"words in a prompt that make something go wrong:\n{words}",
+        epilog=f"video services:\n{apis}\n\nwords in a prompt that inject a fault into its video:\n{words}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(script=Script())
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "--provider",
         choices=PROVIDERS,
         default=DEFAULT_PROVIDER,
-        help=f"the API of the local video service, {names} (default: {DEFAULT_PROVIDER})",
+        help=f"the API of the local video service (default: {DEFAULT_PROVIDER}), see below",
     )
     parser.add_argument("--log", action="store_true", help="show the bot's log at the end")
     return parser
@@ -244,7 +244,7 @@ async def _show(options: argparse.Namespace, screen: Screen) -> int:
         return 2
     return await show(
         screen.say,
-        PROVIDERS[options.provider].make(),
+        make_provider(options.provider),
         port=options.port,
         opens=not options.no_open,
         bot=not options.serve,
@@ -273,7 +273,7 @@ async def run(options: argparse.Namespace) -> int:
         return 2
     if options.page:
         return await _show(options, screen)
-    environment = Environment(provider=PROVIDERS[options.provider].make())
+    environment = Environment(provider=make_provider(options.provider))
     if options.serve:
         return await run_in(environment, _serve(environment, screen), ended=0)
     return await run_in(environment, _play(environment, screen, options))

@@ -11,7 +11,7 @@ from typing import Self
 from sandbox.discord.server import LocalDiscord
 from sandbox.process import BOT, BotProcess, Spawn
 from sandbox.providers.base import LocalProvider
-from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
+from sandbox.providers.registry import make_provider
 
 
 class Environment:
@@ -32,8 +32,8 @@ class Environment:
         spawn: Spawn = asyncio.create_subprocess_exec,
     ) -> None:
         self.discord = discord or LocalDiscord()
-        self.provider = provider or PROVIDERS[DEFAULT_PROVIDER].make()
-        self.more_providers = more_providers
+        self.provider = provider or make_provider()
+        self.more_providers = list(more_providers)
         self._keeps = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="animate-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,13 +66,20 @@ class Environment:
     def settings_of_yours(self, *, provider: bool = True) -> dict[str, str]:
         """What any other bot needs, to work here."""
         discord = {"DISCORD_TOKEN": self.discord.token, "DISCORD_API_URL": self.discord.api_url}
-        for each in self.providers if provider else ():
+        for each in reversed(self.providers if provider else []):  # where two name the same, the first decides
             discord |= each.bot_settings(self.folder)
         return discord
 
     def use(self, settings: Mapping[str, str]) -> None:
         """Other settings from the bot's next start on."""
         self._settings.update(settings)
+
+    async def change_provider(self, provider: LocalProvider) -> None:
+        """Makes it the first one, started if need be; those that were here stay, for the videos they are making."""
+        others = [each for each in self.providers if each is not provider]
+        if len(others) == len(self.providers):
+            await provider.start()
+        self.provider, self.more_providers = provider, others
 
     async def start(self, *, bot: bool = True) -> None:
         """The servers, then the bot; returns once the bot is connected."""

@@ -8,6 +8,7 @@ from sandbox.discord.wire import Wire
 from sandbox.environment import Environment
 from sandbox.page.actions import Refused
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.registry import Choice, make_provider
 
 SLOW_S = 60.0
 RETRY_AFTER_S = 1.0
@@ -40,29 +41,43 @@ BROKEN = Reply(500, {"message": "Internal Server Error", "code": 0})
 
 
 class FaultInjection:
-    """Changes nothing until told to."""
+    """Changes nothing until told to. `watch` is called for a provider that is new here."""
 
-    def __init__(self, environment: Environment, *, real_provider: bool = False) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        watch: Callable[[LocalProvider], None],
+        providers: Mapping[str, Choice],
+        *,
+        real_provider: bool = False,
+    ) -> None:
         self._environment = environment
+        self._watch, self._providers = watch, providers
         self._normal_s = environment.provider.settings.render_seconds
         self._starting = False
         self.real_provider = real_provider
         self.provider = self.discord = "normal"
         environment.discord.on_exchange(self._answer_instead)
         self._handlers: Mapping[str, Callable[[str], Awaitable[None]]] = {
-            "provider": self._set_provider, "discord": self._set_discord, "gateway": self._drop_gateway,
-            "tokens": self._kill_tokens, "bot": self._bot, "finish": self._finish, "fail": self._fail,
+            "api": self._set_api, "provider": self._set_provider, "discord": self._set_discord,
+            "gateway": self._drop_gateway, "tokens": self._kill_tokens,
+            "bot": self._bot, "finish": self._finish, "fail": self._fail,
         }  # fmt: skip
 
     def told(self) -> Wire:
-        def choices(conditions: Mapping[str, Condition]) -> list[Wire]:
+        def choices(conditions: Mapping[str, Condition] | Mapping[str, Choice]) -> list[Wire]:
             return [{"id": key, "label": each.label, "meaning": each.meaning} for key, each in conditions.items()]
 
         return {
+            "api": self._environment.provider.name,
             "provider": self.provider,
             "discord": self.discord,
             "real": self.real_provider,
-            "choices": {"provider": choices(PROVIDER), "discord": choices(DISCORD)},
+            "choices": {
+                "api": choices(self._providers),
+                "provider": choices(PROVIDER),
+                "discord": choices(DISCORD),
+            },
             "bot": self._bot_state(),
         }
 
@@ -95,12 +110,28 @@ class FaultInjection:
     async def _set_provider(self, to: str) -> None:
         if to not in PROVIDER or self.real_provider:
             raise Refused("The sandbox knows no such fault.")
-        for provider in self._environment.providers:
-            provider.faults.clear()
-            provider.settings.render_seconds = SLOW_S if to == "slow" else self._normal_s
-            for fault, times in PROVIDER[to].faults.items():
-                provider.faults.inject(fault, times=times)
         self.provider = to
+        for provider in self._environment.providers:
+            self._inject(provider)
+
+    def _inject(self, provider: LocalProvider) -> None:
+        provider.faults.clear()
+        provider.settings.render_seconds = SLOW_S if self.provider == "slow" else self._normal_s
+        for fault, times in PROVIDER[self.provider].faults.items():
+            provider.faults.inject(fault, times=times)
+
+    async def _set_api(self, to: str) -> None:
+        """The bot is started anew with the settings for it."""
+        bot = self._environment.bot
+        if to not in self._providers or self.real_provider or self._starting or bot is None:
+            raise Refused("The sandbox cannot change the API now.")
+        known = next((each for each in self._environment.providers if each.name == to), None)
+        provider = known or make_provider(to, self._providers)
+        await self._environment.change_provider(provider)
+        if known is None:
+            self._watch(provider)
+        self._inject(provider)
+        await self._bot("restart")
 
     async def _set_discord(self, to: str) -> None:
         if to not in DISCORD:

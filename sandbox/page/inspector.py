@@ -52,7 +52,11 @@ class Inspector:
         self._booked: tuple[object, list[Wire] | None] = (None, None)
         environment.discord.on_exchange(self._note_discord)
         for provider in environment.providers:
-            provider.on_exchange(functools.partial(self._note_provider, provider))
+            self.watch(provider)
+
+    def watch(self, provider: LocalProvider) -> None:
+        """Shows its requests from now on."""
+        provider.on_exchange(functools.partial(self._note_provider, provider))
 
     def pieces(self) -> Iterator[tuple[str, Piece]]:
         """Everything, by a key of its own."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from sandbox.page.fault_injection import FaultInjection
 from sandbox.page.inspector import Inspector
 from sandbox.page.view import Piece, View, plain
 from sandbox.picture import sample_picture
+from sandbox.providers.registry import PROVIDERS, Choice
 
 STATIC = Path(__file__).with_name("static")
 REQUEST_LIMIT = 600 * 1024 * 1024
@@ -31,11 +32,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Page:
     """Serves an environment that somebody else starts and stops."""
 
-    def __init__(self, environment: Environment, *, real_provider: bool = False) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        real_provider: bool = False,
+        providers: Mapping[str, Choice] = PROVIDERS,
+    ) -> None:
         self._environment = environment
         self.view = View(environment.discord)
         self._inspector = Inspector(environment)  # before the faults, which are answers in Discord's place
-        self.faults = FaultInjection(environment, real_provider=real_provider)
+        self.faults = FaultInjection(environment, self._inspector.watch, providers, real_provider=real_provider)
         self._actions = Actions(environment.discord, self.view)
         self._runner: web.AppRunner | None = None
         self._picture: asyncio.Task[bytes] | None = None

@@ -52,6 +52,8 @@ class LocalProvider(ABC):
     id_fields: tuple[str, ...] = ("id",)
     """Where an answer has the id of a job, for the faults that change it."""
     settings: ProviderSettings
+    name: str = ""
+    """Under which the registry has it; without one, a provider that a test has made."""
 
     def __init__(
         self,

@@ -9,11 +9,21 @@ from sandbox.providers.openai import LocalOpenAI
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What people read of a provider, and how it is made."""
+    """What people read of a provider, a word or two and a sentence, and how it is made."""
 
     label: str
     make: Callable[[], LocalProvider]
+    meaning: str = ""
 
 
-PROVIDERS: Mapping[str, Choice] = {"openai": Choice("OpenAI-compatible (/v1/videos)", LocalOpenAI)}
+PROVIDERS: Mapping[str, Choice] = {
+    "openai": Choice("OpenAI", LocalOpenAI, "/v1/videos, as GPTProto and OpenAI-compatible servers have it."),
+}
 DEFAULT_PROVIDER = "openai"
+
+
+def make_provider(name: str = DEFAULT_PROVIDER, providers: Mapping[str, Choice] = PROVIDERS) -> LocalProvider:
+    """A provider that knows its name."""
+    provider = providers[name].make()
+    provider.name = name
+    return provider

@@ -17,10 +17,14 @@ import pytest
 
 from sandbox.discord import Upload
 from sandbox.environment import Environment
+from sandbox.page.actions import Refused
 from sandbox.page.run import Unfit, real_provider, show
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
+from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.registry import Choice
+from tests.e2e.stage import Stage
 
 
 @dataclass
@@ -163,6 +167,28 @@ async def test_what_discord_would_not_take_is_refused_in_its_words(browser: Brow
     assert command["error"].startswith("There is no command 'animate' here")
 
 
+async def test_another_api_is_taken_while_running_and_the_bot_is_started_anew_with_it() -> None:
+    two = {name: Choice(name, lambda: LocalOpenAI(render=tiny_mp4)) for name in ("first", "second")}
+    stage = Stage()
+    await stage.start(bot=False)
+    first = stage.provider
+    try:
+        async with Page(stage, providers=two) as page:
+            with pytest.raises(Refused):
+                await page.faults.apply("api", "second")  # no bot is here yet
+            await page.faults.start_bot()
+            await page.faults.apply("provider", "failing")
+            await page.faults.apply("api", "second")
+            card = await stage.over(await stage.animate())
+            told = dict(page._inspector.pieces())
+    finally:
+        await stage.stop()
+
+    assert (stage.provider.name, first.times_created(), stage.provider.times_created()) == ("second", 0, 1)
+    assert not card.media
+    assert any(key.startswith("request:") and "Video service" in str(piece.told()) for key, piece in told.items())
+
+
 @pytest.mark.parametrize("asked", ["nonsense", 7, None])
 async def test_nonsense_is_a_bad_request_and_no_crash(browser: Browser, asked: object) -> None:
     assert await browser.perform(asked) == 400
@@ -181,7 +207,7 @@ def test_a_real_provider_is_asked_for_with_its_address_and_key_and_at_its_own_pa
             real_provider({**given, missing: ""})
 
 
-async def test_a_folder_that_is_given_outlives_the_town(tmp_path: Path) -> None:
+async def test_a_folder_that_is_given_outlives_the_environment(tmp_path: Path) -> None:
     environment = Environment(folder=tmp_path / "paid")
     await environment.start(bot=False)
     (environment.folder / "video.mp4").write_bytes(b"paid for")

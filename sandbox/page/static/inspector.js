@@ -20,7 +20,7 @@ function conditions(name, legend, faults) {
       const radio = h("input", { type: "radio", name, value: id, checked, onchange: () => change(name, id) });
       return h("label", { title: meaning }, radio, label);
     }),
-    h("p", { class: "hint" }, chosen.meaning));
+    h("p", { class: "hint" }, chosen?.meaning));
 }
 
 const REAL = "Videos come from a real service and cost real money. Faults cannot be injected there.";
@@ -43,7 +43,9 @@ function drawFaults() {
   const off = bot.state !== "online";
   const start = bot.state === "stopped" ? doing("Start", "bot", "start") : doing("Restart", "bot", "restart", off);
   redraw(find("faults"), () => find("faults").replaceChildren(
-    faults.real ? h("p", { class: "hint" }, REAL) : conditions("provider", "Video service", faults),
+    ...(faults.real
+      ? [h("p", { class: "hint" }, REAL)]
+      : [conditions("provider", "Video service", faults), conditions("api", "API of the video service", faults)]),
     conditions("discord", "Discord", faults),
     h("div", { class: "row" }, doing("Drop the gateway", "gateway", "now"), doing("Expire all tokens", "tokens", "now")),
     h("div", { class: "row" },
