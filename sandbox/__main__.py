@@ -1,4 +1,4 @@
-"""`python -m sandbox`: one picture becomes one video through the real bot, with no account and no key."""
+"""`python -m sandbox`: the real bot turns a picture into a video, without an account or a key."""
 
 import argparse
 import asyncio
@@ -39,7 +39,7 @@ OUTPUT = Path(tempfile.gettempdir()) / "animate-sandbox"
 
 @dataclass
 class Script:
-    """What the people of the sandbox are to do, in order."""
+    """The commands to use, in order, each with the member who uses it."""
 
     person: str = "mia"
     commands: list[tuple[str, str]] = field(default_factory=list)
@@ -58,7 +58,9 @@ class _Command(argparse.Action):
 
 def _port(words: str) -> int:
     if not words.isdecimal() or int(words) > MOST_PORT:
-        raise argparse.ArgumentTypeError(f"{words} is no port: it should be from 1 to {MOST_PORT}, or 0 for any")
+        raise argparse.ArgumentTypeError(
+            f"{words} is not a port. Use a number from 1 to {MOST_PORT}, or 0 for any free port."
+        )
     return int(words)
 
 
@@ -67,36 +69,40 @@ def _parser() -> argparse.ArgumentParser:
     apis = "\n".join(f"  {name:<18} {choice.label}: {choice.meaning}" for name, choice in PROVIDERS.items())
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Runs the real bot against a local Discord and a local /v1/videos. Nothing leaves this machine.",
-        epilog=f"video services:\n{apis}\n\nwords in a prompt that inject a fault into its video:\n{words}",
+        description="Runs the real bot with a local Discord and a local video service. "
+        "Nothing leaves this computer, and nothing costs money.",
+        epilog=f"video services:\n{apis}\n\nwords in a prompt that inject a fault into that video:\n{words}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(script=Script())
-    parser.add_argument("--image", type=Path, help="a picture of your own (default: one is drawn)")
-    parser.add_argument("--prompt", help="what should happen in the video")
-    parser.add_argument("--model", help="such as sora-2-pro")
-    parser.add_argument("--seconds", type=int, help="such as 8")
-    parser.add_argument("--size", help="such as 1280x720")
+    parser.add_argument("--image", type=Path, help="your picture (default: a sample picture)")
+    parser.add_argument("--prompt", help="what happens in the video")
+    parser.add_argument("--model", help="model, such as sora-2-pro")
+    parser.add_argument("--seconds", type=int, help="length in seconds, such as 8")
+    parser.add_argument("--size", help="size of the video, such as 1280x720")
     parser.add_argument(
-        "--as", action=_As, metavar="NAME", help="who does what follows: mia (default), ana, admin, newcomer"
+        "--as",
+        action=_As,
+        metavar="NAME",
+        help="who uses the commands that follow: mia (default), ana, admin, newcomer",
     )
     parser.add_argument(
         "--command",
         action=_Command,
         metavar='"/…"',
-        help='such as "/animate-admin quota set user:@mia credits:40"; repeatable',
+        help='any command, such as "/animate-admin quota set user:@mia credits:40"; can be repeated',
     )
-    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder for the MP4 (default: {OUTPUT})")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder for the video (default: {OUTPUT})")
     parser.add_argument(
-        "--serve", action="store_true", help="keep the servers up, without a bot, for any bot to be pointed at"
+        "--serve", action="store_true", help="start everything except the bot, and print the settings for your own"
     )
-    parser.add_argument("--page", action="store_true", help="show it all in a browser; with --serve without a bot")
-    parser.add_argument("--port", type=_port, default=0, help="of the page (default: any that is free)")
-    parser.add_argument("--no-open", action="store_true", help="print the page's address, open no browser")
+    parser.add_argument("--page", action="store_true", help="open it in your browser; can be combined with --serve")
+    parser.add_argument("--port", type=_port, default=0, help="port of the page (default: any free port)")
+    parser.add_argument("--no-open", action="store_true", help="print the address of the page, do not open a browser")
     parser.add_argument(
         "--real-provider",
         action="store_true",
-        help="with --page: order videos at VIDEO_API_URL with VIDEO_API_KEY of the environment; costs real money",
+        help="with --page: make videos at VIDEO_API_URL with VIDEO_API_KEY from the environment; costs real money",
     )
     parser.add_argument(
         "--provider",
@@ -104,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_PROVIDER,
         help=f"the API of the local video service (default: {DEFAULT_PROVIDER}), see below",
     )
-    parser.add_argument("--log", action="store_true", help="show the bot's log at the end")
+    parser.add_argument("--log", action="store_true", help="print the bot's log at the end")
     return parser
 
 
@@ -117,7 +123,7 @@ class Stage:
         self._options = options
 
     async def play(self) -> bool:
-        """Everything that was asked for; True where it came out well."""
+        """Uses every command; True if all went well."""
         options, script = self._options, self._options.script
         well = True
         for person, text in script.commands:
@@ -140,7 +146,7 @@ class Stage:
         try:
             picture = upload(options.image) if options.image else Upload("cat.jpg", sample_picture(), "image/jpeg")
         except OSError as error:
-            self._screen.say(f"The picture cannot be read: {options.image}: {error.strerror}")
+            self._screen.say(f"The sandbox cannot read the picture {options.image}: {error.strerror}.")
             return False
         given = {"image": picture, "prompt": DEFAULT_PROMPT if options.prompt is None else options.prompt}
         given |= {key: value for key in ("model", "seconds", "size") if (value := getattr(options, key)) is not None}
@@ -166,8 +172,9 @@ class Stage:
             return False
         if command != "animate" or message.is_ephemeral:
             self._screen.draw(message.text(), self._names())
-            self._screen.say("  (only you see this)" if message.is_ephemeral else "")
+            self._screen.say("  (Only you can see this.)" if message.is_ephemeral else "")
             return command != "animate"
+        self._screen.say("Below is the bot's message about the video, the card. It changes while the video is made.")
         return await self._follow(asked, message)
 
     async def _follow(self, asked: Interaction, message: Message) -> bool:
@@ -184,13 +191,13 @@ class Stage:
                 break
             await self._environment.discord.wait_for(changed, CARD_WITHIN_S, "the card to change")
         if message.deleted:
-            self._screen.say("  (this message was deleted)")
+            self._screen.say("  (The bot deleted this message.)")
         if message.deleted or not message.media:
             await self._quiet()
         for private in asked.followups:
             self._screen.say()
             self._screen.draw(private.text(), self._names())
-            self._screen.say("  (only you see this)" if private.is_ephemeral else "")
+            self._screen.say("  (Only you can see this.)" if private.is_ephemeral else "")
         return self._keep([message, *asked.followups])
 
     async def _quiet(self) -> None:
@@ -206,26 +213,28 @@ class Stage:
         """The MP4 where it stays, and what it is."""
         video = next((file for message in messages if not message.deleted for file in message.media), None)
         if video is None:
-            self._screen.say("No video was posted.")
+            self._screen.say("There is no video.")
             return False
         path: Path = self._options.output / video.filename
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(video.data)
         except OSError as error:
-            self._screen.say(f"The video cannot be written to {path}: {error.strerror}")
+            self._screen.say(f"The sandbox cannot write the video to {path}: {error.strerror}.")
             return False
         with av.open(io.BytesIO(video.data), "r") as opened:
             stream = opened.streams.video[0]
-            length = float(opened.duration or 0) / 1_000_000
-            what = f"{stream.width}x{stream.height}, {length:.1f} s, {len(video.data) / 1_000_000:.1f} MB"
-        self._screen.say(f"\nThe video plays in the bot's message above, the card: {what}\n{path}")
+            length = round(float(opened.duration or 0) / 1_000_000, 1)
+            megabytes = len(video.data) / 1_000_000
+            size = f"{megabytes:.1f}" if megabytes < 10 else f"{megabytes:.0f}"
+            what = f"{stream.width}×{stream.height}, {length:g} s, {size} MB"
+        self._screen.say(f"\nThe video is in the card above ({what}). It is saved here:\n{path}")
         return True
 
     def _person(self, name: str) -> Person:
         people = self._environment.discord.world.people
         if name not in people:
-            raise CommandNotUnderstood(f"there is nobody called {name}; people here: {', '.join(people)}")
+            raise CommandNotUnderstood(f"There is no member called {name}. The members are {', '.join(people)}.")
         return people[name]
 
     def _names(self) -> dict[int, str]:
@@ -240,7 +249,7 @@ async def _show(options: argparse.Namespace, screen: Screen) -> int:
         # The checks against the contracts need a library that only developers have.
         from sandbox.page.run import show
     except ModuleNotFoundError as error:
-        screen.say(f"The page needs {error.name}. Run it with `uv run`, which installs what developers need.")
+        screen.say(f"The page needs the package {error.name}. Start it with `uv run`, which installs that.")
         return 2
     return await show(
         screen.say,
@@ -256,17 +265,17 @@ async def _serve(environment: Environment, screen: Screen) -> int:
     """Servers only, until Ctrl-C."""
     await environment.start(bot=False)
     discord = environment.discord
-    screen.say("A local Discord and a local /v1/videos are up. A bot's settings:\n")
+    screen.say("A local Discord and a local video service are running. Start your bot with these settings:\n")
     for name, value in environment.settings_of_yours().items():
         screen.say(f"{name}={value}")
-    screen.say(f"\nApplication id: {discord.application_id}. People: {', '.join(discord.world.people)}.")
-    screen.say("Ctrl-C ends it.")
+    screen.say(f"\nApplication ID: {discord.application_id}. Members: {', '.join(discord.world.people)}.")
+    screen.say("Press Ctrl-C to stop.")
     await asyncio.Event().wait()
     return 0
 
 
 async def run(options: argparse.Namespace) -> int:
-    """The exit code: 0 where everything asked for came out well."""
+    """The exit code: 0 if all went well."""
     screen = Screen()
     if (unfit := _unfit(options)) is not None:
         screen.say(unfit)
@@ -287,7 +296,7 @@ def _unfit(options: argparse.Namespace) -> str | None:
     ):
         for name in names:
             if getattr(options, name) != _DEFAULTS.get(name) and not fits:
-                return f"--{name.replace('_', '-')} can be used only {where}."
+                return f"You can use --{name.replace('_', '-')} only {where}."
     return None
 
 
@@ -299,7 +308,7 @@ async def _play(environment: Environment, screen: Screen, options: argparse.Name
             await environment.bot.stop()
             screen.say(f"\n{environment.bot.log()}")
     except TimeoutError as error:
-        screen.say(f"The bot did not do its part: {error}")
+        screen.say(f"The bot took too long: {error}. This is its log:")
         screen.say(environment.bot.log() if environment.bot is not None else "")
         return 1
     return 0 if well else 1

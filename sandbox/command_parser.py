@@ -25,7 +25,9 @@ def parse(text: str, commands: list[dict[str, Any]], world: World) -> tuple[str,
     name = " ".join(head.strip().removeprefix("/").split())
     declared = {option["name"]: option["type"] for option in _options(name, commands)}
     if every and every[0][1] not in declared:
-        raise CommandNotUnderstood(f"/{name} has no option {every[0][1]}; it has {', '.join(declared) or 'none'}")
+        raise CommandNotUnderstood(
+            f"/{name} has no option {every[0][1]}. Its options are {', '.join(declared) or 'none'}."
+        )
     marks = [mark for mark in every if mark[1] in declared]  # other words with a colon belong to a value
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     given = {mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=False)}
@@ -38,7 +40,7 @@ def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
         found = next((command for command in level if command["name"] == word), None)
         if found is None:
             raise CommandNotUnderstood(
-                f"there is no command /{name}; there are {', '.join('/' + c['name'] for c in commands)}"
+                f"There is no command /{name}. The commands are {', '.join('/' + c['name'] for c in commands)}."
             )
         level = found.get("options", [])
     return level
@@ -60,8 +62,8 @@ def _value(key: str, text: str, kind: int, world: World) -> object:
     try:
         return readers.get(Option(kind), str)(text)
     except (ValueError, KeyError, OSError) as error:
-        here = f"people here: {', '.join(world.people)}; roles: {', '.join(roles)}; channels: {', '.join(channels)}"
-        raise CommandNotUnderstood(f"{key}:{text} is not understood ({error}); {here}") from error
+        there = f"Members: {', '.join(world.people)}. Roles: {', '.join(roles)}. Channels: {', '.join(channels)}."
+        raise CommandNotUnderstood(f"{key}:{text} is not a value that {key} takes. {there}") from error
 
 
 def upload(path: Path) -> Upload:

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.discord.cdn import Cdn, Upload
@@ -110,7 +110,7 @@ class CommandBook:
             if command["name"] == name and command["type"] == kind:
                 return command
         names = ", ".join(f"/{c['name']}" for c in shown if c["type"] == kind) or "none"
-        raise CannotInvoke(f"There is no command {name!r} here. Synced: {names}.")
+        raise CannotInvoke(f"There is no command {name} here. The commands are {names}.")
 
     def _stored(self, command: Wire, ids: dict[tuple[int, str], str]) -> Wire:
         kind = command.get("type") or CHAT
@@ -146,16 +146,16 @@ def check_visible(command: Wire, person: Person, channel: Channel, context: Cont
     """Raises `CannotInvoke` when the client would not show the command to this person in this place."""
     name = command["name"]
     if command["contexts"] is not None and context not in command["contexts"]:
-        raise CannotInvoke(f"/{name} is not offered in a {context.name.lower()}.")
+        raise CannotInvoke(f"/{name} cannot be used in this kind of channel ({context.name.lower()}).")
     owners = installs(command, person, channel, context)
     if not owners:
-        raise CannotInvoke(f"/{name} is not offered: the app is installed neither here nor by {person.name}.")
+        raise CannotInvoke(f"/{name} cannot be used here: neither this server nor {person.name} has added the bot.")
     needed = command["default_member_permissions"]
     guild = channel.guild
     if guild is not None and needed is not None and "0" in owners:
         held, asked = guild_permissions(guild, person), Permission(int(needed))
         if not held & Permission.ADMINISTRATOR and (not asked or held & asked != asked):
-            raise CannotInvoke(f"/{name} is hidden from {person.name}, who lacks the permissions it asks for.")
+            raise CannotInvoke(f"/{name} is hidden from {person.name}, who does not have the permissions for it.")
 
 
 def installs(command: Wire | None, person: Person, channel: Channel, context: Context) -> Wire:
@@ -195,7 +195,7 @@ class Filling:
             inner = _named(declared, word)
             kind = inner["type"] if inner else Option.GROUP if depth < len(path) - 1 else Option.SUBCOMMAND
             if not self._forge and (inner is None or kind not in (Option.SUBCOMMAND, Option.GROUP)):
-                raise CannotInvoke(f"/{command['name']} has no subcommand {word!r}.")
+                raise CannotInvoke(f"/{command['name']} has no subcommand {word}.")
             steps.append((word, kind))
             declared = (inner or {}).get("options") or []
         if not self._forge and any(one["type"] in (Option.SUBCOMMAND, Option.GROUP) for one in declared):
@@ -209,13 +209,15 @@ class Filling:
         if not self._forge:
             missing = [o["name"] for o in declared if o.get("required") and o["name"] not in values]
             if missing:
-                raise CannotInvoke(f"Required options are missing: {missing}.")
+                raise CannotInvoke(f"These options are required: {_listed(missing)}.")
         filled = Filled()
         for name, given in values.items():
             option = _named(declared, name)
             if not self._forge:
                 if option is None:
-                    raise CannotInvoke(f"There is no option {name!r}; there are {[o['name'] for o in declared]}.")
+                    raise CannotInvoke(
+                        f"There is no option {name}. The options are {', '.join(o['name'] for o in declared)}."
+                    )
                 check_value(option, given)
             kind = option["type"] if option else _GUESSES[type(given)]
             value = self.resolve(given, filled.resolved)
@@ -243,6 +245,10 @@ class Filling:
         return value
 
 
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
 def _named(options: list[Wire], name: str) -> Wire | None:
     return next((option for option in options if option["name"] == name), None)
 
@@ -251,18 +257,18 @@ def check_value(option: Wire, value: OptionValue) -> None:
     """Raises `CannotInvoke` for what the client's input field would not take."""
     name, kind = option["name"], option["type"]
     if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != Option.BOOLEAN):
-        raise CannotInvoke(f"The option {name!r} takes a {Option(kind).name.lower()}, not {value!r}.")
+        raise CannotInvoke(f"The option {name} takes a value of type {Option(kind).name.lower()}, not {value!r}.")
     choices = [choice["value"] for choice in option.get("choices") or []]
     if choices and value not in choices:
-        raise CannotInvoke(f"The option {name!r} takes one of {choices}, not {value!r}.")
+        raise CannotInvoke(f"The option {name} takes one of {_listed(choices)}, not {value!r}.")
     if isinstance(value, str):
         least, most = max(1, option.get("min_length") or 0), option.get("max_length") or 6000
         if not least <= len(value) <= most:
-            raise CannotInvoke(f"The option {name!r} takes {least} to {most} characters, not {len(value)}.")
+            raise CannotInvoke(f"The option {name} takes {least} to {most} characters, not {len(value)}.")
     elif isinstance(value, int | float):
         smallest, biggest = option.get("min_value", -_BIGGEST), option.get("max_value", _BIGGEST)
         if not smallest <= value <= biggest:
-            raise CannotInvoke(f"The option {name!r} takes {smallest} to {biggest}, not {value}.")
+            raise CannotInvoke(f"The option {name} takes {smallest} to {biggest}, not {value}.")
     elif isinstance(value, Upload) and (kinds := option.get("file_types")):
         _check_extension(name, value, kinds)
 
@@ -271,4 +277,4 @@ def _check_extension(name: str, upload: Upload, kinds: list[str]) -> None:
     """`file_types` looks at the extension alone (reference.mdx:530-553)."""
     offered = upload.guessed_type.partition("/")[0]
     if not any(upload.filename.lower().endswith(kind) if kind.startswith(".") else kind == offered for kind in kinds):
-        raise CannotInvoke(f"The option {name!r} takes {kinds}, not {upload.filename!r}.")
+        raise CannotInvoke(f"The option {name} takes {_listed(kinds)}, not {upload.filename}.")

@@ -149,7 +149,9 @@ def filled(modal: Wire, values: Mapping[str, Typed], resolve: Resolve, *, forge:
     """`data` of the submit; what is not touched keeps what was filled in. Raises `CannotInvoke` unless forged."""
     known = {field["custom_id"] for field in fields_of(modal)}
     if not forge and (unknown := values.keys() - known):
-        raise CannotInvoke(f"The form has no {sorted(unknown)}; it has {sorted(known)}.")
+        raise CannotInvoke(
+            f"The form has no field {', '.join(sorted(unknown))}. Its fields are {', '.join(sorted(known))}."
+        )
     data: Wire = {"custom_id": modal["custom_id"], "components": []}
     resolved: Wire = {}
     for part in modal["components"]:
@@ -183,21 +185,21 @@ def _entered(field: Wire, given: Typed, resolve: Resolve, resolved: Wire, *, for
 def _check_typed(field: Wire, text: object) -> None:
     name, needed = field["custom_id"], field.get("required") is not False
     if not isinstance(text, str):
-        raise CannotInvoke(f"The field {name!r} takes text, not {text!r}.")
+        raise CannotInvoke(f"The field {name} takes text, not {text!r}.")
     least, most = max(field.get("min_length") or 0, int(needed)), field.get("max_length") or TYPED_LIMIT
     if (text or needed) and not least <= len(text) <= most:
-        raise CannotInvoke(f"The field {name!r} takes {least} to {most} characters, not {len(text)}.")
+        raise CannotInvoke(f"The field {name} takes {least} to {most} characters, not {len(text)}.")
     if field["style"] == SHORT and "\n" in text:
-        raise CannotInvoke(f"The field {name!r} takes one line.")
+        raise CannotInvoke(f"The field {name} takes one line.")
 
 
 def _check_picked(field: Wire, picked: list[OptionValue]) -> None:
     name, needed = field["custom_id"], field.get("required") is not False
     if not all(isinstance(one, _PICKED[field["type"]]) for one in picked):
-        raise CannotInvoke(f"The field {name!r} takes a {Kind(field['type']).name.lower()}, not {picked!r}.")
+        raise CannotInvoke(f"The field {name} takes a {Kind(field['type']).name.lower()}, not {picked!r}.")
     least, most = (1 if (given := field.get("min_values")) is None else given), field.get("max_values") or 1
     if (picked or needed) and not max(least, int(needed)) <= len(picked) <= most:
-        raise CannotInvoke(f"The field {name!r} takes {least} to {most}, not {len(picked)}.")
+        raise CannotInvoke(f"The field {name} takes {least} to {most}, not {len(picked)}.")
     options = [option["value"] for option in field.get("options") or []]
     if field["type"] == Kind.STRING_SELECT and not set(picked) <= set(options):
-        raise CannotInvoke(f"The field {name!r} takes {options}, not {picked}.")
+        raise CannotInvoke(f"The field {name} takes {options}, not {picked}.")

@@ -65,7 +65,7 @@ class People:
 
     def menu(self, person: Person, name: str, message: Message, *, forge: bool) -> Interaction:
         if not message.is_shown_to(person) and not forge:
-            raise CannotInvoke(f"{person.name} does not see that message.")
+            raise CannotInvoke(f"{person.name} cannot see this message.")
         found = self._command(person, name, MESSAGE_MENU, message.channel, forge=forge)
         key = str(message.id)
         resolved = {"messages": {key: message.now}}
@@ -80,10 +80,10 @@ class People:
         components = [c for c in walk(message.now["components"]) if c.get("custom_id") == custom_id]
         if not forge:
             if not message.is_shown_to(person):
-                raise CannotInvoke(f"{person.name} does not see that message.")
+                raise CannotInvoke(f"{person.name} cannot see this message.")
             if not components or components[0].get("disabled"):
                 there = [c["custom_id"] for c in walk(message.now["components"]) if "custom_id" in c]
-                raise CannotInvoke(f"There is nothing to press as {custom_id!r}; there are {there}.")
+                raise CannotInvoke(f"The message has no button {custom_id!r}; it has {there}.")
         kind = components[0]["type"] if components else Kind.BUTTON
         data: Wire = {"custom_id": custom_id, "component_type": int(kind), "id": 1}
         if components:
@@ -96,7 +96,7 @@ class People:
     def submit(self, person: Person, opened: Interaction, values: Mapping[str, Typed], *, forge: bool) -> Interaction:
         """Submits the modal that an interaction was answered with; forged, also one that never was."""
         if not forge and (opened.person is not person or not opened.has_modal_open):
-            raise CannotInvoke(f"{person.name} has no such form open.")
+            raise CannotInvoke(f"{person.name} has not opened this form.")
         is_modal = opened.response_type == Answer.MODAL
         modal = opened.response_data if is_modal else {"custom_id": "forged", "components": []}
         filling = Filling(self._cdn, self._world.bot.id, opened.channel.guild, forge=forge)
@@ -132,9 +132,9 @@ class People:
     def _check_may_use(self, person: Person, channel: Channel) -> None:
         held = permissions_in(channel, person)
         if not held & Permission.VIEW_CHANNEL:
-            raise CannotInvoke(f"{person.name} does not see #{channel.name}.")
+            raise CannotInvoke(f"{person.name} cannot see #{channel.name}.")
         if not held & Permission.USE_APPLICATION_COMMANDS:
-            raise CannotInvoke(f"{person.name} may not use commands in #{channel.name}.")
+            raise CannotInvoke(f"{person.name} cannot use commands in #{channel.name}.")
 
     def _owners(self, command: Wire | None, person: Person, channel: Channel) -> Wire:
         return installs(command, person, channel, self._world.context(channel))

@@ -36,7 +36,7 @@ class Action:
         """Raises `Refused` where it is missing."""
         value = self.asked.get(name)
         if not isinstance(value, str):
-            raise Refused(f"There is no “{name}” in what the page asked for.")
+            raise Refused(f"The page left out “{name}”. Reload it.")
         return value
 
 
@@ -52,13 +52,13 @@ class Actions:
     async def perform(self, action: Action) -> Wire:
         """Does it and returns what the tab is to know at once: a modal that opens. Raises `Refused`."""
         if (handler := self._handlers.get(action.text("action"))) is None:
-            raise Refused("The page asked for something that the sandbox does not know.")
+            raise Refused("The sandbox does not know this action. Reload the page.")
         try:
             return await handler(action)
         except CannotInvoke as error:
             raise Refused(str(error)) from error
         except ApiError as error:
-            raise Refused(f"Discord would not take that: {error.body['message']}") from error
+            raise Refused(f"Discord refuses this: {error.body['message']}") from error
 
     async def _invoke(self, action: Action) -> Wire:
         place, command = self._place(action), action.text("command")
@@ -89,7 +89,7 @@ class Actions:
     async def _submit(self, action: Action) -> Wire:
         opened = next((one for one in self._discord.interactions if str(one.id) == action.text("interaction")), None)
         if opened is None:
-            raise Refused("That form is gone.")
+            raise Refused("This form is no longer there.")
         kinds = {one["custom_id"]: one["type"] for one in fields_of(opened.response_data)}
         values: dict[str, Any] = dict(action.files)
         for name, value in dict(action.asked.get("values") or {}).items():
@@ -129,7 +129,7 @@ class Actions:
     def _place(self, action: Action) -> Channel:
         place = next((one for one in self._view.places(action.person) if str(one.id) == action.text("place")), None)
         if place is None:
-            raise Refused("That channel is gone, or you cannot see it.")
+            raise Refused("This channel was deleted, or you cannot see it.")
         return place
 
     def _message(self, action: Action) -> Message:
@@ -138,7 +138,7 @@ class Actions:
             for message in self._view.messages(place, action.person):
                 if str(message.id) == key:
                     return message
-        raise Refused("That message is gone.")
+        raise Refused("This message was deleted.")
 
     def _thing(self, key: object) -> Thing:
         world = self._discord.world
@@ -146,4 +146,4 @@ class Actions:
         for thing in things:
             if str(thing.id) == key:
                 return thing
-        raise Refused("Nobody and nothing is called that here.")
+        raise Refused("This member, role or channel is no longer there.")

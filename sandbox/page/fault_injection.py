@@ -25,16 +25,16 @@ class Condition:
 
 
 PROVIDER: Mapping[str, Condition] = {
-    "normal": Condition("Normal", "Renders take a few seconds and end well."),
-    "slow": Condition("Slow", f"Each render takes {SLOW_S:g} seconds."),
-    "failing": Condition("Failing", "Renders fail half-way.", {"create:fails": None}),
-    "moderated": Condition("Moderated", "Every request is refused by the content rules.", {"create:400-policy": None}),
+    "normal": Condition("Normal", "A video takes a few seconds."),
+    "slow": Condition("Slow", f"A video takes {SLOW_S:g} seconds."),
+    "failing": Condition("Failing", "Every video fails halfway.", {"create:fails": None}),
+    "moderated": Condition("Moderated", "The content rules refuse every request.", {"create:400-policy": None}),
     "balance": Condition("Out of balance", "The account has no money left.", {"create:403": None}),
     "silent": Condition("Silent", "Makes the video, but cuts the connection before it answers.", {"create:lost": None}),
 }
 DISCORD: Mapping[str, Condition] = {
     "normal": Condition("Normal", "Every request is answered."),
-    "429": Condition("429", "Too many requests: all but first answers have to wait."),
+    "429": Condition("429", "Too many requests: all but first answers must wait."),
     "500": Condition("500", "Every request of the bot fails."),
 }
 BROKEN = Reply(500, {"message": "Internal Server Error", "code": 0})
@@ -84,7 +84,7 @@ class FaultInjection:
     async def apply(self, what: str, to: str) -> None:
         """Raises `Refused`."""
         if (handler := self._handlers.get(what)) is None:
-            raise Refused("The sandbox knows no such fault.")
+            raise Refused("The sandbox does not know this fault.")
         await handler(to)
         self._environment.discord.changes.notify()
 
@@ -94,7 +94,7 @@ class FaultInjection:
         try:
             await self._environment.start_bot()
         except TimeoutError as error:
-            raise Refused("The bot did not come up. Its log says why.") from error
+            raise Refused("The bot did not start. Its log says why.") from error
         finally:
             self._starting = False
             self._environment.discord.changes.notify()
@@ -109,7 +109,7 @@ class FaultInjection:
 
     async def _set_provider(self, to: str) -> None:
         if to not in PROVIDER or self.real_provider:
-            raise Refused("The sandbox knows no such fault.")
+            raise Refused("The sandbox does not know this fault.")
         self.provider = to
         for provider in self._environment.providers:
             self._inject(provider)
@@ -124,7 +124,7 @@ class FaultInjection:
         """The bot is started anew with the settings for it."""
         bot = self._environment.bot
         if to not in self._providers or self.real_provider or self._starting or bot is None:
-            raise Refused("The sandbox cannot change the API now.")
+            raise Refused("The API can be changed only while the sandbox runs the bot.")
         known = next((each for each in self._environment.providers if each.name == to), None)
         provider = known or make_provider(to, self._providers)
         await self._environment.change_provider(provider)
@@ -135,7 +135,7 @@ class FaultInjection:
 
     async def _set_discord(self, to: str) -> None:
         if to not in DISCORD:
-            raise Refused("The sandbox knows no such fault.")
+            raise Refused("The sandbox does not know this fault.")
         self.discord = to
 
     async def _answer_instead(self, phase: Phase, x: Exchange) -> Reply | None:
@@ -154,7 +154,7 @@ class FaultInjection:
     async def _bot(self, to: str) -> None:
         bot = self._environment.bot
         if to not in ("start", "restart", "kill") or self._starting or bot is None:
-            raise Refused("There is no bot here that could do that now.")
+            raise Refused("The sandbox runs no bot that can do this now.")
         if to == "kill":
             bot.kill()
         elif bot.is_running:
@@ -175,4 +175,4 @@ class FaultInjection:
         for provider in self._environment.providers:
             if job in provider.jobs and not provider.jobs[job].is_over:
                 return provider
-        raise Refused("That job has ended.")
+        raise Refused("This job has already ended.")

@@ -27,7 +27,7 @@ def real_provider(environment: Mapping[str, str]) -> dict[str, str]:
     """The settings of a provider that costs money. Raises `Unfit`."""
     found = {name: environment[name] for name in REAL if environment.get(name)}
     if "VIDEO_API_KEY" not in found or "VIDEO_API_URL" not in found:
-        raise Unfit("For a real provider set VIDEO_API_URL and VIDEO_API_KEY in the environment.")
+        raise Unfit("Set VIDEO_API_URL and VIDEO_API_KEY in the environment to use a real provider.")
     if "VIDEO_CATALOG" in found:
         found["VIDEO_CATALOG"] = str(Path(found["VIDEO_CATALOG"]).resolve())  # the bot runs in a folder of its own
     return found | {"POLL_SECONDS": "5", "PROGRESS_SECONDS": "2"}  # the sandbox's own pace is no pace for others
@@ -70,19 +70,19 @@ async def _open(page: Page, port: int) -> None:
     try:
         await page.start(port)
     except OSError as error:
-        raise Unfit(f"The page cannot have port {port}. Choose another with --port.") from error
+        raise Unfit(f"Port {port} is in use. Choose another one with --port.") from error
 
 
 def _greet(say: Callable[[str], None], environment: Environment, page: Page, *, bot: bool, real: bool) -> None:
-    say(f"The sandbox is open at {page.url}")
+    say(f"The sandbox is at {page.url}")
     if real:
         url = environment.settings()["VIDEO_API_URL"]
-        say(f"Videos are made by {url} and cost real money. They stay in {environment.folder}")
+        say(f"Videos are made by {url} and cost real money. They are kept in {environment.folder}.")
     if not bot:
-        say("There is no bot yet. Start yours with these settings:\n")
+        say("Start your bot with these settings:\n")
         for name, value in environment.settings_of_yours(provider=not real).items():
             say(f"{name}={value}")
-    say("Ctrl-C ends it.")
+    say("Press Ctrl-C to stop.")
 
 
 async def _start_bot(page: Page, say: Callable[[str], None]) -> None:

@@ -84,7 +84,7 @@ class Page:
         """No other page of this browser gets in, by whatever name it finds this server; this one goes nowhere else."""
         origin = request.headers.get("Origin")
         if request.host not in self._hosts or origin not in (None, f"http://{request.host}"):
-            raise web.HTTPForbidden(text="This page is for this machine alone.")
+            raise web.HTTPForbidden(text="Only this computer can open this page.")
         response = await handler(request)
         if not response.prepared:
             files = self._environment.discord.api_url.removesuffix("/api/v10")
@@ -115,7 +115,7 @@ class Page:
         except Refused as refused:
             told = {"error": str(refused)}
         except ValueError as error:
-            raise web.HTTPBadRequest(text=f"The page asked in a way that is not understood: {error}") from error
+            raise web.HTTPBadRequest(text=f"The sandbox cannot read this request: {error}") from error
         return web.json_response(told)
 
     async def _action(self, request: web.Request) -> Action:
@@ -137,7 +137,7 @@ class Page:
     def _person(self, name: object) -> Person:
         person = self._environment.discord.world.people.get(str(name))
         if person is None:
-            raise Refused("There is nobody of that name here.")
+            raise Refused("There is no member of that name.")
         return person
 
     async def _live(self, request: web.Request) -> web.StreamResponse:

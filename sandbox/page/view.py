@@ -88,13 +88,14 @@ class View:
     def _note(self, place: Channel, person: Person) -> str:
         guild, bot = place.guild, self._discord.world.bot
         if self._discord.world.context(place) is Context.BOT_DM:
-            return "Direct messages with the bot"
+            return "Your direct messages with the bot."
         if guild is not None and not guild.has_bot:
-            yours = "You have it installed for yourself" if person.installed else "Only who has it installed can use it"
-            return f"The bot is not on this server. {yours}."
+            if person.installed:
+                return "This server has not added the bot. You installed it for yourself, so you can use it here."
+            return "This server has not added the bot. Only people who installed it for themselves can use it here."
         if not permissions_in(place, bot) & Permission.VIEW_CHANNEL:
-            return "The bot cannot look into this channel; commands reach it all the same."
-        return "The bot lives here"
+            return "The bot cannot see this channel, but you can use its commands here."
+        return "The bot is on this server."
 
     def _message(self, message: Message, person: Person) -> Piece:
         def told() -> Wire:

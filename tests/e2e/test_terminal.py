@@ -68,10 +68,10 @@ def bots(process: asyncio.subprocess.Process) -> list[psutil.Process]:
 @pytest.mark.parametrize(
     ("options", "code", "last"),
     [
-        (["--output", "{tmp}/out"], 0, "The video plays in the bot's message above, the card: 720x1280, 4.0 s"),
+        (["--output", "{tmp}/out"], 0, "The video is in the card above (720×1280, 4 s"),
         (["--prompt", "Here is your clip [moderated]"], 1, "under its content rules"),
         (["--image", "{tmp}/damaged.jpg"], 1, "credits are back"),
-        (["--image", "{tmp}/none.jpg"], 1, "The picture cannot be read"),
+        (["--image", "{tmp}/none.jpg"], 1, "The sandbox cannot read the picture"),
     ],
 )
 async def test_the_end_is_told_and_nothing_is_left_behind(
@@ -106,7 +106,7 @@ async def test_ended_half_way_it_takes_its_bot_and_its_folder_with_it(tmp_path: 
 
 async def test_servers_without_a_bot_end_well_and_leave_nothing(tmp_path: Path) -> None:
     async with run(tmp_path, "--serve") as process:
-        await until(process, "Ctrl-C ends it.")
+        await until(process, "Press Ctrl-C to stop.")
         process.send_signal(signal.SIGTERM)
         await ended(process)
 
@@ -117,12 +117,12 @@ async def test_servers_without_a_bot_end_well_and_leave_nothing(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--real-provider"], "--real-provider can be used only with --page."),
-        (["--serve", "--port", "8080"], "--port can be used only with --page."),
-        (["--page", "--prompt", "hat"], "--prompt can be used only without --page and --serve."),
-        (["--page", "--prompt", ""], "--prompt can be used only without --page and --serve."),
-        (["--page", "--seconds", "0"], "--seconds can be used only without --page and --serve."),
-        (["--serve", "--command", "/quota"], "--command can be used only without --page and --serve."),
+        (["--real-provider"], "You can use --real-provider only with --page."),
+        (["--serve", "--port", "8080"], "You can use --port only with --page."),
+        (["--page", "--prompt", "hat"], "You can use --prompt only without --page and --serve."),
+        (["--page", "--prompt", ""], "You can use --prompt only without --page and --serve."),
+        (["--page", "--seconds", "0"], "You can use --seconds only without --page and --serve."),
+        (["--serve", "--command", "/quota"], "You can use --command only without --page and --serve."),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_in_a_sentence(
@@ -132,7 +132,7 @@ def test_options_that_do_not_go_together_are_refused_in_a_sentence(
     assert capsys.readouterr().out == f"{sentence}\n"
 
 
-async def test_a_town_goes_down_and_its_folder_with_it_whatever_fails() -> None:
+async def test_an_environment_goes_down_and_its_folder_with_it_whatever_fails() -> None:
     environment = Environment()
 
     async def broken() -> int:
@@ -175,7 +175,7 @@ def test_a_port_that_is_none_is_refused_in_a_sentence(capsys: pytest.CaptureFixt
         main(["--page", f"--port={port}"])
 
     assert ended_by.value.code == 2
-    assert f"{port} is no port: it should be from 1 to 65535, or 0 for any" in capsys.readouterr().err
+    assert f"{port} is not a port. Use a number from 1 to 65535, or 0 for any free port." in capsys.readouterr().err
 
 
 async def test_an_admin_types_several_commands_and_reads_each_once(tmp_path: Path) -> None:

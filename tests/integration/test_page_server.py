@@ -131,7 +131,7 @@ async def test_a_private_message_is_told_to_its_person_alone_until_dismissed(bro
     assert f"message:{message.id}" not in keys["ana"]
 
     dismiss = {"action": "dismiss", "message": str(message.id)}
-    assert await browser.perform(dismiss | {"as": "ana"}) == {"error": "That message is gone."}
+    assert await browser.perform(dismiss | {"as": "ana"}) == {"error": "This message was deleted."}
     assert await browser.perform(dismiss | {"as": "mia"}) == {}
 
     assert f"message:{message.id}" not in dict(browser.page.view.pieces(people["mia"]))
@@ -140,17 +140,17 @@ async def test_a_private_message_is_told_to_its_person_alone_until_dismissed(bro
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"action": "post"}, "There is no “content” in what the page asked for."),
-        ({"action": "fly"}, "The page asked for something that the sandbox does not know."),
-        ({"action": "post", "place": "1", "content": "x"}, "That channel is gone, or you cannot see it."),
-        ({"action": "press", "message": "1", "custom_id": "x"}, "That message is gone."),
-        ({"action": "submit", "interaction": "1"}, "That form is gone."),
-        ({"action": "inject", "what": "disk", "to": "full"}, "The sandbox knows no such fault."),
-        ({"action": "inject", "what": "provider", "to": "unheard-of"}, "The sandbox knows no such fault."),
-        ({"action": "inject", "what": "discord", "to": "unheard-of"}, "The sandbox knows no such fault."),
-        ({"action": "inject", "what": "finish", "to": "video_1"}, "That job has ended."),
-        ({"action": "inject", "what": "bot", "to": "restart"}, "There is no bot here that could do that now."),
-        ({"as": "nobody", "action": "post"}, "There is nobody of that name here."),
+        ({"action": "post"}, "The page left out “content”. Reload it."),
+        ({"action": "fly"}, "The sandbox does not know this action. Reload the page."),
+        ({"action": "post", "place": "1", "content": "x"}, "This channel was deleted, or you cannot see it."),
+        ({"action": "press", "message": "1", "custom_id": "x"}, "This message was deleted."),
+        ({"action": "submit", "interaction": "1"}, "This form is no longer there."),
+        ({"action": "inject", "what": "disk", "to": "full"}, "The sandbox does not know this fault."),
+        ({"action": "inject", "what": "provider", "to": "unheard-of"}, "The sandbox does not know this fault."),
+        ({"action": "inject", "what": "discord", "to": "unheard-of"}, "The sandbox does not know this fault."),
+        ({"action": "inject", "what": "finish", "to": "video_1"}, "This job has already ended."),
+        ({"action": "inject", "what": "bot", "to": "restart"}, "The sandbox runs no bot that can do this now."),
+        ({"as": "nobody", "action": "post"}, "There is no member of that name."),
     ],
 )
 async def test_what_cannot_be_done_is_refused_in_a_sentence(browser: Browser, asked: Any, sentence: str) -> None:
@@ -163,8 +163,8 @@ async def test_what_discord_would_not_take_is_refused_in_its_words(browser: Brow
     empty = await browser.perform({"as": "mia", "action": "post", "place": general, "content": ""})
     command = await browser.perform({"as": "mia", "action": "invoke", "place": general, "command": "animate"})
 
-    assert empty == {"error": "Discord would not take that: Cannot send an empty message"}
-    assert command["error"].startswith("There is no command 'animate' here")
+    assert empty == {"error": "Discord refuses this: Cannot send an empty message"}
+    assert command["error"].startswith("There is no command animate here")
 
 
 async def test_another_api_is_taken_while_running_and_the_bot_is_started_anew_with_it() -> None:
@@ -223,7 +223,7 @@ async def test_a_port_that_is_taken_is_told_in_a_sentence(browser: Browser) -> N
     code = await show(said.append, LocalOpenAI(), port=port, opens=False, bot=False, real=False)
 
     assert code == 1
-    assert said == [f"The page cannot have port {port}. Choose another with --port."]
+    assert said == [f"Port {port} is in use. Choose another one with --port."]
 
 
 async def test_the_command_prints_the_address_and_ends_well_with_ctrl_c() -> None:
@@ -235,11 +235,11 @@ async def test_the_command_prints_the_address_and_ends_well_with_ctrl_c() -> Non
     assert process.stdout is not None
     said = b""
     async with asyncio.timeout(20):
-        while b"Ctrl-C ends it." not in said:
+        while b"Press Ctrl-C to stop." not in said:
             line = await process.stdout.readline()
             assert line, said
             said += line
-        url = said.split()[5].decode()
+        url = said.split()[4].decode()
         async with aiohttp.ClientSession() as session, session.get(url) as response:
             assert "animate-bot sandbox" in await response.text()
         process.send_signal(signal.SIGINT)

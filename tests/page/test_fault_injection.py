@@ -106,7 +106,7 @@ async def test_each_request_is_shown_with_its_check(tab: OpenTab, house: House) 
     await mia.says(card, DONE)
 
     create = mia.find("#requests li", "POST /v1/videos").first
-    await expect(create.get_by_label("Fits the contract")).to_be_visible()
+    await expect(create.get_by_label("Fits the published API")).to_be_visible()
     assert await mia.find("#requests li.wrong").count() == 0
 
     discord = house.stage.discord
@@ -116,7 +116,7 @@ async def test_each_request_is_shown_with_its_check(tab: OpenTab, house: House) 
         assert answer.status == 400
     wrong = mia.find("#requests li.wrong")
     await expect(wrong).to_contain_text('$.content: 5 is not of types "null", "string"')
-    await expect(wrong.get_by_label("Against the contract")).to_be_visible()
+    await expect(wrong.get_by_label("Against the published API")).to_be_visible()
     await mia.find("#only-wrong").check()
     await expect(create).not_to_be_visible()
     await expect(wrong).to_be_visible()

@@ -74,7 +74,7 @@ function see() {
 // People ---------------------------------------------------------------------------------------------------------
 
 function about({ roles, owns, installed }) {
-  const rank = owns ? "owns the server" : roles.join(", ") || "member";
+  const rank = owns ? "owner" : roles.join(", ") || "member";
   return installed ? `${rank} · installed the bot` : rank;
 }
 
@@ -91,7 +91,7 @@ function drawPeople() {
     const { key, name } = person;
     const checked = key === me;
     const radio = h("input", { type: "radio", name: "who", value: key, checked, onchange: () => become(key) });
-    const title = `Be ${name} in another tab`;
+    const title = `Open another tab as ${name}`;
     return h("div", { class: "person" },
       h("label", {}, radio, avatar(name), h("span", {}, name, h("small", {}, about(person)))),
       h("a", { href: address(key), target: "_blank", title, "aria-label": title }, "↗"));
@@ -125,8 +125,8 @@ function above(message) {
   const command = () => h("span", { class: "mention" }, `/${used.name}`);
   if (used?.name) return h("p", { class: "above" }, h("b", {}, nameOf(used.user)), " used ", command());
   const answered = state.get(`message:${reference?.message_id}`);
-  const whom = answered ? nameOf(answered.author) : "a message that is gone";
-  return reference && h("p", { class: "above" }, "In answer to ", h("b", {}, whom));
+  const whom = answered ? nameOf(answered.author) : "a deleted message";
+  return reference && h("p", { class: "above" }, "Reply to ", h("b", {}, whom));
 }
 
 function frame(message) {

@@ -41,7 +41,7 @@ function suggest() {
   offered = typed === null ? [] : leaves().filter(fits);
   at = 0;
   popup.hidden = typed === null;
-  const none = h("li", { role: "option", "aria-disabled": "true" }, "No such command is offered to you here.");
+  const none = h("li", { role: "option", "aria-disabled": "true" }, "There is no such command here.");
   popup.replaceChildren(...(offered.length ? offered.map(line) : [none]));
   point();
 }
@@ -150,7 +150,7 @@ function mentioning(text) {
 async function send() {
   if (form) return sendCommand();
   if (words.value.startsWith("/") && offered.length) return start(offered[at]);
-  if (words.value.startsWith("/")) return notice("There is no such command here. Type / to see those there are.");
+  if (words.value.startsWith("/")) return notice("There is no such command here. Type / to see all commands.");
   const files = attached.files();
   if (!words.value.trim() && !files.length) return;
   if (!place().writable) return notice("You cannot write in this channel.");

@@ -106,7 +106,7 @@ function files(spec, attributes) {
   const row = (file) => {
     const preview = file.type.startsWith("image/") && h("img", { src: URL.createObjectURL(file), alt: "" });
     const remove = () => (hold(held.filter((one) => one !== file)), control.focus());
-    const size = file.size < MIB ? `${Math.ceil(file.size / 1024)} KB` : `${(file.size / MIB).toFixed(1)} MB`;
+    const size = `${(file.size / MIB).toFixed(file.size < 10 * MIB ? 1 : 0)} MB`;
     const away = button("✕", remove, { class: "icon", "aria-label": `Remove ${file.name}` });
     return h("li", {}, preview, h("span", {}, file.name, h("small", {}, ` ${size}`)), away);
   };
@@ -132,7 +132,7 @@ function faultOfFiles({ required, min, types, limit }, held) {
   return big ? tooBig(limit) : "";
 }
 
-export const tooBig = (limit) => `Your files are too powerful. Up to ${Math.floor(limit / MIB)} MB can be sent here.`;
+export const tooBig = (limit) => `Your files are too large. You can send up to ${Math.floor(limit / MIB)} MB here.`;
 
 export async function samplePicture() {
   const answer = await fetch("/sample.jpg");

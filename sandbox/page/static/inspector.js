@@ -23,7 +23,7 @@ function conditions(name, legend, faults) {
     h("p", { class: "hint" }, chosen?.meaning));
 }
 
-const REAL = "Videos come from a real service and cost real money. Faults cannot be injected there.";
+const REAL = "Videos are made by a real provider and cost real money. You cannot inject faults there.";
 const BOT = {
   online: ({ pid }) => (pid ? `online, process ${pid}` : "online"),
   starting: () => "starting …",
@@ -72,8 +72,8 @@ const short = (path) => path.replace(/\{\w+\}/g, "…").replace(/([\w-]{10})[\w-
 function drawRequest(request) {
   const wrong = request.faults.length > 0;
   const mark = !request.over ? "…" : wrong ? "✗" : "✓";
-  const title = !request.over ? "Under way" : wrong ? "Against the contract" : "Fits the contract";
-  const status = !request.over ? "under way" : request.status || "cut";
+  const title = !request.over ? "In progress" : wrong ? "Against the published API" : "Fits the published API";
+  const status = !request.over ? "in progress" : request.status || "cut";
   return h("li", { class: `request ${wrong ? "wrong" : ""}` },
     h("p", {},
       h("span", { class: "mark", role: "img", title, "aria-label": title }, mark),
@@ -103,17 +103,17 @@ function drawLedger() {
     const cells = [clock(at / 1000), kind, name(member ?? role), credits > 0 ? `+${credits}` : credits, key ?? "", why];
     return h("tr", {}, cells.map((cell) => h("td", {}, cell)));
   };
-  const head = ["Time", "What", "Whose", "Credits", "Video", "Why"].map((words) => h("th", { scope: "col" }, words));
+  const head = ["Time", "What", "Who", "Credits", "Video", "Why"].map((words) => h("th", { scope: "col" }, words));
   find("ledger").replaceChildren(
-    lines === null ? h("p", { class: "empty" }, "There is no ledger of the bot’s here.")
-      : !lines.length ? h("p", { class: "empty" }, "No credits have moved yet.")
+    lines === null ? h("p", { class: "empty" }, "The bot’s ledger cannot be read.")
+      : !lines.length ? h("p", { class: "empty" }, "No credits were used yet.")
       : h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, lines.map(row))));
 }
 
 function drawLog() {
   const panel = find("log");
   const atEnd = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 60;
-  panel.firstElementChild.textContent = state.get("log") || "The bot has written nothing yet.";
+  panel.firstElementChild.textContent = state.get("log") || "The bot has not written anything yet.";
   if (atEnd) panel.scrollTop = panel.scrollHeight;
 }
 

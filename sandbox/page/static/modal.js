@@ -64,7 +64,7 @@ function open(modal) {
     const files = Object.fromEntries(fields.filter((one) => one.files).map((one) => [one.name, one.files()]));
     const answer = await perform({ action: "submit", interaction: modal.interaction, values }, files);
     submit.disabled = false;
-    wrong.textContent = answer.error ? `${answer.error} Nothing you typed is lost; try again.` : "";
+    wrong.textContent = answer.error ? `${answer.error} Your text is still here. Try again.` : "";
     if (!answer.error) dialog.close();
   });
   dialog.replaceChildren(form);
