@@ -31,7 +31,7 @@ PROMPT_FAULTS: Mapping[str, PromptFault] = {
         "status requests get 500, HTML, 404, 429, half an answer, no answer, then the right one",
         {"poll:500": 1, "poll:502-html": 1, "poll:404": 1, "poll:429": 1, "poll:cut": 1, "poll:lost": 1},
     ),
-    "[odd]": PromptFault("status requests get odd states and progress", {"poll:odd-status": 4, "poll:odd-progress": None}),
+    "[odd]": PromptFault("status requests get odd answers", {"poll:odd-status": 4, "poll:odd-progress": None}),
     "[new-id]": PromptFault("status requests get another ID", {"poll:new-id": None}),
     "[no-url]": PromptFault("ends without an address of the video", {"poll:no-url": None}),
     "[private-url]": PromptFault("the address of the video is a private one", {"poll:private-url": None}),
