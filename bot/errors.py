@@ -13,7 +13,7 @@ BotError
 │   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
 ├── ChatUnavailable        Discord gave no answer that decides anything
 ├── LocalTrouble           our own disk or system failed; it says nothing about the provider
-└── VideoError             the video API; carries the provider's words for the log only
+└── VideoError             of the provider; carries its words for the log only
     ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
     ├── VideoRejected      a final no
     ├── VideoOutcomeUnknown  a create whose outcome is not known: never sent again
@@ -108,7 +108,7 @@ class LocalTrouble(BotError):
 
 
 class VideoError(BotError):
-    """Something at the video API.
+    """Something at the provider.
 
     `provider_text` is what the provider said, cut and without secrets: for the operator's log, never for a member.
     """

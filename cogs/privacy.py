@@ -42,17 +42,17 @@ class Privacy(commands.Cog):
         await interaction.response.edit_message(view=await self._page(interaction), allowed_mentions=NOBODY)
 
     async def quiet(self, interaction: discord.Interaction[Any]) -> None:
-        """No more pings."""
+        """No more mentions."""
         await self._people.set_mentions_muted(user_of(interaction), muted=True)
         await self.back(interaction)
 
     async def loud(self, interaction: discord.Interaction[Any]) -> None:
-        """Pings again."""
+        """Mentions again."""
         await self._people.set_mentions_muted(user_of(interaction), muted=False)
         await self.back(interaction)
 
     async def silence(self, interaction: discord.Interaction[Any], job: JobId) -> None:
-        """No more pings, pressed on one of them: others see that button too."""
+        """No more mentions, pressed on one of them: others see that button too."""
         if not await self._people.is_of(user_of(interaction), job):
             raise UserError(privacy.NOT_MENTIONED)
         await self._people.set_mentions_muted(user_of(interaction), muted=True)

@@ -24,7 +24,7 @@ class Quota(commands.Cog):
 
     @app_commands.command(name="quota", description=N_("How many credits you have left, and what a clip costs"))
     async def quota(self, interaction: discord.Interaction[Any]) -> None:
-        """Tells the balance, and what else keeps the member from a clip."""
+        """Tells the balance, and what else keeps the member from a video."""
         scope, member = scope_of(interaction), user_of(interaction)
         balance = await self._service.balance(scope, member, roles_of(interaction.user))
         bar = await self._service.admin.bar(scope, member, balance)

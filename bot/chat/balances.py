@@ -115,7 +115,7 @@ def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[
     backs = {line.job_key: _back(translations, line) for line in lines if line.kind is LedgerKind.REFUND}
     for line in lines:
         when = text.moment(line.at)
-        # Translators: a ledger names a clip so, without backticks.
+        # Translators: a ledger names a video so, without backticks.
         video = translations.gettext("clip {key}", key=str(line.job_key))
         match line.kind:
             case LedgerKind.RESERVE:

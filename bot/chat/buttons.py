@@ -30,7 +30,7 @@ ERASE = "erase"
 KEEP = "keep"
 """Of the question that Delete asks."""
 SILENCE = "silence"
-"""On the ping."""
+"""Below the message that mentions the member."""
 IN_LIST = ":list"
 """Ends the id of a button that stands in the member's list, or in a question in its place: the list is shown anew."""
 _STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, ERASE), discord.ButtonStyle.danger)

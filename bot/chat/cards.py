@@ -228,7 +228,7 @@ def bar(percent: int) -> str:
 
 
 def _may_outlive(shown: Shown) -> bool:
-    """Whether the clip may come after the last transport to its card is gone, for all that is estimated."""
+    """Whether the video may come after the last transport to its card is gone, for all that is estimated."""
     card, progress_view = shown.job.card, shown.progress_view
     if card.bot_reaches and not card.ephemeral:
         return False

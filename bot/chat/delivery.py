@@ -143,7 +143,7 @@ class DiscordChat:
     def introduce(self, job: Job) -> None:
         """One of at most four follow-ups; Discord takes five where a member alone has installed the app.
 
-        The others: a video beside its card, the ping, and a private word on a failure.
+        The others: a video beside its card, the mention, and a private word on a failure.
         """
         self._aside(
             self._whisper(job, privacy.first_line(self._member_of(job), job.endpoint), within_s=FIRST_LINE_WITHIN_S)

@@ -1,4 +1,4 @@
-"""The form for a clip: which picture, the prompt, the model, the length, the size."""
+"""The form for a video: which picture, the prompt, the model, the length, the size."""
 
 from __future__ import annotations
 

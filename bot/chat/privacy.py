@@ -74,7 +74,7 @@ class PrivacyButton(ui.DynamicItem[ui.Button[Any]], template=r"privacy:(?P<actio
 
 
 def quiet(translations: Translations, job: JobId) -> ui.View:
-    """The button of a ping."""
+    """The button of a mention."""
     return ui.View(timeout=None).add_item(JobButton(SILENCE, job, translations))
 
 

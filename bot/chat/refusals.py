@@ -55,7 +55,7 @@ def refusal(translations: Translations, error: ReservationRefused, choice: Choic
 
 
 def barred(translations: Translations, error: ReservationRefused) -> str:
-    """Why the member gets no clip at all for now."""
+    """Why the member gets no video at all for now."""
     why = text.because(translations, error.detail)
     match error.reason:
         case RefusalReason.PAUSED:

@@ -1,4 +1,4 @@
-"""What admins read: all allowances in pages, usage as text and CSV, status."""
+"""What admins read: all quotas in pages, usage as text and CSV, status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.models import JobState, Quotas, UsageRow, UserId
 
 ROWS_PER_PAGE = 15
 _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
-"""A clip that came late keeps what it failed of, and was refunded; it is no clip without a video."""
+"""A video that came late keeps what it failed of, and was refunded; it is not counted as one without a video."""
 
 
 def quota_pages(translations: Translations, found: Quotas) -> list[str]:
@@ -58,7 +58,7 @@ class Usage:
         return text.as_much(self._lines(), rest=self._translations.gettext("- and more, in the file"))
 
     def csv(self) -> bytes:
-        """One line for each member, clip and outcome; UTF-8 with the mark that spreadsheets look for.
+        """One line for each member, video and outcome; UTF-8 with the mark that spreadsheets look for.
 
         A member stands as a mention: spreadsheets keep 15 digits of a plain id.
         """

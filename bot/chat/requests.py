@@ -33,7 +33,7 @@ Send = Callable[[discord.Interaction[Any], ui.LayoutView], Awaitable[Answer | No
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """A clip as a member asks for it. `picture_author` where it is another's; `again_of` where a card was pressed."""
+    """A video as a member asks for it. `picture_author` where it is another's; `again_of` where a card was pressed."""
 
     prompt: str
     choice: Choice

@@ -32,7 +32,7 @@ async def shows_video(client: discord.Client, job: Job) -> bool:
     except discord.HTTPException as error:
         if error_kind_of(error) in (ErrorKind.REMOVED, ErrorKind.TRANSPORT_DEAD, ErrorKind.NOT_PERMITTED):
             return False
-        raise  # an edge's page, say, tells nothing of the card: better no start than a video taken away
+        raise  # an edge's page, say, tells nothing of the card: better no start than a video taken off it
     return bool(message["attachments"]) or _has_gallery(message.get("components", ()))
 
 

@@ -151,7 +151,7 @@ def _position(translations: Translations, where: QueuePosition) -> str:
 
 
 def due(translations: Translations, stands: Due, due_at: datetime, begun_at: datetime) -> str:
-    """When a clip is expected, and what is said once that is past."""
+    """When a video is expected, and what is said once that is past."""
     match stands:
         case Due.AHEAD:
             return translations.gettext("expected {when}", when=moment(due_at))
@@ -162,7 +162,7 @@ def due(translations: Translations, stands: Due, due_at: datetime, begun_at: dat
 
 
 def video_key(translations: Translations, key: str) -> str:
-    """How a clip is called: "clip `7k3m9qz`"."""
+    """How a video is called: "video `7k3m9qz`"."""
     return translations.gettext("clip {key}", key=f"`{key}`")
 
 
@@ -201,7 +201,7 @@ def log_line(translations: Translations, job: Job) -> str:
 
 
 def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
-    """Whose clip it is, by which model, how long, in which size, and what it costs."""
+    """Whose video it is, by which model, how long, in which size, and what it costs."""
     size = [job.spec.size] if job.spec.size else []
     spec = job.spec
     return [
@@ -309,7 +309,7 @@ def quota(translations: Translations, value: Limit) -> str:
 
 
 def source(translations: Translations, value: Limit) -> str:
-    """Where an allowance comes from, as a member is told of their own."""
+    """Where a quota comes from, as a member is told of their own."""
     match value.source:
         case Source.OWN:
             return translations.gettext("Allowance set for you by an admin.")

@@ -145,7 +145,7 @@ class Transports:
         return MessageId(int(sent["id"]))
 
     async def reply(self, job: Job, transport: Transport, sentence: str, view: ui.View) -> MessageId:
-        """A short message below the card that pings its member."""
+        """A short message below the card that mentions its member."""
         mention = discord.AllowedMentions(
             everyone=False, roles=False, replied_user=False, users=[discord.Object(job.member)]
         )

@@ -1,4 +1,4 @@
-"""Makes a picture fit for the video API: an upright sRGB JPEG of exactly the size, with no metadata."""
+"""Makes a picture fit for the provider: an upright sRGB JPEG of exactly the size, with no metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What admins do, behind `Service.admin`: allowances, pause, blocks, reports. Who may is Discord's to say."""
+"""What admins do, behind `Service.admin`: quotas, pause, blocks, reports. Who may is Discord's to say."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Admin:
         return await self._store.write(quotas.forget_roles(by, gone)) if gone else []
 
     async def every(self, scope: Scope) -> Quotas:
-        """All allowances of the server."""
+        """All quotas of the server."""
         return await self._store.read(quotas.every(scope))
 
     async def pause(self, by: By, reason: str | None) -> None:
@@ -168,7 +168,7 @@ class Admin:
         return (await self._store.read(servers.server(scope))).others_allowed
 
     async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
-        """The refusal that would meet the member here now, whatever the clip; None where credits alone decide."""
+        """The refusal that would meet the member here now, whatever the video; None where credits alone decide."""
         return await self._store.read(reservations.bar(scope, member, balance, self._clock.now()))
 
     async def usage(self, scope: Scope, days: int) -> list[UsageRow]:

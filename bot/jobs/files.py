@@ -42,7 +42,7 @@ class Files:
         return self._root / "pictures" / f"{job.id}.jpg"
 
     def copy(self, job: JobId) -> Path:
-        """The member's picture without metadata, kept for another clip of it."""
+        """The member's picture without metadata, kept for another video of it."""
         return self._root / "pictures" / f"{job}.copy.jpg"
 
     def video(self, job: Job) -> Path:

@@ -88,7 +88,7 @@ class Library:
             await self._worker.recheck(job.id)
 
     async def repeatable(self, member: UserId, job: JobId) -> Job:
-        """The member's job, to make another clip of its picture and words."""
+        """The member's job, to make another video of its picture and words."""
         found = await self.own(member, job)
         if not found.spec.prompt:
             raise UserError(PROMPT_GONE)
@@ -103,7 +103,7 @@ class Library:
     async def visible(self, viewer: UserId, job: JobId, *, moderated: Place | None) -> Job:
         """The job, where the viewer may take its card away: its member, its picture's author, a moderator there.
 
-        `moderated` is where the viewer may manage messages; no other place's cards are theirs to take away.
+        `moderated` is where the viewer may manage messages; no other place's cards are theirs to remove.
         """
         found = await self._store.read(jobs.find(job))
         if found is None:
@@ -161,7 +161,7 @@ class Library:
     async def clear(self, job: Job, viewer: UserId) -> Job:
         """The messages in the channel may be deleted now; the video, if there is one, is kept for its member.
 
-        What the picture's author takes away is never made again of that picture.
+        What the picture's author removes is never made again of that picture.
         """
         cleared = await self._write(cards.clear(job.id, job.state, now=self._clock.now()))
         if cleared is None:

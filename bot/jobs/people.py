@@ -1,4 +1,4 @@
-"""A person's own data, behind `Service.people`: pings, a copy of all that is kept, being forgotten."""
+"""A person's own data, behind `Service.people`: mentions, a copy of all that is kept, being forgotten."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class People:
         return self._retention.keeping
 
     async def has_muted_mentions(self, member: UserId) -> bool:
-        """Whether they want no pings."""
+        """Whether they want no mentions."""
         return await self._store.read(users.has_muted_mentions(member))
 
     async def set_mentions_muted(self, member: UserId, *, muted: bool) -> None:
@@ -53,7 +53,7 @@ class People:
         return content
 
     async def forget(self, member: UserId) -> int:
-        """Deletes what may be deleted; tells how many of their clips go on, to be deleted when they end."""
+        """Deletes what may be deleted; tells how many of their videos go on, to be deleted when they end."""
         return await self._retention.forget(member)
 
 

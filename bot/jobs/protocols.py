@@ -134,7 +134,7 @@ class Chat(Protocol):
     async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
         """The card's last edit, for a job without a video on its card, and a private word where one is due.
 
-        A job that failed for its picture has its card taken away, and the member alone told why it was `refused`.
+        A job that failed for its picture has its card removed, and the member alone told why it was `refused`.
         Waits until it is made or can never be made.
         """
 

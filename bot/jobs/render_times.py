@@ -21,7 +21,7 @@ Kind = tuple[str, int, int]
 
 
 class RenderTimes:
-    """Owns what is known of each kind of clip."""
+    """Owns what is known of each kind of video."""
 
     def __init__(self) -> None:
         self._known: dict[Kind, deque[Render]] = {}

@@ -1,4 +1,4 @@
-"""Starting from a copy of the database: nothing in it is paid again, and no delivered video is taken away."""
+"""Starting from a copy of the database: nothing in it is paid again, and no delivered video is removed."""
 
 from __future__ import annotations
 

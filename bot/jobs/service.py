@@ -1,4 +1,4 @@
-"""What cogs call: asking for a clip, balances, allowances. Decides nothing about Discord."""
+"""What cogs call: asking for a video, balances, quotas. Decides nothing about Discord."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TAKEN_BACK_WITHIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request for a clip, as a cog hands it over. `interaction` becomes the job's id."""
+    """One request for a video, as a cog hands it over. `interaction` becomes the job's id."""
 
     interaction: JobId
     scope: Scope

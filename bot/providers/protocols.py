@@ -1,4 +1,4 @@
-"""What the bot needs of a video API. Adapters live beside this file."""
+"""What the bot needs of a provider. Adapters live beside this file."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Provider(Protocol):
 
 
 class VideoApi(Protocol):
-    """A video API behind one contract. All calls have deadlines of their own; the caller owns what is returned."""
+    """A provider behind one contract. All calls have deadlines of their own; the caller owns what is returned."""
 
     @property
     def endpoint(self) -> str:

@@ -1,4 +1,4 @@
-"""A role that is deleted loses its allowance: seen when it happens, and at start for those deleted meanwhile."""
+"""A role that is deleted loses its quota: seen when it happens, and at start for those deleted meanwhile."""
 
 from __future__ import annotations
 
