@@ -107,11 +107,11 @@ class Retention:
 
     async def _carry_out_erasures(self) -> bool:
         """Whether some are still open."""
-        for member in await self._context.store.read(erasure.open_wishes()):
+        for member in await self._context.store.read(erasure.open_erasures()):
             await self._follow_up(
                 await self._context.store.write(erasure.carry_out(member, now=self._context.clock.now()))
             )
-        return bool(await self._context.store.read(erasure.open_wishes()))
+        return bool(await self._context.store.read(erasure.open_erasures()))
 
     async def _follow_up(self, erased: erasure.Erased) -> None:
         """The files, and the tasks that hold what is gone from the store."""

@@ -83,7 +83,7 @@ def request(member: UserId, *, now: datetime) -> Unit[Erased]:
     return unit
 
 
-def open_wishes() -> Unit[list[UserId]]:
+def open_erasures() -> Unit[list[UserId]]:
     """Members of whom something is still to be erased."""
     return lambda tx: [
         UserId(row["member"])

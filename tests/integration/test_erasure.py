@@ -59,7 +59,7 @@ class TestWish:
         after = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
         assert after == before
         assert kept.do(videos.of_member(MEMBER, 9)) == []
-        assert kept.do(erasure.open_wishes()) == []
+        assert kept.do(erasure.open_erasures()) == []
         assert kept.wrong() == []
 
     def test_what_waits_is_cancelled_and_its_credits_are_back(self, kept: Ledgers) -> None:
@@ -80,12 +80,12 @@ class TestWish:
 
         assert request(kept).open_cards == [1]
         assert (kept.rows(TEXTS), kept.rows(PLACES), pending_deletions(kept)) == ([], [(1,)], [])
-        assert kept.do(erasure.open_wishes()) == [MEMBER]
+        assert kept.do(erasure.open_erasures()) == [MEMBER]
 
         kept.do(cards.finish(JobId(1), now=LATER))
         assert carry_out(kept, now=LATER) == erasure.Erased([], [], 0)
         assert (kept.rows(PLACES), pending_deletions(kept)) == ([], [(2, 1)])
-        assert kept.do(erasure.open_wishes()) == []
+        assert kept.do(erasure.open_erasures()) == []
 
     @pytest.mark.parametrize("state", UNDER_WAY)
     def test_what_is_under_way_goes_on_untouched_and_the_wish_stays_open(self, kept: Ledgers, state: JobState) -> None:
@@ -95,7 +95,7 @@ class TestWish:
         assert request(kept) == erasure.Erased([], [], 1)
 
         assert (kept.rows("SELECT * FROM jobs"), kept.rows("SELECT * FROM cards")) == before
-        assert kept.do(erasure.open_wishes()) == [MEMBER]
+        assert kept.do(erasure.open_erasures()) == [MEMBER]
 
     def test_what_was_under_way_is_erased_at_its_end_and_its_video_stays_to_be_fetched(self, kept: Ledgers) -> None:
         job = kept.add_job(1, S.DELIVERING)
@@ -105,7 +105,7 @@ class TestWish:
         assert carry_out(kept, now=LATER + timedelta(seconds=2)) == erasure.Erased([job.id], [], 0)
 
         assert kept.rows(TEXTS) == kept.rows(PLACES) == pending_deletions(kept) == []
-        assert kept.do(erasure.open_wishes()) == []
+        assert kept.do(erasure.open_erasures()) == []
         assert kept.wrong() == []
 
     def test_what_was_under_way_and_brought_no_video_leaves_no_message(self, kept: Ledgers) -> None:
@@ -137,7 +137,7 @@ class TestWish:
         assert carry_out(kept, now=LATER + timedelta(minutes=1)) == erasure.Erased([], [], 0)
 
         assert kept.rows(TEXTS) == [(1,), (2,)]
-        assert kept.do(erasure.open_wishes()) == []
+        assert kept.do(erasure.open_erasures()) == []
 
     def test_a_picture_that_others_made_clips_of_goes_when_these_are_over(self, kept: Ledgers) -> None:
         kept.add_job(1, member=OTHER, picture_author=MEMBER)
@@ -147,7 +147,7 @@ class TestWish:
 
         assert kept.rows("SELECT id FROM jobs WHERE picture_url <> ''") == [(2,)]
         assert kept.rows("SELECT id FROM jobs WHERE prompt <> ''") == [(1,), (2,)]
-        assert kept.do(erasure.open_wishes()) == [MEMBER]
+        assert kept.do(erasure.open_erasures()) == [MEMBER]
 
     def test_a_clip_deleted_before_loses_its_place_too(self, kept: Ledgers) -> None:
         job = kept.add_job(1)

@@ -334,7 +334,7 @@ class TestForgetting:
 
         assert books.do(erasure.carry_out(MEMBER, now=later)).jobs == []
         assert [job.id for job in books.do(videos.of_member(MEMBER, 9))] == [1]
-        assert books.do(erasure.open_wishes()) == [MEMBER]
+        assert books.do(erasure.open_erasures()) == [MEMBER]
         assert books.do(erasure.carry_out(MEMBER, now=over)).jobs == [1]
 
     def test_it_goes_once_it_was_shown_or_wished_away_again(self, books: Ledgers) -> None:
