@@ -36,7 +36,7 @@ Submitted = Callable[[discord.Interaction[Any], Filled], Awaitable[None]]
 
 
 class VideoForm(ui.Modal):
-    """Asks for what is not clear yet. With `clip` its words and choices are filled in, and a size is asked for too.
+    """Asks for what is not clear yet. With `spec` its words and choices are filled in, and a size is asked for too.
 
     It lives as long as this process; `AnimateBot.on_interaction` answers those that come later.
     """
