@@ -105,7 +105,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A clip that can be made: `size` is None where the picture will decide; `credits` holds either way."""
+    """A video that can be made: `size` is None where the picture will decide; `credits` holds either way."""
 
     model: Model
     seconds: int
@@ -171,7 +171,7 @@ class Catalog:
         return [model for model in self.models if model.provider == provider]
 
     def best_within(self, credits: int, preferred: str) -> Choice | None:  # noqa: A002 - the word of the domain
-        """The dearest clip for at most so many credits, of the preferred model if it has one; None if none."""
+        """The dearest video for at most so many credits, of the preferred model if it has one; None if none."""
         fitting = [
             Choice(model, seconds, None, model.cheapest * seconds)
             for model in self.models
@@ -181,13 +181,13 @@ class Catalog:
         return max(fitting, key=lambda choice: (choice.model.id == preferred, choice.credits), default=None)
 
     def money(self, model_id: str, seconds: int, size: str | None) -> float | None:
-        """What the provider asks for such a clip in US dollars, where the catalog knows."""
+        """What the provider asks for such a video in US dollars, where the catalog knows."""
         model = self._models.get(model_id)
         price = None if model is None or size is None else model.usd.get(size)
         return None if price is None else price * seconds
 
     def choose(self, model_id: str | None, seconds: int | None, size: str | None) -> Choice:
-        """The clip these options mean. Raises UserError, saying what would work, where they do not fit together."""
+        """The video these options mean. Raises UserError, saying what would work, where they do not fit together."""
         model = self._chosen(model_id)
         length = model.seconds[0] if seconds is None else seconds
         if length not in model.seconds:
