@@ -102,7 +102,7 @@ def queue(environment: Environment) -> None:
     """All jobs but the first few are in line, their pictures ready."""
     with closing(sqlite3.connect(environment.database)) as books, books:
         books.execute(
-            "UPDATE jobs SET state = 'waiting', provider_id = NULL, last_sent_at = NULL WHERE state = 'rendering'"
+            "UPDATE jobs SET state = 'waiting', ticket = NULL, last_sent_at = NULL WHERE state = 'rendering'"
             " AND id NOT IN (SELECT id FROM jobs WHERE state = 'rendering' ORDER BY id LIMIT ?)",
             (SLOTS,),
         )
@@ -125,7 +125,7 @@ async def carry(store: Store, job: Job, to: JobState) -> None:
     await store.write(cards.place(job.id, MessageId(job.id), ephemeral_at=None))
     changes: dict[JobState, dict[str, object]] = {
         S.SUBMITTING: {"last_sent_at": at},
-        S.RENDERING: {"provider_id": f"video_{job.id}"},
+        S.RENDERING: {"ticket": f"video_{job.id}"},
         S.DELIVERING: {},
         S.DELIVERED: {},
     }

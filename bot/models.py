@@ -86,7 +86,11 @@ class FailureKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VideoSpec:
-    """What a member asked for. `size` is "WIDTHxHEIGHT", or None until the picture has shown its orientation."""
+    """What a member asked for: the one value that goes from the command through the store to the provider.
+
+    `size` is "WIDTHxHEIGHT", or None until the picture has shown its orientation. An option of /animate is one more
+    field with None as its default, of a type that JSON has: the store keeps, exports and erases it by itself.
+    """
 
     model: str
     prompt: str
@@ -174,13 +178,17 @@ class Job:
     spec: VideoSpec
     picture: Picture
     card: Card
-    endpoint: str
+    endpoint: str  # root of the API that it was, or will be, sent to
+    provider: str = "default"  # as the catalog calls it
+    wire: str = "openai"  # the protocol that it speaks
+    request_key: str | None = None  # a UUID, stored before anything is sent
     not_before: datetime | None = None
     first_sent_at: datetime | None = None  # first sent to the provider
     last_sent_at: datetime | None = None  # last sent
-    provider_id: str | None = None
+    ticket: Ticket | None = None  # the provider has it: what is needed to follow it there
     result_url: str | None = None
     result_expires_at: datetime | None = None
+    cost_usd: float | None = None  # as the provider tells
     failure: FailureKind | None = None
     again_of: JobId | None = None  # the job whose card was pressed for this one; its kept picture is used
     picture_author: UserId | None = None  # whose picture it is, where it is not the member's own

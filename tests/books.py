@@ -96,7 +96,7 @@ _NOTHING_LIKE_IT = {
     "a budget refund for a job the provider had taken": (
         "SELECT ledger.id FROM ledger JOIN jobs ON jobs.id = ledger.job"
         " WHERE ledger.kind = 'refund' AND ledger.from_budget <> 0"
-        " AND (jobs.provider_id IS NOT NULL OR jobs.state = 'unknown')"
+        " AND (jobs.ticket IS NOT NULL OR jobs.state = 'unknown')"
     ),
     "a job without a video and without a refund": (
         f"SELECT id FROM jobs WHERE state IN {_WITHOUT_VIDEO} AND id NOT IN ({_REFUNDED_JOBS})"

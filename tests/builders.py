@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +43,16 @@ def seed_catalog() -> Catalog:
 def a_spec(**changes: Any) -> VideoSpec:
     """Four seconds of sora-2."""
     return replace(VideoSpec(model="sora-2", prompt="puts on a hat", seconds=4, size=None, credits=4), **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithAnOption(VideoSpec):
+    seed: int | None = None
+
+
+def an_option(seed: int) -> VideoSpec:
+    """As it would be had /animate one option more."""
+    return _WithAnOption("sora-2", "puts on a hat", 4, None, 4, seed)
 
 
 def a_picture(**changes: Any) -> Picture:

@@ -36,7 +36,7 @@ WAYS: dict[JobState, Sequence[JobState]] = {
 }
 """How a job comes to each state."""
 _ALONG: dict[JobState, dict[str, object]] = {
-    S.RENDERING: {"provider_id": "video_1"},
+    S.RENDERING: {"ticket": "video_1"},
     S.DELIVERING: {"result_url": "https://videos.example/clip.mp4"},
     S.FAILED: {"failure": FailureKind.PROVIDER},
     S.UNKNOWN: {"failure": FailureKind.LOST_ANSWER},

@@ -99,7 +99,7 @@ def renew(job: JobId, press: Press) -> Unit[Job | None]:
         message=press.message,
         token=press.token,
         token_ends_at=to_ms(press.token_ends_at),
-        upload_limit=press.upload_limit_bytes,
+        upload_limit_bytes=press.upload_limit_bytes,
         removed_at=None,
         hidden_at=None,
         finished_at=None,

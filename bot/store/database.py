@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -37,9 +37,14 @@ _STEPS_BETWEEN_LOOKS = 10_000
 
 
 class Row(Protocol):
-    """One row, by column name."""
+    """One row: by column name, or all values in the order of the columns."""
 
     def __getitem__(self, column: str, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def keys(self) -> Sequence[str]:
+        """The names of the columns."""
 
 
 class Tx:

@@ -18,7 +18,11 @@ from bot.store.jobs import UNENDED
 from bot.store.mapping import day_of, to_ms
 
 ENDED = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
-TEXTS_ERASED = "prompt = '', picture_url = '', picture_name = '', picture_author = NULL, result_url = NULL"
+PICTURE_ERASED = "picture_author = NULL, picture_url = '', picture_filename = ''"
+TEXTS_ERASED = (
+    f"prompt = '', options = NULL, {PICTURE_ERASED}, result_url = NULL,"
+    " ticket = CASE WHEN ticket IS NULL THEN NULL ELSE '' END"
+)
 PLACE_ERASED = (
     "channel = 0, guild = NULL, message = NULL, token = NULL,"
     " shown_channel = NULL, shown_message = NULL, mention_message = NULL"
@@ -143,7 +147,7 @@ def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
     lent = f"picture_author = :member AND created_at <= :until AND state IN ({ENDED})"
     found = [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE {lent} ORDER BY id", **mine)]
     if found:
-        tx.changed(f"UPDATE jobs SET picture_author = NULL, picture_url = '', picture_name = '' WHERE {lent}", **mine)
+        tx.changed(f"UPDATE jobs SET {PICTURE_ERASED} WHERE {lent}", **mine)
     return found
 
 
@@ -167,8 +171,7 @@ def _take_places(tx: Tx, **mine: object) -> None:
 
 def take_picture(job: JobId) -> Unit[int]:
     """The picture of this job is not to be used any more: its author wants that."""
-    gone = "picture_author = NULL, picture_url = '', picture_name = ''"
-    return lambda tx: tx.changed(f"UPDATE jobs SET {gone} WHERE id = :job", job=job)
+    return lambda tx: tx.changed(f"UPDATE jobs SET {PICTURE_ERASED} WHERE id = :job", job=job)
 
 
 def next_pending_deletion(last: MessageId) -> Unit[PendingDeletion | None]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from bot.models import Job, JobId, JobState, LedgerKind, Render
 from bot.store import balances, cards, ledger
 from bot.store.database import Tx, Unit
-from bot.store.mapping import JOB_SQL, from_ms, job_of, load, to_ms
+from bot.store.mapping import JOB_SQL, changed_columns, from_ms, job_of, load, to_ms
 
 S = JobState
 
@@ -60,7 +60,7 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
     """Moves the job if it is still in `start`, refunds what `MOVES` says, and returns it; None when it was elsewhere.
 
     None too for a delivery whose card was taken down in the meantime: nobody would find the video there.
-    `changes` are columns of `jobs` set along: times as datetimes, `failure` as FailureKind.
+    `changes` are fields of the job that are set along, and columns of `jobs` that are no fields.
     """
     refund = MOVES[start, to]
 
@@ -84,7 +84,7 @@ def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
 def _move(
     tx: Tx, job: JobId, start: JobState, to: JobState, now: datetime, refund: Refund, changes: Mapping[str, object]
 ) -> Job | None:
-    values = {name: to_ms(value) if isinstance(value, datetime) else value for name, value in changes.items()}
+    values = changed_columns(changes)
     sets = "".join(f", {name} = :{name}" for name in values)
     moved = tx.changed(
         f"UPDATE jobs SET state = :to, state_at = :now{sets} WHERE id = :job AND state = :start",
@@ -121,7 +121,7 @@ def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
         from_budget=to_budget,
         day=row["day"],
         reset_count=row["reset_count"],
-        taken_at=to_ms(now) if row["provider_id"] is not None else None,
+        taken_at=to_ms(now) if row["ticket"] is not None else None,
         reason=row["failure"],
     )
     if not fresh:

@@ -11,7 +11,7 @@ from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limi
 from bot.store import balances, ledger
 from bot.store.database import Tx, Unit
 from bot.store.ledger import Lock
-from bot.store.mapping import Standing, day_of, maybe_ms, to_ms
+from bot.store.mapping import Standing, day_of, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
@@ -41,7 +41,7 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
         server_limit = balances.server_limit_of(standing.server)
         _refuse_if_spent(tx, job, balance, server_limit, limits)
         funds = _funds(tx, job, balance)
-        _insert(tx, job, funds, standing.reset_count)
+        insert(tx, job, day=day_of(job.created_at), reset_count=standing.reset_count, from_quota=funds.from_quota)
         _book(tx, job, funds, lock, balance.limit, server_limit, limits.budget)
         return job
 
@@ -150,57 +150,3 @@ def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, server_limi
         budget_per=budget.per,
         actor=job.member,
     )
-
-
-def _insert(tx: Tx, job: Job, funds: _Funds, reset_count: int) -> None:
-    _insert_row(
-        tx,
-        "jobs",
-        id=job.id,
-        key=job.key,
-        state=job.state,
-        state_at=to_ms(job.state_at),
-        created_at=to_ms(job.created_at),
-        scope=job.scope,
-        member=job.member,
-        day=day_of(job.created_at),
-        reset_count=reset_count,
-        model=job.spec.model,
-        prompt=job.spec.prompt,
-        seconds=job.spec.seconds,
-        size=job.spec.size,
-        credits=job.spec.credits,
-        from_quota=funds.from_quota,
-        picture_url=job.picture.url,
-        picture_name=job.picture.filename,
-        picture_bytes=job.picture.size_bytes or 0,
-        picture_type=job.picture.content_type,
-        picture_width=job.picture.width,
-        picture_height=job.picture.height,
-        picture_spoiler_at=maybe_ms(job.created_at if job.picture.spoiler else None),
-        endpoint=job.endpoint,
-        again_of=job.again_of,
-        picture_author=job.picture_author,
-    )
-    card = job.card
-    _insert_row(
-        tx,
-        "cards",
-        job=job.id,
-        application=card.application,
-        channel=card.channel,
-        guild=card.guild,
-        message=card.message,
-        token=card.token,
-        token_ends_at=to_ms(card.token_ends_at),
-        upload_limit=card.upload_limit_bytes,
-        bot_reaches_at=maybe_ms(job.created_at if card.bot_reaches else None),
-        locale=card.locale,
-        member_locale=card.member_locale,
-    )
-
-
-def _insert_row(tx: Tx, table: str, **values: object) -> None:
-    names = ", ".join(values)
-    slots = ", ".join(f":{name}" for name in values)
-    tx.changed(f"INSERT INTO {table} ({names}) VALUES ({slots})", **values)

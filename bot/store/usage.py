@@ -16,7 +16,7 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
         rows = tx.all(
             "SELECT jobs.member, model, seconds, size, state, failure, COUNT(*) AS videos,"
             " CAST(SUM(jobs.credits) AS BIGINT) AS credits,"
-            " CAST(COALESCE(SUM(ledger.credits), 0) AS BIGINT) AS refunded, COUNT(provider_id) AS made"
+            " CAST(COALESCE(SUM(ledger.credits), 0) AS BIGINT) AS refunded, COUNT(ticket) AS made"
             " FROM jobs LEFT JOIN ledger ON ledger.job = jobs.id AND ledger.kind = 'refund'"
             " WHERE jobs.scope = :scope AND jobs.day >= :first"
             " GROUP BY jobs.member, model, seconds, size, state, failure"

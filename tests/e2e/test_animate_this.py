@@ -75,7 +75,7 @@ async def test_a_picture_that_discord_made_of_a_link_is_fetched_through_discord_
     card = await stage.over(await sent(stage, await opened(stage, stage.mia, message), prompt="it yawns"))
 
     assert DONE in card.text()
-    assert stage.rows("SELECT picture_url, picture_bytes FROM jobs") == [(safe, 0)]
+    assert stage.rows("SELECT picture_url, picture_size_bytes FROM jobs") == [(safe, None)]
 
 
 async def test_stickers_count_unless_they_are_drawn_by_a_program(stage: Stage) -> None:

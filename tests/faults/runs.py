@@ -208,14 +208,14 @@ def is_settled(scene: Scene) -> bool:
     try:
         with closing(sqlite3.connect(scene.place.database, timeout=1)) as connection:
             rows = connection.execute(
-                "SELECT state, finished_at, provider_id FROM jobs JOIN cards ON cards.job = jobs.id"
+                "SELECT state, finished_at, ticket FROM jobs JOIN cards ON cards.job = jobs.id"
             ).fetchall()
     except sqlite3.Error:
         return False
     made = {job.id: job for job in scene.place.made()}
     return all(job.is_over for job in made.values()) and not any(
-        state in OPEN or (finished is None and state not in OFFERED) or (state == "timed_out" and provider_id in made)
-        for state, finished, provider_id in rows
+        state in OPEN or (finished is None and state not in OFFERED) or (state == "timed_out" and ticket in made)
+        for state, finished, ticket in rows
     )
 
 

@@ -40,7 +40,7 @@ from tests.builders import MEMBER, NOON, a_job, grant, limits
         ("UPDATE ledger SET budget_credits = 5, budget_per = 'month' WHERE job = 2", "passes the budget of 5"),
         ("UPDATE jobs SET state = 'waiting' WHERE id = 1", "a refund for a job under way"),
         ("UPDATE jobs SET state = 'delivered' WHERE id = 1", "a refund for a paid job that was never late"),
-        ("UPDATE jobs SET provider_id = 'v' WHERE id = 1", "a budget refund for a job the provider had taken"),
+        ("UPDATE jobs SET ticket = 'v' WHERE id = 1", "a budget refund for a job the provider had taken"),
         ("UPDATE budget SET lines = 1", "a line beyond the counter"),
     ],
 )

@@ -59,7 +59,7 @@ class Member:
             await self.store.write(jobs.move(job.id, S.WAITING, S.CANCELLED, now=at, failure=FailureKind.QUEUE_TIMEOUT))
             return
         await self.store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=at))
-        await self.store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=at, provider_id="v"))
+        await self.store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=at, ticket="v"))
         await self.store.write(jobs.move(job.id, S.RENDERING, S.FAILED, now=at, failure=FailureKind.MODERATED))
 
 

@@ -175,7 +175,7 @@ class House:
         job = a_job(at=asked_at, card=a_card(at=asked_at, **card))
         await self.store.write(reserve(job, [], limits(1_000)))
         for step in WAYS[to]:
-            along: dict[str, object] = {"provider_id": "video_1"} if step is S.RENDERING else {}
+            along: dict[str, object] = {"ticket": "video_1"} if step is S.RENDERING else {}
             if step is S.DELIVERING:
                 along = {"result_url": "https://v.example/1", "result_expires_at": expires_at}
             moved = await self.store.write(jobs.move(job.id, job.state, step, now=NOON, **along))

@@ -33,7 +33,7 @@ async def rendered(store: Store, number: int, render_ms: int | None, *, sent_s: 
     await store.write(reserve(job, (), limits(default=1_000_000)))
     for start, to, changes in (
         (JobState.WAITING, JobState.SUBMITTING, {"last_sent_at": sent_at}),
-        (JobState.SUBMITTING, JobState.RENDERING, {"provider_id": f"video_{number}"}),
+        (JobState.SUBMITTING, JobState.RENDERING, {"ticket": f"video_{number}"}),
         (JobState.RENDERING, JobState.DELIVERING, done),
     ):
         assert await store.write(jobs.move(job.id, start, to, now=NOON, **changes)) is not None

@@ -16,7 +16,9 @@ from tests.ledgers import OTHER, Ledgers
 
 S = JobState
 LATER = NOON + timedelta(minutes=1)
-TEXTS = "SELECT id FROM jobs WHERE prompt <> '' OR picture_url <> '' OR picture_name <> '' OR result_url IS NOT NULL"
+TEXTS = (
+    "SELECT id FROM jobs WHERE prompt <> '' OR picture_url <> '' OR picture_filename <> '' OR result_url IS NOT NULL"
+)
 PLACES = (
     "SELECT job FROM cards WHERE channel <> 0 OR guild IS NOT NULL OR message IS NOT NULL OR token IS NOT NULL"
     " OR shown_channel IS NOT NULL OR shown_message IS NOT NULL OR mention_message IS NOT NULL"
@@ -48,15 +50,17 @@ class TestWish:
         for number, state in enumerate((S.DELIVERED, S.UNDELIVERED, S.FAILED, S.CANCELLED, S.UNKNOWN), start=1):
             kept.add_job(number, state)
         kept.add_job(9, member=OTHER)
-        ngettext = "SELECT id, state, scope, member, day, reset_count, credits, from_quota, provider_id FROM jobs"
-        before = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
+        counted = (
+            "SELECT id, state, scope, member, day, reset_count, credits, from_quota, ticket IS NULL AS free FROM jobs"
+        )
+        before = kept.rows(counted), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
 
         erased = request(kept)
 
         assert erased == erasure.Erased([JobId(number) for number in range(1, 6)], [], 0)
         assert kept.rows(TEXTS) == kept.rows(PLACES) == [(9,)]
         assert pending_deletions(kept) == [(2, number) for number in range(1, 6)]
-        after = kept.rows(ngettext), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
+        after = kept.rows(counted), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
         assert after == before
         assert kept.do(videos.of_member(MEMBER, 9)) == []
         assert kept.do(erasure.open_erasures()) == []

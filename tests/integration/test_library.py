@@ -99,7 +99,7 @@ class House:
         await self.store.write(reserve(job, [], limits(1_000)))
         for step in WAYS[state]:
             along: dict[S, dict[str, Any]] = {
-                S.RENDERING: {"provider_id": "video_1"},
+                S.RENDERING: {"ticket": "video_1"},
                 S.UNDELIVERED: {"fetched_at": NOON},
             }
             moved = await self.store.write(jobs.move(job.id, job.state, step, now=NOON, **along.get(step, {})))

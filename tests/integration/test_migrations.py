@@ -183,7 +183,7 @@ class TestFromAnOlderSchema:
         )
         await store.close()
 
-        assert (found.state, found.provider_id, found.card.token) == (JobState.RENDERING, "video_7", "a-token")
+        assert (found.state, found.ticket, found.card.token) == (JobState.RENDERING, "video_7", "a-token")
         assert moved is not None
         with closing(sqlite3.connect(path)) as connection:
             assert differences(connection) == []
@@ -214,13 +214,14 @@ A_JOB_OF_THEN: dict[str, dict[str, object]] = {
     "jobs": {
         "id": 7, "key": "7k3m9qz", "state": "rendering", "state_at": _MS, "created_at": _MS, "scope": 5, "member": 6,
         "day": _DAY, "reset_count": 0, "model": "sora-2", "prompt": "puts on a hat", "seconds": 4, "size": "720x1280",
-        "credits": 4, "from_quota": 4, "picture_url": "https://cdn.example/cat.jpg", "picture_name": "cat.jpg",
-        "picture_bytes": 100, "endpoint": "https://videos.example/v1", "first_sent_at": _MS, "last_sent_at": _MS,
-        "provider_id": "video_7",
+        "credits": 4, "from_quota": 4, "picture_url": "https://cdn.example/cat.jpg", "picture_filename": "cat.jpg",
+        "picture_size_bytes": 100, "endpoint": "https://videos.example/v1", "provider": "default", "wire": "openai",
+        "first_sent_at": _MS, "last_sent_at": _MS,
+        "ticket": "video_7",
     },
     "cards": {
         "job": 7, "application": 1, "channel": 2, "guild": 5, "message": 3, "token": "a-token", "token_ends_at": _MS,
-        "upload_limit": 10_485_760, "bot_reaches_at": _MS,
+        "upload_limit_bytes": 10_485_760, "bot_reaches_at": _MS,
     },
 }  # fmt: skip
 

@@ -160,7 +160,7 @@ class Life:
 
     def move(self, job: JobId, start: str, to: str) -> str:
         video = self.house.videos[job]
-        changes: dict[str, object] = {"provider_id": "video"} if to == "rendering" else {}
+        changes: dict[str, object] = {"ticket": "video"} if to == "rendering" else {}
         if to == "timed_out":
             changes = {"failure": FailureKind.TIMED_OUT}
         moved = self.write(jobs.move(job, JobState(start), JobState(to), now=self.now, **changes))

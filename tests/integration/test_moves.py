@@ -55,7 +55,7 @@ WAY: dict[JobState, Sequence[JobState]] = {
 """How a job comes to each state that it can leave."""
 
 CHANGES: dict[JobState, dict[str, object]] = {
-    S.RENDERING: {"provider_id": "video_1"},
+    S.RENDERING: {"ticket": "video_1"},
     S.TIMED_OUT: {"failure": FailureKind.TIMED_OUT},
 }
 
@@ -219,7 +219,7 @@ async def test_a_move_keeps_what_it_is_given(store: Store) -> None:
     await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON, first_sent_at=NOON, last_sent_at=NOON))
     back = await store.write(jobs.move(job.id, S.SUBMITTING, S.WAITING, now=NOON, not_before=LATER))
     await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=LATER, last_sent_at=LATER, not_before=None))
-    await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=LATER, provider_id="video_1"))
+    await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=LATER, ticket="video_1"))
     done = await store.write(
         jobs.move(job.id, S.RENDERING, S.DELIVERING, now=LATER, result_url="https://v/1", result_expires_at=LATER)
     )
@@ -231,7 +231,7 @@ async def test_a_move_keeps_what_it_is_given(store: Store) -> None:
         state_at=LATER,
         first_sent_at=NOON,
         last_sent_at=LATER,
-        provider_id="video_1",
+        ticket="video_1",
         result_url="https://v/1",
         result_expires_at=LATER,
     )

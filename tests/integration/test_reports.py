@@ -71,7 +71,7 @@ async def test_so_many_days_are_counted_today_among_them(store: Store) -> None:
 async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) -> None:
     job = await store.write(reserve(a_job(spec=a_spec(size="720x1280")), [], limits()))
     await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON))
-    await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=NOON, provider_id="v"))
+    await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=NOON, ticket="v"))
     await store.write(jobs.move(job.id, S.RENDERING, S.TIMED_OUT, now=NOON, failure=FailureKind.TIMED_OUT))
 
     timed_out = reports.Usage(ENGLISH, await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)

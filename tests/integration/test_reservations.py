@@ -93,7 +93,7 @@ async def lines(store: Store, kind: str = "reserve") -> Sequence[Row]:
 async def taken_by_provider(store: Store, job: Job) -> Job:
     """Brings a reserved job to rendering."""
     await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=job.created_at))
-    moved = await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=job.created_at, provider_id="v"))
+    moved = await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=job.created_at, ticket="v"))
     assert moved is not None
     return moved
 
@@ -216,7 +216,7 @@ class TestLimits:
         seen = [await ask(store, 3, operator, scope=OTHER_GUILD)]
         for start, to in [(S.WAITING, S.SUBMITTING), (S.SUBMITTING, S.RENDERING), (S.RENDERING, S.DELIVERING)]:
             await store.write(
-                jobs.move(first.id, start, to, now=NOON, **({"provider_id": "v"} if to is S.RENDERING else {}))
+                jobs.move(first.id, start, to, now=NOON, **({"ticket": "v"} if to is S.RENDERING else {}))
             )
             seen.append(await ask(store, 3, operator, scope=OTHER_GUILD))
         await store.write(jobs.move(first.id, S.DELIVERING, S.UNDELIVERED, now=NOON))

@@ -41,7 +41,7 @@ class Tries:
 
 async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
     """One try; at once where the video is here."""
-    assert job.provider_id is not None
+    assert job.ticket is not None
     video = context.files.video(job)
     try:
         if video.exists():
@@ -49,7 +49,7 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         tries.made += 1
         if not context.files.has_room():
             raise LocalTrouble("too little space in DATA_DIR")  # noqa: TRY301 - told as a full disk is
-        await context.videos.download(job.endpoint, job.provider_id, job.result_url, video)
+        await context.videos.download(job.endpoint, job.ticket, job.result_url, video)
         context.files.keep_on(job)
     except (LocalTrouble, OSError) as error:
         log.error("job=%s its video cannot be kept here, trying on: %s", job.id, error)  # noqa: TRY400 - no traceback

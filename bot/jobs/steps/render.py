@@ -168,9 +168,9 @@ async def _pass(context: JobContext, watch: _Watch) -> None:
 
 async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
     """One poll; an error is one that brought no answer about the job."""
-    assert job.provider_id is not None
+    assert job.ticket is not None
     try:
-        return await context.videos.status(job.endpoint, job.provider_id)
+        return await context.videos.status(job.endpoint, job.ticket)
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
         return error

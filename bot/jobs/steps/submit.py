@@ -14,7 +14,7 @@ from bot.jobs.protocols import HoldReason, QueuePosition
 from bot.jobs.steps.card import introduce, place
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.prepare import prepare
-from bot.models import FailureKind, Job, JobState
+from bot.models import FailureKind, Job, JobState, Ticket
 from bot.providers.protocols import ClipRequest
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ async def _create(context: JobContext, job: Job, request: ClipRequest) -> Job | 
     """The only paid request of this program, then its outcome in the store. Nothing is awaited before it."""
     context.chat.show(job)
     try:
-        provider_id = await context.videos.create(request)
+        ticket = Ticket(await context.videos.create(request))
     except VideoUnavailable as error:
         context.circuit_breaker.report(job, Outcome.NOT_TAKEN)
         return await _send_later(context, job, error)
@@ -155,14 +155,14 @@ async def _create(context: JobContext, job: Job, request: ClipRequest) -> Job | 
         log.error("job=%s outcome unknown, never sent again: %s", job.id, error.provider_text)  # noqa: TRY400 - expected
         if error.provider_id is not None:  # something may come of it: refunded as lost, and asked for like a late one
             context.circuit_breaker.report(job, Outcome.LOST)
-            named = await context.move(job, JobState.RENDERING, provider_id=error.provider_id)
+            named = await context.move(job, JobState.RENDERING, ticket=error.provider_id)
             return named and await context.end(named, JobState.TIMED_OUT, FailureKind.LOST_ANSWER)
     except Exception:
         log.exception("job=%s outcome unknown, never sent again", job.id)
     else:
-        log.info("job=%s provider_id=%s", job.id, provider_id)
+        log.info("job=%s provider_id=%s", job.id, ticket)
         context.circuit_breaker.report(job, Outcome.TAKEN)
-        return await context.move(job, JobState.RENDERING, provider_id=provider_id)
+        return await context.move(job, JobState.RENDERING, ticket=ticket)
     context.circuit_breaker.report(job, Outcome.LOST)
     return await context.end(job, JobState.UNKNOWN, FailureKind.LOST_ANSWER)
 

@@ -123,23 +123,28 @@ CREATE TABLE jobs (
     size TEXT,                           -- NULL until the picture has shown its orientation
     credits BIGINT NOT NULL,
     from_quota BIGINT NOT NULL,          -- the part of them that was not bonus credits
+    options TEXT,                        -- JSON: what was asked for beside model, prompt, seconds and size
     picture_url TEXT NOT NULL,
-    picture_name TEXT NOT NULL,
-    picture_bytes BIGINT NOT NULL,
-    picture_type TEXT,
+    picture_filename TEXT NOT NULL,
+    picture_size_bytes BIGINT,
+    picture_content_type TEXT,
     picture_width BIGINT,
     picture_height BIGINT,
     picture_spoiler_at BIGINT,           -- it was marked as a spoiler, and its video is one
     picture_author BIGINT,               -- whose it is, where it is not the member's own
     again_of BIGINT,                     -- the job whose card was pressed for this one
-    endpoint TEXT NOT NULL,
+    provider TEXT NOT NULL,              -- as the catalog calls it
+    wire TEXT NOT NULL,                  -- the protocol that it speaks
+    endpoint TEXT NOT NULL,              -- root of its API
+    request_key TEXT,                    -- a UUID, stored before anything is sent
     not_before BIGINT,                   -- not to be sent before that
     first_sent_at BIGINT,                -- when it was sent to the provider, first and last
     last_sent_at BIGINT,
-    provider_id TEXT,
+    ticket TEXT,                         -- the provider has the job: what is needed to follow it there; '' once erased
     result_url TEXT,
     result_expires_at BIGINT,
     render_ms BIGINT,                    -- from last sent to done; NULL where no poll saw when it was done
+    cost_usd_micros BIGINT,              -- what the provider says it cost, in millionths of a US dollar
     failure TEXT,
     fetched_at BIGINT,                   -- the video was on our disk, before or while it was undelivered
     deleted_at BIGINT                    -- by its member: not listed any more, its texts erased
@@ -162,7 +167,7 @@ CREATE TABLE cards (
     message BIGINT,
     token TEXT,                          -- a credential; NULL once expired or no longer needed
     token_ends_at BIGINT NOT NULL,
-    upload_limit BIGINT NOT NULL,        -- in bytes
+    upload_limit_bytes BIGINT NOT NULL,
     bot_reaches_at BIGINT,               -- NULL: the bot's own token cannot edit there
     ephemeral_at BIGINT,
     locale TEXT,                         -- Discord's name of the card's language; NULL is English
