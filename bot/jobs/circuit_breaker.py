@@ -150,8 +150,8 @@ class CircuitBreaker:
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""
         return [
-            f"the video service is not used ({circuit.kind}) for {circuit.model or 'any model'}"
-            + ("" if self._now() < circuit.until else "; the next request tries it")
+            f"nothing is sent to the provider ({circuit.kind}) for {circuit.model or 'any model'}"
+            + ("" if self._now() < circuit.until else "; the next request tries again")
             for circuit in self._circuits.values()
         ]
 

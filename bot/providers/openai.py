@@ -74,7 +74,7 @@ class OpenAIVideos:
     def faults(self) -> list[str]:
         if not self._auth.is_long_unsettled:
             return []
-        return ["it cannot be found out whether the video service takes VIDEO_API_KEY: nothing is sent"]
+        return ["the bot cannot find out how the provider takes VIDEO_API_KEY, and sends nothing"]
 
     async def create(self, request: ClipRequest) -> str:
         try:

@@ -168,7 +168,7 @@ def test_every_outcome_of_a_probe_settles_it_whatever_opened_the_circuit(
     world.circuit_breaker.report(job(PROBE), outcome)
 
     own = next((line for line in world.circuit_breaker.faults() if f"({kind})" in line), None)
-    waits = [pause for pause in world.pauses[pauses:] if own and "tries it" not in own]
+    waits = [pause for pause in world.pauses[pauses:] if own and "tries again" not in own]
     match TABLE[kind][outcome]:
         case "closed":
             assert own is None
@@ -310,7 +310,7 @@ class TestBalance:
         assert world.circuit_breaker.state("sora-2-pro") is State.CLOSED
         assert not world.circuit_breaker.may_go(job(3))
         assert world.circuit_breaker.may_go(job(4, "sora-2-pro"))
-        assert world.circuit_breaker.faults() == ["the video service is not used (balance) for sora-2"]
+        assert world.circuit_breaker.faults() == ["nothing is sent to the provider (balance) for sora-2"]
 
     def test_a_job_taken_in_between_starts_the_count_again(self, world: World) -> None:
         world.circuit_breaker.report(job(1), Outcome.PAYMENT_REFUSED)
@@ -381,7 +381,7 @@ class TestSilence:
             world.circuit_breaker.report(job(number, ("sora-2", "sora-2-pro")[number % 2]), Outcome.LOST)
 
         assert world.circuit_breaker.refusal("another") is LOST
-        assert world.circuit_breaker.faults() == ["the video service is not used (lost_answer) for any model"]
+        assert world.circuit_breaker.faults() == ["nothing is sent to the provider (lost_answer) for any model"]
 
     def test_a_job_of_any_model_that_is_taken_closes_it_for_all(self, world: World) -> None:
         for number in range(SILENT_JOBS):
