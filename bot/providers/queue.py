@@ -188,7 +188,7 @@ class QueueProvider(JsonApi):
         result = await self._ask(kept["response"])
         reason = queue_answers.failure_in(answer, result)
         url = queue_answers.url_in(result.json, kept.get("result")) if result.is_success else None
-        if reason is None and result.is_success:
+        if reason is None and queue_answers.is_result(result):
             withheld = None if url else blame.of_the_request(error_text.said(result.json), is_busy=False)
             if withheld is None:
                 if url is None:
@@ -210,7 +210,7 @@ class QueueProvider(JsonApi):
         found = queue_answers.request_id(answer)
         if found is None:
             return None
-        body = answer.json
+        body = answer.json if isinstance(answer.json, dict) else {}
         base = f"{self._endpoint}/{self._dialect.app(model.name)}/requests/{path_segment(found)}"
         return ticket_of(
             {

@@ -47,8 +47,8 @@ class Reason:
 
 
 def request_id(answer: Answer) -> str | None:
-    """The id of the queued request. Beside an error it counts only with what a request has."""
-    body = answer.json
+    """The id of the queued request, also where the rest was cut off. Beside an error it counts only with an address."""
+    body = answer.json or error_text.parsed_as_far_as_it_came(answer.body)
     if not isinstance(body, dict) or not (answer.is_success or "status_url" in body or "response_url" in body):
         return None
     return job_id(body.get("request_id"))
@@ -85,6 +85,12 @@ def bucket_of(answer: Answer) -> str | None:
         if isinstance(bucket, str) and bucket.strip():
             return bucket.strip().lower()[:80]
     return None
+
+
+def is_result(answer: Answer) -> bool:
+    """Whether this is what a model made: JSON of its own, or the video itself."""
+    is_video = answer.headers.get("Content-Type", "").lower().startswith("video/")
+    return answer.is_success and answer.status != 202 and (is_video or isinstance(answer.json, dict | list))
 
 
 def failure_in(status: Answer, result: Answer) -> Reason | None:

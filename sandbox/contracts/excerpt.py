@@ -2,6 +2,7 @@
 
 uv run python -m sandbox.contracts.excerpt discord path/to/openapi.json
 uv run python -m sandbox.contracts.excerpt videos path/to/openapi.json
+uv run --with pyyaml python -m sandbox.contracts.excerpt comfy_router path/to/comfy-sdk/spec/router-openapi.yaml
 """
 
 import json
@@ -10,8 +11,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from sandbox.contracts import comfy_router, videos
 from sandbox.contracts.contract import FOLDER, Body
-from sandbox.contracts.videos import OPERATIONS
 from sandbox.discord import LocalDiscord
 
 # Words for people; a check does not need them.
@@ -29,25 +30,28 @@ WORDS = {
 }
 NAMED = {"properties", "schemas", "paths"}
 """Objects whose keys are names, not keywords."""
+SOURCES = {"videos": videos.OPERATIONS, "comfy_router": comfy_router.OPERATIONS}
+COMFY = {"license": {"name": "MIT", "copyright": "Copyright (c) 2026 Comfy Org"}}
+"""Comfy Router's description says nothing of a licence itself; the package comfy-sdk, in which it lies, is MIT."""
 
 
 def operations(name: str) -> set[tuple[str, str]]:
     """Method and path of all that the local servers answer."""
-    if name == "videos":
-        return {(method, path) for path, method in OPERATIONS.values()}
+    if name in SOURCES:
+        return {(method, path) for path, method in SOURCES[name].values()}
     return {(method.lower(), template) for method, template in LocalDiscord().operations}
 
 
-def excerpt(spec: Body, wanted: Collection[tuple[str, str]]) -> Body:
-    """The operations that are wanted, their successful answers alone, and the schemas they need."""
+def excerpt(spec: Body, wanted: Collection[tuple[str, str]], also: Collection[str] = ()) -> Body:
+    """The operations that are wanted, their successful answers alone, and the schemas they need; some others also."""
     paths = {
-        path: {key: _operation(item[key]) for key in item if (key, path) in wanted}
+        path: {key: _operation(spec, item[key]) for key in item if (key, path) in wanted}
         | {"parameters": item.get("parameters", [])}
         for path, item in spec["paths"].items()
         if any((method, path) in wanted for method in item)
     }
     kept: Body = {"paths": _bare(paths), "schemas": {}}
-    missing = [*_named(kept["paths"])]
+    missing = [*_named(kept["paths"]), *also]
     while missing:
         name = missing.pop()
         if name not in kept["schemas"]:
@@ -62,9 +66,18 @@ def excerpt(spec: Body, wanted: Collection[tuple[str, str]]) -> Body:
     }
 
 
-def _operation(operation: Body) -> Body:
+def _operation(spec: Body, operation: Body) -> Body:
     kept = {key: operation[key] for key in ("parameters", "requestBody") if key in operation}
+    if "parameters" in kept:
+        kept["parameters"] = [_parameter(spec, each) for each in kept["parameters"]]
     return kept | {"responses": {code: each for code, each in operation["responses"].items() if code.startswith("2")}}
+
+
+def _parameter(spec: Body, parameter: Body) -> Body:
+    """The parameter itself, also where it is referred to."""
+    place, _, name = parameter.get("$ref", "").rpartition("/")
+    found: Body = spec["components"]["parameters"][name] if place == "#/components/parameters" else parameter
+    return found
 
 
 def _bare(node: Any, *, named: bool = False) -> Any:
@@ -98,7 +111,23 @@ def written(spec: Body) -> str:
     return f'{json.dumps(head)[:-1]}, "paths": {{\n{paths}\n}}, "components": {{"schemas": {{\n{schemas}\n}}}}}}\n'
 
 
+def _read(source: Path) -> Body:
+    text = source.read_text("utf-8")
+    if source.suffix == ".json":
+        read: Body = json.loads(text)
+    else:
+        import yaml  # of nobody's but whoever makes the excerpt
+
+        read = yaml.safe_load(text)
+    return read
+
+
 if __name__ == "__main__":
     name, source = sys.argv[1:]
-    made = excerpt(json.loads(Path(source).read_text("utf-8")), operations(name))
+    spec = _read(Path(source))
+    also: Collection[str] = ()
+    if name == "comfy_router":
+        spec["info"] |= COMFY
+        also = comfy_router.ERRORS
+    made = excerpt(spec, operations(name), also)
     (FOLDER / f"{name}.json").write_text(written(made), "utf-8")

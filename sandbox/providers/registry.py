@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_router import LocalComfyRouter
 from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openrouter import LocalOpenRouter
+from sandbox.providers.queue import LocalFal
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,9 @@ class Choice:
 
 PROVIDERS: Mapping[str, Choice] = {
     "openai": Choice("OpenAI", LocalOpenAI, "/v1/videos, as GPTProto and OpenAI-compatible servers have it."),
+    "openrouter": Choice("OpenRouter", LocalOpenRouter, "/api/v1/videos, as OpenRouter has it."),
+    "fal": Choice("fal", LocalFal, "The queue of fal."),
+    "comfy-router": Choice("Comfy Router", LocalComfyRouter, "The queue of Comfy Router, with keys and quotes."),
 }
 DEFAULT_PROVIDER = "openai"
 
