@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
-MAX_NODES = 1000  # of one job
+MAX_JOBS, MAX_NODES = 1000, 1000  # what is kept, whatever a server tells; nodes of one job
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024  # previews come along as pictures, and are not looked at
 SAMPLED_PERCENT = 95  # what comes behind the samplers, decoding and saving, shows no progress
 
@@ -100,9 +100,14 @@ class Progress:
         except (ValueError, RecursionError):
             return
         data = message.get("data") if isinstance(message, dict) else None
-        if not isinstance(data, dict) or data.get("prompt_id") not in self._asked_at:
+        job_id = data.get("prompt_id") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(job_id, str):
             return
-        done = self._done.setdefault(data["prompt_id"], {})
+        if job_id not in self._asked_at:  # one of ours that will be asked for soon
+            if len(self._asked_at) >= MAX_JOBS:
+                return
+            self._asked_at[job_id] = asyncio.get_running_loop().time()
+        done = self._done.setdefault(job_id, {})
         match message.get("type"):
             case "progress":
                 _note(done, data.get("node"), data)

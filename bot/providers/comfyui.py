@@ -21,7 +21,6 @@ import aiohttp
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
 from bot.providers import comfy_answers, comfy_workflow, error_mapping, error_text, multipart
-from bot.providers.auth import refuses_key
 from bot.providers.comfy_progress import MAX_MESSAGE_BYTES, Progress
 from bot.providers.download import MAX_VIDEO_BYTES
 from bot.providers.http import MAX_ANSWER_BYTES, Timeouts, path_segment
@@ -247,12 +246,16 @@ class ComfyUIProvider(JsonApi):
         raise error_mapping.of_no_report(answer, self._now(), key=self._key)
 
     def _refusal(self, answer: Answer) -> VideoError:
-        failure = comfy_answers.not_taken(answer.json)
-        if failure is not None and 400 <= answer.status < 500:
-            return VideoRejected(failure.kind, self._safe(failure.text), http_status=answer.status, is_said=True)
-        if answer.status == 403 or refuses_key(answer):  # from a proxy before it: ComfyUI itself knows no accounts
-            return VideoRejected(FailureKind.KEY, self._told(answer), http_status=answer.status)
-        return error_mapping.of_refused_create(answer, self._now(), key=self._key)
+        """ComfyUI itself refuses with 400 alone, and knows no accounts: anything else is of a proxy before it."""
+        error = error_mapping.of_refused_create(answer, self._now(), key=self._key)
+        if isinstance(error, VideoRejected) and error.is_said:
+            return error
+        if answer.status == 403:
+            return VideoRejected(FailureKind.KEY, error.provider_text, http_status=403)
+        failure = comfy_answers.not_taken(answer.json) if answer.status == 400 else None
+        if failure is not None:
+            return VideoRejected(failure.kind, self._safe(failure.text), http_status=400, is_said=True)
+        return error
 
     def _failed(self, kind: FailureKind, text: str) -> VideoStatus:
         return VideoStatus(Phase.FAILED, failure=kind, provider_text=self._safe(text), charged=False)
