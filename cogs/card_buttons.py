@@ -19,7 +19,7 @@ from bot.chat.modals import Filled, VideoForm
 from bot.chat.removing import remove_all, remove_pressed
 from bot.chat.requests import VideoRequest, VideoRequests
 from bot.chat.shown_video import stream, video_address
-from bot.chat.videos import question, sentence
+from bot.chat.videos import LIST, question, sentence
 from bot.errors import ChatUnavailable
 from bot.i18n.translations import translations_of
 from bot.jobs.library import Library, Place, goes_on, has_video
@@ -45,7 +45,7 @@ class CardButtons(commands.Cog):
         """Cancels what waits."""
         if is_in_list(interaction):
             await self._library.cancel(user_of(interaction), job_id)
-            await interaction.client.show_videos(interaction, 0)
+            await interaction.client.pages[LIST](interaction, 0)
             return
         job = await self._library.own(user_of(interaction), job_id)
         if job.state is JobState.WAITING:
@@ -115,7 +115,7 @@ class CardButtons(commands.Cog):
     async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """No to the question."""
         if is_in_list(interaction):
-            await interaction.client.show_videos(interaction, 0)
+            await interaction.client.pages[LIST](interaction, 0)
             return
         self._asked.pop(job_id, None)
         await interaction.response.edit_message(view=sentence(translations_of(interaction), text.NOT_DELETED))
@@ -129,7 +129,7 @@ class CardButtons(commands.Cog):
 
     async def _erase_in_list(self, interaction: discord.Interaction[Any], job: Job) -> None:
         await self._library.delete(job)
-        await interaction.client.show_videos(interaction, 0)
+        await interaction.client.pages[LIST](interaction, 0)
         if not await remove_all(interaction.client, job):
             await tell(interaction, text.CARD_STAYS)
 

@@ -17,7 +17,7 @@ from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.follow_ups import show_file
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.known_limits import next_limit
-from bot.chat.videos import MOST, link_of, video_list
+from bot.chat.videos import LIST, MOST, link_of, video_list
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
@@ -103,5 +103,5 @@ async def setup(bot: AnimateBot, library: Library, catalog: Catalog) -> None:
     """Adds the command, and says what each button does."""
     cog = Videos(library, catalog)
     await bot.add_cog(cog)
-    bot.show_videos = cog.turn
+    bot.pages[LIST] = cog.turn
     bot.actions |= {SHOW: cog.show, KEPT: cog.kept}

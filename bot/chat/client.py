@@ -25,10 +25,9 @@ from bot.chat.ending import NO_DISCORD, login_failed, redirected
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
 from bot.chat.once import Once
-from bot.chat.paging import PageButton, PageSource
+from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.sync import CommandSync, SyncMemory, payload_of
-from bot.chat.videos import PageOfVideos
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
 from bot.i18n.translations import TranslationCatalog, translations_of
@@ -126,10 +125,9 @@ class AnimateBot(commands.AutoShardedBot):
         self._add_commands = add_commands
         self._on_login = on_login
         self._direct_is_open = direct_is_open
-        self.pages: dict[str, PageSource] = {}
+        self.pages: dict[str, ShowPage] = {}
         self.actions: dict[str, Action] = {}
         self.personal: dict[str, Personal] = {}
-        self.show_videos: Callable[[discord.Interaction[Any], int], Awaitable[None]]
         self.stopping = False
         self.ready = asyncio.Event()
         self._knows_discord = False
@@ -162,7 +160,7 @@ class AnimateBot(commands.AutoShardedBot):
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
-        self.add_dynamic_items(PageButton, JobButton, PageOfVideos, PrivacyButton)
+        self.add_dynamic_items(PageButton, JobButton, PrivacyButton)
         await self._add_commands(self)
         self._tell_operator()
         await self._on_login()

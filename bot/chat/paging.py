@@ -9,10 +9,10 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from bot.i18n.translations import Translations, translations_of
+from bot.i18n.translations import Translations
 
-PageSource = Callable[[discord.Interaction[Any]], Awaitable[list[str]]]
-"""Makes the pages anew, as they are now; None of them is kept. Raises what a command may raise."""
+ShowPage = Callable[[discord.Interaction[Any], int], Awaitable[None]]
+"""Shows a page of a list in place of the one that stands there, as it is now. Raises what a command may raise."""
 
 
 class PageButton(
@@ -35,28 +35,18 @@ class PageButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Turns; what goes wrong is told in a sentence."""
-        await interaction.client.press(interaction, lambda: self._turn(interaction))
+        client = interaction.client
 
-    async def _turn(self, interaction: discord.Interaction[Any]) -> None:
-        """Shows the page in place of the one that stands there."""
-        pages = await interaction.client.pages[self.name](interaction)
-        content, view = page_of(translations_of(interaction), self.name, pages, self.page)
-        await interaction.response.edit_message(
-            content=content, view=view, allowed_mentions=discord.AllowedMentions.none()
-        )
+        async def work() -> None:
+            await client.pages[self.name](interaction, self.page)
+
+        await client.press(interaction, work)
 
 
-def page_of(translations: Translations, name: str, pages: list[str], page: int) -> tuple[str, ui.View | None]:
-    """One page, the nearest there is, and its buttons; no buttons for a single page."""
-    page = min(page, len(pages) - 1)
-    if len(pages) == 1:
-        return pages[0], None
-    view = ui.View(timeout=None)
-    if page > 0:
-        view.add_item(PageButton(name, page - 1, "<"))
-    if page < len(pages) - 1:
-        view.add_item(PageButton(name, page + 1, ">"))
-    return f"{pages[page]}\n{page_line(translations, page, len(pages))}", view
+def page_buttons(name: str, page: int, pages: int) -> list[PageButton]:
+    """Back and on, as far as there are pages."""
+    back = [PageButton(name, page - 1, "<")] if page > 0 else []
+    return [*back, *([PageButton(name, page + 1, ">")] if page < pages - 1 else [])]
 
 
 def page_line(translations: Translations, page: int, pages: int) -> str:
@@ -64,13 +54,12 @@ def page_line(translations: Translations, page: int, pages: int) -> str:
     return translations.gettext("-# page {page} of {pages}", page=page + 1, pages=pages)
 
 
-async def answer_in_pages(interaction: discord.Interaction[Any], name: str) -> None:
-    """Answers privately with the first page of a list."""
-    pages = await interaction.client.pages[name](interaction)
-    content, view = page_of(translations_of(interaction), name, pages, 0)
-    await interaction.response.send_message(
-        content,
-        view=view or discord.utils.MISSING,
-        ephemeral=True,
-        allowed_mentions=discord.AllowedMentions.none(),
-    )
+def text_page(translations: Translations, name: str, pages: list[str], page: int) -> tuple[str, ui.View | None]:
+    """One page of a list of texts, the nearest there is, and its buttons; no buttons for a single page."""
+    page = min(page, len(pages) - 1)
+    if len(pages) == 1:
+        return pages[0], None
+    view = ui.View(timeout=None)
+    for button in page_buttons(name, page, len(pages)):
+        view.add_item(button)
+    return f"{pages[page]}\n{page_line(translations, page, len(pages))}", view

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from typing import Any, Self
+from typing import Any
 
-import discord
 from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.balances import failure_words
 from bot.chat.buttons import CANCEL, DELETE, ERASE, KEEP, KEPT, JobButton
-from bot.chat.paging import page_line
+from bot.chat.paging import page_buttons, page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import Job, JobId, JobState
 
+LIST = "videos"
+"""Its name among the lists in pages."""
 PER_PAGE = 4
 MOST = 100
 """So many of the newest are listed."""
@@ -40,26 +40,6 @@ _STATES = {
 }
 
 
-class PageOfVideos(ui.DynamicItem[ui.Button[Any]], template=r"videos:(?P<page>[0-9]{1,3}):(?P<label>[<>])"):
-    """Turns to a page of the list."""
-
-    def __init__(self, page: int, label: str) -> None:
-        super().__init__(ui.Button(label={"<": "◀", ">": "▶"}[label], custom_id=f"videos:{page}:{label}"))
-        self.page = page
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """From what Discord sends back on a press."""
-        return cls(int(match["page"]), match["label"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Shows the page in place of the one that stands there."""
-        client = interaction.client
-        await client.press(interaction, lambda: client.show_videos(interaction, self.page))
-
-
 def video_list(
     translations: Translations, jobs: list[Job], page: int, catalog: Catalog, kept: Collection[JobId] = frozenset()
 ) -> ui.LayoutView:
@@ -74,9 +54,7 @@ def video_list(
         buttons = _buttons(translations, job, is_kept=job.id in kept)
         if buttons:
             view.add_item(ui.ActionRow(*buttons))
-    turns = [PageOfVideos(page - 1, "<")] if page > 0 else []
-    turns += [PageOfVideos(page + 1, ">")] if page < pages - 1 else []
-    if turns:
+    if turns := page_buttons(LIST, page, pages):
         view.add_item(ui.ActionRow(*turns))
         view.add_item(ui.TextDisplay(page_line(translations, page, pages)))
     return view

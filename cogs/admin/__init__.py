@@ -26,6 +26,6 @@ async def setup(bot: AnimateBot, service: Service) -> None:
     """Adds the group, the pages of its list, and what watches deleted roles."""
     admin = Admin(service)
     await bot.add_cog(admin)
-    bot.pages |= {MANAGED: admin.managed, DELEGATED: admin.delegated}
+    bot.pages |= {MANAGED: admin.turn_managed, DELEGATED: admin.turn_delegated}
     assert bot.user is not None  # logged in
     await bot.add_cog(RoleWatch(service.admin, UserId(bot.user.id)))

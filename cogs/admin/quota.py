@@ -12,7 +12,7 @@ from bot.chat import changes, reports
 from bot.chat.balances import account
 from bot.chat.client import AnimateBot, answer_privately, tell
 from bot.chat.interaction_info import roles_of, scope_of
-from bot.chat.paging import answer_in_pages
+from bot.chat.paging import text_page
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
@@ -24,7 +24,8 @@ T = TypeVar("T")
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
 MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Why, for the ledger")
-MANAGED, DELEGATED = "allowances", "delegated"
+NOBODY = discord.AllowedMentions.none()
+MANAGED, DELEGATED = "managed", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
 with Manage Server must still have it; whoever the owner let in by Integrations never had."""
 
@@ -150,17 +151,31 @@ class QuotaCommands(AdminCog):
     @quota.command(name="list", description=N_("All allowances of this server"))
     async def list_all(self, interaction: discord.Interaction[AnimateBot]) -> None:
         """In pages."""
-        await answer_in_pages(interaction, MANAGED if interaction.permissions.manage_guild else DELEGATED)
+        name = MANAGED if interaction.permissions.manage_guild else DELEGATED
+        content, view = await self._page(interaction, name, 0)
+        view = discord.utils.MISSING if view is None else view
+        await interaction.response.send_message(content, view=view, ephemeral=True, allowed_mentions=NOBODY)
 
-    async def delegated(self, interaction: discord.Interaction[Any]) -> list[str]:
-        """The pages of the list."""
-        return reports.quota_pages(translations_of(interaction), await self._admin.every(scope_of(interaction)))
+    async def turn_delegated(self, interaction: discord.Interaction[Any], page: int) -> None:
+        """Shows a page in place of the one that stands there."""
+        await self._turn(interaction, DELEGATED, page)
 
-    async def managed(self, interaction: discord.Interaction[Any]) -> list[str]:
+    async def turn_managed(self, interaction: discord.Interaction[Any], page: int) -> None:
         """The same, for who may still manage the server."""
         if not interaction.permissions.manage_guild:
             raise UserError("You may no longer manage this server, so its list is not shown to you.")
-        return await self.delegated(interaction)
+        await self._turn(interaction, MANAGED, page)
+
+    async def _turn(self, interaction: discord.Interaction[Any], name: str, page: int) -> None:
+        content, view = await self._page(interaction, name, page)
+        await interaction.response.edit_message(content=content, view=view, allowed_mentions=NOBODY)
+
+    async def _page(
+        self, interaction: discord.Interaction[Any], name: str, page: int
+    ) -> tuple[str, discord.ui.View | None]:
+        translations = translations_of(interaction)
+        pages = reports.quota_pages(translations, await self._admin.every(scope_of(interaction)))
+        return text_page(translations, name, pages, page)
 
 
 async def _tell_bonus(interaction: discord.Interaction[Any], user: discord.User, bonus: Bonus) -> None:

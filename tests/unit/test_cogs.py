@@ -85,7 +85,7 @@ def test_a_command_that_is_reached_belongs_to_a_cog(bot: AnimateBot) -> None:
 def test_every_button_has_somebody_who_answers_it(bot: AnimateBot) -> None:
     assert set(bot.actions) == set(buttons._LABELS)
     assert set(bot.personal) == set(privacy._LABELS)
-    assert bot.show_videos.__self__ is bot.get_cog("Videos")  # type: ignore[attr-defined]
+    assert bot.pages["videos"].__self__ is bot.get_cog("Videos")  # type: ignore[attr-defined]
 
 
 async def test_a_cog_takes_its_commands_and_listeners_along_when_it_goes(bot: AnimateBot) -> None:
