@@ -88,15 +88,16 @@ class FailureKind(enum.StrEnum):
 class VideoSpec:
     """What a member asked for: the one value that goes from the command through the store to the provider.
 
-    `size` is "WIDTHxHEIGHT", or None until the picture has shown its orientation. An option of /animate is one more
-    field with None as its default, of a type that JSON has: the store keeps, exports and erases it by itself.
+    `size` is "WIDTHxHEIGHT", or None until the picture has shown its orientation. As typed, model and length may be
+    open, and there is no price yet; `Catalog.complete` makes a whole one of it. An option of /animate is one more field
+    with None as its default, of a type that JSON has: the store keeps, exports and erases it by itself.
     """
 
-    model: str
-    prompt: str
-    seconds: int
-    size: str | None
-    credits: int
+    model: str = ""
+    prompt: str = ""
+    seconds: int = 0
+    size: str | None = None
+    credits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

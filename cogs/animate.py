@@ -18,13 +18,13 @@ from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.requests import VideoRequest, VideoRequests
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog
+from bot.models import VideoSpec
 
 
 class Animate(commands.Cog):
     """What can be chosen comes from the catalog, so it is put into the command when the cog is made."""
 
     def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, requests: VideoRequests) -> None:
-        self._catalog = catalog
         self._requests = requests
         models = [
             app_commands.Choice(
@@ -65,8 +65,8 @@ class Animate(commands.Cog):
         size: str | None = None,
     ) -> None:
         """Takes the request as it was typed."""
-        choice = self._catalog.choose(model, seconds, size)
-        await self._requests.take(interaction, VideoRequest(prompt, choice, picture_of(image)))
+        spec = VideoSpec(model or "", prompt, seconds or 0, size)
+        await self._requests.take(interaction, VideoRequest(spec, picture_of(image)))
 
 
 async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:

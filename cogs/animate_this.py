@@ -56,10 +56,9 @@ class AnimateThis(commands.Cog):
     async def _take(
         self, interaction: discord.Interaction[Any], filled: Filled, found: list[Found], author: UserId
     ) -> None:
-        choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
         others = None if author == user_of(interaction) else author
         picture = found[filled.picture].picture
-        await self._requests.take(interaction, VideoRequest(filled.prompt, choice, picture, others, from_form=True))
+        await self._requests.take(interaction, VideoRequest(filled.spec, picture, others, from_form=True))
 
 
 async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:

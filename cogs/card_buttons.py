@@ -56,10 +56,7 @@ class CardButtons(commands.Cog):
     async def again(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The same once more, as a new job."""
         job = await self._library.repeatable(user_of(interaction), job_id)
-        choice = self._catalog.choose(job.spec.model, job.spec.seconds, job.spec.size)
-        await self._requests.take(
-            interaction, VideoRequest(job.spec.prompt, choice, job.picture, job.picture_author, job.id)
-        )
+        await self._requests.take(interaction, VideoRequest(job.spec, job.picture, job.picture_author, job.id))
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """A form with what this job was asked with; submitted, a new job."""
@@ -134,9 +131,8 @@ class CardButtons(commands.Cog):
             await tell(interaction, text.CARD_STAYS)
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
-        choice = self._catalog.choose(filled.model, filled.seconds, filled.size)
         job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
-        request = VideoRequest(filled.prompt, choice, job.picture, job.picture_author, job.id, from_form=True)
+        request = VideoRequest(filled.spec, job.picture, job.picture_author, job.id, from_form=True)
         await self._requests.take(interaction, request)
 
     async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:

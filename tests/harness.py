@@ -26,7 +26,7 @@ from bot.jobs.files import Files
 from bot.jobs.queue import JobQueue
 from bot.jobs.service import Ask, Service
 from bot.jobs.worker import Worker
-from bot.models import Job, JobId, JobState, MessageId, Picture, UserId
+from bot.models import Job, JobId, JobState, MessageId, Picture, UserId, VideoSpec
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from tests.builders import GUILD, NOON, a_card, a_picture, by, limits
@@ -255,8 +255,7 @@ class Harness:
             scope=GUILD,
             member=UserId(member),
             roles=(),
-            prompt=f"number {interaction}",
-            choice=self.catalog.choose(model, None, None),
+            spec=self.catalog.complete(VideoSpec(model or "", f"number {interaction}")),
             picture=picture or a_picture(),
             card=a_card(at=self.context.clock.now(), message=None),
             again_of=again_of,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 from bot.errors import UserError
-from bot.models import parse_size
+from bot.models import VideoSpec, parse_size
 from bot.wires import ModelWire
 
 MAX_ENLARGEMENT = 4.0
@@ -103,16 +103,6 @@ class Model:
         return next(iter(fitting or affordable), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A video that can be made: `size` is None where the picture will decide; `credits` holds either way."""
-
-    model: Model
-    seconds: int
-    size: str | None
-    credits: int
-
-
 class Catalog:
     """All models, the default one first. Those that have ended by `today` are known and not on offer."""
 
@@ -170,15 +160,15 @@ class Catalog:
         """What this provider makes, of those on offer."""
         return [model for model in self.models if model.provider == provider]
 
-    def best_within(self, credits: int, preferred: str) -> Choice | None:  # noqa: A002 - the word of the domain
+    def best_within(self, credits: int, preferred: str) -> VideoSpec | None:  # noqa: A002 - the word of the domain
         """The dearest video for at most so many credits, of the preferred model if it has one; None if none."""
         fitting = [
-            Choice(model, seconds, None, model.cheapest * seconds)
+            VideoSpec(model.id, seconds=seconds, credits=model.cheapest * seconds)
             for model in self.models
             for seconds in model.seconds
             if model.cheapest * seconds <= credits
         ]
-        return max(fitting, key=lambda choice: (choice.model.id == preferred, choice.credits), default=None)
+        return max(fitting, key=lambda spec: (spec.model == preferred, spec.credits), default=None)
 
     def money(self, model_id: str, seconds: int, size: str | None) -> float | None:
         """What the provider asks for such a video in US dollars, where the catalog knows."""
@@ -186,10 +176,13 @@ class Catalog:
         price = None if model is None or size is None else model.usd.get(size)
         return None if price is None else price * seconds
 
-    def choose(self, model_id: str | None, seconds: int | None, size: str | None) -> Choice:
-        """The video these options mean. Raises UserError, saying what would work, where they do not fit together."""
-        model = self._chosen(model_id)
-        length = model.seconds[0] if seconds is None else seconds
+    def complete(self, spec: VideoSpec) -> VideoSpec:
+        """The video that was meant, with its price; the price holds whatever size a picture will decide.
+
+        Raises UserError, saying what would work, where what was chosen does not fit together.
+        """
+        model, size = self._chosen(spec.model), spec.size
+        length = spec.seconds or model.seconds[0]
         if length not in model.seconds:
             raise UserError(
                 "{model} makes clips of {lengths} seconds, not {seconds}.",
@@ -200,13 +193,13 @@ class Catalog:
         if size is not None and size not in model.sizes:
             raise self._wrong_size(model, size)
         price = model.cheapest if size is None else model.sizes[size]
-        return Choice(model, length, size, price * length)
+        return replace(spec, model=model.id, seconds=length, credits=price * length)
 
-    def _chosen(self, model_id: str | None) -> Model:
+    def _chosen(self, model_id: str) -> Model:
         offered = self.models
         if not offered:
             raise UserError("No model is on offer here any more. Whoever runs the bot has to look at its catalog.")
-        if model_id is None:
+        if not model_id:
             return offered[0]
         model = self._models.get(model_id)
         if model is not None and self._is_offered(model):
@@ -218,7 +211,7 @@ class Catalog:
             )
         raise UserError(
             "There is no model “{model}” here. On offer: {models}.",
-            model=str(model_id),
+            model=model_id,
             models=[each.id for each in offered],
         )
 

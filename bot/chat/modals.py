@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -26,10 +26,7 @@ class Filled:
     """What was submitted, as it was chosen: not yet held against the catalog."""
 
     picture: int
-    prompt: str
-    model: str
-    seconds: int
-    size: str | None
+    spec: VideoSpec
 
 
 Submitted = Callable[[discord.Interaction[Any], Filled], Awaitable[None]]
@@ -53,6 +50,7 @@ class VideoForm(ui.Modal):
     ) -> None:
         super().__init__(title=title, timeout=OPEN_FOR_S)
         self._submitted = submitted
+        self._spec = spec or VideoSpec()
         self._picture: ui.Select[Any] | None = None
         if len(pictures) > 1:
             self._picture = _select("picture", {str(n): _numbered(n, one.label) for n, one in enumerate(pictures)}, "0")
@@ -89,17 +87,18 @@ class VideoForm(ui.Modal):
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Takes it; on a refusal the prompt is handed back, so that nobody types it twice."""
-        filled = Filled(
-            picture=0 if self._picture is None else int(self._picture.values[0]),
+        spec = replace(
+            self._spec,
             prompt=self._prompt.value,
             model=self._model.values[0],
             seconds=int(self._seconds.values[0]),
             size=None if self._size is None or self._size.values[0] == AS_PICTURE else self._size.values[0],
         )
+        filled = Filled(0 if self._picture is None else int(self._picture.values[0]), spec)
         await interaction.client.press(
             interaction,
             lambda: self._submitted(interaction, filled),
-            typed=text.typed(translations_of(interaction), filled.prompt),
+            typed=text.typed(translations_of(interaction), spec.prompt),
         )
 
 

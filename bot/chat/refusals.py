@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bot.catalog import Catalog, Choice
+from bot.catalog import Catalog
 from bot.chat import text
 from bot.errors import CircuitOpen, ReservationRefused
 from bot.i18n.translations import Translations
-from bot.models import Balance, FailureKind, RefusalReason
+from bot.models import Balance, FailureKind, RefusalReason, VideoSpec
 
 
 def circuit_open(translations: Translations, error: CircuitOpen) -> str:
@@ -26,7 +26,7 @@ def circuit_open(translations: Translations, error: CircuitOpen) -> str:
     )
 
 
-def refusal(translations: Translations, error: ReservationRefused, choice: Choice, catalog: Catalog) -> str:
+def refusal(translations: Translations, error: ReservationRefused, spec: VideoSpec, catalog: Catalog) -> str:
     """Why nothing was started, and what to do."""
     balance = error.balance
     match error.reason:
@@ -43,7 +43,7 @@ def refusal(translations: Translations, error: ReservationRefused, choice: Choic
                 "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
             )
         case RefusalReason.QUOTA:
-            return _too_dear(translations, balance, choice, catalog)
+            return _too_dear(translations, balance, spec, catalog)
         case RefusalReason.SERVER_LIMIT:
             return translations.gettext(
                 "This server has used up what its admins allow for now. Nothing was charged; please try again later."
@@ -73,15 +73,15 @@ def barred(translations: Translations, error: ReservationRefused) -> str:
             )
 
 
-def _too_dear(translations: Translations, balance: Balance, choice: Choice, catalog: Catalog) -> str:
-    sentences = [_what_is_left(translations, balance, choice.credits)]
+def _too_dear(translations: Translations, balance: Balance, spec: VideoSpec, catalog: Catalog) -> str:
+    sentences = [_what_is_left(translations, balance, spec.credits)]
     at_most = balance.limit.credits + balance.bonus
-    fitting = catalog.best_within(balance.spendable, choice.model.id)
+    fitting = catalog.best_within(balance.spendable, spec.model)
     if fitting is not None:
-        sentences.append(_would_fit(translations, fitting, asked=choice))
-    if choice.credits <= at_most and balance.renews_at is not None:
+        sentences.append(_would_fit(translations, fitting, spec, catalog))
+    if spec.credits <= at_most and balance.renews_at is not None:
         sentences.append(translations.gettext("Your allowance renews {when}.", when=text.moment(balance.renews_at)))
-    elif catalog.best_within(at_most, choice.model.id) is None or balance.renews_at is None:
+    elif catalog.best_within(at_most, spec.model) is None or balance.renews_at is None:
         sentences.append(translations.gettext("Ask an admin for a larger allowance."))
     elif fitting is None:
         when = text.moment(balance.renews_at)
@@ -109,10 +109,12 @@ def _what_is_left(translations: Translations, balance: Balance, cost: int) -> st
     )
 
 
-def _would_fit(translations: Translations, fitting: Choice, *, asked: Choice) -> str:
+def _would_fit(translations: Translations, fitting: VideoSpec, asked: VideoSpec, catalog: Catalog) -> str:
     """The cheapest size would, which need not cost what the one asked for does."""
-    model, seconds, price = fitting.model.label, str(fitting.seconds), text.credits_of(translations, fitting.credits)
-    if asked.size is None or fitting.model.sizes.get(asked.size) == fitting.model.cheapest:
+    of = catalog.model(fitting.model)
+    assert of is not None
+    model, seconds, price = of.label, str(fitting.seconds), text.credits_of(translations, fitting.credits)
+    if asked.size is None or of.sizes.get(asked.size) == of.cheapest:
         return translations.gettext(
             "{model} for {seconds} seconds ({price}) would fit.", model=model, seconds=seconds, price=price
         )

@@ -11,7 +11,6 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.catalog import Choice
 from bot.chat import refusals, text
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
@@ -21,7 +20,7 @@ from bot.chat.interaction_info import card_of, roles_of, scope_of
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
-from bot.models import DIRECT, Job, JobId, Picture, UserId
+from bot.models import DIRECT, Job, JobId, Picture, UserId, VideoSpec
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,7 @@ Send = Callable[[discord.Interaction[Any], ui.LayoutView], Awaitable[Answer | No
 class VideoRequest:
     """A video as a member asks for it. `picture_author` where it is another's; `again_of` where a card was pressed."""
 
-    prompt: str
-    choice: Choice
+    spec: VideoSpec  # as it was typed
     picture: Picture
     picture_author: UserId | None = None
     again_of: JobId | None = None
@@ -66,14 +64,15 @@ class VideoRequests:
 
     async def take(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
+        catalog = self._service.catalog
+        spec = catalog.complete(request.spec)
         await self.check_others(interaction, request.picture_author)
         ask = Ask(
             interaction=JobId(interaction.id),
             scope=scope_of(interaction),
             member=UserId(interaction.user.id),
             roles=roles_of(interaction.user),
-            prompt=request.prompt,
-            choice=request.choice,
+            spec=spec,
             picture=request.picture,
             card=card_of(interaction),
             picture_author=request.picture_author,
@@ -88,9 +87,8 @@ class VideoRequests:
                 await _refuse(interaction, request, refusals.circuit_open(translations_of(interaction), error))
             except ReservationRefused as error:
                 log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
-                catalog = self._service.catalog
                 await _refuse(
-                    interaction, request, refusals.refusal(translations_of(interaction), error, request.choice, catalog)
+                    interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog)
                 )
             else:
                 await self._show(interaction, job)
@@ -123,5 +121,5 @@ class VideoRequests:
 
 
 async def _refuse(interaction: discord.Interaction[Any], request: VideoRequest, sentence: str) -> None:
-    typed = [text.typed(translations_of(interaction), request.prompt)] if request.from_form else []
+    typed = [text.typed(translations_of(interaction), request.spec.prompt)] if request.from_form else []
     await answer_privately(interaction, "\n".join([sentence, *typed]))

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
 from bot import images
-from bot.catalog import Catalog, Choice
+from bot.catalog import Catalog
 from bot.errors import BotError, StoreUnavailable, UserError
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
 from bot.jobs.circuit_breaker import CircuitBreaker
@@ -56,8 +56,7 @@ class Ask:
     scope: Scope
     member: UserId
     roles: Sequence[int]
-    prompt: str
-    choice: Choice
+    spec: VideoSpec  # as the catalog has completed it
     picture: Picture
     card: Card
     picture_author: UserId | None = None  # where it is not the member
@@ -110,9 +109,9 @@ class Service:
         limit, AlreadyKnown for a replay, and StoreUnavailable when the store does not answer in time; then nothing
         stays reserved.
         """
-        _check_prompt(ask.prompt)
-        _check_picture(ask.picture, ask.choice, self.catalog.max_enlargement)
-        self._circuit_breaker.admit(ask.interaction, ask.choice.model.id)
+        _check_prompt(ask.spec.prompt)
+        _check_picture(ask.picture, ask.spec, self.catalog)
+        self._circuit_breaker.admit(ask.interaction, ask.spec.model)
         try:
             return await self._reserve(ask)
         except BaseException:
@@ -129,7 +128,7 @@ class Service:
             created_at=now,
             scope=ask.scope,
             member=ask.member,
-            spec=VideoSpec(ask.choice.model.id, ask.prompt, ask.choice.seconds, ask.choice.size, ask.choice.credits),
+            spec=ask.spec,
             picture=ask.picture,
             card=ask.card,
             endpoint=self.endpoint,
@@ -210,13 +209,14 @@ def new_key() -> str:
     return "".join(KEY_ALPHABET[byte % len(KEY_ALPHABET)] for byte in secrets.token_bytes(KEY_LENGTH))
 
 
-def _check_picture(picture: Picture, choice: Choice, max_enlargement: float) -> None:
+def _check_picture(picture: Picture, spec: VideoSpec, catalog: Catalog) -> None:
     """Refuses what Discord's description of the picture rules out; the bytes are looked at later."""
     width, height = picture.width, picture.height
     images.check_claim(picture.size_bytes, width, height, picture.content_type, picture.filename)
-    if width and height and images.is_measured_whole(picture.content_type):
-        target = parse_size(choice.size or choice.model.size_for(width, height))
-        images.check_claimed_enlargement(width, height, target, max_enlargement)
+    model = catalog.model(spec.model)
+    if model and width and height and images.is_measured_whole(picture.content_type):
+        target = parse_size(spec.size or model.size_for(width, height))
+        images.check_claimed_enlargement(width, height, target, catalog.max_enlargement)
 
 
 def _check_prompt(prompt: str) -> None:

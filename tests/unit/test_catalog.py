@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from bot.catalog import Catalog, load_catalog
 from bot.catalog.read import packaged
 from bot.catalog.shapes import size_of
 from bot.errors import SettingsError, UserError
+from bot.models import VideoSpec
 from bot.wires import PictureForm
 from tests.builders import seed_catalog
 
@@ -39,7 +41,7 @@ class TestPackaged:
         catalog = load_catalog(name)
 
         assert catalog.models
-        assert catalog.choose(None, None, None).credits > 0
+        assert catalog.complete(VideoSpec()).credits > 0
         for model in catalog.models:
             assert all(model.usd.get(size, 0.0) <= price / 10 + 1e-9 for size, price in model.sizes.items()), model.id
 
@@ -61,7 +63,7 @@ class TestPackaged:
         assert {model.id for model in catalog.models}.isdisjoint(SEED)
         assert all(model.unproven and model.provider == "gptproto-v3" for model in catalog.models)
         with pytest.raises(UserError) as caught:
-            catalog.choose("sora-2", None, None)
+            catalog.complete(VideoSpec("sora-2"))
         assert str(caught.value) == "Sora 2 is no longer available. You can use Wan 2.6 and Kling 3.0 instead."
         known = catalog.model("sora-2")
         assert known is not None
@@ -69,7 +71,7 @@ class TestPackaged:
 
     def test_it_has_the_eighteen_clips_of_the_seed_at_their_prices(self, catalog: Catalog) -> None:
         found = {
-            (model.id, seconds, size): catalog.choose(model.id, seconds, size).credits
+            (model.id, seconds, size): catalog.complete(VideoSpec(model.id, "", seconds, size)).credits
             for model in catalog.models
             for seconds in model.seconds
             for size in model.sizes
@@ -84,9 +86,9 @@ class TestPackaged:
         assert len(found) == 18
 
     def test_sora_2_and_four_seconds_are_the_default(self, catalog: Catalog) -> None:
-        choice = catalog.choose(None, None, None)
+        choice = catalog.complete(VideoSpec())
 
-        assert (choice.model.id, choice.seconds, choice.size, choice.credits) == ("sora-2", 4, None, 4)
+        assert (choice.model, choice.seconds, choice.size, choice.credits) == ("sora-2", 4, None, 4)
 
     @pytest.mark.parametrize("model", SEED)
     @pytest.mark.parametrize("seconds", [4, 8, 12])
@@ -94,9 +96,12 @@ class TestPackaged:
     def test_a_clip_without_a_size_costs_what_the_size_costs_that_the_picture_gives_it(
         self, catalog: Catalog, model: str, seconds: int, picture: tuple[int, int]
     ) -> None:
-        choice = catalog.choose(model, seconds, None)
+        of = catalog.model(model)
+        assert of is not None
 
-        assert choice.credits == catalog.choose(model, seconds, choice.model.size_for(*picture)).credits
+        choice = catalog.complete(VideoSpec(model, "", seconds))
+
+        assert choice.credits == catalog.complete(replace(choice, size=of.size_for(*picture))).credits
 
     @pytest.mark.parametrize("model", SEED)
     @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ class TestRefusals:
         self, catalog: Catalog, model: str, seconds: int, size: str | None, sentence: str
     ) -> None:
         with pytest.raises(UserError) as caught:
-            catalog.choose(model, seconds, size)
+            catalog.complete(VideoSpec(model, "", seconds, size))
 
         assert str(caught.value) == sentence
 
@@ -175,12 +180,12 @@ class TestOwnCatalog:
         assert [(model.id, model.label) for model in catalog.models] == [("b", "The B"), ("a", "a")]
         assert catalog.seconds == [3, 5, 8]
         assert set(catalog.sizes) == {"10x20", "20x10", "30x30"}
-        assert catalog.choose(None, None, None).credits == 72
+        assert catalog.complete(VideoSpec()).credits == 72
 
     def test_without_a_default_the_first_model_is_it_and_its_first_length(self, tmp_path: Path) -> None:
-        choice = load_catalog(written(tmp_path, GOOD)).choose(None, None, None)
+        choice = load_catalog(written(tmp_path, GOOD)).complete(VideoSpec())
 
-        assert (choice.model.id, choice.seconds, choice.credits) == ("a", 5, 5)
+        assert (choice.model, choice.seconds, choice.credits) == ("a", 5, 5)
 
     def test_where_only_one_orientation_is_cheapest_every_picture_takes_it(self, tmp_path: Path) -> None:
         model = load_catalog(written(tmp_path, GOOD)).model("a")
@@ -301,7 +306,7 @@ usd = {{ "480p" = 0.05 }}
         assert model.sizes == {"480x854": 1, "854x480": 1, "720x1280": 2, "1280x720": 2}
         assert model.usd == {"480x854": 0.05, "854x480": 0.05}
         assert (model.shapes["1280x720"].aspect_ratio, model.shapes["1280x720"].resolution) == ("16:9", "720p")
-        assert catalog.choose("m", 5, "1280x720").credits == 10
+        assert catalog.complete(VideoSpec("m", "", 5, "1280x720")).credits == 10
         assert model.size_for(4000, 3000) == "854x480"
 
 
@@ -328,4 +333,4 @@ class TestEnds:
 
         assert catalog.models == []
         with pytest.raises(UserError):
-            catalog.choose(None, None, None)
+            catalog.complete(VideoSpec())

@@ -19,7 +19,7 @@ from bot.chat.requests import VideoRequest, VideoRequests
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.priority import Priority
 from bot.jobs.service import Ask, Service
-from bot.models import Job, MessageId
+from bot.models import Job, MessageId, VideoSpec
 from tests.builders import GUILD, NOON, a_job, a_picture, seed_catalog
 from tests.harness import SteppedLoop
 
@@ -100,7 +100,7 @@ async def send(pressed: Any, _view: object) -> Answer | None:
 async def take(response: Response) -> list[str]:
     service = JobContext()
     requests = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
-    request = VideoRequest("puts on a hat", CATALOG.choose(None, None, None), a_picture())
+    request = VideoRequest(VideoSpec(prompt="puts on a hat"), a_picture())
     taking = asyncio.ensure_future(requests.take(cast("Any", Pressed(response)), request))
     await asyncio.wait({taking})
     if not taking.cancelled():

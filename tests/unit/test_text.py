@@ -14,7 +14,7 @@ from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.protocols import Due, HoldReason, QueuePosition
-from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source
+from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source, VideoSpec
 from tests.builders import NOON, a_job, seed_catalog
 
 ENGLISH = TranslationCatalog().english
@@ -105,7 +105,7 @@ def balance(
 
 def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4)) -> str:
     catalog = seed_catalog()
-    return refusals.refusal(ENGLISH, error, catalog.choose(*choice, None), catalog)
+    return refusals.refusal(ENGLISH, error, catalog.complete(VideoSpec(choice[0], seconds=choice[1])), catalog)
 
 
 class TestRefusals:

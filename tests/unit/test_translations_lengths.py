@@ -20,7 +20,7 @@ from bot.errors import PictureRefused, ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.images import precheck
 from bot.jobs.protocols import Due, HoldReason, Progress, QueuePosition
-from bot.models import Balance, FailureKind, Job, JobState, Limit, Period, RefusalReason, UserId
+from bot.models import Balance, FailureKind, Job, JobState, Limit, Period, RefusalReason, UserId, VideoSpec
 from tests.builders import NOON, a_card, a_job, a_spec
 
 TEXT = 4_000
@@ -151,7 +151,7 @@ def test_every_refusal_is_a_message(translations: Translations, reason: RefusalR
     balance = Balance(Limit(1_000_000, Period.MONTH), 999_990, bonus, NOON, 99)
     error = ReservationRefused(reason, balance, detail="x" * 200)
 
-    said = refusals.refusal(translations, error, catalog.choose("wan", 12, "1792x1024"), catalog)
+    said = refusals.refusal(translations, error, catalog.complete(VideoSpec("wan", "x", 12, "1792x1024")), catalog)
 
     assert said
     assert len(f"{said}\n{text.typed(translations, 'x' * 2_000)}") <= text.MESSAGE  # as a form that is refused has it
