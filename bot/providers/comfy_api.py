@@ -84,7 +84,7 @@ class ComfyAPIProvider(JsonApi):
         return await self._made(request, answer) or self._raised(self._refusal(answer))
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
-        found = await self._find(request.key)
+        found = await self._find(request)
         if found is not None:
             return found
         if not request.picture:
@@ -108,7 +108,7 @@ class ComfyAPIProvider(JsonApi):
         if word in _RUNNING:
             return VideoStatus(Phase.RUNNING, percent=_percent(job), queue_position=_position(job))
         if word != "succeeded":
-            return self._failed(job)
+            return self._failed(job, refusals=kept.get("refusals"))
         url = _video_of(job, kept["self"])
         if url is None:
             text = "the workflow ended without a video file: it needs a node that saves one"
@@ -141,6 +141,7 @@ class ComfyAPIProvider(JsonApi):
     async def _body(self, request: CreateRequest) -> bytes:
         """Uploads the pictures, which makes nothing yet."""
         values = {**comfy_workflow.values(request), "image": None, "last_image": None}
+        encoded(values)  # what cannot be sent is refused before the picture goes
         used = comfy_workflow.placeholders(request.model.workflow)
         for name, picture in (("image", request.picture), ("last_image", request.last_image)):
             if picture is not None and name in used:
@@ -161,15 +162,15 @@ class ComfyAPIProvider(JsonApi):
     async def _made(self, request: CreateRequest, answer: Answer) -> Ticket | None:
         """The job of an answer; None where it refuses in other words than that the key is taken."""
         if found := _job_in(answer):
-            return self._ticket(found, _in(answer.json, "urls", "self"))
+            return self._ticket(found, _in(answer.json, "urls", "self"), request.model)
         if answer.status == 422 and _in(answer.json, "error", "code") == _KEY_IS_TAKEN:
-            ticket = await self._find(request.key)
+            ticket = await self._find(request)
             if ticket is None:
                 raise VideoOutcomeUnknown("the request had arrived, but its job cannot be found", http_status=422)
             return ticket
         return None
 
-    async def _find(self, key: str) -> Ticket | None:
+    async def _find(self, request: CreateRequest) -> Ticket | None:
         """The job with our mark in its workflow, among the newest; None where there is none, or nothing is listed."""
         answer = await self._ask(f"{self._base}/jobs?limit={MAX_LISTED}")
         if answer.status >= 500 or answer.status == 429:
@@ -179,9 +180,9 @@ class ComfyAPIProvider(JsonApi):
             found = job_id(_in(job, "id"))
             if found is None:
                 continue
-            ticket = self._ticket(found, _in(job, "urls", "self"))
+            ticket = self._ticket(found, _in(job, "urls", "self"), request.model)
             answer = await self._ask(f"{parts_of(ticket)['self']}/workflow")
-            if answer.is_success and _is_marked(_in(answer.json, "workflow"), key):
+            if answer.is_success and _is_marked(_in(answer.json, "workflow"), request.key):
                 return ticket
         return None
 
@@ -192,7 +193,7 @@ class ComfyAPIProvider(JsonApi):
             return body
         raise error_mapping.of_no_report(answer, self._now(), key=self._key)
 
-    def _failed(self, job: dict[str, Any]) -> VideoStatus:
+    def _failed(self, job: dict[str, Any], *, refusals: bool | None) -> VideoStatus:
         error = _in(job, "error")
         kind, text = FailureKind.PROVIDER, _FAILED[job["status"]]
         if job["status"] == "expired":
@@ -201,8 +202,9 @@ class ComfyAPIProvider(JsonApi):
             named = {"exception_message": error.get("message"), "node_type": error.get("class_type")}
             failure = comfy_answers.failure_of({**named, "node_id": error.get("node_id")})
             kind, text = failure.kind, failure.text
+        charged = refusals if kind in (FailureKind.MODERATED, FailureKind.PERSON) else None
         text = error_text.for_the_log(text, self._key)
-        return VideoStatus(Phase.FAILED, failure=kind, provider_text=text)
+        return VideoStatus(Phase.FAILED, failure=kind, provider_text=text, charged=charged)
 
     def _refusal(self, answer: Answer) -> VideoError:
         kind = _KINDS.get(str(_in(answer.json, "error", "code")))
@@ -213,8 +215,9 @@ class ComfyAPIProvider(JsonApi):
     def _raised(self, error: VideoError) -> Ticket:
         raise error
 
-    def _ticket(self, found: str, given: Any) -> Ticket:
-        return ticket_of({"id": found, "self": self._own(given, self._at(found))})
+    def _ticket(self, found: str, given: Any, model: ModelWire) -> Ticket:
+        own = self._own(given, self._at(found))
+        return ticket_of({"id": found, "self": own, "refusals": model.charges_refusals})
 
     def _at(self, job: str) -> str:
         return f"{self._base}/jobs/{path_segment(job)}"

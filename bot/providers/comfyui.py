@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
@@ -27,6 +28,7 @@ from bot.providers.http import MAX_ANSWER_BYTES, Timeouts, path_segment
 from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
+from bot.providers.ssrf_guard import same_origin
 from bot.wires import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
@@ -114,19 +116,21 @@ class ComfyUIProvider(JsonApi):
     async def create(self, request: CreateRequest) -> Ticket:
         if wrong := comfy_workflow.faults(request.model):
             raise VideoRejected(FailureKind.MODEL, wrong[0])
-        values = {**comfy_workflow.values(request), **await self._uploads(request)}
+        given = comfy_workflow.values(request)
+        encoded(given)  # what cannot be sent is refused before the picture goes
+        values = {**given, **await self._uploads(request)}
         asked = {
             "prompt": comfy_workflow.filled(request.model.workflow or {}, values),
             "prompt_id": values["key"],
             "client_id": self._client_id,
         }
         answer = await self._create(f"{self._endpoint}/prompt", encoded(asked), job_in=_job_in)
-        given = _job_in(answer)
-        if given is None:
+        found = _job_in(answer)
+        if found is None:
             raise self._refusal(answer)
-        if given != values["key"]:
+        if found != values["key"]:
             log.warning("%s is too old: it does not take the ids of our jobs", self._name)
-        return self._job(given, request.model).ticket()
+        return self._job(found, request.model).ticket()
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
         if await self._is_too_old():
@@ -154,12 +158,9 @@ class ComfyUIProvider(JsonApi):
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
         job = _Job.of(ticket)
-        if url is None:
-            found = await self._look(job)
-            if found.ended is None or found.ended.view is None:
-                raise VideoUnavailable("ComfyUI does not say where the video is")
-            url = job.at(f"view?{found.ended.view}")
-        await self._fetch(None, url, target, lambda _: None)
+        is_own = url is not None and same_origin(URL(url), URL(job.root))
+        own = url if url is not None and is_own else await self._address(job)
+        await self._fetch(None if is_own else url, own, target, lambda _: None)
 
     async def cancel(self, ticket: Ticket) -> bool:
         job = _Job.of(ticket)
@@ -213,6 +214,13 @@ class ComfyUIProvider(JsonApi):
         if ended is None and queue is None:
             raise trouble or VideoUnavailable("ComfyUI's queue cannot be read")
         return _Whereabouts(ended=ended)
+
+    async def _address(self, job: _Job) -> str:
+        """Where the video is. Raises VideoUnavailable where the server does not tell any more."""
+        ended = (await self._look(job)).ended
+        if ended is None or ended.view is None:
+            raise VideoUnavailable("ComfyUI does not say where the video is")
+        return job.at(f"view?{ended.view}")
 
     async def _uploads(self, request: CreateRequest) -> dict[str, Any]:
         """What the workflow is to call the pictures, once the server has them; nothing is made by that."""

@@ -146,7 +146,7 @@ async def test_a_refusal_is_final_and_of_its_kind(wire: Wire, fault: str, kind: 
 async def test_a_model_that_is_gone_is_refused_as_such(wire: Wire) -> None:
     async with wire.bench() as bench:
         with pytest.raises(VideoRejected) as refused:
-            await bench.api.create(bench.request(model=replace(wire.model, name=wire.gone_model)))
+            await bench.api.create(bench.request(model=wire.gone))
 
     assert refused.value.kind is FailureKind.MODEL
 
@@ -390,7 +390,7 @@ async def test_a_key_is_settled_by_a_free_question(wire: Wire) -> None:
 async def test_models_that_are_gone_are_named_where_the_provider_tells(wire: Wire) -> None:
     async with wire.bench() as bench:
         assert await bench.api.check([wire.model]) == []
-        sentences = await bench.api.check([wire.model, replace(wire.model, name=wire.gone_model)])
+        sentences = await bench.api.check([wire.model, wire.gone])
 
     assert all(wire.gone_model in sentence for sentence in sentences)
     assert len(sentences) <= 1

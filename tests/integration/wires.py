@@ -7,24 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import traceback
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL import Image
 
 from bot.models import Ticket
+from bot.providers.comfy_api import ComfyAPIProvider
+from bot.providers.comfyui import ComfyUIProvider
 from bot.providers.http import Timeouts
 from bot.providers.openrouter import OpenRouterProvider
 from bot.providers.protocols import CreateRequest, Phase, Provider, VideoStatus
 from bot.providers.queue import QueueProvider
 from bot.wires import ModelWire, PictureForm, ProviderConfig
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI
 from sandbox.providers.comfy_router import ComfyRouterSettings, LocalComfyRouter
+from sandbox.providers.comfy_workflow import ComfySettings
+from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.exchange import Exchange
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRouterSettings
@@ -33,6 +40,7 @@ from sandbox.providers.queue import LocalFal, QueueSettings
 SECRET = "sk-live-0123456789abcdef"
 TIMEOUTS = Timeouts(connect_s=5, create_s=20, poll_s=10, download_idle_s=5, download_s=20)
 SIZE = "64x48"
+WORKFLOW = Path("bot/catalogs/workflows/wan-2.2.json")
 
 
 def picture() -> bytes:
@@ -85,6 +93,11 @@ class Wire(ABC):
     polls: ClassVar[tuple[str, ...]] = ("poll",)
     """The local routes that a status asks."""
     gone_model: ClassVar[str] = "acme/gone"
+
+    @property
+    def gone(self) -> ModelWire:
+        """A model that the provider has no more."""
+        return replace(self.model, name=self.gone_model)
 
     @abstractmethod
     def local(self) -> LocalProvider:
@@ -180,7 +193,40 @@ class ComfyRouter(Wire):
         return QueueProvider(_config(self.name, "queue", url, key, dialect="comfy-router"), timeouts=timeouts)
 
 
-WIRES: list[Wire] = [OpenRouter(), GPTProto(), Fal(), ComfyRouter()]
+class ComfyUI(Wire):
+    name = "comfyui"
+    model = ModelWire("wan-2.2", workflow=json.loads(WORKFLOW.read_text()), fps=24, charges_refusals=True)
+    knows_keys = True
+    can_cancel = True
+    tells_position = True
+    follows_an_id_beside_an_error = False
+    polls = ("history",)
+
+    @property
+    def gone(self) -> ModelWire:
+        """One whose workflow has a node that is not installed."""
+        workflow = {**(self.model.workflow or {}), "more": {"class_type": "NotInstalled", "inputs": {}}}
+        return replace(self.model, name=self.gone_model, workflow=workflow)
+
+    def local(self) -> LocalProvider:
+        return LocalComfyUI(key=SECRET, render=tiny_mp4, settings=ComfySettings(render_seconds=None, wants_key=True))
+
+    def adapter(self, url: str, key: str, timeouts: Timeouts = TIMEOUTS) -> Provider:
+        return ComfyUIProvider(_config(self.name, "comfyui", url, key), timeouts=timeouts, settle_s=0.01)
+
+
+class ComfyAPI(ComfyUI):
+    name = "comfy-api"
+    polls = ("poll",)
+
+    def local(self) -> LocalProvider:
+        return LocalComfyAPI(key=SECRET, render=tiny_mp4, settings=ComfyAPISettings(render_seconds=None))
+
+    def adapter(self, url: str, key: str, timeouts: Timeouts = TIMEOUTS) -> Provider:
+        return ComfyAPIProvider(_config(self.name, "comfyui", url, key, dialect="api-v2"), timeouts=timeouts)
+
+
+WIRES: list[Wire] = [OpenRouter(), GPTProto(), Fal(), ComfyRouter(), ComfyUI(), ComfyAPI()]
 """Every wire there is; a new one is a class above and a line here."""
 
 
