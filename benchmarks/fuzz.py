@@ -30,7 +30,7 @@ from bot.providers.openai import OpenAIVideos
 from bot.providers.protocols import ClipRequest
 from tests.integration.video_server import http_answer, provider, sends_and_closes
 from tests.unit import images_samples, video_answers
-from tests.unit.test_video_wire import check_read
+from tests.unit.test_responses import check_read
 
 OVER_THE_WIRE = 20  # one answer in so many also goes through the client and a socket
 SPEC = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff")

@@ -18,7 +18,7 @@ from tests.builders import limits
 from tests.e2e.asking import alone, quota, refused, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
-from tests.house import House, follow
+from tests.money_model import MoneyModel, follow
 
 FROM_ELSEWHERE = "This works only in a server that has added the bot. Ask an admin of the server to add it."
 LOOP = (
@@ -354,12 +354,12 @@ async def test_two_hundred_commands_at_once_while_an_admin_changes_the_rules_pas
                 group.create_task(change(turn // 4))
     accepted = sum(task.result() for task in asking)
 
-    house = House(operator)
+    model = MoneyModel(operator)
     with closing(sqlite3.connect(stage.database)) as connection:
         connection.row_factory = sqlite3.Row
         lines = connection.execute("SELECT * FROM ledger ORDER BY id").fetchall()
     for line in lines:
-        follow(house, line, roles)
+        follow(model, line, roles)
     reserved = [line for line in lines if line["kind"] == "reserve"]
     assert len(reserved) == accepted == len(stage.rows("SELECT id FROM jobs"))
     assert {line["limit_source"] for line in reserved} >= {"own", "role", "server"}
@@ -368,7 +368,7 @@ async def test_two_hundred_commands_at_once_while_an_admin_changes_the_rules_pas
     scope, today = Scope(world.guild.id), int(reserved[-1]["day"])
     for person in people:  # and now each is taken or refused as the rules stand now
         member = UserId(person.id)
-        fits = house.refusal(scope, member, roles.get(member, ()), 4, today) is None
+        fits = model.refusal(scope, member, roles.get(member, ()), 4, today) is None
         assert await ask(person) == fits
         if fits:
-            house.take(JobId(len(house.videos)), scope, member, roles.get(member, ()), 4, today)
+            model.take(JobId(len(model.videos)), scope, member, roles.get(member, ()), 4, today)

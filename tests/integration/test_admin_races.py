@@ -27,7 +27,7 @@ from bot.store.mapping import day_of
 from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import GUILD, NOON, a_job, by, limits
-from tests.house import House, follow
+from tests.money_model import MoneyModel, follow
 
 COMMANDS = 200
 MEMBERS = [UserId(number) for number in range(10)]
@@ -99,9 +99,9 @@ def commands(rng: random.Random) -> list[Job]:
     ]
 
 
-async def judged(store: Store, verdicts: Sequence[Transition]) -> House:
+async def judged(store: Store, verdicts: Sequence[Transition]) -> MoneyModel:
     """Goes through the ledger in its order and finds every verdict right at its place; the house at the end."""
-    house, today, newest = House(OPERATOR), day_of(NOON), 0
+    model, today, newest = MoneyModel(OPERATOR), day_of(NOON), 0
     by_place: dict[int, list[Transition]] = {}
     for verdict in verdicts:
         by_place.setdefault(verdict.after, []).append(verdict)
@@ -109,16 +109,16 @@ async def judged(store: Store, verdicts: Sequence[Transition]) -> House:
     def judge() -> None:
         for verdict in by_place.pop(newest, ()):
             job = verdict.job
-            right = house.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.spec.credits, today)
+            right = model.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.spec.credits, today)
             assert verdict.refusal == right, f"job {job.id} after line {newest}"
 
     for line in await store.read(lambda tx: tx.all("SELECT * FROM ledger ORDER BY id")):
         judge()
-        follow(house, line, ROLES)
+        follow(model, line, ROLES)
         newest = line["id"]
     judge()
     assert by_place == {}
-    return house
+    return model
 
 
 def reasons(verdicts: Sequence[Transition]) -> Mapping[str, int]:
@@ -131,7 +131,7 @@ async def test_two_hundred_commands_at_once_are_judged_each_by_what_stood_then(s
     asked = commands(random.Random(seed))
 
     verdicts = await asyncio.gather(*(store.write(attempt(job)) for job in asked))
-    house = await judged(store, verdicts)
+    model = await judged(store, verdicts)
 
     found = reasons(verdicts)
     assert sum(found.values()) == COMMANDS
@@ -141,7 +141,7 @@ async def test_two_hundred_commands_at_once_are_judged_each_by_what_stood_then(s
     for verdict in verdicts:  # nobody gave anything back, so what was refused does not fit now either
         job = verdict.job
         if verdict.refusal is not None:
-            assert house.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.spec.credits, day_of(NOON))
+            assert model.refusal(job.scope, job.member, ROLES.get(job.member, ()), job.spec.credits, day_of(NOON))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -84,7 +84,7 @@ class SleepingClock(Clock):
 
 
 @dataclass
-class House:
+class Setup:
     """A real store, real files and the real worker around one job."""
 
     store: Store
@@ -116,8 +116,8 @@ class House:
         self.files.video(job).write_bytes(VIDEO)
 
 
-@pytest.fixture(name="house")
-async def _house(tmp_path: Path) -> AsyncIterator[House]:
+@pytest.fixture(name="setup")
+async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
     store = await Store.open(tmp_path / "animate.db")
     files, clock, room = Files(tmp_path / "data"), SleepingClock(), Room()
     files.prepare()
@@ -131,153 +131,153 @@ async def _house(tmp_path: Path) -> AsyncIterator[House]:
         videos=Provider(), transcoder=cast("Any", Transcoder()), **parts,
     )  # fmt: skip
     worker = Worker(context)
-    yield House(store, files, clock, room, worker, Library(store=store, worker=worker, files=files, clock=clock))
+    yield Setup(store, files, clock, room, worker, Library(store=store, worker=worker, files=files, clock=clock))
     await worker.stop()
     await store.close()
 
 
-async def test_what_was_shown_again_is_shown_as_often_as_wanted_and_never_sent_later(house: House) -> None:
-    job = await house.job(S.UNDELIVERED)
-    house.keep(job)
-    os.utime(house.files.video(job), (1, 1))
-    house.worker.add(job)
+async def test_what_was_shown_again_is_shown_as_often_as_wanted_and_never_sent_later(setup: Setup) -> None:
+    job = await setup.job(S.UNDELIVERED)
+    setup.keep(job)
+    os.utime(setup.files.video(job), (1, 1))
+    setup.worker.add(job)
     async with asyncio.timeout(10):
-        await house.clock.changed.wait()
-    assert (house.room.offers, house.clock.sleepers) == (1, 1)
+        await setup.clock.changed.wait()
+    assert (setup.room.offers, setup.clock.sleepers) == (1, 1)
 
     for _ in range(3):
-        assert house.library.kept_file(await house.found()).read_bytes() == VIDEO
-        await house.library.shown(await house.found())
-    house.clock.woken.set()
-    await house.worker.stop()
+        assert setup.library.kept_file(await setup.found()).read_bytes() == VIDEO
+        await setup.library.shown(await setup.found())
+    setup.clock.woken.set()
+    await setup.worker.stop()
 
-    shown = await house.found()
+    shown = await setup.found()
     assert (shown.state, shown.card.finished) == (S.DELIVERED, True)
-    assert (house.room.offers, house.clock.sleepers, house.room.finished) == (
+    assert (setup.room.offers, setup.clock.sleepers, setup.room.finished) == (
         1,
         0,
         [S.DELIVERED],
     )  # the card says so, once
-    assert await house.library.kept([shown]) == {job.id}
-    assert house.files.video(job).stat().st_mtime > 1_000  # its seven days begin anew
+    assert await setup.library.kept([shown]) == {job.id}
+    assert setup.files.video(job).stat().st_mtime > 1_000  # its seven days begin anew
 
 
-async def test_what_is_gone_is_not_called_kept(house: House) -> None:
-    job = await house.job(S.UNDELIVERED)
+async def test_what_is_gone_is_not_called_kept(setup: Setup) -> None:
+    job = await setup.job(S.UNDELIVERED)
 
-    assert await house.library.kept([job]) == set()
+    assert await setup.library.kept([job]) == set()
     with pytest.raises(UserError, match=GONE):
-        house.library.kept_file(job)
+        setup.library.kept_file(job)
 
 
-async def test_a_press_on_a_card_whose_video_has_come_changes_nothing_of_it(house: House) -> None:
-    job = await house.job(S.DELIVERED)
+async def test_a_press_on_a_card_whose_video_has_come_changes_nothing_of_it(setup: Setup) -> None:
+    job = await setup.job(S.DELIVERED)
 
-    assert not await house.library.renew(job, PRESS)
+    assert not await setup.library.renew(job, PRESS)
 
-    assert (await house.found()).card.finished
-    assert house.room.finished == []
+    assert (await setup.found()).card.finished
+    assert setup.room.finished == []
 
 
-async def test_hiding_a_card_whose_video_has_come_in_the_meantime_is_refused(house: House) -> None:
-    seen = await house.job(S.DELIVERING)
-    await house.store.write(jobs.move(seen.id, S.DELIVERING, S.DELIVERED, now=NOON))
+async def test_hiding_a_card_whose_video_has_come_in_the_meantime_is_refused(setup: Setup) -> None:
+    seen = await setup.job(S.DELIVERING)
+    await setup.store.write(jobs.move(seen.id, S.DELIVERING, S.DELIVERED, now=NOON))
 
     for viewer in (MEMBER, MODERATOR, AUTHOR):
         with pytest.raises(UserError, match=ARRIVED):
-            await house.library.hide(seen, viewer)
-    assert not (await house.found()).card.removed
+            await setup.library.hide(seen, viewer)
+    assert not (await setup.found()).card.removed
 
 
 @pytest.mark.parametrize("place", [(GuildId(77), ChannelId(2)), (GuildId(GUILD), ChannelId(77)), None])
 async def test_a_moderator_of_another_place_has_no_power_over_a_card(
-    house: House, place: tuple[GuildId, ChannelId] | None
+    setup: Setup, place: tuple[GuildId, ChannelId] | None
 ) -> None:
-    job = await house.job(S.RENDERING)
+    job = await setup.job(S.RENDERING)
 
-    assert await house.library.hideable(MODERATOR, job.id, moderated=HERE) is not None
-    for ask in (house.library.visible, house.library.hideable):
+    assert await setup.library.hideable(MODERATOR, job.id, moderated=HERE) is not None
+    for ask in (setup.library.visible, setup.library.hideable):
         with pytest.raises(UserError, match=NOT_YOURS):
             await ask(MODERATOR, job.id, moderated=place)
 
 
-async def test_again_is_refused_where_neither_a_copy_nor_an_address_of_the_picture_is_left(house: House) -> None:
-    job = await house.job(S.DELIVERED, picture_author=AUTHOR)
-    assert (await house.library.repeatable(MEMBER, job.id)).id == job.id
+async def test_again_is_refused_where_neither_a_copy_nor_an_address_of_the_picture_is_left(setup: Setup) -> None:
+    job = await setup.job(S.DELIVERED, picture_author=AUTHOR)
+    assert (await setup.library.repeatable(MEMBER, job.id)).id == job.id
 
-    await house.store.write(erasure.take_picture(job.id))
-
-    with pytest.raises(UserError, match=PICTURE_GONE):
-        await house.library.repeatable(MEMBER, job.id)
-
-
-async def test_again_is_refused_from_the_moment_that_the_pictures_author_wants_to_be_forgotten(house: House) -> None:
-    job = await house.job(S.RENDERING, picture_author=AUTHOR)
-    await house.store.write(erasure.request(AUTHOR, now=NOON))
-    await house.store.write(jobs.move(job.id, S.RENDERING, S.DELIVERING, now=NOON))
-    house.files.copy(job.id).write_bytes(b"picture")
+    await setup.store.write(erasure.take_picture(job.id))
 
     with pytest.raises(UserError, match=PICTURE_GONE):
-        await house.library.repeatable(MEMBER, job.id)
+        await setup.library.repeatable(MEMBER, job.id)
+
+
+async def test_again_is_refused_from_the_moment_that_the_pictures_author_wants_to_be_forgotten(setup: Setup) -> None:
+    job = await setup.job(S.RENDERING, picture_author=AUTHOR)
+    await setup.store.write(erasure.request(AUTHOR, now=NOON))
+    await setup.store.write(jobs.move(job.id, S.RENDERING, S.DELIVERING, now=NOON))
+    setup.files.copy(job.id).write_bytes(b"picture")
+
+    with pytest.raises(UserError, match=PICTURE_GONE):
+        await setup.library.repeatable(MEMBER, job.id)
 
 
 @pytest.mark.parametrize(("seen", "before"), [(S.DELIVERING, S.DELIVERING), (S.TIMED_OUT, S.DELIVERING)])
 async def test_a_video_that_comes_while_its_member_deletes_what_had_none_is_not_deleted_unasked(
-    house: House, seen: JobState, before: JobState
+    setup: Setup, seen: JobState, before: JobState
 ) -> None:
-    as_seen = await house.job(seen)
+    as_seen = await setup.job(seen)
     if seen is not before:
-        await house.store.write(jobs.move(as_seen.id, seen, before, now=NOON))
-    await house.store.write(jobs.move(as_seen.id, before, S.DELIVERED, now=NOON))
+        await setup.store.write(jobs.move(as_seen.id, seen, before, now=NOON))
+    await setup.store.write(jobs.move(as_seen.id, before, S.DELIVERED, now=NOON))
 
     with pytest.raises(UserError):
-        await house.library.delete(as_seen)
-    assert not (await house.found()).deleted
+        await setup.library.delete(as_seen)
+    assert not (await setup.found()).deleted
 
-    await house.library.delete(await house.found())
-    assert (await house.found()).deleted
+    await setup.library.delete(await setup.found())
+    assert (await setup.found()).deleted
 
 
-async def test_a_copy_fetched_for_a_job_that_its_member_deletes_meanwhile_is_not_left_behind(house: House) -> None:
-    job = await house.job(S.DELIVERED)
+async def test_a_copy_fetched_for_a_job_that_its_member_deletes_meanwhile_is_not_left_behind(setup: Setup) -> None:
+    job = await setup.job(S.DELIVERED)
 
     async def chunks() -> AsyncIterator[bytes]:
         yield VIDEO[:3]
-        await house.library.delete(job)
+        await setup.library.delete(job)
         yield VIDEO[3:]
 
-    await house.library.keep(job, chunks())
+    await setup.library.keep(job, chunks())
     with pytest.raises(UserError):
-        await house.library.clear(job, MODERATOR)
+        await setup.library.clear(job, MODERATOR)
 
-    assert list(house.files.video(job).parent.iterdir()) == []
+    assert list(setup.files.video(job).parent.iterdir()) == []
 
 
-async def test_a_copy_that_breaks_off_leaves_nothing_and_the_message_stays(house: House) -> None:
-    job = await house.job(S.DELIVERED)
+async def test_a_copy_that_breaks_off_leaves_nothing_and_the_message_stays(setup: Setup) -> None:
+    job = await setup.job(S.DELIVERED)
 
     async def chunks() -> AsyncIterator[bytes]:
         yield VIDEO[:3]
         raise OSError("the network is gone")
 
     with pytest.raises(OSError, match="network"):
-        await house.library.keep(job, chunks())
+        await setup.library.keep(job, chunks())
 
-    assert list(house.files.video(job).parent.iterdir()) == []
-    assert not (await house.found()).card.removed
+    assert list(setup.files.video(job).parent.iterdir()) == []
+    assert not (await setup.found()).card.removed
 
 
-async def test_a_late_delivery_deletes_its_own_file_and_not_the_copy_that_was_fetched(house: House) -> None:
-    job = await house.job(S.DELIVERED)
+async def test_a_late_delivery_deletes_its_own_file_and_not_the_copy_that_was_fetched(setup: Setup) -> None:
+    job = await setup.job(S.DELIVERED)
 
     async def chunks() -> AsyncIterator[bytes]:
         yield VIDEO
 
-    await house.library.keep(job, chunks())
-    assert (await house.library.clear(job, MODERATOR)).card.removed
-    house.files.forget(job)
+    await setup.library.keep(job, chunks())
+    assert (await setup.library.clear(job, MODERATOR)).card.removed
+    setup.files.forget(job)
 
-    assert house.library.kept_file(await house.found()).read_bytes() == VIDEO
+    assert setup.library.kept_file(await setup.found()).read_bytes() == VIDEO
 
 
 @pytest.fixture(name="books")

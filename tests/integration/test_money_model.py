@@ -32,7 +32,7 @@ from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
 from tests import builders
 from tests.books import differences
-from tests.house import UNDER_WAY, House
+from tests.money_model import UNDER_WAY, MoneyModel
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Life:
         self.path = path
         self.connection = connected(path)
         self.rng = rng
-        self.house = House(OPERATOR)
+        self.model = MoneyModel(OPERATOR)
         self.now = builders.NOON
         self.asked: list[Job] = []
         self.refused: Counter[str] = Counter()
@@ -106,13 +106,13 @@ class Life:
     def ask(self) -> str:
         scope, member = self.somebody()
         roles = sorted(self.rng.sample(ROLES, self.rng.randrange(3)))
-        pressed = next(iter(self.house.videos), None) if self.rng.random() < 0.2 else None
+        pressed = next(iter(self.model.videos), None) if self.rng.random() < 0.2 else None
         return self.ask_for(self.rng.choice([1, 3, 4, 8, 12]), scope, member, roles, pressed)
 
     def ask_for(self, cost: int, scope: Scope, member: UserId, roles: list[int], again_of: JobId | None = None) -> str:
         job = builders.a_job(len(self.asked), scope=scope, member=member, cost=cost, at=self.now, again_of=again_of)
         self.asked.append(job)
-        refusal = self.house.refusal(scope, member, roles, cost, self.today, again_of)
+        refusal = self.model.refusal(scope, member, roles, cost, self.today, again_of)
         found: str | None = None
         try:
             self.write(reservations.reserve(job, roles, OPERATOR))
@@ -120,7 +120,7 @@ class Life:
             found = error.reason
         assert found == refusal
         if refusal is None:
-            self.house.take(job.id, scope, member, roles, cost, self.today).again_of = again_of
+            self.model.take(job.id, scope, member, roles, cost, self.today).again_of = again_of
         self.refused[refusal or "taken"] += 1
         return f"{member} asks for {cost} in {scope} with {roles}, again of {again_of}: {refusal}"
 
@@ -133,12 +133,12 @@ class Life:
 
     def videos(self, *states: str) -> list[JobId]:
         """At most one clip, in one of these states."""
-        found = [job for job, video in self.house.videos.items() if not states or video.state in states]
+        found = [job for job, video in self.model.videos.items() if not states or video.state in states]
         return [self.rng.choice(found)] if found else []
 
     def move_on(self) -> str:
         for job in self.videos(*MOVES):
-            start = self.house.videos[job].state
+            start = self.model.videos[job].state
             happy, *others = MOVES[start]
             return self.move(job, start, self.rng.choice([*[happy] * 6, *others]))
         return "nothing to move"
@@ -151,15 +151,15 @@ class Life:
 
     def ask_for_what_is_moderated(self) -> str:
         """Always the same member, who does not learn from it."""
-        before = set(self.house.videos)
+        before = set(self.model.videos)
         self.ask_for(1, SCOPES[0], MEMBERS[0], [])
-        for job in set(self.house.videos) - before:
+        for job in set(self.model.videos) - before:
             for start, to in (("waiting", "submitting"), ("submitting", "rendering"), ("rendering", "failed")):
                 self.move(job, start, to)
         return "a clip is moderated"
 
     def move(self, job: JobId, start: str, to: str) -> str:
-        video = self.house.videos[job]
+        video = self.model.videos[job]
         changes: dict[str, object] = {"ticket": "video"} if to == "rendering" else {}
         if to == "timed_out":
             changes = {"failure": FailureKind.TIMED_OUT}
@@ -180,32 +180,32 @@ class Life:
     def set_quota(self) -> str:
         scope, member = self.rng.choice(SCOPES[:2]), self.rng.choice(MEMBERS)
         value, role = (self.rng.randrange(40), self.rng.choice(list(Period))), self.rng.choice(ROLES)
-        by, house = self.by(scope), self.house
+        by, model = self.by(scope), self.model
         match self.rng.choice(RULES):
             case "own":
                 self.write(quotas.set_member(by, member, Limit(*value, Source.OWN)))
-                house.own[scope, member] = value
+                model.own[scope, member] = value
             case "clear own":
                 cleared = self.write(quotas.clear_member(by, member))
-                assert cleared == (house.own.pop((scope, member), None) is not None)
+                assert cleared == (model.own.pop((scope, member), None) is not None)
             case "role":
                 self.write(quotas.set_role(by, role, Limit(*value, Source.ROLE, role)))
-                house.roles[scope, role] = value
+                model.roles[scope, role] = value
             case "clear role":
                 found = self.write(quotas.clear_role(by, role))
-                assert (found and (found.credits, found.per)) == house.roles.pop((scope, role), None)
+                assert (found and (found.credits, found.per)) == model.roles.pop((scope, role), None)
             case "default":
                 self.write(quotas.set_default(by, Limit(*value, Source.SERVER)))
-                house.defaults[scope] = value
+                model.defaults[scope] = value
             case "no default":
                 self.write(quotas.set_default(by, None))
-                house.defaults.pop(scope, None)
+                model.defaults.pop(scope, None)
             case "no server limit":
                 self.write(quotas.set_server_limit(by, None))
-                house.server_limits.pop(scope, None)
+                model.server_limits.pop(scope, None)
             case _:
                 self.write(quotas.set_server_limit(by, Limit(*value, Source.SERVER)))
-                house.server_limits[scope] = value
+                model.server_limits[scope] = value
         return f"an admin of {scope} sets {value}"
 
     def forget_roles(self) -> str:
@@ -213,56 +213,56 @@ class Life:
         existing = self.rng.sample(ROLES, self.rng.randrange(3))
         deleted = [role for role in sorted(ROLES) if role not in existing]
         gone = self.write(quotas.forget_roles(self.by(scope), deleted))
-        assert gone == sorted(role for place, role in self.house.roles if place == scope and role not in existing)
+        assert gone == sorted(role for place, role in self.model.roles if place == scope and role not in existing)
         for role in gone:
-            del self.house.roles[scope, role]
+            del self.model.roles[scope, role]
         return f"of {scope} only the roles {existing} are left"
 
     def grant(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
         self.write(builders.grant(member, count, scope=scope, now=self.now))
-        self.house.bonus[scope, member] = self.house.bonus.get((scope, member), 0) + count
+        self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + count
         return f"{member} is granted {count} in {scope}"
 
     def revoke(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
-        left = self.house.bonus_left(scope, member)
+        left = self.model.bonus_left(scope, member)
         bonus = self.write(quotas.revoke(self.by(scope), member, count, None))
         assert (bonus.change, bonus.left) == (-min(count, left), left - min(count, left))
-        self.house.bonus[scope, member] = self.house.bonus.get((scope, member), 0) + bonus.change
+        self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + bonus.change
         return f"{-bonus.change} bonus credits of {member} are taken back in {scope}"
 
     def reset(self) -> str:
         scope, member = self.somebody()
         self.write(quotas.reset(self.by(scope), member))
-        self.house.reset_counts[scope, member] = self.house.reset_counts.get((scope, member), 0) + 1
+        self.model.reset_counts[scope, member] = self.model.reset_counts.get((scope, member), 0) + 1
         return f"{member} is reset in {scope}"
 
     def bar_or_let_in(self) -> str:
         """Whoever is barred is let in first, so that most of the time nobody is."""
-        for scope in sorted(self.house.paused):
-            self.house.paused.remove(scope)
+        for scope in sorted(self.model.paused):
+            self.model.paused.remove(scope)
             self.write(servers.resume(self.by(scope)))
             return f"{scope} goes on"
-        for scope, member in sorted(self.house.blocked):
-            self.house.blocked.remove((scope, member))
+        for scope, member in sorted(self.model.blocked):
+            self.model.blocked.remove((scope, member))
             self.write(servers.unblock(self.by(scope), member))
             return f"{member} is let into {scope}"
         scope, member = self.somebody()
         if self.rng.random() < 0.5:
-            self.house.paused.add(scope)
+            self.model.paused.add(scope)
             self.write(servers.pause(self.by(scope), None))
             return f"{scope} pauses"
-        self.house.blocked.add((scope, member))
+        self.model.blocked.add((scope, member))
         cancelled = self.write(servers.block(self.by(scope), member, None))
         waiting = [
             job
-            for job, video in sorted(self.house.videos.items())
+            for job, video in sorted(self.model.videos.items())
             if (video.scope, video.member, video.state) == (scope, member, "waiting")
         ]
         assert [job.id for job in cancelled] == waiting
         for job in waiting:
-            self.house.videos[job].state, self.house.videos[job].refund = "cancelled", "all"
+            self.model.videos[job].state, self.model.videos[job].refund = "cancelled", "all"
         return f"{member} is blocked in {scope}: {waiting} cancelled"
 
     def restart(self) -> str:
@@ -270,7 +270,7 @@ class Life:
         self.connection.close()
         self.connection = connected(self.path)
         unended = {
-            job: video.state for job, video in self.house.videos.items() if video.state in (*UNDER_WAY, "timed_out")
+            job: video.state for job, video in self.model.videos.items() if video.state in (*UNDER_WAY, "timed_out")
         }
         found = {job.id: job.state for job in jobs.to_resume()(Tx(self.connection))}
         assert unended.items() <= found.items()
@@ -285,14 +285,14 @@ class Life:
         for scope in SCOPES:
             for member in MEMBERS:
                 told = balances.balance(scope, member, ROLES, OPERATOR, self.now)(tx)
-                limit = self.house.quota(scope, member, ROLES, self.today)
+                limit = self.model.quota(scope, member, ROLES, self.today)
                 assert told.limit == Limit(limit.credits, Period(limit.per), Source(limit.source), limit.role)
-                assert told.used == self.house.used(scope, member, limit.per, self.today)
-                assert told.left == self.house.left(scope, member, ROLES, self.today)
-                assert told.bonus == self.house.bonus_left(scope, member)
-                assert told.running == self.house.running(member)
+                assert told.used == self.model.used(scope, member, limit.per, self.today)
+                assert told.left == self.model.left(scope, member, ROLES, self.today)
+                assert told.bonus == self.model.bonus_left(scope, member)
+                assert told.running == self.model.running(member)
                 bar = reservations.bar(scope, member, told, self.now)(tx)
-                assert (bar and bar.reason) == self.house.bar(scope, member, self.today)
+                assert (bar and bar.reason) == self.model.bar(scope, member, self.today)
 
 
 def connected(path: Path) -> sqlite3.Connection:
@@ -315,4 +315,4 @@ def test_the_store_agrees_with_the_model_after_every_step(seed: int, tmp_path: P
         life.connection.close()
 
     assert len(life.refused) >= len(RefusalReason)  # of all reasons and “taken” at most one was not met
-    assert {video.refund for video in life.house.videos.values()} == {None, "member", "all"}
+    assert {video.refund for video in life.model.videos.values()} == {None, "member", "all"}

@@ -78,7 +78,7 @@ class Tasks:
         self.let_go_of.append(scope)
 
 
-class House:
+class Setup:
     """A real store and real files, and what is to be kept how long."""
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -129,12 +129,12 @@ class House:
         return {str(path.relative_to(self.folder)) for path in self.folder.glob("*/*")}
 
 
-@pytest.fixture(name="house")
-async def _house(tmp_path: Path) -> AsyncIterator[House]:
+@pytest.fixture(name="setup")
+async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
     store = await Store.open(tmp_path / "animate.db")
-    house = House(store, tmp_path / "data")
-    yield house
-    for owner in house.owners:
+    setup = Setup(store, tmp_path / "data")
+    yield setup
+    for owner in setup.owners:
         await owner.stop()
     await store.close()
 
@@ -143,109 +143,109 @@ def nothing(sql: str) -> Unit[bool]:
     return lambda tx: not tx.all(sql)
 
 
-async def test_at_a_start_old_words_and_files_go_and_what_is_needed_stays(house: House) -> None:
+async def test_at_a_start_old_words_and_files_go_and_what_is_needed_stays(setup: Setup) -> None:
     real = NOON
-    await house.add_job(1, S.DELIVERED, at=real - 91 * DAY, files=("pictures/1.jpg", "pictures/1.copy.jpg"))
-    await house.add_job(2, S.DELIVERED, at=real - 6 * DAY, files=("pictures/2.copy.jpg",))
-    await house.add_job(3, S.RENDERING, at=real - 92 * DAY, files=("pictures/3.jpg", "videos/3.mp4"))
-    await house.add_job(4, S.UNDELIVERED, at=real - 8 * DAY, files=("videos/4.mp4", "videos/4.small.mp4"))
-    await house.add_job(5, S.UNDELIVERED, at=real - 6 * DAY, files=("videos/5.mp4",))
-    (house.folder / "pictures" / "a-file-of-somebody-else").write_bytes(b"x")
+    await setup.add_job(1, S.DELIVERED, at=real - 91 * DAY, files=("pictures/1.jpg", "pictures/1.copy.jpg"))
+    await setup.add_job(2, S.DELIVERED, at=real - 6 * DAY, files=("pictures/2.copy.jpg",))
+    await setup.add_job(3, S.RENDERING, at=real - 92 * DAY, files=("pictures/3.jpg", "videos/3.mp4"))
+    await setup.add_job(4, S.UNDELIVERED, at=real - 8 * DAY, files=("videos/4.mp4", "videos/4.small.mp4"))
+    await setup.add_job(5, S.UNDELIVERED, at=real - 6 * DAY, files=("videos/5.mp4",))
+    (setup.folder / "pictures" / "a-file-of-somebody-else").write_bytes(b"x")
 
-    house.begin()
-    await house.until(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"), "the old words")
-    await _settled(lambda: "videos/4.mp4" not in house.kept())
+    setup.begin()
+    await setup.until(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"), "the old words")
+    await _settled(lambda: "videos/4.mp4" not in setup.kept())
 
-    assert house.kept() == {
+    assert setup.kept() == {
         "pictures/2.copy.jpg", "pictures/3.jpg", "videos/3.mp4", "videos/5.mp4", "pictures/a-file-of-somebody-else",
     }  # fmt: skip
-    left = await house.store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM jobs WHERE prompt <> ''")})
+    left = await setup.store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM jobs WHERE prompt <> ''")})
     assert left == {2, 3, 4, 5}
 
 
 @pytest.mark.parametrize(("days", "stays"), [(6, True), (8, False)])
 async def test_a_kept_video_ages_by_the_time_of_jobs_whatever_the_hosts_clock_says(
-    house: House,
+    setup: Setup,
     days: int,
     stays: bool,  # noqa: FBT001
 ) -> None:
     async def video() -> AsyncIterator[bytes]:
         yield b"a video"
 
-    await house.add_job(1, S.DELIVERED, files=("videos/9.mp4",))
-    await house.files.keep_video(a_job(1), video())
-    await house.files.keep_copy(a_job(1), b"a copy")
-    os.utime(house.folder / "videos" / "9.mp4", (1, 1))
-    house.clock.at += days * DAY
+    await setup.add_job(1, S.DELIVERED, files=("videos/9.mp4",))
+    await setup.files.keep_video(a_job(1), video())
+    await setup.files.keep_copy(a_job(1), b"a copy")
+    os.utime(setup.folder / "videos" / "9.mp4", (1, 1))
+    setup.clock.at += days * DAY
 
-    house.begin()
-    await _settled(lambda: "videos/9.mp4" not in house.kept())
+    setup.begin()
+    await _settled(lambda: "videos/9.mp4" not in setup.kept())
 
-    assert house.kept() == ({"videos/1.kept.mp4", "pictures/1.copy.jpg"} if stays else set())
-
-
-async def test_words_stay_for_ever_where_the_operator_says_so(house: House) -> None:
-    house.keeping = Keeping(None, timedelta(0))
-    await house.add_job(1, S.DELIVERED, at=NOON - 900 * DAY, files=("pictures/1.jpg",))
-    await house.add_job(2, S.RENDERING, at=NOON - 900 * DAY)
-
-    house.begin()
-    await house.until(nothing("SELECT 1 FROM cards WHERE token IS NOT NULL"), "the dead token")
-    await _settled(lambda: not house.kept())
-
-    assert not await house.store.read(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"))
+    assert setup.kept() == ({"videos/1.kept.mp4", "pictures/1.copy.jpg"} if stays else set())
 
 
-async def test_messages_are_deleted_one_by_one_and_trouble_that_passes_is_waited_out(house: House) -> None:
+async def test_words_stay_for_ever_where_the_operator_says_so(setup: Setup) -> None:
+    setup.keeping = Keeping(None, timedelta(0))
+    await setup.add_job(1, S.DELIVERED, at=NOON - 900 * DAY, files=("pictures/1.jpg",))
+    await setup.add_job(2, S.RENDERING, at=NOON - 900 * DAY)
+
+    setup.begin()
+    await setup.until(nothing("SELECT 1 FROM cards WHERE token IS NOT NULL"), "the dead token")
+    await _settled(lambda: not setup.kept())
+
+    assert not await setup.store.read(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"))
+
+
+async def test_messages_are_deleted_one_by_one_and_trouble_that_passes_is_waited_out(setup: Setup) -> None:
     for number in (1, 2, 3):
-        await house.add_job(number, S.DELIVERED)
-    house.messages.trouble = {1: 3}
-    owner = house.begin()
+        await setup.add_job(number, S.DELIVERED)
+    setup.messages.trouble = {1: 3}
+    owner = setup.begin()
 
     assert await owner.forget(MEMBER) == 0
-    await house.until(nothing("SELECT 1 FROM pending_deletions"), "the messages")
+    await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the messages")
 
-    assert house.messages.gone == [(2, 2), (2, 3), (2, 1)]
-    assert sum(pause == 1.0 for pause in house.clock.slept) >= 2  # after each that went
-    assert house.messages.trouble == {1: 0}
-
-
-async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_start(house: House) -> None:
-    await house.add_job(1, S.DELIVERED)
-    await house.store.write(erasure.request(MEMBER, now=NOON))
-
-    house.begin()
-
-    await house.until(nothing("SELECT 1 FROM pending_deletions"), "the message")
-    assert house.messages.gone == [(2, 1)]
+    assert setup.messages.gone == [(2, 2), (2, 3), (2, 1)]
+    assert sum(pause == 1.0 for pause in setup.clock.slept) >= 2  # after each that went
+    assert setup.messages.trouble == {1: 0}
 
 
-async def test_a_wish_takes_the_files_and_tells_the_tasks(house: House) -> None:
-    await house.add_job(1, S.UNDELIVERED, files=("videos/1.mp4", "pictures/1.copy.jpg"))
-    await house.add_job(2, S.WAITING, files=("pictures/2.jpg",))
-    await house.add_job(3, S.RENDERING, files=("pictures/3.jpg",))
-    owner = house.begin()
+async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_start(setup: Setup) -> None:
+    await setup.add_job(1, S.DELIVERED)
+    await setup.store.write(erasure.request(MEMBER, now=NOON))
+
+    setup.begin()
+
+    await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the message")
+    assert setup.messages.gone == [(2, 1)]
+
+
+async def test_a_wish_takes_the_files_and_tells_the_tasks(setup: Setup) -> None:
+    await setup.add_job(1, S.UNDELIVERED, files=("videos/1.mp4", "pictures/1.copy.jpg"))
+    await setup.add_job(2, S.WAITING, files=("pictures/2.jpg",))
+    await setup.add_job(3, S.RENDERING, files=("pictures/3.jpg",))
+    owner = setup.begin()
 
     assert await owner.forget(MEMBER) == 1
 
-    assert house.kept() == {"pictures/3.jpg"}
-    assert house.tasks.rechecked == [2]
+    assert setup.kept() == {"pictures/3.jpg"}
+    assert setup.tasks.rechecked == [2]
 
 
-async def test_a_picture_that_a_task_was_just_writing_goes_too(house: House) -> None:
-    await house.add_job(1, S.WAITING)
-    house.tasks.last_act = lambda job: (house.folder / "pictures" / f"{job}.copy.jpg").write_bytes(b"x")
-    owner = house.begin()
+async def test_a_picture_that_a_task_was_just_writing_goes_too(setup: Setup) -> None:
+    await setup.add_job(1, S.WAITING)
+    setup.tasks.last_act = lambda job: (setup.folder / "pictures" / f"{job}.copy.jpg").write_bytes(b"x")
+    owner = setup.begin()
 
     await owner.forget(MEMBER)
 
-    assert house.tasks.rechecked == [1]
-    assert house.kept() == set()
+    assert setup.tasks.rechecked == [1]
+    assert setup.kept() == set()
 
 
-async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(house: House) -> None:
-    await house.add_job(1, S.DELIVERED)
-    people = People(store=house.store, retention=house.begin(), clock=house.clock)
+async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(setup: Setup) -> None:
+    await setup.add_job(1, S.DELIVERED)
+    people = People(store=setup.store, retention=setup.begin(), clock=setup.clock)
 
     whole = await people.export(MEMBER, at_most_bytes=100_000)
     with pytest.raises(UserError) as caught:
@@ -255,80 +255,80 @@ async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(hou
     assert caught.value.sentence == TOO_MUCH
 
 
-async def test_a_job_that_ends_after_the_wish_is_erased_without_another_word(house: House) -> None:
-    await house.add_job(1, S.DELIVERING, files=("pictures/1.copy.jpg",))
-    owner = house.begin()
+async def test_a_job_that_ends_after_the_wish_is_erased_without_another_word(setup: Setup) -> None:
+    await setup.add_job(1, S.DELIVERING, files=("pictures/1.copy.jpg",))
+    owner = setup.begin()
     await owner.forget(MEMBER)
 
-    await house.store.write(jobs.move(JobId(1), S.DELIVERING, S.DELIVERED, now=NOON + timedelta(seconds=1)))
+    await setup.store.write(jobs.move(JobId(1), S.DELIVERING, S.DELIVERED, now=NOON + timedelta(seconds=1)))
 
-    await house.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the words")
-    await house.until(nothing("SELECT 1 FROM cards WHERE message IS NOT NULL"), "the place")
-    await _settled(lambda: not house.kept())
-    assert house.messages.gone == []
+    await setup.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the words")
+    await setup.until(nothing("SELECT 1 FROM cards WHERE message IS NOT NULL"), "the place")
+    await _settled(lambda: not setup.kept())
+    assert setup.messages.gone == []
 
 
-async def test_a_server_left_long_ago_goes_with_its_files_and_its_pause(house: House) -> None:
-    await house.add_job(1, S.DELIVERED, files=("pictures/1.copy.jpg",))
+async def test_a_server_left_long_ago_goes_with_its_files_and_its_pause(setup: Setup) -> None:
+    await setup.add_job(1, S.DELIVERED, files=("pictures/1.copy.jpg",))
     guild = GuildId(a_job().scope)
-    house.clock.at = NOON + 31 * DAY
-    await house.store.write(guilds.left(guild, now=NOON + timedelta(seconds=5)))
+    setup.clock.at = NOON + 31 * DAY
+    await setup.store.write(guilds.left(guild, now=NOON + timedelta(seconds=5)))
 
-    owner = house.begin()
+    owner = setup.begin()
     await owner.guilds_seen([])
 
-    await house.until(nothing("SELECT 1 FROM guilds"), "the server")
-    await _settled(lambda: house.tasks.let_go_of == [Scope(guild)])
-    assert house.kept() == set()
-    assert await house.store.read(nothing("SELECT 1 FROM ledger WHERE member > 0"))
+    await setup.until(nothing("SELECT 1 FROM guilds"), "the server")
+    await _settled(lambda: setup.tasks.let_go_of == [Scope(guild)])
+    assert setup.kept() == set()
+    assert await setup.store.read(nothing("SELECT 1 FROM ledger WHERE member > 0"))
 
 
-async def test_a_server_that_added_the_bot_again_while_it_was_down_is_spared(house: House) -> None:
-    await house.add_job(1, S.DELIVERED, at=NOON - 100 * DAY)
-    await house.add_job(2, S.DELIVERED, at=NOON - 40 * DAY)
+async def test_a_server_that_added_the_bot_again_while_it_was_down_is_spared(setup: Setup) -> None:
+    await setup.add_job(1, S.DELIVERED, at=NOON - 100 * DAY)
+    await setup.add_job(2, S.DELIVERED, at=NOON - 40 * DAY)
     guild = GuildId(a_job().scope)
-    await house.store.write(guilds.left(guild, now=NOON - 39 * DAY))
+    await setup.store.write(guilds.left(guild, now=NOON - 39 * DAY))
 
-    owner = house.begin()
-    await house.until(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"), "the first look")
+    owner = setup.begin()
+    await setup.until(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"), "the first look")
     await owner.guilds_seen([guild])
-    house.clock.at += 2 * DAY
+    setup.clock.at += 2 * DAY
     await owner.guilds_seen([guild])
 
-    await house.until(nothing("SELECT 1 FROM guilds WHERE left_at IS NOT NULL"), "the server to be known")
-    assert not await house.store.read(nothing("SELECT 1 FROM jobs WHERE id = 2 AND prompt <> ''"))
-    assert house.tasks.let_go_of == []
+    await setup.until(nothing("SELECT 1 FROM guilds WHERE left_at IS NOT NULL"), "the server to be known")
+    assert not await setup.store.read(nothing("SELECT 1 FROM jobs WHERE id = 2 AND prompt <> ''"))
+    assert setup.tasks.let_go_of == []
 
 
-async def test_what_breaks_is_logged_and_tried_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    await house.add_job(1, S.DELIVERED, at=NOON - 91 * DAY)
-    pictures = house.folder / "pictures"
+async def test_what_breaks_is_logged_and_tried_again(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    await setup.add_job(1, S.DELIVERED, at=NOON - 91 * DAY)
+    pictures = setup.folder / "pictures"
     pictures.rmdir()
     pictures.write_bytes(b"no folder")
 
-    house.begin()
+    setup.begin()
     await _settled(lambda: "data could not be deleted" in caplog.text)
     pictures.unlink()
     pictures.mkdir()
-    await house.add_job(2, S.DELIVERED, at=NOON - 91 * DAY)
+    await setup.add_job(2, S.DELIVERED, at=NOON - 91 * DAY)
 
-    await house.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the second try")
+    await setup.until(nothing("SELECT 1 FROM jobs WHERE prompt <> ''"), "the second try")
 
 
-async def test_a_stop_in_the_middle_leaves_the_rest_to_the_next_start(house: House) -> None:
+async def test_a_stop_in_the_middle_leaves_the_rest_to_the_next_start(setup: Setup) -> None:
     for number in range(1, 6):
-        await house.add_job(number, S.DELIVERED)
-    house.messages.trouble = {3: 1_000_000}
-    owner = house.begin()
+        await setup.add_job(number, S.DELIVERED)
+    setup.messages.trouble = {3: 1_000_000}
+    owner = setup.begin()
     await owner.forget(MEMBER)
-    await _settled(lambda: len(house.messages.gone) == 4 and house.messages.trouble[3] < 1_000_000)
+    await _settled(lambda: len(setup.messages.gone) == 4 and setup.messages.trouble[3] < 1_000_000)
 
     await owner.stop()
-    house.messages.trouble = {}
-    house.begin()
+    setup.messages.trouble = {}
+    setup.begin()
 
-    await house.until(nothing("SELECT 1 FROM pending_deletions"), "the messages")
-    assert house.messages.gone == [(2, number) for number in (1, 2, 4, 5, 3)]
+    await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the messages")
+    assert setup.messages.gone == [(2, number) for number in (1, 2, 4, 5, 3)]
 
 
 async def _settled(holds: Callable[[], bool]) -> None:

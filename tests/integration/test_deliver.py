@@ -146,7 +146,7 @@ class FillingFiles(Files):
         return self.looks_full < 0
 
 
-class House:
+class Setup:
     """A real store and real files, a job that is done at the service, and what is to become of it."""
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -217,279 +217,279 @@ class House:
         return path.read_bytes() if path.exists() else None
 
 
-@pytest.fixture(name="house")
-async def _house(tmp_path: Path) -> AsyncIterator[House]:
+@pytest.fixture(name="setup")
+async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
     store = await Store.open(tmp_path / "animate.db")
-    house = House(store, tmp_path)
-    yield house
+    setup = Setup(store, tmp_path)
+    yield setup
     await store.close()
-    with closing(sqlite3.connect(house.path)) as connection:
+    with closing(sqlite3.connect(setup.path)) as connection:
         assert differences(connection) == []
 
 
 class TestFetching:
     @pytest.mark.parametrize("trouble", [FULL, SILENT], ids=["our disk is full", "our network is silent"])
-    async def test_what_is_our_own_fault_for_hours_ends_no_job(self, house: House, trouble: Exception) -> None:
-        house.service.answer = lambda passed: trouble if passed < 6 * HOUR else None
+    async def test_what_is_our_own_fault_for_hours_ends_no_job(self, setup: Setup, trouble: Exception) -> None:
+        setup.service.answer = lambda passed: trouble if passed < 6 * HOUR else None
 
-        ended = await house.drive(await house.done())
+        ended = await setup.drive(await setup.done())
 
         assert (ended.state, ended.failure) == (S.DELIVERED, None)
-        assert house.room.delivered == [VIDEO]
-        assert await house.refunds() == 0
+        assert setup.room.delivered == [VIDEO]
+        assert await setup.refunds() == 0
 
     async def test_meanwhile_the_card_shows_the_link_once_its_member_is_pinged_and_may_ask_for_more(
-        self, house: House
+        self, setup: Setup
     ) -> None:
         states: list[JobState] = []
-        job = await house.done()
+        job = await setup.done()
 
         async def look() -> None:
-            found = await house.store.read(jobs.find(job.id))
+            found = await setup.store.read(jobs.find(job.id))
             assert found is not None
             states.append(found.state)
 
-        house.clock.at_wake = look
-        house.service.answer = lambda passed: FULL if passed < HOUR else None
-        await house.drive(job)
+        setup.clock.at_wake = look
+        setup.service.answer = lambda passed: FULL if passed < HOUR else None
+        await setup.drive(job)
 
         assert states.count(S.DELIVERING) <= 5
         assert S.UNDELIVERED in states  # which does not count for MAX_JOBS_PER_USER
-        assert house.service.asked[4] <= 11 * MINUTE
-        assert (house.room.addresses, house.room.mentions) == (1, 1)
+        assert setup.service.asked[4] <= 11 * MINUTE
+        assert (setup.room.addresses, setup.room.mentions) == (1, 1)
 
-    async def test_a_told_expiry_that_passed_while_our_disk_was_full_ends_nothing(self, house: House) -> None:
-        house.service.answer = lambda passed: FULL if passed < 2 * HOUR else None
+    async def test_a_told_expiry_that_passed_while_our_disk_was_full_ends_nothing(self, setup: Setup) -> None:
+        setup.service.answer = lambda passed: FULL if passed < 2 * HOUR else None
 
-        ended = await house.drive(await house.done(expires_at=NOON + HOUR))
-
-        assert ended.state is S.DELIVERED
-
-    async def test_too_little_room_is_a_full_disk_before_a_byte_is_fetched(self, house: House) -> None:
-        house.files.looks_full = 3
-
-        ended = await house.drive(await house.done())
+        ended = await setup.drive(await setup.done(expires_at=NOON + HOUR))
 
         assert ended.state is S.DELIVERED
-        assert len(house.service.asked) == 1
 
-    async def test_what_has_expired_and_is_not_there_is_refunded_after_ten_minutes(self, house: House) -> None:
-        house.service.answer = lambda _: NOT_THERE
+    async def test_too_little_room_is_a_full_disk_before_a_byte_is_fetched(self, setup: Setup) -> None:
+        setup.files.looks_full = 3
 
-        ended = await house.drive(await house.done(expires_at=NOON + MINUTE))
+        ended = await setup.drive(await setup.done())
+
+        assert ended.state is S.DELIVERED
+        assert len(setup.service.asked) == 1
+
+    async def test_what_has_expired_and_is_not_there_is_refunded_after_ten_minutes(self, setup: Setup) -> None:
+        setup.service.answer = lambda _: NOT_THERE
+
+        ended = await setup.drive(await setup.done(expires_at=NOON + MINUTE))
 
         assert (ended.state, ended.failure) == (S.FAILED, FailureKind.RESULT_GONE)
-        assert len(house.service.asked) == 5
+        assert len(setup.service.asked) == 5
         assert ended.state_at - NOON == timedelta(minutes=10)
-        assert await house.refunds() == 1
+        assert await setup.refunds() == 1
 
     @pytest.mark.parametrize("expires_at", [None, NOON + timedelta(days=6), FAR], ids=["untold", "6 days", "9999"])
     async def test_what_is_not_there_and_not_expired_is_looked_for_seven_days_and_then_refunded(
-        self, house: House, expires_at: datetime | None
+        self, setup: Setup, expires_at: datetime | None
     ) -> None:
-        house.service.answer = lambda _: NOT_THERE
-        job = await house.done(expires_at=expires_at)
+        setup.service.answer = lambda _: NOT_THERE
+        job = await setup.done(expires_at=expires_at)
 
-        step = await deliver(house.context, job)
+        step = await deliver(setup.context, job)
         assert step is not None
         assert step.state is S.UNDELIVERED
         assert step.state_at - NOON <= timedelta(minutes=11)
-        ended = await house.drive(step)
+        ended = await setup.drive(step)
 
         assert (ended.state, ended.failure) == (S.FAILED, FailureKind.RESULT_GONE)
         assert timedelta(days=5) < ended.state_at - NOON < KEPT_FOR + timedelta(hours=2)
-        assert len(house.service.asked) < 300
-        assert await house.refunds() == 1
-        assert house.room.finished == [S.FAILED]
+        assert len(setup.service.asked) < 300
+        assert await setup.refunds() == 1
+        assert setup.room.finished == [S.FAILED]
 
     async def test_what_the_api_itself_refuses_five_times_without_an_expiry_is_refunded_after_ten_minutes(
-        self, house: House
+        self, setup: Setup
     ) -> None:
-        house.service.answer = lambda _: REFUSED
+        setup.service.answer = lambda _: REFUSED
 
-        ended = await house.drive(await house.done())
+        ended = await setup.drive(await setup.done())
 
         assert (ended.state, ended.failure) == (S.FAILED, FailureKind.RESULT_GONE)
         assert ended.state_at - NOON == timedelta(minutes=10)
-        assert await house.refunds() == 1
+        assert await setup.refunds() == 1
 
-    async def test_a_refusal_among_silences_is_no_five_refusals(self, house: House) -> None:
+    async def test_a_refusal_among_silences_is_no_five_refusals(self, setup: Setup) -> None:
         answers = iter([REFUSED, SILENT, REFUSED, FULL, REFUSED, REFUSED])
-        house.service.answer = lambda _: next(answers, None)
+        setup.service.answer = lambda _: next(answers, None)
 
-        assert (await house.drive(await house.done())).state is S.DELIVERED
+        assert (await setup.drive(await setup.done())).state is S.DELIVERED
 
 
 class TestTheLastCopy:
-    async def test_a_card_hidden_while_its_video_was_sent_leaves_the_file(self, house: House) -> None:
-        job = await house.done()
+    async def test_a_card_hidden_while_its_video_was_sent_leaves_the_file(self, setup: Setup) -> None:
+        job = await setup.done()
 
         async def hide() -> None:
-            await house.store.write(cards.mark_removed(job.id, now=NOON))
-            await house.store.write(lambda tx: tx.changed("UPDATE cards SET hidden_at = 1"))
+            await setup.store.write(cards.mark_removed(job.id, now=NOON))
+            await setup.store.write(lambda tx: tx.changed("UPDATE cards SET hidden_at = 1"))
 
-        house.room.during = hide
-        ended = await house.drive(job)
+        setup.room.during = hide
+        ended = await setup.drive(job)
 
         assert ended.state is S.UNDELIVERED
-        assert house.kept(job) == VIDEO
-        assert house.room.mentions == 0
+        assert setup.kept(job) == VIDEO
+        assert setup.room.mentions == 0
 
-    async def test_a_card_taken_down_while_its_video_was_sent_sends_it_another_way(self, house: House) -> None:
-        job = await house.done()
-        house.room.outcomes = [HELD, Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
+    async def test_a_card_taken_down_while_its_video_was_sent_sends_it_another_way(self, setup: Setup) -> None:
+        job = await setup.done()
+        setup.room.outcomes = [HELD, Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
 
         async def remove() -> None:
-            house.room.during = None
-            await house.store.write(cards.mark_removed(job.id, now=NOON))
+            setup.room.during = None
+            await setup.store.write(cards.mark_removed(job.id, now=NOON))
 
-        house.room.during = remove
-        ended = await house.drive(job)
+        setup.room.during = remove
+        ended = await setup.drive(job)
 
         assert ended.state is S.DELIVERED
         assert ended.card.place == (77, 78)
-        assert house.room.delivered == [VIDEO, VIDEO]
-        assert house.kept(job) is None
+        assert setup.room.delivered == [VIDEO, VIDEO]
+        assert setup.kept(job) is None
 
-    async def test_a_job_that_somebody_else_has_moved_keeps_its_file_and_is_told_to_nobody(self, house: House) -> None:
-        job = await house.done(to=S.UNDELIVERED)
-        house.files.video(job).write_bytes(VIDEO)
+    async def test_a_job_that_somebody_else_has_moved_keeps_its_file_and_is_told_to_nobody(self, setup: Setup) -> None:
+        job = await setup.done(to=S.UNDELIVERED)
+        setup.files.video(job).write_bytes(VIDEO)
 
         async def show_from_the_list() -> None:
-            await house.store.write(jobs.move(job.id, S.UNDELIVERED, S.DELIVERED, now=NOON + MINUTE))
+            await setup.store.write(jobs.move(job.id, S.UNDELIVERED, S.DELIVERED, now=NOON + MINUTE))
 
-        house.room.during = show_from_the_list
-        await house.drive(job)
+        setup.room.during = show_from_the_list
+        await setup.drive(job)
 
-        assert house.kept(job) == VIDEO
-        assert house.room.mentions == 0
+        assert setup.kept(job) == VIDEO
+        assert setup.room.mentions == 0
 
-    async def test_what_was_shown_or_deleted_while_it_waited_is_not_sent_again(self, house: House) -> None:
-        job = await house.done(to=S.UNDELIVERED)
-        house.files.video(job).write_bytes(VIDEO)
-        house.room.outcomes = [Delivery(Outcome.NOWHERE)]
+    async def test_what_was_shown_or_deleted_while_it_waited_is_not_sent_again(self, setup: Setup) -> None:
+        job = await setup.done(to=S.UNDELIVERED)
+        setup.files.video(job).write_bytes(VIDEO)
+        setup.room.outcomes = [Delivery(Outcome.NOWHERE)]
 
         async def delete() -> None:
-            await house.store.write(videos.erase(job.id, now=house.clock.at))
-            house.files.forget(job)
+            await setup.store.write(videos.erase(job.id, now=setup.clock.at))
+            setup.files.forget(job)
 
-        house.clock.at_wake = delete
-        await house.drive(job)
+        setup.clock.at_wake = delete
+        await setup.drive(job)
 
-        assert house.room.delivered == [VIDEO]
-        assert house.service.asked == []  # nor is it fetched again
+        assert setup.room.delivered == [VIDEO]
+        assert setup.service.asked == []  # nor is it fetched again
 
-    async def test_on_a_card_that_only_its_member_sees_the_file_stays(self, house: House) -> None:
-        job = await house.done(ephemeral=True)
+    async def test_on_a_card_that_only_its_member_sees_the_file_stays(self, setup: Setup) -> None:
+        job = await setup.done(ephemeral=True)
 
-        ended = await house.drive(job)
+        ended = await setup.drive(job)
 
         assert ended.state is S.DELIVERED
-        assert house.kept(job) == VIDEO
+        assert setup.kept(job) == VIDEO
 
-    async def test_elsewhere_the_card_says_where_before_it_is_done_with(self, house: House) -> None:
-        house.room.outcomes = [Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
-        job = await house.done()
+    async def test_elsewhere_the_card_says_where_before_it_is_done_with(self, setup: Setup) -> None:
+        setup.room.outcomes = [Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
+        job = await setup.done()
 
-        moved = await deliver(house.context, job)
+        moved = await deliver(setup.context, job)
         assert moved is not None
         assert (moved.state, moved.card.finished) == (S.DELIVERED, False)
-        assert [found.id for found in await house.store.read(jobs.to_resume())] == [job.id]  # also after a crash
-        ended = await house.drive(moved)
+        assert [found.id for found in await setup.store.read(jobs.to_resume())] == [job.id]  # also after a crash
+        ended = await setup.drive(moved)
 
-        assert house.room.finished == [S.DELIVERED]
+        assert setup.room.finished == [S.DELIVERED]
         assert ended.card.finished
 
-    async def test_shown_in_private_the_card_is_still_to_say_where_it_is(self, house: House) -> None:
-        job = await house.done(to=S.UNDELIVERED)
+    async def test_shown_in_private_the_card_is_still_to_say_where_it_is(self, setup: Setup) -> None:
+        job = await setup.done(to=S.UNDELIVERED)
 
-        shown = await house.store.write(jobs.show_privately(job.id, now=NOON))
+        shown = await setup.store.write(jobs.show_privately(job.id, now=NOON))
         assert shown is not None
         assert not shown.card.finished
-        ended = await house.drive(shown)
+        ended = await setup.drive(shown)
 
         assert (ended.state, ended.card.finished) == (S.DELIVERED, True)
-        assert house.room.finished == [S.DELIVERED]
+        assert setup.room.finished == [S.DELIVERED]
 
 
 class TestDiscord:
-    async def test_a_clock_that_is_set_forward_by_weeks_does_not_end_the_offers(self, house: House) -> None:
-        house.room.outcomes = [Delivery(Outcome.NOWHERE)] * 3 + [HELD]
+    async def test_a_clock_that_is_set_forward_by_weeks_does_not_end_the_offers(self, setup: Setup) -> None:
+        setup.room.outcomes = [Delivery(Outcome.NOWHERE)] * 3 + [HELD]
 
         async def set_it() -> None:
-            house.clock.set_by = timedelta(days=30)
+            setup.clock.set_by = timedelta(days=30)
 
-        house.clock.at_wake = set_it
-        ended = await house.drive(await house.done())
+        setup.clock.at_wake = set_it
+        ended = await setup.drive(await setup.done())
 
-        assert (ended.state, len(house.room.delivered)) == (S.DELIVERED, 4)
+        assert (ended.state, len(setup.room.delivered)) == (S.DELIVERED, 4)
 
-    async def test_a_smaller_limit_than_announced_is_learnt_and_the_video_made_smaller(self, house: House) -> None:
-        house.room.outcomes = [Delivery(Outcome.TOO_LARGE), Delivery(Outcome.TOO_LARGE), HELD]
+    async def test_a_smaller_limit_than_announced_is_learnt_and_the_video_made_smaller(self, setup: Setup) -> None:
+        setup.room.outcomes = [Delivery(Outcome.TOO_LARGE), Delivery(Outcome.TOO_LARGE), HELD]
 
-        ended = await house.drive(await house.done())
+        ended = await setup.drive(await setup.done())
 
         assert ended.state is S.DELIVERED
-        assert house.room.delivered == [VIDEO, VIDEO[:-1], VIDEO[:-2]]
+        assert setup.room.delivered == [VIDEO, VIDEO[:-1], VIDEO[:-2]]
 
-    async def test_a_place_that_takes_nothing_is_not_asked_for_ever_in_one_go(self, house: House) -> None:
-        house.room.outcomes = [Delivery(Outcome.TOO_LARGE)]
-        job = await house.done()
+    async def test_a_place_that_takes_nothing_is_not_asked_for_ever_in_one_go(self, setup: Setup) -> None:
+        setup.room.outcomes = [Delivery(Outcome.TOO_LARGE)]
+        job = await setup.done()
 
         async def stop() -> None:
             raise TimeoutError
 
-        house.clock.at_wake = stop  # it would be tried again much later
+        setup.clock.at_wake = stop  # it would be tried again much later
         with pytest.raises(TimeoutError):
-            await house.drive(job)
+            await setup.drive(job)
 
-        assert 1 <= len(house.room.delivered) <= 10
-        assert house.kept(job) == VIDEO
+        assert 1 <= len(setup.room.delivered) <= 10
+        assert setup.kept(job) == VIDEO
 
-    async def test_a_link_alone_pings_its_member_too(self, house: House) -> None:
-        house.room.outcomes = [Delivery(Outcome.LINK_ONLY, card_tells=True)]
-        job = await house.done()
+    async def test_a_link_alone_pings_its_member_too(self, setup: Setup) -> None:
+        setup.room.outcomes = [Delivery(Outcome.LINK_ONLY, card_tells=True)]
+        job = await setup.done()
 
-        ended = await house.drive(job)
-
-        assert (ended.state, ended.card.finished) == (S.UNDELIVERED, True)
-        assert house.room.mentions == 1
-        assert house.kept(job) == VIDEO
-
-    async def test_what_discord_does_not_take_for_days_is_offered_ever_more_seldom(self, house: House) -> None:
-        house.room.outcomes = [Delivery(Outcome.LATER)]
-        job = await house.done()
-
-        ended = await house.drive(job)
+        ended = await setup.drive(job)
 
         assert (ended.state, ended.card.finished) == (S.UNDELIVERED, True)
-        assert len(house.room.delivered) <= 20
-        assert house.clock.at - NOON >= KEPT_FOR
-        assert await house.refunds() == 0  # it was there for its member
+        assert setup.room.mentions == 1
+        assert setup.kept(job) == VIDEO
+
+    async def test_what_discord_does_not_take_for_days_is_offered_ever_more_seldom(self, setup: Setup) -> None:
+        setup.room.outcomes = [Delivery(Outcome.LATER)]
+        job = await setup.done()
+
+        ended = await setup.drive(job)
+
+        assert (ended.state, ended.card.finished) == (S.UNDELIVERED, True)
+        assert len(setup.room.delivered) <= 20
+        assert setup.clock.at - NOON >= KEPT_FOR
+        assert await setup.refunds() == 0  # it was there for its member
 
 
-async def test_a_disk_that_lets_nothing_go_keeps_no_job_from_its_end(house: House) -> None:
-    job = await house.done()
-    house.files.video(job).write_bytes(VIDEO)
-    house.files.picture(job).mkdir()  # no file can be deleted there
+async def test_a_disk_that_lets_nothing_go_keeps_no_job_from_its_end(setup: Setup) -> None:
+    job = await setup.done()
+    setup.files.video(job).write_bytes(VIDEO)
+    setup.files.picture(job).mkdir()  # no file can be deleted there
 
-    ended = await house.drive(job)
+    ended = await setup.drive(job)
 
     assert (ended.state, ended.card.finished) == (S.DELIVERED, True)
 
 
 async def test_a_video_that_our_disk_does_not_give_back_is_offered_later_and_the_card_shows_the_link(
-    house: House,
+    setup: Setup,
 ) -> None:
-    job = await house.done()
+    job = await setup.done()
 
     async def broken() -> None:
-        if house.clock.at < NOON + HOUR:
+        if setup.clock.at < NOON + HOUR:
             raise OSError(5, "Input/output error")
 
-    house.room.during = broken
-    ended = await house.drive(job)
+    setup.room.during = broken
+    ended = await setup.drive(job)
 
     assert ended.state is S.DELIVERED
-    assert house.room.addresses >= 1
-    assert len(house.room.delivered) <= 6
+    assert setup.room.addresses >= 1
+    assert len(setup.room.delivered) <= 6

@@ -55,7 +55,7 @@ class Quota:
 
 
 @dataclass
-class House:
+class MoneyModel:
     """What admins have set, and every clip there was."""
 
     operator: Limits
@@ -158,7 +158,7 @@ class House:
         )
 
 
-def follow(house: House, line: Row, roles: Mapping[UserId, Sequence[int]]) -> None:
+def follow(model: MoneyModel, line: Row, roles: Mapping[UserId, Sequence[int]]) -> None:
     """Goes one ledger line further: a reservation must have fitted, and must name what admitted it as it stood then.
 
     `roles` are those of each member. Knows reservations, cancellations, grants, resets and allowances.
@@ -167,34 +167,34 @@ def follow(house: House, line: Row, roles: Mapping[UserId, Sequence[int]]) -> No
     match line["kind"], line["reason"]:
         case "reserve", _:
             held, today, cost = roles.get(member, ()), line["day"], -line["credits"]
-            assert house.refusal(scope, member, held, cost, today) is None, f"line {line['id']} did not fit"
+            assert model.refusal(scope, member, held, cost, today) is None, f"line {line['id']} did not fit"
             quota = Quota(*rule, line["limit_source"], line["role"])
             server_limit = (
                 None
                 if line["server_limit_credits"] is None
                 else (line["server_limit_credits"], line["server_limit_per"])
             )
-            assert quota == house.quota(scope, member, held, today), f"line {line['id']} names another rule"
-            assert server_limit == house.server_limits.get(scope), f"line {line['id']} names another ceiling"
-            budget = house.operator.budget
+            assert quota == model.quota(scope, member, held, today), f"line {line['id']} names another rule"
+            assert server_limit == model.server_limits.get(scope), f"line {line['id']} names another ceiling"
+            budget = model.operator.budget
             assert (line["budget_credits"], line["budget_per"]) == (budget.credits, budget.per)
-            video = house.take(line["job"], scope, member, held, cost, today)
+            video = model.take(line["job"], scope, member, held, cost, today)
             assert (-line["from_quota"], line["reset_count"]) == (video.from_quota, video.reset_count)
         case "refund", _:
-            house.videos[line["job"]].refund = "all" if line["from_budget"] else "member"
-            house.videos[line["job"]].state = "over"
+            model.videos[line["job"]].refund = "all" if line["from_budget"] else "member"
+            model.videos[line["job"]].state = "over"
         case "grant" | "revoke", _:
-            house.bonus[scope, member] = house.bonus.get((scope, member), 0) + line["credits"]
+            model.bonus[scope, member] = model.bonus.get((scope, member), 0) + line["credits"]
         case "reset", _:
-            house.reset_counts[scope, member] = house.reset_counts.get((scope, member), 0) + 1
+            model.reset_counts[scope, member] = model.reset_counts.get((scope, member), 0) + 1
         case "quota", _ if member is not None:
-            _set(house.own, (scope, member), rule)
+            _set(model.own, (scope, member), rule)
         case "quota", _ if line["role"] is not None:
-            _set(house.roles, (scope, line["role"]), rule)
+            _set(model.roles, (scope, line["role"]), rule)
         case "quota", "default":
-            _set(house.defaults, scope, rule)
+            _set(model.defaults, scope, rule)
         case "quota", "server":
-            _set(house.server_limits, scope, rule)
+            _set(model.server_limits, scope, rule)
         case other:
             raise AssertionError(f"line {line['id']} is not understood: {other}")
 
