@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,38 +15,24 @@ import pytest
 
 from sandbox.contracts.discord import response_violations, violations
 from sandbox.discord import Channel, LocalDiscord
+from tests.interop.environments import TOLD, python_with, run
 
 BOTS = Path(__file__).parent / "bots"
 PYTHON = ("pycord", "nextcord_", "disnake_", "hikari_", "interactions_")
 PACKAGE, NODE = "discord.js@14.28.1", "discordjs.cjs"
 WITHIN_S = 30
-TOLD = 4_000
 
 pytestmark = pytest.mark.timeout(300)
 
 
-async def _run(folder: Path, *command: str) -> None:
-    """Skips the test where the command fails."""
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await process.communicate()
-    if process.returncode:
-        pytest.skip(f"the library cannot be had: {said.decode(errors='replace')[-TOLD:]}")
-
-
 async def _installed(name: str, folder: Path) -> list[str]:
     """The command that starts the bot, after its library was installed into the folder."""
-    tool = "npm" if name == NODE else "uv"
-    if shutil.which(tool) is None:
-        pytest.skip(f"there is no {tool} here")
     if name == NODE:
-        await _run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE)
+        if shutil.which("npm") is None:
+            pytest.skip("there is no npm here")
+        await run(folder, "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE)
         return ["node", str(shutil.copy(BOTS / name, folder / name))]
-    python = str(folder / "venv" / "bin" / "python")
-    await _run(folder, "uv", "venv", "--quiet", "--python", sys.executable, "venv")
-    await _run(folder, "uv", "pip", "install", "--quiet", "--python", python, "-r", str(BOTS / f"{name}.txt"))
-    return [python, str(BOTS / f"{name}.py")]
+    return [await python_with(folder, BOTS / f"{name}.txt"), str(BOTS / f"{name}.py")]
 
 
 @contextlib.asynccontextmanager
