@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -218,6 +219,17 @@ def parse_size(size: str) -> tuple[int, int]:
     if found is None:
         raise ValueError(f'"{size}" is not a size, such as 720x1280')
     return int(found[1]), int(found[2])
+
+
+def shown_size(size: str) -> str:
+    """A "720x1280" as people read it: "720×1280"."""
+    return size.replace("x", "×")
+
+
+def megabytes(size_bytes: int) -> float:
+    """As Discord counts them, rounded up: what is over a limit never reads as the limit. One decimal below 10."""
+    size = size_bytes / 1024**2
+    return math.ceil(size * 10) / 10 if size < 10 else math.ceil(size)
 
 
 class Source(enum.StrEnum):

@@ -51,9 +51,9 @@ class Animate(commands.Cog):
     @app_commands.describe(
         image=N_("The picture to animate"),
         prompt=N_("What should happen in the video"),
-        model=N_("Which model makes it"),
-        seconds=N_("How long the video is"),
-        size=N_("Width x height; left out, the cheapest of the picture's orientation"),
+        model=N_("The model that makes the video (leave empty for the default)"),
+        seconds=N_("How long the video is (leave empty for the default)"),
+        size=N_("Size of the video (leave empty for the cheapest that fits the picture)"),
     )
     async def animate(
         self,

@@ -29,9 +29,7 @@ class Privacy(commands.Cog):
         self._people = people
         self._endpoint = endpoint
 
-    @app_commands.command(
-        name="privacy", description=N_("What is kept about you, where it goes, how long; export, delete")
-    )
+    @app_commands.command(name="privacy", description=N_("See, export or delete what the bot keeps about you"))
     async def privacy(self, interaction: discord.Interaction[Any]) -> None:
         """Shows the page."""
         view = await self._page(interaction)

@@ -22,7 +22,7 @@ class Quota(commands.Cog):
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    @app_commands.command(name="quota", description=N_("How many credits you have left, and what a clip costs"))
+    @app_commands.command(name="quota", description=N_("See how many credits you have left and what a video costs"))
     async def quota(self, interaction: discord.Interaction[Any]) -> None:
         """Tells the balance, and what else keeps the member from a video."""
         scope, member = scope_of(interaction), user_of(interaction)

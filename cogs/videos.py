@@ -35,7 +35,7 @@ class Videos(commands.Cog):
         self._library = library
         self._catalog = catalog
 
-    @app_commands.command(name="videos", description=N_("Your videos: where each is, show again, cancel, delete"))
+    @app_commands.command(name="videos", description=N_("Find, show again, cancel or delete your videos"))
     async def videos(self, interaction: discord.Interaction[Any]) -> None:
         """Shows the first page."""
         view = await self._page(interaction, 0)
@@ -61,7 +61,7 @@ class Videos(commands.Cog):
         elif (link := link_of(job)) is None:
             await tell(interaction, text.ALREADY_SHOWN)
         else:
-            await tell(interaction, "Here it is: {link}", link=link)
+            await tell(interaction, "The bot's message about this video: {link}", link=link)
 
     async def kept(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows the file that is kept here."""

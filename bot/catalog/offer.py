@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 from bot.errors import UserError
-from bot.models import VideoSpec, parse_size
+from bot.models import VideoSpec, parse_size, shown_size
 from bot.wires import ModelWire
 
 MAX_ENLARGEMENT = 4.0
@@ -185,7 +185,8 @@ class Catalog:
         length = spec.seconds or model.seconds[0]
         if length not in model.seconds:
             raise UserError(
-                "{model} makes clips of {lengths} seconds, not {seconds}.",
+                "{model} does not make this length: {seconds} s. Nothing was charged. "
+                "Choose one of these lengths: {lengths} s.",
                 model=model.label,
                 lengths=[str(n) for n in model.seconds],
                 seconds=str(length),
@@ -198,7 +199,10 @@ class Catalog:
     def _chosen(self, model_id: str) -> Model:
         offered = self.models
         if not offered:
-            raise UserError("No model is on offer here any more. Whoever runs the bot has to look at its catalog.")
+            raise UserError(
+                "No model is available right now. Nothing was charged. "
+                "The person who runs this bot has to check its catalog."
+            )
         if not model_id:
             return offered[0]
         model = self._models.get(model_id)
@@ -207,12 +211,14 @@ class Catalog:
         if model is not None and model.retired is not None:
             instead = [each.label for each in offered if each.id in model.retired.instead] or [offered[0].label]
             raise UserError(
-                "{model} is no longer available. You can use {models} instead.", model=model.label, models=instead
+                "{model} is no longer available. Nothing was charged. Choose one of these instead: {models}.",
+                model=model.label,
+                models=instead,
             )
         raise UserError(
-            "There is no model “{model}” here. On offer: {models}.",
+            "There is no model “{model}” here. Nothing was charged. Choose one of these: {models}.",
             model=model_id,
-            models=[each.id for each in offered],
+            models=[each.label for each in offered],
         )
 
     def _is_offered(self, model: Model) -> bool:
@@ -229,13 +235,17 @@ class Catalog:
         others = [other.label for other in self.models if size in other.sizes]
         if not others:
             return UserError(
-                "{model} makes {sizes}, not {size}.", model=model.label, sizes=list(model.sizes), size=size
+                "{model} does not make this size: {size}. Nothing was charged. Choose one of these sizes: {sizes}.",
+                model=model.label,
+                sizes=[shown_size(each) for each in model.sizes],
+                size=shown_size(size),
             )
         return UserError(
-            "{model} makes {sizes}, not {size}. For {size}, choose the model {models}.",
+            "{model} does not make this size: {size}. Nothing was charged. Choose one of these sizes: {sizes}. "
+            "Models that make {size}: {models}.",
             model=model.label,
-            sizes=list(model.sizes),
-            size=size,
+            sizes=[shown_size(each) for each in model.sizes],
+            size=shown_size(size),
             models=others,
         )
 

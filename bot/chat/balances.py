@@ -10,30 +10,30 @@ from bot.errors import ReservationRefused
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.service import Account
-from bot.models import Balance, FailureKind, LedgerKind, LedgerLine, RefusalReason, Source
+from bot.models import Balance, FailureKind, LedgerKind, LedgerLine, RefusalReason
 
 REASON_SHOWN = 60
 """Ten lines with the longest reasons would be more than the 2,000 characters of a message."""
 _FAILURES = {
-    FailureKind.MODERATED: N_("refused by moderation"),
-    FailureKind.PERSON: N_("a person in the picture"),
-    FailureKind.BAD_REQUEST: N_("not taken by the service"),
-    FailureKind.TOO_LARGE: N_("picture too large for the service"),
-    FailureKind.KEY: N_("the bot's key was refused"),
+    FailureKind.MODERATED: N_("refused under the content rules"),
+    FailureKind.PERSON: N_("person in the picture"),
+    FailureKind.BAD_REQUEST: N_("not accepted by the video service"),
+    FailureKind.TOO_LARGE: N_("picture too large for the video service"),
+    FailureKind.KEY: N_("the bot's key was not accepted"),
     FailureKind.BALANCE: N_("the bot's account was refused"),
-    FailureKind.MODEL: N_("model gone"),
-    FailureKind.OVER_PRICE: N_("costs more than was reserved"),
-    FailureKind.BUSY: N_("service out of reach"),
-    FailureKind.PROVIDER: N_("failed at the service"),
+    FailureKind.MODEL: N_("model no longer available"),
+    FailureKind.OVER_PRICE: N_("price higher than shown"),
+    FailureKind.BUSY: N_("not started in time"),
+    FailureKind.PROVIDER: N_("failed at the video service"),
     FailureKind.TIMED_OUT: N_("not finished in time"),
-    FailureKind.GONE: N_("lost by the service"),
-    FailureKind.LOST_ANSWER: N_("answer lost"),
-    FailureKind.RESULT_GONE: N_("file gone at the service"),
-    FailureKind.PICTURE: N_("picture unusable"),
-    FailureKind.QUEUE_TIMEOUT: N_("two hours in line"),
-    FailureKind.NO_CARD: N_("cancelled"),
-    FailureKind.CANCELLED: N_("cancelled by the member"),
-    FailureKind.BLOCKED: N_("blocked"),
+    FailureKind.GONE: N_("lost by the video service"),
+    FailureKind.LOST_ANSWER: N_("no answer from the video service"),
+    FailureKind.RESULT_GONE: N_("video file not available"),
+    FailureKind.PICTURE: N_("picture could not be used"),
+    FailureKind.QUEUE_TIMEOUT: N_("two hours in the queue"),
+    FailureKind.NO_CARD: N_("canceled"),
+    FailureKind.CANCELLED: N_("canceled by the member"),
+    FailureKind.BLOCKED: N_("canceled: member blocked"),
 }
 
 
@@ -42,21 +42,18 @@ def own_balance(
 ) -> str:
     """What /quota says."""
     bar = [] if barred is None else [refusals.barred(translations, barred)]
-    summary = _summary(translations, balance, text.source(translations, balance.limit))
-    lines = ["\n".join([*bar, summary]), translations.gettext("**What a clip costs**")]
-    prices = [f"- {_prices(translations, model)}" for model in catalog.models]
-    return text.as_much([*lines, *prices], rest=translations.gettext("- and more in `/animate`"))
+    summary = _summary(translations, balance)
+    lines = ["\n".join([*bar, summary]), translations.gettext("**What a video costs**")]
+    prices = [f"- {line}" for model in catalog.models for line in _prices(translations, model)]
+    return text.as_much([*lines, *prices], rest=translations.gettext("- More are listed in `/animate`."))
 
 
 def account(translations: Translations, member: int, found: Account, barred: ReservationRefused | None) -> str:
     """What an admin reads of a member."""
-    limit = found.balance.limit
-    own = limit.source is Source.OWN
-    source = translations.gettext("Allowance set by an admin.") if own else text.source(translations, limit)
     bar = [] if barred is None else [_bar(translations, barred)]
-    lines = [f"- {line}" for line in _lines(translations, found.lines)] or [translations.gettext("- nothing yet")]
-    latest = translations.gettext("**Latest**")
-    return "\n".join([f"<@{member}>", *bar, _summary(translations, found.balance, source), latest, *lines])
+    lines = [f"- {line}" for line in _lines(translations, found.lines)] or [translations.gettext("- Nothing yet")]
+    latest = translations.gettext("**History**")
+    return "\n".join([f"<@{member}>", *bar, _summary(translations, found.balance), latest, *lines])
 
 
 def failure_words(translations: Translations, kind: FailureKind) -> str:
@@ -68,45 +65,43 @@ def _bar(translations: Translations, barred: ReservationRefused) -> str:
     why = _words(translations, barred.detail)
     match barred.reason:
         case RefusalReason.PAUSED:
-            return translations.gettext("This server is paused{because}.", because=why)
+            return translations.gettext("Videos are paused in this server{because}.", because=why)
         case RefusalReason.BLOCKED:
-            return translations.gettext("Blocked{because}.", because=why)
+            return translations.gettext("This member is blocked{because}.", because=why)
         case _:
             return translations.gettext(
-                "Five clips refunded today after the service had taken them: refused until a reset."
+                "Five videos of this member failed at the video service today, so they cannot make more until "
+                "tomorrow. `/animate-admin quota reset` lifts this."
             )
 
 
-def _summary(translations: Translations, balance: Balance, source: str) -> str:
-    left = text.credits_of(translations, balance.left)
+def _summary(translations: Translations, balance: Balance) -> str:
     facts = [
-        translations.gettext(
-            "**{credits} left** of {limit}", credits=left, limit=text.limit(translations, balance.limit)
-        ),
-        text.used(translations, balance),
+        translations.ngettext("**{n} credit left**", "**{n} credits left**", balance.left),
+        text.used(translations, balance.used, balance.limit.per),
     ]
     if balance.renews_at is not None:
         facts.append(translations.gettext("renews {when}", when=text.moment(balance.renews_at)))
-    lines = [" · ".join(facts), source]
+    quota = translations.gettext("Quota: {limit}.", limit=text.limit(translations, balance.limit))
+    lines = [" · ".join(facts), f"{quota} {text.source(translations, balance.limit)}"]
     if balance.bonus:
-        lines.append(
-            translations.gettext("Granted on top: {credits}.", credits=text.credits_of(translations, balance.bonus))
-        )
+        lines.append(translations.gettext("Bonus credits: {n}", n=balance.bonus))
     if balance.running:
-        lines.append(translations.ngettext("Under way: {n} clip.", "Under way: {n} clips.", balance.running))
+        lines.append(translations.gettext("Videos in progress: {n}", n=balance.running))
     return "\n".join(lines)
 
 
-def _prices(translations: Translations, model: Model) -> str:
+def _prices(translations: Translations, model: Model) -> Iterator[str]:
+    """A line for each price: "Sora 2 · 4 s = 4 credits · 8 s = 8"."""
     by_price: dict[int, list[str]] = {}
     for size, price in model.sizes.items():
-        by_price.setdefault(price, []).append(size)
-    parts = [
-        ", ".join(f"{text.length(translations, n)} {price * n}" for n in model.seconds)
-        + f" ({translations.either(sizes)})"
-        for price, sizes in by_price.items()
-    ]
-    return f"{model.label}: {'; '.join(parts)}"
+        by_price.setdefault(price, []).append(text.size(translations, size))
+    for price, sizes in by_price.items():
+        first, *others = model.seconds
+        parts = [model.label] if len(by_price) == 1 else [model.label, translations.either(sizes)]
+        parts.append(text.price(translations, first, price * first))
+        parts += [f"{text.length(translations, n)} = {translations.number(price * n)}" for n in others]
+        yield " · ".join(parts)
 
 
 def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[str]:
@@ -116,7 +111,7 @@ def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[
     for line in lines:
         when = text.moment(line.at)
         # Translators: a ledger names a video so, without backticks.
-        video = translations.gettext("clip {key}", key=str(line.job_key))
+        video = translations.gettext("video {key}", key=str(line.job_key))
         match line.kind:
             case LedgerKind.RESERVE:
                 back = [backs[line.job_key]] if line.job_key in backs else []
@@ -127,16 +122,16 @@ def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[
             case _:
                 actor = text.somebody(translations, line.actor)
                 yield translations.gettext(
-                    "{what} · {when} by {actor}", what=_what(translations, line), when=when, actor=actor
+                    "{what} · {when} · by {actor}", what=_what(translations, line), when=when, actor=actor
                 )
 
 
 def _back(translations: Translations, line: LedgerLine) -> str:
     change = translations.change(line.credits)
     if line.failure is None:
-        return translations.gettext("{credits} back", credits=change)
+        return translations.gettext("refund: {credits}", credits=change)
     return translations.gettext(
-        "{credits} back: {failure}", credits=change, failure=failure_words(translations, line.failure)
+        "refund: {credits}, {failure}", credits=change, failure=failure_words(translations, line.failure)
     )
 
 
@@ -144,8 +139,12 @@ def _what(translations: Translations, line: LedgerLine) -> str:
     match line.kind:
         case LedgerKind.GRANT:
             why = _words(translations, line.reason)
-            return translations.gettext(
-                "{credits} granted{because}", credits=translations.change(line.credits), because=why
+            return translations.ngettext(
+                "{change} bonus credit given{because}",
+                "{change} bonus credits given{because}",
+                line.credits,
+                change=translations.change(line.credits),
+                because=why,
             )
         case LedgerKind.REVOKE:
             why = _words(translations, line.reason)
@@ -157,11 +156,11 @@ def _what(translations: Translations, line: LedgerLine) -> str:
                 because=why,
             )
         case LedgerKind.RESET:
-            return translations.gettext("use forgotten")
+            return translations.gettext("usage reset")
         case LedgerKind.QUOTA:
             if line.limit is None:
-                return translations.gettext("own allowance taken away")
-            return translations.gettext("own allowance {limit}", limit=text.limit(translations, line.limit))
+                return translations.gettext("own quota removed")
+            return translations.gettext("own quota: {limit}", limit=text.limit(translations, line.limit))
         case _:
             return _bar_changed(translations, _cut(line.reason or ""))
 

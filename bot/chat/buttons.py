@@ -44,7 +44,7 @@ _LABELS = {
     DELETE: N_("Delete"),
     ERASE: N_("Delete"),
     KEEP: N_("Keep it"),
-    SILENCE: N_("No more pings"),
+    SILENCE: N_("Mute mentions"),
 }
 
 

@@ -16,30 +16,32 @@ from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, HIDE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.protocols import Progress, ProgressView, QueuePosition
-from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
+from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec, megabytes
 
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, DELETE)
 """What can be done from a card that has had its last edit."""
-REENCODED = N_("-# Re-encoded so that it plays here.")
-LEAVING = N_("This takes longer than Discord lets the bot change this message. Press the button when you want to look.")
+REENCODED = N_("-# Converted so that it plays on Discord.")
+LEAVING = N_(
+    "The video is not ready yet, and the bot can no longer update this message. Press the button to check on your "
+    "video."
+)
 MAY_OUTLIVE = N_(
-    "-# Here the bot can change this message for 15 minutes only. If the clip takes longer, a button brings it."
+    "-# The bot can update this message for 15 minutes only. If the video takes longer, a button for it appears here."
 )
-HERE = N_("### ✅ Here is your clip")
+HERE = N_("### ✅ Here is your video")
 OVER_WITH_LINK = N_(
-    "The video is too large to be uploaded here ({size} MB). Download it before the link expires, "
-    "or find it in `/videos` until {when}:"
+    "The video is too large to upload here ({size} MB). Find it in `/videos` until {when}, or download it here:"
 )
-OVER_AND_KEPT = N_("The video is too large to be uploaded here ({size} MB). Find it in `/videos` until {when}.")
+OVER_AND_KEPT = N_("The video is too large to upload here ({size} MB). Find it in `/videos` until {when}.")
 KEPT_HERE = N_("The video could not be posted here. Find it in `/videos` until {when}.")
 ONLY_YOU = N_("-# Only you can see this message. The video also stays in `/videos` until {when}.")
 NOT_FETCHED = N_(
-    "The video is ready, but the bot cannot fetch it yet. It keeps trying and will show the video here or in `/videos`."
+    "The video is ready, but the bot cannot download it yet. It keeps trying and will show the video here or "
+    "in `/videos`."
 )
-DOWNLOAD_HERE = N_("Until then you can download it here:")
-READY = N_("### ✅ Your clip is ready")
-MB = 1_000_000
+DOWNLOAD_HERE = N_("Until then, you can download it here:")
+READY = N_("### ✅ Your video is ready")
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
@@ -105,13 +107,13 @@ class Cards:
         match job.state:
             case JobState.WAITING:
                 line = _queue_position(translations, shown)
-                return self._view(shown, GREY, translations.gettext("### ⏳ In line"), line, actions=(CANCEL,))
+                return self._view(shown, GREY, translations.gettext("### ⏳ In the queue"), line, actions=(CANCEL,))
             case JobState.SUBMITTING:
-                line = translations.gettext("The picture goes to the video service.")
-                return self._view(shown, BLUE, translations.gettext("### 📤 Handing over"), line)
+                line = translations.gettext("The picture is being sent to the video service.")
+                return self._view(shown, BLUE, translations.gettext("### 📤 Sending"), line)
             case JobState.DELIVERING:
-                line = translations.gettext("{bar} fetching the video", bar=bar(99))
-                return self._view(shown, BLUE, translations.gettext("### 📦 Finished, on its way"), line)
+                line = translations.gettext("{bar} downloading the video", bar=bar(99))
+                return self._view(shown, BLUE, translations.gettext("### 📦 Almost ready"), line)
             case _:
                 return self._view(shown, BLUE, translations.gettext("### 🎬 Rendering"), _progress(translations, shown))
 
@@ -134,6 +136,7 @@ class Cards:
             *parts,
             translations=translations,
             actions=OVER,
+            shows_video=True,
         )
 
     def posted(self, job: Job) -> ui.LayoutView:
@@ -150,8 +153,9 @@ class Cards:
         translations = self._of(job)
         address = text.address(translations, job)
         sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
-        line = translations.gettext(sentence, size=size_bytes / MB, when=text.moment(until, "f"))
-        return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, *address, actions=OVER)
+        line = translations.gettext(sentence, size=megabytes(size_bytes), when=text.moment(until, "f"))
+        head, links_video = translations.gettext(READY), bool(address)
+        return self._view(Shown(job, plain=plain), GREEN, head, line, *address, actions=OVER, shows_video=links_video)
 
     def kept(self, job: Job, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """No transport takes the video now. A press brings a fresh token, which may."""
@@ -165,14 +169,15 @@ class Cards:
         address = text.address(translations, job)
         lines = [NOT_FETCHED, *([DOWNLOAD_HERE] if address else [])]
         parts = [*map(translations.gettext, lines), *address]
-        return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), *parts, actions=OVER)
+        head, links_video = translations.gettext(READY), bool(address)
+        return self._view(Shown(job, plain=plain), GREEN, head, *parts, actions=OVER, shows_video=links_video)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
         translations = self._of(job)
         line = text.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
         cancelled = job.state is JobState.CANCELLED
-        head = translations.gettext("### 🚫 Cancelled") if cancelled else translations.gettext("### ⚠️ No video")
+        head = translations.gettext("### 🚫 Canceled") if cancelled else translations.gettext("### ⚠️ No video")
         may_still_come = job.state is JobState.TIMED_OUT
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE) if may_still_come else OVER
         lines = [line]
@@ -193,6 +198,7 @@ class Cards:
         *parts: str | ui.Item[ui.LayoutView],
         translations: Translations | None = None,
         actions: tuple[str, ...] = (HIDE,),
+        shows_video: bool = False,
     ) -> ui.LayoutView:
         translations = translations or self._of(shown.job)
         view = ui.LayoutView(timeout=None)
@@ -206,7 +212,7 @@ class Cards:
             parts = (*parts, *([translations.gettext(MAY_OUTLIVE)] if _may_outlive(shown) else []))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
-        box.add_item(ui.TextDisplay(self._foot(translations, shown.job)))
+        box.add_item(ui.TextDisplay(self._foot(translations, shown.job, shows_video=shows_video)))
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         for action in actions:
             row.add_item(JobButton(action, shown.job.id, translations))
@@ -214,11 +220,11 @@ class Cards:
         view.add_item(box)
         return view
 
-    def _foot(self, translations: Translations, job: Job) -> str:
+    def _foot(self, translations: Translations, job: Job, *, shows_video: bool) -> str:
         model = self._catalog.model(job.spec.model)
         facts = text.video_facts(translations, job, job.spec.model if model is None else model.label)
-        marks = [translations.gettext("AI-generated"), text.video_key(translations, job.key)]
-        return f"-# {' · '.join([*facts, *marks])}"
+        marks = [translations.gettext("AI-generated")] if shows_video else []
+        return f"-# {' · '.join([*facts, *marks, text.video_key(translations, job.key)])}"
 
 
 def bar(percent: int) -> str:
@@ -248,7 +254,7 @@ def _progress(translations: Translations, shown: Shown) -> str:
     end = clock(shown.elapsed_s)
     if progress.due is not None:
         end = text.due(translations, progress.due, progress.due_at or begun, begun)
-    return f"{bar(progress.percent)} {progress.percent} % · {end}"
+    return f"{bar(progress.percent)} {translations.percent(progress.percent)} · {end}"
 
 
 def clock(seconds: int) -> str:

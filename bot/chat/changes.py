@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.chat import text
 from bot.i18n.translations import Translations
-from bot.models import Bonus, Change, Limit, Source
+from bot.models import Balance, Bonus, Change, Limit, Source
 
 
 def of_member(translations: Translations, member: str, change: Change) -> str:
@@ -17,12 +17,12 @@ def of_member(translations: Translations, member: str, change: Change) -> str:
 def member_cleared(translations: Translations, member: str, change: Change | None) -> str:
     """None where the member had no quota of their own."""
     if change is None or change.after is None:
-        return translations.gettext("{target} had no quota of their own.", target=member)
+        return translations.gettext("{target} has no quota of their own. Nothing was changed.", target=member)
     limit = _words(translations, change.after)
     if change.after.source is Source.ROLE:
         role = f"<@&{change.after.role}>"
         now = translations.gettext(
-            "{target} now has the quota of {role}: {limit}.", target=member, role=role, limit=limit
+            "{target} now has the quota of the role {role}: {limit}.", target=member, role=role, limit=limit
         )
     else:
         now = translations.gettext("{target} now has the default quota: {limit}.", target=member, limit=limit)
@@ -32,7 +32,9 @@ def member_cleared(translations: Translations, member: str, change: Change | Non
 def of_role(translations: Translations, role: str, change: Change) -> str:
     """`role` is a mention."""
     now = translations.gettext(
-        "Members with {role} now have this quota: {limit}.", role=role, limit=_words(translations, change.after)
+        "Members with the role {role} now have this quota: {limit}.",
+        role=role,
+        limit=_words(translations, change.after),
     )
     return f"{now} {_was(translations, change.before)}"
 
@@ -40,7 +42,7 @@ def of_role(translations: Translations, role: str, change: Change) -> str:
 def role_cleared(translations: Translations, role: str, before: Limit | None) -> str:
     """None where the role had no quota."""
     if before is None:
-        return translations.gettext("{role} had no quota of its own.", role=role)
+        return translations.gettext("{role} has no quota of its own. Nothing was changed.", role=role)
     now = translations.gettext("{role} no longer has a quota of its own.", role=role)
     return f"{now} {_was(translations, before)}"
 
@@ -50,30 +52,38 @@ def of_default(translations: Translations, change: Change) -> str:
     own = change.after is not None and change.after.source is Source.SERVER
     limit = _words(translations, change.after)
     if own:
-        now = translations.gettext("The default quota for all members is now {limit}.", limit=limit)
+        now = translations.gettext("New default quota for all members: {limit}.", limit=limit)
     else:
-        now = translations.gettext("This server now has the bot's own default quota: {limit}.", limit=limit)
+        now = translations.gettext("This server now has the bot's default quota: {limit}.", limit=limit)
     return f"{now} {_was(translations, change.before)}"
 
 
 def of_server(translations: Translations, change: Change) -> str:
     """The limit of the whole server."""
     if change.after is None and change.before is None:
-        return translations.gettext("This server has no server limit.")
+        return translations.gettext("This server has no server limit. Nothing was changed.")
     if change.after is None:
         now = translations.gettext("The server limit is removed.")
         return f"{now} {_was(translations, change.before)}"
-    parts = [translations.gettext("The server limit is now {limit}.", limit=_words(translations, change.after))]
+    parts = [translations.gettext("New server limit: {limit}.", limit=_words(translations, change.after))]
     parts.append(_was(translations, change.before))
     if not change.after.credits:
         parts.append(translations.gettext("No videos can be made here until it is raised or removed."))
     return " ".join(parts)
 
 
+def of_reset(translations: Translations, member: str, before: Balance) -> str:
+    """`before` is what the member had."""
+    limit = text.limit(translations, before.limit)
+    now = translations.gettext("{member} can use their whole quota again: {limit}.", member=member, limit=limit)
+    was = translations.gettext("Before: {limit}.", limit=text.used(translations, before.used, before.limit.per))
+    return f"{now} {was}"
+
+
 def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
     """Given or taken back; a member may have had fewer than were to be taken back."""
     if not bonus.change:
-        return translations.gettext("{member} has no bonus credits to take back.", member=member)
+        return translations.gettext("{member} has no bonus credits to take back. Nothing was changed.", member=member)
     if bonus.change > 0:
         done = translations.ngettext(
             "{member} got {n} bonus credit.", "{member} got {n} bonus credits.", bonus.change, member=member
@@ -91,17 +101,19 @@ def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
 
 def _was(translations: Translations, before: Limit | None) -> str:
     if before is None:
-        return translations.gettext("Before, there was none.")
+        return translations.gettext("Before: none.")
     limit = text.limit(translations, before)
     match before.source:
         case Source.ROLE:
-            return translations.gettext("Before: {limit}, from {role}.", limit=limit, role=f"<@&{before.role}>")
+            return translations.gettext(
+                "Before: {limit}, from the role {role}.", limit=limit, role=f"<@&{before.role}>"
+            )
         case Source.SETTING:
-            return translations.gettext("Before: {limit}, the bot's own default.", limit=limit)
+            return translations.gettext("Before: {limit}, the bot's default.", limit=limit)
         case _:
             return translations.gettext("Before: {limit}.", limit=limit)
 
 
 def _words(translations: Translations, limit: Limit | None) -> str:
     assert limit is not None
-    return text.quota(translations, limit)
+    return text.limit(translations, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.catalog import Catalog, Model
+from bot.chat import text
 from bot.i18n.translations import Translations
 
 LONGEST = 100
@@ -12,27 +13,29 @@ MOST = 25
 
 
 def model_label(model: Model, translations: Translations) -> str:
-    """ "Sora 2 Pro · 3 to 5 credits a second"."""
-    least, most = min(model.sizes.values()), max(model.sizes.values())
-    if least == most:
-        label = translations.ngettext(
-            "{model} · {n} credit a second", "{model} · {n} credits a second", least, model=model.label
-        )
-    else:
-        label = translations.gettext(
-            "{model} · {least} to {most} credits a second", model=model.label, least=least, most=most
-        )
-    return label[:LONGEST]
+    """ "Sora 2 Pro · from 3 credits/s"."""
+    rate = _rate(translations, list(model.sizes.values()))
+    return f"{model.label} · {rate}"[:LONGEST]
 
 
 def seconds_label(catalog: Catalog, seconds: int, translations: Translations) -> str:
-    """ "8 seconds · Sora 2 8, Sora 2 Pro 24 credits"."""
-    prices = [f"{m.label} {m.cheapest * seconds}" for m in catalog.models if seconds in m.seconds]
-    label = translations.gettext("{seconds} seconds · {prices} credits", seconds=str(seconds), prices=", ".join(prices))
-    return label[:LONGEST]
+    """ "8 s · from 8 credits"."""
+    prices = [model.cheapest * seconds for model in catalog.models if seconds in model.seconds]
+    length = text.length(translations, seconds)
+    if len(set(prices)) == 1:
+        return f"{length} · {text.credits_of(translations, prices[0])}"
+    price = translations.ngettext("from {n} credit", "from {n} credits", min(prices))
+    return f"{length} · {price}"
 
 
 def size_label(catalog: Catalog, size: str, translations: Translations) -> str:
-    """ "1280x720 · Sora 2 1, Sora 2 Pro 3 a second"."""
-    prices = [f"{m.label} {m.sizes[size]}" for m in catalog.models if size in m.sizes]
-    return translations.gettext("{size} · {prices} a second", size=size, prices=", ".join(prices))[:LONGEST]
+    """ "Landscape 1280×720 · from 1 credit/s"."""
+    rates = [model.sizes[size] for model in catalog.models if size in model.sizes]
+    return f"{text.size(translations, size)} · {_rate(translations, rates)}"
+
+
+def _rate(translations: Translations, credits_per_s: list[int]) -> str:
+    least = min(credits_per_s)
+    if least == max(credits_per_s):
+        return translations.ngettext("{n} credit/s", "{n} credits/s", least)
+    return translations.ngettext("from {n} credit/s", "from {n} credits/s", least)

@@ -231,7 +231,7 @@ class AnimateBot(commands.AutoShardedBot):
         """The edge of every command and button: logged with the interaction's id, answered in one sentence."""
         if isinstance(error, UserError):
             log.info("interaction=%s user=%s told: %s", interaction.id, interaction.user.id, error)
-            sentence = translations_of(interaction).explain(error)
+            sentence = text.explain(translations_of(interaction), error)
         elif isinstance(error, StoreError):
             log.error("interaction=%s refused: %s", interaction.id, error)
             sentence = translations_of(interaction).gettext(text.STORE_SLOW)

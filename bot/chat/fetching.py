@@ -22,8 +22,8 @@ WITHIN_S, IDLE_S, CONNECTED_WITHIN_S = 60.0, 15.0, 10.0
 """For one try, in all; between two pieces of it; for the connection."""
 UNSIZED_BYTES = 26 * 1024 * 1024
 """Read of a picture whose size Discord does not tell; one that is longer is too large anyway."""
-PICTURE_GONE = N_("The picture is no longer at Discord. Please attach it again.")
-PICTURE_ELSEWHERE = N_("This picture is not stored on Discord. Please save it, then attach it.")
+PICTURE_GONE = N_("The picture is no longer on Discord. Attach it again.")
+PICTURE_ELSEWHERE = N_("This picture is not stored on Discord. Save it, then attach it.")
 _MAY_PASS = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_EARLY, http.HTTPStatus.TOO_MANY_REQUESTS)
 
 

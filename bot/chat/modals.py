@@ -80,7 +80,7 @@ class VideoForm(ui.Modal):
             }
             self._size = _select(
                 "size",
-                {AS_PICTURE: translations.gettext("As the picture, the cheapest")} | sizes,
+                {AS_PICTURE: translations.gettext("Cheapest that fits the picture")} | sizes,
                 spec.size or AS_PICTURE,
             )
             self.add_item(ui.Label(text=translations.gettext("Size"), component=self._size))

@@ -51,7 +51,7 @@ def page_buttons(name: str, page: int, pages: int) -> list[PageButton]:
 
 def page_line(translations: Translations, page: int, pages: int) -> str:
     """Which page it is, counted from 1 for the reader."""
-    return translations.gettext("-# page {page} of {pages}", page=page + 1, pages=pages)
+    return translations.gettext("-# Page {page} of {pages}", page=page + 1, pages=pages)
 
 
 def text_page(translations: Translations, name: str, pages: list[str], page: int) -> tuple[str, ui.View | None]:

@@ -28,25 +28,27 @@ LOUD = "loud"
 _LABELS = {
     EXPORT: N_("Export my data"),
     DELETE: N_("Delete my data"),
-    ERASE: N_("Yes, delete my data"),
-    BACK: N_("No, keep it"),
-    QUIET: N_("No more pings"),
-    LOUD: N_("Ping me again"),
+    ERASE: N_("Delete"),
+    BACK: N_("Keep it"),
+    QUIET: N_("Mute mentions"),
+    LOUD: N_("Unmute mentions"),
 }
 _DANGERS = (DELETE, ERASE)
 
-NO_MORE_MENTIONS = N_("You get no more pings from this bot, anywhere. `/privacy` turns them on again.")
-NOT_MENTIONED = N_("Only the member who was pinged can turn their pings off. `/privacy` has a button for yours.")
-EXPORTED = N_("Here is all that this bot keeps about you. Only you see it.")
+NO_MORE_MENTIONS = N_(
+    "Mentions are muted. The bot no longer mentions you anywhere. Turn mentions on again with `/privacy`."
+)
+NOT_MENTIONED = N_("Only the member who was mentioned can mute these mentions. Use `/privacy` to mute yours.")
+EXPORTED = N_("Here is everything the bot keeps about you. Only you can see this message.")
 STAYS = N_(
-    "**Stays:** your id beside credits and times, until no limit counts them any more: that is next month, or "
-    "as long as a server’s credits never renew or you go on using it there. An allowance of your own, extra credits, "
-    "a block, and a wish for no pings stay yours."
+    "**What stays:** your user ID with credits and times, as long as a limit counts them. That is until next "
+    "month, or longer where credits are counted in total or you keep using the bot. Your own quota, your bonus "
+    "credits, a block and muted mentions stay too."
 )
 OUT_OF_REACH = N_(
-    "**Out of reach:** what the video service at {host} keeps; messages in group chats and in servers "
-    "without this bot, and those that only you see; what a server’s admins have listed in a channel of theirs; and "
-    "what others have saved."
+    "**What the bot cannot delete:** what the video service at {host} keeps; messages in group chats and in "
+    "servers without the bot; messages that only you can see; entries in a server's log channel; and what "
+    "other people have saved."
 )
 
 
@@ -81,8 +83,8 @@ def quiet(translations: Translations, job: JobId) -> ui.View:
 def first_line(translations: Translations, endpoint: str) -> str:
     """What a member alone reads below their first card, once."""
     return translations.gettext(
-        "Your first clip: picture and prompt go to the video service at {host}, not to Discord alone. "
-        "`/privacy` tells what is kept and for how long, and deletes it.",
+        "Your picture and prompt are sent to {host} to make the video. Use `/privacy` to see, export or delete "
+        "what the bot keeps.",
         host=_host(endpoint),
     )
 
@@ -91,23 +93,25 @@ def about(
     translations: Translations, endpoint: str, keeping: Keeping, *, muted: bool, policy: str | None
 ) -> ui.LayoutView:
     """What is kept, where it goes, how long."""
-    whoever = translations.gettext("-# Whoever runs this bot can read what is kept here.")
+    whoever = translations.gettext("-# The person who runs this bot can read what the bot keeps.")
     if policy:
         whoever = translations.gettext(
-            "-# Whoever runs this bot can read what is kept here; their policy: {policy}.", policy=f"<{policy}>"
+            "-# The person who runs this bot can read what the bot keeps. Their privacy policy: {policy}.",
+            policy=f"<{policy}>",
         )
     return _view(
         translations,
-        translations.gettext("### What this bot keeps about you"),
+        translations.gettext("### What the bot keeps about you"),
         translations.gettext(
-            "**Where it goes.** Picture and prompt go to the video service at {host}, which makes the video "
-            "and keeps them by rules of its own. Cards and videos stand at Discord until somebody deletes them there.",
+            "**Where your data goes.** Your picture and prompt are sent to the video service at {host}, which makes "
+            "the video and has its own rules for what it keeps. Your cards (the bot's messages about your videos) and "
+            "your videos stay on Discord until someone deletes them there.",
             host=_host(endpoint),
         ),
         translations.gettext(
-            "**What is kept here.** Of each clip: who asked for it, the prompt, where picture and video were to be "
-            "had, where its card stands, times and credits. Of you: your allowance, extra credits and blocks with the "
-            "admins’ reasons, your language, and whether you want pings."
+            "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
+            "and the video, where its card is, times and credits. About you: your quota, bonus credits and "
+            "blocks with the admins' reasons, your language, and whether you have muted mentions."
         ),
         _how_long(translations, keeping),
         whoever,
@@ -116,22 +120,26 @@ def about(
 
 
 def _how_long(translations: Translations, keeping: Keeping) -> str:
-    words = (
-        translations.gettext("until you delete them")
-        if keeping.prompts is None
-        else _days(translations, keeping.prompts)
-    )
-    pictures = _days(translations, max(keeping.pictures, timedelta(days=1)))
+    prompts = translations.gettext("- Prompts and links: until you delete them.")
+    if keeping.prompts is not None:
+        prompts = translations.ngettext(
+            "- Prompts and links: for {n} day.", "- Prompts and links: for {n} days.", keeping.prompts.days
+        )
+    pictures = max(keeping.pictures, timedelta(days=1))
     return "\n".join([
-        translations.gettext("**How long**"),
-        translations.gettext("- Prompts and addresses: {days}.", days=words),
-        translations.gettext("- Pictures: while the clip is being made, and {days} at most after that.", days=pictures),
-        translations.gettext("- Videos: until they are posted on Discord permanently, otherwise for 7 days."),
+        translations.gettext("**How long the bot keeps it**"),
+        prompts,
+        translations.ngettext(
+            "- Pictures: until the video is made, then for {n} more day at most.",
+            "- Pictures: until the video is made, then for {n} more days at most.",
+            pictures.days,
+        ),
+        translations.gettext("- Videos: until they are on Discord for good, otherwise for 7 days."),
         translations.gettext(
-            "- The key that Discord gives for changing your card: works for 15 minutes, and goes within a day."
+            "- The key from Discord for updating your card: it works for 15 minutes and is deleted within a day."
         ),
         translations.gettext("- Who used how many credits, and when: as long as a limit counts it."),
-        translations.gettext("- A server’s data: 30 days after it has removed the bot."),
+        translations.gettext("- A server's data: until 30 days after it removes the bot."),
     ])  # fmt: skip
 
 
@@ -141,20 +149,20 @@ def confirm(translations: Translations, endpoint: str) -> ui.LayoutView:
         translations,
         translations.gettext("### Delete your data?"),
         translations.gettext(
-            "**Goes now:** prompts, pictures, videos that are kept here, addresses, and where your cards stand. "
-            "Clips that wait are cancelled, and their credits are back."
+            "**Deleted now:** prompts, pictures, the videos the bot keeps, links, and where your cards are. "
+            "Videos in the queue are canceled, and their credits are back."
         ),
         translations.gettext(
-            "**Goes bit by bit:** this bot’s messages with your clips, and its pings, in its direct messages to you "
-            "and wherever it is a member of the server and sees the channel."
+            "**Deleted one after another:** the bot's messages with your videos and its mentions of you, in "
+            "its direct messages to you and in every channel it can see in servers it is a member of."
         ),
         translations.gettext(
-            "**Goes later:** a clip that is being made is paid for. It is finished and shown, and then deleted here; "
-            "its message stays until you delete it."
+            "**Deleted later:** a video that is being made is already paid for. It is finished, shown to you, "
+            "and then deleted from the bot. Its message stays until you delete it."
         ),
         translations.gettext(STAYS),
         translations.gettext(OUT_OF_REACH, host=_host(endpoint)),
-        translations.gettext("There is no way back."),
+        translations.gettext("This cannot be undone."),
         buttons=(ERASE, BACK),
     )
 
@@ -162,16 +170,16 @@ def confirm(translations: Translations, endpoint: str) -> ui.LayoutView:
 def erased(translations: Translations, endpoint: str, running: int) -> ui.LayoutView:
     """What was deleted, and what was not."""
     goes_on = translations.ngettext(
-        "**{n} clip is still being made.** What comes of it is shown where you asked for it, then deleted here.",
-        "**{n} clips are still being made.** What comes of them is shown where you asked for it, then deleted here.",
+        "**{n} video is still being made.** It is shown where you asked for it, then deleted from the bot.",
+        "**{n} videos are still being made.** They are shown where you asked for them, then deleted from the bot.",
         running,
     )
     return _view(
         translations,
         translations.gettext("### Your data is deleted"),
         translations.gettext(
-            "Prompts, pictures, videos, addresses and the places of your cards are gone from here. "
-            "The messages that this bot can reach are being deleted, one after another."
+            "The bot has deleted your prompts, pictures, videos and links, and where your cards are. It is now "
+            "deleting the messages it can reach, one after another."
         ),
         *([goes_on] if running else []),
         translations.gettext(STAYS),
@@ -191,7 +199,3 @@ def _view(translations: Translations, *paragraphs: str, buttons: tuple[str, ...]
 
 def _host(endpoint: str) -> str:
     return f"`{urlsplit(endpoint).hostname or endpoint}`"
-
-
-def _days(translations: Translations, length: timedelta) -> str:
-    return translations.ngettext("{n} day", "{n} days", length.days)

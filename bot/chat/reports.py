@@ -22,18 +22,21 @@ _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 
 def quota_pages(translations: Translations, found: Quotas) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
-    default = text.limit(translations, found.default) if found.default else translations.gettext("the bot’s own")
-    server_limit = (
-        text.limit(translations, found.server_limit) if found.server_limit else translations.gettext("no ceiling")
-    )
+    default = text.limit(translations, found.default) if found.default else translations.gettext("the bot's default")
+    whole = translations.gettext("Server limit: none")
+    if found.server_limit:
+        whole = translations.gettext("Server limit: {limit}", limit=text.limit(translations, found.server_limit))
     rules = [
-        translations.gettext("Default: {limit}", limit=default),
-        translations.gettext("The whole server: {limit}", limit=server_limit),
+        translations.gettext("Default quota: {limit}", limit=default),
+        whole,
         *(f"<@&{role}>: {text.limit(translations, limit)}" for role, limit in found.roles),
         *(f"<@{member}>: {text.limit(translations, limit)}" for member, limit in found.members),
     ]
     pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
-    return ["\n".join([translations.gettext("**Allowances**"), *(f"- {rule}" for rule in page)]) for page in pages]
+    return [
+        "\n".join([translations.gettext("**Quotas in this server**"), *(f"- {rule}" for rule in page)])
+        for page in pages
+    ]
 
 
 class Usage:
@@ -55,7 +58,7 @@ class Usage:
 
     def screen(self) -> str:
         """The total, then the members who used most."""
-        return text.as_much(self._lines(), rest=self._translations.gettext("- and more, in the file"))
+        return text.as_much(self._lines(), rest=self._translations.gettext("- The full list is in the file."))
 
     def csv(self) -> bytes:
         """One line for each member, video and outcome; UTF-8 with the mark that spreadsheets look for.
@@ -77,22 +80,24 @@ class Usage:
         return out.getvalue().encode("utf-8-sig")
 
     def _lines(self) -> list[str]:
-        today, gettext = self._days == 1, self._translations.gettext
+        translations, days = self._translations, self._days
         if not self._rows:
-            return [
-                gettext("No clips today.") if today else gettext("No clips in the last {days} days.", days=self._days)
-            ]
+            if days == 1:
+                return [translations.gettext("No videos today.")]
+            return [translations.ngettext("No videos in the last {n} day.", "No videos in the last {n} days.", days)]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
-        members = [f"- {text.somebody(self._translations, member)}: {self._sums(rows)}" for member, rows in most]
-        head = gettext("**Usage, today**") if today else gettext("**Usage, the last {days} days**", days=self._days)
-        return [head, gettext("All: {sums}", sums=self._sums(self._rows)), *members]
+        members = [f"- {text.somebody(translations, member)}: {self._sums(rows)}" for member, rows in most]
+        head = translations.gettext("**Usage today**")
+        if days > 1:
+            head = translations.ngettext("**Usage in the last {n} day**", "**Usage in the last {n} days**", days)
+        return [head, translations.gettext("Total: {sums}", sums=self._sums(self._rows)), *members]
 
     def _sums(self, rows: list[UsageRow]) -> str:
         videos, refunded = sum(row.videos for row in rows), sum(row.refunded for row in rows)
         translations = self._translations
-        parts = [translations.ngettext("{n} clip", "{n} clips", videos), text.credits_of(translations, _spent(rows))]
+        parts = [translations.ngettext("{n} video", "{n} videos", videos), text.credits_of(translations, _spent(rows))]
         if refunded:
-            parts.append(translations.gettext("{credits} refunded", credits=refunded))
+            parts.append(translations.ngettext("{n} credit refunded", "{n} credits refunded", refunded))
         money = self._money(rows)
         if money is not None:
             parts.append(translations.gettext("about {money} USD", money=translations.number(money, digits=2)))
@@ -117,7 +122,7 @@ def _spent(rows: list[UsageRow]) -> int:
 def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
     """Health in a few lines."""
     load = found.load
-    busy = translations.gettext("{busy} of {slots} clips at work", busy=load.at_provider, slots=load.slots)
+    busy = translations.gettext("slots in use: {busy} of {slots}", busy=load.at_provider, slots=load.slots)
     delay = (
         f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
     )  # no heartbeat yet
@@ -137,10 +142,10 @@ def _not_used(translations: Translations, found: Status, catalog: Catalog) -> li
     if first is not None and set(whys.values()) == {first}:
         words = failure_words(translations, first)
         return [
-            translations.gettext("⚠️ The video service is not used for now: {why}. The bot will try again.", why=words)
+            translations.gettext("⚠️ The video service is not used right now: {why}. The bot keeps trying.", why=words)
         ]
     return [
-        translations.gettext("⚠️ {model} is not used for now: {why}. The bot will try again.", model=label, why=words)
+        translations.gettext("⚠️ {model} is not used right now: {why}. The bot keeps trying.", model=label, why=words)
         for label, words in (
             (label, failure_words(translations, why)) for label, why in whys.items() if why is not None
         )
@@ -149,32 +154,33 @@ def _not_used(translations: Translations, found: Status, catalog: Catalog) -> li
 
 def _server_facts(translations: Translations, found: Status) -> list[str]:
     server = found.server
-    state = translations.gettext("taking clips")
+    state = translations.gettext("videos can be made")
     if found.server_limit is not None and not found.server_limit.credits:
-        state = translations.gettext("⚠️ no videos: the server limit is 0")
+        state = translations.gettext("⚠️ no videos can be made: the server limit is 0")
     if server.paused_at is not None:
         why = text.because(translations, server.pause_reason)
         state = translations.gettext("paused {when}{because}", when=text.moment(server.paused_at), because=why)
-    used = translations.gettext("no ceiling")
-    if found.server_limit is not None:
-        used = translations.gettext(
-            "{used} used of {limit}", used=found.used, limit=text.limit(translations, found.server_limit)
-        )
-    log = translations.gettext("log off")
+    whole = [translations.gettext("no server limit")]
+    if (limit := found.server_limit) is not None:
+        whole = [
+            translations.gettext("server limit: {limit}", limit=text.limit(translations, limit)),
+            text.used(translations, found.used, limit.per),
+        ]
+    log = translations.gettext("video log off")
     if server.log_channel is not None:
-        log = translations.gettext("log {channel}", channel=f"<#{server.log_channel}>")
+        log = translations.gettext("video log in {channel}", channel=f"<#{server.log_channel}>")
     allowed = server.others_allowed
     others = (
-        translations.gettext("others' pictures allowed")
+        translations.gettext("other people's pictures allowed")
         if allowed
-        else translations.gettext("others' pictures not allowed")
+        else translations.gettext("other people's pictures not allowed")
     )
-    return [state, used, log, others]
+    return [state, *whole, log, others]
 
 
 def _waiting(translations: Translations, load: Load) -> str:
     if not load.waiting_here:
-        return translations.gettext("{waiting} in line", waiting=load.waiting)
+        return translations.gettext("{waiting} in the queue", waiting=load.waiting)
     return translations.gettext(
-        "{waiting} in line, {here} of them from here", waiting=load.waiting, here=load.waiting_here
+        "{waiting} in the queue, {here} of them from this server", waiting=load.waiting, here=load.waiting_here
     )

@@ -8,11 +8,11 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.errors import PictureRefused
+from bot.errors import PictureRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.protocols import Due, HoldReason, QueuePosition
-from bot.models import Balance, FailureKind, Job, Limit, Period, Source
+from bot.models import FailureKind, Job, Limit, Period, Source, parse_size, shown_size
 
 MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
@@ -21,80 +21,95 @@ PROMPT_LOGGED = 1_500
 URL_SHOWN = 1_500
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-NO_ANSWER = N_("Something went wrong on our side, and nothing was charged. Please try again in a minute.")
-STORE_SLOW = N_(
-    "The bot cannot keep its books right now, so nothing was started and nothing was charged. "
-    "Please try again in a minute."
-)
-STOPPING = N_("The bot is restarting. Nothing was charged; please try again in a minute.")
-NOT_HERE = N_("This bot is not open to this server. Ask whoever runs it to add the server to its list.")
-ONLY_GUILD_INSTALL = N_("This works only in a server that has added the bot. Ask an admin of the server to add it.")
-UNKNOWN_VALUE = N_("One of your choices does not exist here any more. Please choose it anew.")
-SHOWN_AGAIN = N_("Here is your clip, AI-generated. Only you see it; save it if you want to keep it.")
+NO_ANSWER = N_("Something went wrong in the bot. Nothing was charged. Try again in a minute.")
+STORE_SLOW = N_("The bot cannot save anything right now. Nothing was charged. Try again in a minute.")
+STOPPING = N_("The bot is restarting. Nothing was charged. Try again in a minute.")
+NOT_HERE = N_("This bot is not available in this server. Ask the person who runs this bot to allow the server.")
+ONLY_GUILD_INSTALL = N_("This command works only in servers that have added the bot. Ask a server admin to add it.")
+UNKNOWN_VALUE = N_("One of your choices no longer exists. Choose again.")
+SHOWN_AGAIN = N_("Here is your video (AI-generated). Only you can see it. Save it if you want to keep it.")
 PICTURE_UNUSABLE = N_("The picture could not be used.")
-UNKNOWN_BUTTON = N_("This button does nothing any more.")
-ALREADY_SHOWN = N_("That one is over, and there is nothing more to show.")
-FORM_LOST = N_(
-    "This form was open for too long, or the bot has restarted since. Nothing was charged; please open it anew."
-)
-NO_PICTURE = N_("There is no picture in that message. Choose one with a JPEG, PNG, WebP or GIF.")
+NOTHING_CHARGED = N_("Nothing was charged.")
+UNKNOWN_BUTTON = N_("This button no longer works.")
+ALREADY_SHOWN = N_("There is nothing more to show for this video.")
+FORM_LOST = N_("This form was open too long, or the bot has restarted. Nothing was charged. Open the form again.")
+NO_PICTURE = N_("There is no picture in this message. Choose a message with a JPEG, PNG, WebP, GIF or HEIC.")
 ONLY_OWN_PICTURES = N_(
-    "On this server you can animate the pictures of your own messages. "
-    "An admin can allow others' with `/animate-admin others`."
+    "In this server, you can only animate pictures from your own messages. Nothing was charged. An admin can "
+    "allow other people's pictures with `/animate-admin others`."
 )
-ONLY_OWN_PICTURES_HERE = N_("Here you can animate the pictures of your own messages only.")
-CARD_STAYS = N_("The message could not be taken away. Please delete it by hand, or ask a moderator.")
-HIDDEN = N_("The card is hidden. The video will be in `/videos`.")
-HIDDEN_BY_OTHER = N_("The card is hidden. The video goes only to the member who asked for it.")
+ONLY_OWN_PICTURES_HERE = N_("Here, you can only animate pictures from your own messages. Nothing was charged.")
+CARD_STAYS = N_("The bot could not delete the message. Delete it in Discord, or ask a moderator.")
+HIDDEN = N_("The card is hidden. You can find the video in `/videos` when it is ready.")
+HIDDEN_BY_OTHER = N_("The card is hidden. Only the member who asked for the video will see it.")
 REMOVED = N_("The message is deleted.")
 REMOVED_FOR_MEMBER = N_(
     "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
 )
 VIDEO_NOT_KEPT = N_(
-    "The video could not be saved for the member who asked for it, so the message stays. "
-    "Please try again in a minute, "
-    "or delete the message in Discord itself."
+    "The video could not be saved for the member who asked for it, so the message stays. Try again in a "
+    "minute, or delete the message in Discord."
 )
-ASK_DELETE = N_("Delete this video for good? The message, the prompt, the picture and the file cannot be restored.")
+ASK_DELETE = N_("Delete this video for good? Its message, prompt, picture and file cannot be restored.")
 DELETED = N_("The video is deleted.")
 NOT_DELETED = N_("Nothing was deleted.")
-UNKNOWN_COMMAND = N_("This command has changed. Please close Discord, open it again, and try once more.")
+UNKNOWN_COMMAND = N_("This command has changed. Restart Discord, then try again.")
 
-_CARD_LINES: dict[FailureKind, str] = {
-    FailureKind.MODERATED: N_("No video came of this one."),
-    FailureKind.PERSON: N_("No video came of this one."),
-    FailureKind.BAD_REQUEST: N_("The video service did not take this request."),
-    FailureKind.TOO_LARGE: N_("The video service did not take a picture of this size."),
-    FailureKind.KEY: N_("The video service does not accept this bot's key. Whoever runs the bot has to look at it."),
-    FailureKind.BALANCE: N_("The video service turned the bot away. Whoever runs the bot has to look at its account."),
-    FailureKind.MODEL: N_("The video service no longer has this model. Please choose another one."),
-    FailureKind.OVER_PRICE: N_("The video service now asks more for this video than you were told. Nothing was spent."),
-    FailureKind.BUSY: N_("The video service could not be reached for ten minutes. Please try again later."),
-    FailureKind.PROVIDER: N_(
-        "The video service could not make this video. Please try again, perhaps with another prompt."
+_Line = tuple[str, ...]
+"""What happened and, where there is something, what to do; that the credits are back stands between them."""
+_NOT_MADE = N_("This video could not be made.")
+_CANCELED = N_("This video was canceled.")
+_OPERATOR_HAS_TO = N_("The person who runs this bot has to check it.")
+_LATER = N_("Try again later.")
+
+_CARD_LINES: dict[FailureKind, _Line] = {
+    FailureKind.MODERATED: (_NOT_MADE,),
+    FailureKind.PERSON: (_NOT_MADE,),
+    FailureKind.BAD_REQUEST: (
+        N_("The video service did not accept this request."),
+        N_("Try again with other options."),
     ),
-    FailureKind.TIMED_OUT: N_("The video service did not finish in time."),
-    FailureKind.GONE: N_("The video service has lost this video."),
-    FailureKind.LOST_ANSWER: N_(
-        "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
+    FailureKind.TOO_LARGE: (
+        N_("The video service did not accept a picture of this size."),
+        N_("Try another size or model."),
     ),
-    FailureKind.RESULT_GONE: N_(
-        "The video service said that the video was ready, but never sent it. Please try again."
+    FailureKind.KEY: (N_("The video service did not accept this bot's key."), _OPERATOR_HAS_TO),
+    FailureKind.BALANCE: (N_("The video service refused this bot's account."), _OPERATOR_HAS_TO),
+    FailureKind.MODEL: (N_("The video service no longer has this model."), N_("Choose another model.")),
+    FailureKind.OVER_PRICE: (
+        N_("The video service now asks more for this video than the price you were shown."),
+        _OPERATOR_HAS_TO,
     ),
-    FailureKind.PICTURE: PICTURE_UNUSABLE,
-    FailureKind.QUEUE_TIMEOUT: N_("Nothing came free for two hours. Please try again later."),
-    FailureKind.NO_CARD: N_("This was cancelled."),
-    FailureKind.CANCELLED: N_("This was cancelled."),
-    FailureKind.BLOCKED: N_("This was cancelled."),
+    FailureKind.BUSY: (N_("The video service did not start this video within ten minutes."), _LATER),
+    FailureKind.PROVIDER: (
+        N_("The video service could not make this video."),
+        N_("Try again, perhaps with another prompt."),
+    ),
+    FailureKind.TIMED_OUT: (N_("The video service did not finish this video in time."),),
+    FailureKind.GONE: (N_("The video service lost this video."),),
+    FailureKind.LOST_ANSWER: (
+        N_("The video service's answer was lost, so it is not known whether this video was made."),
+        N_("The bot does not send it again by itself."),
+    ),
+    FailureKind.RESULT_GONE: (
+        N_("The video service said that this video was ready, but never sent it."),
+        N_("Try again."),
+    ),
+    FailureKind.PICTURE: (PICTURE_UNUSABLE,),
+    FailureKind.QUEUE_TIMEOUT: (N_("This video could not start within two hours."), _LATER),
+    FailureKind.NO_CARD: (_CANCELED,),
+    FailureKind.CANCELLED: (_CANCELED,),
+    FailureKind.BLOCKED: (_CANCELED,),
 }
 
-_PRIVATE: dict[FailureKind, str] = {
-    FailureKind.MODERATED: N_(
-        "The video service refused your clip under its content rules. "
-        "Try another picture, or other words in the prompt."
+_PRIVATE: dict[FailureKind, _Line] = {
+    FailureKind.MODERATED: (
+        N_("The video service refused this video under its content rules."),
+        N_("Try another picture, or other words in the prompt."),
     ),
-    FailureKind.PERSON: N_(
-        "The video service does not animate pictures of people. Try a picture without a person in it."
+    FailureKind.PERSON: (
+        N_("The video service refused this picture because it shows a person."),
+        N_("Try a picture without people."),
     ),
 }
 
@@ -122,32 +137,39 @@ def queue_position(translations: Translations, where: QueuePosition) -> str:
     match where.hold:
         case HoldReason.PAUSED:
             return translations.gettext(
-                "Clips are paused on this server. Yours keeps its place and starts when they go on."
+                "Videos are paused in this server. Yours keeps its place in the queue and starts when an admin "
+                "resumes them."
             )
         case HoldReason.CIRCUIT_OPEN:
-            return translations.gettext("The video service is out of order. Your clip starts when it works again.")
+            return translations.gettext(
+                "The video service is not working right now. Your video starts when it works again."
+            )
         case HoldReason.KEY:
             return translations.gettext(
-                "The video service has not accepted this bot's key yet, so nothing was sent. "
-                "Whoever runs the bot has to look at it."
+                "The video service has not accepted this bot's key yet, so nothing was sent. The person who "
+                "runs this bot has to check it."
             )
         case HoldReason.RETRY:
             if where.starts_at is None:
-                return translations.gettext("The video service has no room right now. The next try is soon.")
+                return translations.gettext("The video service did not take the video yet. The bot tries again soon.")
             when = moment(where.starts_at)
-            return translations.gettext("The video service has no room right now. The next try is {when}.", when=when)
+            return translations.gettext(
+                "The video service did not take the video yet. The bot tries again {when}.", when=when
+            )
         case None:
             return _position(translations, where)
 
 
 def _position(translations: Translations, where: QueuePosition) -> str:
     if where.position is None:
-        return translations.gettext("Your clip starts as soon as there is room.")
+        return translations.gettext("Your video starts as soon as possible.")
     # Translators: {place} is "3rd" in English and 3 in every other language.
     place = translations.place(where.position)
     if where.starts_at is None:
-        return translations.gettext("{place} in line. Your clip starts as soon as there is room.", place=place)
-    return translations.gettext("{place} in line, starts {when}.", place=place, when=moment(where.starts_at))
+        return translations.gettext("{place} in the queue. Your video starts as soon as possible.", place=place)
+    return translations.gettext(
+        "{place} in the queue. Your video starts {when}.", place=place, when=moment(where.starts_at)
+    )
 
 
 def due(translations: Translations, stands: Due, due_at: datetime, begun_at: datetime) -> str:
@@ -156,14 +178,14 @@ def due(translations: Translations, stands: Due, due_at: datetime, begun_at: dat
         case Due.AHEAD:
             return translations.gettext("expected {when}", when=moment(due_at))
         case Due.NOW:
-            return translations.gettext("due at any moment")
+            return translations.gettext("ready any moment now")
         case Due.LATE:
-            return translations.gettext("takes longer than usual, started {when}", when=moment(begun_at))
+            return translations.gettext("taking longer than usual · started {when}", when=moment(begun_at))
 
 
 def video_key(translations: Translations, key: str) -> str:
     """How a video is called: "video `7k3m9qz`"."""
-    return translations.gettext("clip {key}", key=f"`{key}`")
+    return translations.gettext("video {key}", key=f"`{key}`")
 
 
 def length(translations: Translations, seconds: int) -> str:
@@ -171,15 +193,33 @@ def length(translations: Translations, seconds: int) -> str:
     return translations.gettext("{seconds} s", seconds=str(seconds))
 
 
+def size(translations: Translations, value: str) -> str:
+    """ "Portrait 720×1280"."""
+    pixels = shown_size(value)
+    width, height = parse_size(value)
+    if width == height:
+        return translations.gettext("Square {size}", size=pixels)
+    if width > height:
+        return translations.gettext("Landscape {size}", size=pixels)
+    return translations.gettext("Portrait {size}", size=pixels)
+
+
+def price(translations: Translations, seconds: int, credits: int) -> str:  # noqa: A002 - the word of the domain
+    """ "4 s = 4 credits"."""
+    return translations.ngettext(
+        "{length} = {n} credit", "{length} = {n} credits", credits, length=length(translations, seconds)
+    )
+
+
 def card_line(translations: Translations, kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What everybody reads on the card of a job without a video."""
-    return f"{translations.gettext(_CARD_LINES[kind])} {_back(translations, credits)}"
+    return _failed(translations, _CARD_LINES[kind], credits)
 
 
 def private_line(translations: Translations, kind: FailureKind, credits: int) -> str | None:  # noqa: A002 - the word of the domain
     """What the member alone reads, where there is more to say."""
     line = _PRIVATE.get(kind)
-    return None if line is None else f"{translations.gettext(line)} {_back(translations, credits)}"
+    return None if line is None else _failed(translations, line, credits)
 
 
 def picture_refused(translations: Translations, refused: PictureRefused | None, credits: int) -> str:  # noqa: A002 - the word of the domain
@@ -188,8 +228,20 @@ def picture_refused(translations: Translations, refused: PictureRefused | None, 
     return f"{sentence} {_back(translations, credits)}"
 
 
+def explain(translations: Translations, error: UserError) -> str:
+    """What an error says before anything is charged. The same picture may be refused later, so it does not say that."""
+    sentence = translations.explain(error)
+    return f"{sentence} {translations.gettext(NOTHING_CHARGED)}" if isinstance(error, PictureRefused) else sentence
+
+
+def _failed(translations: Translations, line: _Line, credits: int) -> str:  # noqa: A002 - the word of the domain
+    """What happened, that the credits are back, what to do."""
+    happened, *to_do = map(translations.gettext, line)
+    return " ".join([happened, _back(translations, credits), *to_do])
+
+
 def _back(translations: Translations, count: int) -> str:
-    return translations.ngettext("Your credit is back.", "The {n} credits are back.", count)
+    return translations.ngettext("Your {n} credit is back.", "Your {n} credits are back.", count)
 
 
 def log_line(translations: Translations, job: Job) -> str:
@@ -202,20 +254,20 @@ def log_line(translations: Translations, job: Job) -> str:
 
 def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
     """Whose video it is, by which model, how long, in which size, and what it costs."""
-    size = [job.spec.size] if job.spec.size else []
+    dimensions = [size(translations, job.spec.size)] if job.spec.size else []
     spec = job.spec
     return [
         f"<@{job.member}>",
         model,
         length(translations, spec.seconds),
-        *size,
+        *dimensions,
         credits_of(translations, spec.credits),
     ]
 
 
 def too_large_here(translations: Translations, job: Job) -> str:
-    """A kept video that this place does not take either."""
-    sentence = translations.gettext("The video is over the upload limit here too.")
+    """A kept video that is too large for this place as well."""
+    sentence = translations.gettext("The video is too large to upload here, too.")
     return " ".join([sentence, *address(translations, job)])
 
 
@@ -224,7 +276,7 @@ def address(translations: Translations, job: Job) -> list[str]:
     url = shown_url(job.result_url)
     if url is None or job.result_expires_at is None:
         return [] if url is None else [url]
-    return [translations.gettext("{link} (expires {when})", link=url, when=moment(job.result_expires_at))]
+    return [translations.gettext("{link} (link expires {when})", link=url, when=moment(job.result_expires_at))]
 
 
 def beside(translations: Translations, job: Job) -> str:
@@ -235,12 +287,14 @@ def beside(translations: Translations, job: Job) -> str:
 
 def somebody(translations: Translations, person: int | None) -> str:
     """A mention; who had their data deleted has no name any more."""
-    return f"<@{person}>" if person is not None and person > 0 else translations.gettext("somebody who left no name")
+    return (
+        f"<@{person}>" if person is not None and person > 0 else translations.gettext("a member whose data was deleted")
+    )
 
 
 def mention(translations: Translations, job: Job) -> str:
     """The one message that notifies the member."""
-    return translations.gettext("{member} Your clip is ready.", member=f"<@{job.member}>")
+    return translations.gettext("{member} Your video is ready.", member=f"<@{job.member}>")
 
 
 def over(translations: Translations, job: Job) -> str:
@@ -283,52 +337,39 @@ def because(translations: Translations, reason: str | None) -> str:
 
 
 def limit(translations: Translations, value: Limit) -> str:
-    """ "20 a day"."""
+    """ "1 credit per day", "20 credits in total"; a label, to stand behind a colon or between dots."""
     match value.per:
         case Period.DAY:
-            return translations.gettext("{credits} a day", credits=value.credits)
+            return translations.ngettext("{n} credit per day", "{n} credits per day", value.credits)
         case Period.WEEK:
-            return translations.gettext("{credits} a week", credits=value.credits)
+            return translations.ngettext("{n} credit per week", "{n} credits per week", value.credits)
         case Period.MONTH:
-            return translations.gettext("{credits} a month", credits=value.credits)
+            return translations.ngettext("{n} credit per month", "{n} credits per month", value.credits)
         case Period.TOTAL:
-            return translations.gettext("{credits} in all", credits=value.credits)
-
-
-def quota(translations: Translations, value: Limit) -> str:
-    """ "1 credit a day", "20 credits in all"."""
-    match value.per:
-        case Period.DAY:
-            return translations.ngettext("{n} credit a day", "{n} credits a day", value.credits)
-        case Period.WEEK:
-            return translations.ngettext("{n} credit a week", "{n} credits a week", value.credits)
-        case Period.MONTH:
-            return translations.ngettext("{n} credit a month", "{n} credits a month", value.credits)
-        case Period.TOTAL:
-            return translations.ngettext("{n} credit in all", "{n} credits in all", value.credits)
+            return translations.ngettext("{n} credit in total", "{n} credits in total", value.credits)
 
 
 def source(translations: Translations, value: Limit) -> str:
-    """Where a quota comes from, as a member is told of their own."""
+    """Where a quota comes from."""
     match value.source:
         case Source.OWN:
-            return translations.gettext("Allowance set for you by an admin.")
+            return translations.gettext("An admin set this quota.")
         case Source.ROLE:
-            return translations.gettext("Allowance from the role {role}.", role=f"<@&{value.role}>")
+            return translations.gettext("This quota comes from the role {role}.", role=f"<@&{value.role}>")
         case Source.SERVER:
-            return translations.gettext("Allowance this server's default.")
+            return translations.gettext("This is the server's default quota.")
         case Source.SETTING:
-            return translations.gettext("Allowance this bot's default.")
+            return translations.gettext("This is the bot's default quota.")
 
 
-def used(translations: Translations, value: Balance) -> str:
-    """ "8 used today"."""
-    match value.limit.per:
+def used(translations: Translations, credits: int, per: Period) -> str:  # noqa: A002 - the word of the domain
+    """ "8 credits used today"; a label, to stand behind a colon or between dots."""
+    match per:
         case Period.DAY:
-            return translations.gettext("{used} used today", used=value.used)
+            return translations.ngettext("{n} credit used today", "{n} credits used today", credits)
         case Period.WEEK:
-            return translations.gettext("{used} used this week", used=value.used)
+            return translations.ngettext("{n} credit used this week", "{n} credits used this week", credits)
         case Period.MONTH:
-            return translations.gettext("{used} used this month", used=value.used)
+            return translations.ngettext("{n} credit used this month", "{n} credits used this month", credits)
         case Period.TOTAL:
-            return translations.gettext("{used} used so far", used=value.used)
+            return translations.ngettext("{n} credit used so far", "{n} credits used so far", credits)

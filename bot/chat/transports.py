@@ -140,7 +140,7 @@ class Transports:
     async def send_privately(self, job: Job, channel: ChannelId, view: ui.LayoutView, video: Path) -> MessageId:
         """The video to the member's direct messages; Discord refuses where they take none."""
         async with asyncio.timeout(UPLOAD_WITHIN_S):
-            with _message(file=file_of(job, video), view=view, nonce=f"clip-{job.key}", allowed_mentions=NOBODY) as dm:
+            with _message(file=file_of(job, video), view=view, nonce=f"video-{job.key}", allowed_mentions=NOBODY) as dm:
                 sent = await self._once.by_bot("POST", f"/channels/{channel}/messages", dm)
         return MessageId(int(sent["id"]))
 
@@ -249,7 +249,7 @@ def filename_of(job: Job, video: Path) -> str:
     with video.open("rb") as file:
         head = file.read(16)
     ending = next((ending for at, mark, ending in _ENDINGS if head.startswith(mark, at)), "mp4")
-    return f"SPOILER_clip-{job.key}.{ending}" if job.picture.spoiler else f"clip-{job.key}.{ending}"
+    return f"SPOILER_video-{job.key}.{ending}" if job.picture.spoiler else f"video-{job.key}.{ending}"
 
 
 def file_of(job: Job, video: Path) -> discord.File:

@@ -23,20 +23,20 @@ MOST = 100
 """So many of the newest are listed."""
 PROMPT_LISTED = 80
 PROMPT_GONE = N_("-# The prompt is no longer kept.")
-NOT_FETCHED = N_("📦 done, still being fetched")
-KEPT_NO_LONGER = N_("📭 done, no longer kept here")
-NOTHING = N_("You have no videos yet. `/animate` makes one.")
+NOT_FETCHED = N_("📦 done, being downloaded")
+KEPT_NO_LONGER = N_("📭 done, no longer kept")
+NOTHING = N_("You have no videos yet. Make one with `/animate`.")
 
 _STATES = {
-    JobState.WAITING: N_("⏳ in line"),
-    JobState.SUBMITTING: N_("📤 being handed over"),
+    JobState.WAITING: N_("⏳ in the queue"),
+    JobState.SUBMITTING: N_("📤 being sent"),
     JobState.RENDERING: N_("🎬 rendering"),
-    JobState.DELIVERING: N_("📦 on its way"),
+    JobState.DELIVERING: N_("📦 almost ready"),
     JobState.DELIVERED: N_("✅ done"),
-    JobState.UNDELIVERED: N_("📥 done, and kept for you"),
-    JobState.CANCELLED: N_("🚫 cancelled"),
-    JobState.UNKNOWN: N_("❔ answer lost, refunded"),
-    JobState.TIMED_OUT: N_("⌛ late, refunded"),
+    JobState.UNDELIVERED: N_("📥 done, kept for you"),
+    JobState.CANCELLED: N_("🚫 canceled"),
+    JobState.UNKNOWN: N_("❔ no answer from the video service, refunded"),
+    JobState.TIMED_OUT: N_("⌛ not finished in time, refunded"),
 }
 
 
@@ -112,7 +112,7 @@ def _buttons(translations: Translations, job: Job, *, is_kept: bool) -> list[ui.
     found: list[ui.Item[Any]] = []
     link = link_of(job)
     if link is not None:
-        found.append(ui.Button(label=translations.gettext("Go to it"), url=link))
+        found.append(ui.Button(label=translations.gettext("Go to message"), url=link))
     if is_kept:
         found.append(JobButton(KEPT, job.id, translations))
     if job.state is JobState.WAITING:

@@ -13,7 +13,7 @@ from babel import Locale
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 from bot.i18n.marking import Sentence, Value
 
@@ -49,6 +49,10 @@ class Translations:
     def change(self, value: int) -> str:
         """ "+4", "-1,000"."""
         return ("+" if value >= 0 else "") + self.number(value)
+
+    def percent(self, value: int) -> str:
+        """ "27%"; other languages put a space before the sign."""
+        return format_percent(value / 100, locale=self._locale)
 
     def place(self, number: int) -> str:
         """ "3rd" in English. The others have too many forms: there it is the number alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.errors import PictureRefused
 from bot.i18n.marking import N_
+from bot.models import megabytes
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 200_000_000  # a JPEG, decoded at a fraction; others are bound by memory, in `bot.images.decode`
@@ -11,22 +12,25 @@ MIN_SIDE = 16
 MAX_SHAPE = 20  # the longer side against the shorter
 ANY_ENLARGEMENT = 1e9
 
-EMPTY = N_("That file is empty. Attach the picture again.")
-NOT_A_PICTURE = N_("That file is not a picture the bot can read. Send a JPEG, PNG, WebP, GIF or HEIC.")
-A_VIDEO = N_("That is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
-A_PDF = N_("That is a PDF, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
-A_SOUND = N_("That is a sound file, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
-SVG = N_("SVG drawings cannot be animated. Send it as a PNG or JPEG.")
-JPEG_XL = N_("JPEG XL pictures cannot be read here. Send it as a JPEG or PNG.")
-CAMERA_RAW = N_("That is a camera's RAW file. Send it as a JPEG.")
-TRANSPARENT = N_("That picture is fully transparent: there is nothing in it to animate. Send another one.")
-DAMAGED = N_("That picture is damaged or cut short. Send it again, or save it anew as a JPEG or PNG.")
-UNREADABLE = N_("That picture could not be read. Save it again as a JPEG or PNG, and send that.")
-TOO_SLOW = N_("That picture takes too long to read. Send a smaller copy, or save it again as a JPEG.")
-NOT_NOW = N_("The bot could not read the picture right now. Please try again later with the same picture.")
-_TOO_MANY_PIXELS = N_("That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy.")
+EMPTY = N_("This file is empty. Attach the picture again.")
+NOT_A_PICTURE = N_("The bot cannot read this file as a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
+A_VIDEO = N_("This is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
+A_PDF = N_("This is a PDF, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
+A_SOUND = N_("This is a sound file, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC.")
+SVG = N_("SVG drawings cannot be animated. Send the drawing as a PNG or JPEG.")
+JPEG_XL = N_("The bot cannot read JPEG XL. Send the picture as a JPEG or PNG.")
+CAMERA_RAW = N_("This is a camera's RAW file. Send the picture as a JPEG.")
+TRANSPARENT = N_("This picture is fully transparent, so there is nothing to animate. Send another one.")
+DAMAGED = N_("This picture is damaged or incomplete. Send it again, or save it as a new JPEG or PNG first.")
+UNREADABLE = N_("The bot could not read this picture. Save it as a new JPEG or PNG, then send that.")
+TOO_SLOW = N_("This picture takes too long to read. Send a smaller copy, or save it as a JPEG first.")
+NOT_NOW = N_("The bot could not read the picture right now. Try again later with the same picture.")
+_TOO_MANY_PIXELS = N_(
+    "This picture is too large: {size} pixels. The limit is {millions} megapixels. Send a smaller copy."
+)
 _TOO_MANY_FOR_ITS_KIND = N_(
-    "That picture has {size} pixels; this kind may have {millions} million. Send a smaller copy, or a JPEG."
+    "This picture is too large: {size} pixels. The limit for this kind of file is {millions} megapixels. Send "
+    "a smaller copy, or a JPEG."
 )
 
 _SVG_ENDINGS = (".svg", ".svgz")
@@ -76,8 +80,8 @@ def check_enlargement(width: int, height: int, scale: float, at_most: float) -> 
     """Raises PictureRefused for a picture that would have to be enlarged more than so many times."""
     if scale > at_most + 0.005:
         raise PictureRefused(
-            "That picture is {size} pixels, too small: for the video it would have to be enlarged {times} times. "
-            "Send a larger one.",
+            "This picture is too small: {size} pixels. It would have to be enlarged {times} times for the "
+            "video. Send a larger one.",
             size=f"{width}×{height}",
             times=round(scale, 1),
         )
@@ -89,9 +93,9 @@ def check_bytes(size_bytes: int) -> None:
         raise PictureRefused(EMPTY)
     if size_bytes > MAX_BYTES:
         raise PictureRefused(
-            "That picture is {size} MB; at most {most} MB can be read. Send a smaller copy.",
-            size=size_bytes / 1024**2,
-            most=MAX_BYTES // 1024**2,
+            "This picture is too large: {size} MB. The limit is {most} MB. Send a smaller copy.",
+            size=megabytes(size_bytes),
+            most=megabytes(MAX_BYTES),
         )
 
 
@@ -99,13 +103,13 @@ def check_shape(width: int, height: int) -> None:
     """Raises PictureRefused for sides that make no picture."""
     if min(width, height) < MIN_SIDE:
         raise PictureRefused(
-            "That picture is {size} pixels; each side needs {least} or more. Send a larger one.",
+            "This picture is too small: {size} pixels. Each side needs at least {least} pixels. Send a larger one.",
             size=f"{width}×{height}",
             least=MIN_SIDE,
         )
     if max(width, height) > MAX_SHAPE * min(width, height):
         raise PictureRefused(
-            "That picture is {size} pixels, too long and thin to animate. Crop it first.", size=f"{width}×{height}"
+            "This picture is too long and narrow: {size} pixels. Crop it first.", size=f"{width}×{height}"
         )
 
 

@@ -24,16 +24,23 @@ from bot.store.database import Store, Unit
 
 T = TypeVar("T")
 
-NOT_YOURS = N_("That is not one of your videos.")
-TOO_LATE = N_("It is too late to cancel that one: the video service has it already.")
-NOT_OVER = N_("That one is still under way. It can be deleted when it is over.")
-GONE = N_("The file is no longer kept here.")
-PROMPT_GONE = N_("The prompt and the picture of that one are deleted. Please use `/animate` anew.")
-PICTURE_GONE = N_("The picture of that one is no longer kept here. Please use `/animate` with it again.")
-NOT_HIDDEN = N_("That one is not under way any more. Delete takes it away.")
+NOT_YOURS = N_("Only the member who asked for this video can do that.")
+TOO_LATE = N_("It is too late to cancel this video: the video service already has it.")
+NOT_OVER = N_("This video is still in progress. You can delete it when it has ended.")
+GONE = N_("The bot no longer keeps this video.")
+PROMPT_GONE = N_(
+    "The prompt and the picture of this video are deleted. Nothing was charged. Use `/animate` to make a new one."
+)
+PICTURE_GONE = N_(
+    "The bot no longer keeps the picture of this video. Nothing was charged. Use `/animate` with the picture again."
+)
+NOT_HIDDEN = N_("This video is no longer in progress. Press Delete to delete the message.")
 NOT_SENT = N_("This video has not been started yet. Press Cancel to end it.")
-ARRIVED = N_("The video has just arrived, so its card was not hidden. Press Delete to remove the message.")
-NO_ROOM = N_("There is no room right now to keep this video for the member who asked for it, so the message stays.")
+ARRIVED = N_("The video has just arrived, so its card was not hidden. Press Delete to delete the message.")
+NO_ROOM = N_(
+    "The bot has no disk space right now to keep this video for the member who asked for it, so the message stays. "
+    "Try again later."
+)
 
 PICTURE_AT_CHAT = timedelta(hours=20)
 """An attachment's address lives for a day, by the sample in Discord's reference: so long no copy is needed."""

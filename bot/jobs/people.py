@@ -14,7 +14,7 @@ from bot.models import JobId, Keeping, UserId
 from bot.store import export, jobs, users
 from bot.store.database import Store
 
-TOO_MUCH = N_("There is more about you here than can be sent at once. Please ask whoever runs the bot for it.")
+TOO_MUCH = N_("The bot keeps more about you than fits into one message. Ask the person who runs this bot for it.")
 
 
 class People:

@@ -222,6 +222,8 @@ def _check_picture(picture: Picture, spec: VideoSpec, catalog: Catalog) -> None:
 def _check_prompt(prompt: str) -> None:
     """The prompt goes to the provider unchanged, so what no JSON or form carries is refused here."""
     if not prompt.strip():
-        raise UserError("The prompt is empty. Please say what should happen in the video.")
+        raise UserError("The prompt is empty. Nothing was charged. Say what should happen in the video.")
     if "\x00" in prompt or any("\ud800" <= char <= "\udfff" for char in prompt):
-        raise UserError("The prompt has a character that cannot be sent. Please type it again without it.")
+        raise UserError(
+            "The prompt has a character that cannot be sent. Nothing was charged. Type it again without that character."
+        )

@@ -69,8 +69,8 @@ def _bar(
 def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits) -> None:
     if job.scope == DIRECT and not limits.direct.credits:
         raise UserError(
-            "This bot is closed in direct messages and in servers that have not added it. "
-            "Please use it in a server that has."
+            "This bot does not make videos in direct messages or in servers that have not added it. Nothing "
+            "was charged. Use it in a server that has."
         )
     barred = _bar(tx, standing, job.scope, job.member, balance, job.created_at)
     if barred is not None:

@@ -17,7 +17,7 @@ from cogs.admin.server import ServerCommands
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 class Admin(
-    ServerCommands, QuotaCommands, name="animate-admin", description=N_("Allowances and limits of this server")
+    ServerCommands, QuotaCommands, name="animate-admin", description=N_("Manage the quotas and settings of this server")
 ):
     """The whole group. Discord lists the commands of the last base first."""
 

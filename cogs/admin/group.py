@@ -44,7 +44,7 @@ class AdminCog(commands.GroupCog):
 def member_of(user: discord.User | discord.Member) -> UserId:
     """The person meant; people who left still count. Raises UserError for a bot."""
     if user.bot:
-        raise UserError("Bots make no clips, so they have no allowance. Please name a person.")
+        raise UserError("Bots cannot make videos, so they have no quota. Choose a person.")
     return UserId(user.id)
 
 
@@ -59,20 +59,20 @@ def _misfit(translations: Translations, interaction: discord.Interaction[Any]) -
             continue
         if isinstance(value, discord.Object):
             return translations.gettext(
-                "Discord does not know what you chose for `{option}`. Please choose it anew.", option=name
+                "Discord does not know what you chose for `{option}`. Choose it again.", option=name
             )
         if option.choices and value not in [choice.value for choice in option.choices]:
             words = ", ".join(translations.gettext(choice.name) for choice in option.choices)
-            return translations.gettext("`{option}` is one of these: {choices}.", option=name, choices=words)
+            return translations.gettext("`{option}` must be one of these: {choices}.", option=name, choices=words)
         if least is None or most is None:
             continue
         if option.type is discord.AppCommandOptionType.integer:
             if not isinstance(value, int) or not least <= value <= most:
                 return translations.gettext(
-                    "`{option}` is a whole number from {least} to {most}.", option=name, least=least, most=most
+                    "`{option}` must be a whole number from {least} to {most}.", option=name, least=least, most=most
                 )
         elif not isinstance(value, str) or not least <= len(value) <= most:
             return translations.gettext(
-                "`{option}` has {least} to {most} characters.", option=name, least=least, most=most
+                "`{option}` must have {least} to {most} characters.", option=name, least=least, most=most
             )
     return None

@@ -10,7 +10,7 @@ from discord import app_commands
 
 from bot.chat import changes, reports
 from bot.chat.balances import account
-from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.client import AnimateBot, answer_privately
 from bot.chat.interaction_info import roles_of, scope_of
 from bot.chat.paging import text_page
 from bot.errors import UserError
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
-MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Why, for the ledger")
+MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Reason (admins can see it)")
 NOBODY = discord.AllowedMentions.none()
 MANAGED, DELEGATED = "managed", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody
@@ -34,13 +34,15 @@ def _limit_options(credits: str) -> Callable[[T], T]:
     """The options `credits`, so described, and `per`, of each command that sets how much may be spent."""
 
     def decorate(command: T) -> T:
-        described = app_commands.describe(credits=credits, per=N_("How often they renew; a day if left out"))(command)
+        described = app_commands.describe(
+            credits=credits, per=N_("How often the credits renew (leave empty for every day)")
+        )(command)
         return app_commands.choices(
             per=[
-                app_commands.Choice(name=N_("a day"), value="day"),
-                app_commands.Choice(name=N_("a week"), value="week"),
-                app_commands.Choice(name=N_("a month"), value="month"),
-                app_commands.Choice(name=N_("in all"), value="total"),
+                app_commands.Choice(name=N_("per day"), value="day"),
+                app_commands.Choice(name=N_("per week"), value="week"),
+                app_commands.Choice(name=N_("per month"), value="month"),
+                app_commands.Choice(name=N_("in total"), value="total"),
             ]
         )(described)
 
@@ -50,7 +52,7 @@ def _limit_options(credits: str) -> Callable[[T], T]:
 class QuotaCommands(AdminCog):
     """The subgroup."""
 
-    quota = app_commands.Group(name="quota", description=N_("Who may spend how many credits"))
+    quota = app_commands.Group(name="quota", description=N_("Set how many credits members and the server may spend"))
 
     @quota.command(name="set", description=N_("Give a member a quota of their own"))
     @app_commands.describe(user=MEMBER)
@@ -73,8 +75,8 @@ class QuotaCommands(AdminCog):
         change = await self._admin.set_role(self._by(interaction), _role_of(interaction, role), credits, Period(per))
         await answer_privately(interaction, changes.of_role(translations_of(interaction), role.mention, change))
 
-    @quota.command(name="default", description=N_("Default quota for all members"))
-    @_limit_options(N_("How many credits (leave empty for the bot's own default)"))
+    @quota.command(name="default", description=N_("Set the default quota for all members"))
+    @_limit_options(N_("How many credits (leave empty for the bot's default)"))
     async def set_default(
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
@@ -82,7 +84,7 @@ class QuotaCommands(AdminCog):
         change = await self._admin.set_default(self._by(interaction), credits, Period(per))
         await answer_privately(interaction, changes.of_default(translations_of(interaction), change))
 
-    @quota.command(name="server", description=N_("Limit for the whole server"))
+    @quota.command(name="server", description=N_("Set a limit for the whole server"))
     @_limit_options(N_("How many credits (leave empty to remove the limit)"))
     async def set_server(
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
@@ -117,12 +119,14 @@ class QuotaCommands(AdminCog):
         bonus = await self._admin.revoke(self._by(interaction), member_of(user), credits, reason)
         await _tell_bonus(interaction, user, bonus)
 
-    @quota.command(name="reset", description=N_("Forget what a member has used so far"))
+    @quota.command(name="reset", description=N_("Reset what a member has used so far"))
     @app_commands.describe(user=MEMBER)
     async def reset(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """The use so far."""
-        await self._admin.reset(self._by(interaction), member_of(user))
-        await tell(interaction, "{member} starts afresh: the use so far is forgotten.", member=user.mention)
+        scope, member = scope_of(interaction), member_of(user)
+        before = await self._service.balance(scope, member, roles_of(user))
+        await self._admin.reset(self._by(interaction), member)
+        await answer_privately(interaction, changes.of_reset(translations_of(interaction), user.mention, before))
 
     @quota.command(name="clear", description=N_("Remove a member's or role's own quota"))
     @app_commands.describe(target=N_("The member or role"))
@@ -138,8 +142,8 @@ class QuotaCommands(AdminCog):
             sentence = changes.member_cleared(translations, target.mention, change)
         await answer_privately(interaction, sentence)
 
-    @quota.command(name="show", description=N_("A member's credits and what became of them"))
-    @app_commands.describe(user=N_("The member; yourself if left out"))
+    @quota.command(name="show", description=N_("See a member's credits and what they were used for"))
+    @app_commands.describe(user=N_("The member (leave empty for yourself)"))
     async def show(self, interaction: discord.Interaction[Any], user: discord.User | None = None) -> None:
         """The balance and the newest lines of the ledger."""
         person = user or interaction.user
@@ -148,7 +152,7 @@ class QuotaCommands(AdminCog):
         bar = await self._admin.bar(scope, member, found.balance)
         await answer_privately(interaction, account(translations_of(interaction), member, found, bar))
 
-    @quota.command(name="list", description=N_("All allowances of this server"))
+    @quota.command(name="list", description=N_("See all quotas of this server"))
     async def list_all(self, interaction: discord.Interaction[AnimateBot]) -> None:
         """In pages."""
         name = MANAGED if interaction.permissions.manage_guild else DELEGATED
@@ -163,7 +167,7 @@ class QuotaCommands(AdminCog):
     async def turn_managed(self, interaction: discord.Interaction[Any], page: int) -> None:
         """The same, for who may still manage the server."""
         if not interaction.permissions.manage_guild:
-            raise UserError("You may no longer manage this server, so its list is not shown to you.")
+            raise UserError("You can no longer manage this server, so its quotas are not shown to you.")
         await self._turn(interaction, MANAGED, page)
 
     async def _turn(self, interaction: discord.Interaction[Any], name: str, page: int) -> None:
@@ -184,14 +188,16 @@ async def _tell_bonus(interaction: discord.Interaction[Any], user: discord.User,
 
 def _refuse_everyone(role: discord.Role) -> None:
     if role.is_default():
-        raise UserError("Everybody has @everyone: use `/animate-admin quota default` for that.")
+        raise UserError("All members have @everyone. Use `/animate-admin quota default` instead.")
 
 
 def _role_of(interaction: discord.Interaction[Any], role: discord.Role) -> int:
     _refuse_everyone(role)
     guild = interaction.client.get_guild(interaction.guild_id)
     if guild is None:
-        raise UserError("The bot cannot see who has which role here. Add it by its full invite link first.")
+        raise UserError(
+            "The bot cannot see the roles of this server. Add it with its full invite link, then try again."
+        )
     if guild.get_role(role.id) is None:
-        raise UserError("That role does not exist any more. Please choose another.")
+        raise UserError("This role no longer exists. Choose another one.")
     return role.id

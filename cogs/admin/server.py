@@ -23,48 +23,50 @@ Days = app_commands.Range[int, 1, 366]
 class ServerCommands(AdminCog):
     """The plain subcommands."""
 
-    @app_commands.command(name="pause", description=N_("Take no new clips on this server"))
-    @app_commands.describe(reason=N_("Members read it"))
+    @app_commands.command(name="pause", description=N_("Pause videos in this server"))
+    @app_commands.describe(reason=N_("Reason (members can see it)"))
     async def pause(self, interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
         """No new jobs."""
         await self._admin.pause(self._by(interaction), reason)
         await tell(
             interaction,
-            "No new clips are taken here. What waits is held, what is being made is finished. "
-            "`/animate-admin resume` goes on.",
+            "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
+            "Use `/animate-admin resume` to start again.",
         )
 
-    @app_commands.command(name="resume", description=N_("Take clips again"))
+    @app_commands.command(name="resume", description=N_("Resume videos in this server"))
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
         """New jobs again."""
         await self._admin.resume(self._by(interaction))
-        await tell(interaction, "Clips are taken again.")
+        await tell(interaction, "Videos can be made in this server again.")
 
-    @app_commands.command(name="block", description=N_("Shut a member out and cancel what they have waiting"))
-    @app_commands.describe(user=N_("The member"), reason=N_("The member reads it"))
+    @app_commands.command(name="block", description=N_("Block a member and cancel their videos in the queue"))
+    @app_commands.describe(user=N_("The member"), reason=N_("Reason (the member can see it)"))
     async def block(
         self, interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None
     ) -> None:
         """No new jobs of one member."""
         cancelled = await self._admin.block(self._by(interaction), member_of(user), reason)
         translations = translations_of(interaction)
-        words = translations.gettext("{member} cannot make clips here any more.", member=user.mention)
+        words = translations.gettext("{member} can no longer make videos in this server.", member=user.mention)
         if cancelled:
             videos = translations.ngettext(
-                "{n} waiting clip was cancelled.", "{n} waiting clips were cancelled.", cancelled
+                "{n} video in the queue was canceled, and its credits are back.",
+                "{n} videos in the queue were canceled, and their credits are back.",
+                cancelled,
             )
             words = f"{words} {videos}"
         await answer_privately(interaction, words)
 
-    @app_commands.command(name="unblock", description=N_("Let a member in again"))
+    @app_commands.command(name="unblock", description=N_("Unblock a member"))
     @app_commands.describe(user=N_("The member"))
     async def unblock(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """New jobs of this member again."""
         await self._admin.unblock(self._by(interaction), member_of(user))
-        await tell(interaction, "{member} can make clips again.", member=user.mention)
+        await tell(interaction, "{member} can make videos in this server again.", member=user.mention)
 
-    @app_commands.command(name="usage", description=N_("Who used what"))
-    @app_commands.describe(days=N_("How many days, today among them; 7 if left out"))
+    @app_commands.command(name="usage", description=N_("See who made how many videos"))
+    @app_commands.describe(days=N_("How many days, including today (leave empty for 7)"))
     async def usage(self, interaction: discord.Interaction[Any], days: Days = 7) -> None:
         """A table, and a file where it is long."""
         rows = await self._admin.usage(scope_of(interaction), days)
@@ -76,29 +78,33 @@ class ServerCommands(AdminCog):
             found.screen(), file=file, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
         )
 
-    @app_commands.command(name="log", description=N_("List each clip in a channel; without a channel, stop that"))
-    @app_commands.describe(channel=N_("Where; left out, nowhere"))
+    @app_commands.command(name="log", description=N_("Log each video in a channel"))
+    @app_commands.describe(channel=N_("Channel to log videos in (leave empty to turn off)"))
     async def log(self, interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
         """Where each job is listed."""
         if channel is not None:
             _refuse_unless_writable(channel)
         await self._admin.set_log_channel(self._by(interaction), None if channel is None else ChannelId(channel.id))
         if channel is None:
-            await tell(interaction, "Clips are not listed anywhere.")
+            await tell(interaction, "Videos are not logged in any channel.")
         else:
-            await tell(interaction, "Each clip is listed in {channel}.", channel=channel.mention)
+            await tell(interaction, "Each video is now logged in {channel}.", channel=channel.mention)
 
-    @app_commands.command(name="others", description=N_("May members animate pictures that other people posted?"))
-    @app_commands.describe(allowed=N_("Yes or no; it is no until you say yes"))
+    @app_commands.command(
+        name="others", description=N_("Choose whether members can animate pictures that other people posted")
+    )
+    @app_commands.describe(allowed=N_("Whether members can (no until you change it)"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
         await self._admin.allow_others(self._by(interaction), allowed=allowed)
         if allowed:
-            await tell(interaction, "With “Animate this”, members can animate pictures that other people posted.")
+            await tell(interaction, "With “Animate this”, members can now animate pictures that other people posted.")
         else:
-            await tell(interaction, "With “Animate this”, members can animate the pictures of their own messages only.")
+            await tell(
+                interaction, "With “Animate this”, members can now only animate pictures from their own messages."
+            )
 
-    @app_commands.command(name="status", description=N_("How the bot and this server stand"))
+    @app_commands.command(name="status", description=N_("See how the bot and this server are doing"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:
         """Health, as it is."""
         found = await self._admin.status(scope_of(interaction))
@@ -113,6 +119,7 @@ def _refuse_unless_writable(channel: discord.TextChannel) -> None:
     permissions = channel.permissions_for(channel.guild.me)
     if not (permissions.view_channel and permissions.send_messages):
         raise UserError(
-            "The bot cannot write in {channel}. Give it View Channel and Send Messages there first.",
+            "The bot cannot post in {channel}. Give it the permissions View Channel and Send Messages there, "
+            "then try again.",
             channel=f"<#{channel.id}>",
         )

@@ -9,10 +9,10 @@ from sandbox.discord.world import Person
 from tests.e2e.stage import Stage
 
 PRICES = (
-    "**What a clip costs**\n"
-    "- Sora 2: 4 s 4, 8 s 8, 12 s 12 (720x1280 or 1280x720)\n"
-    "- Sora 2 Pro: 4 s 12, 8 s 24, 12 s 36 (720x1280 or 1280x720); "
-    "4 s 20, 8 s 40, 12 s 60 (1024x1792 or 1792x1024)"
+    "**What a video costs**\n"
+    "- Sora 2 · 4 s = 4 credits · 8 s = 8 · 12 s = 12\n"
+    "- Sora 2 Pro · Portrait 720×1280 or Landscape 1280×720 · 4 s = 12 credits · 8 s = 24 · 12 s = 36\n"
+    "- Sora 2 Pro · Portrait 1024×1792 or Landscape 1792×1024 · 4 s = 20 credits · 8 s = 40 · 12 s = 60"
 )
 
 

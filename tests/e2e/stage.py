@@ -29,9 +29,9 @@ from tests import forkserver
 
 FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05", "SSL_CERT_FILE": os.devnull}
 """Nothing here speaks TLS, and reading the machine's certificates is a tenth of a bot's start."""
-DONE = "Here is your clip"
-FIRST_LINE = "Your first clip: picture and prompt go to"
-OVER = (DONE, "No video", "Your clip is ready", "Cancelled")
+DONE = "Here is your video"
+FIRST_LINE = "Your picture and prompt are sent to"
+OVER = (DONE, "No video", "Your video is ready", "Canceled")
 CRASHING_BOT = (str(Path(__file__).with_name("crashing_bot.py")),)
 
 

@@ -12,9 +12,10 @@ from tests.e2e.asking import alone, keys, quota, refused, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
-CANNOT = "You cannot make clips on this server (“spam”). Ask an admin about it."
-PAUSED = "Clips are paused on this server (“a feast”). Please try again later."
-LOST_IT = "You may no longer manage this server, so its list is not shown to you."
+CANNOT, ASK = "You cannot make videos in this server (“spam”).", "Ask an admin about it."
+PAUSED, LATER = "Videos are paused in this server (“a feast”).", "Try again later."
+UNCHARGED = "Nothing was charged."
+LOST_IT = "You can no longer manage this server, so its quotas are not shown to you."
 
 
 class TestQuotas:
@@ -22,20 +23,22 @@ class TestQuotas:
         ana, artist = stage.discord.world.people["ana"], stage.discord.world.artist
 
         assert await told(stage, "quota default", credits=30, per="week") == (
-            "The default quota for all members is now 30 credits a week. Before: 20 a day, the bot's own default."
+            "New default quota for all members: 30 credits per week. Before: 20 credits per day, the bot's default."
         )
         assert await quota(stage, stage.mia) == (
-            "**30 credits left** of 30 a week · 0 used this week · renews <t>\nAllowance this server's default."
+            "**30 credits left** · 0 credits used this week · renews <t>\n"
+            "Quota: 30 credits per week. This is the server's default quota."
         )
         assert await told(stage, "quota role", role=artist, credits=1, per="month") == (
-            f"Members with <@&{artist.id}> now have this quota: 1 credit a month. Before, there was none."
+            f"Members with the role <@&{artist.id}> now have this quota: 1 credit per month. Before: none."
         )
         assert await quota(stage, ana) == (
-            f"**1 credit left** of 1 a month · 0 used this month · renews <t>\nAllowance from the role <@&{artist.id}>."
+            "**1 credit left** · 0 credits used this month · renews <t>\n"
+            f"Quota: 1 credit per month. This quota comes from the role <@&{artist.id}>."
         )
         assert await told(stage, "quota set", user=ana, credits=1_000_000, per="total") == (
-            f"<@{ana.id}> now has a quota of their own: 1,000,000 credits in all. "
-            f"Before: 1 a month, from <@&{artist.id}>."
+            f"<@{ana.id}> now has a quota of their own: 1,000,000 credits in total. "
+            f"Before: 1 credit per month, from the role <@&{artist.id}>."
         )
         assert await told(stage, "quota grant", user=ana, credits=5, reason="won the contest") == (
             f"<@{ana.id}> got 5 bonus credits. They now have 5 bonus credits."
@@ -43,20 +46,19 @@ class TestQuotas:
         await stage.over(await stage.animate(ana))
         await stage.settled()
         assert await quota(stage, ana) == (
-            "**999,996 credits left** of 1,000,000 in all · 4 used so far\n"
-            "Allowance set for you by an admin.\nGranted on top: 5 credits."
+            "**999,996 credits left** · 4 credits used so far\n"
+            "Quota: 1,000,000 credits in total. An admin set this quota.\nBonus credits: 5"
         )
 
     async def test_a_ceiling_bounds_all_members_together_and_grants_too(self, stage: Stage) -> None:
         ana = stage.discord.world.people["ana"]
-        assert await told(stage, "quota server", credits=7) == (
-            "The server limit is now 7 credits a day. Before, there was none."
-        )
+        assert await told(stage, "quota server", credits=7) == ("New server limit: 7 credits per day. Before: none.")
         await told(stage, "quota grant", user=ana, credits=100)
         await stage.over(await stage.animate())
 
         assert await refused(stage, ana) == (
-            "This server has used up what its admins allow for now. Nothing was charged; please try again later."
+            "This video would exceed the server limit. Nothing was charged. Try again later, or ask an admin "
+            "to raise the limit."
         )
 
     async def test_reset_and_clear_say_what_they_did(self, stage: Stage) -> None:
@@ -70,19 +72,25 @@ class TestQuotas:
         after_reset = await quota(stage, ana)
         cleared = [await told(stage, "quota clear", target=target) for target in (ana, ana, artist, artist)]
 
-        assert spent == ("This clip costs 4 credits, and you have 0 left of 4 a day. Your allowance renews <t>.")
-        assert reset == f"<@{ana.id}> starts afresh: the use so far is forgotten."
+        assert spent == f"This video costs 4 credits. You have 0 credits left. {UNCHARGED} Your quota renews <t>."
+        assert reset == (
+            f"<@{ana.id}> can use their whole quota again: 4 credits per day. Before: 4 credits used today."
+        )
         assert after_reset == (
-            "**4 credits left** of 4 a day · 0 used today · renews <t>\nAllowance set for you by an admin."
+            "**4 credits left** · 0 credits used today · renews <t>\nQuota: 4 credits per day. An admin set this quota."
         )
         assert cleared == [
-            f"<@{ana.id}> now has the quota of <@&{artist.id}>: 6 credits a day. Before: 4 a day.",
-            f"<@{ana.id}> had no quota of their own.",
-            f"<@&{artist.id}> no longer has a quota of its own. Before: 6 a day, from <@&{artist.id}>.",
-            f"<@&{artist.id}> had no quota of its own.",
+            f"<@{ana.id}> now has the quota of the role <@&{artist.id}>: 6 credits per day. Before: 4 credits per day.",
+            f"<@{ana.id}> has no quota of their own. Nothing was changed.",
+            (
+                f"<@&{artist.id}> no longer has a quota of its own. "
+                f"Before: 6 credits per day, from the role <@&{artist.id}>."
+            ),
+            f"<@&{artist.id}> has no quota of its own. Nothing was changed.",
         ]
         assert await quota(stage, ana) == (
-            "**20 credits left** of 20 a day · 0 used today · renews <t>\nAllowance this bot's default."
+            "**20 credits left** · 0 credits used today · renews <t>\n"
+            "Quota: 20 credits per day. This is the bot's default quota."
         )
 
     async def test_default_and_server_limit_can_be_removed_again(self, stage: Stage) -> None:
@@ -91,15 +99,15 @@ class TestQuotas:
         shut = await told(stage, "status")
 
         assert (await told(stage, "quota server", credits=0)).endswith(
-            "Before: 0 a month. No videos can be made here until it is raised or removed."
+            "Before: 0 credits per month. No videos can be made here until it is raised or removed."
         )
-        assert "⚠️ no videos: the server limit is 0" in shut
+        assert "⚠️ no videos can be made: the server limit is 0" in shut
         assert await told(stage, "quota default") == (
-            "This server now has the bot's own default quota: 20 credits a day. Before: 0 a day."
+            "This server now has the bot's default quota: 20 credits per day. Before: 0 credits per day."
         )
-        assert await told(stage, "quota server") == "The server limit is removed. Before: 0 a day."
-        assert await told(stage, "quota server") == "This server has no server limit."
-        assert "no ceiling" in await told(stage, "status")
+        assert await told(stage, "quota server") == "The server limit is removed. Before: 0 credits per day."
+        assert await told(stage, "quota server") == "This server has no server limit. Nothing was changed."
+        assert "no server limit" in await told(stage, "status")
         await stage.over(await stage.animate())
 
     async def test_bonus_credits_can_be_taken_back_as_far_as_there_are_any(self, stage: Stage) -> None:
@@ -115,16 +123,16 @@ class TestQuotas:
             f"3 bonus credits of <@{mia.id}> were taken back. They now have 0 bonus credits."
         )
         assert await told(stage, "quota revoke", user=mia, credits=1) == (
-            f"<@{mia.id}> has no bonus credits to take back."
+            f"<@{mia.id}> has no bonus credits to take back. Nothing was changed."
         )
         assert "-2 bonus credits taken back (“a mistake”)" in await told(stage, "quota show", user=mia)
-        assert (await refused(stage, mia)).startswith("This clip costs 4 credits, and you have 0 left")
+        assert (await refused(stage, mia)).startswith("This video costs 4 credits. You have 0 credits left.")
 
     async def test_show_tells_the_last_ten_lines_in_words(self, stage: Stage) -> None:
-        mia, by = stage.mia, f"<t> by <@{stage.admin.id}>"
+        mia, by = stage.mia, f"<t> · · by <@{stage.admin.id}>"
         assert await told(stage, "quota show") == (
-            f"<@{stage.admin.id}>\n**20 credits left** of 20 a day · 0 used today · renews <t>\n"
-            "Allowance this bot's default.\n**Latest**\n- nothing yet"
+            f"<@{stage.admin.id}>\n**20 credits left** · 0 credits used today · renews <t>\n"
+            "Quota: 20 credits per day. This is the bot's default quota.\n**History**\n- Nothing yet"
         )
         await told(stage, "quota clear", target=mia)  # had none: no line
         await told(stage, "quota set", user=mia, credits=40)
@@ -140,28 +148,28 @@ class TestQuotas:
         refunded, delivered = keys(stage)
 
         assert await told(stage, "quota show", user=mia) == (
-            f"<@{mia.id}>\nBlocked (“spam”).\n"
-            "**0 credits left** of 6 a week · 6 used this week · renews <t>\n"
-            "Allowance set by an admin.\nGranted on top: 7 credits.\n"
-            "**Latest**\n"
+            f"<@{mia.id}>\nThis member is blocked (“spam”).\n"
+            "**0 credits left** · 6 credits used this week · renews <t>\n"
+            "Quota: 6 credits per week. An admin set this quota.\nBonus credits: 7\n"
+            "**History**\n"
             f"- blocked: spam · {by}\n"
             f"- unblocked · {by}\n"
             f"- blocked · {by}\n"
-            f"- -8 · <t> · clip {delivered}\n"
-            f"- -4 · <t> · clip {refunded} · +4 back: refused by moderation\n"
-            f"- use forgotten · {by}\n"
-            f"- +9 granted (“won the contest”) · {by}\n"
-            f"- own allowance 6 a week · {by}\n"
-            f"- own allowance taken away · {by}"
+            f"- -8 · <t> · video {delivered}\n"
+            f"- -4 · <t> · video {refunded} · refund: +4, refused under the content rules\n"
+            f"- usage reset · {by}\n"
+            f"- +9 bonus credits given (“won the contest”) · {by}\n"
+            f"- own quota: 6 credits per week · {by}\n"
+            f"- own quota removed · {by}"
         )
 
         for _ in range(5):  # and the reservation is no longer among the ten: its refund stands alone
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
         lines = (await told(stage, "quota show", user=mia)).split("\n")[-10:]
-        assert lines[:5] == [f"- +1,000,000 granted (“{'x' * 59}…”) · {by}"] * 5
+        assert lines[:5] == [f"- +1,000,000 bonus credits given (“{'x' * 59}…”) · {by}"] * 5
         assert lines[-2:] == [
-            f"- -8 · <t> · clip {delivered}",
-            f"- clip {refunded} · +4 back: refused by moderation · <t>",
+            f"- -8 · <t> · video {delivered}",
+            f"- video {refunded} · refund: +4, refused under the content rules · <t>",
         ]
         for _ in range(5):
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
@@ -174,19 +182,22 @@ class TestQuotas:
         manager = world.add_role("manager", permissions=Permission.MANAGE_GUILD, members=(ana,))
         await stage.start_bot()
         assert await told(stage, "quota list") == (
-            "**Allowances**\n- Default: the bot’s own\n- The whole server: no ceiling"
+            "**Quotas in this server**\n- Default quota: the bot's default\n- Server limit: none"
         )
         await told(stage, "quota default", credits=30, per="week")
         await told(stage, "quota server", credits=300, per="total")
         await told(stage, "quota role", role=world.artist, credits=50, per="month")
         await asyncio.gather(*(told(stage, "quota set", user=one, credits=n) for n, one in enumerate(people)))
         rules = [
-            "- Default: 30 a week",
-            "- The whole server: 300 in all",
-            f"- <@&{world.artist.id}>: 50 a month",
-            *(f"- <@{one.id}>: {n} a day" for n, one in enumerate(people)),
+            "- Default quota: 30 credits per week",
+            "- Server limit: 300 credits in total",
+            f"- <@&{world.artist.id}>: 50 credits per month",
+            *(f"- <@{one.id}>: {n} {'credit' if n == 1 else 'credits'} per day" for n, one in enumerate(people)),
         ]
-        pages = ["\n".join(["**Allowances**", *rules[15 * n : 15 * n + 15], f"-# page {n + 1} of 3"]) for n in range(3)]
+        pages = [
+            "\n".join(["**Quotas in this server**", *rules[15 * n : 15 * n + 15], f"-# Page {n + 1} of 3"])
+            for n in range(3)
+        ]
 
         async def press(person: Person, shown: Message, label: str) -> Interaction:
             (button,) = [one for one in shown.buttons if one.label == label]
@@ -228,7 +239,7 @@ class TestQuotas:
         # The list has become shorter than the page that stands there.
         await asyncio.gather(*(told(stage, "quota clear", target=one) for one in people))
         await press(stage.admin, of_admin, "▶")
-        assert await labels_and_page(of_admin) == ([], "\n".join(["**Allowances**", *rules[:3]]))
+        assert await labels_and_page(of_admin) == ([], "\n".join(["**Quotas in this server**", *rules[:3]]))
 
 
 class TestPauseAndBlock:
@@ -250,13 +261,13 @@ class TestPauseAndBlock:
             await stage.booked(lambda: stage.states().count("delivered") == known + 1)
 
         assert await told(stage, "pause", reason="a feast") == (
-            "No new clips are taken here. What waits is held, what is being made is finished. "
-            "`/animate-admin resume` goes on."
+            "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
+            "Use `/animate-admin resume` to start again."
         )
-        assert await refused(stage, ana) == PAUSED
+        assert await refused(stage, ana) == f"{PAUSED} {UNCHARGED} {LATER}"
         assert await quota(stage, ana) == (
-            f"{PAUSED}\n**16 credits left** of 20 a day · 4 used today · renews <t>\n"
-            "Allowance this bot's default.\nUnder way: 1 clip."
+            f"{PAUSED} {LATER}\n**16 credits left** · 4 credits used today · renews <t>\n"
+            "Quota: 20 credits per day. This is the bot's default quota.\nVideos in progress: 1"
         )
         stage.provider.finish(next(iter(stage.provider.jobs)))
         await stage.over(first)
@@ -266,10 +277,10 @@ class TestPauseAndBlock:
         await stage.start_bot()
         await passes_by(2)
         assert stage.states() == ["delivered", "waiting", "delivered", "delivered"]
-        assert "In line" in card.text()
+        assert "In the queue" in card.text()
         assert "paused <t> (“a feast”)" in await told(stage, "status")
 
-        assert await told(stage, "resume") == "Clips are taken again."
+        assert await told(stage, "resume") == "Videos can be made in this server again."
         await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 4, 10, "the one that was held")
         stage.provider.finish(list(stage.provider.jobs)[-1])
         assert DONE in (await stage.over(held)).text()
@@ -287,17 +298,18 @@ class TestPauseAndBlock:
         await stage.booked(lambda: stage.rows("SELECT COUNT(*) FROM cards WHERE message IS NOT NULL") == [(3,)])
 
         assert await told(stage, "block", user=ana, reason="spam") == (
-            f"<@{ana.id}> cannot make clips here any more. 1 waiting clip was cancelled."
+            f"<@{ana.id}> can no longer make videos in this server. "
+            "1 video in the queue was canceled, and its credits are back."
         )
-        await stage.until(card, "Cancelled")
-        assert "### 🚫 Cancelled" in card.text()
-        assert "This was cancelled. The 4 credits are back." in card.text()
-        assert await refused(stage, ana) == CANNOT
+        await stage.until(card, "Canceled")
+        assert "### 🚫 Canceled" in card.text()
+        assert "This video was canceled. Your 4 credits are back." in card.text()
+        assert await refused(stage, ana) == f"{CANNOT} {UNCHARGED} {ASK}"
         assert await quota(stage, ana) == (
-            f"{CANNOT}\n**16 credits left** of 20 a day · 4 used today · renews <t>\n"
-            "Allowance this bot's default.\nUnder way: 1 clip."
+            f"{CANNOT} {ASK}\n**16 credits left** · 4 credits used today · renews <t>\n"
+            "Quota: 20 credits per day. This is the bot's default quota.\nVideos in progress: 1"
         )
-        assert await told(stage, "block", user=ana) == f"<@{ana.id}> cannot make clips here any more."
+        assert await told(stage, "block", user=ana) == f"<@{ana.id}> can no longer make videos in this server."
         stage.provider.finish(next(iter(stage.provider.jobs)))
         assert DONE in (await stage.over(running)).text()
         await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 2, 10, "the other member's")
@@ -306,7 +318,7 @@ class TestPauseAndBlock:
         await stage.settled()
         assert stage.states() == ["delivered", "cancelled", "delivered"]
 
-        assert await told(stage, "unblock", user=ana) == f"<@{ana.id}> can make clips again."
+        assert await told(stage, "unblock", user=ana) == f"<@{ana.id}> can make videos in this server again."
         again = await stage.animate(ana)
         await stage.provider.wait_for(lambda: len(stage.provider.jobs) == 3, 10, "the next")
         stage.provider.finish(list(stage.provider.jobs)[-1])
@@ -317,7 +329,7 @@ class TestPauseAndBlock:
         ana, go = stage.discord.world.people["ana"], asyncio.Event()
 
         async def hold(phase: Phase, x: Exchange) -> None:
-            if phase == "inside" and "AI-generated" in str(x.body):
+            if phase == "inside" and "In the queue" in str(x.body):
                 await go.wait()
 
         stage.discord.on_exchange(hold)
@@ -329,7 +341,10 @@ class TestPauseAndBlock:
         unplaced = stage.rows("SELECT message FROM cards")
         go.set()
 
-        assert answer == f"<@{ana.id}> cannot make clips here any more. 1 waiting clip was cancelled."
+        assert (
+            answer == f"<@{ana.id}> can no longer make videos in this server. "
+            "1 video in the queue was canceled, and its credits are back."
+        )
         assert unplaced == [(None,)]
-        await stage.until(card, "Cancelled")
+        await stage.until(card, "Canceled")
         assert stage.provider.creates == 0

@@ -20,14 +20,14 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 from tests.money_model import MoneyModel, follow
 
-FROM_ELSEWHERE = "This works only in a server that has added the bot. Ask an admin of the server to add it."
-LOOP = (
-    "Five of your clips of today failed at the video service after it had taken them. "
-    "Please try again tomorrow, with other pictures or prompts."
-)
-BUDGET = "This bot has used up its budget for now. Nothing was charged; please try again later."
+FROM_ELSEWHERE = "This command works only in servers that have added the bot. Ask a server admin to add it."
+LOOP = "Five of your videos failed at the video service today, so you cannot make more until tomorrow."
+THEN = "Try other pictures or prompts then."
+UNCHARGED = "Nothing was charged."
+BUDGET = "This video would exceed what the bot may spend right now. Nothing was charged. Try again later."
 CLOSED = (
-    "This bot is closed in direct messages and in servers that have not added it. Please use it in a server that has."
+    "This bot does not make videos in direct messages or in servers that have not added it. Nothing was "
+    "charged. Use it in a server that has."
 )
 DAY_S = 86_400
 
@@ -41,25 +41,25 @@ class TestRefusals:
     async def test_they_say_what_is_left_and_what_would_fit_or_whom_to_ask(self, build: Build) -> None:
         stage = await build({"QUOTA_DEFAULT_CREDITS": "10"})
         await stage.over(await stage.animate())
-        left = "and you have 6 left of 10 a day."
-        fits = "Sora 2 for 4 seconds (4 credits) would fit."
+        left = f"You have 6 credits left. {UNCHARGED}"
+        fits = "You can make this now: Sora 2 · 4 s = 4 credits."
 
         assert await refused(stage, stage.mia, seconds=8) == (
-            f"This clip costs 8 credits, {left} {fits} Your allowance renews <t>."
+            f"This video costs 8 credits. {left} {fits} Your quota renews <t>."
         )
-        assert await refused(stage, stage.mia, seconds=12) == f"This clip costs 12 credits, {left} {fits}"
+        assert await refused(stage, stage.mia, seconds=12) == f"This video costs 12 credits. {left} {fits}"
         await told(stage, "quota set", user=stage.mia, credits=18)
         assert await refused(stage, stage.mia, model="sora-2-pro", size="1024x1792") == (
-            "This clip costs 20 credits, and you have 14 left of 18 a day. "
-            "Sora 2 Pro for 4 seconds without `size` (12 credits) would fit."
+            f"This video costs 20 credits. You have 14 credits left. {UNCHARGED} "
+            "You can make this now, with `size` left empty: Sora 2 Pro · 4 s = 12 credits."
         )
         await told(stage, "quota set", user=stage.mia, credits=3)
         assert await refused(stage, stage.mia) == (
-            "This clip costs 4 credits, and you have 0 left of 3 a day. Ask an admin for a larger allowance."
+            f"This video costs 4 credits. You have 0 credits left. {UNCHARGED} Ask an admin for a larger quota."
         )
         await told(stage, "quota grant", user=stage.mia, credits=2)
         assert await refused(stage, stage.mia) == (
-            "This clip costs 4 credits, and you have 2 left of 3 a day and 2 granted. Your allowance renews <t>."
+            f"This video costs 4 credits. You have 2 credits left. {UNCHARGED} Your quota renews <t>."
         )
         assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]
 
@@ -78,12 +78,14 @@ class TestRefusals:
             await stage.over(await stage.animate(prompt="[moderated-late]"))
         await stage.settled()
 
-        assert await refused(stage, stage.mia) == LOOP
+        assert await refused(stage, stage.mia) == f"{LOOP} {UNCHARGED} {THEN}"
         assert await quota(stage, stage.mia) == (
-            f"{LOOP}\n**20 credits left** of 20 a day · 0 used today · renews <t>\nAllowance this bot's default."
+            f"{LOOP} {THEN}\n**20 credits left** · 0 credits used today · renews <t>\n"
+            "Quota: 20 credits per day. This is the bot's default quota."
         )
         assert (await told(stage, "quota show", user=stage.mia)).split("\n")[1] == (
-            "Five clips refunded today after the service had taken them: refused until a reset."
+            "Five videos of this member failed at the video service today, so they cannot make more until "
+            "tomorrow. `/animate-admin quota reset` lifts this."
         )
         assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(20,)]
         await told(stage, "quota reset", user=stage.mia)
@@ -116,10 +118,10 @@ class TestBadInput:
     ) -> None:
         stage, them = strangers
         mia = stage.mia
-        bot = "Bots make no clips, so they have no allowance. Please name a person."
-        everyone = "Everybody has @everyone: use `/animate-admin quota default` for that."
-        credits_ = "`credits` is a whole number from 0 to 1,000,000."
-        unknown = "Discord does not know what you chose for `user`. Please choose it anew."
+        bot = "Bots cannot make videos, so they have no quota. Choose a person."
+        everyone = "All members have @everyone. Use `/animate-admin quota default` instead."
+        credits_ = "`credits` must be a whole number from 0 to 1,000,000."
+        unknown = "Discord does not know what you chose for `user`. Choose it again."
         cases: list[tuple[str, dict[str, OptionValue], str]] = [
             ("quota set", {"user": mia, "credits": -1}, credits_),
             ("quota set", {"user": mia, "credits": 1_000_001}, credits_),
@@ -129,11 +131,17 @@ class TestBadInput:
             ("quota default", {"credits": -1}, credits_),
             ("quota server", {"credits": -1}, credits_),
             ("quota role", {"role": stage.discord.world.artist, "credits": -1}, credits_),
-            ("quota grant", {"user": mia, "credits": 0}, "`credits` is a whole number from 1 to 1,000,000."),
-            ("quota grant", {"user": mia, "credits": 1, "reason": "x" * 201}, "`reason` has 1 to 200 characters."),
-            ("usage", {"days": 0}, "`days` is a whole number from 1 to 366."),
-            ("usage", {"days": 10**9}, "`days` is a whole number from 1 to 366."),
-            ("quota default", {"credits": 5, "per": "year"}, "`per` is one of these: a day, a week, a month, in all."),
+            ("quota grant", {"user": mia, "credits": 0}, "`credits` must be a whole number from 1 to 1,000,000."),
+            (
+                "quota grant", {"user": mia, "credits": 1, "reason": "x" * 201},
+                "`reason` must have 1 to 200 characters.",
+            ),
+            ("usage", {"days": 0}, "`days` must be a whole number from 1 to 366."),
+            ("usage", {"days": 10**9}, "`days` must be a whole number from 1 to 366."),
+            (
+                "quota default", {"credits": 5, "per": "year"},
+                "`per` must be one of these: per day, per week, per month, in total.",
+            ),
             *[(f"quota {name}", {"user": them["robot"]}, bot) for name in ("reset", "show")],
             ("quota clear", {"target": them["robot"]}, bot),
             ("quota set", {"user": them["robot"], "credits": 5}, bot),
@@ -143,18 +151,18 @@ class TestBadInput:
             ("quota clear", {"target": them["everyone"]}, everyone),
             (
                 "quota role", {"role": them["gone"], "credits": 5},
-                "That role does not exist any more. Please choose another.",
+                "This role no longer exists. Choose another one.",
             ),
             ("quota set", {"user": "12345", "credits": 5}, unknown),
             ("quota show", {"user": "12345"}, unknown),
             ("quota clear", {"target": "12345"}, unknown.replace("user", "target")),
             (
                 "log", {"channel": them["channel"]},
-                "One of your choices does not exist here any more. Please choose it anew.",
+                "One of your choices no longer exists. Choose again.",
             ),
             (
                 "quota set", {"user": mia},
-                "This command has changed. Please close Discord, open it again, and try once more.",
+                "This command has changed. Restart Discord, then try again.",
             ),
         ]  # fmt: skip
 
@@ -177,27 +185,30 @@ class TestBadInput:
             return (await alone(asked)).text()
 
         assert await read("quota role", role=role, credits=5) == (
-            "The bot cannot see who has which role here. Add it by its full invite link first."
+            "The bot cannot see the roles of this server. Add it with its full invite link, then try again."
         )
         assert written(stage) == [0, 0, 0, 0]
         assert (
             await read("quota default", credits=5)
-            == "The default quota for all members is now 5 credits a day. Before: 20 a day, the bot's own default."
+            == "New default quota for all members: 5 credits per day. Before: 20 credits per day, the bot's default."
         )
         card = await stage.over(await stage.animate(channel=bare.general))
         assert card.channel is bare.general
-        assert (await read("quota show", user=stage.mia)).startswith(f"<@{stage.mia.id}>\n**1 credit left** of 5 a day")
+        assert (await read("quota show", user=stage.mia)).startswith(
+            f"<@{stage.mia.id}>\n**1 credit left** · 4 credits used today"
+        )
 
     async def test_somebody_who_left_still_has_an_allowance(self, stage: Stage) -> None:
         ana = stage.discord.world.people["ana"]
         stage.discord.world.leave(ana)
 
         assert await told(stage, "quota set", user=ana, credits=5) == (
-            f"<@{ana.id}> now has a quota of their own: 5 credits a day. Before: 20 a day, the bot's own default."
+            f"<@{ana.id}> now has a quota of their own: 5 credits per day. "
+            "Before: 20 credits per day, the bot's default."
         )
-        assert await told(stage, "block", user=ana) == f"<@{ana.id}> cannot make clips here any more."
+        assert await told(stage, "block", user=ana) == f"<@{ana.id}> can no longer make videos in this server."
         assert (await told(stage, "quota show", user=ana)).startswith(
-            f"<@{ana.id}>\nBlocked.\n**5 credits left** of 5 a day"
+            f"<@{ana.id}>\nThis member is blocked.\n**5 credits left** · 0 credits used today"
         )
 
     async def test_no_admin_command_works_from_a_direct_message_or_a_server_without_the_bot(self, stage: Stage) -> None:
@@ -250,11 +261,11 @@ class TestRoles:
             return rows == [(role.id,) for role in roles]
 
         assert await listed(first, second, kept)
-        assert (await quota(stage, ana)).startswith("**90 credits left** of 90 a day")
+        assert (await quota(stage, ana)).startswith("**90 credits left** · 0 credits used today")
         world.delete_role(first)
         await stage.booked(lambda: len(stage.rows("SELECT role FROM roles")) == 2)
         assert await listed(second, kept)
-        assert (await quota(stage, ana)).startswith("**60 credits left** of 60 a day")
+        assert (await quota(stage, ana)).startswith("**60 credits left** · 0 credits used today")
 
         assert stage.bot is not None
         await stage.bot.stop()
@@ -262,7 +273,7 @@ class TestRoles:
         await stage.start_bot()
         await stage.booked(lambda: len(stage.rows("SELECT role FROM roles")) == 1)
         assert await listed(kept)
-        assert (await quota(stage, ana)).startswith("**30 credits left** of 30 a day")
+        assert (await quota(stage, ana)).startswith("**30 credits left** · 0 credits used today")
         assert stage.rows("SELECT role, actor, reason FROM ledger WHERE limit_credits IS NULL") == [
             (role.id, world.bot.id, "the role was deleted") for role in (first, second)
         ]
@@ -284,7 +295,7 @@ class TestTheOperatorsDoors:
         other = world.add_guild("Other", owner=world.people["admin"], members=(stage.mia,))
         stage.use({"ALLOWED_GUILDS": str(world.guild.id)})
         await stage.start_bot()
-        not_here = "This bot is not open to this server. Ask whoever runs it to add the server to its list."
+        not_here = "This bot is not available in this server. Ask the person who runs this bot to allow the server."
 
         for command in ("quota", "animate-admin status", "animate-admin quota list"):
             asked = await stage.discord.invoke(stage.admin, command, channel=other.general)

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Build
 async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Build) -> None:
     stage = await build({"BUDGET_CREDITS": "1000", "QUOTA_DEFAULT_CREDITS": "60"})
     people = [stage.discord.world.add_member(f"member{n}") for n in range(40)]
-    assert await told(stage, "usage") == "No clips in the last 7 days."
+    assert await told(stage, "usage") == "No videos in the last 7 days."
     await stage.over(await stage.animate(seconds=12, model="sora-2-pro", size="1024x1792"))
     await stage.over(await stage.animate(people[0], prompt="[fail]"))
     await stage.over(await stage.animate(people[0], prompt="[moderated]"))
@@ -28,20 +28,20 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     await stage.settled()
     long = await alone(await stage.discord.invoke(stage.admin, "animate-admin usage", days=366))
 
-    failed = "1 × failed at the service · 1 × refused by moderation"
+    failed = "1 × failed at the video service · 1 × refused under the content rules"
     assert short.attachments == []
     assert short.text() == (
-        "**Usage, today**\n"
-        f"All: 3 clips · 60 credits · 8 refunded · about 6.40 USD · {failed}\n"
-        f"- <@{stage.mia.id}>: 1 clip · 60 credits · about 6.00 USD\n"
-        f"- <@{people[0].id}>: 2 clips · 0 credits · 8 refunded · about 0.40 USD · {failed}"
+        "**Usage today**\n"
+        f"Total: 3 videos · 60 credits · 8 credits refunded · about 6.40 USD · {failed}\n"
+        f"- <@{stage.mia.id}>: 1 video · 60 credits · about 6.00 USD\n"
+        f"- <@{people[0].id}>: 2 videos · 0 credits · 8 credits refunded · about 0.40 USD · {failed}"
     )
     lines = long.text().split("\n")
-    assert lines[0] == "**Usage, the last 366 days**"
-    assert lines[1] == f"All: 43 clips · 220 credits · 8 refunded · about 22.40 USD · {failed}"
-    assert lines[3] == f"- <@{people[0].id}>: 3 clips · 4 credits · 8 refunded · about 0.80 USD · {failed}"
-    assert lines[4] == f"- <@{people[1].id}>: 1 clip · 4 credits · about 0.40 USD"
-    assert lines[-1] == "- and more, in the file"
+    assert lines[0] == "**Usage in the last 366 days**"
+    assert lines[1] == f"Total: 43 videos · 220 credits · 8 credits refunded · about 22.40 USD · {failed}"
+    assert lines[3] == f"- <@{people[0].id}>: 3 videos · 4 credits · 8 credits refunded · about 0.80 USD · {failed}"
+    assert lines[4] == f"- <@{people[1].id}>: 1 video · 4 credits · about 0.40 USD"
+    assert lines[-1] == "- The full list is in the file."
     assert len(long.text()) <= 2_000
     (file,) = long.attachments
     assert file.filename == "usage-366-days.csv"
@@ -66,21 +66,22 @@ async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(
     await stage.over(await stage.animate())  # off at first
     for channel in (mute, world.restricted):
         assert await told(stage, "log", channel=channel) == (
-            f"The bot cannot write in <#{channel.id}>. Give it View Channel and Send Messages there first."
+            f"The bot cannot post in <#{channel.id}>. "
+            "Give it the permissions View Channel and Send Messages there, then try again."
         )
-    assert "log off" in await told(stage, "status")
+    assert "video log off" in await told(stage, "status")
 
-    assert await told(stage, "log", channel=listing) == f"Each clip is listed in <#{listing.id}>."
+    assert await told(stage, "log", channel=listing) == f"Each video is now logged in <#{listing.id}>."
     card = await stage.over(await stage.animate(prompt="waves ``` @everyone", seconds=8))
     await stage.discord.wait_for(lambda: stage.discord.messages(listing), 10, "the list")
-    assert f"log <#{listing.id}>" in await told(stage, "status")
-    assert await told(stage, "log") == "Clips are not listed anywhere."
+    assert f"video log in <#{listing.id}>" in await told(stage, "status")
+    assert await told(stage, "log") == "Videos are not logged in any channel."
     await stage.over(await stage.animate())
     await stage.settled()
 
     (entry,) = stage.discord.messages(listing)
     assert entry.text() == (
-        f"<@{stage.mia.id}> · sora-2 · 8 s · 8 credits · clip `{keys(stage)[1]}` · "
+        f"<@{stage.mia.id}> · sora-2 · 8 s · 8 credits · video `{keys(stage)[1]}` · "
         f"https://discord.com/channels/{world.guild.id}/{world.general.id}/{card.id}\n"
         "```\nwaves ˋˋˋ @everyone\n```"
     )
@@ -90,8 +91,9 @@ async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(
 async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     assert re.sub(r"\d+ ms|just connected", "5 ms", await told(stage, "status")) == (
-        "**This server**: taking clips · no ceiling · log off · others' pictures not allowed\n"
-        "**Video service**: 0 of 1 clips at work · 0 in line\n"
+        "**This server**: videos can be made · no server limit · video log off · "
+        "other people's pictures not allowed\n"
+        "**Video service**: slots in use: 0 of 1 · 0 in the queue\n"
         "**Discord**: 5 ms · 1 server"
     )
     await told(stage, "quota server", credits=50, per="week")
@@ -102,8 +104,8 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     await stage.booked(lambda: stage.rows("SELECT COUNT(size) FROM jobs") == [(3,)])
 
     status = await told(stage, "status")
-    assert (
-        status.split("\n")[0]
-        == "**This server**: taking clips · 8 used of 50 a week · log off · others' pictures not allowed"
+    assert status.split("\n")[0] == (
+        "**This server**: videos can be made · server limit: 50 credits per week · 8 credits used this week · "
+        "video log off · other people's pictures not allowed"
     )
-    assert "1 of 1 clips at work · 2 in line, 1 of them from here" in status
+    assert "slots in use: 1 of 1 · 2 in the queue, 1 of them from this server" in status

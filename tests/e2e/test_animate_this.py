@@ -87,7 +87,7 @@ async def test_stickers_count_unless_they_are_drawn_by_a_program(stage: Stage) -
     picture, *_ = fields_of((await opened(stage, stage.mia, message)).response_data)
 
     assert [option["label"] for option in picture["options"]] == ["1 · still", "2 · moving"]
-    assert "no picture in that message" in (await alone(await stage.discord.menu(stage.mia, MENU, only_lottie))).text()
+    assert "no picture in this message" in (await alone(await stage.discord.menu(stage.mia, MENU, only_lottie))).text()
 
 
 async def test_other_peoples_pictures_are_for_an_admin_to_allow_and_theirs_to_delete(stage: Stage) -> None:
@@ -96,14 +96,14 @@ async def test_other_peoples_pictures_are_for_an_admin_to_allow_and_theirs_to_de
     note = await stage.discord.post(mia, "", Upload("notes.txt", b"text", "text/plain"))
 
     assert (await alone(await stage.discord.menu(mia, MENU, message))).text() == (
-        "On this server you can animate the pictures of your own messages. "
-        "An admin can allow others' with `/animate-admin others`."
+        "In this server, you can only animate pictures from your own messages. Nothing was charged. An admin "
+        "can allow other people's pictures with `/animate-admin others`."
     )
     assert (await alone(await stage.discord.menu(mia, MENU, note))).text() == (
-        "There is no picture in that message. Choose one with a JPEG, PNG, WebP or GIF."
+        "There is no picture in this message. Choose a message with a JPEG, PNG, WebP, GIF or HEIC."
     )
     assert await told(stage, "others", allowed=True) == (
-        "With “Animate this”, members can animate pictures that other people posted."
+        "With “Animate this”, members can now animate pictures that other people posted."
     )
     card = await stage.over(await sent(stage, await opened(stage, mia, message), prompt="it yawns"))
     await stage.settled()
@@ -129,7 +129,7 @@ async def test_in_a_direct_message_and_where_only_a_member_has_the_bot(stage: St
         assert card.channel is channel
     others = await posted(stage, world.people["ana"], channel=world.foreign.general)
     assert (await alone(await stage.discord.menu(stage.mia, MENU, others))).text() == (
-        "Here you can animate the pictures of your own messages only."
+        "Here, you can only animate pictures from your own messages. Nothing was charged."
     )
 
 
@@ -151,8 +151,8 @@ async def test_edit_makes_it_again_with_other_words_and_another_shape(stage: Sta
 
     refused = await sent(stage, form, prompt="dances", size="1792x1024")
     assert (await alone(refused)).text() == (
-        "Sora 2 makes 720x1280 and 1280x720, not 1792x1024. For 1792x1024, choose the model Sora 2 Pro.\n"
-        "Your prompt was:\n```\ndances\n```"
+        "Sora 2 does not make this size: 1792×1024. Nothing was charged. Choose one of these sizes: 720×1280 "
+        "and 1280×720. Models that make 1792×1024: Sora 2 Pro.\nYour prompt was:\n```\ndances\n```"
     )
     again = await stage.discord.press(stage.mia, card, edit or "")
     await again.answer()
@@ -174,8 +174,8 @@ async def test_a_form_that_was_open_over_a_restart_gives_the_prompt_back(build: 
     answer = await alone(await sent(stage, form, prompt="a long text about a cat"))
 
     assert answer.text() == (
-        "This form was open for too long, or the bot has restarted since. Nothing was charged; please open it anew.\n"
-        "Your prompt was:\n```\na long text about a cat\n```"
+        "This form was open too long, or the bot has restarted. Nothing was charged. Open the form again.\nYour "
+        "prompt was:\n```\na long text about a cat\n```"
     )
     assert stage.rows("SELECT * FROM ledger") == []
 

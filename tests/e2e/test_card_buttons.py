@@ -14,7 +14,7 @@ from tests.e2e.asking import alone, shown_again
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
-NOT_YOURS = "That is not one of your videos."
+NOT_YOURS = "Only the member who asked for this video can do that."
 
 
 def labels(card: Message) -> list[str]:
@@ -60,10 +60,10 @@ async def test_cancel_in_line_gives_all_credits_back_and_is_too_late_after(build
 
     assert await told(stage, waiting, "Cancel", by=stage.admin) == NOT_YOURS
     pressed = await press(stage, waiting, "Cancel")
-    await stage.until(waiting, "Cancelled")
+    await stage.until(waiting, "Canceled")
 
     assert pressed.message is waiting
-    assert "The 4 credits are back." in waiting.text()
+    assert "Your 4 credits are back." in waiting.text()
     assert stage.states() == ["rendering", "cancelled"]
 
 
@@ -81,7 +81,9 @@ async def test_cancel_on_a_card_that_has_grown_old_is_too_late_and_leaves_the_wa
     assert card is not None
     await stage.booked(lambda: stage.states() == ["rendering"])
 
-    assert await told(stage, card, "Cancel") == ("It is too late to cancel that one: the video service has it already.")
+    assert await told(stage, card, "Cancel") == (
+        "It is too late to cancel this video: the video service already has it."
+    )
     shown_again.set()
     (job,) = stage.provider.jobs.values()
     stage.provider.finish(job.id)
@@ -100,7 +102,7 @@ async def test_cancel_in_a_list_that_has_grown_old_is_too_late(build: Build) -> 
     await stage.until(waiting, "Rendering")
 
     assert await told(stage, listed, "Cancel") == (
-        "It is too late to cancel that one: the video service has it already."
+        "It is too late to cancel this video: the video service already has it."
     )
     assert stage.states() == ["delivered", "rendering"]
 
@@ -111,7 +113,7 @@ async def test_a_hidden_card_goes_and_its_video_waits_in_the_list(build: Build) 
     assert await told(stage, card, "Hide", by=stage.discord.world.people["ana"]) == NOT_YOURS
 
     hidden = await press(stage, card, "Hide")
-    assert await stage.told(hidden, 1) == ["The card is hidden. The video will be in `/videos`."]
+    assert await stage.told(hidden, 1) == ["The card is hidden. You can find the video in `/videos` when it is ready."]
     assert card.deleted
     await restart(stage)
     (job,) = stage.provider.jobs.values()
@@ -153,7 +155,7 @@ async def test_hiding_while_the_paid_request_is_under_way_keeps_its_slot_and_its
     asked = await stage.animate()
     card = await asked.answer()
     assert card is not None
-    await stage.until(card, "Handing over")
+    await stage.until(card, "Sending")
 
     await press(stage, card, "Hide")
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
@@ -182,7 +184,7 @@ async def test_again_makes_the_same_once_more_after_a_restart_and_one_at_a_time(
     assert second is not first
     await stage.until(second, "Rendering")
     assert await told(stage, first, "Again") == (
-        "Another try of that clip is under way already. Please wait for it to finish; nothing was charged."
+        "This video is already being remade. Nothing was charged. Wait for it to finish, then try again."
     )
     one, two = stage.provider.jobs.values()
     assert (two.prompt, two.model, two.seconds, two.size) == (one.prompt, one.model, one.seconds, one.size)
@@ -191,8 +193,8 @@ async def test_again_makes_the_same_once_more_after_a_restart_and_one_at_a_time(
     await stage.settled()
 
     assert await told(stage, first, "Again") == (
-        "This clip costs 8 credits, and you have 4 left of 20 a day. Sora 2 for 4 seconds (4 credits) would fit. "
-        f"Your allowance renews <t:{_midnight(stage)}:R>."
+        "This video costs 8 credits. You have 4 credits left. Nothing was charged. "
+        f"You can make this now: Sora 2 · 4 s = 4 credits. Your quota renews <t:{_midnight(stage)}:R>."
     )
     assert DONE in first.text()
     assert stage.provider.creates == 2
@@ -216,7 +218,8 @@ async def test_a_week_later_the_card_says_kindly_that_its_picture_is_gone(stage:
 
     for label in ("Again", "Edit"):
         assert await told(stage, card, label) == (
-            "The picture of that one is no longer kept here. Please use `/animate` with it again."
+            "The bot no longer keeps the picture of this video. Nothing was charged. Use `/animate` with the "
+            "picture again."
         )
     assert stage.states() == ["delivered"]
 
@@ -248,7 +251,7 @@ async def test_delete_takes_the_message_away_and_only_its_member_the_rest(stage:
     listed = (await alone(await stage.discord.invoke(stage.mia, "videos"))).text()
     kept = list((stage.folder / "data" / "pictures").iterdir())
     if who == "member":
-        assert listed == "You have no videos yet. `/animate` makes one."
+        assert listed == "You have no videos yet. Make one with `/animate`."
         assert kept == []
     else:
         assert "✅ done" in listed

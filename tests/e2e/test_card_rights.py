@@ -15,12 +15,12 @@ from tests.e2e.asking import alone, shown_again, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
 
-NOT_YOURS = "That is not one of your videos."
+NOT_YOURS = "Only the member who asked for this video can do that."
 ONLY_OWN = (
-    "On this server you can animate the pictures of your own messages. "
-    "An admin can allow others' with `/animate-admin others`."
+    "In this server, you can only animate pictures from your own messages. Nothing was charged. An admin can "
+    "allow other people's pictures with `/animate-admin others`."
 )
-ONLY_OWN_HERE = "Here you can animate the pictures of your own messages only."
+ONLY_OWN_HERE = "Here, you can only animate pictures from your own messages. Nothing was charged."
 MODAL = 9
 
 
@@ -90,7 +90,8 @@ async def test_nothing_is_made_again_of_a_picture_whose_author_has_deleted_their
 
     for action in ("again", "edit"):
         assert (await alone(await press(stage, card, action))).text() == (
-            "The picture of that one is no longer kept here. Please use `/animate` with it again."
+            "The bot no longer keeps the picture of this video. Nothing was charged. Use `/animate` with the "
+            "picture again."
         )
     assert [file.data for file in card.media] == [next(iter(stage.provider.jobs.values())).video]
 
@@ -130,9 +131,8 @@ async def test_a_message_stays_while_its_video_cannot_be_saved_and_goes_when_it_
     stage.discord.on_exchange(broken)
     (word,) = await stage.told(await press(stage, card, "delete", stage.admin), 1)
     assert word == (
-        "The video could not be saved for the member who asked for it, so the message stays. "
-        "Please try again in a minute, "
-        "or delete the message in Discord itself."
+        "The video could not be saved for the member who asked for it, so the message stays. Try again in a "
+        "minute, or delete the message in Discord."
     )
     stands = not card.deleted
     assert stands
@@ -153,7 +153,7 @@ async def test_a_card_that_discord_does_not_delete_is_not_forgotten_half_way(bui
 
     stage.discord.on_exchange(refuse)
     assert await stage.told(await press(stage, card, "hide"), 1) == [
-        "The message could not be taken away. Please delete it by hand, or ask a moderator."
+        "The bot could not delete the message. Delete it in Discord, or ask a moderator."
     ]
     (job,) = stage.provider.jobs.values()
     stage.provider.finish(job.id)

@@ -185,7 +185,7 @@ async def test_an_undelivered_video_is_offered_again_at_start_and_shown_from_the
     await stage.start_bot()
     listed = await (await stage.discord.invoke(stage.mia, "videos")).answer()
     assert listed is not None
-    assert "done, and kept for you" in listed.text()
+    assert "done, kept for you" in listed.text()
     (button,) = [button for button in listed.buttons if button.label == "Show again"]
     shown = await stage.discord.press(stage.mia, listed, button.custom_id or "")
     await stage.discord.wait_for(lambda: shown.message is not None and shown.message.media, 10, "the video")
@@ -216,7 +216,7 @@ async def test_where_only_a_token_reaches_a_button_brings_the_video(build: Build
     stranger = await stage.discord.press(stage.admin, card, button.custom_id or "")
     refusal = await stranger.answer()
     assert refusal is not None
-    assert refusal.text() == "That is not one of your videos."
+    assert refusal.text() == "Only the member who asked for this video can do that."
     await stage.discord.press(stage.mia, card, button.custom_id or "")
     await stage.until(card, DONE)
 

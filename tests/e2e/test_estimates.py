@@ -24,7 +24,7 @@ def remember(stage: Stage, took_s: float) -> None:
 def percentages(card: Message) -> list[int]:
     """All that it has shown, in order."""
     texts = [card.text(revision) for revision in range(len(card.revisions))]
-    return [int(found[1]) for text in texts if (found := re.search(r"(\d+) %", text))]
+    return [int(found[1]) for text in texts if (found := re.search(r"(\d+)%", text))]
 
 
 async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_itself(build: Build) -> None:
@@ -43,11 +43,11 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     ((sent_ms,),) = stage.rows("SELECT last_sent_at FROM jobs WHERE render_ms IS NULL")
     assert isinstance(sent_ms, int)
     await stage.until(card, f"expected <t:{sent_ms // 1000 + 5}:R>")
-    await stage.until(card, *(f"{percent} %" for percent in range(15, 99, 5)))
+    await stage.until(card, *(f"{percent}%" for percent in range(15, 99, 5)))
     await stage.bot.stop()
     await stage.start_bot()
-    await stage.until(card, "due at any moment")
-    await stage.until(card, "takes longer than usual, started <t:")
+    await stage.until(card, "ready any moment now")
+    await stage.until(card, "taking longer than usual · started <t:")
     (job,) = (job for job in stage.provider.jobs.values() if not job.is_over)
     stage.provider.finish(job.id)
     await stage.over(asked)
@@ -81,16 +81,16 @@ async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(b
     ]
     assert first is not None
     assert second is not None
-    await stage.until(first, "1st in line.")
-    await stage.until(second, "2nd in line.")
+    await stage.until(first, "1st in the queue.")
+    await stage.until(second, "2nd in the queue.")
 
     stage.provider.finish(next(iter(stage.provider.jobs)))
     await stage.until(first, "Rendering")
-    await stage.until(second, "1st in line.")
+    await stage.until(second, "1st in the queue.")
     await stage.reply(stage.admin, "animate-admin pause")
-    await stage.until(second, "Clips are paused on this server.")
+    await stage.until(second, "Videos are paused in this server.")
     await stage.reply(stage.admin, "animate-admin resume")
-    await stage.until(second, "1st in line.")
+    await stage.until(second, "1st in the queue.")
 
     assert len(second.revisions) < 10
 

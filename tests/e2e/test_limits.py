@@ -34,9 +34,9 @@ async def _verdicts(asked: list[Interaction]) -> tuple[int, list[str]]:
         (
             {"QUOTA_DEFAULT_CREDITS": "12", "MAX_JOBS_PER_USER": "50"},
             3,
-            "This clip costs 4 credits, and you have 0 left",
+            "This video costs 4 credits. You have 0 credits left.",
         ),
-        ({"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "2"}, 2, "You have 2 clips under way"),
+        ({"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "2"}, 2, "You already have 2 videos in progress"),
     ],
     ids=["quota", "jobs-per-user"],
 )
@@ -63,7 +63,9 @@ async def test_the_budget_is_not_passed_by_five_members_at_once(build: Build) ->
     accepted, refusals = await _verdicts(await _at_once(stage, people * 4))
 
     assert accepted == 2
-    assert set(refusals) == {"This bot has used up its budget for now. Nothing was charged; please try again later."}
+    assert set(refusals) == {
+        "This video would exceed what the bot may spend right now. Nothing was charged. Try again later."
+    }
     assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(8,)]
 
 

@@ -23,7 +23,7 @@ async def _press(stage: Stage, message: Message, label: str) -> None:
 
 
 async def test_without_videos_the_list_says_how_to_make_one(stage: Stage) -> None:
-    assert (await _listed(stage)).text() == "You have no videos yet. `/animate` makes one."
+    assert (await _listed(stage)).text() == "You have no videos yet. Make one with `/animate`."
 
 
 async def test_a_finished_video_is_listed_with_its_place_and_deleted_for_good(stage: Stage) -> None:
@@ -34,19 +34,17 @@ async def test_a_finished_video_is_listed_with_its_place_and_deleted_for_good(st
     guild = stage.discord.world.guild.id
     assert "**✅ done**" in message.text()
     assert [(b.label, b.url) for b in message.buttons if b.url] == [
-        ("Go to it", f"https://discord.com/channels/{guild}/{card.channel_id}/{card.id}")
+        ("Go to message", f"https://discord.com/channels/{guild}/{card.channel_id}/{card.id}")
     ]
     await _press(stage, message, "Delete")
-    assert message.text() == (
-        "Delete this video for good? The message, the prompt, the picture and the file cannot be restored."
-    )
+    assert message.text() == ("Delete this video for good? Its message, prompt, picture and file cannot be restored.")
     await _press(stage, message, "Keep it")
     assert "**✅ done**" in message.text()
     assert not card.deleted
     await _press(stage, message, "Delete")
     await _press(stage, message, "Delete")
 
-    assert message.text() == "You have no videos yet. `/animate` makes one."
+    assert message.text() == "You have no videos yet. Make one with `/animate`."
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to be taken away")
     assert stage.rows("SELECT prompt, picture_url, result_url FROM jobs") == [("", "", None)]
     quota = await stage.reply(stage.mia, "quota")
@@ -63,12 +61,12 @@ async def test_a_waiting_video_is_cancelled_and_its_credits_are_back(build: Buil
     await stage.booked(lambda: stage.rows("SELECT COUNT(message) FROM cards") == [(2,)])
 
     message = await _listed(stage)
-    assert "⏳ in line" in message.text()
+    assert "⏳ in the queue" in message.text()
     await _press(stage, message, "Cancel")
-    await stage.until(card, "Cancelled")
+    await stage.until(card, "Canceled")
 
-    assert "This was cancelled. The 4 credits are back." in card.text().split("\n")
-    assert "🚫 cancelled" in message.text()
+    assert "This video was canceled. Your 4 credits are back." in card.text().split("\n")
+    assert "🚫 canceled" in message.text()
     assert stage.states() == ["rendering", "cancelled"]
     assert (await stage.reply(stage.mia, "quota")).startswith("**16 credits left**")
     assert len(stage.provider.jobs) == 1
@@ -82,9 +80,9 @@ async def test_buttons_of_another_or_of_nothing_get_a_private_sentence(stage: St
     assert delete is not None
 
     for person, custom_id, sentence in (
-        (stage.admin, delete, "That is not one of your videos."),
-        (stage.mia, "job:delete:1", "This button does nothing any more."),
-        (stage.mia, "job:nothing:1", "This button does nothing any more."),
+        (stage.admin, delete, "Only the member who asked for this video can do that."),
+        (stage.mia, "job:delete:1", "This button no longer works."),
+        (stage.mia, "job:nothing:1", "This button no longer works."),
     ):
         pressed = await stage.discord.press(person, message, custom_id, forge=True)
         answer = await pressed.answer()
@@ -99,7 +97,7 @@ async def test_a_video_after_its_deadline_is_refunded_and_still_delivered(build:
     asked = await stage.animate()
     card = await asked.answer()
     assert card is not None
-    await stage.until(card, "did not finish in time")
+    await stage.until(card, "did not finish this video in time")
     await stage.booked(lambda: stage.states() == ["timed_out"])
     assert (await stage.reply(stage.mia, "quota")).startswith("**20 credits left**")
 
@@ -127,7 +125,7 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
     await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
 
     mention = stage.public()[1]
-    assert mention.text() == f"<@{stage.mia.id}> Your clip is ready."
+    assert mention.text() == f"<@{stage.mia.id}> Your video is ready."
     assert mention.pinged == [stage.mia.id]
     await stage.settled()
     await stage.bot.stop()

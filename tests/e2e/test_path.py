@@ -33,12 +33,12 @@ async def test_the_card_tells_how_far_it_is(build: Build) -> None:
     (job,) = stage.provider.jobs.values()
 
     stage.provider.advance(job.id, 42)
-    await stage.until(card, "42 %")
+    await stage.until(card, "42%")
     stage.provider.finish(job.id)
 
     await stage.over(asked)
     key = stage.rows("SELECT key FROM jobs")[0][0]
-    assert all(f"clip `{key}`" in card.text(revision) for revision in range(len(card.revisions)))
+    assert all(f"video `{key}`" in card.text(revision) for revision in range(len(card.revisions)))
 
 
 async def test_a_finished_video_does_not_wait_for_the_pause_between_two_edits(build: Build) -> None:
@@ -104,7 +104,8 @@ async def test_a_size_that_the_model_lacks_is_refused_privately_before_anything_
     assert answer is not None
     assert answer.is_ephemeral
     assert answer.text() == (
-        "Sora 2 makes 720x1280 and 1280x720, not 1792x1024. For 1792x1024, choose the model Sora 2 Pro."
+        "Sora 2 does not make this size: 1792×1024. Nothing was charged. Choose one of these sizes: 720×1280 "
+        "and 1280×720. Models that make 1792×1024: Sora 2 Pro."
     )
     assert stage.rows("SELECT * FROM ledger") == []
     assert stage.provider.requests == []
@@ -118,20 +119,21 @@ async def test_a_member_reads_their_credits_and_an_admin_changes_them(stage: Sta
     after = await stage.reply(stage.mia, "quota")
     shown = await stage.reply(stage.admin, "animate-admin quota show", user=stage.mia)
 
-    assert before.startswith("**20 credits left** of 20 a day · 0 used today · renews <t:")
-    assert (
-        said
-        == f"<@{stage.mia.id}> now has a quota of their own: 7 credits a week. Before: 20 a day, the bot's own default."
+    assert before.startswith("**20 credits left** · 0 credits used today · renews <t:")
+    assert said == (
+        f"<@{stage.mia.id}> now has a quota of their own: 7 credits per week. "
+        "Before: 20 credits per day, the bot's default."
     )
     assert refused is not None
     assert refused.is_ephemeral
     assert refused.text() == (
-        "This clip costs 8 credits, and you have 7 left of 7 a week. Sora 2 for 4 seconds (4 credits) would fit."
+        "This video costs 8 credits. You have 7 credits left. Nothing was charged. "
+        "You can make this now: Sora 2 · 4 s = 4 credits."
     )
-    assert after.startswith("**7 credits left** of 7 a week")
-    assert "set for you by an admin" in after
+    assert after.startswith("**7 credits left** · 0 credits used this week")
+    assert "An admin set this quota." in after
     ((at,),) = stage.rows("SELECT at / 1000 FROM ledger")
-    assert f"allowance 7 a week · <t:{at}:R> by <@{stage.admin.id}>" in shown
+    assert f"own quota: 7 credits per week · <t:{at}:R> · by <@{stage.admin.id}>" in shown
 
 
 async def test_a_video_over_the_upload_limit_is_posted_re_encoded(stage: Stage) -> None:
@@ -142,7 +144,7 @@ async def test_a_video_over_the_upload_limit_is_posted_re_encoded(stage: Stage) 
     (posted,) = card.media
     assert job.video is not None
     assert len(job.video) > 20_000_000 >= len(posted.data)
-    assert "Re-encoded so that it plays here." in card.text()
+    assert "Converted so that it plays on Discord." in card.text()
     assert _seconds_and_size(posted.data) == _seconds_and_size(job.video)
     assert stage.states() == ["delivered"]
     assert list((stage.folder / "data" / "videos").iterdir()) == []
@@ -155,7 +157,7 @@ async def test_a_video_that_cannot_be_made_to_fit_is_shown_as_a_link_and_kept(st
     await stage.settled()
 
     (job,) = stage.provider.jobs.values()
-    assert "Your clip is ready" in card.text()
+    assert "Your video is ready" in card.text()
     assert stage.provider.video_url(job) in card.text()
     assert card.media == []
     assert stage.states() == ["undelivered"]

@@ -18,8 +18,8 @@ async def test_in_a_direct_message_the_direct_allowance_counts(build: Build) -> 
     at_home = await stage.reply(stage.mia, "quota")
 
     assert DONE in card.text()
-    assert quota.startswith("**4 credits left** of 8 a day")
-    assert at_home.startswith("**20 credits left** of 20 a day")
+    assert quota.startswith("**4 credits left** · 4 credits used today")
+    assert at_home.startswith("**20 credits left** · 0 credits used today")
 
 
 async def test_where_only_the_member_has_the_bot_the_token_finishes_the_card(stage: Stage) -> None:
@@ -48,7 +48,10 @@ async def test_a_server_that_is_not_on_the_list_is_refused_privately(build: Buil
 
     assert answer is not None
     assert answer.is_ephemeral
-    assert answer.text() == "This bot is not open to this server. Ask whoever runs it to add the server to its list."
+    assert (
+        answer.text()
+        == "This bot is not available in this server. Ask the person who runs this bot to allow the server."
+    )
     assert stage.rows("SELECT * FROM jobs") == []
 
 
@@ -61,7 +64,7 @@ async def test_admin_commands_forged_from_elsewhere_are_refused(stage: Stage) ->
         assert answer is not None
         assert answer.is_ephemeral
         assert answer.text() == (
-            "This works only in a server that has added the bot. Ask an admin of the server to add it."
+            "This command works only in servers that have added the bot. Ask a server admin to add it."
         )
     assert stage.rows("SELECT * FROM ledger") == []
 
@@ -93,7 +96,7 @@ async def test_what_only_the_bytes_show_takes_the_card_away_and_tells_the_member
     await stage.settled()
 
     (word,) = await stage.told(asked, 1)
-    assert word.endswith("The 4 credits are back.")
+    assert word.endswith("Your 4 credits are back.")
     assert stage.public() == []
     assert stage.states() == ["failed"]
     assert stage.provider.requests == []

@@ -17,8 +17,8 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, FIRST_LINE, Stage
 
 TOLD = (
-    "Your first clip: picture and prompt go to the video service at `127.0.0.1`, not to Discord alone. "
-    "`/privacy` tells what is kept and for how long, and deletes it."
+    "Your picture and prompt are sent to `127.0.0.1` to make the video. Use `/privacy` to see, export or "
+    "delete what the bot keeps."
 )
 WORDS = "SELECT id FROM jobs WHERE prompt <> '' OR picture_url <> '' OR result_url IS NOT NULL"
 PLACES = "SELECT job FROM cards WHERE channel <> 0 OR message IS NOT NULL OR token IS NOT NULL"
@@ -88,7 +88,7 @@ async def test_nobody_is_told_where_a_picture_goes_that_was_never_sent(stage: St
     await stage.settled()
     await stage.discord.wait_for(lambda: first.followups, 10, "the first line")
 
-    assert "The 4 credits are back." in reason
+    assert "Your 4 credits are back." in reason
     assert [word.text() for word in refused.followups] == [reason]
     assert [word.text() for word in first.followups] == [TOLD]
 
@@ -114,19 +114,22 @@ async def test_pings_are_turned_off_by_the_pinged_member_alone_and_stay_off_unti
     await _long_video(stage)
     await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "the mention")
     mention = stage.public()[1]
-    assert [button.label for button in mention.buttons] == ["No more pings"]
+    assert [button.label for button in mention.buttons] == ["Mute mentions"]
     await stage.booked(lambda: stage.rows("SELECT mention_message FROM cards") == [(mention.id,)])
 
-    others = await alone(await _press(stage, mention, "No more pings", by=stage.admin))
-    own = await alone(await _press(stage, mention, "No more pings"))
-    assert others.text().startswith("Only the member who was pinged can turn their pings off.")
-    assert own.text() == "You get no more pings from this bot, anywhere. `/privacy` turns them on again."
+    others = await alone(await _press(stage, mention, "Mute mentions", by=stage.admin))
+    own = await alone(await _press(stage, mention, "Mute mentions"))
+    assert others.text().startswith("Only the member who was mentioned can mute these mentions.")
+    assert (
+        own.text()
+        == "Mentions are muted. The bot no longer mentions you anywhere. Turn mentions on again with `/privacy`."
+    )
     await _long_video(stage)
     assert len(stage.public()) == 3  # two cards, one ping
 
     page = await _page(stage)
-    await _press(stage, page, "Ping me again")
-    await stage.discord.wait_for(lambda: "No more pings" in [b.label for b in page.buttons], 10, "the page")
+    await _press(stage, page, "Unmute mentions")
+    await stage.discord.wait_for(lambda: "Mute mentions" in [b.label for b in page.buttons], 10, "the page")
     assert stage.rows("SELECT mentions_muted_at FROM users") == [(None,)]
 
 
@@ -168,18 +171,18 @@ async def test_a_member_deletes_their_data_and_what_is_paid_for_still_comes(buil
     await stage.booked(lambda: stage.rows("SELECT COUNT(message) FROM cards") == [(4,)])
 
     page = await _page(stage)
-    await _turned(stage, page, "Delete my data", "There is no way back.")
+    await _turned(stage, page, "Delete my data", "This cannot be undone.")
     assert stage.rows(WORDS) != []
-    await _turned(stage, page, "No, keep it", "What this bot keeps about you")
-    await _turned(stage, page, "Delete my data", "There is no way back.")
-    said = await _turned(stage, page, "Yes, delete my data", "Your data is deleted")
+    await _turned(stage, page, "Keep it", "What the bot keeps about you")
+    await _turned(stage, page, "Delete my data", "This cannot be undone.")
+    said = await _turned(stage, page, "Delete", "Your data is deleted")
 
-    assert "**1 clip is still being made.**" in said
+    assert "**1 video is still being made.**" in said
     assert page.buttons == []
     await stage.discord.wait_for(lambda: done.deleted and waiting.deleted, 15, "the messages to go")
     assert stage.states() == ["delivered", "delivered", "rendering", "cancelled"]
     assert (await quota(stage, stage.mia)).startswith("**42 credits left**")
-    assert (await stage.reply(stage.mia, "videos")).count("clip `") == 1  # the one under way
+    assert (await stage.reply(stage.mia, "videos")).count("video `") == 1  # the one under way
 
     assert stage.bot is not None
     stage.bot.kill()
@@ -212,8 +215,8 @@ async def test_a_video_in_a_message_beside_its_card_is_deleted_with_it(stage: St
     assert [file.data for file in beside.media] == [job.video for job in stage.provider.jobs.values()]
 
     page = await _page(stage)
-    await _turned(stage, page, "Delete my data", "There is no way back.")
-    await _turned(stage, page, "Yes, delete my data", "Your data is deleted")
+    await _turned(stage, page, "Delete my data", "This cannot be undone.")
+    await _turned(stage, page, "Delete", "Your data is deleted")
 
     await stage.discord.wait_for(lambda: card.deleted and beside.deleted, 15, "both messages to go")
     await stage.booked(lambda: stage.rows("SELECT * FROM pending_deletions") == [])

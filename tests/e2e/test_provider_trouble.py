@@ -11,8 +11,8 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
 LOST = (
-    "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
-    " The 4 credits are back."
+    "The video service's answer was lost, so it is not known whether this video was made. "
+    "Your 4 credits are back. The bot does not send it again by itself."
 )
 
 
@@ -34,18 +34,22 @@ async def test_a_create_whose_answer_is_lost_is_never_sent_again(stage: Stage) -
 
 
 MODERATED = (
-    "The video service refused your clip under its content rules. Try another picture, or other words in the prompt."
-    " The 4 credits are back."
+    "The video service refused this video under its content rules. Your 4 credits are back. "
+    "Try another picture, or other words in the prompt."
 )
-FAILED = "The video service could not make this video. Please try again, perhaps with another prompt."
-TURNED_AWAY = "The video service turned the bot away. Whoever runs the bot has to look at its account."
+NOT_MADE = "This video could not be made. Your 4 credits are back."
+FAILED = "The video service could not make this video. Your 4 credits are back. Try again, perhaps with another prompt."
+TURNED_AWAY = (
+    "The video service refused this bot's account. Your 4 credits are back. "
+    "The person who runs this bot has to check it."
+)
 
 
 @pytest.mark.parametrize(
     ("word", "public", "private"),
     [
-        ("[moderated]", "No video came of this one.", MODERATED),
-        ("[moderated-late]", "No video came of this one.", MODERATED),
+        ("[moderated]", NOT_MADE, MODERATED),
+        ("[moderated-late]", NOT_MADE, MODERATED),
         ("[fail]", FAILED, None),
         ("[balance]", TURNED_AWAY, None),
     ],
@@ -57,7 +61,7 @@ async def test_a_refusal_is_told_in_our_words_and_the_credits_are_back(
     card = await stage.over(asked)
     await stage.settled()
 
-    assert f"{public} The 4 credits are back." in card.text().split("\n")
+    assert public in card.text().split("\n")
     assert await stage.told(asked, 0 if private is None else 1) == ([private] if private else [])
     assert stage.states() == ["failed"]
     assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(0,)]
@@ -101,12 +105,12 @@ async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(bu
     first = await stage.over(await stage.animate())
     second = await (await stage.animate()).answer()
 
-    assert "The video service does not accept this bot's key." in first.text()
+    assert "The video service did not accept this bot's key." in first.text()
     assert second is not None
     assert second.is_ephemeral
     assert second.text() == (
-        "The video service takes nothing from this bot at the moment, and whoever runs the bot has to look at it."
-        " Nothing was charged; please try again later."
+        "The video service does not accept anything from this bot right now. Nothing was charged. The person "
+        "who runs this bot has to fix this. Try again later."
     )
     await stage.settled()
     assert stage.states() == ["delivered", "failed"]

@@ -13,13 +13,18 @@ from sandbox.providers.openai_request import OpenAISettings
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
-BACK = "The 4 credits are back."
-KEY = "The video service does not accept this bot's key. Whoever runs the bot has to look at it."
-TURNED_AWAY = "The video service turned the bot away. Whoever runs the bot has to look at its account."
-NO_VIDEO = "No video came of this one."
-LOST = "The video service's answer was lost, so nobody knows whether it made this video. It will not be sent again."
+BACK = "Your 4 credits are back."
+CHECK = "The person who runs this bot has to check it."
+KEY = f"The video service did not accept this bot's key. {BACK} {CHECK}"
+TURNED_AWAY = f"The video service refused this bot's account. {BACK} {CHECK}"
+NO_VIDEO = f"This video could not be made. {BACK}"
+LOST = (
+    f"The video service's answer was lost, so it is not known whether this video was made. {BACK} "
+    "The bot does not send it again by itself."
+)
 RULES = (
-    "The video service refused your clip under its content rules. Try another picture, or other words in the prompt."
+    f"The video service refused this video under its content rules. {BACK} "
+    "Try another picture, or other words in the prompt."
 )
 WATCHED = ("Invalid", "{", "Traceback", "video_", "sk-", "http 4", "HTTP", "error")
 
@@ -36,7 +41,7 @@ async def test_each_servers_dialect_ends_in_a_posted_video_or_a_right_refusal(bu
 
     assert DONE in made.text()
     assert [file.data for file in made.media] == [job.video]
-    assert f"The video service could not make this video. Please try again, perhaps with another prompt. {BACK}" in (
+    assert f"The video service could not make this video. {BACK} Try again, perhaps with another prompt." in (
         failed.text().split("\n")
     )
     assert stage.states() == ["delivered", "failed"]
@@ -61,8 +66,8 @@ async def test_each_error_code_of_the_seed_at_create_as_the_member_reads_it(stag
 
         said = card.text().split("\n")
         assert said[0] == "### ⚠️ No video"
-        assert f"{public} {BACK}" in said, fault
-        assert words == ([f"{private} {BACK}"] if private else []), fault
+        assert public in said, fault
+        assert words == ([private] if private else []), fault
         for text in (card.text(), *words):
             assert not [word for word in WATCHED if word in text], fault
         assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(0,)]

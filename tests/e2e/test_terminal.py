@@ -69,7 +69,7 @@ def bots(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     ("options", "code", "last"),
     [
         (["--output", "{tmp}/out"], 0, "The video is in the card above (720×1280, 4 s"),
-        (["--prompt", "Here is your clip [moderated]"], 1, "under its content rules"),
+        (["--prompt", "Here is your video [moderated]"], 1, "under its content rules"),
         (["--image", "{tmp}/damaged.jpg"], 1, "credits are back"),
         (["--image", "{tmp}/none.jpg"], 1, "The sandbox cannot read the picture"),
     ],
@@ -188,7 +188,7 @@ async def test_an_admin_types_several_commands_and_reads_each_once(tmp_path: Pat
         *(f"@admin: {command}" for command in spoken),
         f"@mia: {spoken[0]}",
     ]
-    assert "Each clip is listed in #general." in said
+    assert "Each video is now logged in #general." in said
     assert "is hidden from mia" in said
     assert process.returncode == 1
 

@@ -18,7 +18,7 @@ BY_BOT = "PATCH /channels/{channel_id}/messages/{message_id}"
 BY_TOKEN = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 POST_BY_BOT = "POST /channels/{channel_id}/messages"
 POST_BY_TOKEN = "POST /webhooks/{webhook_id}/{webhook_token}"
-READY = "Your clip is ready"
+READY = "Your video is ready"
 KEPT = "The video could not be posted here."
 LOST = Reply(500, {"message": "500: Internal Server Error", "code": 0})
 
@@ -166,7 +166,7 @@ async def test_what_no_place_takes_ends_in_true_words(build: Build) -> None:
     card = await stage.over(await stage.animate(), within_s=40)
     await stage.settled()
 
-    assert "too large to be uploaded here" in card.text()
+    assert "too large to upload here" in card.text()
     assert "50 M" not in card.text()
     assert "10 M" not in card.text()
     assert stage.states() == ["undelivered"]
@@ -290,7 +290,7 @@ async def test_a_late_video_is_shown_where_only_a_token_reaches_for_as_long_as_t
     asked = await stage.animate(channel=stage.discord.world.foreign.channels[0])
     card = await asked.answer()
     assert card is not None
-    said = await stage.until(card, "did not finish in time")
+    said = await stage.until(card, "did not finish this video in time")
     assert "here or in `/videos`" in said
 
     job = finish(stage)
@@ -305,7 +305,7 @@ async def test_a_late_video_after_the_token_has_died_is_brought_by_the_cards_but
     asked = await stage.animate(channel=stage.discord.world.foreign.channels[0])
     card = await asked.answer()
     assert card is not None
-    await stage.until(card, "did not finish in time")
+    await stage.until(card, "did not finish this video in time")
 
     stage.discord.kill_token(asked)
     job = finish(stage)

@@ -22,7 +22,7 @@ from tests.faults.scene import Asked, Scene, is_about
 NOTHING_CHARGED = "othing was charged"
 LEAST_MADE = 100_000
 """Of any video one can be made that is smaller than this."""
-UNDER_WAY = ("In line", "Handing over", "Rendering", "on its way")
+UNDER_WAY = ("In the queue", "Sending", "Rendering", "Almost ready")
 ANSWERS_WITHIN_S = 4.0
 """Discord's three seconds, and some for the way."""
 STOPS_IN_S = 15.0
@@ -117,7 +117,7 @@ def _command(scene: Scene, asked: Asked, *, is_stored: bool) -> Command:
 
 
 def _is_card(message: Message) -> bool:
-    return any("clip `" in message.text(number) for number in range(len(message.revisions)))
+    return any("video `" in message.text(number) for number in range(len(message.revisions)))
 
 
 def _passing_head(card: Message) -> str | None:
@@ -192,7 +192,7 @@ def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
         if card is None or not scene.is_removed(card) or card is message or card.channel is not message.channel:
             continue
         keys = [card.text(number) for number in range(len(card.revisions))]
-        key = filename.removeprefix("SPOILER_").removeprefix("clip-").removesuffix(".mp4")
+        key = filename.removeprefix("SPOILER_").removeprefix("video-").removesuffix(".mp4")
         if key in keys[-1] and card.id in scene.gone and message.id > scene.gone[card.id]:
             return True
     return False

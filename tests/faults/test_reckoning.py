@@ -21,7 +21,7 @@ OTHER = b"\x00\x00\x00\x18ftypmp42" + b"another" * 20
 
 ASKED = Command("a hat", MIA, "card")
 PAID = Paid("a hat", VIDEO)
-SHOWN = Shown("clip-abc.mp4", VIDEO)
+SHOWN = Shown("video-abc.mp4", VIDEO)
 STORED = Stored(7, "abc", "a hat", "delivered")
 HONEST = Account(commands=(ASKED,), paid=(PAID,), shown=(SHOWN,), stored=(STORED,))
 
@@ -76,7 +76,8 @@ SAFE = {
         stored=(replace(STORED, deleted=True),),
     ),
     "covered as its picture is": _with(
-        commands=(replace(ASKED, spoiler=True),), shown=(replace(SHOWN, filename="SPOILER_clip-abc.mp4", spoiler=True),)
+        commands=(replace(ASKED, spoiler=True),),
+        shown=(replace(SHOWN, filename="SPOILER_video-abc.mp4", spoiler=True),),
     ),
     "shown, but its card is out of every reach": _with(
         commands=(replace(ASKED, card_out_of_reach="its channel is gone"),)
@@ -113,7 +114,7 @@ OTHERS = {
     "a card that stands still": (_with(commands=(replace(ASKED, passing_card="Rendering"),)), "passing"),
     "a card that waits for what has failed": (
         _with(
-            commands=(replace(ASKED, passing_card="In line"),),
+            commands=(replace(ASKED, passing_card="In the queue"),),
             paid=(),
             shown=(),
             stored=(replace(STORED, state="failed", failure="picture"),),
@@ -166,7 +167,7 @@ async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
     assert len(falsified.lost) == 3  # the scarf's card shows no video any more
     assert len(falsified.ledger) >= 2
     assert len(falsified.passing) == 1
-    assert "In line" in falsified.passing[0]
+    assert "In the queue" in falsified.passing[0]
 
 
 async def test_the_key_of_one_provider_is_seen_when_it_comes_to_another() -> None:

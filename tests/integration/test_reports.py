@@ -78,11 +78,11 @@ async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) ->
     await store.write(jobs.move(job.id, S.TIMED_OUT, S.DELIVERING, now=NOON))
     late = reports.Usage(ENGLISH, await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
 
-    sums = "1 clip · 0 credits · 4 refunded · about 0.40 USD"
+    sums = "1 video · 0 credits · 4 credits refunded · about 0.40 USD"
     assert timed_out.screen() == (
-        f"**Usage, today**\nAll: {sums} · 1 × not finished in time\n- <@{MEMBER}>: {sums} · 1 × not finished in time"
+        f"**Usage today**\nTotal: {sums} · 1 × not finished in time\n- <@{MEMBER}>: {sums} · 1 × not finished in time"
     )
-    assert late.screen() == f"**Usage, today**\nAll: {sums}\n- <@{MEMBER}>: {sums}"
+    assert late.screen() == f"**Usage today**\nTotal: {sums}\n- <@{MEMBER}>: {sums}"
     (row,) = csv.DictReader(io.StringIO(late.csv().decode("utf-8-sig")))
     assert (row["state"], row["failure"]) == ("delivering", "timed_out")
 
@@ -93,7 +93,7 @@ def test_without_prices_no_money_is_told() -> None:
 
     found = reports.Usage(ENGLISH, [row], 2, Catalog([model], "wan"))
 
-    assert found.screen() == "**Usage, the last 2 days**\nAll: 2 clips · 10 credits\n- <@7>: 2 clips · 10 credits"
+    assert found.screen() == "**Usage in the last 2 days**\nTotal: 2 videos · 10 credits\n- <@7>: 2 videos · 10 credits"
     assert not found.is_long
     assert found.csv().decode("utf-8-sig").splitlines()[1] == "<@7>,wan,5,480x832,delivered,,2,10,0,"
 
@@ -103,8 +103,8 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
 
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
-    assert "- somebody who left no name: 1 clip · 5 credits" in found.screen()
-    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("somebody who left no name,wan,")
+    assert "- a member whose data was deleted: 1 video · 5 credits" in found.screen()
+    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("a member whose data was deleted,wan,")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ class TestTheLongest:
 
         assert found.is_long
         assert 1_000 < len(shown) <= text.MESSAGE
-        assert shown.endswith("\n" + translations.gettext("- and more, in the file"))
+        assert shown.endswith("\n" + translations.gettext("- The full list is in the file."))
 
     def test_an_account_has_room_for_ten_long_reasons(self, translations: Translations) -> None:
         line = LedgerLine(NOON, LedgerKind.GRANT, BIGGEST, None, None, None, UserId(SOMEBODY), "x" * 200)
@@ -153,8 +153,10 @@ class TestTheLongest:
 
         assert 1_000 < len(shown) <= text.MESSAGE
         lengths = [text.length(translations, seconds) for seconds in (4, 8, 12)]
-        assert f"\n- Model 3: {lengths[0]} 400, {lengths[1]} 800, {lengths[2]} 1200 (100x100); " in shown
-        assert shown.endswith("\n" + translations.gettext("- and more in `/animate`"))
+        first = text.price(translations, 4, 400)
+        numbers = [translations.number(price) for price in (800, 1200)]
+        assert f" · {first} · {lengths[1]} = {numbers[0]} · {lengths[2]} = {numbers[1]}\n" in shown
+        assert shown.endswith("\n" + translations.gettext("- More are listed in `/animate`."))
 
     def test_every_page_of_allowances_fits(self, translations: Translations) -> None:
         limit = Limit(BIGGEST, Period.MONTH)
@@ -184,7 +186,7 @@ class TestStatus:
         found = Status(Server(), None, 0, Load(0, 0, 0, 20), refused)
 
         assert (
-            "\n⚠️ The video service is not used for now: the bot's key was refused. The bot will try again.\n"
+            "\n⚠️ The video service is not used right now: the bot's key was not accepted. The bot keeps trying.\n"
             in reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
         )
 
@@ -194,4 +196,4 @@ class TestStatus:
         words = reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
 
         assert words.count("⚠️") == 1
-        assert "⚠️ Sora 2 Pro is not used for now: the bot's account was refused." in words
+        assert "⚠️ Sora 2 Pro is not used right now: the bot's account was refused." in words

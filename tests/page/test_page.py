@@ -141,13 +141,13 @@ async def test_an_admin_sets_a_quota_and_the_member_meets_it(tab: OpenTab) -> No
     await expect(admin.find(".wrong", "Enter a whole number")).to_be_visible()
     await admin.fill("credits", "3")
     await admin.press("+ per")
-    await admin.choose("per", "a week")
+    await admin.choose("per", "per week")
     await admin.send()
     await expect(admin.find("#messages > li.private").last).to_contain_text("3")
     await newcomer.animate("one credit too many")
 
     refusal = newcomer.find("#messages > li.private").last
-    await expect(refusal).to_contain_text("3 left of 3 a week")
+    await expect(refusal).to_contain_text("You have 3 credits left.")
     await expect(newcomer.message("one credit too many")).to_have_count(0)
     await admin.sheet.click("#tab-ledger")
     await expect(admin.find("#ledger tbody tr").first).to_contain_text("Newcomer")

@@ -64,7 +64,9 @@ class TestPackaged:
         assert all(model.unproven and model.provider == "gptproto-v3" for model in catalog.models)
         with pytest.raises(UserError) as caught:
             catalog.complete(VideoSpec("sora-2"))
-        assert str(caught.value) == "Sora 2 is no longer available. You can use Wan 2.6 and Kling 3.0 instead."
+        assert str(caught.value) == (
+            "Sora 2 is no longer available. Nothing was charged. Choose one of these instead: Wan 2.6 and Kling 3.0."
+        )
         known = catalog.model("sora-2")
         assert known is not None
         assert known.label == "Sora 2"
@@ -141,11 +143,24 @@ class TestRefusals:
         [
             (
                 "sora-2", 4, "1792x1024",
-                "Sora 2 makes 720x1280 and 1280x720, not 1792x1024. For 1792x1024, choose the model Sora 2 Pro.",
+                ("Sora 2 does not make this size: 1792×1024. Nothing was charged. "
+                 "Choose one of these sizes: 720×1280 and 1280×720. Models that make 1792×1024: Sora 2 Pro."),
             ),
-            ("sora-2", 4, "640x480", "Sora 2 makes 720x1280 and 1280x720, not 640x480."),
-            ("sora-2", 5, None, "Sora 2 makes clips of 4, 8 and 12 seconds, not 5."),
-            ("sora-3", 4, None, "There is no model “sora-3” here. On offer: sora-2 and sora-2-pro."),
+            (
+                "sora-2", 4, "640x480",
+                ("Sora 2 does not make this size: 640×480. Nothing was charged. "
+                 "Choose one of these sizes: 720×1280 and 1280×720."),
+            ),
+            (
+                "sora-2", 5, None,
+                ("Sora 2 does not make this length: 5 s. Nothing was charged. "
+                 "Choose one of these lengths: 4, 8 and 12 s."),
+            ),
+            (
+                "sora-3", 4, None,
+                ("There is no model “sora-3” here. Nothing was charged. "
+                 "Choose one of these: Sora 2 and Sora 2 Pro."),
+            ),
         ],
     )  # fmt: skip
     def test_what_does_not_fit_is_refused_with_what_would(

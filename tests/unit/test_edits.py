@@ -114,8 +114,8 @@ async def test_what_looks_the_same_is_not_sent_again(edits: Edits, wall: Wall) -
     edits.show(rendering(), at(20))
 
     first, second = await wall.until(1, 2)
-    assert " 10 % " in first
-    assert " 20 % " in second
+    assert " 10% " in first
+    assert " 20% " in second
 
 
 async def test_of_all_that_happens_during_an_edit_the_newest_is_sent(edits: Edits, wall: Wall) -> None:
@@ -126,7 +126,7 @@ async def test_of_all_that_happens_during_an_edit_the_newest_is_sent(edits: Edit
     wall.open_door.set()
 
     shown = await wall.until(1, 2)
-    assert [" 10 %" in shown[0], " 40 %" in shown[1]] == [True, True]
+    assert [" 10%" in shown[0], " 40%" in shown[1]] == [True, True]
     assert wall.most_at_once == 1
 
 
@@ -157,7 +157,7 @@ async def test_in_a_crowd_bars_wait_but_a_new_state_does_not(edits: Edits, wall:
     edits.show(rendering(1).evolve(state=JobState.DELIVERING), None)
 
     shown = await wall.until(1, 2)
-    assert "on its way" in shown[1]
+    assert "Almost ready" in shown[1]
 
 
 async def test_a_card_taken_up_again_while_it_is_edited_is_still_edited_one_at_a_time(edits: Edits, wall: Wall) -> None:
@@ -170,7 +170,7 @@ async def test_a_card_taken_up_again_while_it_is_edited_is_still_edited_one_at_a
     wall.open_door.set()
 
     shown = await wall.until(1, 2)
-    assert " 20 %" in shown[1]
+    assert " 20%" in shown[1]
     assert wall.most_at_once == 1
 
 
@@ -188,7 +188,7 @@ async def test_a_card_that_is_over_is_forgotten(edits: Edits, wall: Wall) -> Non
 
 
 LEAVING_SOON = a_card(bot_reaches=False, token_ends_at=NOON + timedelta(seconds=30))
-BUTTON = "Press the button when you want to look."
+BUTTON = "Press the button to check on your video."
 
 
 async def test_the_edit_that_leaves_a_button_is_made_again_until_it_is_there(edits: Edits, wall: Wall) -> None:
@@ -239,7 +239,7 @@ async def test_a_card_whose_edit_passingly_failed_is_shown_though_nothing_new_ha
 
     edits.show(rendering(), at(10))
 
-    assert " 10 %" in (await wall.until(1, 1))[0]
+    assert " 10%" in (await wall.until(1, 1))[0]
     assert [transport for transport, _ in wall.tries] == [Transport.TOKEN] * 4
 
 

@@ -37,10 +37,10 @@ def about(prompts_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, 
 @pytest.mark.parametrize(
     ("kept", "pictures", "said"),
     [
-        (QUARTER, WEEK, ("- Prompts and addresses: 90 days.", "and 7 days at most after that.")),
-        (timedelta(days=1), timedelta(days=1), ("- Prompts and addresses: 1 day.", "and 1 day at most after that.")),
-        (None, timedelta(0), ("- Prompts and addresses: until you delete them.", "and 1 day at most after that.")),
-        (timedelta(days=36_500), WEEK, ("- Prompts and addresses: 36,500 days.", "and 7 days at most after that.")),
+        (QUARTER, WEEK, ("- Prompts and links: for 90 days.", "for 7 more days at most.")),
+        (timedelta(days=1), timedelta(days=1), ("- Prompts and links: for 1 day.", "for 1 more day at most.")),
+        (None, timedelta(0), ("- Prompts and links: until you delete them.", "for 1 more day at most.")),
+        (timedelta(days=36_500), WEEK, ("- Prompts and links: for 36,500 days.", "for 7 more days at most.")),
     ],
 )
 def test_the_page_says_how_long_as_it_is_set(
@@ -52,13 +52,13 @@ def test_the_page_says_how_long_as_it_is_set(
     assert "`videos.example`" in text
 
 
-@pytest.mark.parametrize(("muted", "last"), [(False, "No more pings"), (True, "Ping me again")])
+@pytest.mark.parametrize(("muted", "last"), [(False, "Mute mentions"), (True, "Unmute mentions")])
 def test_the_page_offers_the_other_choice_of_pings(*, muted: bool, last: str) -> None:
     assert labels(about(muted=muted)) == ["Export my data", "Delete my data", last]
 
 
 def test_the_operators_policy_is_linked_where_there_is_one() -> None:
-    assert "their policy: <https://example.org/privacy>." in words(about(policy="https://example.org/privacy"))
+    assert "Their privacy policy: <https://example.org/privacy>." in words(about(policy="https://example.org/privacy"))
     assert "policy" not in words(about())
 
 
@@ -66,21 +66,22 @@ def test_before_deleting_it_is_said_what_goes_what_stays_and_what_is_out_of_reac
     view = privacy.confirm(ENGLISH, ENDPOINT)
 
     text = words(view)
-    for part in ("**Goes now:**", "**Goes bit by bit:**", "**Goes later:**", "**Stays:**", "**Out of reach:**"):
+    deleted = ("**Deleted now:**", "**Deleted one after another:**", "**Deleted later:**")
+    for part in (*deleted, "**What stays:**", "**What the bot cannot delete:**"):
         assert text.count(part) == 1
-    assert labels(view) == ["Yes, delete my data", "No, keep it"]
+    assert labels(view) == ["Delete", "Keep it"]
 
 
 @pytest.mark.parametrize(
     ("running", "said"),
-    [(0, None), (1, "**1 clip is still being made.**"), (2, "**2 clips are still being made.**")],
+    [(0, None), (1, "**1 video is still being made.**"), (2, "**2 videos are still being made.**")],
 )
 def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) -> None:
     view = privacy.erased(ENGLISH, ENDPOINT, running)
 
     text = words(view)
     assert (said in text) if said else ("still being made" not in text)
-    assert "**Stays:**" in text
+    assert "**What stays:**" in text
     assert labels(view) == []
 
 

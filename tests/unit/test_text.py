@@ -112,33 +112,43 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("reason", "detail", "sentence"),
         [
-            (RefusalReason.PAUSED, None, "Clips are paused on this server. Please try again later."),
-            (RefusalReason.PAUSED, "a feast", "Clips are paused on this server (“a feast”). Please try again later."),
-            (RefusalReason.BLOCKED, None, "You cannot make clips on this server. Ask an admin about it."),
-            (RefusalReason.BLOCKED, "spam", "You cannot make clips on this server (“spam”). Ask an admin about it."),
+            (RefusalReason.PAUSED, None, "Videos are paused in this server. Nothing was charged. Try again later."),
+            (
+                RefusalReason.PAUSED, "a feast",
+                "Videos are paused in this server (“a feast”). Nothing was charged. Try again later.",
+            ),
+            (
+                RefusalReason.BLOCKED, None,
+                "You cannot make videos in this server. Nothing was charged. Ask an admin about it.",
+            ),
+            (
+                RefusalReason.BLOCKED, "spam",
+                "You cannot make videos in this server (“spam”). Nothing was charged. Ask an admin about it.",
+            ),
             (
                 RefusalReason.TOO_MANY_JOBS, None,
-                "You have 2 clips under way. Please wait for one to finish; nothing was charged.",
+                "You already have 2 videos in progress. Nothing was charged. Wait for one to finish, then try again.",
             ),
             (
                 RefusalReason.TOO_MANY_REFUNDS, None,
-                ("Five of your clips of today failed at the video service after it had taken them. "
-                "Please try again tomorrow, with other pictures or prompts."),
+                ("Five of your videos failed at the video service today, so you cannot make more until tomorrow. "
+                 "Nothing was charged. Try other pictures or prompts then."),
             ),
             (
                 RefusalReason.QUOTA, None,
                 (
-                    "This clip costs 8 credits, and you have 6 left of 20 a day. "
-                    f"Sora 2 for 4 seconds (4 credits) would fit. Your allowance renews {RENEWS_TEXT}."
+                    "This video costs 8 credits. You have 6 credits left. Nothing was charged. "
+                    f"You can make this now: Sora 2 · 4 s = 4 credits. Your quota renews {RENEWS_TEXT}."
                 ),
             ),
             (
                 RefusalReason.SERVER_LIMIT, None,
-                "This server has used up what its admins allow for now. Nothing was charged; please try again later.",
+                ("This video would exceed the server limit. Nothing was charged. "
+                 "Try again later, or ask an admin to raise the limit."),
             ),
             (
                 RefusalReason.BUDGET, None,
-                "This bot has used up its budget for now. Nothing was charged; please try again later.",
+                "This video would exceed what the bot may spend right now. Nothing was charged. Try again later.",
             ),
         ],
     )  # fmt: skip
@@ -151,25 +161,20 @@ class TestRefusals:
         shown = {reason: refusal(ReservationRefused(reason, balance(running=1))) for reason in RefusalReason}
 
         assert len(set(shown.values())) == len(RefusalReason)
-        assert "You have 1 clip under way." in shown[RefusalReason.TOO_MANY_JOBS]
+        assert "You already have 1 video in progress." in shown[RefusalReason.TOO_MANY_JOBS]
 
     @pytest.mark.parametrize(
         ("has", "choice", "left", "helps"),
         [
-            (balance(6, per=Period.WEEK), ("sora-2", 8), "6 left of 6 a week",
-             "Sora 2 for 4 seconds (4 credits) would fit."),
-            (balance(6, used=5, bonus=1), ("sora-2", 8), "2 left of 6 a day and 1 granted",
-             f"Your allowance renews {RENEWS_TEXT}, for cheaper clips than this one."),
-            (balance(6, used=6, bonus=2), ("sora-2", 8), "2 left of 6 a day and 2 granted",
-             f"Your allowance renews {RENEWS_TEXT}."),
-            (balance(4, used=8), ("sora-2", 4), "0 left of 4 a day",
-             f"Your allowance renews {RENEWS_TEXT}."),
-            (balance(12, used=12, per=Period.TOTAL), ("sora-2", 4), "0 left of 12 in all",
-             "Ask an admin for a larger allowance."),
-            (balance(3), ("sora-2", 4), "3 left of 3 a day",
-             "Ask an admin for a larger allowance."),
-            (balance(1_000_000, used=999_990, per=Period.MONTH), ("sora-2-pro", 12), "10 left of 1,000,000 a month",
-             f"Sora 2 for 8 seconds (8 credits) would fit. Your allowance renews {RENEWS_TEXT}."),
+            (balance(6, per=Period.WEEK), ("sora-2", 8), 6, "You can make this now: Sora 2 · 4 s = 4 credits."),
+            (balance(6, used=5, bonus=1), ("sora-2", 8), 2,
+             f"Your quota renews {RENEWS_TEXT} and is then enough for a cheaper video."),
+            (balance(6, used=6, bonus=2), ("sora-2", 8), 2, f"Your quota renews {RENEWS_TEXT}."),
+            (balance(4, used=8), ("sora-2", 4), 0, f"Your quota renews {RENEWS_TEXT}."),
+            (balance(12, used=12, per=Period.TOTAL), ("sora-2", 4), 0, "Ask an admin for a larger quota."),
+            (balance(3), ("sora-2", 4), 3, "Ask an admin for a larger quota."),
+            (balance(1_000_000, used=999_990, per=Period.MONTH), ("sora-2-pro", 12), 10,
+             f"You can make this now: Sora 2 · 8 s = 8 credits. Your quota renews {RENEWS_TEXT}."),
         ],
     )  # fmt: skip
     def test_too_dear_says_what_is_left_and_what_helps(
@@ -178,43 +183,43 @@ class TestRefusals:
         cost = {"sora-2": 1, "sora-2-pro": 3}[choice[0]] * choice[1]
 
         assert refusal(ReservationRefused(RefusalReason.QUOTA, has), choice) == (
-            f"This clip costs {cost} credits, and you have {left}. {helps}"
+            f"This video costs {cost} credits. You have {left} credits left. Nothing was charged. {helps}"
         )
 
 
 class TestPrompts:
     @pytest.mark.parametrize("kind", FailureKind)
     def test_every_failure_has_a_line_for_the_card_that_says_the_credits_are_back(self, kind: FailureKind) -> None:
-        assert text.card_line(ENGLISH, kind, 4).endswith(". The 4 credits are back.")
-        assert text.card_line(ENGLISH, kind, 1).endswith(". Your credit is back.")
+        assert ". Your 4 credits are back." in text.card_line(ENGLISH, kind, 4)
+        assert ". Your 1 credit is back." in text.card_line(ENGLISH, kind, 1)
 
     def test_a_moderation_reason_goes_to_the_member_alone(self) -> None:
         told = {kind for kind in FailureKind if text.private_line(ENGLISH, kind, 4) is not None}
 
         assert told == {FailureKind.MODERATED, FailureKind.PERSON}
         assert {text.card_line(ENGLISH, kind, 4) for kind in told} == {
-            "No video came of this one. The 4 credits are back."
+            "This video could not be made. Your 4 credits are back."
         }
         assert text.private_line(ENGLISH, FailureKind.PERSON, 4) == (
-            "The video service does not animate pictures of people. Try a picture without a person in it. "
-            "The 4 credits are back."
+            "The video service refused this picture because it shows a person. Your 4 credits are back. "
+            "Try a picture without people."
         )
 
     @pytest.mark.parametrize(
         ("limit", "words"),
         [
-            (Limit(5, Period.DAY, Source.OWN), "Allowance set for you by an admin."),
-            (Limit(5, Period.DAY, Source.ROLE, 7), "Allowance from the role <@&7>."),
-            (Limit(5, Period.DAY, Source.SERVER), "Allowance this server's default."),
-            (Limit(5, Period.DAY), "Allowance this bot's default."),
+            (Limit(5, Period.DAY, Source.OWN), "An admin set this quota."),
+            (Limit(5, Period.DAY, Source.ROLE, 7), "This quota comes from the role <@&7>."),
+            (Limit(5, Period.DAY, Source.SERVER), "This is the server's default quota."),
+            (Limit(5, Period.DAY), "This is the bot's default quota."),
         ],
     )
     def test_it_is_told_where_an_allowance_comes_from(self, limit: Limit, words: str) -> None:
         assert text.source(ENGLISH, limit) == words
 
     def test_use_is_told_with_its_period(self) -> None:
-        assert [text.used(ENGLISH, balance(used=8, per=per)) for per in Period] == [
-            "8 used today", "8 used this week", "8 used this month", "8 used so far"
+        assert [text.used(ENGLISH, 8, per) for per in Period] == [
+            "8 credits used today", "8 credits used this week", "8 credits used this month", "8 credits used so far"
         ]  # fmt: skip
 
 
@@ -250,27 +255,30 @@ class TestStanding:
     @pytest.mark.parametrize(
         ("standing", "words"),
         [
-            (QueuePosition(), "Your clip starts as soon as there is room."),
-            (QueuePosition(position=3), "3rd in line. Your clip starts as soon as there is room."),
-            (QueuePosition(position=3, starts_at=RENEWS), f"3rd in line, starts {RENEWS_TEXT}."),
+            (QueuePosition(), "Your video starts as soon as possible."),
+            (QueuePosition(position=3), "3rd in the queue. Your video starts as soon as possible."),
+            (QueuePosition(position=3, starts_at=RENEWS), f"3rd in the queue. Your video starts {RENEWS_TEXT}."),
             (
                 QueuePosition(hold=HoldReason.PAUSED),
-                "Clips are paused on this server. Yours keeps its place and starts when they go on.",
+                (
+                    "Videos are paused in this server. "
+                    "Yours keeps its place in the queue and starts when an admin resumes them."
+                ),
             ),
             (
                 QueuePosition(hold=HoldReason.KEY, starts_at=RENEWS),
                 (
-                    "The video service has not accepted this bot's key yet, so nothing was sent. "
-                    "Whoever runs the bot has to look at it."
+                    "The video service has not accepted this bot's key yet, so nothing was sent. The person "
+                    "who runs this bot has to check it."
                 ),
             ),
             (
                 QueuePosition(hold=HoldReason.CIRCUIT_OPEN),
-                "The video service is out of order. Your clip starts when it works again.",
+                "The video service is not working right now. Your video starts when it works again.",
             ),
             (
                 QueuePosition(hold=HoldReason.RETRY, starts_at=RENEWS),
-                f"The video service has no room right now. The next try is {RENEWS_TEXT}.",
+                f"The video service did not take the video yet. The bot tries again {RENEWS_TEXT}.",
             ),
         ],
     )
@@ -293,6 +301,6 @@ class TestStanding:
         begun = f"<t:{int(NOON.timestamp())}:R>"
         assert words == [
             f"expected {RENEWS_TEXT}",
-            "due at any moment",
-            f"takes longer than usual, started {begun}",
+            "ready any moment now",
+            f"taking longer than usual · started {begun}",
         ]

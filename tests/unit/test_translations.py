@@ -8,6 +8,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def sources() -> dict[str, str]:
     found = {str(path): path.read_text("utf-8") for room in ("bot", "cogs") for path in (PROJECT / room).rglob("*.py")}
     assert len(found) > 60
     return found
+
+
+@cache
+def english_sentences() -> list[str]:
+    """All that is said or marked, plural forms one by one."""
+    said = {sentence for source in sources().values() for sentence in sentences(source)}
+    return sorted({form for one in said for form in ([one] if isinstance(one, str) else one)})
 
 
 def messages(catalog: Catalog) -> dict[Sentence, Message]:
@@ -246,19 +254,32 @@ class TestATongue:
         assert translations.either(["a", "b", "c"]) == either
 
     def test_an_error_is_told_in_the_readers_tongue_and_logged_in_english(self) -> None:
-        error = UserError("{model} makes {sizes}, not {size}.", model="Wan", sizes=["a", "b", "c"], size="d")
+        error = UserError(
+            "{model} does not make this size: {size}. Nothing was charged. Choose one of these sizes: {sizes}.",
+            model="Wan",
+            sizes=["a", "b", "c"],
+            size="d",
+        )
 
-        assert str(error) == TranslationCatalog().english.explain(error) == "Wan makes a, b and c, not d."
-        assert TranslationCatalog().of("de").explain(error) == "Wan macht a, b und c, nicht d."
+        assert (
+            str(error)
+            == TranslationCatalog().english.explain(error)
+            == "Wan does not make this size: d. Nothing was charged. Choose one of these sizes: a, b and c."
+        )
+        assert "a, b und c" in TranslationCatalog().of("de").explain(error)
 
     def test_english_errors_write_numbers_as_the_english_tongue_does(self) -> None:
         values = {"size": 1234.56, "most": 10_000}
-        error = UserError("That picture is {size} MB; at most {most} MB can be read. Send a smaller copy.", **values)
+        error = UserError(
+            "This picture is too large: {size} MB. The limit is {most} MB. Send a smaller copy.", **values
+        )
 
         assert str(error) == TranslationCatalog().english.explain(error)
-        assert "1,234.6 MB; at most 10,000 MB" in str(error)
+        assert "1,234.6 MB. The limit is 10,000 MB." in str(error)
 
     def test_values_are_shown_as_they_are_whatever_is_in_them(self) -> None:
-        said = TranslationCatalog().of("fr").gettext("Here it is: {link}", link="{0} {model} %s")
+        said = (
+            TranslationCatalog().of("fr").gettext("The bot's message about this video: {link}", link="{0} {model} %s")
+        )
 
-        assert said == "La voici\u00a0: {0} {model} %s"
+        assert said.endswith("{0} {model} %s")

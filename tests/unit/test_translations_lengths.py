@@ -30,6 +30,7 @@ SOMEBODY = UserId(1_234_567_890_123_456_789)
 LABEL = "x" * 100
 LONGEST = Model("wan", LABEL, (12,), {"1792x1024": 1_000_000}, {})
 TONGUES = TranslationCatalog()
+CREDITS_ARE_BACK = ("Your {n} credit is back.", "Your {n} credits are back.")
 CARDS = Cards(Catalog([LONGEST], "wan"), TONGUES)
 
 
@@ -75,7 +76,7 @@ def every_card(locale: str) -> Iterator[ui.LayoutView]:
         yield CARDS.ended(longest(locale, state=JobState.FAILED, failure=kind))
     job = longest(locale)
     for alone in (False, True):
-        yield CARDS.delivered(job, "clip-7k3m9qz.mp4", reencoded=True, alone=alone)
+        yield CARDS.delivered(job, "video-7k3m9qz.mp4", reencoded=True, alone=alone)
     yield CARDS.posted(job)
     for one in (job, job.evolve(result_url=None)):
         yield CARDS.link_only(one, 2**40, NOON)
@@ -135,12 +136,14 @@ def texts(view: ui.LayoutView) -> str:
 def test_the_member_alone_reads_their_own_tongue() -> None:
     job = longest("de").evolve(card=a_card(locale="de", member_locale="ja"))
 
-    assert "Hier ist dein Clip" in texts(CARDS.delivered(job, "a.mp4"))
-    assert "クリップができました" in texts(CARDS.delivered(job, "a.mp4", alone=True))
+    german, japanese = (TONGUES.of(locale).gettext("### ✅ Here is your video") for locale in ("de", "ja"))
+    assert german != japanese
+    assert german in texts(CARDS.delivered(job, "a.mp4"))
+    assert japanese in texts(CARDS.delivered(job, "a.mp4", alone=True))
 
 
 def test_a_card_of_before_is_english() -> None:
-    assert "Here is your clip" in texts(CARDS.delivered(longest("de").evolve(card=a_card()), "a.mp4"))
+    assert "Here is your video" in texts(CARDS.delivered(longest("de").evolve(card=a_card()), "a.mp4"))
 
 
 @pytest.mark.parametrize("reason", RefusalReason)
@@ -161,9 +164,8 @@ def test_every_refusal_is_a_message(translations: Translations, reason: RefusalR
 @pytest.mark.parametrize("per", Period)
 def test_limits_are_whole_in_every_tongue(translations: Translations, per: Period) -> None:
     limit = Limit(1_000_000, per)
-    balance = Balance(limit, 1_000_000, 0, None, 0)
 
-    said = [text.limit(translations, limit), text.quota(translations, limit), text.used(translations, balance)]
+    said = [text.limit(translations, limit), text.used(translations, 1_000_000, per)]
 
     assert all(translations.number(1_000_000) in words for words in said)
 
@@ -180,9 +182,9 @@ def test_a_refused_picture_is_told_in_the_members_tongue() -> None:
     with pytest.raises(PictureRefused) as refused:
         precheck.check_bytes(precheck.MAX_BYTES * 2)
 
-    told = text.picture_refused(TONGUES.of("de"), refused.value, 4)
+    german = TONGUES.of("de")
+    told = text.picture_refused(german, refused.value, 4)
 
-    assert told == (
-        "Dieses Bild hat 50,0 MB; höchstens 25 MB können gelesen werden. Sende eine kleinere Kopie. "
-        "Die 4 Credits sind zurück."
-    )
+    assert told == f"{german.explain(refused.value)} {german.ngettext(*CREDITS_ARE_BACK, 4)}"
+    assert german.explain(refused.value) != str(refused.value)
+    assert "50 MB" in told

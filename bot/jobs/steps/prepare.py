@@ -18,8 +18,8 @@ FETCHED_WITHIN = timedelta(seconds=60)
 """No further try begins later than this after the first."""
 GIVES_WAY_S = 0.5
 """So long each picture waits for first answers, while it keeps its place: its process takes more of the machine."""
-NOT_FETCHED = N_("The picture could not be fetched from Discord. Please attach it again.")
-PRICE_CHANGED = N_("The price of {model} has changed since you asked. Please ask again.")
+NOT_FETCHED = N_("The picture could not be downloaded from Discord. Attach it again.")
+PRICE_CHANGED = N_("The price of {model} has changed. Use `/animate` again to see the new price.")
 
 
 async def prepare(context: JobContext, job: Job) -> Job:
@@ -76,7 +76,7 @@ def _size_of(context: JobContext, job: Job, upright: tuple[int, int]) -> str:
     """Of the price that was reserved: the catalog may be another one by now."""
     model = context.catalog.model(job.spec.model)
     if model is None:
-        raise PictureRefused("The model {model} is no longer on offer. Please choose another.", model=job.spec.model)
+        raise PictureRefused("The model {model} is no longer available. Choose another one.", model=job.spec.model)
     size = model.size_at(job.spec.credits / job.spec.seconds, *upright)
     if size is None:
         raise PictureRefused(PRICE_CHANGED, model=model.label)
