@@ -245,12 +245,8 @@ class Stage:
 
 
 async def _show(options: argparse.Namespace, screen: Screen) -> int:
-    try:
-        # The checks against the contracts need a library that only developers have.
-        from sandbox.page.run import show
-    except ModuleNotFoundError as error:
-        screen.say(f"The page needs the package {error.name}. Start it with `uv run`, which installs that.")
-        return 2
+    from sandbox.page.run import show  # takes a while to load, and the terminal does not want it
+
     return await show(
         screen.say,
         make_provider(options.provider),

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jsonschema_rs import Draft202012Validator, Registry, ValidationError, ValidationErrorKind
+try:
+    from jsonschema_rs import Draft202012Validator, Registry, ValidationError, ValidationErrorKind
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"The sandbox needs the package {error.name}. Start it with `uv run`, which installs it."
+    ) from error
 
 FOLDER = Path(__file__).parent
 TOLD = 300
@@ -32,8 +37,12 @@ class Contract:
         return spec
 
     def faults(self, pointer: tuple[str, ...], value: object) -> list[str]:
-        """What of the value does not fit the schema at that place of the description."""
-        return [_told(error) for error in self._check(pointer).iter_errors(value)]
+        """What of the value does not fit the schema at that place of the description, a sentence each."""
+        return [_told(error) for error in self.errors(pointer, value)]
+
+    def errors(self, pointer: tuple[str, ...], value: object) -> list[ValidationError]:
+        """As `faults`; where several schemas might have fitted, what is wrong by the one that was meant."""
+        return [inner for error in self._check(pointer).iter_errors(value) for inner in _innermost(error)]
 
     def _check(self, pointer: tuple[str, ...]) -> Draft202012Validator:
         if pointer not in self._checks:
@@ -48,21 +57,23 @@ class Contract:
 
 
 def _told(error: ValidationError) -> str:
-    deepest = _deepest(error)
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in deepest.instance_path)
-    return f"${place}: {deepest.message[:TOLD]}"
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
+    return f"${place}: {error.message[:TOLD]}"
 
 
-def _deepest(error: ValidationError) -> ValidationError:
-    """Where several schemas might have fitted: what is wrong by the one that was meant.
+def _innermost(error: ValidationError) -> list[ValidationError]:
+    """The schema that was meant is one of the right `type`, and the one that comes furthest into the value.
 
-    That is one of the right `type`, and the one that comes furthest into the value.
+    Where none is of the right type, that is what is wrong.
     """
     if not isinstance(error.kind, ValidationErrorKind.OneOfNotValid | ValidationErrorKind.AnyOf):
-        return error
-    meant = [faults for faults in error.kind.context if not any(_is_other_type(fault) for fault in faults)]
-    nearest = max(meant or error.kind.context, key=lambda faults: (len(faults[0].instance_path), -len(faults)))
-    return _deepest(nearest[0])
+        return [error]
+    branches = error.kind.context
+    meant = [faults for faults in branches if not any(_is_other_type(fault) for fault in faults)]
+    if not meant:
+        return [next(fault for fault in branches[0] if _is_other_type(fault))]
+    nearest = max(meant, key=lambda faults: (len(faults[0].instance_path), -len(faults)))
+    return [inner for fault in nearest for inner in _innermost(fault)]
 
 
 def _is_other_type(fault: ValidationError) -> bool:

@@ -133,13 +133,14 @@ def _said(option: Wire) -> Wire:
 
 
 def _check_declaration(form: Form, number: int, command: Wire) -> None:
+    form.check_published(("ApplicationCommandUpdateRequest",), command, (number,))
     name = command.get("name") or ""
     if (command.get("type") or CHAT) != CHAT:
-        form.check_length((number, "name"), name, 32, least=1)
         return
     if not _NAME.fullmatch(name) or name != name.lower():
         form.add((number, "name"), "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
-    form.check_length((number, "description"), command.get("description") or "", 100, least=1)
+    if not command.get("description"):
+        form.add((number, "description"), "BASE_TYPE_REQUIRED", "This field is required")
 
 
 def check_visible(command: Wire, person: Person, channel: Channel, context: Context) -> None:

@@ -9,11 +9,7 @@ from sandbox.discord.wire import Wire
 COMPONENTS_LIMIT = 40  # components/reference.mdx:13-18
 TEXT_LIMIT = 4000  # all text of a V2 message together
 ROWS_LIMIT = 5
-GALLERY_LIMIT = 10
-LABEL_LIMIT = 80
 CUSTOM_ID_LIMIT = 100
-LINK_LIMIT = 512
-MEDIA_URL_LIMIT = 2048
 ATTACHMENT = "attachment://"
 
 
@@ -47,17 +43,6 @@ SELECTS = {
     Kind.MENTIONABLE_SELECT,
     Kind.CHANNEL_SELECT,
 }
-_IN_CONTAINER = {Kind.ROW, Kind.SECTION, Kind.TEXT, Kind.GALLERY, Kind.FILE, Kind.SEPARATOR}
-_CHILDREN: dict[int, set[Kind]] = {
-    Kind.ROW: {Kind.BUTTON} | SELECTS,
-    Kind.SECTION: {Kind.TEXT},
-    Kind.CONTAINER: _IN_CONTAINER,
-}
-_CHILDREN_BOUNDS: dict[int, tuple[int, int]] = {
-    Kind.ROW: (1, 5),
-    Kind.SECTION: (1, 3),
-    Kind.CONTAINER: (1, COMPONENTS_LIMIT),
-}
 
 
 def walk(components: Iterable[Wire]) -> Iterator[Wire]:
@@ -67,6 +52,16 @@ def walk(components: Iterable[Wire]) -> Iterator[Wire]:
         yield from walk(component.get("components") or ())
         if accessory := component.get("accessory"):
             yield accessory
+
+
+def _placed(components: Iterable[Wire], path: Path) -> Iterator[tuple[Path, Wire]]:
+    """As `walk`, each with where it stands."""
+    for number, component in enumerate(components):
+        at = (*path, number)
+        yield at, component
+        yield from _placed(component.get("components") or (), (*at, "components"))
+        if accessory := component.get("accessory"):
+            yield (*at, "accessory"), accessory
 
 
 def media_of(components: Iterable[Wire]) -> Iterator[Wire]:
@@ -82,7 +77,10 @@ def media_of(components: Iterable[Wire]) -> Iterator[Wire]:
 
 
 class Check:
-    """One pass over the components of a request; faults go to `form`."""
+    """One pass over the components of a request; faults go to `form`.
+
+    What can be said of one component alone is in Discord's published description; here is what goes beyond it.
+    """
 
     def __init__(self, form: Form, types_by_name: dict[str, str], *, v2: bool) -> None:
         self._form = form
@@ -91,74 +89,55 @@ class Check:
         self._custom_ids: set[str] = set()
 
     def run(self, components: list[Wire]) -> None:
-        allowed = _IN_CONTAINER | {Kind.CONTAINER} if self._v2 else {Kind.ROW}
-        self._children(components, ("components",), allowed)
-        everything = list(walk(components))
-        if not self._v2 and len(components) > ROWS_LIMIT:
-            self._fault(("components",), "BASE_TYPE_MAX_LENGTH", f"Must be {ROWS_LIMIT} or fewer in length.")
+        self._check_whole(components)
+        if self._form.errors:
+            return
+        for path, component in _placed(components, ("components",)):
+            match component["type"]:
+                case Kind.BUTTON:
+                    self._button(component, path)
+                case kind if kind in SELECTS:
+                    self._custom_id(component, path)
+                case Kind.THUMBNAIL:
+                    self._media(component["media"], (*path, "media"), image=True)
+                case Kind.GALLERY:
+                    for number, item in enumerate(component["items"]):
+                        self._media(item["media"], (*path, "items", number, "media"))
+                case Kind.FILE:
+                    self._media(component["file"], (*path, "file"), uploaded=True)
+
+    def _check_whole(self, components: list[Wire]) -> None:
+        everything, at = list(walk(components)), ("components",)
+        if not self._v2:
+            for number, component in enumerate(components):
+                if component.get("type") != Kind.ROW:
+                    self._fault(
+                        (*at, number, "type"), "UNION_TYPE_CHOICES", 'Value of field "type" must be one of (1).'
+                    )
+            if len(components) > ROWS_LIMIT:
+                self._fault(at, "BASE_TYPE_MAX_LENGTH", f"Must be {ROWS_LIMIT} or fewer in length.")
         if len(everything) > COMPONENTS_LIMIT:
-            self._fault(("components",), "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED",
+            self._fault(at, "COMPONENT_MAX_TOTAL_COMPONENTS_EXCEEDED",
                         f"The total number of components cannot exceed {COMPONENTS_LIMIT}")  # fmt: skip
         if sum(len(c.get("content") or "") for c in everything if c.get("type") == Kind.TEXT) > TEXT_LIMIT:
-            self._fault(("components",), "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
+            self._fault(at, "COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED",
                         f"The total displayable text cannot exceed {TEXT_LIMIT}")  # fmt: skip
+        self._form.check_published(("MessageCreateRequest", "properties", "components"), components, at)
 
     def _fault(self, path: Path, code: str, message: str) -> None:
         self._form.add(path, code, message)
 
-    def _children(self, components: list[Wire], path: Path, allowed: set[Kind]) -> None:
-        for number, component in enumerate(components):
-            self._one(component, (*path, number), allowed)
-
-    def _one(self, component: Wire, path: Path, allowed: set[Kind]) -> None:
-        kind = component.get("type")
-        if kind not in allowed:
-            choices = ", ".join(map(str, sorted(allowed)))
-            self._fault((*path, "type"), "UNION_TYPE_CHOICES", f'Value of field "type" must be one of ({choices}).')
-            return
-        if kind in _CHILDREN:
-            children = component.get("components") or []
-            least, most = _CHILDREN_BOUNDS[kind]
-            if not least <= len(children) <= most:
-                self._fault(
-                    (*path, "components"),
-                    "BASE_TYPE_BAD_LENGTH",
-                    f"Must be between {least} and {most} in length.",
-                )
-            self._children(children, (*path, "components"), _CHILDREN[kind])
-        match kind:
-            case Kind.BUTTON:
-                self._button(component, path)
-            case kind if kind in SELECTS:
-                self._custom_id(component, path)
-            case Kind.SECTION:
-                self._one(component.get("accessory") or {}, (*path, "accessory"), {Kind.BUTTON, Kind.THUMBNAIL})
-            case Kind.TEXT:
-                self._form.check_length((*path, "content"), component.get("content") or "", TEXT_LIMIT, least=1)
-            case Kind.THUMBNAIL:
-                self._media(component.get("media"), (*path, "media"), image=True)
-            case Kind.GALLERY:
-                self._gallery(component.get("items") or [], (*path, "items"))
-            case Kind.FILE:
-                self._media(component.get("file"), (*path, "file"), uploaded=True)
-
     def _button(self, button: Wire, path: Path) -> None:
-        self._form.check_length((*path, "label"), button.get("label"), LABEL_LIMIT)
-        style = button.get("style")
-        if style == LINK_STYLE:
-            url = button.get("url") or ""
-            self._form.check_length((*path, "url"), url, LINK_LIMIT, least=1)
-            if not url.startswith(("http://", "https://", "discord://")):
+        if button["style"] == LINK_STYLE:
+            if not (button.get("url") or "").startswith(("http://", "https://", "discord://")):
                 self._fault(
                     (*path, "url"),
                     "URL_TYPE_INVALID_SCHEME",
                     "Scheme must be one of ('http', 'https', 'discord').",
                 )
-        elif style not in range(1, PREMIUM_STYLE + 1):
-            self._fault((*path, "style"), "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3, 4, 5, 6).")
-        elif style != PREMIUM_STYLE:
+        elif button["style"] != PREMIUM_STYLE:
             self._custom_id(button, path)
-        if style != PREMIUM_STYLE and not button.get("label") and not button.get("emoji"):
+        if button["style"] != PREMIUM_STYLE and not button.get("label") and not button.get("emoji"):
             self._fault((*path, "label"), "BUTTON_COMPONENT_MISSING_LABEL", "A button needs a label or an emoji.")
 
     def _custom_id(self, component: Wire, path: Path) -> None:
@@ -172,16 +151,8 @@ class Check:
             )
         self._custom_ids.add(custom_id)
 
-    def _gallery(self, items: list[Wire], path: Path) -> None:
-        if not 1 <= len(items) <= GALLERY_LIMIT:
-            self._fault(path, "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {GALLERY_LIMIT} in length.")
-        for number, item in enumerate(items):
-            self._form.check_length((*path, number, "description"), item.get("description"), 1024)
-            self._media(item.get("media"), (*path, number, "media"))
-
-    def _media(self, media: Wire | None, path: Path, *, uploaded: bool = False, image: bool = False) -> None:
-        url = (media or {}).get("url") or ""
-        self._form.check_length((*path, "url"), url, MEDIA_URL_LIMIT, least=1)
+    def _media(self, media: Wire, path: Path, *, uploaded: bool = False, image: bool = False) -> None:
+        url = media["url"]
         if url.startswith(ATTACHMENT):
             content_type = self._types_by_name.get(url.removeprefix(ATTACHMENT))
             if content_type is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import WSMsgType, web
 
-from sandbox.discord.record import Changes
+from sandbox.changes import Changes
 from sandbox.discord.wire import Wire
 from sandbox.discord.world import World
 

@@ -77,10 +77,6 @@ class Message:
         return self.channel.id
 
     @property
-    def author_id(self) -> int:
-        return self.author.id
-
-    @property
     def now(self) -> Wire:
         return self.revisions[-1]
 

@@ -1,16 +1,14 @@
-"""What went over the wire: exchanges, taps on them, and waiting for a change. Knows nothing of Discord."""
+"""What went over the wire: exchanges, and hooks on them. Knows nothing of Discord."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from aiohttp import BodyPartReader, web
 
 from sandbox.discord.wire import Wire
 
-T = TypeVar("T")
 Phase = Literal["before", "inside", "after"]
 
 
@@ -102,30 +100,6 @@ def edge_page(status: int) -> Reply:
     return Reply(
         status, f"<!doctype html><html><body><h1>{status}</h1>cloudflare</body></html>", {"Server": "cloudflare"}
     )
-
-
-class Changes:
-    """Something happened: wakes whoever waits for a predicate to become true."""
-
-    def __init__(self) -> None:
-        self._happened = asyncio.Event()
-
-    def notify(self) -> None:
-        self._happened.set()
-        self._happened = asyncio.Event()
-
-    def next(self) -> Coroutine[Any, Any, object]:
-        """To be awaited: ends at the first change after this call."""
-        return self._happened.wait()
-
-    async def wait_for(self, predicate: Callable[[], T], deadline_s: float, what: str) -> T:
-        try:
-            async with asyncio.timeout(deadline_s):
-                while not (found := predicate()):
-                    await self._happened.wait()
-                return found
-        except TimeoutError:
-            raise TimeoutError(f"waited {deadline_s:g} s in vain for {what}") from None
 
 
 async def read_request(request: web.Request, exchange: Exchange) -> None:

@@ -3,10 +3,12 @@
 import enum
 import re
 
+from jsonschema_rs import ValidationErrorKind
+
+from sandbox.contracts.discord_schema import CONTRACT
 from sandbox.discord.wire import Wire
 
 CONTENT_LIMIT = 2000
-EMBEDS_LIMIT = 10
 EMBEDS_TEXT_LIMIT = 6000
 FILES_LIMIT = 10
 NONCE_LIMIT = 25
@@ -96,6 +98,12 @@ def refusal(code: Code) -> ApiError:
 
 
 Path = tuple[str | int, ...]
+_PUBLISHED = {
+    "maxLength": "BASE_TYPE_MAX_LENGTH", "minLength": "BASE_TYPE_REQUIRED", "required": "BASE_TYPE_REQUIRED",
+    "maxItems": "BASE_TYPE_BAD_LENGTH", "minItems": "BASE_TYPE_BAD_LENGTH", "minimum": "NUMBER_TYPE_RANGE",
+    "maximum": "NUMBER_TYPE_RANGE", "enum": "BASE_TYPE_CHOICES", "const": "BASE_TYPE_CHOICES",
+}  # fmt: skip
+"""By the keyword of the description. What it says of types and formats, Discord is not so strict about."""
 
 
 class Form:
@@ -120,6 +128,19 @@ class Form:
         elif len(value) < least:
             self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
+    def check_published(self, pointer: tuple[str, ...], value: object, path: Path = ()) -> None:
+        """Lengths, counts, ranges and choices, as Discord's published description of this value has them."""
+        for error in CONTRACT.errors(("components", "schemas", *pointer), value):
+            at, kind = (*path, *error.instance_path), error.kind
+            if isinstance(kind, ValidationErrorKind.Required):
+                self.add((*at, kind.property), _PUBLISHED[kind.name], "This field is required")
+            elif kind.name == "type" and error.instance is None:
+                self.add(at, "BASE_TYPE_REQUIRED", "This field is required")
+            elif kind.name in {"enum", "const"} and at[-1] == "type":
+                self.add(at, "UNION_TYPE_CHOICES", error.message)
+            elif kind.name in _PUBLISHED:
+                self.add(at, _PUBLISHED[kind.name], error.message)
+
     def settle(self) -> None:
         """Raises the refusal if any fault was found."""
         if self.errors:
@@ -137,9 +158,6 @@ def add_legacy_fault(form: Form, name: str) -> None:
     form.add((name,), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message)
 
 
-_EMBED_TEXT_LIMITS = {"title": 256, "description": 4096}
-
-
 def check_legacy(form: Form, body: Wire, *, v2: bool) -> None:
     """Content, embeds and nonce; with Components V2 there is neither content nor embeds nor the like."""
     if v2:
@@ -150,12 +168,8 @@ def check_legacy(form: Form, body: Wire, *, v2: bool) -> None:
     if isinstance(nonce := body.get("nonce"), str):
         form.check_length(("nonce",), nonce, NONCE_LIMIT)
     embeds = body.get("embeds") or []
-    if len(embeds) > EMBEDS_LIMIT:
-        form.add(("embeds",), "BASE_TYPE_MAX_LENGTH", f"Must be {EMBEDS_LIMIT} or fewer in length.")
-    for number, embed in enumerate(embeds):
-        for name, limit in _EMBED_TEXT_LIMITS.items():
-            form.check_length(("embeds", number, name), embed.get(name), limit)
-    if sum(len(embed.get(name) or "") for embed in embeds for name in _EMBED_TEXT_LIMITS) > EMBEDS_TEXT_LIMIT:
+    form.check_published(("MessageCreateRequest", "properties", "embeds"), embeds, ("embeds",))
+    if sum(len(embed.get(name) or "") for embed in embeds for name in ("title", "description")) > EMBEDS_TEXT_LIMIT:
         form.add(("embeds",), "MAX_EMBED_SIZE_EXCEEDED", "Embed size exceeds maximum size of 6000")
 
 

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from aiohttp import web
 
+from sandbox.changes import Changes
 from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.commands import ENTRY_POINT, CommandBook, OptionValue
 from sandbox.discord.gateway import Gateway
@@ -21,7 +22,6 @@ from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts
 from sandbox.discord.record import (
     CUT,
-    Changes,
     Cut,
     Exchange,
     Hook,

@@ -180,6 +180,6 @@ class Page:
         }
 
     def _next_change(self) -> list[asyncio.Task[object]]:
-        providers = (provider.next_change() for provider in self._environment.providers)
+        providers = (provider.changes.next() for provider in self._environment.providers)
         changes = (self._environment.discord.changes.next(), *providers)
         return [asyncio.create_task(change) for change in changes]

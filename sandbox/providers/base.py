@@ -4,12 +4,13 @@ import asyncio
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from aiohttp import web
 
+from sandbox.changes import Changes
 from sandbox.providers.exchange import (
     CUT,
     Answer,
@@ -69,11 +70,11 @@ class LocalProvider(ABC):
         self.origin = self.url = self.elsewhere = ""
         self.faults = InjectedFaults((*self.routes, FILE))
         self.clock = clock
-        self._renderer = Renderer(render, clock, self._note)
+        self.changes = Changes(self._latest)
+        self._renderer = Renderer(render, clock, self.changes.notify)
         self._files: dict[str, VideoJob] = {}
         self._hooks: list[Hook] = []
         self._prompts: dict[str, Pending] = {}
-        self._change = asyncio.Event()
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
         self._count = 0
@@ -212,17 +213,7 @@ class LocalProvider(ABC):
 
     async def wait_for(self, predicate: Callable[[], T], timeout: float = 5, what: str = "a change") -> T:  # noqa: ASYNC109 - a fixed name
         """What `predicate` says once that is true; asked again after each request and change of a job."""
-        try:
-            async with asyncio.timeout(timeout):
-                while not (found := predicate()):
-                    await self._change.wait()
-        except TimeoutError:
-            raise TimeoutError(self._late(what, timeout)) from None
-        return found
-
-    def next_change(self) -> Coroutine[Any, Any, object]:
-        """To be awaited: ends at the first request or change of a job after this call."""
-        return self._change.wait()
+        return await self.changes.wait_for(predicate, timeout, what)
 
     async def start(self, port: int = 0) -> None:
         self._stopping = asyncio.Event()
@@ -264,7 +255,7 @@ class LocalProvider(ABC):
         exchange = await read_exchange(request, (*self.routes, FILE), self._count, self.clock())
         self.requests.append(exchange)
         del self.requests[: len(self.requests) - KEPT_REQUESTS]
-        self._note()
+        self.changes.notify()
         answer = await self._hooked("before", exchange)
         if answer is None and self._may_ask(exchange) and (stream := await self.stream(exchange, request)) is not None:
             exchange.answer = Answer(stream.status)
@@ -274,7 +265,7 @@ class LocalProvider(ABC):
         exchange.answer = None if answer is CUT else answer
         slow = self.settings.slow_seconds
         response = await send(request, exchange, answer, slow_seconds=slow, pause=self.pause)
-        self._note()
+        self.changes.notify()
         await self._hooked("after", exchange)
         return response
 
@@ -354,11 +345,7 @@ class LocalProvider(ABC):
                 return struck
         return None
 
-    def _note(self) -> None:
-        change, self._change = self._change, asyncio.Event()
-        change.set()
-
-    def _late(self, what: str, seconds: float) -> str:
+    def _latest(self) -> str:
         jobs = ", ".join(f"{job.id} {job.state} {job.progress}%" for job in self.jobs.values())
         last = [f"{e.method} {e.path} {e.answer.status if e.answer else '-'}" for e in self.requests[-5:]]
-        return f"{what} did not come within {seconds} s; jobs: {jobs or 'none'}; last requests: {last or 'none'}"
+        return f"; jobs: {jobs or 'none'}; last requests: {last or 'none'}"

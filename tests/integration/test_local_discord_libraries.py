@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from sandbox.contracts import discord as contract
-from sandbox.contracts.discord import CONTRACT
+from sandbox.contracts.discord_schema import CONTRACT
 from sandbox.discord.wire import Wire
 from tests.integration.test_local_discord_rules import Caller, Clock, caller, clock
 

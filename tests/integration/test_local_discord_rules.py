@@ -497,7 +497,7 @@ async def test_a_gateway_that_is_down_takes_no_connection(caller: Caller) -> Non
 
 
 async def test_waiting_in_vain_says_for_what(caller: Caller) -> None:
-    with pytest.raises(TimeoutError, match=r"waited 0\.01 s in vain for a bot to identify"):
+    with pytest.raises(TimeoutError, match=r"a bot to identify did not come within 0\.01 s"):
         await caller.local.wait_ready(timeout=0.01)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.contracts.contract import FOLDER, Contract
-from sandbox.contracts.discord import CONTRACT, violations
+from sandbox.contracts.discord import violations
+from sandbox.contracts.discord_schema import CONTRACT
 from sandbox.contracts.excerpt import excerpt, operations, written
 from sandbox.discord.record import Exchange
 
