@@ -1,4 +1,4 @@
-"""A local Discord, written from its published contract: the front door."""
+"""A local Discord, written from its published description: what others use of it."""
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke

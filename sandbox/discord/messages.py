@@ -209,7 +209,7 @@ class Interaction:
             wire["interacted_message_id"] = str(self.source.id)
         return wire | ({"original_response_message_id": str(original.id)} if original else {})
 
-    async def answer(self, timeout: float = 3.5) -> Message | None:  # noqa: ASYNC109 - a fixed name of the front door
+    async def answer(self, timeout: float = 3.5) -> Message | None:  # noqa: ASYNC109 - a fixed name
         """The message of the first answer; None if the answer was none (a modal). Raises `NotAnswered`."""
         try:
             async with asyncio.timeout(timeout):

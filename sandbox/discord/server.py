@@ -1,4 +1,4 @@
-"""The front door of the local Discord: one server on loopback for REST, gateway and CDN."""
+"""The local Discord: one server on loopback for REST, gateway and CDN."""
 
 import asyncio
 import base64
@@ -172,11 +172,11 @@ class LocalDiscord:
     def remove(self, hook: Hook) -> None:
         self._hooks.remove(hook)
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5, what: str = "a change") -> T:  # noqa: ASYNC109 - a fixed name of the front door
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5, what: str = "a change") -> T:  # noqa: ASYNC109 - a fixed name
         """Waits until the predicate holds, looking at every change; raises `TimeoutError` naming `what`."""
         return await self.changes.wait_for(predicate, timeout, what)
 
-    async def wait_ready(self, timeout: float = 10, sessions: int = 1) -> None:  # noqa: ASYNC109 - a fixed name of the front door
+    async def wait_ready(self, timeout: float = 10, sessions: int = 1) -> None:  # noqa: ASYNC109 - a fixed name
         """Waits until so many sessions (one per shard and bot) are connected."""
         await self.wait_for(lambda: len(self.gateway.live) >= sessions, timeout, "a bot to identify")
 

@@ -135,7 +135,7 @@ class LocalComfyUI(LocalProvider):
             await asyncio.gather(reader, return_exceptions=True)
             await socket.close()
             self.listeners -= 1
-            self._note()
+            self.changes.notify()
         return socket
 
     def _uploaded(self, exchange: Exchange) -> Answer:

@@ -197,5 +197,5 @@ async def test_a_prompt_of_nothing_is_refused_as_discord_does(tmp_path: Path) ->
     async with run(tmp_path, "--prompt", "") as process:
         said = await ended(process)
 
-    assert "The option 'prompt' takes 1 to 2000 characters" in said
+    assert "The option prompt takes 1 to 2000 characters" in said
     assert process.returncode == 1

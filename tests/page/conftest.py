@@ -98,7 +98,7 @@ class Tab:
 
 
 @dataclass
-class House:
+class Site:
     """The environment, its page, and the browser that looks at it."""
 
     stage: Stage
@@ -124,7 +124,7 @@ def chromium() -> str:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def house() -> AsyncIterator[House]:
+async def site() -> AsyncIterator[Site]:
     """Ends with the same questions as a whole-path test: contracts, books, secrets."""
     path = chromium()
     stage = Stage(GENEROUS)
@@ -134,21 +134,21 @@ async def house() -> AsyncIterator[House]:
         await page.faults.start_bot()
         await stage.discord.post(stage.admin, "Good morning")  # an empty place greets newcomers
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield House(stage, page, await browser.new_context())
+        yield Site(stage, page, await browser.new_context())
         await browser.close()
         faults = await leave(stage)
     assert faults == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def tab(house: House) -> AsyncIterator[OpenTab]:
-    """A door to tabs, which can be somebody, somewhere. Afterwards no fault is injected any more."""
+async def tab(site: Site) -> AsyncIterator[OpenTab]:
+    """Opens tabs, each as a person in a place. Afterwards no fault is injected any more."""
     tabs: list[Tab] = []
 
     async def make(person: str = "mia", *, place: str = "general", width: int = 1400, scheme: str = "dark") -> Tab:
-        tabs.append(Tab(await house.browser.new_page()))
+        tabs.append(Tab(await site.browser.new_page()))
         await tabs[-1].look(width=width, scheme=scheme)
-        await tabs[-1].sheet.goto(f"{house.page.url}?as={person}#{place}")
+        await tabs[-1].sheet.goto(f"{site.page.url}?as={person}#{place}")
         await expect(tabs[-1].find("#place-list a[aria-current]")).to_be_attached()
         return tabs[-1]
 
@@ -157,6 +157,6 @@ async def tab(house: House) -> AsyncIterator[OpenTab]:
     for each in tabs:
         await each.sheet.evaluate("localStorage.clear()")
         await each.sheet.close()
-    await house.page.faults.apply("provider", "normal")
-    await house.page.faults.apply("discord", "normal")
+    await site.page.faults.apply("provider", "normal")
+    await site.page.faults.apply("discord", "normal")
     assert complaints == []

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.stage import DONE
-from tests.page.conftest import House, OpenTab
+from tests.page.conftest import OpenTab, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,15 +60,15 @@ async def test_a_discord_that_answers_429_makes_edits_late_and_500_takes_answers
     await expect(mia.find("#command")).to_contain_text("/quota")
 
 
-async def test_a_dropped_gateway_dead_tokens_and_a_deleted_card_lose_no_video(house: House, tab: OpenTab) -> None:
+async def test_a_dropped_gateway_dead_tokens_and_a_deleted_card_lose_no_video(site: Site, tab: OpenTab) -> None:
     mia = await tab()
     await mia.inject("Slow")
     card = await mia.animate("through thick and thin")
     await mia.says(card, "Rendering")
-    resumed = house.stage.discord.gateway.resumes
+    resumed = site.stage.discord.gateway.resumes
     await mia.press("Expire all tokens")
     await mia.press("Drop the gateway")
-    await house.stage.discord.wait_for(lambda: house.stage.discord.gateway.resumes > resumed, 10, "a resumption")
+    await site.stage.discord.wait_for(lambda: site.stage.discord.gateway.resumes > resumed, 10, "a resumption")
 
     await mia.find("#jobs li", "through thick").get_by_role("button", name="Finish").click()
     await mia.says(card, DONE)
@@ -99,7 +99,7 @@ async def test_a_killed_bot_goes_on_when_it_is_started(tab: OpenTab) -> None:
     await expect(mia.find("#log")).to_contain_text("INFO")
 
 
-async def test_each_request_is_shown_with_its_check(tab: OpenTab, house: House) -> None:
+async def test_each_request_is_shown_with_its_check(tab: OpenTab, site: Site) -> None:
     mia = await tab()
     await mia.sheet.click("#tab-requests")
     card = await mia.animate("by the book")
@@ -109,7 +109,7 @@ async def test_each_request_is_shown_with_its_check(tab: OpenTab, house: House) 
     await expect(create.get_by_label("Fits the published API")).to_be_visible()
     assert await mia.find("#requests li.wrong").count() == 0
 
-    discord = house.stage.discord
+    discord = site.stage.discord
     url = f"{discord.api_url}/channels/{discord.world.general.id}/messages"
     headers = {"Authorization": f"Bot {discord.token}"}
     async with aiohttp.ClientSession() as session, session.post(url, json={"content": 5}, headers=headers) as answer:

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from tests.e2e.stage import DONE, png
-from tests.page.conftest import House, OpenTab, Tab
+from tests.page.conftest import OpenTab, Site, Tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,9 +20,9 @@ async def expect_playing(tab: Tab, card: Locator) -> None:
     await tab.sheet.wait_for_function(playing, arg=await video.element_handle())
 
 
-async def test_a_newcomer_presses_send_and_sees_a_video_play(house: House, tab: OpenTab) -> None:
-    for message in house.stage.discord.messages(house.stage.discord.world.general):
-        await house.stage.discord.delete_message(message)
+async def test_a_newcomer_presses_send_and_sees_a_video_play(site: Site, tab: OpenTab) -> None:
+    for message in site.stage.discord.messages(site.stage.discord.world.general):
+        await site.stage.discord.delete_message(message)
     mia = await tab()
     await expect(mia.find("#welcome")).to_contain_text("Welcome to the sandbox")
     await expect(mia.find(".held")).to_contain_text("cat.jpg")
@@ -45,27 +45,27 @@ STANDS = """video => {
 
 @pytest.mark.parametrize(("width", "height"), [(1400, 850), (1366, 700), (390, 844)])
 async def test_the_page_follows_a_card_until_its_video_stands_there(
-    house: House, tab: OpenTab, width: int, height: int
+    site: Site, tab: OpenTab, width: int, height: int
 ) -> None:
     mia = await tab("mia", width=width)
     await mia.sheet.set_viewport_size({"width": width, "height": height})
     card = await mia.animate(f"follow me at {width}")
-    await house.stage.discord.post(house.stage.admin, "below it\n" * 5)  # as the note below a first video
+    await site.stage.discord.post(site.stage.admin, "below it\n" * 5)  # as the note below a first video
     await mia.says(card, DONE)
 
     await mia.sheet.wait_for_function(STANDS, arg=await card.locator("video").element_handle())
 
 
-async def test_who_has_scrolled_up_stays_there_until_they_say_something(house: House, tab: OpenTab) -> None:
+async def test_who_has_scrolled_up_stays_there_until_they_say_something(site: Site, tab: OpenTab) -> None:
     mia = await tab()
     for number in range(12):
-        await house.stage.discord.post(house.stage.admin, f"line {number}\n" * 4)
+        await site.stage.discord.post(site.stage.admin, f"line {number}\n" * 4)
     await expect(mia.message("line 11")).to_be_in_viewport()
     await mia.find("#scroll").hover()
     await mia.sheet.mouse.wheel(0, -600)
     await expect(mia.message("line 11")).not_to_be_in_viewport()
 
-    await house.stage.discord.post(house.stage.admin, "news")
+    await site.stage.discord.post(site.stage.admin, "news")
     await expect(mia.message("news")).to_be_attached()
     await expect(mia.message("news")).not_to_be_in_viewport()
 
@@ -93,7 +93,7 @@ async def test_a_picture_is_attached_by_button_drop_and_paste(tab: OpenTab, tmp_
             }""",
             [event, name, list(png())],
         )
-        await expect(mia.find(".held li")).to_have_text([f"{name} {-(-len(png()) // 1024)} KB✕"])
+        await expect(mia.find(".held li")).to_have_text([f"{name} 0.1 MB✕"])
     await mia.fill("prompt", "a picture from the clipboard")
     await mia.send()
 
@@ -232,11 +232,11 @@ async def test_who_has_not_installed_the_bot_is_offered_nothing_where_it_is_not(
 
     await ana.sheet.fill("#words", "/")
 
-    await expect(ana.find("#commands")).to_have_text("No such command is offered to you here.")
+    await expect(ana.find("#commands")).to_have_text("There is no such command here.")
 
 
-async def test_commands_and_times_are_told_in_the_tongue_that_one_speaks(house: House, tab: OpenTab) -> None:
-    quota = next(command for command in house.stage.discord.commands if command["name"] == "quota")
+async def test_commands_and_times_are_told_in_the_language_that_one_speaks(site: Site, tab: OpenTab) -> None:
+    quota = next(command for command in site.stage.discord.commands if command["name"] == "quota")
     before = dict(quota)
     quota["description_localizations"] = {"sv-SE": "Hur mycket du har kvar"}
     ana = await tab("ana")
@@ -250,7 +250,7 @@ async def test_commands_and_times_are_told_in_the_tongue_that_one_speaks(house: 
     finally:
         quota.clear()
         quota.update(before)
-        house.stage.discord.world.people["ana"].locale = "en-US"
+        site.stage.discord.world.people["ana"].locale = "en-US"
 
 
 async def test_a_message_stands_under_its_author(tab: OpenTab) -> None:

@@ -201,7 +201,7 @@ const grow = () => {
   words.style.height = `${Math.min(words.scrollHeight, 200)}px`;
 };
 
-watch("world", () => popup.hidden || suggest()); // another tongue
+watch("world", () => popup.hidden || suggest()); // another language
 words.addEventListener("input", () => (suggest(), grow()));
 words.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -106,7 +106,7 @@ function files(spec, attributes) {
   const row = (file) => {
     const preview = file.type.startsWith("image/") && h("img", { src: URL.createObjectURL(file), alt: "" });
     const remove = () => (hold(held.filter((one) => one !== file)), control.focus());
-    const size = `${(file.size / MIB).toFixed(file.size < 10 * MIB ? 1 : 0)} MB`;
+    const size = `${Math.max(0.1, file.size / MIB).toFixed(file.size < 10 * MIB ? 1 : 0)} MB`;
     const away = button("✕", remove, { class: "icon", "aria-label": `Remove ${file.name}` });
     return h("li", {}, preview, h("span", {}, file.name, h("small", {}, ` ${size}`)), away);
   };
