@@ -17,7 +17,7 @@ STORE = Path(__file__).parents[2] / "bot" / "store"
 SPEAKS_SQL = re.compile(
     r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE|VALUES|WHERE|FROM|ON CONFLICT|ORDER BY|JOIN|AND|SET)\b"
 )
-ENGINES_OWN = {"database.py", "migrations/__init__.py"}
+ENGINES_OWN = {"database.py", "migrations/__init__.py", "migrations/from_0_1.py"}
 """What opens SQLite itself: PRAGMA, sqlite_master, BEGIN IMMEDIATE."""
 
 FORBIDDEN = {

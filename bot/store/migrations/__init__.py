@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from bot.errors import StoreUnusable
+from bot.store.migrations import from_0_1
 
 
 def scripts() -> list[tuple[int, str]]:
@@ -18,7 +19,7 @@ def scripts() -> list[tuple[int, str]]:
 
 
 def migrate(path: Path, known: Sequence[tuple[int, str]] | None = None) -> None:
-    """Applies what is missing of `known`, by default `scripts()`.
+    """Applies what is missing of `known`, by default `scripts()`; a database of 0.1 is brought to the first of them.
 
     Raises StoreUnusable for a foreign or newer database, sqlite3.Error for a broken one; neither is changed.
     """
@@ -32,10 +33,12 @@ def migrate(path: Path, known: Sequence[tuple[int, str]] | None = None) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # closing rolls back an unfinished script
         connection.execute("PRAGMA journal_mode = WAL")
         for number, script in known:
-            if number > version:
-                connection.executescript(
-                    f"BEGIN IMMEDIATE;\n{script}\nINSERT INTO schema_versions VALUES ({number});\nCOMMIT;"
-                )
+            if number <= version:
+                continue
+            made = from_0_1.upgrade_script(connection, script) if from_0_1.is_of_0_1(connection) else script
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{made}\nINSERT INTO schema_versions VALUES ({number});\nCOMMIT;"
+            )
 
 
 def _version(path: Path) -> int:
@@ -52,6 +55,13 @@ def _version(path: Path) -> int:
             return 0
         if ("version",) in connection.execute("SELECT name FROM pragma_table_info('schema_versions')").fetchall():
             (version,) = connection.execute("SELECT MAX(version) FROM schema_versions").fetchone()
+            if from_0_1.is_of_0_1(connection):
+                if version == from_0_1.NEWEST:
+                    return 0  # the first script is still to come
+                raise StoreUnusable(
+                    f"{path} was written before 0.1 was released (schema {version}); start 0.1 on it once, then this "
+                    "version, or name another file in DATABASE_URL"
+                )
             if isinstance(version, int):
                 return version
     raise StoreUnusable(f"{path} belongs to another program; name another file in DATABASE_URL")
