@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from bot.wires import ModelWire, ProviderConfig
 
 MAX_LISTED = 30
 """So many of the newest jobs are looked through for one whose answer was lost."""
+LISTED_AFTER = timedelta(minutes=2)
+"""So long after it was first sent a job that is not listed may still come to be."""
 
 _PATH = "/api/v2"
 _KEY_IS_TAKEN = "idempotency_key_reuse"
@@ -39,6 +41,7 @@ _KINDS = {
     "missing_asset": FailureKind.BAD_REQUEST,
     "insufficient_credits": FailureKind.BALANCE,
 }
+_SAME_EACH_TIME = ("invalid_workflow", "workflow_format_ui")  # whatever became of the key
 _RUNNING = frozenset({"queued", "running", "canceling"})
 _FAILED = {
     "failed": "the job failed",
@@ -84,11 +87,9 @@ class ComfyAPIProvider(JsonApi):
         return await self._made(request, answer) or self._raised(self._refusal(answer))
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
-        found = await self._find(request)
-        if found is not None:
-            return found
+        """Sends the request once more: it makes the video, or is refused since the first had arrived."""
         if not request.picture:
-            raise VideoOutcomeUnknown("no such job is listed, and the picture is gone")
+            return await self._find(request)
         try:
             answer = await self._send(request, await self._body(request))
         except VideoOutcomeUnknown as exc:  # it can be sent again
@@ -96,10 +97,12 @@ class ComfyAPIProvider(JsonApi):
         if ticket := await self._made(request, answer):
             return ticket
         error = nothing_made(self._refusal(answer))
-        # What is refused may be refused before the key is looked at: that says nothing about the first request.
-        is_final = isinstance(error, VideoRejected) and error.kind not in (FailureKind.KEY, FailureKind.BALANCE)
-        kind = VideoOutcomeUnknown if is_final else VideoUnavailable
-        raise kind(error.provider_text, http_status=answer.status)
+        if isinstance(error, VideoRejected) and _in(answer.json, "error", "code") not in _SAME_EACH_TIME:
+            # It may be refused before the key is looked at: that says nothing about the first request.
+            may_pass = error.kind in (FailureKind.KEY, FailureKind.BALANCE)
+            kind = VideoUnavailable if may_pass else VideoOutcomeUnknown
+            raise kind(error.provider_text, http_status=answer.status)
+        raise error
 
     async def status(self, ticket: Ticket) -> VideoStatus:
         kept = parts_of(ticket)
@@ -164,14 +167,15 @@ class ComfyAPIProvider(JsonApi):
         if found := _job_in(answer):
             return self._ticket(found, _in(answer.json, "urls", "self"), request.model)
         if answer.status == 422 and _in(answer.json, "error", "code") == _KEY_IS_TAKEN:
-            ticket = await self._find(request)
-            if ticket is None:
-                raise VideoOutcomeUnknown("the request had arrived, but its job cannot be found", http_status=422)
-            return ticket
+            return await self._find(request)
         return None
 
-    async def _find(self, request: CreateRequest) -> Ticket | None:
-        """The job with our mark in its workflow, among the newest; None where there is none, or nothing is listed."""
+    async def _find(self, request: CreateRequest) -> Ticket:
+        """The job of a request that may have arrived: the one with our mark in its workflow, among the newest.
+
+        The proxy lists a job once ComfyUI has answered. Raises VideoUnavailable where that may still come, else
+        VideoOutcomeUnknown.
+        """
         answer = await self._ask(f"{self._base}/jobs?limit={MAX_LISTED}")
         if answer.status >= 500 or answer.status == 429:
             raise error_mapping.of_no_report(answer, self._now(), key=self._key)
@@ -181,10 +185,12 @@ class ComfyAPIProvider(JsonApi):
             if found is None:
                 continue
             ticket = self._ticket(found, _in(job, "urls", "self"), request.model)
-            answer = await self._ask(f"{parts_of(ticket)['self']}/workflow")
-            if answer.is_success and _is_marked(_in(answer.json, "workflow"), request.key):
+            workflow = await self._ask(f"{parts_of(ticket)['self']}/workflow")
+            if workflow.is_success and _is_marked(_in(workflow.json, "workflow"), request.key):
                 return ticket
-        return None
+        if answer.is_success and request.sent_at is not None and self._now() - request.sent_at < LISTED_AFTER:
+            raise VideoUnavailable("the request may have arrived, and its job is not listed yet")
+        raise VideoOutcomeUnknown("the request may have arrived, and its job is not listed", http_status=answer.status)
 
     async def _job(self, address: str) -> dict[str, Any]:
         answer = await self._ask(address)

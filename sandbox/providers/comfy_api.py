@@ -25,6 +25,22 @@ WORDS: dict[State, str] = {
 KEY_IS_TAKEN = ErrorReply(422, "This Idempotency-Key has already been used.", code="idempotency_key_reuse")
 NO_SUCH_JOB = ErrorReply(404, "No such job.", code="not_found")
 NODES = 12
+CATALOG = """\
+[providers.comfy-api]
+wire = "comfyui"
+dialect = "api-v2"
+url = "https://cloud.comfy.org"
+key = "COMFY_API_KEY"
+
+[[models]]
+id = "wan-2.2"
+label = "Wan 2.2"
+seconds = [3, 5]
+sizes = ["704x1280", "1280x704"]
+credits = 1
+workflow = "wan-2.2.json"
+fps = 24
+"""
 
 
 @dataclass(kw_only=True)
@@ -66,7 +82,9 @@ class LocalComfyAPI(LocalProvider):
         self._keys: set[str] = set()
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
-        return {"VIDEO_API_URL": self.url, "VIDEO_API_KEY": self.key, "VIDEO_CATALOG": "comfyui"}
+        catalog = folder / "comfy-api.toml"
+        catalog.write_text(CATALOG)
+        return {"VIDEO_CATALOG": str(catalog), "VIDEO_API_URL": self.url, "VIDEO_API_KEY": self.key}
 
     def is_authorized(self, exchange: Exchange) -> bool:
         return not self.settings.wants_key or super().is_authorized(exchange)
@@ -123,7 +141,7 @@ class LocalComfyAPI(LocalProvider):
         })  # fmt: skip
 
     def _created(self, exchange: Exchange) -> Answer:
-        """As in the proxy: a workflow that is wrong is refused before the key is looked at."""
+        """As in the proxy: the key is given back only where ComfyUI surely refused the workflow."""
         workflow = self._resolved(exchange.fields.get("workflow"))
         asked = read(workflow, self.settings, self.assets)
         key = exchange.headers.get("idempotency-key")

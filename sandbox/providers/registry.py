@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_api import LocalComfyAPI
 from sandbox.providers.comfy_router import LocalComfyRouter
+from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openrouter import LocalOpenRouter
 from sandbox.providers.queue import LocalFal
@@ -24,6 +26,8 @@ PROVIDERS: Mapping[str, Choice] = {
     "openrouter": Choice("OpenRouter", LocalOpenRouter, "/api/v1/videos, as OpenRouter has it."),
     "fal": Choice("fal", LocalFal, "The queue of fal."),
     "comfy-router": Choice("Comfy Router", LocalComfyRouter, "The queue of Comfy Router, with keys and quotes."),
+    "comfyui": Choice("ComfyUI", LocalComfyUI, "The routes of ComfyUI itself, as on one's own GPU."),
+    "comfy-api": Choice("Comfy API", LocalComfyAPI, "The API v2 of comfy-api-proxy and Comfy Cloud."),
 }
 DEFAULT_PROVIDER = "openai"
 

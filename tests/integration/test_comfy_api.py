@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +120,7 @@ async def test_where_nothing_is_listed_a_request_that_had_arrived_stays_unknown(
         asked = request()
         with pytest.raises(VideoOutcomeUnknown):
             await api.create(asked)
-        with pytest.raises(VideoOutcomeUnknown, match="had arrived"):
+        with pytest.raises(VideoOutcomeUnknown, match="may have arrived"):
             await api.settle(asked)
 
     assert local.times_created() == 1
@@ -149,7 +151,7 @@ async def test_an_answer_that_is_lost_twice_is_asked_for_again_later() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [refused("missing_asset"), refused("invalid_workflow"), refused("invalid_request", 400)]
+    "answer", [refused("missing_asset"), refused("deployment_stopped"), refused("invalid_request", 400)]
 )
 async def test_a_refusal_of_what_is_sent_once_more_says_nothing_of_the_first(answer: Answer) -> None:
     async with world(lists=False) as (local, api):
@@ -164,6 +166,29 @@ async def test_what_may_pass_is_asked_again_later(answer: Answer) -> None:
         answering(local, "create", answer)
         with pytest.raises(VideoUnavailable):
             await api.settle(request())
+
+
+async def test_a_workflow_that_is_wrong_was_wrong_the_first_time() -> None:
+    async with world() as (local, api):
+        local.settings.nodes = []
+        with pytest.raises(VideoRejected) as caught:
+            await api.settle(request())
+
+    assert caught.value.kind is FailureKind.MODEL
+
+
+async def test_a_job_that_is_not_listed_yet_is_waited_for() -> None:
+    """The proxy lists it once ComfyUI has answered."""
+    async with world() as (local, api):
+        asked = request(sent_at=datetime.now(UTC))
+        await api.create(asked)
+        answering(local, "list", Answer(200, {"jobs": [], "truncated": False}))
+        with pytest.raises(VideoUnavailable):
+            await api.settle(asked)
+        with pytest.raises(VideoOutcomeUnknown):
+            await api.settle(replace(asked, sent_at=datetime.now(UTC) - timedelta(minutes=3)))
+
+    assert local.times_created() == 1
 
 
 async def test_a_picture_that_was_lost_cannot_be_sent_once_more() -> None:
