@@ -47,12 +47,12 @@ def a_spec(**changes: Any) -> VideoSpec:
 
 @dataclass(frozen=True, slots=True)
 class _WithAnOption(VideoSpec):
-    seed: int | None = None
+    mood: str | None = None
 
 
-def an_option(seed: int) -> VideoSpec:
+def an_option(mood: str) -> VideoSpec:
     """As it would be had /animate one option more."""
-    return _WithAnOption("sora-2", "puts on a hat", 4, None, 4, seed)
+    return _WithAnOption("sora-2", "puts on a hat", 4, None, 4, mood)
 
 
 def a_picture(**changes: Any) -> Picture:

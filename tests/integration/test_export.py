@@ -162,11 +162,11 @@ def test_every_column_about_a_member_is_told_also_a_new_one_unless_it_is_left_ou
 
 
 def test_an_option_is_told_beside_what_was_asked_for_and_goes_with_the_prompt(kept: Ledgers) -> None:
-    kept.add_job(1, spec=an_option(7))
+    kept.add_job(1, spec=an_option("merry"))
 
     (before,) = document(kept)["videos"]
     kept.do(erasure.request(MEMBER, now=NOON))
     (after,) = document(kept)["videos"]
 
-    assert (before["seconds"], before["seed"]) == (4, 7)
-    assert (after["seconds"], "seed" in after) == (4, False)
+    assert (before["seconds"], before["mood"]) == (4, "merry")
+    assert (after["seconds"], "mood" in after) == (4, False)

@@ -86,21 +86,21 @@ def test_every_field_that_changes_with_a_move_is_written(kept: Ledgers) -> None:
 
 
 def test_an_option_of_animate_needs_no_column(kept: Ledgers) -> None:
-    kept.add_job(1, spec=an_option(7))
+    kept.add_job(1, spec=an_option("merry"))
 
-    assert kept.rows("SELECT options FROM jobs") == [('{"seed": 7}',)]
+    assert kept.rows("SELECT options FROM jobs") == [('{"mood": "merry"}',)]
 
 
 def test_an_option_that_is_gone_is_no_trouble(kept: Ledgers) -> None:
     """An earlier version had it, or a later one."""
-    job = kept.add_job(1, spec=an_option(7))
+    job = kept.add_job(1, spec=an_option("merry"))
 
     found = kept.do(lambda tx: load(tx, job.id))
 
     assert found is not None
     assert found.spec.prompt == "puts on a hat"
     with pytest.raises(AttributeError):
-        found.spec.seed  # type: ignore[attr-defined]  # noqa: B018 - that there is none is asked
+        found.spec.mood  # type: ignore[attr-defined]  # noqa: B018 - that there is none is asked
 
 
 def test_what_statements_ask_about_comes_first_in_what_was_asked_for() -> None:
