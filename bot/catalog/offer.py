@@ -200,8 +200,7 @@ class Catalog:
         offered = self.models
         if not offered:
             raise UserError(
-                "No model is available right now. Nothing was charged. "
-                "The person who runs this bot has to check its catalog."
+                "No model is available right now. Nothing was charged. The person who runs this bot has to fix this."
             )
         if not model_id:
             return offered[0]

@@ -27,7 +27,8 @@ LEAVING = N_(
     "video."
 )
 MAY_OUTLIVE = N_(
-    "-# The bot can update this message for 15 minutes only. If the video takes longer, a button for it appears here."
+    "-# The bot can update this message for 15 minutes only. If the video takes longer, a button to get it "
+    "appears here."
 )
 HERE = N_("### ✅ Here is your video")
 OVER_WITH_LINK = N_(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.chat import text
 from bot.i18n.translations import Translations
-from bot.models import Balance, Bonus, Change, Limit, Source
+from bot.models import Balance, Bonus, Change, ChannelId, Limit, Source
 
 
 def of_member(translations: Translations, member: str, change: Change) -> str:
@@ -77,6 +77,19 @@ def of_reset(translations: Translations, member: str, before: Balance) -> str:
     limit = text.limit(translations, before.limit)
     now = translations.gettext("{member} can use their whole quota again: {limit}.", member=member, limit=limit)
     was = translations.gettext("Before: {limit}.", limit=text.used(translations, before.used, before.limit.per))
+    return f"{now} {was}"
+
+
+def of_log(translations: Translations, after: ChannelId | None, before: ChannelId | None) -> str:
+    """The channel in which each video is listed."""
+    if after is None and before is None:
+        return translations.gettext("Videos are not logged in any channel. Nothing was changed.")
+    now = translations.gettext("Videos are no longer logged in a channel.")
+    if after is not None:
+        now = translations.gettext("Videos are now logged in {channel}.", channel=f"<#{after}>")
+    was = translations.gettext("Before: none.")
+    if before is not None:
+        was = translations.gettext("Before: {channel}.", channel=f"<#{before}>")
     return f"{now} {was}"
 
 

@@ -42,7 +42,7 @@ def _in(part: discord.Message | discord.MessageSnapshot) -> Iterator[Found]:
             # Never `url`: it is whatever the embed's author wrote, an address in our own network perhaps.
             if media.proxy_url:
                 picture = Picture(media.proxy_url, "embed", None, "image/*", media.width, media.height)
-                yield Found(embed.title or embed.description or "embed", picture)
+                yield Found(embed.title or embed.description or "picture", picture)
     yield from _in_components(part.components)
     for sticker in part.stickers:
         if sticker.format is not discord.StickerFormatType.lottie:

@@ -122,7 +122,9 @@ def _spent(rows: list[UsageRow]) -> int:
 def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
     """Health in a few lines."""
     load = found.load
-    busy = translations.gettext("slots in use: {busy} of {slots}", busy=load.at_provider, slots=load.slots)
+    busy = translations.ngettext(
+        "{busy} of {n} slot in use", "{busy} of {n} slots in use", load.slots, busy=load.at_provider
+    )
     delay = (
         f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
     )  # no heartbeat yet

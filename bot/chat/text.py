@@ -40,8 +40,8 @@ ONLY_OWN_PICTURES = N_(
 )
 ONLY_OWN_PICTURES_HERE = N_("Here, you can only animate pictures from your own messages. Nothing was charged.")
 CARD_STAYS = N_("The bot could not delete the message. Delete it in Discord, or ask a moderator.")
-HIDDEN = N_("The card is hidden. You can find the video in `/videos` when it is ready.")
-HIDDEN_BY_OTHER = N_("The card is hidden. Only the member who asked for the video will see it.")
+HIDDEN = N_("The message is hidden. You can find the video in `/videos` when it is ready.")
+HIDDEN_BY_OTHER = N_("The message is hidden. Only the member who asked for the video will see it.")
 REMOVED = N_("The message is deleted.")
 REMOVED_FOR_MEMBER = N_(
     "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
@@ -151,10 +151,12 @@ def queue_position(translations: Translations, where: QueuePosition) -> str:
             )
         case HoldReason.RETRY:
             if where.starts_at is None:
-                return translations.gettext("The video service did not take the video yet. The bot tries again soon.")
+                return translations.gettext(
+                    "The video service has not accepted the video yet. The bot will try again soon."
+                )
             when = moment(where.starts_at)
             return translations.gettext(
-                "The video service did not take the video yet. The bot tries again {when}.", when=when
+                "The video service has not accepted the video yet. The bot will try again {when}.", when=when
             )
         case None:
             return _position(translations, where)

@@ -155,9 +155,9 @@ class Admin:
         """Lets a member in again."""
         await self._write(servers.unblock(by, member))
 
-    async def set_log_channel(self, by: By, channel: ChannelId | None) -> None:
-        """Where each job is listed; None for nowhere."""
-        await self._write(servers.set_log_channel(by, channel))
+    async def set_log_channel(self, by: By, channel: ChannelId | None) -> ChannelId | None:
+        """Where each job is listed, None for nowhere; tells where it was before."""
+        return await self._write(servers.set_log_channel(by, channel))
 
     async def allow_others(self, by: By, *, allowed: bool) -> None:
         """Whether members may animate pictures that other people posted."""

@@ -34,9 +34,9 @@ PROMPT_GONE = N_(
 PICTURE_GONE = N_(
     "The bot no longer keeps the picture of this video. Nothing was charged. Use `/animate` with the picture again."
 )
-NOT_HIDDEN = N_("This video is no longer in progress. Press Delete to delete the message.")
-NOT_SENT = N_("This video has not been started yet. Press Cancel to end it.")
-ARRIVED = N_("The video has just arrived, so its card was not hidden. Press Delete to delete the message.")
+NOT_HIDDEN = N_("This video is no longer in progress, so the message was not hidden. Press Delete to delete it.")
+NOT_SENT = N_("This video has not started yet. Press Cancel instead.")
+ARRIVED = N_("The video has just arrived, so the message was not hidden. Press Delete to delete it.")
 NO_ROOM = N_(
     "The bot has no disk space right now to keep this video for the member who asked for it, so the message stays. "
     "Try again later."

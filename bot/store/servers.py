@@ -109,11 +109,13 @@ def allow_others(by: By, *, allowed: bool) -> Unit[None]:
     return unit
 
 
-def set_log_channel(by: By, channel: ChannelId | None) -> Unit[None]:
-    """Where each job is listed from now on; None for nowhere."""
+def set_log_channel(by: By, channel: ChannelId | None) -> Unit[ChannelId | None]:
+    """Where each job is listed from now on, None for nowhere; tells where it was before."""
 
-    def unit(tx: Tx) -> None:
+    def unit(tx: Tx) -> ChannelId | None:
         ledger.lock(tx, by.scope)
+        before = server(by.scope)(tx).log_channel
         tx.changed("UPDATE servers SET log_channel = :channel WHERE scope = :scope", channel=channel, scope=by.scope)
+        return before
 
     return unit

@@ -54,7 +54,7 @@ class QuotaCommands(AdminCog):
 
     quota = app_commands.Group(name="quota", description=N_("Set how many credits members and the server may spend"))
 
-    @quota.command(name="set", description=N_("Give a member a quota of their own"))
+    @quota.command(name="set", description=N_("Set a quota for one member"))
     @app_commands.describe(user=MEMBER)
     @_limit_options(HOW_MANY)
     async def set_member(
@@ -65,7 +65,7 @@ class QuotaCommands(AdminCog):
         change = await self._admin.set_member(by, member, roles_of(user), credits, Period(per))
         await answer_privately(interaction, changes.of_member(translations_of(interaction), user.mention, change))
 
-    @quota.command(name="role", description=N_("Give everyone with a role a quota"))
+    @quota.command(name="role", description=N_("Set a quota for everyone with a role"))
     @app_commands.describe(role=N_("The role"))
     @_limit_options(HOW_MANY)
     async def set_role(

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import reports
+from bot.chat import changes, reports
 from bot.chat.client import answer_privately, tell
 from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
@@ -84,16 +84,14 @@ class ServerCommands(AdminCog):
         """Where each job is listed."""
         if channel is not None:
             _refuse_unless_writable(channel)
-        await self._admin.set_log_channel(self._by(interaction), None if channel is None else ChannelId(channel.id))
-        if channel is None:
-            await tell(interaction, "Videos are not logged in any channel.")
-        else:
-            await tell(interaction, "Each video is now logged in {channel}.", channel=channel.mention)
+        after = None if channel is None else ChannelId(channel.id)
+        before = await self._admin.set_log_channel(self._by(interaction), after)
+        await answer_privately(interaction, changes.of_log(translations_of(interaction), after, before))
 
     @app_commands.command(
         name="others", description=N_("Choose whether members can animate pictures that other people posted")
     )
-    @app_commands.describe(allowed=N_("Whether members can (no until you change it)"))
+    @app_commands.describe(allowed=N_("Whether this is allowed (off by default)"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
         await self._admin.allow_others(self._by(interaction), allowed=allowed)

@@ -129,7 +129,7 @@ class TestQuotas:
         assert (await refused(stage, mia)).startswith("This video costs 4 credits. You have 0 credits left.")
 
     async def test_show_tells_the_last_ten_lines_in_words(self, stage: Stage) -> None:
-        mia, by = stage.mia, f"<t> · · by <@{stage.admin.id}>"
+        mia, by = stage.mia, f"<t> · by <@{stage.admin.id}>"
         assert await told(stage, "quota show") == (
             f"<@{stage.admin.id}>\n**20 credits left** · 0 credits used today · renews <t>\n"
             "Quota: 20 credits per day. This is the bot's default quota.\n**History**\n- Nothing yet"

@@ -71,11 +71,11 @@ async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(
         )
     assert "video log off" in await told(stage, "status")
 
-    assert await told(stage, "log", channel=listing) == f"Each video is now logged in <#{listing.id}>."
+    assert await told(stage, "log", channel=listing) == f"Videos are now logged in <#{listing.id}>. Before: none."
     card = await stage.over(await stage.animate(prompt="waves ``` @everyone", seconds=8))
     await stage.discord.wait_for(lambda: stage.discord.messages(listing), 10, "the list")
     assert f"video log in <#{listing.id}>" in await told(stage, "status")
-    assert await told(stage, "log") == "Videos are not logged in any channel."
+    assert await told(stage, "log") == f"Videos are no longer logged in a channel. Before: <#{listing.id}>."
     await stage.over(await stage.animate())
     await stage.settled()
 
@@ -93,7 +93,7 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     assert re.sub(r"\d+ ms|just connected", "5 ms", await told(stage, "status")) == (
         "**This server**: videos can be made · no server limit · video log off · "
         "other people's pictures not allowed\n"
-        "**Video service**: slots in use: 0 of 1 · 0 in the queue\n"
+        "**Video service**: 0 of 1 slot in use · 0 in the queue\n"
         "**Discord**: 5 ms · 1 server"
     )
     await told(stage, "quota server", credits=50, per="week")
@@ -108,4 +108,4 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
         "**This server**: videos can be made · server limit: 50 credits per week · 8 credits used this week · "
         "video log off · other people's pictures not allowed"
     )
-    assert "slots in use: 1 of 1 · 2 in the queue, 1 of them from this server" in status
+    assert "1 of 1 slot in use · 2 in the queue, 1 of them from this server" in status

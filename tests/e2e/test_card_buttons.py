@@ -113,7 +113,9 @@ async def test_a_hidden_card_goes_and_its_video_waits_in_the_list(build: Build) 
     assert await told(stage, card, "Hide", by=stage.discord.world.people["ana"]) == NOT_YOURS
 
     hidden = await press(stage, card, "Hide")
-    assert await stage.told(hidden, 1) == ["The card is hidden. You can find the video in `/videos` when it is ready."]
+    assert await stage.told(hidden, 1) == [
+        "The message is hidden. You can find the video in `/videos` when it is ready."
+    ]
     assert card.deleted
     await restart(stage)
     (job,) = stage.provider.jobs.values()

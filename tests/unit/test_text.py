@@ -278,7 +278,7 @@ class TestStanding:
             ),
             (
                 QueuePosition(hold=HoldReason.RETRY, starts_at=RENEWS),
-                f"The video service did not take the video yet. The bot tries again {RENEWS_TEXT}.",
+                f"The video service has not accepted the video yet. The bot will try again {RENEWS_TEXT}.",
             ),
         ],
     )
