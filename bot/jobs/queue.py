@@ -1,4 +1,4 @@
-"""The queue before the provider: who is next, and how many at once. Computed from what waits; nothing is stored."""
+"""The queue before the provider: which job is next, and how many run at once. Kept in memory; nothing is stored."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot.models import Job, JobId, Scope, UserId
 
 
 def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[Job]:
-    """First the jobs with the fewest of their member's jobs at the provider or ahead of them, of these the oldest.
+    """Jobs whose member has the fewest jobs at the provider or ahead come first; among equals, the oldest.
 
-    Whoever goes is at the provider instead of ahead: so the order of those behind stays, until a job ends or comes.
+    A job that starts counts at the provider instead of ahead, so the order of the rest stays until a job ends or comes.
     """
     ahead: Counter[UserId] = Counter(at_provider)
     ranked: list[tuple[int, Job]] = []
@@ -30,8 +30,8 @@ def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[
 class JobQueue:
     """At most `slots` jobs at the provider. Each holds a slot from `acquire` to `release`, as long as its state says.
 
-    `changed` is called when anybody's place may have changed. However many leave in one moment, the queue is put in
-    order once.
+    `changed` is called when a position may have changed. However many slots are released in one moment, the queue is
+    sorted once.
     """
 
     def __init__(self, slots: int, circuit_breaker: CircuitBreaker) -> None:
@@ -48,16 +48,16 @@ class JobQueue:
 
     @property
     def is_closed(self) -> bool:
-        """Nobody goes any more."""
+        """No job starts any more."""
         return self._paused_until == math.inf
 
     @property
     def waiting(self) -> int:
-        """How many wait for their turn."""
+        """How many wait for a slot."""
         return len(self._waiting)
 
     def waiting_of(self, scope: Scope) -> int:
-        """How many of a server wait for their turn."""
+        """How many of a server's jobs wait for a slot."""
         return sum(job.scope == scope for job, _ in self._waiting.values())
 
     @property
@@ -66,44 +66,44 @@ class JobQueue:
         return len(self._holding)
 
     def holding(self) -> list[tuple[Job, float]]:
-        """Who holds a slot, and for how many seconds."""
+        """The jobs that hold a slot, and for how many seconds."""
         now = asyncio.get_running_loop().time()
         return [(job, now - since) for job, since in self._holding.values()]
 
     @property
     def pause_left_s(self) -> float:
-        """How long nobody goes, because the provider asked for it."""
+        """Seconds until jobs start again, where the provider asked for a pause; else 0."""
         return max(0.0, self._paused_until - asyncio.get_running_loop().time())
 
     def is_waiting(self, job: Job) -> bool:
-        """Whether its turn is still to come."""
+        """Whether it still waits for a slot."""
         found = self._waiting.get(job.id)
         return found is not None and not found[1].done()
 
     def eligible(self) -> list[Job]:
-        """Those who may go, in the order in which they would if nobody came or ended."""
+        """The jobs that may start, in the order in which they would if no job came or ended."""
         going = (job for job, future in self._waiting.values() if not future.done() and self.hold_reason(job) is None)
         return in_order(going, Counter(job.member for job, _ in self._holding.values()))
 
     def held(self) -> list[tuple[Job, HoldReason]]:
-        """Those who may not go for now, and why."""
+        """The jobs that may not start for now, and why."""
         found = ((job, self.hold_reason(job)) for job, future in self._waiting.values() if not future.done())
         return [(job, hold) for job, hold in found if hold is not None]
 
     def hold_reason(self, job: Job) -> HoldReason | None:
-        """Why this job may not go, whoever else is in the queue; None where it may."""
+        """Why this job may not start, whatever else is in the queue; None where it may."""
         if job.scope in self._paused:
             return HoldReason.PAUSED
         return None if self._circuit_breaker.may_go(job) else HoldReason.CIRCUIT_OPEN
 
     async def acquire(self, job: Job) -> None:
-        """Waits for this job's turn and takes a slot."""
+        """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
         try:
             is_paused = self._timer is not None or self._soon is not None or self.pause_left_s > 0
             if not is_paused and len(self._holding) < self.slots and self.hold_reason(job) is None:
-                self._grant(job)  # whoever else may go has gone
+                self._grant(job)  # all others that may start have started
             else:
                 self.changed()
             await future
@@ -116,7 +116,7 @@ class JobQueue:
             self.changed()
 
     def pause(self, scope: Scope) -> None:
-        """Nobody of this server goes; the others pass."""
+        """Holds the jobs of this server; the others go on."""
         self._paused.add(scope)
         self.changed()
 
@@ -130,26 +130,26 @@ class JobQueue:
         self._holding[job.id] = (job, asyncio.get_running_loop().time() - for_s)
 
     def release(self, job: Job) -> None:
-        """Gives the slot back, and settles the probe that it may have been; a job that holds none changes nothing."""
+        """Gives the slot back, and settles the probe that it may have been; does nothing for a job that holds none."""
         if self._holding.pop(job.id, None) is not None:
             self._circuit_breaker.report(job, Outcome.NEVER_SENT)
             self._advance_soon()
 
     def follow(self, job: Job) -> None:
-        """The slot as the job's state says: taken while it is at the provider, else given back."""
+        """The slot as the job's state says: taken while it is at the provider, else released."""
         if not job.state.holds_slot:
             self.release(job)
         elif job.id not in self._holding:
             self.occupy(job)
 
     def pause_for(self, seconds: float) -> None:
-        """Nobody goes for so long: the provider asked for it."""
+        """Starts no job for so many seconds: the provider asked for it."""
         self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
         self._arm()
         self.changed()
 
     def close(self) -> None:
-        """Nobody goes any more."""
+        """Starts no job any more."""
         self._paused_until = math.inf
         for planned in (self._timer, self._soon):
             if planned is not None:
@@ -176,10 +176,10 @@ class JobQueue:
             return
         self._timer = None
         if self._waiting and len(self._holding) < self.slots and self._grant_eligible():
-            self._advance_soon()  # a probe went: others may not go any more, the order is another, and so is the turn
+            self._advance_soon()  # a probe started: what else may start has changed
 
     def _grant_eligible(self) -> bool:
-        """Lets the first of the queue go, as many as there are slots; True where it ended early, with a probe."""
+        """Starts the first of the queue, as many as there are slots; True where it ended early, with a probe."""
         free = self.slots - len(self._holding)
         return any(self._grant(job) for job in self.eligible()[:free])
 

@@ -20,15 +20,15 @@ from bot.models import Job, JobId
 log = logging.getLogger(__name__)
 
 SOON_S = 0.1
-"""What changes at once is told at once."""
+"""Changes of one moment are shown together."""
 SELDOM_S, COUNTED_PER_S = 1.0, 1_000
-"""Between two tellings, at least: a second, and one more for each further so many in the queue."""
+"""Shortest time between two rounds: a second, and one more for each thousand jobs in the queue."""
 TOLD_AT_ONCE = 200
-"""Then others have their turn on the loop."""
+"""Then other tasks run."""
 STALE_S = 15.0
-"""While somebody waits, at the latest."""
+"""Longest time between two rounds while a job waits."""
 SAME = timedelta(seconds=10)
-"""A start that moves by less, or by less than a quarter of the wait, is not told anew: each time costs an edit."""
+"""A start that moves by less, or by less than a quarter of the wait, is not shown again: each time costs an edit."""
 
 
 def starts_s(
