@@ -3,7 +3,7 @@
     uv run python benchmarks/many.py [--jobs 10000] [--seconds 30]
 
 The real bot runs as a process between a local Discord that takes every edit, and a stand-in for the provider. First all
-jobs render, without end and with nothing that foretells it; then earlier clips do, so that the plan places the polls
+jobs render, without end and with nothing that foretells it; then earlier videos do, so that the plan places the polls
 and bars move by time. Then all but 20 wait, and those fail after ten seconds each, so that the line moves.
 """
 
@@ -99,7 +99,7 @@ def foretell(environment: Environment, took_s: float) -> None:
 
 
 def queue(environment: Environment) -> None:
-    """All jobs but the first few are in line, their pictures ready."""
+    """All jobs but the first few are in the queue, their pictures ready."""
     with closing(sqlite3.connect(environment.database)) as books, books:
         books.execute(
             "UPDATE jobs SET state = 'waiting', ticket = NULL, last_sent_at = NULL WHERE state = 'rendering'"

@@ -3,9 +3,9 @@
     uv run python benchmarks/pace.py [--seed 1] [--videos 2000]
 
 Simulated: no clock, no network; the plan and what it learns from are the bot's own. Durations are log-normal with
-medians of 40 to 200 s. On the slow day every third hundred of clips takes two and a half times as long. Five clips are
-under way at once, so that many are planned without knowing how the ones before end. The first clips have no history and
-are polled at POLL_SECONDS; they count, too. The interval is chosen so that both ask equally often over all clips.
+medians of 40 to 200 s. On the slow day every third hundred of videos takes two and a half times as long. Five videos
+are under way at once, so that many are planned without knowing how the ones before end. The first videos have no
+history and are polled at POLL_SECONDS; they count, too. The interval is chosen so that both ask equally often over all videos.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Found:
 
 
 def render_times(median_s: float, spread: float, count: int, rng: random.Random, *, slow_day: bool) -> list[float]:
-    """What each of so many clips takes."""
+    """What each of so many videos takes."""
     return [
         median_s * math.exp(rng.gauss(0.0, spread)) * (SLOWER if slow_day and number // 100 % 3 == 2 else 1.0)
         for number in range(count)

@@ -143,17 +143,17 @@ def reset(member: UserId, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit
 
 
 def set_own(member: UserId, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[None]:  # noqa: A002 - the domain's word
-    """An allowance of the member's own."""
+    """A quota of the member's own."""
     return quotas.set_member(by(scope), member, Limit(credits, per, Source.OWN))
 
 
 def set_role(role: int, credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
-    """An allowance for all who have the role."""
+    """A quota for all who have the role."""
     return quotas.set_role(by(scope), role, Limit(credits, per, Source.ROLE, role))
 
 
 def set_default(credits: int, per: Period = Period.DAY, *, scope: Scope = GUILD) -> Unit[Change]:  # noqa: A002 - the domain's word
-    """The server's default allowance."""
+    """The server's default quota."""
     return quotas.set_default(by(scope), Limit(credits, per, Source.SERVER))
 
 

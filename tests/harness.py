@@ -234,7 +234,7 @@ class Harness:
         picture: Picture | None = None,
         again_of: JobId | None = None,
     ) -> JobId:
-        """Asks for a video; the card is `shown`, or not (False), or its fate is not known (None). Raises BotError."""
+        """Asks for a video; the card is `shown`, is not (False), or nobody knows (None). Raises BotError."""
         return self.run(self.asking(member, model, shown=shown, picture=picture, again_of=again_of))
 
     async def asking(

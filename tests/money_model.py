@@ -1,4 +1,4 @@
-"""The rules of money as a model, written apart: what admins have set, every clip, and nothing that is kept as a sum.
+"""The rules of money as a model, written apart: what admins have set, every video, and nothing that is kept as a sum.
 
 Shares no code with the bot's store; slow on purpose, since it adds up anew each time.
 """
@@ -56,7 +56,7 @@ class Quota:
 
 @dataclass
 class MoneyModel:
-    """What admins have set, and every clip there was."""
+    """What admins have set, and every video there was."""
 
     operator: Limits
     own: dict[tuple[Scope, UserId], Rule] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class MoneyModel:
         return Quota(self.operator.default.credits, self.operator.default.per, "setting")
 
     def left(self, scope: Scope, member: UserId, roles: Iterable[int], today: int) -> int:
-        """Of the allowance; grants come on top."""
+        """Of the quota; grants come on top."""
         rule = self.quota(scope, member, roles, today)
         return max(0, rule.credits - self.used(scope, member, rule.per, today))
 
@@ -130,7 +130,7 @@ class MoneyModel:
         return self.bar(scope, member, today) or next((name for name, stands in walls.items() if stands), None)
 
     def bar(self, scope: Scope, member: UserId, today: int) -> str | None:
-        """Why nothing at all would be taken; None where it depends on the clip."""
+        """Why nothing at all would be taken; None where it depends on the video."""
         now = (scope, member, self.reset_counts.get((scope, member), 0), today)
         moderated = [
             video
@@ -144,7 +144,7 @@ class MoneyModel:
         return "too_many_refunds" if len(moderated) >= 5 else None
 
     def take(self, job: JobId, scope: Scope, member: UserId, roles: Iterable[int], cost: int, today: int) -> Video:
-        """The allowance first, grants for the rest."""
+        """The quota first, grants for the rest."""
         from_quota = min(cost, self.left(scope, member, roles, today))
         reset_count = self.reset_counts.get((scope, member), 0)
         self.videos[job] = video = Video(scope, member, reset_count, today, cost, from_quota)
@@ -161,7 +161,7 @@ class MoneyModel:
 def follow(model: MoneyModel, line: Row, roles: Mapping[UserId, Sequence[int]]) -> None:
     """Goes one ledger line further: a reservation must have fitted, and must name what admitted it as it stood then.
 
-    `roles` are those of each member. Knows reservations, cancellations, grants, resets and allowances.
+    `roles` are those of each member. Knows reservations, cancellations, grants, resets and quotas.
     """
     scope, member, rule = line["scope"], line["member"], (line["limit_credits"], line["limit_per"])
     match line["kind"], line["reason"]:

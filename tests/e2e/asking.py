@@ -63,5 +63,5 @@ async def refused(stage: Stage, person: Person, **options: object) -> str:
 
 
 def keys(stage: Stage) -> list[str]:
-    """Every clip's key, oldest first."""
+    """Every video's key, oldest first."""
     return [str(key) for (key,) in stage.rows("SELECT key FROM jobs ORDER BY id")]

@@ -50,7 +50,7 @@ class TestQuotas:
             "Quota: 1,000,000 credits in total. An admin set this quota.\nBonus credits: 5"
         )
 
-    async def test_a_ceiling_bounds_all_members_together_and_grants_too(self, stage: Stage) -> None:
+    async def test_a_server_limit_bounds_all_members_together_and_grants_too(self, stage: Stage) -> None:
         ana = stage.discord.world.people["ana"]
         assert await told(stage, "quota server", credits=7) == ("New server limit: 7 credits per day. Before: none.")
         await told(stage, "quota grant", user=ana, credits=100)
@@ -254,7 +254,7 @@ class TestPauseAndBlock:
         assert card is not None
 
         async def passes_by(known: int) -> None:
-            """A clip from a direct message goes to the service while the older one of the server waits."""
+            """A video from a direct message goes to the service while the older one of the server waits."""
             await stage.animate(channel=dm)
             await stage.provider.wait_for(lambda: len(stage.provider.jobs) == known + 1, 10, "the one that passes")
             stage.provider.finish(list(stage.provider.jobs)[-1])

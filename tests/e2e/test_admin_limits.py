@@ -63,7 +63,7 @@ class TestRefusals:
         )
         assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(4,)]
 
-    async def test_an_allowance_renews_at_the_next_midnight_in_utc(self, stage: Stage) -> None:
+    async def test_a_quota_renews_at_the_next_midnight_in_utc(self, stage: Stage) -> None:
         before = datetime.now(UTC)
         text = await stage.reply(stage.mia, "quota")
         after = datetime.now(UTC)
@@ -71,7 +71,7 @@ class TestRefusals:
         renews_at = int(text.split("<t:")[1].split(":")[0])
         assert renews_at in {(int(now.timestamp()) // DAY_S + 1) * DAY_S for now in (before, after)}
 
-    async def test_a_loop_of_refused_clips_is_free_five_times_for_the_member_and_never_for_the_budget(
+    async def test_a_loop_of_refused_videos_is_free_five_times_for_the_member_and_never_for_the_budget(
         self, stage: Stage
     ) -> None:
         for _ in range(5):
@@ -170,7 +170,7 @@ class TestBadInput:
             assert (command, await told(stage, command, by=stage.admin, **options)) == (command, sentence)
         assert written(stage) == [0, 0, 0, 0]
 
-    async def test_where_only_the_commands_were_added_no_role_gets_an_allowance(self, build: Build) -> None:
+    async def test_where_only_the_commands_were_added_no_role_gets_a_quota(self, build: Build) -> None:
         """Without the bot as a member there is no list of roles, and no telling who has one."""
         stage = await build(start=False)
         world = stage.discord.world
@@ -198,7 +198,7 @@ class TestBadInput:
             f"<@{stage.mia.id}>\n**1 credit left** · 4 credits used today"
         )
 
-    async def test_somebody_who_left_still_has_an_allowance(self, stage: Stage) -> None:
+    async def test_somebody_who_left_still_has_a_quota(self, stage: Stage) -> None:
         ana = stage.discord.world.people["ana"]
         stage.discord.world.leave(ana)
 
@@ -248,7 +248,7 @@ class TestBadInput:
 
 
 class TestRoles:
-    async def test_a_deleted_role_loses_its_allowance_while_the_bot_runs_and_at_its_start(self, build: Build) -> None:
+    async def test_a_deleted_role_loses_its_quota_while_the_bot_runs_and_at_its_start(self, build: Build) -> None:
         stage = await build(start=False)
         world, ana = stage.discord.world, stage.discord.world.people["ana"]
         first, second, kept = (world.add_role(name, members=(ana,)) for name in ("first", "second", "kept"))

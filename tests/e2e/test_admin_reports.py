@@ -57,7 +57,7 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     }  # fmt: skip
 
 
-async def test_each_clip_is_listed_in_the_channel_an_admin_chose_and_only_there(build: Build) -> None:
+async def test_each_video_is_listed_in_the_channel_an_admin_chose_and_only_there(build: Build) -> None:
     stage = await build(start=False)
     world = stage.discord.world
     listing, mute = world.add_channel("listing"), world.add_channel("mute")

@@ -48,7 +48,7 @@ def copied(database: Path, target: Path) -> None:
 
 
 async def three_under_way(build: Build) -> tuple[Stage, HoldReason]:
-    """One clip rendering, one being submitted, one in line."""
+    """One video rendering, one being submitted, one in the queue."""
     stage = await build({"MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}, render_s=None)
     await stage.animate()
     await stage.booked(lambda: stage.states() == ["rendering"])

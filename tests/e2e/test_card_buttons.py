@@ -51,7 +51,7 @@ async def test_each_state_has_the_buttons_that_fit_it(build: Build) -> None:
     assert labels(card) == ["Again", "Edit", "Delete"]
 
 
-async def test_cancel_in_line_gives_all_credits_back_and_is_too_late_after(build: Build) -> None:
+async def test_cancel_in_the_queue_gives_all_credits_back_and_is_too_late_after(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     await stage.rendering()
     waiting = await (await stage.animate()).answer()

@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 SUB_COMMAND, SUB_GROUP = 1, 2
 MANAGE_GUILD = "32"
 MESSAGE_MENU = 3
-TONGUES = {"es-ES", "es-419", "pt-BR", "fr", "de", "ja"}
+LANGUAGES = {"es-ES", "es-419", "pt-BR", "fr", "de", "ja"}
 
 
 def _leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -26,23 +26,23 @@ def _leaves(commands: list[dict[str, Any]], before: str = "") -> Iterator[tuple[
 
 
 def _longest(part: dict[str, Any], field: str) -> int:
-    """Of a field's words in all tongues."""
+    """Of a field's words in all languages."""
     said = [part.get(field, ""), *(part.get(f"{field}_localizations") or {}).values()]
     return max(map(len, said))
 
 
 def _counted(command: dict[str, Any]) -> int:
-    """Names, descriptions and values, as application-commands.mdx counts them: in the longest tongue of each."""
+    """Names, descriptions and values, as application-commands.mdx counts them: in the longest language of each."""
     total = _longest(command, "name") + _longest(command, "description")
     total += sum(_longest(choice, "name") + len(str(choice["value"])) for choice in command.get("choices", []))
     return total + sum(_counted(option) for option in command.get("options", []))
 
 
-def _is_in_every_tongue(part: dict[str, Any]) -> None:
+def _is_in_every_language(part: dict[str, Any]) -> None:
     """What people read is translated, what they type is not."""
     assert not part.get("name_localizations")
-    assert set(part["description_localizations"]) == TONGUES, part["name"]
-    assert all(set(choice["name_localizations"]) == TONGUES for choice in part.get("choices", []))
+    assert set(part["description_localizations"]) == LANGUAGES, part["name"]
+    assert all(set(choice["name_localizations"]) == LANGUAGES for choice in part.get("choices", []))
 
 
 def _every(command: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -65,7 +65,7 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
             assert len(part.get("choices", [])) <= 25
             assert all(_longest(choice, "name") <= 100 for choice in part.get("choices", []))
             if most:
-                _is_in_every_tongue(part)
+                _is_in_every_language(part)
     admin = by_name["animate-admin"]
     assert (str(admin["default_member_permissions"]), admin["contexts"], admin["integration_types"]) == (
         MANAGE_GUILD,

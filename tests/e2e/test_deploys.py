@@ -1,6 +1,6 @@
 """Ends that are meant: SIGTERM and Ctrl-C in every state of a job, and starts on what cannot be started on.
 
-The process ends with 0 and in time, leaves nothing behind it, and the next one goes on where it stood: no clip is paid
+The process ends with 0 and in time, leaves nothing behind it, and the next one goes on where it stood: no video is paid
 twice, none is lost, and none becomes `unknown`.
 """
 
@@ -95,7 +95,7 @@ async def test_with_nothing_to_do_it_ends_at_once(stage: Stage, by: int) -> None
     await delivered(stage, await stage.animate())
 
 
-async def test_in_line_and_while_rendering(build: Build) -> None:
+async def test_in_the_queue_and_while_rendering(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     first = await stage.animate()
     await stage.booked(lambda: stage.states() == ["rendering"])
@@ -306,7 +306,7 @@ async def test_what_this_user_may_not_write_to_is_one_sentence(tmp_path: Path, w
 
 
 def as_an_ordinary_user() -> list[str]:
-    """Root may write anywhere, unless its capabilities are taken away."""
+    """Root may write anywhere, unless its capabilities are removed."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:

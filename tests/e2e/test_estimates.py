@@ -1,4 +1,4 @@
-"""What a card foretells: when the clip is due, its place in line; and how seldom cards are edited in one channel."""
+"""What a card says of its end: when the video is due, its position in the queue; how seldom cards are edited in a channel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def percentages(card: Message) -> list[int]:
     return [int(found[1]) for text in texts if (found := re.search(r"(\d+)%", text))]
 
 
-async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_itself(build: Build) -> None:
+async def test_after_a_few_videos_a_card_estimates_its_end_and_its_bar_moves_by_itself(build: Build) -> None:
     stage = await build()
     for _ in range(3):
         await stage.over(await stage.animate())
@@ -59,7 +59,7 @@ async def test_after_a_few_clips_a_card_foretells_its_end_and_its_bar_moves_by_i
     assert job.progress in (0, 100)
 
 
-async def test_a_clip_that_ended_while_the_bot_was_away_foretells_nothing(build: Build) -> None:
+async def test_a_video_that_ended_while_the_bot_was_away_gives_no_estimate(build: Build) -> None:
     stage = await build(render_s=None)
     asked, _ = await stage.rendering()
     assert stage.bot is not None
@@ -73,7 +73,7 @@ async def test_a_clip_that_ended_while_the_bot_was_away_foretells_nothing(build:
     assert stage.rows("SELECT render_ms FROM jobs") == [(None,)]
 
 
-async def test_a_card_in_line_tells_its_place_moves_up_and_says_why_it_is_held(build: Build) -> None:
+async def test_a_card_in_the_queue_tells_its_place_moves_up_and_says_why_it_is_held(build: Build) -> None:
     stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     await stage.rendering()
     first, second = [

@@ -1,4 +1,4 @@
-"""/videos as its member uses it; videos that come late; the one ping."""
+"""/videos as its member uses it; videos that come late; the one mention."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_a_long_wait_ends_with_one_ping_and_a_short_one_with_none(build: B
     stage.provider.finish(late.id)
     await stage.over(second)
     await stage.settled()
-    assert len(stage.public()) == 3  # two cards, one ping
+    assert len(stage.public()) == 3  # two cards, one mention
 
 
 async def _new_jobs(stage: Stage, count: int) -> list[VideoJob]:

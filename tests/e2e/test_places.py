@@ -9,7 +9,7 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
 
-async def test_in_a_direct_message_the_direct_allowance_counts(build: Build) -> None:
+async def test_in_a_direct_message_the_direct_quota_counts(build: Build) -> None:
     stage = await build({"DIRECT_CREDITS": "8"})
     channel = stage.discord.world.dm(stage.mia)
 

@@ -46,7 +46,7 @@ async def _restart(stage: Stage) -> None:
 
 
 async def _long_video(stage: Stage) -> Message:
-    """A clip that took a minute."""
+    """A video that took a minute."""
     _, card = await stage.rendering()
     assert stage.bot is not None
     await stage.bot.stop()
@@ -125,7 +125,7 @@ async def test_pings_are_turned_off_by_the_pinged_member_alone_and_stay_off_unti
         == "Mentions are muted. The bot no longer mentions you anywhere. Turn mentions on again with `/privacy`."
     )
     await _long_video(stage)
-    assert len(stage.public()) == 3  # two cards, one ping
+    assert len(stage.public()) == 3  # two cards, one mention
 
     page = await _page(stage)
     await _press(stage, page, "Unmute mentions")

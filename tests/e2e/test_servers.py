@@ -86,7 +86,7 @@ async def test_a_429_at_create_waits_and_is_sent_again(build: Build) -> None:
 
 
 async def all_delivered(stage: Stage, *faults: dict[str, int]) -> None:
-    """So many clips at once, each with faults of its own, and each ends as its video on its card, paid for once."""
+    """So many videos at once, each with faults of its own, and each ends as its video on its card, paid for once."""
     left = list(faults)
 
     async def spoil(phase: str, exchange: Any) -> None:

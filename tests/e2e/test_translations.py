@@ -10,7 +10,7 @@ from tests.e2e.asking import alone, told
 from tests.e2e.conftest import Build
 
 
-async def test_each_reads_their_own_tongue_also_after_a_restart(build: Build) -> None:
+async def test_each_reads_their_own_language_also_after_a_restart(build: Build) -> None:
     german, japanese = (TranslationCatalog().of(locale).gettext for locale in ("de", "ja"))
     stage = await build(render_s=None)  # rendered for ever
     stage.discord.world.guild.locale = "de"

@@ -131,7 +131,7 @@ async def test_in_a_locked_thread_the_video_goes_to_its_member_or_is_kept(build:
     assert shown(direct(stage)) == ([job.video] if dms_open else [])
 
 
-async def test_a_clip_that_fails_in_an_archived_thread_says_so_on_its_card(build: Build) -> None:
+async def test_a_video_that_fails_in_an_archived_thread_says_so_on_its_card(build: Build) -> None:
     stage = await build(render_s=None)
     thread = stage.discord.world.add_thread("cats")
     asked, card = await stage.rendering(channel=thread, prompt="[fail]")

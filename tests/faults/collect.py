@@ -186,7 +186,7 @@ def _is_covered(message: Message) -> bool:
 
 
 def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
-    """Whether this stands in a channel where the card of the same clip had been taken away before."""
+    """Whether this stands in a channel where the card of the same video had been removed before."""
     for asked in scene.asked:
         card = asked.interaction.message
         if card is None or not scene.is_removed(card) or card is message or card.channel is not message.channel:

@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
         Kind("provider outage", providers.provider_out),
         Kind("provider cuts", providers.plays("provider cuts", providers.CUTS)),
         Kind("provider answers", providers.plays("provider answers", providers.ANSWERS)),
-        Kind("fates of renders", providers.plays("fates of renders", providers.FATES)),
+        Kind("fates of renders", providers.plays("fates of renders", providers.OUTCOMES)),
         Kind("Discord 429", wires.spoils("Discord 429", wires.limited, ("before",)), heals=True),
         Kind("Discord 429 bare", wires.spoils("Discord 429 bare", wires.limited_bare, ("before",)), heals=True),
         Kind("Discord 5xx", wires.spoils("Discord 5xx", wires.broken, ("before",))),

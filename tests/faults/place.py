@@ -196,7 +196,7 @@ def can_mount() -> bool:
 
 
 def unlike_any_other(*_order: object) -> bytes:
-    """A real MP4 whose last box makes it one of a kind, so that two clips that change places are seen."""
+    """A real MP4 whose last box makes it one of a kind, so that two videos that change places are seen."""
     return tiny_mp4() + (24).to_bytes(4, "big") + b"free" + token_bytes(16)
 
 

@@ -244,7 +244,7 @@ async def pictures_gone(scene: Scene, rng: Random) -> None:
     """Discord's files answer for some pictures with the same trouble for good."""
     passing = rng.random() < 0.25  # the bot tries for a minute
     status = rng.choice([500, 429, 451] if passing else [403, 404, 410])
-    fates: dict[str, bool] = {}
+    outcomes: dict[str, bool] = {}
     own = Random(rng.random())
     if passing:
         scene.settles_within_s = 140.0
@@ -252,7 +252,7 @@ async def pictures_gone(scene: Scene, rng: Random) -> None:
     async def hook(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
         if phase != "before" or exchange.part != "cdn" or not exchange.path.endswith(".png"):
             return None
-        is_gone = fates.setdefault(exchange.path, not scene.is_fair and own.random() < 0.6)
+        is_gone = outcomes.setdefault(exchange.path, not scene.is_fair and own.random() < 0.6)
         if not is_gone:
             return None
         scene.spoil(exchange)

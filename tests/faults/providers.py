@@ -48,7 +48,7 @@ ANSWERS = (
     *("poll:409", "poll:no-id", "poll:not-json", "poll:huge", "poll:endless", "poll:odd-status", "poll:odd-progress"),
     *("file:json", "file:gzip-wrong", "file:endless", "file:drip", "content:json"),
 )
-FATES = (
+OUTCOMES = (
     *("create:fails", "create:moderated", "create:slow-job", "create:big"),
     *("create:400-policy", "create:503-policy", "create:400-person"),
     *("poll:no-url", "poll:dead-url", "poll:private-url", "poll:new-id"),

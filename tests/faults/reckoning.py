@@ -62,7 +62,7 @@ class Shown:
     only_to: int | None = None
     channel: int = 0
     after_removal: bool = False
-    """In a server's channel, after the job's card had been taken away there."""
+    """In a server's channel, after the job's card had been removed there."""
     taken_away: bool = False
     """By the bot itself, because somebody had asked for that: nobody sees it any more."""
     spoiler: bool = False
@@ -189,7 +189,7 @@ def _paid_twice(paid: Iterable[Paid]) -> Iterator[str]:
 
 
 def _lost(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
-    """Every finished video is with its member, or kept for them; but for those whose fate nobody could know."""
+    """Every finished video is with its member, or kept for them; but for those whose outcome nobody could know."""
     members = {command.prompt: command.member for command in account.commands}
     unwanted = {command.prompt for command in account.commands if command.said_delete}
     for paid in account.paid:
@@ -234,7 +234,7 @@ def _shown_again(shown: Iterable[Shown]) -> Counter[str]:
 
 
 def _misplaced(account: Account) -> Iterator[str]:
-    """Nobody is shown another's video privately, and nothing new comes where a card was taken away."""
+    """Nobody is shown another's video privately, and nothing new comes where a card was removed."""
     owner = {paid.video: paid.prompt for paid in account.paid if paid.video is not None}
     members = {command.prompt: command.member for command in account.commands}
     for shown in account.shown:

@@ -71,7 +71,7 @@ class Scene:
     gone: dict[int, int] = field(default_factory=dict)
     """Messages that were deleted, by whomever; what has an id over the value came later."""
     hidden: set[int] = field(default_factory=set)
-    """Cards whose Hide or Delete was pressed: those that are gone in the end were taken away by the bot."""
+    """Cards whose Hide or Delete was pressed: those that are gone in the end were removed by the bot."""
     deleted: set[str] = field(default_factory=set)
     """Prompts of videos whose member said that they are to be deleted for good."""
     unseen: set[int] = field(default_factory=set)
@@ -128,7 +128,7 @@ class Scene:
         self.later(undo)
 
     async def clear(self) -> None:
-        """Fair weather from here on; what was killed or taken away stays so."""
+        """Fair weather from here on; what was killed or removed stays so."""
         self.is_fair = True
         self.place.provider.faults.clear()
         while self._undo:
@@ -194,7 +194,7 @@ class Scene:
         return any(begun <= until and since <= ended for begun, ended in self.barred)
 
     def is_removed(self, message: Message) -> bool:
-        """Whether somebody took it away, or had it taken away."""
+        """Whether somebody took it away, or had it removed."""
         return message.id in self.removed or (message.id in self.hidden and message.deleted)
 
     def note_gone(self) -> None:

@@ -145,7 +145,7 @@ async def test_two_hundred_commands_at_once_are_judged_each_by_what_stood_then(s
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_they_are_also_while_an_admin_changes_every_rule_and_clips_are_taken_back(
+async def test_they_are_also_while_an_admin_changes_every_rule_and_videos_are_taken_back(
     store: Store, seed: int
 ) -> None:
     rng = random.Random(seed)

@@ -45,7 +45,7 @@ from tests.builders import MEMBER, NOON, a_job, grant, limits
     ],
 )
 def test_a_false_entry_is_seen(tmp_path: Path, falsified: str, seen: str) -> None:
-    """A grant of 2; one clip taken back, one of 6 on an allowance of 5 under way."""
+    """A grant of 2; one video taken back, one of 6 on a quota of 5 under way."""
     path = tmp_path / "animate.db"
     migrate(path)
     with closing(sqlite3.connect(path)) as connection:

@@ -1,4 +1,4 @@
-"""Days, weeks and months end while clips are under way: what was taken from a day returns to that day."""
+"""Days, weeks and months end while videos are under way: what was taken from a day returns to that day."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Member:
         return await self.store.read(balances.balance(GUILD, MEMBER, [], self.operator, at))
 
     async def end(self, job: Job, at: datetime, *, taken: bool) -> None:
-        """Without a video: taken back in line, or refused by the provider that had it."""
+        """Without a video: taken back in the queue, or refused by the provider that had it."""
         if not taken:
             await self.store.write(jobs.move(job.id, S.WAITING, S.CANCELLED, now=at, failure=FailureKind.QUEUE_TIMEOUT))
             return
@@ -116,7 +116,7 @@ async def test_other_midnights_renew_nothing(store: Store, per: Period, midnight
 
 
 @pytest.mark.parametrize(("per", "midnight"), BORDERS)
-async def test_ceiling_and_budget_renew_at_the_same_second(store: Store, per: Period, midnight: str) -> None:
+async def test_server_limit_and_budget_renew_at_the_same_second(store: Store, per: Period, midnight: str) -> None:
     border = on(midnight)
     by_budget = Member(store, limits(1_000, budget=8, budget_per=per))
     by_server_limit = Member(store, limits(1_000))
@@ -134,7 +134,7 @@ async def test_ceiling_and_budget_renew_at_the_same_second(store: Store, per: Pe
 
 @pytest.mark.parametrize("taken", [False, True], ids=["in-line", "at-the-provider"])
 async def test_a_refund_after_midnight_returns_to_the_day_it_was_taken_from(store: Store, *, taken: bool) -> None:
-    """A Wednesday and its Thursday: today's allowance is not enlarged, yesterday's and the week's are."""
+    """A Wednesday and its Thursday: today's quota is not enlarged, yesterday's and the week's are."""
     member, midnight = Member(store, limits(20)), on("2026-03-05")
     job = await member.ask(8, midnight - SECOND)
     await member.ask(4, midnight)
@@ -167,7 +167,7 @@ async def test_another_period_in_the_middle_of_one_converts_nothing(store: Store
     assert (await member.quota(NOON)).left == 0
 
 
-async def test_a_reset_with_a_clip_under_way_forgets_it_but_not_that_it_runs(store: Store) -> None:
+async def test_a_reset_with_a_video_under_way_forgets_it_but_not_that_it_runs(store: Store) -> None:
     member = Member(store, limits(10, jobs_per_user=2))
     bonus_id = await store.write(grant(MEMBER, 5))
     running = await member.ask(12, NOON)
@@ -185,7 +185,7 @@ async def test_a_reset_with_a_clip_under_way_forgets_it_but_not_that_it_runs(sto
     assert [(row["id"], row["remaining"]) for row in bonus_ids] == [(bonus_id, 5)]
 
 
-async def test_a_grant_outlasts_midnight_and_is_spent_only_beyond_the_allowance(store: Store) -> None:
+async def test_a_grant_outlasts_midnight_and_is_spent_only_beyond_the_quota(store: Store) -> None:
     member, midnight = Member(store, limits(4)), on("2026-03-05")
     await store.write(grant(MEMBER, 6, now=midnight - SECOND))
 
@@ -200,7 +200,7 @@ async def test_a_grant_outlasts_midnight_and_is_spent_only_beyond_the_allowance(
     assert (now.left, now.bonus) == (0, 5)
 
 
-async def test_a_loop_of_moderated_clips_ends_after_five_until_midnight_or_a_reset(store: Store) -> None:
+async def test_a_loop_of_moderated_videos_ends_after_five_until_midnight_or_a_reset(store: Store) -> None:
     member, midnight = Member(store, limits(4)), on("2026-03-05")
 
     for _ in range(5):
@@ -217,8 +217,8 @@ async def test_a_loop_of_moderated_clips_ends_after_five_until_midnight_or_a_res
 
 
 @pytest.mark.parametrize("taken", [True, False])
-async def test_budget_and_ceiling_keep_what_the_provider_had_taken(store: Store, *, taken: bool) -> None:
-    """The member's credits return each time; three clips of 4 are all that 12 pay for, unless nothing was made."""
+async def test_budget_and_server_limit_keep_what_the_provider_had_taken(store: Store, *, taken: bool) -> None:
+    """The member's credits return each time; three videos of 4 are all that 12 pay for, unless nothing was made."""
     member = Member(store, limits(20, budget=12))
     await store.write(set_server_limit(12))
 

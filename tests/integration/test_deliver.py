@@ -170,7 +170,7 @@ class Setup:
         )
 
     async def done(self, *, expires_at: datetime | None = None, to: JobState = S.DELIVERING, **card: Any) -> Job:
-        """Asked for long ago enough for a ping."""
+        """Asked for long ago enough for a mention."""
         asked_at = NOON - 2 * MINUTE
         job = a_job(at=asked_at, card=a_card(at=asked_at, **card))
         await self.store.write(reserve(job, [], limits(1_000)))

@@ -1,4 +1,4 @@
-"""Words, addresses and places leave the store, on a member's wish and by age; the books stay right."""
+"""Words, addresses and places leave the store, on a member's request and by age; the books stay right."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class TestWish:
         assert kept.do(erasure.open_erasures()) == []
 
     @pytest.mark.parametrize("state", UNDER_WAY)
-    def test_what_is_under_way_goes_on_untouched_and_the_wish_stays_open(self, kept: Ledgers, state: JobState) -> None:
+    def test_what_is_under_way_goes_on_and_the_request_stays_open(self, kept: Ledgers, state: JobState) -> None:
         kept.add_job(1, state)
         before = kept.rows("SELECT * FROM jobs"), kept.rows("SELECT * FROM cards")
 
@@ -133,7 +133,7 @@ class TestWish:
         assert kept.rows("SELECT state FROM jobs") == [("cancelled",)]
         assert kept.wrong() == []
 
-    def test_what_is_asked_for_after_a_wish_is_no_concern_of_it(self, kept: Ledgers) -> None:
+    def test_what_is_asked_for_after_a_request_is_no_concern_of_it(self, kept: Ledgers) -> None:
         request(kept)
         kept.add_job(1, at=LATER + timedelta(seconds=1))
         kept.add_job(2, S.WAITING, at=LATER + timedelta(seconds=1))
@@ -143,7 +143,7 @@ class TestWish:
         assert kept.rows(TEXTS) == [(1,), (2,)]
         assert kept.do(erasure.open_erasures()) == []
 
-    def test_a_picture_that_others_made_clips_of_goes_when_these_are_over(self, kept: Ledgers) -> None:
+    def test_a_picture_that_others_made_videos_of_goes_when_these_are_over(self, kept: Ledgers) -> None:
         kept.add_job(1, member=OTHER, picture_author=MEMBER)
         kept.add_job(2, S.RENDERING, member=OTHER, picture_author=MEMBER)
 
@@ -153,7 +153,7 @@ class TestWish:
         assert kept.rows("SELECT id FROM jobs WHERE prompt <> ''") == [(1,), (2,)]
         assert kept.do(erasure.open_erasures()) == [MEMBER]
 
-    def test_a_clip_deleted_before_loses_its_place_too(self, kept: Ledgers) -> None:
+    def test_a_video_deleted_before_loses_its_place_too(self, kept: Ledgers) -> None:
         job = kept.add_job(1)
         assert kept.do(videos.erase(job.id, now=NOON))
         assert kept.rows(PLACES) == [(1,)]
@@ -162,7 +162,7 @@ class TestWish:
 
         assert (kept.rows(PLACES), pending_deletions(kept)) == ([], [(2, 1)])
 
-    def test_deleting_an_erased_clip_from_a_list_that_still_shows_it_does_nothing_wrong(self, kept: Ledgers) -> None:
+    def test_deleting_an_erased_video_from_a_list_that_still_shows_it_does_nothing_wrong(self, kept: Ledgers) -> None:
         job = kept.add_job(1)
         request(kept)
 
@@ -301,7 +301,7 @@ class TestMentions:
         assert kept.do(users.has_muted_mentions(MEMBER))
 
 
-def test_a_job_found_again_after_a_wish_has_no_words(kept: Ledgers) -> None:
+def test_a_job_found_again_after_a_request_has_no_words(kept: Ledgers) -> None:
     """What the worker loads for the last edit of a cancelled job's card."""
     kept.add_job(1, S.WAITING)
     request(kept)

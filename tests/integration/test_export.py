@@ -47,7 +47,7 @@ def _a_life(kept: Ledgers) -> None:
     kept.do(servers.block(By(Scope(72), MEMBER, NOON), OTHER, "spam"))
 
 
-def test_clips_come_with_words_addresses_and_places(kept: Ledgers) -> None:
+def test_videos_come_with_words_addresses_and_places(kept: Ledgers) -> None:
     _a_life(kept)
 
     first, second, third = document(kept)["videos"]

@@ -325,7 +325,7 @@ def test_a_token_that_a_press_has_brought_is_not_taken_for_the_dead_one(books: L
 
 
 class TestForgetting:
-    def test_a_video_under_way_at_the_wish_that_cannot_be_shown_waits_its_seven_days(self, books: Ledgers) -> None:
+    def test_a_video_under_way_at_the_request_that_cannot_be_shown_waits_its_seven_days(self, books: Ledgers) -> None:
         asked, later, over = (NOON + timedelta(minutes=n) for n in (1, 2, 8 * 24 * 60))
         books.add_job(1, S.DELIVERING)
         books.add_job(2, S.UNDELIVERED)

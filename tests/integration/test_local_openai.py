@@ -334,7 +334,7 @@ async def test_a_restart_keeps_the_account_and_ends_what_was_begun(clock: Clock)
     assert videos.jobs[job_id].state == "done"
 
 
-async def test_the_clip_is_what_was_ordered() -> None:
+async def test_the_video_is_what_was_ordered() -> None:
     """By a request, with the real renderer: size, length, sound, index first, and the picture itself."""
     with Image.open(io.BytesIO(sample_picture())) as sample:
         assert sample.size == (1080, 1350)

@@ -132,7 +132,7 @@ class Life:
         return "nothing to ask for again"
 
     def videos(self, *states: str) -> list[JobId]:
-        """At most one clip, in one of these states."""
+        """At most one video, in one of these states."""
         found = [job for job, video in self.model.videos.items() if not states or video.state in states]
         return [self.rng.choice(found)] if found else []
 

@@ -67,7 +67,7 @@ def _path(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="store")
 async def _store(path: Path) -> AsyncIterator[Store]:
-    """With a pot of 2 for the member, so that a clip of 5 on an allowance of 4 takes from both."""
+    """With a pot of 2 for the member, so that a video of 5 on a quota of 4 takes from both."""
     store = await Store.open(path)
     await store.write(grant(MEMBER, 2))
     yield store
@@ -320,7 +320,7 @@ class TestResuming:
 
 
 class TestLedgerLines:
-    async def test_they_are_told_newest_first_with_clip_and_limit(self, store: Store) -> None:
+    async def test_they_are_told_newest_first_with_video_and_limit(self, store: Store) -> None:
         job = await brought_to(store, S.RENDERING)
         await store.write(grant(MEMBER, 3, now=LATER))
         await store.write(jobs.move(job.id, S.RENDERING, S.FAILED, now=LATER, failure=FailureKind.PROVIDER))

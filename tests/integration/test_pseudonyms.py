@@ -103,7 +103,7 @@ class TestWhenNothingCountsThem:
         assert kept.rows("SELECT actor FROM ledger WHERE kind = 'grant'") == [(None,)]
         assert kept.rows("SELECT member FROM ledger WHERE kind = 'grant'") == [(OTHER,)]
 
-    def test_a_wish_for_no_pings_is_kept(self, kept: Ledgers) -> None:
+    def test_a_request_for_no_pings_is_kept(self, kept: Ledgers) -> None:
         kept.add_job(1)
         kept.do(users.set_mentions_muted(MEMBER, NOON))
         request(kept)
@@ -114,7 +114,7 @@ class TestWhenNothingCountsThem:
         assert kept.do(users.has_muted_mentions(MEMBER))
         assert kept.do(pseudonyms.erased_people()) == []
 
-    def test_a_block_and_an_own_allowance_stay_the_members(self, kept: Ledgers) -> None:
+    def test_a_block_and_an_own_quota_stay_the_members(self, kept: Ledgers) -> None:
         """Else asking to be forgotten would lift them."""
         kept.do(servers.block(by(), MEMBER, "rude"))
         kept.do(set_own(MEMBER, 1, Period.MONTH, scope=Scope(72)))
@@ -204,8 +204,8 @@ def test_who_never_asked_to_be_forgotten_keeps_the_name(kept: Ledgers) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_no_balance_ceiling_or_budget_of_anybody_else_moves(kept: Ledgers, seed: int) -> None:
-    """Whose clips of a server have all ended; before that no name comes off."""
+def test_no_balance_server_limit_or_budget_of_anybody_else_moves(kept: Ledgers, seed: int) -> None:
+    """Whose videos of a server have all ended; before that no name comes off."""
     rng = random.Random(seed)
     _a_history(kept, rng)
     before = _all_sums(kept, kept.operator, but=(GUILD, MEMBER))

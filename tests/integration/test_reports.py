@@ -1,4 +1,4 @@
-"""What admins read: days bound it, a late clip is no failure, and Discord takes the longest of it."""
+"""What admins read: days bound it, a late video is no failure, and Discord takes the longest of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_so_many_days_are_counted_today_among_them(store: Store) -> None:
     assert [await videos(store, days) for days in (1, 2, 6, 7, 8, 366)] == [2, 3, 3, 4, 5, 5]
 
 
-async def test_a_clip_that_came_late_is_refunded_and_no_failure(store: Store) -> None:
+async def test_a_video_that_came_late_is_refunded_and_no_failure(store: Store) -> None:
     job = await store.write(reserve(a_job(spec=a_spec(size="720x1280")), [], limits()))
     await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON))
     await store.write(jobs.move(job.id, S.SUBMITTING, S.RENDERING, now=NOON, ticket="v"))

@@ -1,4 +1,4 @@
-"""Reserving on real SQLite files: whose allowance counts, what is taken and returned; no race passes a limit."""
+"""Reserving on real SQLite files: whose quota counts, what is taken and returned; no race passes a limit."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class TestWhoseQuota:
 
         assert await self.limit(store, scope=DIRECT) == Limit(7, Period.DAY, Source.SETTING)
 
-    async def test_use_counts_against_an_allowance_that_is_set_later(self, store: Store) -> None:
+    async def test_use_counts_against_a_quota_that_is_set_later(self, store: Store) -> None:
         await ask(store, 1, self.OPERATOR, cost=8)
         await store.write(set_own(MEMBER, 6))
 
@@ -175,7 +175,7 @@ class TestWhoseQuota:
 
 
 class TestLimits:
-    async def test_an_allowance_is_spent_to_the_last_credit_and_no_further(self, store: Store) -> None:
+    async def test_a_quota_is_spent_to_the_last_credit_and_no_further(self, store: Store) -> None:
         outcomes = [await ask(store, n, limits(12), cost=cost) for n, cost in enumerate((5, 7, 1, 0))]
 
         assert len(accepted(outcomes)) == 3
@@ -189,7 +189,7 @@ class TestLimits:
 
         assert await store.read(counts) == before
 
-    async def test_the_ceiling_of_a_server_holds_over_its_members_and_nobody_else(self, store: Store) -> None:
+    async def test_a_server_limit_holds_over_its_members_and_nobody_else(self, store: Store) -> None:
         await store.write(set_server_limit(8, Period.WEEK))
 
         outcomes = [await ask(store, n, limits(20), member=UserId(n), at=NOON + n * DAY / 2) for n in range(4)]
@@ -294,8 +294,8 @@ def counts(tx: Tx) -> dict[str, int]:
     return {name: row["n"] for name, row in {**rows, "line": last}.items() if row is not None}
 
 
-class TestPots:
-    async def test_they_are_spent_after_the_allowance_the_oldest_first(self, store: Store) -> None:
+class TestBonusCredits:
+    async def test_they_are_spent_after_the_quota_the_oldest_first(self, store: Store) -> None:
         first, second = await store.write(grant(MEMBER, 3)), await store.write(grant(MEMBER, 5))
         await store.write(grant(UserId(5), 100))
 
@@ -316,7 +316,7 @@ class TestPots:
         now = await balance(store, limits(4))
         assert (now.left, now.bonus) == (0, 1)
 
-    async def test_ceiling_and_budget_count_them_too(self, store: Store) -> None:
+    async def test_server_limit_and_budget_count_them_too(self, store: Store) -> None:
         await store.write(grant(MEMBER, 100))
         assert await ask(store, 1, limits(0, budget=3)) is RefusalReason.BUDGET
 
@@ -332,7 +332,7 @@ class TestPots:
 
 
 class TestRefunds:
-    async def test_credits_return_to_the_day_and_the_pots_they_came_from(self, store: Store) -> None:
+    async def test_credits_return_to_the_day_and_the_bonus_credits_they_came_from(self, store: Store) -> None:
         late = NOON.replace(hour=23, minute=59, second=59)
         bonus_id = await store.write(grant(MEMBER, 3))
         job = await ask(store, 1, limits(4), cost=6, at=late)
@@ -412,7 +412,7 @@ class TestRefunds:
 
 
 class TestRaces:
-    async def test_twenty_at_once_on_an_allowance_of_twelve_get_three_clips(self, store: Store) -> None:
+    async def test_twenty_at_once_on_a_quota_of_twelve_get_three_videos(self, store: Store) -> None:
         outcomes = await asyncio.gather(*(ask(store, n, limits(12, jobs_per_user=50)) for n in range(20)))
 
         assert len(accepted(outcomes)) == 3
@@ -426,7 +426,7 @@ class TestRaces:
         assert len(accepted(outcomes)) == 2
         assert outcomes.count(RefusalReason.TOO_MANY_JOBS) == 18
 
-    async def test_a_budget_of_eight_makes_two_clips_over_five_members(self, store: Store) -> None:
+    async def test_a_budget_of_eight_makes_two_videos_over_five_members(self, store: Store) -> None:
         outcomes = await asyncio.gather(*(ask(store, n, limits(20, budget=8), member=UserId(n % 5)) for n in range(20)))
 
         assert len(accepted(outcomes)) == 2

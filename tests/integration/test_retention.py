@@ -1,4 +1,4 @@
-"""What goes by itself: day by day and on a wish, whatever breaks on the way."""
+"""What goes by itself: day by day and on a request, whatever breaks on the way."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_
     assert setup.messages.gone == [(2, 1)]
 
 
-async def test_a_wish_takes_the_files_and_tells_the_tasks(setup: Setup) -> None:
+async def test_a_request_takes_the_files_and_tells_the_tasks(setup: Setup) -> None:
     await setup.add_job(1, S.UNDELIVERED, files=("videos/1.mp4", "pictures/1.copy.jpg"))
     await setup.add_job(2, S.WAITING, files=("pictures/2.jpg",))
     await setup.add_job(3, S.RENDERING, files=("pictures/3.jpg",))
@@ -255,7 +255,7 @@ async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(set
     assert caught.value.sentence == TOO_MUCH
 
 
-async def test_a_job_that_ends_after_the_wish_is_erased_without_another_word(setup: Setup) -> None:
+async def test_a_job_that_ends_after_the_request_is_erased_without_another_word(setup: Setup) -> None:
     await setup.add_job(1, S.DELIVERING, files=("pictures/1.copy.jpg",))
     owner = setup.begin()
     await owner.forget(MEMBER)

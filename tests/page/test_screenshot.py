@@ -39,7 +39,7 @@ async def test_the_readme_opens_with_a_screenshot(request: pytest.FixtureRequest
 
 
 async def _remake() -> None:
-    """A clip that really is rendered, half-way through it. Wants a font with emoji."""
+    """A video that really is rendered, half-way through it. Wants a font with emoji."""
     async with Environment() as environment, Page(environment) as page, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         context = await browser.new_context(
@@ -51,7 +51,7 @@ async def _remake() -> None:
         await tab.send()
         card = tab.message("The cat blinks")
         await tab.says(card, DONE)
-        await tab.press("Dismiss message")  # the note on privacy that comes with a first clip
+        await tab.press("Dismiss message")  # the note on privacy that comes with a first video
         await tab.sheet.click("#tab-requests")
         await tab.sheet.evaluate(
             """() => new Promise((then) => {

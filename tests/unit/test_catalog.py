@@ -71,7 +71,7 @@ class TestPackaged:
         assert known is not None
         assert known.label == "Sora 2"
 
-    def test_it_has_the_eighteen_clips_of_the_seed_at_their_prices(self, catalog: Catalog) -> None:
+    def test_it_has_the_eighteen_videos_of_the_seed_at_their_prices(self, catalog: Catalog) -> None:
         found = {
             (model.id, seconds, size): catalog.complete(VideoSpec(model.id, "", seconds, size)).credits
             for model in catalog.models
@@ -95,7 +95,7 @@ class TestPackaged:
     @pytest.mark.parametrize("model", SEED)
     @pytest.mark.parametrize("seconds", [4, 8, 12])
     @pytest.mark.parametrize("picture", [(3000, 4000), (4000, 3000), (500, 500)])
-    def test_a_clip_without_a_size_costs_what_the_size_costs_that_the_picture_gives_it(
+    def test_a_video_without_a_size_costs_what_the_size_costs_that_the_picture_gives_it(
         self, catalog: Catalog, model: str, seconds: int, picture: tuple[int, int]
     ) -> None:
         of = catalog.model(model)

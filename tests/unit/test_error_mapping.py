@@ -151,7 +151,7 @@ def test_a_403_tells_whether_it_is_about_the_balance_or_leaves_it_open(body: Any
     assert (error.kind, error.is_said) == (BALANCE, is_said)
 
 
-def test_a_429_is_certainly_nothing_made_and_holds_the_line() -> None:
+def test_a_429_is_certainly_nothing_made_and_pauses_the_queue() -> None:
     """F21, seed: also where it is an illegal parameter in disguise, or names the moderation."""
     error = outcome(429, said("moderation queue full"), headers={"retry-after": "12"})
 

@@ -168,7 +168,7 @@ class TestObserved:
 
 
 class TestDurations:
-    def test_each_kind_of_clip_has_its_own_and_both_orientations_share_one(self) -> None:
+    def test_each_kind_of_video_has_its_own_and_both_orientations_share_one(self) -> None:
         render_times = RenderTimes()
         render_times.learn(a_render(took_s) for took_s in (60.0, 61.0, 62.0))
         render_times.learn(a_render(took_s, seconds=8) for took_s in (90.0, 91.0, 92.0))

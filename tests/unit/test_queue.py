@@ -50,7 +50,7 @@ async def stop(turns: Mapping[int, asyncio.Task[None]]) -> None:
     await asyncio.gather(*turns.values(), return_exceptions=True)
 
 
-def next_in_line(waiting: Sequence[Job], at_provider: Mapping[UserId, int]) -> Job | None:
+def next_in_the_queue(waiting: Sequence[Job], at_provider: Mapping[UserId, int]) -> Job | None:
     """The rule as DESIGN words it: the fewest of its member's jobs at the provider or ahead of it, then the oldest."""
 
     def before(one: Job) -> tuple[int, int]:
@@ -61,7 +61,7 @@ def next_in_line(waiting: Sequence[Job], at_provider: Mapping[UserId, int]) -> J
 
 
 class TestOrder:
-    def test_nobody_is_in_line_where_nobody_waits(self) -> None:
+    def test_nobody_is_in_the_queue_where_nobody_waits(self) -> None:
         assert in_order([], {}) == []
 
     def test_of_one_member_the_oldest_goes_first(self) -> None:
@@ -93,7 +93,7 @@ class TestOrder:
         places = in_order(waiting, at_provider)
 
         went = []
-        while (first := next_in_line(waiting, at_provider)) is not None:
+        while (first := next_in_the_queue(waiting, at_provider)) is not None:
             went.append(first)
             at_provider[first.member] += 1
             waiting.remove(first)
@@ -111,7 +111,7 @@ class CountedQueue(JobQueue):
         return super().eligible()
 
 
-class TestLine:
+class TestQueue:
     async def test_so_many_go_at_once_and_the_next_when_one_leaves(self) -> None:
         queue = a_queue(2)
         turns = await enqueue(queue, [job(n, member=n) for n in range(1, 5)])
@@ -303,7 +303,7 @@ class TestLine:
         assert granted(turns) == {1, 3}
 
     async def test_one_out_of_time_in_the_moment_of_its_turn_gives_the_slot_back(self) -> None:
-        """As the worker waits: two hours in line, by `asyncio.timeout`."""
+        """As the worker waits: two hours in the queue, by `asyncio.timeout`."""
         queue = a_queue(1)
         queue.occupy(job(100))
 

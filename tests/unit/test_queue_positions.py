@@ -1,4 +1,4 @@
-"""What those in line are told: their place, when they start, why they are held; and how seldom it is counted."""
+"""What those in the queue are told: their place, when they start, why they are held; and how seldom it is counted."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def setup() -> AsyncIterator[Setup]:
     await found.close()
 
 
-async def test_everybody_in_line_is_told_their_place_and_when_they_start(setup: Setup) -> None:
+async def test_everybody_in_the_queue_is_told_their_place_and_when_they_start(setup: Setup) -> None:
     setup.knows(100.0)
     setup.queue.occupy(job(101, member=1))
     setup.queue.occupy(job(102, member=2), for_s=40.0)
@@ -124,7 +124,7 @@ async def test_without_a_history_the_place_is_told_alone(setup: Setup) -> None:
     assert setup.newest() == {1: QueuePosition(position=1)}
 
 
-async def test_a_start_beyond_the_time_in_line_is_not_promised(setup: Setup) -> None:
+async def test_a_start_beyond_the_time_in_the_queue_is_not_promised(setup: Setup) -> None:
     setup.knows(100.0)
     setup.queue.occupy(job(101))
     setup.queue.occupy(job(102))
@@ -149,7 +149,7 @@ async def test_those_who_move_up_are_told_and_nobody_else(setup: Setup) -> None:
     assert places == {1: [1], 2: [2, 1], 3: [3, 2], 4: [4, 3]}
 
 
-async def test_however_often_the_line_changes_it_is_counted_once_a_pause(setup: Setup) -> None:
+async def test_however_often_the_queue_changes_it_is_counted_once_a_pause(setup: Setup) -> None:
     setup.queue.occupy(job(101, member=101))
     setup.queue.occupy(job(102, member=102))
     await setup.enqueue(*(job(number, member=number) for number in range(1, 101)))
@@ -220,7 +220,7 @@ async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(s
     assert waits_s[2] == pytest.approx(130, abs=1)
 
 
-async def test_who_comes_back_into_line_is_told_again(setup: Setup) -> None:
+async def test_who_comes_back_into_the_queue_is_told_again(setup: Setup) -> None:
     setup.queue.occupy(job(101, member=8))
     setup.queue.occupy(job(102, member=9))
     await setup.enqueue(job(1), job(2, member=2))
@@ -242,7 +242,7 @@ async def test_who_comes_back_into_line_is_told_again(setup: Setup) -> None:
     fewer=st.integers(0, 7),
     takes_s=st.lists(st.floats(1, 500) | st.just(math.inf), max_size=20),
 )
-def test_a_line_is_foretold_as_it_goes_when_everybody_takes_what_was_expected(
+def test_a_queue_is_estimated_as_it_goes_when_everybody_takes_what_was_expected(
     frees_s: list[float], fewer: int, takes_s: list[float]
 ) -> None:
     slots = max(1, len(frees_s) - fewer)

@@ -214,7 +214,7 @@ class TestPrompts:
             (Limit(5, Period.DAY), "This is the bot's default quota."),
         ],
     )
-    def test_it_is_told_where_an_allowance_comes_from(self, limit: Limit, words: str) -> None:
+    def test_it_is_told_where_a_quota_comes_from(self, limit: Limit, words: str) -> None:
         assert text.source(ENGLISH, limit) == words
 
     def test_use_is_told_with_its_period(self) -> None:
@@ -251,7 +251,7 @@ class TestBarAndClock:
         assert elapsed_s(job.evolve(last_sent_at=NOON + timedelta(seconds=60)), later) == 30
 
 
-class TestStanding:
+class TestQueuePosition:
     @pytest.mark.parametrize(
         ("standing", "words"),
         [

@@ -1,4 +1,4 @@
-"""Every sentence of the code is in every tongue, whole: its names, its plurals, its marks; and it is chosen rightly."""
+"""Every sentence of the code is in every language: its names, its plurals, its marks; and the right one is chosen."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class TestTheCode:
 
 
 class TestTheFiles:
-    def test_there_is_one_for_each_tongue(self) -> None:
+    def test_there_is_one_for_each_language(self) -> None:
         assert sorted(path.stem for path in LOCALES.glob("*")) == CODES
         assert len(CODES) == 5
 
@@ -216,7 +216,7 @@ def credit(locale: str | None, number: int) -> str:
     return TranslationCatalog().of(locale).ngettext("{n} credit", "{n} credits", number)
 
 
-class TestATongue:
+class TestALanguage:
     @pytest.mark.parametrize(
         ("locale", "words"),
         [
@@ -253,7 +253,7 @@ class TestATongue:
         assert (translations.change(-1000), translations.change(0), translations.change(4)) == (change, "+0", "+4")
         assert translations.either(["a", "b", "c"]) == either
 
-    def test_an_error_is_told_in_the_readers_tongue_and_logged_in_english(self) -> None:
+    def test_an_error_is_told_in_the_readers_language_and_logged_in_english(self) -> None:
         error = UserError(
             "{model} does not make this size: {size}. Nothing was charged. Choose one of these sizes: {sizes}.",
             model="Wan",
@@ -268,7 +268,7 @@ class TestATongue:
         )
         assert "a, b und c" in TranslationCatalog().of("de").explain(error)
 
-    def test_english_errors_write_numbers_as_the_english_tongue_does(self) -> None:
+    def test_english_errors_write_numbers_as_the_english_language_does(self) -> None:
         values = {"size": 1234.56, "most": 10_000}
         error = UserError(
             "This picture is too large: {size} MB. The limit is {most} MB. Send a smaller copy.", **values

@@ -1,4 +1,4 @@
-"""The longest of everything, in every tongue, is within what Discord takes."""
+"""The longest of everything, in every language, is within what Discord takes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ BUTTON = 80
 SOMEBODY = UserId(1_234_567_890_123_456_789)
 LABEL = "x" * 100
 LONGEST = Model("wan", LABEL, (12,), {"1792x1024": 1_000_000}, {})
-TONGUES = TranslationCatalog()
+LANGUAGES = TranslationCatalog()
 CREDITS_ARE_BACK = ("Your {n} credit is back.", "Your {n} credits are back.")
-CARDS = Cards(Catalog([LONGEST], "wan"), TONGUES)
+CARDS = Cards(Catalog([LONGEST], "wan"), LANGUAGES)
 
 
 STANDINGS = [
@@ -49,7 +49,7 @@ def _locale(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(name="translations")
 def _translations(locale: str) -> Translations:
-    return TONGUES.of(locale)
+    return LANGUAGES.of(locale)
 
 
 def longest(locale: str, **changes: Any) -> Job:
@@ -85,7 +85,7 @@ def every_card(locale: str) -> Iterator[ui.LayoutView]:
 
 
 def every_list(locale: str) -> Iterator[ui.LayoutView]:
-    translations, catalog = TONGUES.of(locale), Catalog([LONGEST], "wan")
+    translations, catalog = LANGUAGES.of(locale), Catalog([LONGEST], "wan")
     ends = [(state, None) for state in JobState] + [(JobState.FAILED, kind) for kind in FailureKind]
     for state, failure in ends:
         jobs = [longest(locale, state=state, failure=failure)] * (PER_PAGE * 25)
@@ -113,7 +113,7 @@ def wire(view: ui.LayoutView) -> list[Any]:
     return view.to_components()  # type: ignore[no-untyped-call, no-any-return]  # discord.py says no types here
 
 
-def test_a_card_shows_its_key_in_every_tongue(locale: str) -> None:
+def test_a_card_shows_its_key_in_every_language(locale: str) -> None:
     for view in every_card(locale):
         components = [_component_factory(raw, cast("Any", None)) for raw in wire(view)]
         message = cast("discord.Message", SimpleNamespace(components=components))
@@ -121,7 +121,7 @@ def test_a_card_shows_its_key_in_every_tongue(locale: str) -> None:
         assert key_of(message) == "7k3m9qz"
 
 
-def test_every_card_speaks_the_tongue_of_its_readers() -> None:
+def test_every_card_speaks_the_language_of_its_readers() -> None:
     said = {locale: [texts(view) for view in every_card(locale)] for locale in ["en-US", *FILES]}
 
     for locale in FILES:
@@ -133,10 +133,10 @@ def texts(view: ui.LayoutView) -> str:
     return "\n".join(item.content for item in view.walk_children() if isinstance(item, ui.TextDisplay))
 
 
-def test_the_member_alone_reads_their_own_tongue() -> None:
+def test_the_member_alone_reads_their_own_language() -> None:
     job = longest("de").evolve(card=a_card(locale="de", member_locale="ja"))
 
-    german, japanese = (TONGUES.of(locale).gettext("### ✅ Here is your video") for locale in ("de", "ja"))
+    german, japanese = (LANGUAGES.of(locale).gettext("### ✅ Here is your video") for locale in ("de", "ja"))
     assert german != japanese
     assert german in texts(CARDS.delivered(job, "a.mp4"))
     assert japanese in texts(CARDS.delivered(job, "a.mp4", alone=True))
@@ -162,7 +162,7 @@ def test_every_refusal_is_a_message(translations: Translations, reason: RefusalR
 
 
 @pytest.mark.parametrize("per", Period)
-def test_limits_are_whole_in_every_tongue(translations: Translations, per: Period) -> None:
+def test_limits_are_whole_in_every_language(translations: Translations, per: Period) -> None:
     limit = Limit(1_000_000, per)
 
     said = [text.limit(translations, limit), text.used(translations, 1_000_000, per)]
@@ -178,11 +178,11 @@ def test_what_goes_to_the_log_channel_is_a_message(translations: Translations, l
     assert len(text.too_large_here(translations, job)) <= text.MESSAGE
 
 
-def test_a_refused_picture_is_told_in_the_members_tongue() -> None:
+def test_a_refused_picture_is_told_in_the_members_language() -> None:
     with pytest.raises(PictureRefused) as refused:
         precheck.check_bytes(precheck.MAX_BYTES * 2)
 
-    german = TONGUES.of("de")
+    german = LANGUAGES.of("de")
     told = text.picture_refused(german, refused.value, 4)
 
     assert told == f"{german.explain(refused.value)} {german.ngettext(*CREDITS_ARE_BACK, 4)}"
