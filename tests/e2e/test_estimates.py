@@ -1,4 +1,4 @@
-"""What a card says of its end: when the video is due, its position in the queue; how seldom cards are edited in a channel."""
+"""What a card says of its end: when it is due, its position in the queue; how seldom cards of a channel are edited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What those in the queue are told: their place, when they start, why they are held; and how seldom it is counted."""
+"""What those in the queue are told: their position, when they start, why they are held; how seldom it is counted."""
 
 from __future__ import annotations
 
