@@ -5,7 +5,8 @@
 Simulated: no clock, no network; the plan and what it learns from are the bot's own. Durations are log-normal with
 medians of 40 to 200 s. On the slow day every third hundred of videos takes two and a half times as long. Five videos
 are under way at once, so that many are planned without knowing how the ones before end. The first videos have no
-history and are polled at POLL_SECONDS; they count, too. The interval is chosen so that both ask equally often over all videos.
+history and are polled at POLL_SECONDS; they count, too. The interval is chosen so that both ask equally often over
+all videos.
 """
 
 from __future__ import annotations
