@@ -66,7 +66,7 @@ class Connection:
 
     def _token_was_taken(self) -> None:
         if self._is_refused:
-            log.warning("Discord takes the bot's token again")
+            log.warning("Discord accepts the bot's token again")
         self._was_taken, self._is_refused = True, False
 
     def _token_was_refused(self) -> None:

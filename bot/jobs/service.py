@@ -185,7 +185,7 @@ class Service:
         for task in left:
             task.cancel()
         if left:
-            log.warning("%s reservations are left to be taken back at the next start", len(left))
+            log.warning("%s reservations will be canceled at the next start", len(left))
             await asyncio.wait(left, timeout=TAKEN_BACK_WITHIN_S)
 
     def _keep(self, work: Coroutine[object, object, None]) -> None:

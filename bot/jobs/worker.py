@@ -114,7 +114,7 @@ class Worker:
             if not self._stopping:
                 outcome = await ask_key(self._context)
         except Exception:
-            log.exception("the key could not be asked about")
+            log.exception("the question about the key failed")
         finally:
             self._context.circuit_breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
 

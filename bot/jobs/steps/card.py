@@ -45,4 +45,4 @@ async def introduce(context: JobContext, job: Job) -> None:
         if await context.store.write(users.claim_privacy_note(job.member, now=now)):
             context.chat.introduce(job)
     except StoreUnavailable as error:
-        log.warning("job=%s the member was not told where the picture goes: %s", job.id, error)
+        log.warning("job=%s the member was not told where the picture is sent: %s", job.id, error)

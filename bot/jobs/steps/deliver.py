@@ -35,7 +35,9 @@ async def deliver(context: JobContext, job: Job) -> Job | None:
         if fetched is Fetched.GONE:
             return await context.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
         if context.clock.since(job.state_at) >= context.timing.fetch_for:
-            log.warning("job=%s not fetched within %s: undelivered, tried on", job.id, context.timing.fetch_for)
+            log.warning(
+                "job=%s not downloaded within %s: undelivered, trying again later", job.id, context.timing.fetch_for
+            )
             return await context.move(job, JobState.UNDELIVERED)
         await context.clock.sleep(backoff.download_pause(tries.made))
     posted = await _post(context, job)
@@ -80,7 +82,7 @@ async def _give_up(context: JobContext, job: Job) -> Job | None:
     if not job.fetched:
         log.warning("job=%s could not be downloaded for %s", job.id, KEPT_FOR)
         return await context.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
-    log.warning("job=%s undelivered for %s: no longer tried", job.id, KEPT_FOR)
+    log.warning("job=%s undelivered for %s: given up", job.id, KEPT_FOR)
     await context.persist(cards.finish(job.id, now=context.clock.now()))
     return None  # `bot.jobs.retention` deletes the file
 
@@ -127,7 +129,7 @@ async def _offer(context: JobContext, job: Job, video: Path) -> Delivery:
     try:
         return await context.chat.deliver(job, video, reencoded=video != context.files.video(job))
     except OSError as error:
-        log.error("job=%s its video cannot be read here, trying on: %s", job.id, error)  # noqa: TRY400 - no traceback
+        log.error("job=%s its video cannot be read on this machine, trying again: %s", job.id, error)  # noqa: TRY400 - no traceback
         return Delivery(Outcome.LATER, card_tells=await context.chat.show_address(job))
 
 
@@ -184,10 +186,10 @@ async def _fitting(context: JobContext, job: Job) -> Path:
     try:
         found = await fitted(context, job, video, limit)
     except OSError as error:
-        log.error("job=%s its video cannot be re-encoded here: %s", job.id, error)  # noqa: TRY400 - no traceback
+        log.error("job=%s its video cannot be re-encoded on this machine: %s", job.id, error)  # noqa: TRY400 - no traceback
         return video
     if found is None:
-        log.warning("job=%s over the limit of %s bytes and not to be re-encoded well", job.id, limit)
+        log.warning("job=%s over the limit of %s bytes and cannot be re-encoded well", job.id, limit)
     return found or video
 
 

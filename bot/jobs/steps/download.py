@@ -52,7 +52,7 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         await context.videos.download(job.endpoint, job.ticket, job.result_url, video)
         context.files.keep_on(job)
     except (LocalTrouble, OSError) as error:
-        log.error("job=%s its video cannot be kept here, trying on: %s", job.id, error)  # noqa: TRY400 - no traceback
+        log.error("job=%s its video cannot be stored on this machine, trying again: %s", job.id, error)  # noqa: TRY400 - no traceback
     except VideoUnavailable as error:
         log.warning("job=%s download attempt %s, no answer: %s", job.id, tries.made, error)
     except VideoNotReady as error:

@@ -52,7 +52,7 @@ async def _from_chat(context: JobContext, job: Job) -> str:
                 async with context.preparing:
                     return await _fit(context, job, raw, is_copy=False)
         except ChatUnavailable as error:
-            log.warning("job=%s picture not fetched yet: %s", job.id, error)
+            log.warning("job=%s picture not downloaded yet: %s", job.id, error)
             if context.clock.since(began) > FETCHED_WITHIN:
                 raise PictureRefused(NOT_FETCHED) from error
         tries += 1

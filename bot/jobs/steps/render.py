@@ -94,7 +94,7 @@ async def render(context: JobContext, job: Job) -> Job | None:
         if isinstance(answer, VideoError):
             watch.fails(answer)
             if watch.is_gone(answer):
-                log.warning("job=%s the provider has told of it, and now knows no such job", job.id)
+                log.warning("job=%s the provider knew this job and now denies it", job.id)
                 return await context.end(job, JobState.TIMED_OUT, FailureKind.GONE)
             if watch.at_s() > deadline_s + context.timing.answer_grace.total_seconds():
                 return await _give_up(context, job)

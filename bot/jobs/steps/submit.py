@@ -68,7 +68,7 @@ async def _place(context: JobContext, job: Job) -> Job | None:
         try:
             found = await context.chat.find_card(job)
         except ChatUnavailable as error:
-            log.warning("job=%s card not found out yet: %s", job.id, error)
+            log.warning("job=%s could not find out whether its card exists: %s", job.id, error)
             await context.clock.sleep(backoff.retry_pause(tries, context.rng))
             tries += 1
             continue
