@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from bot import app, garbage, log
+from bot import app, garbage_collection, log
 from bot.settings import Settings
 
 TICK_S = 0.01
@@ -25,7 +25,7 @@ async def watch(lags: list[tuple[float, float, float]]) -> None:
 
 async def main() -> None:
     """Runs until SIGTERM."""
-    garbage.begin()
+    garbage_collection.begin()
     settings = Settings.load()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
     lags: list[tuple[float, float, float]] = []

@@ -64,7 +64,7 @@ def _leave(*_: object) -> None:
 def _do(options: argparse.Namespace) -> int:
     """Loading takes half a second, so it is done here: a SIGTERM meanwhile finds its handler already."""
     from bot.errors import SettingsError
-    from bot.private import write_for_this_user_alone
+    from bot.file_permissions import write_for_this_user_alone
 
     write_for_this_user_alone()
     try:
@@ -77,9 +77,9 @@ def _do(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from bot import garbage, log, proxy
+    from bot import garbage_collection, log, proxy
 
-    garbage.begin()
+    garbage_collection.begin()
     from bot.settings import Settings, misspelt_in_environment
 
     settings = Settings.load_spelled()

@@ -23,15 +23,15 @@ import cogs.membership
 import cogs.privacy
 import cogs.quota
 import cogs.videos
-from bot import garbage, private
+from bot import file_permissions, garbage_collection
 from bot.catalog import Catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.clock import DiscordClock, steady_s
 from bot.chat.connection import Connection
+from bot.chat.connection_errors import ended
 from bot.chat.delivery import DiscordChat
 from bot.chat.discord_errors import told
-from bot.chat.ending import ended
 from bot.chat.requests import VideoRequests
 from bot.chat.shown_video import shows_video
 from bot.errors import SettingsError
@@ -165,7 +165,7 @@ def _data_folder(settings: Settings, clock: Clock) -> Files:
     except OSError as error:
         raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
     _check_folders(settings.data_dir)
-    private.tighten(settings.data_dir, settings.database_path)
+    file_permissions.tighten(settings.data_dir, settings.database_path)
     return files
 
 
@@ -278,7 +278,7 @@ async def _settle(ready: asyncio.Event, within_s: float = SETTLES_WITHIN_S) -> N
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             await ready.wait()
-    garbage.settle()
+    garbage_collection.settle()
 
 
 async def _stop(app: App, starting: asyncio.Task[None]) -> None:

@@ -13,10 +13,10 @@ from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, ERASE, HIDE, KEEP, is_in_list
 from bot.chat.client import AnimateBot, tell
+from bot.chat.deletion import remove_all, remove_pressed
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.modals import Filled, VideoForm
-from bot.chat.removing import remove_all, remove_pressed
 from bot.chat.requests import VideoRequest, VideoRequests
 from bot.chat.shown_video import stream, video_address
 from bot.chat.videos import LIST, question, sentence

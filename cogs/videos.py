@@ -16,7 +16,7 @@ from bot.chat.client import AnimateBot, answer_privately, tell
 from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.follow_ups import show_file
 from bot.chat.interaction_info import press_of, user_of
-from bot.chat.known_limits import next_limit
+from bot.chat.upload_limits import next_limit
 from bot.chat.videos import LIST, MOST, link_of, video_list
 from bot.errors import UserError
 from bot.i18n.marking import N_

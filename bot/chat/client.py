@@ -20,8 +20,8 @@ from bot.chat.ban import Ban
 from bot.chat.buttons import Action, JobButton
 from bot.chat.command_translator import CommandTranslator
 from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_to
+from bot.chat.connection_errors import NO_DISCORD, login_failed, redirected
 from bot.chat.discord_errors import TROUBLE, told
-from bot.chat.ending import NO_DISCORD, login_failed, redirected
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
 from bot.chat.once import Once

@@ -18,8 +18,8 @@ from bot.chat.cards import Cards, key_of
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import Edits
-from bot.chat.fetching import PictureFetcher
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
+from bot.chat.picture_download import PictureFetcher
 from bot.chat.transports import EDIT_WITHIN_S, Transports
 from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
 from bot.errors import ChatUnavailable, PictureRefused

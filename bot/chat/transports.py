@@ -15,8 +15,8 @@ from discord.http import MultipartParameters, handle_message_parameters
 
 from bot.chat.ban import Ban
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, own_upload_limit
-from bot.chat.known_limits import KnownLimits
 from bot.chat.once import Once
+from bot.chat.upload_limits import KnownLimits
 from bot.jobs.protocols import CardMemory
 from bot.models import ChannelId, GuildId, Job, JobId, MessageId
 

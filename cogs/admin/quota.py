@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
-from bot.chat import changes, reports
+from bot.chat import confirmations, reports
 from bot.chat.balances import account
 from bot.chat.client import AnimateBot, answer_privately
 from bot.chat.interaction_info import roles_of, scope_of
@@ -63,7 +63,7 @@ class QuotaCommands(AdminCog):
         """A member's own."""
         member, by = member_of(user), self._by(interaction)
         change = await self._admin.set_member(by, member, roles_of(user), credits, Period(per))
-        await answer_privately(interaction, changes.of_member(translations_of(interaction), user.mention, change))
+        await answer_privately(interaction, confirmations.of_member(translations_of(interaction), user.mention, change))
 
     @quota.command(name="role", description=N_("Set a quota for everyone with a role"))
     @app_commands.describe(role=N_("The role"))
@@ -73,7 +73,7 @@ class QuotaCommands(AdminCog):
     ) -> None:
         """Of all who have the role."""
         change = await self._admin.set_role(self._by(interaction), _role_of(interaction, role), credits, Period(per))
-        await answer_privately(interaction, changes.of_role(translations_of(interaction), role.mention, change))
+        await answer_privately(interaction, confirmations.of_role(translations_of(interaction), role.mention, change))
 
     @quota.command(name="default", description=N_("Set the default quota for all members"))
     @_limit_options(N_("How many credits (leave empty for the bot's default)"))
@@ -82,7 +82,7 @@ class QuotaCommands(AdminCog):
     ) -> None:
         """Of everybody else."""
         change = await self._admin.set_default(self._by(interaction), credits, Period(per))
-        await answer_privately(interaction, changes.of_default(translations_of(interaction), change))
+        await answer_privately(interaction, confirmations.of_default(translations_of(interaction), change))
 
     @quota.command(name="server", description=N_("Set a limit for the whole server"))
     @_limit_options(N_("How many credits (leave empty to remove the limit)"))
@@ -91,7 +91,7 @@ class QuotaCommands(AdminCog):
     ) -> None:
         """Of all together."""
         change = await self._admin.set_server_limit(self._by(interaction), credits, Period(per))
-        await answer_privately(interaction, changes.of_server(translations_of(interaction), change))
+        await answer_privately(interaction, confirmations.of_server(translations_of(interaction), change))
 
     @quota.command(name="grant", description=N_("Give a member bonus credits that do not expire"))
     @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
@@ -126,7 +126,7 @@ class QuotaCommands(AdminCog):
         scope, member = scope_of(interaction), member_of(user)
         before = await self._service.balance(scope, member, roles_of(user))
         await self._admin.reset(self._by(interaction), member)
-        await answer_privately(interaction, changes.of_reset(translations_of(interaction), user.mention, before))
+        await answer_privately(interaction, confirmations.of_reset(translations_of(interaction), user.mention, before))
 
     @quota.command(name="clear", description=N_("Remove a member's or role's own quota"))
     @app_commands.describe(target=N_("The member or role"))
@@ -136,10 +136,10 @@ class QuotaCommands(AdminCog):
         if isinstance(target, discord.Role):
             _refuse_everyone(target)
             before = await self._admin.clear_role(by, target.id)
-            sentence = changes.role_cleared(translations, target.mention, before)
+            sentence = confirmations.role_cleared(translations, target.mention, before)
         else:
             change = await self._admin.clear_member(by, member_of(target), roles_of(target))
-            sentence = changes.member_cleared(translations, target.mention, change)
+            sentence = confirmations.member_cleared(translations, target.mention, change)
         await answer_privately(interaction, sentence)
 
     @quota.command(name="show", description=N_("See a member's credits and what they were used for"))
@@ -183,7 +183,7 @@ class QuotaCommands(AdminCog):
 
 
 async def _tell_bonus(interaction: discord.Interaction[Any], user: discord.User, bonus: Bonus) -> None:
-    await answer_privately(interaction, changes.of_bonus(translations_of(interaction), user.mention, bonus))
+    await answer_privately(interaction, confirmations.of_bonus(translations_of(interaction), user.mention, bonus))
 
 
 def _refuse_everyone(role: discord.Role) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import changes, reports
+from bot.chat import confirmations, reports
 from bot.chat.client import answer_privately, tell
 from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
@@ -86,7 +86,7 @@ class ServerCommands(AdminCog):
             _refuse_unless_writable(channel)
         after = None if channel is None else ChannelId(channel.id)
         before = await self._admin.set_log_channel(self._by(interaction), after)
-        await answer_privately(interaction, changes.of_log(translations_of(interaction), after, before))
+        await answer_privately(interaction, confirmations.of_log(translations_of(interaction), after, before))
 
     @app_commands.command(
         name="others", description=N_("Choose whether members can animate pictures that other people posted")

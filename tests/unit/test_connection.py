@@ -9,7 +9,7 @@ import discord
 import pytest
 
 from bot.chat.connection import is_gateway, proxy_to
-from bot.chat.ending import ended, login_failed
+from bot.chat.connection_errors import ended, login_failed
 from bot.errors import ChatUnavailable, SettingsError
 from tests.unit.test_discord_errors import PAGE, http_error
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.chat.fetching import PICTURE_ELSEWHERE, PICTURE_GONE, REDIRECTS, PictureFetcher
+from bot.chat.picture_download import PICTURE_ELSEWHERE, PICTURE_GONE, REDIRECTS, PictureFetcher
 from bot.errors import ChatUnavailable, PictureRefused
 from tests.builders import a_picture
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot import garbage
+from bot import garbage_collection
 from bot.app import _settle
 
 
@@ -36,10 +36,10 @@ def a_circle() -> tuple[Node, weakref.ref[Node]]:
 
 
 def test_what_the_start_made_is_never_looked_at_again_and_what_comes_later_is() -> None:
-    garbage.begin()
+    garbage_collection.begin()
     assert not gc.isenabled()
     old, of_the_start = a_circle()
-    garbage.settle()
+    garbage_collection.settle()
     new, of_later = a_circle()
 
     assert gc.isenabled()
@@ -51,13 +51,13 @@ def test_what_the_start_made_is_never_looked_at_again_and_what_comes_later_is() 
 
 
 async def test_where_discord_tells_nothing_the_collector_is_at_work_all_the_same() -> None:
-    garbage.begin()
+    garbage_collection.begin()
     await _settle(asyncio.Event(), within_s=0.01)
     assert gc.isenabled()
 
 
 async def test_the_collector_goes_to_work_once_discord_has_told_of_every_server() -> None:
-    garbage.begin()
+    garbage_collection.begin()
     ready = asyncio.Event()
     settling = asyncio.create_task(_settle(ready))
     await asyncio.sleep(0)
