@@ -127,14 +127,16 @@ class ComfyAPIProvider(JsonApi):
     async def cancel(self, ticket: Ticket) -> bool:
         own = parts_of(ticket)["self"]
         job = await self._job(own)
-        if job["status"] in _RUNNING and job.get("started_at"):
+        if job["status"] not in _RUNNING:
+            return bool(job["status"] == "canceled" and not job.get("started_at"))
+        if job.get("started_at"):
             return False  # it may cost something by now
-        if job["status"] in _RUNNING:
-            await self._ask(self._own(_in(job, "urls", "cancel"), f"{own}/cancel"), method="POST", body=b"{}")
+        await self._ask(self._own(_in(job, "urls", "cancel"), f"{own}/cancel"), method="POST", body=b"{}")
         for _ in range(int(self._cancel_s / LOOK_EVERY_S)):
             job = await self._job(own)
             if job["status"] not in _RUNNING:
-                return bool(job["status"] == "canceled" and not job.get("started_at"))
+                # The proxy knows one that it took out of ComfyUI's queue as expired.
+                return job["status"] in ("canceled", "expired") and not job.get("started_at")
             await asyncio.sleep(LOOK_EVERY_S)
         raise VideoUnavailable("ComfyUI was asked to stop the job, and has not yet")
 
