@@ -29,6 +29,8 @@ from bot.wires import ModelWire, ProviderConfig
 
 MAX_LISTED = 30
 """So many of the newest jobs are looked through for one whose answer was lost."""
+KEYS_LAST = timedelta(hours=23)
+"""Keys are forgotten after 24 hours, and a request would be paid for anew; an hour is left for clocks."""
 LISTED_AFTER = timedelta(minutes=2)
 """So long after it was first sent a job that is not listed may still come to be."""
 
@@ -88,7 +90,8 @@ class ComfyAPIProvider(JsonApi):
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
         """Sends the request once more: it makes the video, or is refused since the first had arrived."""
-        if not request.picture:
+        is_fresh = request.sent_at is not None and self._now() - request.sent_at < KEYS_LAST
+        if not request.picture or not is_fresh:
             return await self._find(request)
         try:
             answer = await self._send(request, await self._body(request))

@@ -3,6 +3,7 @@
 uv run python -m sandbox.contracts.excerpt discord path/to/openapi.json
 uv run python -m sandbox.contracts.excerpt videos path/to/openapi.json
 uv run --with pyyaml python -m sandbox.contracts.excerpt comfy_router path/to/comfy-sdk/spec/router-openapi.yaml
+uv run --with pyyaml python -m sandbox.contracts.excerpt comfy_api path/to/comfy-sdk/spec/openapi.yaml
 """
 
 import json
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from sandbox.contracts import comfy_router, videos
+from sandbox.contracts import comfy_api, comfy_router, videos
 from sandbox.contracts.contract import FOLDER, Body
 from sandbox.discord import LocalDiscord
 
@@ -30,9 +31,14 @@ WORDS = {
 }
 NAMED = {"properties", "schemas", "paths"}
 """Objects whose keys are names, not keywords."""
-SOURCES = {"videos": videos.OPERATIONS, "comfy_router": comfy_router.OPERATIONS}
+SOURCES = {
+    "videos": videos.OPERATIONS,
+    "comfy_router": comfy_router.OPERATIONS,
+    "comfy_api": comfy_api.OPERATIONS,
+}
 COMFY = {"license": {"name": "MIT", "copyright": "Copyright (c) 2026 Comfy Org"}}
-"""Comfy Router's description says nothing of a licence itself; the package comfy-sdk, in which it lies, is MIT."""
+"""Comfy's descriptions say nothing of a licence themselves; the package comfy-sdk, in which they lie, is MIT."""
+COMFY_ERRORS = {"comfy_router": comfy_router.ERRORS, "comfy_api": comfy_api.ERRORS}
 
 
 def operations(name: str) -> set[tuple[str, str]]:
@@ -126,8 +132,8 @@ if __name__ == "__main__":
     name, source = sys.argv[1:]
     spec = _read(Path(source))
     also: Collection[str] = ()
-    if name == "comfy_router":
+    if name in COMFY_ERRORS:
         spec["info"] |= COMFY
-        also = comfy_router.ERRORS
+        also = COMFY_ERRORS[name]
     made = excerpt(spec, operations(name), also)
     (FOLDER / f"{name}.json").write_text(written(made), "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ QUICK = Timeouts(connect_s=5, create_s=2, poll_s=2, download_idle_s=5, download_
 
 
 def request(prompt: str = "a hat", **changes: Any) -> CreateRequest:
-    given: dict[str, Any] = {"key": str(uuid.uuid4()), "model": WAN, "seconds": 1, "size": "64x96"}
-    return CreateRequest(prompt=prompt, **{**given, "picture": PICTURE, **changes})
+    given: dict[str, Any] = {"key": str(uuid.uuid4()), "model": WAN, "seconds": 1, "size": "64x96", "picture": PICTURE}
+    return CreateRequest(prompt=prompt, **{**given, "sent_at": datetime.now(UTC), **changes})
 
 
 def comfyui(local: LocalComfyUI, *, url: str | None = None, key: str | None = None, **given: Any) -> ComfyUIProvider:

@@ -32,13 +32,17 @@ async def world(**settings: Any) -> AsyncIterator[tuple[LocalComfyAPI, ComfyAPIP
         api = comfy_api(local, cancel_s=1.0)
         try:
             yield local, api
+            assert [found for exchange in local.requests for found in local.violations(exchange)] == []
         finally:
             await api.close()
 
 
 def answering(local: LocalComfyAPI, route: str, answer: Answer) -> None:
     async def hook(when: When, exchange: Exchange) -> Answer | None:
-        return answer if when == "before" and exchange.route == route else None
+        if when != "before" or exchange.route != route:
+            return None
+        exchange.fault = "of the test"
+        return answer
 
     local.on_exchange(hook)
 
@@ -194,7 +198,7 @@ async def test_a_job_that_is_not_listed_yet_is_waited_for() -> None:
 async def test_a_picture_that_was_lost_cannot_be_sent_once_more() -> None:
     async with world() as (local, api):
         local.faults.inject("create:lost")
-        asked, other = request(), request(picture=b"")
+        asked, other = request(), request(picture=b"", sent_at=None)
         with pytest.raises(VideoOutcomeUnknown):
             await api.create(asked)
 
@@ -202,6 +206,20 @@ async def test_a_picture_that_was_lost_cannot_be_sent_once_more() -> None:
         with pytest.raises(VideoOutcomeUnknown):
             await api.settle(other)
     assert local.times_created() == 1
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=23, minutes=1), None])
+async def test_a_request_whose_key_may_be_forgotten_is_not_sent_once_more(ago: timedelta | None) -> None:
+    """It would be paid for anew."""
+    async with world() as (local, api):
+        local.faults.inject("create:cut-early")
+        asked = request(sent_at=None if ago is None else datetime.now(UTC) - ago)
+        with pytest.raises(VideoOutcomeUnknown):
+            await api.create(asked)
+        with pytest.raises(VideoOutcomeUnknown):
+            await api.settle(asked)
+
+    assert local.creates == 1
 
 
 async def test_a_create_under_a_key_that_is_taken_finds_its_job() -> None:
