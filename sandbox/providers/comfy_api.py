@@ -58,6 +58,7 @@ class LocalComfyAPI(LocalProvider):
 
     routes = (
         Route("upload", "POST", "/api/v2/assets"),
+        Route("by_hash", "HEAD", "/api/v2/assets/by-hash/{name}"),
         Route("create", "POST", "/api/v2/jobs", kind="create"),
         Route("list", "GET", "/api/v2/jobs"),
         Route("poll", "GET", "/api/v2/jobs/{job_id}", kind="poll"),
@@ -114,6 +115,8 @@ class LocalComfyAPI(LocalProvider):
                 return self._uploaded(exchange)
             case "create":
                 return self._created(exchange)
+            case "by_hash":  # each picture is a new one here
+                return Answer(404)
             case "health":
                 return Answer(200, {"status": "healthy"})
             case "list" if self.settings.lists:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from sandbox.picture import sample_picture
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI
 from sandbox.providers.comfy_router import ComfyRouterSettings, LocalComfyRouter
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openai import LocalOpenAI
@@ -27,6 +28,7 @@ LOCAL: dict[str, Callable[[], LocalProvider]] = {
     "comfy_sdk_": lambda: LocalComfyRouter(
         render=tiny_mp4, settings=ComfyRouterSettings(render_seconds=RENDER_SECONDS)
     ),
+    "comfy_api_": lambda: LocalComfyAPI(render=tiny_mp4, settings=ComfyAPISettings(render_seconds=RENDER_SECONDS)),
     "openai_": lambda: LocalOpenAI(
         render=tiny_mp4, dialect="openai", settings=OpenAISettings(render_seconds=RENDER_SECONDS)
     ),
