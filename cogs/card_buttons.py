@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, ERASE, HIDE, KEEP, is_in_list
-from bot.chat.client import AnimateBot, tell
+from bot.chat.client import AnimateBot, answer_translated
 from bot.chat.deletion import remove_all, remove_pressed
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
@@ -93,7 +93,7 @@ class CardButtons(commands.Cog):
             gone = await remove_pressed(interaction, job)
             await remove_all(interaction.client, job, but=_pressed_message(interaction))
             if not gone:
-                await tell(interaction, text.CARD_STAYS)
+                await answer_translated(interaction, text.CARD_STAYS)
 
     async def erase(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Yes to the question: the video is deleted, then its messages."""
@@ -107,7 +107,7 @@ class CardButtons(commands.Cog):
         card = None if pressed is None else _pressed_message(pressed)
         gone = pressed is None or await remove_pressed(pressed, job)
         if not await remove_all(interaction.client, job, but=card) or not gone:
-            await tell(interaction, text.CARD_STAYS)
+            await answer_translated(interaction, text.CARD_STAYS)
 
     async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """No to the question."""
@@ -128,7 +128,7 @@ class CardButtons(commands.Cog):
         await self._library.delete(job)
         await interaction.client.pages[LIST](interaction, 0)
         if not await remove_all(interaction.client, job):
-            await tell(interaction, text.CARD_STAYS)
+            await answer_translated(interaction, text.CARD_STAYS)
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
         job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
@@ -141,10 +141,10 @@ class CardButtons(commands.Cog):
         await self._library.hide(job, viewer)
         if await remove_pressed(interaction, job):
             words = text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER
-            await tell(interaction, words)
+            await answer_translated(interaction, words)
         else:
             await self._library.renew(job, press_of(interaction))  # it stays, so it goes on telling how the job stands
-            await tell(interaction, text.CARD_STAYS)
+            await answer_translated(interaction, text.CARD_STAYS)
 
     async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """Where the bot's own token does not reach the card, the press's must: it is kept with the question."""
@@ -168,7 +168,7 @@ class CardButtons(commands.Cog):
             await self._take_down(interaction, job)
             return
         if job.state is JobState.DELIVERED and not await self._is_kept(interaction, job):
-            await tell(interaction, text.VIDEO_NOT_KEPT)
+            await answer_translated(interaction, text.VIDEO_NOT_KEPT)
             return
         cleared = await self._library.clear(job, user_of(interaction))
         gone = await remove_pressed(interaction, job)
@@ -176,7 +176,7 @@ class CardButtons(commands.Cog):
         words = text.CARD_STAYS
         if gone and beside:
             words = text.REMOVED_FOR_MEMBER if has_video(cleared) else text.REMOVED
-        await tell(interaction, words)
+        await answer_translated(interaction, words)
 
     async def _is_kept(self, interaction: discord.Interaction[Any], job: Job) -> bool:
         """Whether its member can still have the video once the messages in this channel are gone."""

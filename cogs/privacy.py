@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.chat import privacy
 from bot.chat.buttons import SILENCE
-from bot.chat.client import AnimateBot, tell
+from bot.chat.client import AnimateBot, answer_translated
 from bot.chat.interaction_info import user_of
 from bot.errors import UserError
 from bot.i18n.marking import N_
@@ -54,7 +54,7 @@ class Privacy(commands.Cog):
         if not await self._people.is_of(user_of(interaction), job):
             raise UserError(privacy.NOT_MENTIONED)
         await self._people.set_mentions_muted(user_of(interaction), muted=True)
-        await tell(interaction, privacy.NO_MORE_MENTIONS)
+        await answer_translated(interaction, privacy.NO_MORE_MENTIONS)
 
     async def export(self, interaction: discord.Interaction[Any]) -> None:
         """Answers with a file."""

@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import KEPT, SHOW
-from bot.chat.client import AnimateBot, answer_privately, tell
+from bot.chat.client import AnimateBot, answer_privately, answer_translated
 from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.follow_ups import show_file
 from bot.chat.interaction_info import press_of, user_of
@@ -59,9 +59,9 @@ class Videos(commands.Cog):
         if is_kept:
             await self._show_kept(interaction, job)
         elif (link := link_of(job)) is None:
-            await tell(interaction, text.ALREADY_SHOWN)
+            await answer_translated(interaction, text.ALREADY_SHOWN)
         else:
-            await tell(interaction, "The bot's message about this video: {link}", link=link)
+            await answer_translated(interaction, "The bot's message about this video: {link}", link=link)
 
     async def kept(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows the file that is kept here."""

@@ -64,7 +64,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         if refusal is None:
             return True
         if interaction.type is not discord.InteractionType.autocomplete:
-            await tell(interaction, refusal)
+            await answer_translated(interaction, refusal)
         return False
 
     async def on_error(
@@ -74,9 +74,9 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         if isinstance(error, app_commands.CheckFailure):
             return
         if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-            await tell(interaction, text.UNKNOWN_COMMAND)
+            await answer_translated(interaction, text.UNKNOWN_COMMAND)
         elif isinstance(error, app_commands.TransformerError):
-            await tell(interaction, text.UNKNOWN_VALUE)
+            await answer_translated(interaction, text.UNKNOWN_VALUE)
         else:
             cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
             await self.client.explain(interaction, cause)
@@ -201,7 +201,7 @@ class AnimateBot(commands.AutoShardedBot):
         if interaction.response.is_done() or not take_up(interaction):
             return
         if interaction.type is discord.InteractionType.component:
-            await tell(interaction, text.UNKNOWN_BUTTON)
+            await answer_translated(interaction, text.UNKNOWN_BUTTON)
             return
         translations, prompt = translations_of(interaction), max(_typed(interaction.data), key=len, default="")
         lines = [translations.gettext(text.FORM_LOST), *([text.typed(translations, prompt)] if prompt else [])]
@@ -264,7 +264,7 @@ def take_up(interaction: discord.Interaction[Any]) -> bool:
     return bool(interaction.extras.setdefault(TAKEN_UP, mine := object()) is mine)
 
 
-async def tell(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:
+async def answer_translated(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:
     """As `answer_privately`, in the reader's language; `values` stand for the names in the sentence's braces."""
     await answer_privately(interaction, translations_of(interaction).gettext(sentence, **values))
 

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import confirmations, reports
-from bot.chat.client import answer_privately, tell
+from bot.chat.client import answer_privately, answer_translated
 from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
 from bot.i18n.marking import N_
@@ -28,7 +28,7 @@ class ServerCommands(AdminCog):
     async def pause(self, interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
         """No new jobs."""
         await self._admin.pause(self._by(interaction), reason)
-        await tell(
+        await answer_translated(
             interaction,
             "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
             "Use `/animate-admin resume` to start again.",
@@ -38,7 +38,7 @@ class ServerCommands(AdminCog):
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
         """New jobs again."""
         await self._admin.resume(self._by(interaction))
-        await tell(interaction, "Videos can be made in this server again.")
+        await answer_translated(interaction, "Videos can be made in this server again.")
 
     @app_commands.command(name="block", description=N_("Block a member and cancel their videos in the queue"))
     @app_commands.describe(user=N_("The member"), reason=N_("Reason (the member can see it)"))
@@ -63,7 +63,7 @@ class ServerCommands(AdminCog):
     async def unblock(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """New jobs of this member again."""
         await self._admin.unblock(self._by(interaction), member_of(user))
-        await tell(interaction, "{member} can make videos in this server again.", member=user.mention)
+        await answer_translated(interaction, "{member} can make videos in this server again.", member=user.mention)
 
     @app_commands.command(name="usage", description=N_("See who made how many videos"))
     @app_commands.describe(days=N_("How many days, including today (leave empty for 7)"))
@@ -96,9 +96,11 @@ class ServerCommands(AdminCog):
         """Whether pictures of others may be animated."""
         await self._admin.allow_others(self._by(interaction), allowed=allowed)
         if allowed:
-            await tell(interaction, "With “Animate this”, members can now animate pictures that other people posted.")
+            await answer_translated(
+                interaction, "With “Animate this”, members can now animate pictures that other people posted."
+            )
         else:
-            await tell(
+            await answer_translated(
                 interaction, "With “Animate this”, members can now only animate pictures from their own messages."
             )
 

@@ -21,7 +21,14 @@ from bot.i18n.translations import FILES, TranslationCatalog
 PROJECT = Path(__file__).parents[2]
 LOCALES = PROJECT / "bot" / "i18n" / "locales"
 CODES = sorted(set(FILES.values()))
-SAID = {"gettext": [0], "ngettext": [0, 1], "tell": [1], "N_": [0], "UserError": [0], "PictureRefused": [0]}
+SAID = {
+    "gettext": [0],
+    "ngettext": [0, 1],
+    "answer_translated": [1],
+    "N_": [0],
+    "UserError": [0],
+    "PictureRefused": [0],
+}
 """Where each of our functions takes its English, as `[tool.babel]` in pyproject.toml says too."""
 PLURALS = {
     "de": (2, "(n != 1)"),
@@ -153,7 +160,7 @@ class TestTheCode:
         assert len(said) > 30
 
     def test_a_name_that_is_not_marked_would_be_seen(self) -> None:
-        source = 'A = "a"; B = N_("b"); tell(i, A if c else text.B); raise UserError(A)'
+        source = 'A = "a"; B = N_("b"); answer_translated(i, A if c else text.B); raise UserError(A)'
 
         assert said_by_name(source) - marked(source) == {"A"}
 
@@ -164,7 +171,7 @@ class TestTheCode:
         assert built(source) == [1]
 
     def test_a_sentence_inside_of_another_call_would_be_seen(self) -> None:
-        source = 'tell(i, "a {b}", b=f(t.gettext("c"))); t.ngettext("{n} d", "{n} ds", 1); x = f"{t.gettext(\'e\')}"'
+        source = 'N_("a {b}", b=f(t.gettext("c"))); t.ngettext("{n} d", "{n} ds", 1); x = f"{t.gettext(\'e\')}"'
 
         assert set(sentences(source)) == {"a {b}", "c", ("{n} d", "{n} ds"), "e"}
 
