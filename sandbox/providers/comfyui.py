@@ -58,8 +58,9 @@ class LocalComfyUI(LocalProvider):
         self._clients: dict[str, str] = {}
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
-        key = {"VIDEO_API_KEY": self.key, "VIDEO_API_AUTH": "bearer"} if self.settings.wants_key else {}
-        return {"VIDEO_CATALOG": "comfyui", "VIDEO_API_URL": self.url, **key}
+        """The catalog sends no key, unless the settings say how."""
+        auth = {"VIDEO_API_AUTH": "bearer"} if self.settings.wants_key else {}
+        return {"VIDEO_CATALOG": "comfyui", "VIDEO_API_URL": self.url, "VIDEO_API_KEY": self.key, **auth}
 
     def is_authorized(self, exchange: Exchange) -> bool:
         return not self.settings.wants_key or super().is_authorized(exchange)
