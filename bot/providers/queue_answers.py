@@ -40,10 +40,11 @@ _BUCKET_HEADERS = ("X-Comfy-Error-Type", _FAL_BUCKET)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a request failed: in words, and as the provider sorts it, if it does."""
+    """Why a request failed: in words, as the provider sorts it, if it does, and whether it says it is its own fault."""
 
     said: error_text.Said
     bucket: str | None
+    is_the_providers: bool = False
 
 
 def request_id(answer: Answer) -> str | None:
@@ -106,7 +107,8 @@ def failure_in(status: Answer, result: Answer) -> Reason | None:
     more = error_text.error_said(result.body) if isinstance(result.json, dict) and not result.is_success else None
     parts = [error_text.said(told), *([more] if more else [])]
     pieces, codes = (tuple(dict.fromkeys(x for each in parts for x in getattr(each, n))) for n in ("pieces", "codes"))
-    return Reason(error_text.Said(pieces, codes), bucket_of(status) or bucket_of(result))
+    is_the_providers = _FAL_BUCKET in result.headers and result.status >= 500
+    return Reason(error_text.Said(pieces, codes), bucket_of(status) or bucket_of(result), is_the_providers)
 
 
 def kind_of(reason: Reason) -> FailureKind:
@@ -119,7 +121,12 @@ def kind_of(reason: Reason) -> FailureKind:
 
 
 def is_charged(reason: Reason, failure: FailureKind, *, refusals: bool | None) -> bool | None:
-    """Whether a failed request is charged for, where it can be known; `refusals`: those by the model's rules are."""
+    """Whether a failed request is charged for, where it can be known; `refusals`: those by the model's rules are.
+
+    fal charges for none of its own errors, and for an input that is refused only where a model has worked on it.
+    """
+    if reason.is_the_providers:
+        return False
     if failure in (FailureKind.MODERATED, FailureKind.PERSON):
         return refusals
     return False if reason.bucket in _NEVER_CHARGED else None

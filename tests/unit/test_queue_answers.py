@@ -23,9 +23,9 @@ FAILURES: list[tuple[str, Answer, Answer, FailureKind, bool | None]] = [
     (
         "fal says it in the status",
         answer({"status": "COMPLETED", "error": "Runner crashed", "error_type": "runner_disconnected"}),
-        answer({"detail": "Runner crashed"}, 503),
+        answer({"detail": "Runner crashed"}, 503, **{"x-fal-error-type": "runner_disconnected"}),
         FailureKind.PROVIDER,
-        None,
+        False,
     ),
     (
         "fal says it in the result alone",
@@ -38,6 +38,13 @@ FAILURES: list[tuple[str, Answer, Answer, FailureKind, bool | None]] = [
         "fal's header alone",
         DONE,
         answer(b"gone wrong", 500, **{"x-fal-error-type": "internal_error"}),
+        FailureKind.PROVIDER,
+        False,
+    ),
+    (
+        "an input that fal's model may have worked on",
+        DONE,
+        answer({"detail": [{"loc": ["body", "image_url"], "msg": "too small", "type": "image_too_small"}]}, 422),
         FailureKind.PROVIDER,
         None,
     ),
