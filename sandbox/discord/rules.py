@@ -3,8 +3,6 @@
 import enum
 import re
 
-from jsonschema_rs import ValidationErrorKind
-
 from sandbox.contracts.discord_schema import CONTRACT
 from sandbox.discord.wire import Wire
 
@@ -132,8 +130,8 @@ class Form:
         """Lengths, counts, ranges and choices, as Discord's published description of this value has them."""
         for error in CONTRACT.errors(("components", "schemas", *pointer), value):
             at, kind = (*path, *error.instance_path), error.kind
-            if isinstance(kind, ValidationErrorKind.Required):
-                self.add((*at, kind.property), _PUBLISHED[kind.name], "This field is required")
+            if kind.name == "required":
+                self.add((*at, kind.as_dict()["property"]), _PUBLISHED[kind.name], "This field is required")
             elif kind.name == "type" and error.instance is None:
                 self.add(at, "BASE_TYPE_REQUIRED", "This field is required")
             elif kind.name in {"enum", "const"} and at[-1] == "type":

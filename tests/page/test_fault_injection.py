@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from playwright.async_api import expect
 
+from sandbox.providers.registry import PROVIDERS
 from tests.e2e.stage import DONE
 from tests.page.conftest import OpenTab, Site
 
@@ -121,3 +122,11 @@ async def test_each_request_is_shown_with_its_check(tab: OpenTab, site: Site) ->
     await expect(create).not_to_be_visible()
     await expect(wrong).to_be_visible()
     discord.requests[:] = [x for x in discord.requests if x.body != {"content": 5}]  # it was not the bot's
+
+
+async def test_the_page_lists_every_api_of_the_registry(tab: OpenTab) -> None:
+    mia = await tab()
+
+    apis = mia.find("#faults fieldset", "API of the video service").locator("label")
+
+    await expect(apis).to_have_text([choice.label for choice in PROVIDERS.values()])

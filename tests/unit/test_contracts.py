@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sandbox.contracts.discord import violations
 from sandbox.contracts.discord_schema import CONTRACT
 from sandbox.contracts.excerpt import excerpt, operations, written
 from sandbox.discord.record import Exchange
+from sandbox.process import PROJECT
 
 PUBLISHED = {"discord": "discord-openapi.json", "videos": "openai-videos-openapi.json"}
 SHARED = Path(__file__).parents[3] / "shared"
@@ -101,3 +104,12 @@ def test_what_discord_takes_beyond_its_contract_is_no_fault() -> None:
 
     assert violations(sent(body)) == []
     assert CONTRACT.faults(("components", "schemas", "CreatePrivateChannelRequest"), {"recipient_id": 5}) == []
+
+
+def test_without_the_library_for_the_checks_the_sandbox_says_how_to_start_it() -> None:
+    hidden = "import sys; sys.modules['jsonschema_rs'] = None; import sandbox.__main__"
+
+    started = subprocess.run([sys.executable, "-c", hidden], cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    assert started.returncode == 1
+    assert started.stderr == "The sandbox needs the package jsonschema_rs. Start it with `uv run`, which installs it.\n"
