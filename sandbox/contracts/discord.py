@@ -28,7 +28,7 @@ def violations(exchange: Exchange) -> list[str]:
 
 
 def response_violations(exchange: Exchange) -> list[str]:
-    """What a successful answer holds that the contract does not: keeps the stand-in honest.
+    """What a successful answer of the local Discord holds that the published description does not.
 
     Errors are left out: the contract calls their inner codes integers, where Discord sends names.
     """

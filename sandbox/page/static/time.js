@@ -22,7 +22,7 @@ const plain = new Intl.DateTimeFormat("en-GB", STYLES.T);
 let relative = null;
 let formats = null;
 
-/** Times are told in this tongue from now on, as Discord's client does. */
+/** Times are shown in this language from now on, as Discord's client does. */
 export function speak(locale) {
   const format = ([key, style]) => [key, new Intl.DateTimeFormat(locale, style)];
   formats = Object.fromEntries(Object.entries(STYLES).map(format));
