@@ -108,7 +108,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Transition:
+class Verdict:
     """What came out. `broken` has every sentence; the lists before it those of each promise."""
 
     paid_twice: list[str] = field(default_factory=list)
@@ -151,11 +151,11 @@ class Transition:
         return [f"{promise}: {each}" for promise, found in promises.items() for each in found]
 
 
-def reckon(account: Account) -> Transition:
+def reckon(account: Account) -> Verdict:
     """Holds the two accounts against each other."""
     stored = {job.prompt: job for job in account.stored}
     videos = {paid.prompt: paid for paid in account.paid}
-    return Transition(
+    return Verdict(
         paid_twice=list(_paid_twice(account.paid)),
         lost=[*_lost(account, stored), *_misplaced(account), *_without_pay(account.stored, videos)],
         ledger=list(account.book_differences),

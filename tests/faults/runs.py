@@ -19,7 +19,7 @@ from sandbox.discord.world import Channel, Person, World
 from tests.faults.collect import collect
 from tests.faults.kinds import KINDS
 from tests.faults.place import Place, can_mount, until
-from tests.faults.reckoning import OFFERED, OPEN, Transition, reckon
+from tests.faults.reckoning import OFFERED, OPEN, Verdict, reckon
 from tests.faults.scene import Scene, opened
 
 STORM_S = 2.2
@@ -58,7 +58,7 @@ class Outcome:
     """What came of a run; `told` is what happened in it, `log` the bot's."""
 
     plan: Plan
-    verdict: Transition
+    verdict: Verdict
     struck: dict[str, int] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     log: str = ""
@@ -120,7 +120,7 @@ async def play(plan: Plan, *, keep: Path | None = None, keep_all: bool = False) 
         database_on_volume=plan.database_on_volume,
         own_clock=any(KINDS[name].own_clock for _, name in plan.strikes),
     )
-    outcome = Outcome(plan, Transition())
+    outcome = Outcome(plan, Verdict())
     try:
         for begins in filter(None, (KINDS[name].begins for _, name in plan.strikes)):
             begins(place, rng)

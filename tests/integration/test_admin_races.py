@@ -48,7 +48,7 @@ OTHER_GUILD = Scope(GUILD + 1)
 
 
 @dataclass(frozen=True)
-class Transition:
+class Verdict:
     """What became of one command; `after` is the newest ledger line it saw."""
 
     job: Job
@@ -56,10 +56,10 @@ class Transition:
     refusal: str | None
 
 
-def attempt(job: Job) -> Unit[Transition]:
+def attempt(job: Job) -> Unit[Verdict]:
     """A reservation that answers in place of raising, so that it can tell where it stood."""
 
-    def unit(tx: Tx) -> Transition:
+    def unit(tx: Tx) -> Verdict:
         row = tx.one("SELECT COALESCE(MAX(id), 0) AS newest FROM ledger")
         assert row is not None
         refusal = None
@@ -67,7 +67,7 @@ def attempt(job: Job) -> Unit[Transition]:
             reserve(job, ROLES.get(job.member, ()), OPERATOR)(tx)
         except ReservationRefused as error:
             refusal = str(error.reason)
-        return Transition(job, row["newest"], refusal)
+        return Verdict(job, row["newest"], refusal)
 
     return unit
 
@@ -99,10 +99,10 @@ def commands(rng: random.Random) -> list[Job]:
     ]
 
 
-async def judged(store: Store, verdicts: Sequence[Transition]) -> MoneyModel:
+async def judged(store: Store, verdicts: Sequence[Verdict]) -> MoneyModel:
     """Goes through the ledger in its order and finds every verdict right at its place; the house at the end."""
     model, today, newest = MoneyModel(OPERATOR), day_of(NOON), 0
-    by_place: dict[int, list[Transition]] = {}
+    by_place: dict[int, list[Verdict]] = {}
     for verdict in verdicts:
         by_place.setdefault(verdict.after, []).append(verdict)
 
@@ -121,7 +121,7 @@ async def judged(store: Store, verdicts: Sequence[Transition]) -> MoneyModel:
     return model
 
 
-def reasons(verdicts: Sequence[Transition]) -> Mapping[str, int]:
+def reasons(verdicts: Sequence[Verdict]) -> Mapping[str, int]:
     return Counter(verdict.refusal or "taken" for verdict in verdicts)
 
 
@@ -173,7 +173,7 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_videos_are_ta
         for _ in range(10):
             await store.write(a_change())
 
-    async def member(asked: list[Job]) -> list[Transition]:
+    async def member(asked: list[Job]) -> list[Verdict]:
         found = []
         for job in asked:
             verdict = await store.write(attempt(job))

@@ -12,8 +12,19 @@ from collections.abc import Callable, Iterator
 import pillow_heif
 from PIL import Image, ImageDraw
 
+from bot.images.resize import measure
+
 ORIENTATION = 0x0112
 ODD_NUMBERS = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF)
+
+
+def upright(data: bytes) -> tuple[int, int]:
+    return measure(data).upright
+
+
+def is_near(seen: object, wanted: tuple[int, ...], tolerance: int = 40) -> bool:
+    assert isinstance(seen, tuple)
+    return all(abs(one - other) <= tolerance for one, other in zip(seen, wanted, strict=True))
 
 
 def drawing(size: tuple[int, int] = (96, 72), mode: str = "RGB") -> Image.Image:

@@ -8,8 +8,17 @@ import zipfile
 import pytest
 from PIL import Image, ImageDraw, ImageStat
 
-from bot.images.resize import fit, measure, plan
-from tests.unit.images_samples import ORIENTATION, drawing, encoded, oriented, samples, wide_gamut_profile
+from bot.images.resize import fit, plan
+from tests.unit.images_samples import (
+    ORIENTATION,
+    drawing,
+    encoded,
+    is_near,
+    oriented,
+    samples,
+    upright,
+    wide_gamut_profile,
+)
 
 RED, BLUE, WHITE = (220, 20, 30), (20, 30, 220), (255, 255, 255)
 
@@ -18,15 +27,6 @@ def opened(data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data))
     picture.load()
     return picture
-
-
-def upright(data: bytes) -> tuple[int, int]:
-    return measure(data).upright
-
-
-def is_near(seen: object, wanted: tuple[int, ...], tolerance: int = 40) -> bool:
-    assert isinstance(seen, tuple)
-    return all(abs(one - other) <= tolerance for one, other in zip(seen, wanted, strict=True))
 
 
 @pytest.mark.parametrize("name", sorted(samples()))

@@ -14,8 +14,18 @@ from PIL import Image, ImageDraw
 
 from bot.errors import PictureRefused
 from bot.images.precheck import CAMERA_RAW, DAMAGED, TRANSPARENT
-from bot.images.resize import copy, fit, measure
-from tests.unit.images_samples import ORIENTATION, drawing, encoded, heic, oriented, samples, wide_gamut_profile
+from bot.images.resize import copy, fit
+from tests.unit.images_samples import (
+    ORIENTATION,
+    drawing,
+    encoded,
+    heic,
+    is_near,
+    oriented,
+    samples,
+    upright,
+    wide_gamut_profile,
+)
 
 RED, BLUE = (220, 20, 30), (20, 30, 220)
 UNDO = {
@@ -34,15 +44,6 @@ def shown(data: bytes, width: int = 1280, height: int = 720) -> Image.Image:
     picture = Image.open(io.BytesIO(fit(data, width, height)))
     picture.load()
     return picture
-
-
-def upright(data: bytes) -> tuple[int, int]:
-    return measure(data).upright
-
-
-def is_near(seen: object, wanted: tuple[int, ...], tolerance: int = 40) -> bool:
-    assert isinstance(seen, tuple)
-    return all(abs(one - other) <= tolerance for one, other in zip(seen, wanted, strict=True))
 
 
 def is_upright(picture: Image.Image) -> bool:

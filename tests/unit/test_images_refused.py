@@ -17,16 +17,12 @@ from hypothesis import strategies as st
 from bot.errors import PictureRefused
 from bot.images import check_claim, check_claimed_enlargement, is_measured_whole
 from bot.images.precheck import CAMERA_RAW, DAMAGED, EMPTY, JPEG_XL, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, SVG
-from bot.images.resize import fit, measure
-from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples
+from bot.images.resize import fit
+from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples, upright
 
 VIDEO = "This is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC."
 SOUND = "This is a sound file, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC."
 PDF = "This is a PDF, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC."
-
-
-def upright(data: bytes) -> tuple[int, int]:
-    return measure(data).upright
 
 
 def refusal(data: bytes) -> str:

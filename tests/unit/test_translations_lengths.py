@@ -34,7 +34,7 @@ CREDITS_ARE_BACK = ("Your {n} credit is back.", "Your {n} credits are back.")
 CARDS = Cards(Catalog([LONGEST], "wan"), LANGUAGES)
 
 
-STANDINGS = [
+POSITIONS = [
     QueuePosition(position=10_000, starts_at=NOON),
     QueuePosition(position=10_000),
     *(QueuePosition(hold=hold) for hold in HoldReason),
@@ -68,7 +68,7 @@ def longest(locale: str, **changes: Any) -> Job:
 def every_card(locale: str) -> Iterator[ui.LayoutView]:
     for state in JobState:
         job = longest(locale, state=state)
-        for progress_view in (None, *STANDINGS, *PROGRESSES):
+        for progress_view in (None, *POSITIONS, *PROGRESSES):
             yield CARDS.progress(Shown(job, progress_view, 360_000))
             yield CARDS.progress(Shown(job, progress_view, 360_000, leaving=True))
         yield CARDS.ended(job)
