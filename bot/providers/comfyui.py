@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.errors import VideoError, VideoNotReady, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
 from bot.providers import comfy_answers, comfy_workflow, error_mapping, error_text, multipart
 from bot.providers.comfy_progress import MAX_MESSAGE_BYTES, Progress
@@ -41,6 +41,7 @@ SETTLE_S = 5.0
 """A request whose connection broke may still be in the server's hands: what is not there is looked for once more."""
 CANCEL_S, LOOK_EVERY_S = 30.0, 0.5
 """A running sampler stops at its next step."""
+FILE_IS_GONE = 404
 TAKES_OUR_IDS = (0, 3, 45)
 """The first version of ComfyUI that lets us choose a job's id."""
 
@@ -160,7 +161,12 @@ class ComfyUIProvider(JsonApi):
         job = _Job.of(ticket)
         is_own = url is not None and same_origin(URL(url), URL(job.root))
         own = url if url is not None and is_own else await self._address(job)
-        await self._fetch(None if is_own else url, own, target, lambda _: None)
+        try:
+            await self._fetch(None if is_own else url, own, target, lambda _: None)
+        except VideoNotReady as exc:
+            if (await self._ask(own, at_most=1)).status != FILE_IS_GONE:
+                raise
+            raise VideoNotReady(exc.provider_text, http_status=FILE_IS_GONE, refused=True) from exc
 
     async def cancel(self, ticket: Ticket) -> bool:
         job = _Job.of(ticket)

@@ -460,16 +460,20 @@ async def test_a_wrong_key_is_told() -> None:
     assert caught.value.kind is FailureKind.KEY
 
 
-async def test_a_file_that_is_gone_is_no_video(tmp_path: Path) -> None:
+async def test_a_file_that_is_gone_is_surely_gone(tmp_path: Path) -> None:
     async with world() as (local, api):
         asked = request()
         ticket = await api.create(asked)
         local.finish(asked.key)
         url = (await api.status(ticket)).url
-        local.faults.inject("content:404", times=None)
-        with pytest.raises(VideoNotReady):
+        local.faults.inject("content:502-html")
+        with pytest.raises(VideoNotReady) as trouble:
+            await api.download(ticket, url, tmp_path / "video.mp4")
+        answering(local, "content", Answer(404))  # ComfyUI says no more than that
+        with pytest.raises(VideoNotReady) as gone:
             await api.download(ticket, url, tmp_path / "video.mp4")
 
+    assert (trouble.value.refused, gone.value.refused) == (False, True)
     assert not (tmp_path / "video.mp4").exists()
 
 
