@@ -237,14 +237,16 @@ async def _serve_health(
     settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext, videos: OpenAIVideos
 ) -> None:
     from bot.health import Health  # a web server takes a while to load, and most do without
+    from bot.http_server import HttpServer
 
     health = Health(
         faults=lambda: context.circuit_breaker.faults() + videos.faults() + bot.faults(),
         jobs=lambda: context.store.read(jobs.counts()),
         gauges=lambda: {"queue_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
     )
-    stack.push_async_callback(health.close)
-    await health.start(settings.http_host, settings.http_port)
+    server = HttpServer(health.routes())
+    stack.push_async_callback(server.close)
+    await server.start(settings.http_host, settings.http_port)
 
 
 async def run(

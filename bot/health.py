@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from bot.errors import SettingsError, StoreError
+from bot.errors import StoreError
 from bot.models import JobState
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def exposition(gauges: Mapping[str, float], jobs: Mapping[JobState, int] | None)
 
 
 class Health:
-    """A small server. `faults` tells in words what keeps the bot from its work; `jobs` counts jobs by state."""
+    """`faults` tells in words what keeps the bot from its work; `jobs` counts jobs by state."""
 
     def __init__(
         self,
@@ -59,32 +59,14 @@ class Health:
         self._faults = faults
         self._jobs = jobs
         self._gauges = gauges
-        self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> None:
-        """Listens. Raises SettingsError when it cannot."""
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/healthz", self._healthz),
-                web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
-            ]
-        )
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
-            raise SettingsError(
-                [f"HTTP_HOST and HTTP_PORT are wrong: {host}:{port} cannot be used ({error})."]
-            ) from error
-        log.info("health at http://%s:%s/healthz", host, port)
-
-    async def close(self) -> None:
-        """Stops listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        """For the bot's HTTP server."""
+        return [
+            web.get("/healthz", self._healthz),
+            web.get("/readyz", self._readyz),
+            web.get("/metrics", self._metrics),
+        ]
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

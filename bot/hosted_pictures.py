@@ -7,54 +7,69 @@ picture. The same job has the same address after a restart, so that a request ca
 from __future__ import annotations
 
 import base64
-import hashlib
+import contextlib
 import hmac
+import os
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 
-from bot.models import Job, JobId
+from bot.errors import StoreError
+from bot.models import Job, JobId, JobState
 
 LASTS = timedelta(days=1)
-"""From the command on. Longer than a job waits and renders, and than its request may be sent again."""
+"""From the command on. Longer than a job waits, and than its request may be sent again."""
+SERVED = frozenset({JobState.WAITING, JobState.SUBMITTING, JobState.RENDERING})
+KEY_FILE = "hosted_pictures.key"
+KEY_BYTES = 32
 
 _NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,12})-([A-Za-z0-9_-]{43})\.jpg", re.ASCII)
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
-_PURPOSE = b"animate-bot: addresses of pictures"
+_HEADERS = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
 
 
 class HostedPictures:
-    """`path_of` is where the fitted picture of a job lies; `secret` is one that outlives a restart."""
+    """`find` tells of a job as it is now, `read` has its fitted picture; `key` is one that outlives a restart."""
 
     def __init__(
         self,
         public_url: str,
         *,
-        secret: str,
-        path_of: Callable[[JobId], Path],
+        key: bytes,
+        find: Callable[[JobId], Awaitable[Job | None]],
+        read: Callable[[Job], Awaitable[bytes | None]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._public_url = public_url.rstrip("/")
-        self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
-        self._path_of = path_of
+        self._key = key
+        self._find = find
+        self._read = read
         self._now = now
 
     def address(self, job: Job) -> str:
         """Where a job's picture is served: whoever knows it can fetch the picture until it expires."""
-        told = f"{job.id}-{int((job.created_at + LASTS).timestamp())}"
-        return f"{self._public_url}/pictures/{told}-{self._signature(told)}.jpg"
+        signed = f"{job.id}-{int((job.created_at + LASTS).timestamp())}"
+        return f"{self._public_url}/pictures/{signed}-{self._signature(signed)}.jpg"
 
     def routes(self) -> list[web.RouteDef]:
+        """For the bot's HTTP server; GET and HEAD."""
         return [web.get("/pictures/{name}", self._serve)]
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def _serve(self, request: web.Request) -> web.Response:
         job = self._job_of(request.match_info["name"])
         if job is None:
-            raise web.HTTPNotFound(headers=_HEADERS)
-        return web.FileResponse(self._path_of(job), headers={"Content-Type": "image/jpeg", **_HEADERS})
+            return web.Response(status=404, headers=_HEADERS)
+        try:
+            found = await self._find(job)
+        except StoreError:
+            return web.Response(status=503, headers=_HEADERS)
+        picture = None if found is None or found.state not in SERVED else await self._read(found)
+        if picture is None:
+            return web.Response(status=404, headers=_HEADERS)
+        return web.Response(body=picture, content_type="image/jpeg", headers=_HEADERS)
 
     def _job_of(self, name: str) -> JobId | None:
         """The job whose address this is; None for any other name, and once it has expired."""
@@ -63,6 +78,27 @@ class HostedPictures:
             return None
         return JobId(int(found[1])) if self._now().timestamp() < int(found[2]) else None
 
-    def _signature(self, told: str) -> str:
-        digest = hashlib.blake2b(told.encode(), key=self._key, digest_size=32).digest()
+    def _signature(self, signed: str) -> str:
+        digest = hmac.digest(self._key, signed.encode(), "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def key_in(folder: Path) -> bytes:
+    """The key that signs addresses: made at the first call, and kept in the folder for this user alone.
+
+    Raises OSError.
+    """
+    path = folder / KEY_FILE
+    with contextlib.suppress(FileNotFoundError):
+        path.chmod(0o600)
+        if len(found := path.read_bytes()) == KEY_BYTES:
+            return found
+    made, part = secrets.token_bytes(KEY_BYTES), path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(0o600, exist_ok=False)
+    with part.open("wb") as file:
+        file.write(made)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return made

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bot.catalog import Catalog, ProviderEntry
+from bot.catalog import Catalog, Model, ProviderEntry
 from bot.errors import SettingsError
 from bot.settings import Settings
-from bot.wires import ProviderConfig
+from bot.wires import PictureForm, ProviderConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ def offer(settings: Settings) -> Offer:
     offered = catalog.offered_by({config.name: config.url for config in usable})
     if not offered.models:
         raise SettingsError([f"VIDEO_CATALOG: no model of {settings.video_catalog} is on offer any more."])
+    if settings.public_url is None or not settings.http_port:
+        _refuse_hosted(offered.models)
     return Offer(offered, tuple(usable), tuple(_notes(offered, {config.name for config in usable})))
 
 
@@ -55,6 +57,17 @@ def _config(entry: ProviderEntry, settings: Settings) -> ProviderConfig | None:
         dialect=entry.dialect,
         download_hosts=settings.video_download_hosts,
     )
+
+
+def _refuse_hosted(models: Sequence[Model]) -> None:
+    """Raises SettingsError where one of these takes its picture as an address only, since there will be none."""
+    hosted = [model.id for model in models if model.wire.picture is PictureForm.URL]
+    if hosted:
+        sentence = (
+            f"PUBLIC_URL and HTTP_PORT are needed for {', '.join(hosted)}: the provider accepts a picture only as an "
+            "address. Set both, or remove these models from the catalog."
+        )
+        raise SettingsError([sentence])
 
 
 def _notes(offered: Catalog, usable: set[str]) -> Iterator[str]:

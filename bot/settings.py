@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
@@ -22,6 +23,7 @@ Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 
 _SQLITE = "sqlite:///"
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _SHOULD_BE = {
     "DISCORD_TOKEN": "the bot's token from the Discord developer portal",
@@ -48,6 +50,7 @@ _SHOULD_BE = {
     "KEEP_PICTURES_DAYS": "a whole number from 0 to 36500",
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
     "HTTP_PORT": "a port from 1 to 65535, or 0 to turn it off",
+    "PUBLIC_URL": "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
 }
@@ -89,6 +92,7 @@ class Settings(BaseSettings):
     keep_pictures_days: Days = 7
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
+    public_url: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -110,6 +114,19 @@ class Settings(BaseSettings):
         if scheme.lower() not in {"http", "https"} or not rest or any(char.isspace() for char in url):
             raise ValueError("no http address")
         return f"{scheme.lower()}://{rest}"
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        """Without https the picture could be read on its way; within this machine there is no way."""
+        if url is None:
+            return None
+        url = url.strip().rstrip("/")
+        parts = urlsplit(url)
+        is_secret = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE)
+        if not is_secret or not parts.hostname or parts.username or parts.query or parts.fragment or " " in url:
+            raise ValueError("no https address")
+        return url
 
     @field_validator("allowed_guilds", "video_download_hosts", mode="before")
     @classmethod

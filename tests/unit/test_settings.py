@@ -48,6 +48,10 @@ WRONG = {
     "KEEP_DAYS": (["-1", "36501", "1.5", "always"], "a whole number from 1 to 36500, or 0 to keep them forever"),
     "KEEP_PICTURES_DAYS": (["-1", "36501", "week"], "a whole number from 0 to 36500"),
     "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 to turn it off"),
+    "PUBLIC_URL": (
+        ["bot.example.com", "http://bot.example.com", "https://", "https://me:secret@bot.example.com", "https://a.example/?b"],
+        "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
+    ),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),
 }  # fmt: skip
@@ -217,6 +221,24 @@ class TestCatalogs:
 
         with pytest.raises(SettingsError, match=r"no model of .* is on offer any more"):
             offer(Settings.load())
+
+    @pytest.mark.parametrize("missing", ["PUBLIC_URL", "HTTP_PORT"])
+    def test_a_model_that_takes_an_address_alone_needs_a_public_address_and_a_port(
+        self, env: pytest.MonkeyPatch, tmp_path: Path, missing: str
+    ) -> None:
+        path = two_providers(tmp_path)
+        path.write_text(path.read_text() + 'picture = "url"\n')
+        env.setenv("VIDEO_CATALOG", str(path))
+        for name, value in {"PUBLIC_URL": "https://bot.example.com", "HTTP_PORT": "8080"}.items():
+            if name != missing:
+                env.setenv(name, value)
+
+        offer(Settings.load())  # its provider has no key here: it is not on offer
+        env.setenv("OPENROUTER_API_KEY", "other")
+        with pytest.raises(SettingsError, match=r"^PUBLIC_URL and HTTP_PORT are needed for b: "):
+            offer(Settings.load())
+        env.setenv(missing, {"PUBLIC_URL": "http://127.0.0.1:8080/", "HTTP_PORT": "8080"}[missing])
+        assert [model.id for model in offer(Settings.load()).catalog.models] == ["a", "b"]
 
     def test_a_name_in_the_file_that_the_catalog_gives_a_key_is_no_slip(
         self, env: pytest.MonkeyPatch, tmp_path: Path
