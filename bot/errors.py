@@ -4,7 +4,7 @@ BotError
 ├── UserError              a sentence for the member or admin, and what stands in it
 │   └── PictureRefused     the picture cannot be used
 ├── ReservationRefused     a limit forbids it; worded where it is shown
-├── ProviderShut           nothing is sent to the provider for now
+├── CircuitOpen            nothing is sent to the provider for now
 ├── AlreadyKnown           this interaction has its job already
 ├── SettingsError          the operator's settings, one sentence per fault
 ├── StoreError

@@ -32,7 +32,7 @@ KEEP = "keep"
 SILENCE = "silence"
 """Below the message that mentions the member."""
 IN_LIST = ":list"
-"""Ends the id of a button that stands in the member's list, or in a question in its place: the list is shown anew."""
+"""Ends the id of a button that stands in the member's list, or in a question in its place: the list is shown again."""
 _STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, ERASE), discord.ButtonStyle.danger)
 _LABELS = {
     SHOW: N_("Show my video"),

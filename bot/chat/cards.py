@@ -1,4 +1,4 @@
-"""What a card looks like in each state: a Components V2 view, built anew for every edit."""
+"""What a card looks like in each state: a Components V2 view, built again for every edit."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _TRANSLATED = frozenset({
 def localized(
     translation_catalog: TranslationCatalog, gettext: Callable[[Translations], str]
 ) -> app_commands.locale_str:
-    """Words that are made anew in each language, such as those with a price in them."""
+    """Text that is made in each language, such as those with a price in them."""
     return app_commands.locale_str(gettext(translation_catalog.english), gettext=gettext)
 
 

@@ -50,7 +50,7 @@ class _Card:
     over: bool = False  # forgotten, but for the edit in flight
 
     def hurry(self) -> None:
-        """Ends a pause between two edits; what is wanted then starts anew."""
+        """Ends a pause between two edits; what is wanted then starts again."""
         if self.pausing and self.task is not None:
             self.task.cancel()
 
@@ -161,7 +161,7 @@ class Edits:
             del self._crowd[channel]
 
     def _leave(self, job_id: JobId) -> None:
-        """The token is about to die and nothing else reaches the card: its last edit leaves a button."""
+        """The token is about to expire and nothing else reaches the card: its last edit leaves a button."""
         card = self._cards.get(job_id)
         if card is None or job_id in self._closed:
             return

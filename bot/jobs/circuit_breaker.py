@@ -156,7 +156,7 @@ class CircuitBreaker:
         ]
 
     def admit(self, job: JobId, model: str) -> None:
-        """Lets a request in: always while closed; while half-open the first, to be the probe. Raises ProviderShut."""
+        """Lets a request in: always while closed; while half-open the first, to be the probe. Raises CircuitOpen."""
         circuits = self._of(model)
         for circuit in circuits:
             if self._now() < circuit.until:

@@ -105,7 +105,7 @@ class Service:
     async def animate(self, ask: Ask) -> Job:
         """Reserves the credits and creates the job, before anything is answered.
 
-        Raises ProviderShut while nothing is sent, UserError for what cannot be animated, ReservationRefused for a
+        Raises CircuitOpen while nothing is sent, UserError for what cannot be animated, ReservationRefused for a
         limit, AlreadyKnown for a replay, and StoreUnavailable when the store does not answer in time; then nothing
         stays reserved.
         """

@@ -13,7 +13,7 @@ MOST_SIZES = 8
 
 
 async def fitted(context: JobContext, job: Job, video: Path, limit_bytes: int) -> Path | None:
-    """The video, or one encoded anew: of at most so many bytes, and playing everywhere where that can be had.
+    """The video, or one encoded again: of at most so many bytes, and playing everywhere where that can be had.
 
     None where it cannot be made to fit well.
     """

@@ -119,11 +119,11 @@ class Worker:
             self._context.circuit_breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
 
     def pause(self, scope: Scope) -> None:
-        """A server is paused: what waits there is held."""
+        """Holds what waits on a server that was paused."""
         self._context.queue.pause(scope)
 
     def resume(self, scope: Scope) -> None:
-        """A paused server goes on."""
+        """Resumes a paused server."""
         self._context.queue.resume(scope)
 
     async def take_back(self, job: Job) -> None:
@@ -133,7 +133,7 @@ class Worker:
             self.add(cancelled)
 
     async def recheck(self, job: JobId) -> None:
-        """A waiting job was moved by somebody else: its task starts anew from what the store says."""
+        """A waiting job was moved by somebody else: its task starts again from what the store says."""
         found = await self._context.persist(jobs.find(job))
         if found is None or found.card.message is None:
             return  # its task is still finding out about its card, and sees the new state then
@@ -208,7 +208,7 @@ class Worker:
                 current = await self._context.reload(job)
 
     async def _taken_up(self, job: Job) -> Job | None:
-        """The job as it is, once answers had their turn and no create of it is under way any more."""
+        """The job as it is, once first answers are through and no create of it is under way any more."""
         create = self._context.creates.get(job.id)
         if create is not None:  # it owns the job and its slot, and ends within the provider's deadlines
             await asyncio.wait({create})

@@ -34,7 +34,7 @@ async def _list(context: JobContext, job: Job) -> None:
 async def introduce(context: JobContext, job: Job) -> None:
     """Once a member, ever, where something of theirs has been sent to the video service.
 
-    Only the command's token can tell them alone: where it is dead, the next job does.
+    Only the command's token can tell them alone: where it has expired, the next job does.
     """
     now = context.clock.now()
     if job.card.token is None or now >= job.card.token_ends_at:

@@ -94,7 +94,7 @@ async def _still(context: JobContext, job: Job) -> Job | None:
 
 
 async def _tell_address(context: JobContext, job: Job) -> bool:
-    """Until it can be fetched the card shows where it is; that may expire, so the member is pinged."""
+    """Until it can be fetched the card shows where it is; that may expire, so the member is mentioned."""
     told = await context.chat.show_address(job)
     if told and job.result_url is not None:
         await _mention(context, job)

@@ -1,10 +1,10 @@
 """A 25 MiB video made to fit 10 MiB: how long, how near the limit, how like its source, and what the bot feels of it.
 
-    uv run python benchmarks/shrink.py [--limit-mib 10] [--idle-s 10]
+    uv run python benchmarks/transcode.py [--limit-mib 10] [--idle-s 10]
 
 Twelve seconds of 1280x720 noise with sound: the hardest there is to make smaller. The lag of the event loop is taken
-by a 5 ms ticker, first with nothing to do, then while the video is shrunk. Hold: posted under the limit; lag p99 within
-50 ms.
+by a 5 ms ticker, first with nothing to do, then while the video is encoded. Hold: posted under the limit; lag p99
+within 50 ms.
 """
 
 from __future__ import annotations
