@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
+from bot.store import rows
 from bot.store.database import Row, Tx, Unit
 from bot.store.mapping import Standing, day_of, first_day, next_renewal
 
@@ -91,21 +92,33 @@ def bonus_left(tx: Tx, scope: Scope, member: UserId) -> int:
     )
 
 
-def from_bonus(tx: Tx, scope: Scope, member: UserId, credits: int) -> dict[int, int]:  # noqa: A002 - the word of the domain
-    """How many credits come from which of the member's bonus credits: the oldest first, as far as there are any."""
-    found: dict[int, int] = {}
+def take_bonus(tx: Tx, scope: Scope, member: UserId, credits: int, to: str, **by: int) -> int:  # noqa: A002 - the word of the domain
+    """Takes so many of the member's bonus credits, the oldest first, as far as there are any; returns how many.
+
+    What was taken of which is noted in the table `to`, with `by`.
+    """
     missing = credits
-    for grant in tx.all(
+    given = tx.all(
         "SELECT id, remaining FROM bonus_credits"
         " WHERE scope = :scope AND member = :member AND remaining > 0 ORDER BY id",
         scope=scope,
         member=member,
-    ):
-        if missing == 0:
-            break
-        found[grant["id"]] = min(missing, grant["remaining"])
-        missing -= found[grant["id"]]
-    return found
+    )
+    for row in given:
+        if part := min(missing, row["remaining"]):
+            return_bonus(tx, row["id"], -part)
+            rows.insert(tx, to, by | {"bonus_id": row["id"], "credits": part})
+            missing -= part
+    return credits - missing
+
+
+def return_bonus(tx: Tx, bonus_id: int, credits: int) -> None:  # noqa: A002 - the word of the domain
+    """Gives bonus credits back to where they were taken from; negative to take them."""
+    tx.changed(
+        "UPDATE bonus_credits SET remaining = remaining + :credits WHERE id = :bonus_id",
+        credits=credits,
+        bonus_id=bonus_id,
+    )
 
 
 def server_limit_of(server: Row | None) -> Limit | None:
@@ -162,33 +175,13 @@ def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, reset_count: int, 
 def book(
     tx: Tx, *, scope: Scope, member: UserId, reset_count: int, day: int, from_quota: int, from_budget: int
 ) -> None:
-    """Adds to the use of member, server and budget on that day; negative to give back."""
+    """Adds to the usage of member, server and budget on that day; negative to give back."""
     if from_quota:
-        tx.changed(
-            "INSERT INTO member_usage (scope, member, reset_count, day, credits)"
-            " VALUES (:scope, :member, :reset_count, :day, :credits)"
-            " ON CONFLICT (scope, member, reset_count, day)"
-            " DO UPDATE SET credits = member_usage.credits + excluded.credits",
-            scope=scope,
-            member=member,
-            reset_count=reset_count,
-            day=day,
-            credits=from_quota,
-        )
+        key = {"scope": scope, "member": member, "reset_count": reset_count, "day": day}
+        rows.add(tx, "member_usage", key, credits=from_quota)
     if from_budget:
-        tx.changed(
-            "INSERT INTO server_usage (scope, day, credits) VALUES (:scope, :day, :credits)"
-            " ON CONFLICT (scope, day) DO UPDATE SET credits = server_usage.credits + excluded.credits",
-            scope=scope,
-            day=day,
-            credits=from_budget,
-        )
-        tx.changed(
-            "INSERT INTO budget_usage (day, credits) VALUES (:day, :credits)"
-            " ON CONFLICT (day) DO UPDATE SET credits = budget_usage.credits + excluded.credits",
-            day=day,
-            credits=from_budget,
-        )
+        rows.add(tx, "server_usage", {"scope": scope, "day": day}, credits=from_budget)
+        rows.add(tx, "budget_usage", {"day": day}, credits=from_budget)
 
 
 def _used(tx: Tx, scope: Scope, member: UserId, reset_count: int, first: int) -> int:

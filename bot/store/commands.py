@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.store import rows
 from bot.store.database import Tx, Unit
 
 
@@ -21,14 +22,4 @@ def synced_hash(application: int, api: str) -> Unit[str | None]:
 
 def remember_hash(application: int, api: str, payload_hash: str) -> Unit[None]:
     """Discord took this payload."""
-
-    def unit(tx: Tx) -> None:
-        tx.changed(
-            "INSERT INTO commands (application, api, hash) VALUES (:application, :api, :hash)"
-            " ON CONFLICT (application, api) DO UPDATE SET hash = excluded.hash",
-            application=application,
-            api=api,
-            hash=payload_hash,
-        )
-
-    return unit
+    return lambda tx: rows.put(tx, "commands", {"application": application, "api": api}, hash=payload_hash)

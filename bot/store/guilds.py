@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import GuildId, JobId, Scope, UserId
+from bot.store import rows
 from bot.store.database import Tx, Unit
 from bot.store.erasure import PLACE_ERASED, TEXTS_ERASED
 from bot.store.jobs import UNENDED
@@ -20,15 +21,7 @@ from bot.store.pseudonyms import ADMIN_ACTS
 
 def joined(guild: GuildId) -> Unit[None]:
     """The bot is a member of it; having been away is forgotten."""
-
-    def unit(tx: Tx) -> None:
-        tx.changed(
-            "INSERT INTO guilds (guild, left_at) VALUES (:guild, NULL)"
-            " ON CONFLICT (guild) DO UPDATE SET left_at = excluded.left_at",
-            guild=guild,
-        )
-
-    return unit
+    return lambda tx: rows.put(tx, "guilds", {"guild": guild}, left_at=None)
 
 
 def left(guild: GuildId, *, now: datetime) -> Unit[None]:

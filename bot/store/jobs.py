@@ -136,11 +136,7 @@ def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
         from_budget=-to_budget,
     )
     for part in tx.all("SELECT bonus_id, credits FROM job_bonus_credits WHERE job = :job", job=job):
-        tx.changed(
-            "UPDATE bonus_credits SET remaining = remaining + :part WHERE id = :bonus_id",
-            part=part["credits"],
-            bonus_id=part["bonus_id"],
-        )
+        balances.return_bonus(tx, part["bonus_id"], part["credits"])
 
 
 def to_resume() -> Unit[list[Job]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.models import Bonus, By, Change, LedgerKind, Limit, Limits, Period, Quotas, Scope, Source, UserId
-from bot.store import balances, ledger
+from bot.store import balances, ledger, rows
 from bot.store.database import Tx, Unit
 
 
@@ -14,13 +14,7 @@ def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
 
     def unit(tx: Tx) -> None:
         _write(tx, by, limit, member=member)
-        tx.changed(
-            "UPDATE members SET credits = :credits, per = :per WHERE scope = :scope AND member = :member",
-            credits=limit.credits,
-            per=limit.per,
-            scope=by.scope,
-            member=member,
-        )
+        rows.update(tx, "members", {"scope": by.scope, "member": member}, credits=limit.credits, per=limit.per)
 
     return unit
 
@@ -42,14 +36,7 @@ def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
     def unit(tx: Tx) -> Change:
         before = _role_in(tx, by.scope, role)
         _write(tx, by, limit, role=role)
-        tx.changed(
-            "INSERT INTO roles (scope, role, credits, per) VALUES (:scope, :role, :credits, :per)"
-            " ON CONFLICT (scope, role) DO UPDATE SET credits = excluded.credits, per = excluded.per",
-            scope=by.scope,
-            role=role,
-            credits=limit.credits,
-            per=limit.per,
-        )
+        rows.put(tx, "roles", {"scope": by.scope, "role": role}, credits=limit.credits, per=limit.per)
         return Change(before, limit)
 
     return unit
@@ -72,12 +59,9 @@ def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
     before = balances.default_of(server) if rule == "default" else balances.server_limit_of(server)
     if limit is not None or before is not None:
         columns = "default" if rule == "default" else "server_limit"
-        tx.changed(
-            f"UPDATE servers SET {columns}_credits = :credits, {columns}_per = :per WHERE scope = :scope",
-            credits=None if limit is None else limit.credits,
-            per=None if limit is None else limit.per,
-            scope=by.scope,
-        )
+        values = (None, None) if limit is None else (limit.credits, limit.per)
+        changes = dict(zip((f"{columns}_credits", f"{columns}_per"), values, strict=True))
+        rows.update(tx, "servers", {"scope": by.scope}, **changes)
         _append_rule(tx, by, lock.line, limit, reason=rule)
     return Change(before, limit)
 
@@ -125,13 +109,7 @@ def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonu
     def unit(tx: Tx) -> Bonus:
         line = ledger.lock(tx, by.scope, member)
         _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_bonus=credits, reason=reason)
-        tx.changed(
-            "INSERT INTO bonus_credits (id, scope, member, remaining) VALUES (:id, :scope, :member, :credits)",
-            id=line,
-            scope=by.scope,
-            member=member,
-            credits=credits,
-        )
+        rows.insert(tx, "bonus_credits", {"id": line, "scope": by.scope, "member": member, "remaining": credits})
         return Bonus(credits, balances.bonus_left(tx, by.scope, member))
 
     return unit
@@ -145,20 +123,7 @@ def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bon
 
     def unit(tx: Tx) -> Bonus:
         line = ledger.lock(tx, by.scope, member)
-        taken = balances.from_bonus(tx, by.scope, member, credits)
-        for bonus_id, part in taken.items():
-            tx.changed(
-                "UPDATE bonus_credits SET remaining = remaining - :part WHERE id = :bonus_id",
-                part=part,
-                bonus_id=bonus_id,
-            )
-            tx.changed(
-                "INSERT INTO revoked_bonus_credits (line, bonus_id, credits) VALUES (:line, :bonus_id, :part)",
-                line=line,
-                bonus_id=bonus_id,
-                part=part,
-            )
-        total = sum(taken.values())
+        total = balances.take_bonus(tx, by.scope, member, credits, "revoked_bonus_credits", line=line)
         if total:
             _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_bonus=-total, reason=reason)
         return Bonus(-total, balances.bonus_left(tx, by.scope, member))

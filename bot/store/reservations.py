@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from bot.errors import AlreadyKnown, ReservationRefused, UserError
@@ -15,14 +14,6 @@ from bot.store.mapping import Standing, day_of, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Funds:
-    """What a job takes: from the quota, and from which bonus credits."""
-
-    from_quota: int
-    from_bonus: dict[int, int]
 
 
 def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
@@ -40,9 +31,9 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
         _refuse_if_barred(tx, standing, job, balance, limits)
         server_limit = balances.server_limit_of(standing.server)
         _refuse_if_spent(tx, job, balance, server_limit, limits)
-        funds = _funds(tx, job, balance)
-        insert(tx, job, day=day_of(job.created_at), reset_count=standing.reset_count, from_quota=funds.from_quota)
-        _book(tx, job, funds, lock, balance.limit, server_limit, limits.budget)
+        from_quota = min(job.spec.credits, balance.left)
+        insert(tx, job, day=day_of(job.created_at), reset_count=standing.reset_count, from_quota=from_quota)
+        _book(tx, job, from_quota, lock, balance.limit, server_limit, limits.budget)
         return job
 
     return unit
@@ -99,13 +90,9 @@ def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, server_limit: Limit | N
         raise ReservationRefused(RefusalReason.BUDGET, balance)
 
 
-def _funds(tx: Tx, job: Job, balance: Balance) -> _Funds:
-    from_quota = min(job.spec.credits, balance.left)
-    missing = job.spec.credits - from_quota
-    return _Funds(from_quota, balances.from_bonus(tx, job.scope, job.member, missing) if missing else {})
-
-
-def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, server_limit: Limit | None, budget: Limit) -> None:
+def _book(
+    tx: Tx, job: Job, from_quota: int, lock: Lock, limit: Limit, server_limit: Limit | None, budget: Limit
+) -> None:
     reset_count, day, cost = lock.standing.reset_count, day_of(job.created_at), job.spec.credits
     balances.book(
         tx,
@@ -113,19 +100,11 @@ def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, server_limi
         member=job.member,
         reset_count=reset_count,
         day=day,
-        from_quota=funds.from_quota,
+        from_quota=from_quota,
         from_budget=cost,
     )
-    for bonus_id, part in funds.from_bonus.items():
-        tx.changed(
-            "UPDATE bonus_credits SET remaining = remaining - :part WHERE id = :bonus_id", part=part, bonus_id=bonus_id
-        )
-        tx.changed(
-            "INSERT INTO job_bonus_credits (job, bonus_id, credits) VALUES (:job, :bonus_id, :part)",
-            job=job.id,
-            bonus_id=bonus_id,
-            part=part,
-        )
+    if cost > from_quota:
+        balances.take_bonus(tx, job.scope, job.member, cost - from_quota, "job_bonus_credits", job=job.id)
     ledger.append(
         tx,
         lock.line,
@@ -136,8 +115,8 @@ def _book(tx: Tx, job: Job, funds: _Funds, lock: Lock, limit: Limit, server_limi
         member=job.member,
         role=limit.role,
         credits=-cost,
-        from_quota=-funds.from_quota,
-        from_bonus=-sum(funds.from_bonus.values()),
+        from_quota=-from_quota,
+        from_bonus=from_quota - cost,
         from_budget=-cost,
         day=day,
         reset_count=reset_count,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import By, ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
-from bot.store import jobs, ledger
+from bot.store import jobs, ledger, rows
 from bot.store.database import Tx, Unit
-from bot.store.mapping import maybe_time, to_ms
+from bot.store.mapping import maybe_ms, maybe_time, to_ms
 
 
 def server(scope: Scope) -> Unit[Server]:
@@ -44,12 +44,7 @@ def resume(by: By) -> Unit[None]:
 def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
     def unit(tx: Tx) -> None:
         line = ledger.lock(tx, by.scope)
-        tx.changed(
-            "UPDATE servers SET paused_at = :at, pause_reason = :reason WHERE scope = :scope",
-            at=None if at is None else to_ms(at),
-            reason=reason,
-            scope=by.scope,
-        )
+        rows.update(tx, "servers", {"scope": by.scope}, paused_at=maybe_ms(at), pause_reason=reason)
         said = _said("paused", reason) if at else "resumed"
         ledger.append(tx, line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
 
@@ -82,13 +77,7 @@ def unblock(by: By, member: UserId) -> Unit[None]:
 
 def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | None) -> None:
     line = ledger.lock(tx, by.scope, member)
-    tx.changed(
-        "UPDATE members SET blocked_at = :at, block_reason = :reason WHERE scope = :scope AND member = :member",
-        at=None if at is None else to_ms(at),
-        reason=reason,
-        scope=by.scope,
-        member=member,
-    )
+    rows.update(tx, "members", {"scope": by.scope, "member": member}, blocked_at=maybe_ms(at), block_reason=reason)
     said = _said("blocked", reason) if at else "unblocked"
     ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=said)
 
@@ -103,8 +92,7 @@ def allow_others(by: By, *, allowed: bool) -> Unit[None]:
 
     def unit(tx: Tx) -> None:
         ledger.lock(tx, by.scope)
-        at = to_ms(by.now) if allowed else None
-        tx.changed("UPDATE servers SET others_at = :at WHERE scope = :scope", at=at, scope=by.scope)
+        rows.update(tx, "servers", {"scope": by.scope}, others_at=to_ms(by.now) if allowed else None)
 
     return unit
 
@@ -115,7 +103,7 @@ def set_log_channel(by: By, channel: ChannelId | None) -> Unit[ChannelId | None]
     def unit(tx: Tx) -> ChannelId | None:
         ledger.lock(tx, by.scope)
         before = server(by.scope)(tx).log_channel
-        tx.changed("UPDATE servers SET log_channel = :channel WHERE scope = :scope", channel=channel, scope=by.scope)
+        rows.update(tx, "servers", {"scope": by.scope}, log_channel=channel)
         return before
 
     return unit

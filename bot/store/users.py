@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import UserId
+from bot.store import rows
 from bot.store.database import Tx, Unit
 from bot.store.mapping import maybe_ms, to_ms
 
@@ -39,13 +40,4 @@ def has_muted_mentions(member: UserId) -> Unit[bool]:
 
 def set_mentions_muted(member: UserId, since: datetime | None) -> Unit[None]:
     """No mentions from now on; None for mentions."""
-
-    def unit(tx: Tx) -> None:
-        tx.changed(
-            "INSERT INTO users (member, mentions_muted_at) VALUES (:member, :since)"
-            " ON CONFLICT (member) DO UPDATE SET mentions_muted_at = excluded.mentions_muted_at",
-            member=member,
-            since=maybe_ms(since),
-        )
-
-    return unit
+    return lambda tx: rows.put(tx, "users", {"member": member}, mentions_muted_at=maybe_ms(since))
