@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -64,14 +64,16 @@ def day_of(moment: datetime) -> int:
 
 def first_day(per: Period, now: datetime) -> int:
     """The first UTC day of the period that `now` is in."""
-    today = now.astimezone(UTC).date()
-    starts = {
-        Period.DAY: today,
-        Period.WEEK: today - timedelta(days=today.weekday()),
-        Period.MONTH: today.replace(day=1),
-        Period.TOTAL: date(1970, 1, 1),
-    }
-    return (starts[per] - date(1970, 1, 1)).days
+    today = day_of(now)
+    match per:
+        case Period.DAY:
+            return today
+        case Period.WEEK:
+            return today - now.astimezone(UTC).weekday()
+        case Period.MONTH:
+            return today - now.astimezone(UTC).day + 1
+        case Period.TOTAL:
+            return 0
 
 
 def next_renewal(per: Period, now: datetime) -> datetime | None:
