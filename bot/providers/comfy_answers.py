@@ -109,6 +109,13 @@ def uploaded(body: Any) -> str | None:
     return f"{folder}/{name}" if isinstance(folder, str) and folder else name
 
 
+def views(prefix: str) -> list[str]:
+    """Where the first video of a name may lie, as the nodes that save videos number their files."""
+    folder, _, name = prefix.rpartition("/")
+    files = [f"{name}{ending}" for ending in ("_00001_.mp4", "_00001_.webm", "_00001.mp4")]
+    return [urlencode({"filename": file, "subfolder": folder, "type": "output"}) for file in files]
+
+
 def version(stats: Any) -> tuple[int, ...] | None:
     """ComfyUI's version, as GET /system_stats tells it; None where it does not."""
     system = stats.get("system") if isinstance(stats, dict) else None

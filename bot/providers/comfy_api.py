@@ -119,7 +119,9 @@ class ComfyAPIProvider(JsonApi):
         if url is None:
             text = "the workflow ended without a video file: it needs a node that saves one"
             return VideoStatus(Phase.FAILED, failure=FailureKind.PROVIDER, provider_text=text)
-        return VideoStatus(Phase.DONE, url=url, expires_at=responses.moment(job.get("expires_at")))
+        # At the provider's own origin it needs the key: nothing to show to members.
+        is_open = not same_origin(URL(url), URL(kept["self"]))
+        return VideoStatus(Phase.DONE, url=url if is_open else None, expires_at=responses.moment(job.get("expires_at")))
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
         """The job names the video's address anew each time: one that was given before is signed, and may be over."""

@@ -79,6 +79,16 @@ def samplers(workflow: Mapping[str, Any]) -> list[str]:
     return [node for node, part in workflow.items() if _SAMPLER.search(_class_of(part))]
 
 
+def saved_as(workflow: Mapping[str, Any], key: str) -> str | None:
+    """How the names of the files begin that a node saves, below ComfyUI's output folder; None where no key is in it."""
+    for node in workflow.values():
+        prefix = _inputs_of(node).get("filename_prefix")
+        if isinstance(prefix, str) and "key" in placeholders(prefix):
+            found = filled({"saved": prefix}, {"key": job_id_of(key)})["saved"]
+            return None if placeholders(found) or "%" in found else str(found)
+    return None
+
+
 def classes(workflow: Mapping[str, Any]) -> list[str]:
     """The node classes it uses, each once."""
     return list(dict.fromkeys(filter(None, map(_class_of, workflow.values()))))
@@ -112,7 +122,7 @@ def missing(model: ModelWire, info: Mapping[str, Any]) -> list[str]:
         found.append(f"ComfyUI lacks nodes that the workflow of {model.name} uses: {listed}.")
     for part in workflow.values():
         name = _class_of(part)
-        for field, value in dict(part.get("inputs") or {}).items():
+        for field, value in _inputs_of(part).items():
             options = _options(info.get(name), field)
             if options is not None and isinstance(value, str) and not placeholders(value) and value not in options:
                 found.append(f'ComfyUI has no "{value}" as {field} of {name}, which the workflow of {model.name} uses.')
@@ -122,6 +132,11 @@ def missing(model: ModelWire, info: Mapping[str, Any]) -> list[str]:
 def _class_of(node: Any) -> str:
     found = node.get("class_type") if isinstance(node, Mapping) else None
     return found if isinstance(found, str) else ""
+
+
+def _inputs_of(node: Any) -> Mapping[str, Any]:
+    found = node.get("inputs") if isinstance(node, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _options(info: Any, field: str) -> list[Any] | None:

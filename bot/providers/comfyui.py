@@ -50,18 +50,19 @@ _FOLDER = "animate-bot"  # below ComfyUI's input folder, so that the operator ca
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What a ticket holds."""
+    """What a ticket holds; `saved` is how the name of its file begins, where the workflow tells."""
 
     root: str
     id: str
     samplers: list[str]
+    saved: str | None = None
 
     @classmethod
     def of(cls, ticket: Ticket) -> _Job:
         return cls(**parts_of(ticket))
 
     def ticket(self) -> Ticket:
-        return ticket_of({"root": self.root, "id": self.id, "samplers": self.samplers})
+        return ticket_of({"root": self.root, "id": self.id, "samplers": self.samplers, "saved": self.saved})
 
     def at(self, path: str) -> str:
         return f"{self.root}/{path}"
@@ -131,12 +132,12 @@ class ComfyUIProvider(JsonApi):
             raise self._refusal(answer)
         if found != values["key"]:
             log.warning("%s is too old: it does not take the ids of our jobs", self._name)
-        return self._job(found, request.model).ticket()
+        return self._job(found, request).ticket()
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
         if await self._is_too_old():
             raise VideoOutcomeUnknown("this ComfyUI does not take the ids of our jobs")
-        job = self._job(comfy_workflow.job_id_of(request.key), request.model)
+        job = self._job(comfy_workflow.job_id_of(request.key), request)
         if (await self._look(job)).is_nowhere:
             await asyncio.sleep(self._settle_s)
             if (await self._look(job)).is_nowhere:
@@ -155,7 +156,7 @@ class ComfyUIProvider(JsonApi):
             return self._failed(FailureKind.GONE, "ComfyUI knows no such job any more: it was restarted or cleared")
         if found.ended.failure is not None:
             return self._failed(found.ended.failure.kind, found.ended.failure.text)
-        return VideoStatus(Phase.DONE, url=job.at(f"view?{found.ended.view}"))
+        return VideoStatus(Phase.DONE)  # its address is of the operator's own network: nothing to show to members
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
         job = _Job.of(ticket)
@@ -219,7 +220,17 @@ class ComfyUIProvider(JsonApi):
         ended = comfy_answers.ended(await self._get(job.at(f"history/{path_segment(job.id)}")), job.id)
         if ended is None and queue is None:
             raise trouble or VideoUnavailable("ComfyUI's queue cannot be read")
-        return _Whereabouts(ended=ended)
+        return _Whereabouts(ended=ended or await self._left_behind(job))
+
+    async def _left_behind(self, job: _Job) -> comfy_answers.Ended | None:
+        """The video of a job that ComfyUI has forgotten: a restart takes the history, but no files."""
+        for view in comfy_answers.views(job.saved) if job.saved else ():
+            answer = await self._ask(job.at(f"view?{view}"), at_most=1)
+            if answer.is_success:
+                return comfy_answers.Ended(is_interrupted=False, failure=None, view=view)
+            if answer.status >= 500 or answer.status == 429:
+                raise error_mapping.of_no_report(answer, self._now(), key=self._key)
+        return None
 
     async def _address(self, job: _Job) -> str:
         """Where the video is. Raises VideoUnavailable where the server does not tell any more."""
@@ -277,8 +288,10 @@ class ComfyUIProvider(JsonApi):
     def _safe(self, text: str) -> str:
         return error_text.for_the_log(text, self._key)
 
-    def _job(self, found: str, model: ModelWire) -> _Job:
-        return _Job(self._endpoint, found, comfy_workflow.samplers(model.workflow or {}))
+    def _job(self, found: str, request: CreateRequest) -> _Job:
+        workflow = request.model.workflow or {}
+        saved = comfy_workflow.saved_as(workflow, request.key)
+        return _Job(self._endpoint, found, comfy_workflow.samplers(workflow), saved)
 
     @contextlib.asynccontextmanager
     async def _listen(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:

@@ -39,14 +39,19 @@ class ComfySettings(ProviderSettings):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a workflow is to make; `sampler` is the node that shows progress, `folder` where the video is saved."""
+    """What a workflow is to make; `sampler` shows progress, `saved_as` is how the name of the video's file begins."""
 
     prompt: str
     seconds: str
     size: str
     picture: str
     sampler: str
-    folder: str
+    saved_as: str
+
+    @property
+    def folder(self) -> str:
+        """Below the output folder."""
+        return self.saved_as.rpartition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ def _asked(workflow: Workflow) -> Asked:
         size=f"{width}x{height}",
         picture=str(_first_input(workflow, "image", "LoadImage") or ""),
         sampler=next((name for name, node in workflow.items() if "steps" in node.get("inputs", {})), "?"),
-        folder=str(_first_input(workflow, "filename_prefix") or "").rpartition("/")[0],
+        saved_as=str(_first_input(workflow, "filename_prefix") or "ComfyUI"),
     )
 
 

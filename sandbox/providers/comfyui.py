@@ -66,14 +66,16 @@ class LocalComfyUI(LocalProvider):
         return not self.settings.wants_key or super().is_authorized(exchange)
 
     def forget(self) -> None:
-        """As a restart does: what waited or ran is gone, and so is the history."""
+        """As a restart does: what waited or ran is gone, and so is the history; files stay."""
         for job in self.jobs.values():
+            self.settle(job)
+            if not job.is_over:
+                self.cancel(job.id)
             job.is_deleted = True
 
     def find(self, exchange: Exchange) -> VideoJob | None:
         if exchange.route == "content":
-            name = exchange.query.get("filename")
-            return next((job for job in self.jobs.values() if job.file_name == name), None)
+            return self._saved(exchange)
         if exchange.route == "poll":  # asked for one job as a rule: the one that has waited longest
             return next((job for job in self.jobs.values() if not job.is_over and not job.is_deleted), None)
         return self.with_key(exchange.job_id or "")
@@ -96,7 +98,8 @@ class LocalComfyUI(LocalProvider):
             case "history":
                 return Answer(200, {} if job is None or not job.is_over else {job.key: self._entry(job)})
             case "content":
-                video = self.video(job) if job else None
+                saved = self._saved(exchange)  # also of a job that is forgotten
+                video = self.video(saved) if saved else None
                 return Answer(200, video, VIDEO) if video else Answer(404)
             case "dequeue":
                 for name in exchange.fields.get("delete") or ():
@@ -164,6 +167,8 @@ class LocalComfyUI(LocalProvider):
             picture=self.uploads.get(asked.picture), job_id="" if name in self.jobs else name, key=name,
         )  # fmt: skip
         self._asked[job.id] = asked
+        count = sum(each.saved_as == asked.saved_as for each in self._asked.values())
+        job.file_name = f"{asked.saved_as.rpartition('/')[2]}_{count:05}_.mp4"
         self._clients[job.id] = str(exchange.fields.get("client_id", ""))
         return Answer(200, {"prompt_id": name, "number": len(self.jobs), "node_errors": {}})
 
@@ -192,6 +197,11 @@ class LocalComfyUI(LocalProvider):
         is_well = event == "execution_success"
         status = {"status_str": "success" if is_well else "error", "completed": is_well, "messages": [[event, told]]}
         return {"prompt": [0, job.key, {}, {}, []], "outputs": outputs, "status": status, "meta": {}}
+
+    def _saved(self, exchange: Exchange) -> VideoJob | None:
+        place = exchange.query.get("subfolder", ""), exchange.query.get("filename")
+        jobs = self.jobs.values()
+        return next((job for job in jobs if (self._asked[job.id].folder, job.file_name) == place), None)
 
     def _dequeue(self, name: str) -> bool:
         job = self.with_key(name)

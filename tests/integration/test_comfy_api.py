@@ -378,6 +378,16 @@ async def test_addresses_in_an_answer_lead_nobody_elsewhere(tmp_path: Path) -> N
             await api.download(ticket, status.url, tmp_path / "video.mp4")
 
 
+async def test_only_an_address_that_needs_no_key_is_shown() -> None:
+    async with world() as (local, api):
+        ticket = await api.create(request())
+        output = {"name": "v.mp4", "content_type": "video/mp4", "url": "https://storage.example.com/v.mp4?sig=1"}
+        answering(local, "poll", Answer(200, {"status": "succeeded", "outputs": [output]}))
+        assert (await api.status(ticket)).url == "https://storage.example.com/v.mp4?sig=1"
+        output["url"] = "/api/v2/assets/v.mp4/content"
+        assert (await api.status(ticket)).url is None
+
+
 async def test_the_key_goes_to_its_own_origin_alone() -> None:
     async with world() as (local, api):
         ticket = await api.create(request())

@@ -352,6 +352,34 @@ async def test_a_restarted_comfyui_knows_the_job_no_more() -> None:
     assert (status.phase, status.failure, status.charged) == (Phase.FAILED, FailureKind.GONE, False)
 
 
+async def test_a_finished_video_is_found_after_comfyui_was_restarted(tmp_path: Path) -> None:
+    """The history is gone, the file is not: the workflow has our key in its name."""
+    async with world() as (local, api):
+        asked = request()
+        ticket = await api.create(asked)
+        local.finish(asked.key)
+        await local.wait_for(lambda: local.jobs[asked.key].is_over)
+        local.forget()
+
+        assert (await api.status(ticket)).phase is Phase.DONE
+        await api.download(ticket, None, tmp_path / "video.mp4")
+        assert await api.settle(asked) == ticket
+        answering(local, "content", Answer(503))
+        with pytest.raises(VideoUnavailable):
+            await api.status(ticket)
+
+    assert (tmp_path / "video.mp4").read_bytes() == tiny_mp4()
+
+
+async def test_an_address_of_the_operators_own_network_is_not_shown() -> None:
+    async with world() as (local, api):
+        asked = request()
+        ticket = await api.create(asked)
+        local.finish(asked.key)
+
+        assert (await api.status(ticket)).url is None
+
+
 @pytest.mark.parametrize("fault", ["500", "502-html", "404", "429", "cut", "not-json", "empty"])
 async def test_no_poll_error_ends_a_job(fault: str) -> None:
     async with world() as (local, api):

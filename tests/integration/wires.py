@@ -89,6 +89,8 @@ class Wire(ABC):
     can_cancel: ClassVar[bool] = False
     tells_position: ClassVar[bool] = False
     tells_cost: ClassVar[bool] = False
+    tells_address: ClassVar[bool] = True
+    """Whether the address of a video is one that members can open."""
     follows_an_id_beside_an_error: ClassVar[bool] = True
     polls: ClassVar[tuple[str, ...]] = ("poll",)
     """The local routes that a status asks."""
@@ -199,6 +201,7 @@ class ComfyUI(Wire):
     knows_keys = True
     can_cancel = True
     tells_position = True
+    tells_address = False
     follows_an_id_beside_an_error = False
     polls = ("history",)
 

@@ -165,6 +165,14 @@ def test_an_upload_is_named_as_a_workflow_takes_it() -> None:
     assert comfy_answers.uploaded({"name": ""}) is None
 
 
+def test_a_file_is_looked_for_as_the_nodes_number_it() -> None:
+    first, *others = comfy_answers.views("animate-bot/x y")
+
+    assert first == "filename=x+y_00001_.mp4&subfolder=animate-bot&type=output"
+    assert len(others) == 2
+    assert comfy_answers.views("x")[0] == "filename=x_00001_.mp4&subfolder=&type=output"
+
+
 def test_versions_are_read_and_odd_ones_are_not_known() -> None:
     for told, wanted in (("0.3.64", (0, 3, 64)), ("v0.26.0-beta", (0, 26, 0)), ("main", None), (7, None)):
         assert comfy_answers.version({"system": {"comfyui_version": told}}) == wanted

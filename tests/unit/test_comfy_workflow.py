@@ -147,8 +147,25 @@ def test_odd_words_about_a_node_are_no_fault(info: Any) -> None:
     assert len(comfy_workflow.missing(model, info)) == (0 if "X" in info else 1)
 
 
+@pytest.mark.parametrize("inputs", [None, [], "x", {"a": None}])
+def test_odd_inputs_of_a_node_are_none(inputs: Any) -> None:
+    model = ModelWire("wan", workflow={"1": {"class_type": "X", "inputs": inputs}})
+
+    assert comfy_workflow.saved_as(model.workflow or {}, KEY) is None
+    assert comfy_workflow.missing(model, {"X": {"input": {"required": {"a": [["b"]]}}}}) == []
+
+
 def test_samplers_are_the_nodes_that_take_the_time() -> None:
     names = ["KSampler", "KSamplerAdvanced", "KSamplerSelect", "SamplerCustomAdvanced", "WanVideoSampler", "VAEDecode"]
     workflow = {str(n): {"class_type": name, "inputs": {}} for n, name in enumerate(names)}
 
     assert comfy_workflow.samplers(workflow) == ["0", "1", "3", "4"]
+
+
+def test_the_name_of_a_file_is_known_where_the_key_stands_in_it() -> None:
+    def saved(prefix: object) -> str | None:
+        return comfy_workflow.saved_as({"1": {"class_type": "X"}, "2": {"inputs": {"filename_prefix": prefix}}}, KEY)
+
+    assert saved("animate-bot/{{key}}") == f"animate-bot/{KEY}"
+    for prefix in ("video/x", "{{seed}}/{{key}}", "%date:yyyy%/{{key}}", 7, None):
+        assert saved(prefix) is None
