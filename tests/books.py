@@ -1,4 +1,4 @@
-"""The books held against each other: what is kept as use and pots against the ledger, and jobs against both.
+"""The books held against each other: usage and bonus credits against the ledger, and jobs against both.
 
 Reads a database of the bot, whoever wrote it; works the sums out anew and shares no code with the bot.
 """
@@ -52,7 +52,7 @@ _SUMS = {
         "SELECT id, credits FROM jobs",
         "SELECT job, -credits FROM ledger WHERE kind = 'reserve'",
     ),
-    "jobs and what they took from the allowance (job)": (
+    "jobs and what they took of the quota (job)": (
         "SELECT id, from_quota FROM jobs",
         "SELECT job, -from_quota FROM ledger WHERE kind = 'reserve'",
     ),
@@ -156,9 +156,9 @@ def _overdrafts(connection: sqlite3.Connection) -> Iterator[str]:
             continue
         limit, limit_per, server_limit, server_limit_per, most, most_per = tuple(line)[8:]
         if quota and limit is not None and _since(of_member, limit_per, day) > limit:
-            yield f"line {number} passes the allowance of {limit} per {limit_per}"
+            yield f"line {number} exceeds the quota of {limit} per {limit_per}"
         if server_limit is not None and _since(of_server, server_limit_per, day) > server_limit:
-            yield f"line {number} passes the ceiling of {server_limit} per {server_limit_per}"
+            yield f"line {number} exceeds the server limit of {server_limit} per {server_limit_per}"
         if most is not None and _since(budget_usage, most_per, day) > most:
             yield f"line {number} passes the budget of {most} per {most_per}"
 

@@ -125,7 +125,7 @@ def by(scope: Scope = GUILD, now: datetime = NOON) -> By:
 
 
 def grant(member: UserId, credits: int, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit[int]:  # noqa: A002 - the domain's word
-    """Extra credits; returns the pot."""
+    """Bonus credits; returns the id they are kept under."""
 
     def unit(tx: Tx) -> int:
         quotas.grant(by(scope, now), member, credits, None)(tx)

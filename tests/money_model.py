@@ -175,7 +175,7 @@ def follow(model: MoneyModel, line: Row, roles: Mapping[UserId, Sequence[int]]) 
                 else (line["server_limit_credits"], line["server_limit_per"])
             )
             assert quota == model.quota(scope, member, held, today), f"line {line['id']} names another rule"
-            assert server_limit == model.server_limits.get(scope), f"line {line['id']} names another ceiling"
+            assert server_limit == model.server_limits.get(scope), f"line {line['id']} names another server limit"
             budget = model.operator.budget
             assert (line["budget_credits"], line["budget_per"]) == (budget.credits, budget.per)
             video = model.take(line["job"], scope, member, held, cost, today)

@@ -135,7 +135,7 @@ class DiscordChat:
                     job, transport, text.mention(translations, job), privacy.quiet(translations, job.id)
                 )
             except TROUBLE as error:
-                log.info("job=%s not pinged by %s: %s", job.id, transport.name, told(error))
+                log.info("job=%s not mentioned by %s: %s", job.id, transport.name, told(error))
                 if may_be_taken(error):
                     return None
         return None

@@ -150,7 +150,7 @@ class Transports:
             everyone=False, roles=False, replied_user=False, users=[discord.Object(job.member)]
         )
         sent = await self._post(
-            job, transport, "ping", EDIT_WITHIN_S, content=sentence, view=view, allowed_mentions=mention
+            job, transport, "mention", EDIT_WITHIN_S, content=sentence, view=view, allowed_mentions=mention
         )
         return MessageId(int(sent["id"]))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
-from bot.store import rows
+from bot.store import sql
 from bot.store.database import Row, Tx, Unit
 from bot.store.mapping import Standing, day_of, first_day, next_renewal
 
@@ -107,7 +107,7 @@ def take_bonus(tx: Tx, scope: Scope, member: UserId, credits: int, to: str, **by
     for row in given:
         if part := min(missing, row["remaining"]):
             return_bonus(tx, row["id"], -part)
-            rows.insert(tx, to, by | {"bonus_id": row["id"], "credits": part})
+            sql.insert(tx, to, by | {"bonus_id": row["id"], "credits": part})
             missing -= part
     return credits - missing
 
@@ -178,10 +178,10 @@ def book(
     """Adds to the usage of member, server and budget on that day; negative to give back."""
     if from_quota:
         key = {"scope": scope, "member": member, "reset_count": reset_count, "day": day}
-        rows.add(tx, "member_usage", key, credits=from_quota)
+        sql.add(tx, "member_usage", key, credits=from_quota)
     if from_budget:
-        rows.add(tx, "server_usage", {"scope": scope, "day": day}, credits=from_budget)
-        rows.add(tx, "budget_usage", {"day": day}, credits=from_budget)
+        sql.add(tx, "server_usage", {"scope": scope, "day": day}, credits=from_budget)
+        sql.add(tx, "budget_usage", {"day": day}, credits=from_budget)
 
 
 def _used(tx: Tx, scope: Scope, member: UserId, reset_count: int, first: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.store import rows
+from bot.store import sql
 from bot.store.database import Tx, Unit
 
 
@@ -22,4 +22,4 @@ def synced_hash(application: int, api: str) -> Unit[str | None]:
 
 def remember_hash(application: int, api: str, payload_hash: str) -> Unit[None]:
     """Discord took this payload."""
-    return lambda tx: rows.put(tx, "commands", {"application": application, "api": api}, hash=payload_hash)
+    return lambda tx: sql.put(tx, "commands", {"application": application, "api": api}, hash=payload_hash)

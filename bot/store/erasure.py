@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import KEPT_FOR, ChannelId, FailureKind, JobId, JobState, MessageId, UserId
-from bot.store import jobs, rows
+from bot.store import jobs, sql
 from bot.store.database import Tx, Unit
 from bot.store.jobs import UNENDED
 from bot.store.mapping import day_of, to_ms
@@ -75,7 +75,7 @@ def request(member: UserId, *, now: datetime) -> Unit[Erased]:
     """The member wants to be forgotten: remembered, and carried out as far as can be."""
 
     def unit(tx: Tx) -> Erased:
-        rows.put(tx, "users", {"member": member}, erasure_requested_at=to_ms(now), privacy_note_at=None)
+        sql.put(tx, "users", {"member": member}, erasure_requested_at=to_ms(now), privacy_note_at=None)
         return carry_out(member, now=now)(tx)
 
     return unit

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import GuildId, JobId, Scope, UserId
-from bot.store import rows
+from bot.store import sql
 from bot.store.database import Tx, Unit
 from bot.store.erasure import PLACE_ERASED, TEXTS_ERASED
 from bot.store.jobs import UNENDED
@@ -21,7 +21,7 @@ from bot.store.pseudonyms import ADMIN_ACTS
 
 def joined(guild: GuildId) -> Unit[None]:
     """The bot is a member of it; having been away is forgotten."""
-    return lambda tx: rows.put(tx, "guilds", {"guild": guild}, left_at=None)
+    return lambda tx: sql.put(tx, "guilds", {"guild": guild}, left_at=None)
 
 
 def left(guild: GuildId, *, now: datetime) -> Unit[None]:

@@ -17,7 +17,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from bot.models import Card, Job, JobId, Period, Picture, VideoSpec
-from bot.store import rows
+from bot.store import sql
 from bot.store.database import Row, Tx
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -184,8 +184,8 @@ def insert(tx: Tx, job: Job, **accounted: int) -> None:
     chosen = ((field.name, getattr(spec, field.name)) for field in fields(spec) if field.name not in SPEC_COLUMNS)
     options = {name: value for name, value in chosen if value is not None}
     row = _kept(JOB, job, at) | _kept(SPEC, spec, at) | _kept(PICTURE, job.picture, at) | accounted
-    rows.insert(tx, "jobs", row | {OPTIONS: json.dumps(options)} if options else row)
-    rows.insert(tx, "cards", _kept(CARD, job.card, at) | {"job": job.id})
+    sql.insert(tx, "jobs", row | {OPTIONS: json.dumps(options)} if options else row)
+    sql.insert(tx, "cards", _kept(CARD, job.card, at) | {"job": job.id})
 
 
 def _kept(columns: Iterable[Column], model: object, at: int) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.models import Bonus, By, Change, LedgerKind, Limit, Limits, Period, Quotas, Scope, Source, UserId
-from bot.store import balances, ledger, rows
+from bot.store import balances, ledger, sql
 from bot.store.database import Tx, Unit
 
 
@@ -14,7 +14,7 @@ def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
 
     def unit(tx: Tx) -> None:
         _write(tx, by, limit, member=member)
-        rows.update(tx, "members", {"scope": by.scope, "member": member}, credits=limit.credits, per=limit.per)
+        sql.update(tx, "members", {"scope": by.scope, "member": member}, credits=limit.credits, per=limit.per)
 
     return unit
 
@@ -36,7 +36,7 @@ def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
     def unit(tx: Tx) -> Change:
         before = _role_in(tx, by.scope, role)
         _write(tx, by, limit, role=role)
-        rows.put(tx, "roles", {"scope": by.scope, "role": role}, credits=limit.credits, per=limit.per)
+        sql.put(tx, "roles", {"scope": by.scope, "role": role}, credits=limit.credits, per=limit.per)
         return Change(before, limit)
 
     return unit
@@ -61,7 +61,7 @@ def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
         columns = "default" if rule == "default" else "server_limit"
         values = (None, None) if limit is None else (limit.credits, limit.per)
         changes = dict(zip((f"{columns}_credits", f"{columns}_per"), values, strict=True))
-        rows.update(tx, "servers", {"scope": by.scope}, **changes)
+        sql.update(tx, "servers", {"scope": by.scope}, **changes)
         _append_rule(tx, by, lock.line, limit, reason=rule)
     return Change(before, limit)
 
@@ -109,7 +109,7 @@ def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonu
     def unit(tx: Tx) -> Bonus:
         line = ledger.lock(tx, by.scope, member)
         _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_bonus=credits, reason=reason)
-        rows.insert(tx, "bonus_credits", {"id": line, "scope": by.scope, "member": member, "remaining": credits})
+        sql.insert(tx, "bonus_credits", {"id": line, "scope": by.scope, "member": member, "remaining": credits})
         return Bonus(credits, balances.bonus_left(tx, by.scope, member))
 
     return unit

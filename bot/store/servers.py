@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import By, ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
-from bot.store import jobs, ledger, rows
+from bot.store import jobs, ledger, sql
 from bot.store.database import Tx, Unit
 from bot.store.mapping import maybe_ms, maybe_time, to_ms
 
@@ -44,7 +44,7 @@ def resume(by: By) -> Unit[None]:
 def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
     def unit(tx: Tx) -> None:
         line = ledger.lock(tx, by.scope)
-        rows.update(tx, "servers", {"scope": by.scope}, paused_at=maybe_ms(at), pause_reason=reason)
+        sql.update(tx, "servers", {"scope": by.scope}, paused_at=maybe_ms(at), pause_reason=reason)
         said = _said("paused", reason) if at else "resumed"
         ledger.append(tx, line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
 
@@ -77,7 +77,7 @@ def unblock(by: By, member: UserId) -> Unit[None]:
 
 def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | None) -> None:
     line = ledger.lock(tx, by.scope, member)
-    rows.update(tx, "members", {"scope": by.scope, "member": member}, blocked_at=maybe_ms(at), block_reason=reason)
+    sql.update(tx, "members", {"scope": by.scope, "member": member}, blocked_at=maybe_ms(at), block_reason=reason)
     said = _said("blocked", reason) if at else "unblocked"
     ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=said)
 
@@ -92,7 +92,7 @@ def allow_others(by: By, *, allowed: bool) -> Unit[None]:
 
     def unit(tx: Tx) -> None:
         ledger.lock(tx, by.scope)
-        rows.update(tx, "servers", {"scope": by.scope}, others_at=to_ms(by.now) if allowed else None)
+        sql.update(tx, "servers", {"scope": by.scope}, others_at=to_ms(by.now) if allowed else None)
 
     return unit
 
@@ -103,7 +103,7 @@ def set_log_channel(by: By, channel: ChannelId | None) -> Unit[ChannelId | None]
     def unit(tx: Tx) -> ChannelId | None:
         ledger.lock(tx, by.scope)
         before = server(by.scope)(tx).log_channel
-        rows.update(tx, "servers", {"scope": by.scope}, log_channel=channel)
+        sql.update(tx, "servers", {"scope": by.scope}, log_channel=channel)
         return before
 
     return unit

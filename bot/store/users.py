@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import UserId
-from bot.store import rows
+from bot.store import sql
 from bot.store.database import Tx, Unit
 from bot.store.mapping import maybe_ms, to_ms
 
@@ -40,4 +40,4 @@ def has_muted_mentions(member: UserId) -> Unit[bool]:
 
 def set_mentions_muted(member: UserId, since: datetime | None) -> Unit[None]:
     """No mentions from now on; None for mentions."""
-    return lambda tx: rows.put(tx, "users", {"member": member}, mentions_muted_at=maybe_ms(since))
+    return lambda tx: sql.put(tx, "users", {"member": member}, mentions_muted_at=maybe_ms(since))

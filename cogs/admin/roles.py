@@ -39,4 +39,4 @@ class RoleWatch(commands.Cog):
             log.warning("guild=%s roles not compared: %s", guild.id, error)
             return
         if gone:
-            log.info("guild=%s allowances of deleted roles removed: %s", guild.id, gone)
+            log.info("guild=%s quotas of deleted roles removed: %s", guild.id, gone)

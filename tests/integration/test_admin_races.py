@@ -193,10 +193,10 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_videos_are_ta
     verdicts = [verdict for task in asking for verdict in task.result()]
     await judged(store, verdicts)
 
-    ngettext = reasons(verdicts)
-    assert sum(ngettext.values()) == COMMANDS
-    assert ngettext["taken"] >= 20
-    assert ngettext["quota"] >= 10
+    counted = reasons(verdicts)
+    assert sum(counted.values()) == COMMANDS
+    assert counted["taken"] >= 20
+    assert counted["quota"] >= 10
     changed = await store.read(
         lambda tx: tx.all("SELECT id, kind FROM ledger WHERE kind IN ('quota', 'grant', 'reset', 'reserve')")
     )

@@ -32,10 +32,10 @@ from tests.builders import MEMBER, NOON, a_job, grant, limits
         ("UPDATE ledger SET credits = credits - 1 WHERE job = 2", "a line that does not add up"),
         ("UPDATE ledger SET day = day + 1 WHERE kind = 'refund'", "a refund that is not what was taken"),
         ("UPDATE ledger SET limit_credits = NULL WHERE job = 2", "a reservation that does not say what admitted it"),
-        ("UPDATE ledger SET limit_credits = 3 WHERE job = 2", "passes the allowance of 3"),
+        ("UPDATE ledger SET limit_credits = 3 WHERE job = 2", "exceeds the quota of 3"),
         (
             "UPDATE ledger SET server_limit_credits = 5, server_limit_per = 'day' WHERE job = 2",
-            "passes the ceiling of 5",
+            "exceeds the server limit of 5",
         ),
         ("UPDATE ledger SET budget_credits = 5, budget_per = 'month' WHERE job = 2", "passes the budget of 5"),
         ("UPDATE jobs SET state = 'waiting' WHERE id = 1", "a refund for a job under way"),

@@ -204,7 +204,8 @@ class TestPendingDeletions:
         ],
         ids=[
             "card", "out of reach", "removed", "private", "video beside it", "video beside it out of reach",
-            "video in direct messages", "video of a private channel in direct messages", "ping", "ping out of reach",
+            "video in direct messages", "video of a private channel in direct messages", "mention",
+            "mention out of reach",
         ],
     )  # fmt: skip
     def test_it_is_what_the_bot_itself_can_reach(

@@ -42,7 +42,7 @@ TABLE = {
     ("undelivered", "delivered"): "nothing",
     ("undelivered", "failed"): "member",
 }
-"""DESIGN's table of states, and who gets credits back: ceiling and budget only where certainly no video was made."""
+"""The table of states, and who gets credits back: server limit and budget only where certainly no video was made."""
 
 WAY: dict[JobState, Sequence[JobState]] = {
     S.WAITING: (),
@@ -67,7 +67,7 @@ def _path(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="store")
 async def _store(path: Path) -> AsyncIterator[Store]:
-    """With a pot of 2 for the member, so that a video of 5 on a quota of 4 takes from both."""
+    """With 2 bonus credits for the member, so that a video of 5 on a quota of 4 takes from both."""
     store = await Store.open(path)
     await store.write(grant(MEMBER, 2))
     yield store
