@@ -1,6 +1,7 @@
 """Code has the names of its field, and its sentences the words of `docs/voice.md`: none of those that were replaced."""
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -43,6 +44,7 @@ HONEST = {
     *((f"bot/{name}.py", "clip") for name in ("jobs/steps/submit", "providers/openai", "providers/protocols")),
 }
 """Where such a word is the field's own: the epoch of Unix."""
+PROPER_NAMES = {"AutoMod", "OpenRouter", "QuickTime", "WebSocket"}
 FILES = {
     "answering", "asking", "blocks", "board", "breaker", "budget", "claim", "closing", "delivering", "desk", "door",
     "durations", "erasing", "fitting", "forecast", "guard", "line", "look", "memory", "naming", "orders", "pace",
@@ -112,3 +114,19 @@ def test_no_sentence_for_people_has_a_word_that_was_replaced(folder: str) -> Non
 
     assert [(text, found) for text in texts if (found := replaced_words(text))] == []
     assert len(texts) > 10
+
+
+def test_docstrings_and_comments_name_only_classes_that_are_there() -> None:
+    """Whoever renames one is told where else it is named."""
+    sources = code("bot", "cogs")
+    tokens = (t for source in sources.values() for t in tokenize.generate_tokens(io.StringIO(source).readline))
+    known = {token.string for token in tokens if token.type == tokenize.NAME} | PROPER_NAMES | vars(builtins).keys()
+    told = {
+        (name, word)
+        for name, source in sources.items()
+        for _, text in words_in(source)
+        for word in re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", text)
+    }
+
+    assert {(name, word) for name, word in told if word not in known} == set()
+    assert len(told) > 50
