@@ -26,14 +26,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bot.errors import PictureRefused, VideoError
 from bot.images.resize import fit
 from bot.providers.http import Timeouts
-from bot.providers.openai import OpenAIVideos
-from bot.providers.protocols import ClipRequest
+from bot.providers.openai import OpenAIProvider, ticket_of
+from bot.providers.protocols import CreateRequest
+from bot.wires import ModelWire, ProviderConfig
 from tests.integration.video_server import http_answer, provider, sends_and_closes
 from tests.unit import images_samples, video_answers
 from tests.unit.test_responses import check_read
 
 OVER_THE_WIRE = 20  # one answer in so many also goes through the client and a socket
-SPEC = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff")
+SPEC = CreateRequest("a-key", ModelWire("sora-2"), "a hat", 4, "720x1280", b"\xff\xd8\xff")
 
 
 class Tally:
@@ -99,7 +100,9 @@ async def answers_over_the_wire(count: int, seed: int) -> Tally:
     """The same through the client: a create and a poll each, from bytes that are cut now and then."""
     tally = Tally("mutated answers over the wire, create and poll")
     async with provider() as there:
-        api = OpenAIVideos(url=there.url, key="sk-fuzz-0123", auth="raw", timeouts=Timeouts(5, 5, 5))
+        api = OpenAIProvider(
+            ProviderConfig("mine", "openai", there.url, "sk-fuzz-0123", "raw"), timeouts=Timeouts(5, 5, 5)
+        )
         for number in range(seed, seed + count * OVER_THE_WIRE, OVER_THE_WIRE):
             chance = random.Random(number)
             answer = video_answers.mutated(chance)
@@ -108,7 +111,7 @@ async def answers_over_the_wire(count: int, seed: int) -> Tally:
                 sent = sent[: chance.randrange(len(sent) + 1)]
             there.on("POST /v1/videos", sends_and_closes(sent))
             there.on("GET /v1/videos/v", sends_and_closes(sent))
-            for call in (api.create(SPEC), api.status(api.endpoint, "v")):
+            for call in (api.create(SPEC), api.status(ticket_of(api.endpoint, "v"))):
                 begun = time.perf_counter()
                 try:
                     outcome = type(await call).__name__

@@ -39,14 +39,16 @@ from bot.i18n.translations import TranslationCatalog
 from bot.images import Fitter
 from bot.jobs import restore
 from bot.jobs.chat_memory import StoredCards, StoredCommands
-from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
+from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
-from bot.providers.openai import OpenAIVideos
+from bot.provider_settings import Offer, former, offer
+from bot.providers.connect import connect
 from bot.settings import Settings
 from bot.store import jobs
 from bot.store.database import Store, Writer
@@ -95,15 +97,18 @@ async def assemble(
 
     `restored`: the database is an older copy, also where it bears no mark. Raises SettingsError, StoreError, OSError.
     """
-    catalog, clock = _catalog(settings), DiscordTime(discord_clock := DiscordClock())
+    on_offer, clock = offer(settings), DiscordTime(discord_clock := DiscordClock())
+    catalog = on_offer.catalog
+    for note in on_offer.notes:
+        log.warning("%s", note)
     files = _data_folder(settings, clock)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
         stack.push_async_callback(store.close)
         await restore.settle_copy(store, restored=restored)
-        videos = _video_service(settings)
-        stack.push_async_callback(videos.close)
+        providers = _providers(settings, on_offer)
+        stack.push_async_callback(providers.close)
         translation_catalog = TranslationCatalog()
         cards = Cards(catalog, translation_catalog)
         bot = AnimateBot(
@@ -127,13 +132,13 @@ async def assemble(
             now=clock.now,
         )
         stack.push_async_callback(chat.close)
-        context = _context(settings, store, videos, chat, files, catalog, clock)
+        context = _context(settings, store, providers, chat, files, catalog, clock)
         worker = Worker(context)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
-        service = _service(settings, context, worker, retention, videos.endpoint)
+        service = _service(settings, context, worker, retention)
         stack.push_async_callback(service.close)
         if settings.http_port:
-            await _serve_health(settings, stack, bot, context, videos)
+            await _serve_health(settings, stack, bot, context)
         yield App(bot, worker, service)
 
 
@@ -144,7 +149,7 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -
     await cogs.card_buttons.setup(bot, service.library, service.catalog, requests)
     await cogs.quota.setup(bot, service)
     await cogs.videos.setup(bot, service.library, service.catalog)
-    await cogs.privacy.setup(bot, service.people, service.endpoint)
+    await cogs.privacy.setup(bot, service.people, lambda: service.endpoints)
     await cogs.membership.setup(bot, service.retention)
     await cogs.admin.setup(bot, service)
 
@@ -176,71 +181,63 @@ def _check_folders(data_dir: Path) -> None:
             raise SettingsError([f"DATA_DIR is wrong: {folder} cannot be written to by this user."])
 
 
-def _catalog(settings: Settings) -> Catalog:
-    """What the first provider makes."""
-    first = next(iter(settings.catalog.providers))
-    return settings.catalog.offered_by({first: ""})
-
-
-def _video_service(settings: Settings) -> OpenAIVideos:
-    first = next(iter(settings.catalog.providers.values()))
-    return OpenAIVideos(
-        url=settings.video_api_url or first.url,
-        key="" if settings.video_api_key is None else settings.video_api_key.get_secret_value(),
-        auth=settings.video_api_auth or "auto",
-        download_hosts=settings.video_download_hosts,
-    )
+def _providers(settings: Settings, on_offer: Offer) -> Providers:
+    """Raises SettingsError for one that cannot be used."""
+    try:
+        return Providers(on_offer.providers, connect, partial(former, settings))
+    except ValueError as error:
+        raise SettingsError([f"VIDEO_CATALOG: {error}."]) from error
 
 
 def _context(
     settings: Settings,
     store: Store,
-    videos: OpenAIVideos,
+    providers: Providers,
     chat: DiscordChat,
     files: Files,
     catalog: Catalog,
     clock: Clock,
 ) -> JobContext:
     loop = asyncio.get_running_loop()
-    circuit_breaker = CircuitBreaker(loop.time, loop.call_later)
+    circuit_breakers = CircuitBreakers(loop.time, loop.call_later)
     return JobContext(
         store=store,
-        videos=videos,
+        providers=providers,
         chat=chat,
         files=files,
         fitter=Fitter(),
         transcoder=Transcoder(),
         catalog=catalog,
-        queue=JobQueue(settings.max_concurrent_jobs, circuit_breaker),
-        circuit_breaker=circuit_breaker,
+        queue=JobQueue(settings.max_concurrent_jobs, circuit_breakers, catalog.concurrent),
+        circuit_breakers=circuit_breakers,
         timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
         clock=clock,
     )
 
 
-def _service(settings: Settings, context: JobContext, worker: Worker, retention: Retention, endpoint: str) -> Service:
+def _service(settings: Settings, context: JobContext, worker: Worker, retention: Retention) -> Service:
     return Service(
         store=context.store,
         worker=worker,
         files=context.files,
         catalog=context.catalog,
         limits=settings.limits,
-        endpoint=endpoint,
+        providers=context.providers,
         clock=context.clock,
         priority=context.priority,
-        circuit_breaker=context.circuit_breaker,
+        circuit_breakers=context.circuit_breakers,
         retention=retention,
     )
 
 
 async def _serve_health(
-    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext, videos: OpenAIVideos
+    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext
 ) -> None:
     from bot.health import Health  # a web server takes a while to load, and most do without
     from bot.http_server import HttpServer
 
     health = Health(
-        faults=lambda: context.circuit_breaker.faults() + videos.faults() + bot.faults(),
+        faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
         jobs=lambda: context.store.read(jobs.counts()),
         gauges=lambda: {"queue_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
     )

@@ -184,6 +184,7 @@ class Job:
     provider: str = "default"  # as the catalog calls it
     wire: str = "openai"  # the protocol that it speaks
     request_key: str | None = None  # a UUID, stored before anything is sent
+    fallback_from: str | None = None  # ids of the models that refused, in order, where `spec.model` stands in for them
     not_before: datetime | None = None
     first_sent_at: datetime | None = None  # first sent to the provider
     last_sent_at: datetime | None = None  # last sent

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from bot.catalog import Catalog, Model, ProviderEntry
+from bot.catalog import Catalog, Model, ProviderEntry, load_catalog
+from bot.catalog.read import packaged
 from bot.errors import SettingsError
 from bot.settings import Settings
 from bot.wires import PictureForm, ProviderConfig
@@ -35,6 +36,21 @@ def offer(settings: Settings) -> Offer:
     if settings.public_url is None or not settings.http_port:
         _refuse_hosted(offered.models)
     return Offer(offered, tuple(usable), tuple(_notes(offered, {config.name for config in usable})))
+
+
+def former(settings: Settings, name: str, wire: str, url: str) -> ProviderConfig:
+    """A provider that jobs are under way at and that the catalog has no more.
+
+    Its key is found where a catalog that comes with the bot has a provider of this name at this origin.
+    """
+    wire, _, dialect = wire.partition("/")
+    config = ProviderConfig(name, wire, url, None, "none", dialect or None, settings.video_download_hosts)
+    for catalog in map(load_catalog, packaged()):
+        entry = catalog.providers.get(name)
+        if entry is not None and entry.key is not None and _origin(entry.url) == _origin(url):
+            key = settings.variable(entry.key)
+            return config if key is None else replace(config, key=key, auth=entry.auth)
+    return config
 
 
 def _config(entry: ProviderEntry, settings: Settings) -> ProviderConfig | None:

@@ -171,6 +171,10 @@ class Settings(BaseSettings):
         """The keys that are set of those that the catalog names, by their variable."""
         return self._provider_keys
 
+    def variable(self, name: str) -> str | None:
+        """A variable that is no setting of ours, from the environment or `.env`. Raises SettingsError."""
+        return _variables(".env").get(name)
+
     @property
     def key_names(self) -> list[str]:
         """The variables that the catalog names for keys."""

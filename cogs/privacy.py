@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import discord
@@ -25,9 +26,9 @@ NOBODY = discord.AllowedMentions.none()
 class Privacy(commands.Cog):
     """The command opens a page; each button of it acts on the data of whoever presses it."""
 
-    def __init__(self, people: People, endpoint: str) -> None:
+    def __init__(self, people: People, endpoints: Callable[[], Sequence[str]]) -> None:
         self._people = people
-        self._endpoint = endpoint
+        self._endpoints = endpoints
 
     @app_commands.command(name="privacy", description=N_("See, export or delete what the bot keeps about you"))
     async def privacy(self, interaction: discord.Interaction[Any]) -> None:
@@ -66,14 +67,14 @@ class Privacy(commands.Cog):
 
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
         """Asks before anything is deleted."""
-        view = privacy.confirm(translations_of(interaction), self._endpoint)
+        view = privacy.confirm(translations_of(interaction), self._endpoints())
         await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
     async def erase(self, interaction: discord.Interaction[Any]) -> None:
         """Deletes."""
         await interaction.response.defer()
         running = await self._people.forget(user_of(interaction))
-        view = privacy.erased(translations_of(interaction), self._endpoint, running)
+        view = privacy.erased(translations_of(interaction), self._endpoints(), running)
         await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
     async def _page(self, interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
@@ -81,13 +82,13 @@ class Privacy(commands.Cog):
         application = interaction.client.application
         policy = None if application is None else application.privacy_policy_url
         return privacy.about(
-            translations_of(interaction), self._endpoint, self._people.keeping, muted=muted, policy=policy
+            translations_of(interaction), self._endpoints(), self._people.keeping, muted=muted, policy=policy
         )
 
 
-async def setup(bot: AnimateBot, people: People, endpoint: str) -> None:
+async def setup(bot: AnimateBot, people: People, endpoints: Callable[[], Sequence[str]]) -> None:
     """Adds the command, and says what each button does."""
-    cog = Privacy(people, endpoint)
+    cog = Privacy(people, endpoints)
     await bot.add_cog(cog)
     bot.actions[SILENCE] = cog.silence
     bot.personal |= {

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.images import Fitted
 from bot.jobs.protocols import Delivery, FoundCard, Outcome
-from bot.models import FailureKind, Job, JobId, MessageId, UserId
-from bot.providers.protocols import ClipRequest, Phase, VideoStatus
+from bot.jobs.providers import Providers
+from bot.models import FailureKind, Job, JobId, MessageId, Ticket, UserId
+from bot.providers.protocols import CreateRequest, Phase, VideoStatus
+from bot.wires import ModelWire, ProviderConfig
 from sandbox.providers.mp4 import tiny_mp4
 
 IN_PLACE, PASSING, GONE = "in place", "passing", "gone"
@@ -20,16 +22,27 @@ VIDEO = tiny_mp4()
 
 
 class Provider:
-    """Makes videos, or what its mood says. `made` has every job it began, by the prompt that asked for it."""
+    """Makes videos, or what its mood says. `made` has every job it began, by the prompt that asked for it.
 
-    def __init__(self) -> None:
+    With `knows_keys` it can be asked what became of a create; `keys` has the ticket of each that it has received.
+    """
+
+    def __init__(self, name: str = "default") -> None:
+        self.name = name
+        self.knows_keys = False
+        self.can_cancel = False
+        self.keys: dict[str, Ticket] = {}
+        self.settling = "answers"  # or silent, or forgets
+        self.cancelled: set[Ticket] = set()
+        self.cancels = "works"  # or too late, or unsure
+        self.positions: dict[str, int] = {}
+        self.cost_usd: float | None = None
         self.endpoint = "https://videos.example/v1"  # where creates go
-        self.endpoints: dict[str, str] = {}  # where each job was made
         self.moods: dict[str, str] = {}  # by model; others are taken
         self.key_works = True
         self.made: Counter[str] = Counter()
         self.creates = 0
-        self.phases: dict[str, Phase] = {}
+        self.phases: dict[Ticket, Phase] = {}
         self.denies = False  # every poll is a 404
         self.silent = False  # no poll is answered
         self.questions = 0
@@ -57,9 +70,12 @@ class Provider:
         if not self.key_works:
             raise VideoRejected(FailureKind.KEY, http_status=401)
 
-    async def create(self, request: ClipRequest) -> str:
+    async def check(self, _models: Sequence[ModelWire]) -> list[str]:
+        return []
+
+    async def create(self, request: CreateRequest) -> Ticket:
         self.creates += 1
-        mood = self.moods.get(request.model, "takes")
+        mood = self.moods.get(request.model.name, "takes")
         if not self.key_works:
             raise VideoRejected(FailureKind.KEY, http_status=401)
         self.waiting += 1
@@ -79,34 +95,68 @@ class Provider:
             case "forbidden":
                 raise VideoRejected(FailureKind.BALANCE, http_status=403)
             case "lost":
-                self.made[request.prompt] += 1
+                self._make(request)
                 raise VideoOutcomeUnknown("cut", http_status=500)
+            case "lost on its way":
+                raise VideoOutcomeUnknown("cut")
             case "lost but named":
-                self.made[request.prompt] += 1
-                named = f"video_{self.creates}"
-                self.phases[named] = Phase.RUNNING
-                raise VideoOutcomeUnknown("cut", http_status=500, provider_id=named)
+                raise VideoOutcomeUnknown("cut", http_status=500, ticket=self._make(request))
             case "unsettled":
                 raise VideoUnavailable("no word about the key", kind=FailureKind.KEY, http_status=500)
-        self.made[request.prompt] += 1
-        provider_id = f"video_{self.creates}"
-        self.phases[provider_id] = Phase.RUNNING
-        self.endpoints[provider_id] = self.endpoint
-        return provider_id
+        return self._make(request)
 
-    async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
+    def _make(self, request: CreateRequest) -> Ticket:
+        self.made[request.prompt] += 1
+        ticket = Ticket(f"video_{len(self.phases) + 1}_of_{self.name}")
+        self.phases[ticket] = Phase.RUNNING
+        self.keys[request.key] = ticket
+        return ticket
+
+    async def settle(self, request: CreateRequest) -> Ticket | None:
+        self.questions += 1
+        if self.settling == "silent":
+            raise VideoUnavailable("no answer")
+        if self.settling == "forgets":
+            raise VideoOutcomeUnknown("who knows")
+        return self.keys.get(request.key)
+
+    async def cancel(self, ticket: Ticket) -> bool:
+        if self.cancels == "unsure":
+            raise VideoUnavailable("no answer")
+        if self.cancels == "too late":
+            return False
+        self.phases[ticket] = Phase.FAILED
+        self.cancelled.add(ticket)
+        return True
+
+    async def status(self, ticket: Ticket) -> VideoStatus:
         if self.silent:
             raise VideoUnavailable("no answer")
-        if self.denies or self.endpoints.get(provider_id, endpoint) != endpoint:
+        if self.denies:
             raise VideoUnavailable("no such job", http_status=404)
-        phase = self.phases[provider_id]
-        return VideoStatus(phase, failure=FailureKind.PROVIDER if phase is Phase.FAILED else None)
+        phase = self.phases[ticket]
+        return VideoStatus(
+            phase,
+            failure=FailureKind.PROVIDER if phase is Phase.FAILED else None,
+            queue_position=self.positions.get(ticket),
+            cost_usd=self.cost_usd if phase is Phase.DONE else None,
+        )
 
     async def download(self, *there: Any) -> None:
         there[-1].write_bytes(VIDEO)
 
     async def close(self) -> None:
         pass
+
+
+def providers_of(*fakes: Any) -> Providers:
+    """What the fakes are connected by; they outlive every process."""
+    by_name = {getattr(fake, "name", "default"): fake for fake in fakes}
+    configs = [
+        ProviderConfig(name, "openai", getattr(fake, "endpoint", "http://127.0.0.1/v1"))
+        for name, fake in by_name.items()
+    ]
+    return Providers(configs, lambda config: cast("Any", by_name[config.name]), ProviderConfig)
 
 
 class Messages:

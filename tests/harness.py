@@ -20,7 +20,7 @@ from bot.catalog import Catalog, Model
 from bot.errors import (
     BotError,
 )
-from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
 from bot.jobs.queue import JobQueue
@@ -30,7 +30,7 @@ from bot.models import Job, JobId, JobState, MessageId, Picture, UserId, VideoSp
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from tests.builders import GUILD, NOON, a_card, a_picture, by, limits
-from tests.fakes import Fitter, Messages, Provider, Transcoder
+from tests.fakes import Fitter, Messages, Provider, Transcoder, providers_of
 
 T = TypeVar("T")
 
@@ -86,7 +86,11 @@ class Harness:
         self.slots = slots
         self.ahead = timedelta()  # by so much the host's clock was set
         self.provider, self.chat, self.fitter = Provider(), Messages(), Fitter()
-        self.catalog = Catalog([Model(m, m, (4,), {"720x1280": 1, "1280x720": 1}, {}) for m in MODELS], MODELS[0])
+        self.catalog = Catalog(
+            [Model(m, m, (4,), {"720x1280": 1, "1280x720": 1}, {}, provider=self.provider.name) for m in MODELS],
+            MODELS[0],
+        )
+        self.others: list[Provider] = []  # for catalogs with more than one
         self.asked = 100
         self.asked_at_s: dict[int, float] = {}  # of this process's jobs, in the time that stands still
         self.is_running = False
@@ -177,18 +181,19 @@ class Harness:
         files = Files(self.folder)
         files.prepare()
         clock = Clock(lambda: NOON + timedelta(seconds=self.loop.time() - 1_000.0) + self.ahead, self.loop.time)
-        circuit_breaker = CircuitBreaker(self.loop.time, self.loop.call_later)
+        circuit_breakers = CircuitBreakers(self.loop.time, self.loop.call_later)
+        providers = providers_of(self.provider, *self.others)
         self.context = JobContext(
             store=self.store,
-            videos=cast("Any", self.provider),
+            providers=providers,
             chat=cast("Any", self.chat),
             files=files,
             fitter=cast("Any", self.fitter),
             transcoder=cast("Any", Transcoder()),
             catalog=self.catalog,
-            queue=JobQueue(self.slots, circuit_breaker),
+            queue=JobQueue(self.slots, circuit_breakers),
             timing=Timing(poll_s=60.0, job_timeout=timedelta(minutes=30)),
-            circuit_breaker=circuit_breaker,
+            circuit_breakers=circuit_breakers,
             clock=clock,
             rng=random.Random(1),
         )
@@ -199,10 +204,10 @@ class Harness:
             files=files,
             catalog=self.catalog,
             limits=limits(default=1_000_000),
-            endpoint=self.provider.endpoint,
+            providers=providers,
             clock=clock,
             priority=self.context.priority,
-            circuit_breaker=circuit_breaker,
+            circuit_breakers=circuit_breakers,
             retention=cast("Any", None),
         )
         await self.worker.start()

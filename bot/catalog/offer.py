@@ -156,6 +156,11 @@ class Catalog:
         """The model, also one that is no longer on offer; None where the catalog does not know it."""
         return self._models.get(model_id)
 
+    @property
+    def concurrent(self) -> dict[str, int]:
+        """How many videos at once each provider makes, where it has a limit."""
+        return {name: entry.concurrent for name, entry in self.providers.items() if entry.concurrent is not None}
+
     def models_of(self, provider: str) -> list[Model]:
         """What this provider makes, of those on offer."""
         return [model for model in self.models if model.provider == provider]

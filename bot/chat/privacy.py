@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -80,17 +80,17 @@ def quiet(translations: Translations, job: JobId) -> ui.View:
     return ui.View(timeout=None).add_item(JobButton(SILENCE, job, translations))
 
 
-def first_line(translations: Translations, endpoint: str) -> str:
+def first_line(translations: Translations, endpoints: Sequence[str]) -> str:
     """What a member alone reads below their first card, once."""
     return translations.gettext(
         "Your picture and prompt are sent to {host} to make the video. Use `/privacy` to see, export or delete "
         "what the bot keeps.",
-        host=_host(endpoint),
+        host=_hosts(endpoints),
     )
 
 
 def about(
-    translations: Translations, endpoint: str, keeping: Keeping, *, muted: bool, policy: str | None
+    translations: Translations, endpoints: Sequence[str], keeping: Keeping, *, muted: bool, policy: str | None
 ) -> ui.LayoutView:
     """What is kept, where it goes, how long."""
     whoever = translations.gettext("-# The person who runs this bot can read what the bot keeps.")
@@ -106,7 +106,7 @@ def about(
             "**Where your data goes.** Your picture and prompt are sent to the video service at {host}, which makes "
             "the video and has its own rules for what it keeps. Your cards (the bot's messages about your videos) and "
             "your videos stay on Discord until someone deletes them there.",
-            host=_host(endpoint),
+            host=_hosts(endpoints),
         ),
         translations.gettext(
             "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
@@ -143,7 +143,7 @@ def _how_long(translations: Translations, keeping: Keeping) -> str:
     ])  # fmt: skip
 
 
-def confirm(translations: Translations, endpoint: str) -> ui.LayoutView:
+def confirm(translations: Translations, endpoints: Sequence[str]) -> ui.LayoutView:
     """What deleting means, before it is done."""
     return _view(
         translations,
@@ -161,13 +161,13 @@ def confirm(translations: Translations, endpoint: str) -> ui.LayoutView:
             "and then deleted from the bot. Its message stays until you delete it."
         ),
         translations.gettext(STAYS),
-        translations.gettext(OUT_OF_REACH, host=_host(endpoint)),
+        translations.gettext(OUT_OF_REACH, host=_hosts(endpoints)),
         translations.gettext("This cannot be undone."),
         buttons=(ERASE, BACK),
     )
 
 
-def erased(translations: Translations, endpoint: str, running: int) -> ui.LayoutView:
+def erased(translations: Translations, endpoints: Sequence[str], running: int) -> ui.LayoutView:
     """What was deleted, and what was not."""
     goes_on = translations.ngettext(
         "**{n} video is still being made.** It is shown where you asked for it, then deleted from the bot.",
@@ -183,7 +183,7 @@ def erased(translations: Translations, endpoint: str, running: int) -> ui.Layout
         ),
         *([goes_on] if running else []),
         translations.gettext(STAYS),
-        translations.gettext(OUT_OF_REACH, host=_host(endpoint)),
+        translations.gettext(OUT_OF_REACH, host=_hosts(endpoints)),
         buttons=(),
     )
 
@@ -197,5 +197,5 @@ def _view(translations: Translations, *paragraphs: str, buttons: tuple[str, ...]
     return view
 
 
-def _host(endpoint: str) -> str:
-    return f"`{urlsplit(endpoint).hostname or endpoint}`"
+def _hosts(endpoints: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(f"`{urlsplit(endpoint).hostname or endpoint}`" for endpoint in endpoints))

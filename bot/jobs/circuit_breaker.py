@@ -126,9 +126,15 @@ class _Silent:
 class CircuitBreaker:
     """`now` is a clock in seconds that only runs forward; `wake` is called when somebody may go again."""
 
-    def __init__(self, now: Callable[[], float], call_later: Callable[[float, Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], object],
+        provider: str,
+    ) -> None:
         self._now = now
         self._call_later = call_later
+        self._provider = provider
         self._circuits: dict[tuple[str, FailureKind], _Circuit] = {}
         self._unpaid: dict[str, Job] = {}  # the first of a row of a model's jobs whose payment was refused
         self._silent: dict[str, deque[_Silent]] = {}  # in a row, by model and for all of them
@@ -150,7 +156,7 @@ class CircuitBreaker:
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""
         return [
-            f"nothing is sent to the provider ({circuit.kind}) for {circuit.model or 'any model'}"
+            f"nothing is sent to the provider {self._provider} ({circuit.kind}) for {circuit.model or 'any model'}"
             + ("" if self._now() < circuit.until else "; the next request tries again")
             for circuit in self._circuits.values()
         ]
@@ -219,7 +225,9 @@ class CircuitBreaker:
         match transition:
             case Transition.CLOSE:
                 del self._circuits[circuit.model, circuit.kind]
-                log.warning("the provider is used again (%s, model %s)", circuit.kind, circuit.model or "any")
+                log.warning(
+                    "the provider %s is used again (%s, model %s)", self._provider, circuit.kind, circuit.model or "any"
+                )
                 self.wake()
             case Transition.REOPEN:
                 self._pause(circuit, min(circuit.pause_s * 2, LONGEST_PAUSE_S))
@@ -248,7 +256,10 @@ class CircuitBreaker:
         circuit = self._circuits[model, kind] = _Circuit(model, kind, 0.0)
         self._pause(circuit, FIRST_PAUSE_S)
         log.error(
-            "nothing is sent to the provider any more (%s, model %s); it will be tried again", kind, model or "any"
+            "nothing is sent to the provider %s any more (%s, model %s); it will be tried again",
+            self._provider,
+            kind,
+            model or "any",
         )
 
     def _count(self, job: Job, outcome: Outcome) -> None:

@@ -15,14 +15,14 @@ from bot.catalog import Catalog
 from bot.errors import StoreUnavailable
 from bot.images import Fitter
 from bot.jobs import backoff
-from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.files import Files
 from bot.jobs.priority import Priority
 from bot.jobs.protocols import Chat
+from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
 from bot.models import FailureKind, Job, JobId, JobState
-from bot.providers.protocols import VideoApi
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from bot.store.mapping import to_ms
@@ -130,7 +130,7 @@ class JobContext:
     """Handed to every step; owns nothing but the creates under way."""
 
     store: Store
-    videos: VideoApi
+    providers: Providers
     chat: Chat
     files: Files
     fitter: Fitter
@@ -138,7 +138,7 @@ class JobContext:
     catalog: Catalog
     queue: JobQueue
     timing: Timing
-    circuit_breaker: CircuitBreaker
+    circuit_breakers: CircuitBreakers
     priority: Priority = field(default_factory=Priority)
     render_times: RenderTimes = field(default_factory=RenderTimes)
     clock: Clock = field(default_factory=Clock)
@@ -146,6 +146,7 @@ class JobContext:
     fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FETCHES_AT_ONCE))
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
+    picture_url: Callable[[Job], str | None] = lambda _: None  # where the bot itself serves a job's picture
 
     async def persist(self, unit: Unit[T]) -> T:
         """Writes, however long the store is out of reach: what is paid for goes on from memory."""

@@ -114,6 +114,10 @@ class Files:
             except OSError as error:
                 log.warning("%s could not be deleted: %s", path.name, error)
 
+    def forget_picture(self, job: Job) -> None:
+        """Deletes the fitted picture: it is to be fitted anew, to another size. Raises OSError."""
+        self.picture(job).unlink(missing_ok=True)
+
     def erase(self, job: Job) -> None:
         """Deletes all that is kept for this job: its member wants it gone. Raises OSError."""
         for path in (self.picture(job), self.video(job), self.transcoded(job), self.kept(job), self.copy(job.id)):

@@ -54,11 +54,17 @@ class Due(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How full a render's bar is; and, where earlier ones allow an estimate, when it is due."""
+    """How full a render's bar is; and, where earlier ones allow an estimate, when it is due.
+
+    `queue_position` is its place in the provider's own queue, from 1. `can_cancel`: the provider may still cancel it
+    so that nothing is charged.
+    """
 
     percent: int
     due: Due | None = None
     due_at: datetime | None = None
+    queue_position: int | None = None
+    can_cancel: bool = False
 
 
 class HoldReason(enum.Enum):

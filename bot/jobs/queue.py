@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 
-from bot.jobs.circuit_breaker import CircuitBreaker, Outcome
+from bot.jobs.circuit_breaker import Outcome
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.protocols import HoldReason
 from bot.models import Job, JobId, Scope, UserId
 
@@ -28,28 +28,31 @@ def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[
 
 
 class JobQueue:
-    """At most `slots` jobs at the provider. Each holds a slot from `acquire` to `release`, as long as its state says.
+    """At most `slots` jobs at all providers together, and at each at most its `limits`, where it has one.
 
-    `changed` is called when a position may have changed. However many slots are released in one moment, the queue is
-    sorted once.
+    Each job holds a slot from `acquire` to `release`, as long as its state says. `changed` is called when a position
+    may have changed. However many slots are released in one moment, the queue is sorted once.
     """
 
-    def __init__(self, slots: int, circuit_breaker: CircuitBreaker) -> None:
-        self._circuit_breaker = circuit_breaker
-        circuit_breaker.wake = self._advance_soon
+    def __init__(self, slots: int, circuit_breakers: CircuitBreakers, limits: Mapping[str, int] | None = None) -> None:
+        self._circuit_breakers = circuit_breakers
+        circuit_breakers.wake = self._advance_soon
         self.slots = slots
+        self.limits: Mapping[str, int] = limits or {}
         self.changed: Callable[[], None] = lambda: None
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
         self._holding: dict[JobId, tuple[Job, float]] = {}
+        self._at: Counter[str] = Counter()  # how many hold a slot, by provider
         self._paused: set[Scope] = set()
-        self._paused_until = 0.0
+        self._paused_until: dict[str, float] = {}  # by provider
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
+        self._is_closed = False
 
     @property
     def is_closed(self) -> bool:
         """No job starts any more."""
-        return self._paused_until == math.inf
+        return self._is_closed
 
     @property
     def waiting(self) -> int:
@@ -70,10 +73,9 @@ class JobQueue:
         now = asyncio.get_running_loop().time()
         return [(job, now - since) for job, since in self._holding.values()]
 
-    @property
-    def pause_left_s(self) -> float:
-        """Seconds until jobs start again, where the provider asked for a pause; else 0."""
-        return max(0.0, self._paused_until - asyncio.get_running_loop().time())
+    def pause_left_s(self, provider: str) -> float:
+        """Seconds until jobs start there again, where the provider asked for a pause; else 0."""
+        return max(0.0, self._paused_until.get(provider, 0.0) - asyncio.get_running_loop().time())
 
     def is_waiting(self, job: Job) -> bool:
         """Whether it still waits for a slot."""
@@ -94,16 +96,16 @@ class JobQueue:
         """Why this job may not start, whatever else is in the queue; None where it may."""
         if job.scope in self._paused:
             return HoldReason.PAUSED
-        return None if self._circuit_breaker.may_go(job) else HoldReason.CIRCUIT_OPEN
+        return None if self._circuit_breakers.may_go(job) else HoldReason.CIRCUIT_OPEN
 
     async def acquire(self, job: Job) -> None:
         """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
         try:
-            is_paused = self._timer is not None or self._soon is not None or self.pause_left_s > 0
-            if not is_paused and len(self._holding) < self.slots and self.hold_reason(job) is None:
-                self._grant(job)  # all others that may start have started
+            is_next = self._soon is None and not self._is_closed  # all others that may start have started
+            if is_next and len(self._holding) < self.slots and self._has_room(job) and self.hold_reason(job) is None:
+                self._grant(job)
             else:
                 self.changed()
             await future
@@ -127,12 +129,14 @@ class JobQueue:
 
     def occupy(self, job: Job, *, for_s: float = 0.0) -> None:
         """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
-        self._holding[job.id] = (job, asyncio.get_running_loop().time() - for_s)
+        self._hold(job, asyncio.get_running_loop().time() - for_s)
 
     def release(self, job: Job) -> None:
         """Gives the slot back, and settles the probe that it may have been; does nothing for a job that holds none."""
-        if self._holding.pop(job.id, None) is not None:
-            self._circuit_breaker.report(job, Outcome.NEVER_SENT)
+        held = self._holding.pop(job.id, None)
+        if held is not None:
+            self._at[held[0].provider] -= 1
+            self._circuit_breakers.report(held[0], Outcome.NEVER_SENT)
             self._advance_soon()
 
     def follow(self, job: Job) -> None:
@@ -142,49 +146,66 @@ class JobQueue:
         elif job.id not in self._holding:
             self.occupy(job)
 
-    def pause_for(self, seconds: float) -> None:
-        """Starts no job for so many seconds: the provider asked for it."""
-        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
+    def pause_for(self, provider: str, seconds: float) -> None:
+        """Starts no job there for so many seconds: the provider asked for it."""
+        until = asyncio.get_running_loop().time() + seconds
+        self._paused_until[provider] = max(self._paused_until.get(provider, 0.0), until)
         self._arm()
         self.changed()
 
     def close(self) -> None:
         """Starts no job any more."""
-        self._paused_until = math.inf
+        self._is_closed = True
         for planned in (self._timer, self._soon):
             if planned is not None:
                 planned.cancel()
 
+    def _has_room(self, job: Job) -> bool:
+        """Whether its provider takes one more now."""
+        limit = self.limits.get(job.provider)
+        return job.provider not in self._paused_until and (limit is None or self._at[job.provider] < limit)
+
+    def _hold(self, job: Job, since: float) -> None:
+        if job.id not in self._holding:
+            self._at[job.provider] += 1
+            self._holding[job.id] = (job, since)
+
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if not self.is_closed:
-            self._timer = asyncio.get_running_loop().call_at(self._paused_until, self._advance)
+        self._timer = None
+        if self._paused_until and not self._is_closed:
+            self._timer = asyncio.get_running_loop().call_at(min(self._paused_until.values()), self._resume)
+
+    def _resume(self) -> None:
+        """A provider's pause is over; or the timer came a tick early."""
+        now = asyncio.get_running_loop().time()
+        self._paused_until = {name: until for name, until in self._paused_until.items() if until > now}
+        self._arm()
+        self._advance()
 
     def _advance_soon(self) -> None:
         """Once the callbacks that are due now have run: they may free more slots."""
-        if self._soon is None and not self.is_closed:
+        if self._soon is None and not self._is_closed:
             self._soon = asyncio.get_running_loop().call_soon(self._advance)
 
     def _advance(self) -> None:
         self._soon = None
-        loop = asyncio.get_running_loop()
         self.changed()
-        if loop.time() < self._paused_until:
-            if self._timer is None or self._timer.when() <= loop.time():  # it came a tick early
-                self._arm()
-            return
-        self._timer = None
         if self._waiting and len(self._holding) < self.slots and self._grant_eligible():
             self._advance_soon()  # a probe started: what else may start has changed
 
     def _grant_eligible(self) -> bool:
         """Starts the first of the queue, as many as there are slots; True where it ended early, with a probe."""
-        free = self.slots - len(self._holding)
-        return any(self._grant(job) for job in self.eligible()[:free])
+        for job in self.eligible():
+            if len(self._holding) >= self.slots:
+                return False
+            if self._has_room(job) and self._grant(job):
+                return True
+        return False
 
     def _grant(self, job: Job) -> bool:
         """Whether it is a probe."""
-        self._holding[job.id] = (job, asyncio.get_running_loop().time())
+        self._hold(job, asyncio.get_running_loop().time())
         self._waiting[job.id][1].set_result(None)
-        return self._circuit_breaker.granted(job)
+        return self._circuit_breakers.granted(job)

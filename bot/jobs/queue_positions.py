@@ -115,19 +115,35 @@ class QueuePositions:
                 await asyncio.sleep(0)
 
     def _queue_positions_now(self, now: datetime) -> Iterator[tuple[Job, QueuePosition]]:
-        """Everybody's, as the queue was at the first of them."""
+        """Everybody's, as the queue was at the first of them.
+
+        Providers with a limit of their own have a queue of their own; all others share one.
+        """
         queue, estimates = self._queue, _Estimates(self._render_times, now)
-        frees_s = [max(queue.pause_left_s, estimates.left_s(job, for_s)) for job, for_s in queue.holding()]
-        frees_s += [queue.pause_left_s] * (queue.slots - len(frees_s))
-        jobs = queue.eligible()
-        starts = starts_s(jobs, frees_s, queue.slots, estimates.takes_s)
         for job, hold in queue.held():
             yield job, QueuePosition(hold=hold)
-        for position, (job, start_s) in enumerate(zip(jobs, starts, strict=True), start=1):
-            ends_s = (job.created_at + self._queue_timeout - now).total_seconds()
-            # Nobody is promised a start that lies behind the end of their time in the queue.
-            starts_at = now + timedelta(seconds=start_s) if start_s < ends_s else None
-            yield job, QueuePosition(position, starts_at)
+        shared: dict[str, list[Job]] = {}
+        for job in queue.eligible():
+            shared.setdefault(job.provider if job.provider in queue.limits else "", []).append(job)
+        for limited, jobs in shared.items():
+            starts = self._starts_s(limited, jobs, estimates)
+            for position, (job, start_s) in enumerate(zip(jobs, starts, strict=True), start=1):
+                ends_s = (job.created_at + self._queue_timeout - now).total_seconds()
+                # Nobody is promised a start that lies behind the end of their time in the queue.
+                starts_at = now + timedelta(seconds=start_s) if start_s < ends_s else None
+                yield job, QueuePosition(position, starts_at)
+
+    def _starts_s(self, limited: str, jobs: Sequence[Job], estimates: _Estimates) -> Iterator[float]:
+        queue = self._queue
+        slots = min(queue.slots, queue.limits.get(limited, queue.slots))
+        pause_s = min(queue.pause_left_s(job.provider) for job in jobs)
+        frees_s = [
+            max(pause_s, estimates.left_s(job, for_s))
+            for job, for_s in queue.holding()
+            if not limited or job.provider == limited
+        ]
+        frees_s += [pause_s] * (slots - len(frees_s))
+        return starts_s(jobs, frees_s, slots, estimates.takes_s)
 
 
 def _differs(told: QueuePosition, current: QueuePosition, now: datetime) -> bool:

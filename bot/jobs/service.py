@@ -10,15 +10,18 @@ from dataclasses import dataclass
 
 from bot import images
 from bot.catalog import Catalog
-from bot.errors import BotError, StoreUnavailable, UserError
+from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
-from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.circuit_breaker import State
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
 from bot.jobs.library import Library
 from bot.jobs.people import People
 from bot.jobs.priority import Priority
+from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
+from bot.jobs.steps.fall_back import specs_instead
 from bot.jobs.worker import Worker
 from bot.models import (
     Balance,
@@ -82,19 +85,19 @@ class Service:
         files: Files,
         catalog: Catalog,
         limits: Limits,
-        endpoint: str,
+        providers: Providers,
         clock: Clock,
         priority: Priority,
-        circuit_breaker: CircuitBreaker,
+        circuit_breakers: CircuitBreakers,
         retention: Retention,
     ) -> None:
         self.catalog = catalog
-        self._circuit_breaker = circuit_breaker
+        self._circuit_breakers = circuit_breakers
+        self._providers = providers
         self.priority = priority
         self._store = store
         self._worker = worker
         self._limits = limits
-        self.endpoint = endpoint
         self._clock = clock
         self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock, refused=self._refused)
         self.library = Library(store=store, worker=worker, files=files, clock=clock)
@@ -111,14 +114,38 @@ class Service:
         """
         _check_prompt(ask.spec.prompt)
         _check_picture(ask.picture, ask.spec, self.catalog)
-        self._circuit_breaker.admit(ask.interaction, ask.spec.model)
+        spec = self._admit(ask)
         try:
-            return await self._reserve(ask)
+            return await self._reserve(ask, spec)
         except BaseException:
-            self._circuit_breaker.withdraw(ask.interaction)
+            self._circuit_breakers.withdraw(ask.interaction)
             raise
 
-    async def _reserve(self, ask: Ask) -> Job:
+    def _admit(self, ask: Ask) -> VideoSpec:
+        """What was chosen, or what stands in for it while its provider takes nothing. Raises CircuitOpen."""
+        model = self.catalog.model(ask.spec.model)
+        provider = "" if model is None else model.provider
+        try:
+            self._circuit_breakers.of(provider).admit(ask.interaction, ask.spec.model)
+        except CircuitOpen:
+            for other, spec in specs_instead(self.catalog, ask.spec):
+                if self._circuit_breakers.of(other.provider).state(other.id) is State.CLOSED:
+                    return spec
+            raise
+        return ask.spec
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Where pictures and prompts are sent to: the addresses of whoever makes what is on offer."""
+        makers = dict.fromkeys(model.provider for model in self.catalog.models)
+        found = (self._providers.named(name) for name in makers)
+        return [provider.endpoint for provider in found if provider is not None]
+
+    async def _reserve(self, ask: Ask, spec: VideoSpec) -> Job:
+        model = self.catalog.model(spec.model)
+        provider = None if model is None else self._providers.named(model.provider)
+        if model is None or provider is None:  # the catalog was read anew in this moment
+            raise CircuitOpen(FailureKind.MODEL)
         now = self._clock.now()
         job = Job(
             id=ask.interaction,
@@ -128,10 +155,13 @@ class Service:
             created_at=now,
             scope=ask.scope,
             member=ask.member,
-            spec=ask.spec,
+            spec=spec,
             picture=ask.picture,
             card=ask.card,
-            endpoint=self.endpoint,
+            endpoint=provider.endpoint,
+            provider=model.provider,
+            wire=self._providers.wire(model.provider),
+            fallback_from=None if spec is ask.spec else ask.spec.model,
             again_of=ask.again_of,
             picture_author=ask.picture_author,
         )
@@ -170,7 +200,9 @@ class Service:
 
     def _refused(self) -> dict[str, FailureKind]:
         """The models for which nothing is taken for now, and why."""
-        refused = {model.id: self._circuit_breaker.refusal(model.id) for model in self.catalog.models}
+        refused = {
+            model.id: self._circuit_breakers.of(model.provider).refusal(model.id) for model in self.catalog.models
+        }
         return {model: kind for model, kind in refused.items() if kind is not None}
 
     async def close(self) -> None:

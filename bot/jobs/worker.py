@@ -18,8 +18,10 @@ from bot.jobs.sizing import fitted
 from bot.jobs.steps.card import place
 from bot.jobs.steps.deliver import deliver, retry
 from bot.jobs.steps.finish import close
+from bot.jobs.steps.outcomes import ask_key
 from bot.jobs.steps.render import await_late, render
-from bot.jobs.steps.submit import ask_key, lose, wait
+from bot.jobs.steps.settle import settle
+from bot.jobs.steps.submit import wait
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, servers
 
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 
 STEPS: dict[JobState, Callable[[JobContext, Job], Awaitable[Job | None]]] = {
     JobState.WAITING: wait,
-    JobState.SUBMITTING: lose,
+    JobState.SUBMITTING: settle,
     JobState.RENDERING: render,
     JobState.DELIVERING: deliver,
     JobState.TIMED_OUT: await_late,
@@ -65,9 +67,9 @@ class Worker:
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
         self._resuming: asyncio.Task[None] | None = None
-        self._question: asyncio.Task[None] | None = None
+        self._questions: set[asyncio.Task[None]] = set()
         self._stopping = False
-        context.circuit_breaker.ask_key = self._ask_key
+        context.circuit_breakers.ask_key = self._ask_key
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
@@ -101,22 +103,26 @@ class Worker:
 
     def _ended(self, job: Job) -> None:
         self._tasks.pop(job.id, None)
-        self._context.circuit_breaker.withdraw(job.id)
+        self._context.circuit_breakers.withdraw(job.id)
         self._context.chat.forget(job)
 
-    def _ask_key(self) -> None:
-        self._question = asyncio.create_task(self._settle_key(), name="key")
+    def _ask_key(self, provider: str) -> None:
+        task = asyncio.create_task(self._settle_key(provider), name=f"key-{provider}")
+        self._questions.add(task)
+        task.add_done_callback(self._questions.discard)
 
-    async def _settle_key(self) -> None:
+    async def _settle_key(self, name: str) -> None:
         """Where the question settles nothing, the next request or job does."""
         outcome = Outcome.NEVER_SENT
         try:
-            if not self._stopping:
-                outcome = await ask_key(self._context)
+            provider = self._context.providers.named(name)
+            if provider is not None and not self._stopping:
+                outcome = await ask_key(provider)
         except Exception:
-            log.exception("the question about the key failed")
+            log.exception("the question about the key of the provider %s failed", name)
         finally:
-            self._context.circuit_breaker.answer(Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome)
+            settled = Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome
+            self._context.circuit_breakers.of(name).answer(settled)
 
     def pause(self, scope: Scope) -> None:
         """Holds what waits on a server that was paused."""
@@ -164,8 +170,8 @@ class Worker:
         self._stopping = True
         await self._queue_positions.close()
         self._context.queue.close()
-        self._context.videos.stop_creating()
-        for task in (self._resuming, self._question):
+        self._context.providers.stop_creating()
+        for task in (self._resuming, *self._questions):
             if task is not None:
                 task.cancel()
         tasks = set(self._tasks.values())
@@ -189,7 +195,7 @@ class Worker:
             job = current
             self._context.queue.follow(job)  # whatever ended before, and however: the slot is as the state says
             if job.state is not JobState.WAITING:
-                self._context.circuit_breaker.withdraw(job.id)
+                self._context.circuit_breakers.withdraw(job.id)
             try:
                 if message is not None:
                     placed = await place(self._context, job, message, ephemeral=ephemeral)

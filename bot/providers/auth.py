@@ -62,7 +62,7 @@ class Auth:
 
         Raises as `settle` does.
         """
-        if not self._is_home(endpoint):
+        if not self._key or not self._is_home(endpoint):
             return None
         if self._fixed is None and endpoint not in self._settled:
             async with self._lock:
@@ -72,12 +72,14 @@ class Auth:
 
     async def settle(self, endpoint: str) -> None:
         """Asks the endpoint now. Raises VideoRejected(KEY) if it takes no form, else VideoUnavailable."""
+        if not self._key:
+            return
         async with self._lock:
             await self._settle(endpoint)
 
     def guess(self, endpoint: str) -> str | None:
         """A form for a question that may need no key at all, while none is settled."""
-        return self._key if self._is_home(endpoint) else None
+        return self._key if self._key and self._is_home(endpoint) else None
 
     def worked(self, endpoint: str) -> None:
         """A real answer came for this form: it is fixed."""

@@ -1,67 +1,85 @@
-"""The adapter for a `/v1/videos` API: what is sent, and with what care. Reading answers lives in `wire`."""
+"""The adapter for a `/v1/videos` API: what is sent, and with what care. Reading answers lives in `responses`."""
 
 from __future__ import annotations
 
+import json
 import logging
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from yarl import URL
 
-from bot.errors import VideoRejected, VideoUnavailable
-from bot.models import FailureKind
-from bot.providers import error_mapping, error_text, responses
+from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.models import FailureKind, Ticket
+from bot.providers import error_mapping, error_text, responses, template
 from bot.providers.auth import Auth, Question
 from bot.providers.download import MAX_VIDEO_BYTES, Downloads
 from bot.providers.http import HttpClient, Timeouts, path_segment
-from bot.providers.protocols import ClipRequest, Phase, VideoStatus
+from bot.providers.multipart import form
+from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
+from bot.wires import ModelWire, PictureForm, ProviderConfig
 
 log = logging.getLogger(__name__)
 
 _UNKNOWN_ID = "video_0000000000"  # asked for to learn about the key alone
-_ONE_ORDER = {"x-litellm-num-retries": "0"}
+_ONE_CREATE = {"x-litellm-num-retries": "0"}
 """LiteLLM as installed repeats a create twice, and each may be paid. Others know nothing of this header."""
 _MAX_NEW_WORDS = 100
 
 
-class OpenAIVideos:
-    """`bot.providers.protocols.VideoApi` over an OpenAI-style Videos API; used and closed on one loop."""
+class OpenAIProvider:
+    """`bot.providers.protocols.Provider` over an OpenAI-style Videos API; used and closed on one loop.
+
+    It knows no keys of ours and cannot cancel.
+    """
+
+    knows_keys = False
+    can_cancel = False
 
     def __init__(
         self,
+        config: ProviderConfig,
         *,
-        url: str,
-        key: str,
-        auth: Literal["auto", "raw", "bearer"],
-        download_hosts: frozenset[str] = frozenset(),
         max_video_bytes: int = MAX_VIDEO_BYTES,
         timeouts: Timeouts | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        root = URL(url.strip())
+        """Raises ValueError for an address or a key that cannot be used."""
+        root = URL(config.url.strip())
         if root.scheme not in ("http", "https") or not root.host:
             raise ValueError("the video API's address must begin with http:// or https://")
-        if not key.strip() or not key.strip().isprintable():
+        self._key = (config.key or "").strip()
+        if config.key is not None and not (self._key and self._key.isprintable()):
             raise ValueError("the video API's key is empty or holds line breaks")
-        self._endpoint = url.strip().rstrip("/")
-        self._key = key.strip()
+        self._name = config.name
+        self._endpoint = config.url.strip().rstrip("/")
         timeouts = timeouts or Timeouts()
         self._http = HttpClient(timeouts)
         self._now = now
-        self._auth = Auth(self._key, auth, self._ask, home=self._endpoint, now=monotonic)
+        auth = config.auth if config.auth in ("raw", "bearer") else "auto"
+        self._auth = Auth(
+            self._key if config.auth != "none" else "",
+            cast("Literal['auto', 'raw', 'bearer']", auth),
+            self._ask,
+            home=self._endpoint,
+            now=monotonic,
+        )
         self._downloads = Downloads(
             key=self._key,
-            hosts=frozenset(host.strip().lower() for host in download_hosts),
+            hosts=frozenset(host.strip().lower() for host in config.download_hosts),
             max_bytes=max_video_bytes,
             timeouts=timeouts,
         )
         self._new_words: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     @property
     def endpoint(self) -> str:
@@ -71,27 +89,46 @@ class OpenAIVideos:
         """Asks the API about our key now, also when the form is already settled."""
         await self._auth.settle(self._endpoint)
 
+    async def check(self, models: Sequence[ModelWire]) -> list[str]:
+        """By the list of models, where the API has one that names any of these."""
+        answer = await self._ask(self._endpoint, "models", await self._auth.header(self._endpoint))
+        listed = answer.json.get("data") if answer.is_success and isinstance(answer.json, dict) else None
+        names = {each.get("id") for each in listed if isinstance(each, dict)} if isinstance(listed, list) else set()
+        wanted = {model.name for model in models}
+        if not wanted & names:  # video models are often left out of such lists
+            return []
+        return [f"{self._name} does not list the model {name}" for name in sorted(wanted - names)]
+
     def faults(self) -> list[str]:
         if not self._auth.is_long_unsettled:
             return []
-        return ["the bot cannot find out how the provider takes VIDEO_API_KEY, and sends nothing"]
+        return [f"the bot cannot find out how the provider {self._name} takes its key, and sends it nothing"]
 
-    async def create(self, request: ClipRequest) -> str:
+    async def create(self, request: CreateRequest) -> Ticket:
         try:
-            body, content_type = multipart(request)
+            body, content_type = body_of(request)
         except UnicodeEncodeError as exc:
             raise VideoRejected(FailureKind.BAD_REQUEST, "the prompt is not valid Unicode") from exc
-        headers = {**_with(await self._auth.header(self._endpoint)), "Content-Type": content_type, **_ONE_ORDER}
+        headers = {**_with(await self._auth.header(self._endpoint)), "Content-Type": content_type, **_ONE_CREATE}
         answer = await self._http.create(f"{self._endpoint}/videos", headers, body, job_in=_job_in)
         outcome = error_mapping.of_create(answer, self._now(), key=self._key)
         if answer.status == 401:
             self._auth.refused(self._endpoint)
+        if isinstance(outcome, VideoOutcomeUnknown) and outcome.provider_id is not None:
+            outcome.ticket = ticket_of(self._endpoint, outcome.provider_id)
         if isinstance(outcome, Exception):
             raise outcome
         self._auth.worked(self._endpoint)
-        return outcome
+        return ticket_of(self._endpoint, outcome)
 
-    async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
+    async def settle(self, request: CreateRequest) -> Ticket | None:  # noqa: ARG002
+        raise VideoOutcomeUnknown("this wire knows no keys")
+
+    async def cancel(self, ticket: Ticket) -> bool:  # noqa: ARG002 - the wire has no such request
+        return False
+
+    async def status(self, ticket: Ticket) -> VideoStatus:
+        endpoint, provider_id = _parts(ticket)
         try:
             authorization = await self._auth.header(endpoint)
         except VideoRejected as exc:
@@ -114,7 +151,8 @@ class OpenAIVideos:
             poll_after_s=wait_s,
         )
 
-    async def download(self, endpoint: str, provider_id: str, url: str | None, target: Path) -> None:
+    async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
+        endpoint, provider_id = _parts(ticket)
         try:
             authorization = await self._auth.header(endpoint)
         except (VideoRejected, VideoUnavailable):
@@ -139,26 +177,42 @@ class OpenAIVideos:
             log.warning("unknown status word=%r; read as still running", report.word[:40])
 
 
-def multipart(request: ClipRequest) -> tuple[bytes, str]:
-    """The whole body of a create and its content type. Raises UnicodeEncodeError on lone surrogates."""
-    boundary = secrets.token_hex(16)
-    fields = {
-        "model": request.model,
+def body_of(request: CreateRequest) -> tuple[bytes, str]:
+    """The whole body of a create and its content type: a form with the picture as a file, or JSON with a data URI.
+
+    Raises UnicodeEncodeError on lone surrogates.
+    """
+    model = request.model
+    has_shape = request.aspect_ratio is not None or request.resolution is not None
+    fields: dict[str, Any] = {
+        "model": model.name,
         "prompt": request.prompt,
         "seconds": str(request.seconds),
-        "size": request.size,
+        "size": None if has_shape else request.size,
+        "aspect_ratio": request.aspect_ratio,
+        "resolution": request.resolution,
+        "generate_audio": request.sound,
+        "seed": request.seed,
+        "negative_prompt": request.negative_prompt,
     }
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields.items()
-    ]
-    picture = (
-        f"--{boundary}\r\n"
-        'Content-Disposition: form-data; name="input_reference"; filename="picture.jpg"\r\n'
-        "Content-Type: image/jpeg\r\n\r\n"
-    )
-    body = b"".join([*parts, picture.encode(), request.picture, f"\r\n--{boundary}--\r\n".encode()])
-    return body, f"multipart/form-data; boundary={boundary}"
+    fields = {name: value for name, value in fields.items() if value is not None}
+    fields |= template.filled(model.body or {}, template.values_of(request))
+    if model.picture is PictureForm.FILE:
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+        return form(texts, "input_reference", "picture.jpg", request.picture)
+    uri = template.data_uri(request.picture)
+    fields["input_reference"] = {"image_url": uri} if model.picture is PictureForm.OBJECT else uri
+    return json.dumps(fields, ensure_ascii=False).encode(), "application/json"
+
+
+def ticket_of(endpoint: str, provider_id: str) -> Ticket:
+    """A job's id and where it is."""
+    return Ticket(json.dumps({"endpoint": endpoint.rstrip("/"), "id": provider_id}))
+
+
+def _parts(ticket: Ticket) -> tuple[str, str]:
+    kept = json.loads(ticket)
+    return kept["endpoint"], kept["id"]
 
 
 def video_path(endpoint: str, provider_id: str) -> str:

@@ -13,17 +13,6 @@ from bot.models import FailureKind, Ticket
 from bot.wires import ModelWire
 
 
-@dataclass(frozen=True, slots=True)
-class ClipRequest:
-    """One paid request. `picture` is a JPEG of exactly `size`."""
-
-    model: str
-    prompt: str
-    seconds: int
-    size: str
-    picture: bytes
-
-
 class Phase(enum.StrEnum):
     """What the provider says of a job."""
 
@@ -147,43 +136,6 @@ class Provider(Protocol):
         """True: no video comes, and nothing is charged. False: too late for that, or a charge cannot be ruled out.
 
         Only where `can_cancel`. Raises VideoUnavailable where it is not known what came of it: `status` tells.
-        """
-
-    def stop_creating(self) -> None:
-        """No create leaves any more: one that still has to find out about the key raises VideoUnavailable then."""
-
-    async def close(self) -> None:
-        """Closes every connection."""
-
-
-class VideoApi(Protocol):
-    """A provider behind one contract. All calls have deadlines of their own; the caller owns what is returned."""
-
-    @property
-    def endpoint(self) -> str:
-        """Root of the API that new jobs go to, without a trailing slash; stored with each job."""
-
-    async def settle_auth(self) -> None:
-        """Finds out which form of the key this API takes. Raises VideoRejected(KEY) if none, VideoUnavailable."""
-
-    def faults(self) -> list[str]:
-        """In words, for whoever watches the bot: what has long kept it from sending anything."""
-
-    async def create(self, request: ClipRequest) -> str:
-        """Pays for one video and returns its id at the provider.
-
-        Sends at most one request. Raises VideoUnavailable when certainly nothing was made, VideoRejected on a final
-        no, VideoOutcomeUnknown on all else, with an id that stood beside the error, if any.
-        """
-
-    async def status(self, endpoint: str, provider_id: str) -> VideoStatus:
-        """Asks once. Raises VideoUnavailable for all that is no answer about the job; no error ends a job."""
-
-    async def download(self, endpoint: str, provider_id: str, url: str | None, target: Path) -> None:
-        """Streams the finished video to `target`, replacing it in one step; on failure nothing is left there.
-
-        Tries `url`, then the API's content endpoint. Raises LocalTrouble where our own disk or system failed,
-        VideoUnavailable where no HTTP answer was had at all, VideoNotReady where one came but no whole video.
         """
 
     def stop_creating(self) -> None:

@@ -76,6 +76,24 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
     return unit
 
 
+def change_waiting(job: JobId, waits_for: str, /, **changes: object) -> Unit[Job | None]:
+    """Sets fields of a job that still waits, for this model; None when it does not any more."""
+    values = changed_columns(changes)
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+
+    def unit(tx: Tx) -> Job | None:
+        changed = tx.changed(
+            f"UPDATE jobs SET {sets} WHERE id = :job AND state = :start AND model = :waits_for",
+            job=job,
+            start=S.WAITING,
+            waits_for=waits_for,
+            **values,
+        )
+        return load(tx, job) if changed else None
+
+    return unit
+
+
 def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
     """Its member alone was shown the video, and the card is to say where it is; None when it was delivered before."""
     return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})

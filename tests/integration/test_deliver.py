@@ -25,6 +25,7 @@ from bot.store.database import Store
 from bot.store.reservations import reserve
 from tests.books import differences
 from tests.builders import NOON, a_card, a_job, limits
+from tests.fakes import providers_of
 from tests.ledgers import WAYS
 
 S = JobState
@@ -76,7 +77,7 @@ class Service:
         self.answer: Callable[[timedelta], Exception | None] = lambda _: None
         self.asked: list[timedelta] = []
 
-    async def download(self, _endpoint: str, _id: str, _url: str | None, target: Path) -> None:
+    async def download(self, _ticket: str, _url: str | None, target: Path) -> None:
         passed = self._clock.at - NOON
         self.asked.append(passed)
         error = self.answer(passed)
@@ -157,10 +158,10 @@ class Setup:
         self.room = Room()
         self.files = FillingFiles(folder / "data")
         self.files.prepare()
-        parts: dict[str, Any] = dict.fromkeys(("fitter", "catalog", "queue", "circuit_breaker"), cast("Any", None))
+        parts: dict[str, Any] = dict.fromkeys(("fitter", "catalog", "queue", "circuit_breakers"), cast("Any", None))
         self.context = JobContext(
             store=store,
-            videos=cast("Any", self.service),
+            providers=providers_of(self.service),
             chat=cast("Any", self.room),
             files=self.files,
             transcoder=cast("Any", Halving()),

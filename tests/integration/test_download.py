@@ -15,7 +15,8 @@ import pytest
 
 from bot.errors import LocalTrouble, VideoError, VideoNotReady, VideoUnavailable
 from bot.providers.http import Timeouts
-from bot.providers.openai import OpenAIVideos
+from bot.providers.openai import OpenAIProvider, ticket_of
+from bot.wires import ProviderConfig
 from tests.integration.video_server import (
     MP4,
     Provider,
@@ -50,16 +51,10 @@ def until_closed(body: bytes) -> bytes:
 @contextlib.asynccontextmanager
 async def world(
     *, hosts: tuple[str, ...] = (), timeouts: Timeouts = PATIENT
-) -> AsyncIterator[tuple[Provider, OpenAIVideos]]:
+) -> AsyncIterator[tuple[Provider, OpenAIProvider]]:
     async with provider() as there:
-        api = OpenAIVideos(
-            url=there.url,
-            key=KEY,
-            auth="raw",
-            download_hosts=frozenset(hosts),
-            max_video_bytes=SMALL,
-            timeouts=timeouts,
-        )
+        config = ProviderConfig("mine", "openai", there.url, KEY, "raw", download_hosts=frozenset(hosts))
+        api = OpenAIProvider(config, max_video_bytes=SMALL, timeouts=timeouts)
         try:
             yield there, api
         finally:
@@ -71,10 +66,10 @@ def is_alone(target: Path) -> bool:
     return {path.name for path in target.parent.iterdir()} <= {target.name}
 
 
-async def refusal(api: OpenAIVideos, url: str | None, target: Path) -> str:
+async def refusal(api: OpenAIProvider, url: str | None, target: Path) -> str:
     """What was said of a download that brought nothing; whether anybody answered shows in the error's class."""
     with pytest.raises(VideoError) as refused:
-        await api.download(api.endpoint, "video_1", url, target)
+        await api.download(ticket_of(api.endpoint, "video_1"), url, target)
     assert isinstance(refused.value, VideoNotReady | VideoUnavailable)
     assert list(target.parent.iterdir()) == []
     assert KEY not in str(refused.value)
@@ -86,7 +81,7 @@ async def test_the_url_comes_first(tmp_path: Path) -> None:
     target = tmp_path / "a.mp4"
     async with world() as (there, api):
         there.on("GET /files/a.mp4", video_answer())
-        await api.download(api.endpoint, "video_1", f"{there.origin}/files/a.mp4", target)
+        await api.download(ticket_of(api.endpoint, "video_1"), f"{there.origin}/files/a.mp4", target)
 
     assert target.read_bytes() == MP4
     assert is_alone(target)
@@ -119,7 +114,7 @@ async def test_then_the_content_route(tmp_path: Path, body: bytes) -> None:
     target.write_bytes(b"an older one")
     async with world() as (there, api):
         there.on(CONTENT, http_answer(200, body, content_type="application/octet-stream"))
-        await api.download(api.endpoint, "video_1", f"{there.origin}/gone.mp4", target)
+        await api.download(ticket_of(api.endpoint, "video_1"), f"{there.origin}/gone.mp4", target)
 
     assert target.read_bytes() == body
     assert is_alone(target)
@@ -128,7 +123,7 @@ async def test_then_the_content_route(tmp_path: Path, body: bytes) -> None:
 async def test_without_a_url_there_is_the_content_route_alone(tmp_path: Path) -> None:
     async with world() as (there, api):
         there.on(CONTENT, video_answer())
-        await api.download(api.endpoint + "/", "video_1", None, tmp_path / "a.mp4")
+        await api.download(ticket_of(api.endpoint + "/", "video_1"), None, tmp_path / "a.mp4")
 
     assert [request.path for request in there.requests] == ["/v1/videos/video_1/content"]
 
@@ -171,7 +166,7 @@ async def test_a_whole_video_is_taken_however_it_is_sent(tmp_path: Path, what: s
     target = tmp_path / "a.mp4"
     async with world() as (there, api):
         there.on(CONTENT, sends_and_closes(answer))
-        await api.download(api.endpoint, "video_1", None, target)
+        await api.download(ticket_of(api.endpoint, "video_1"), None, target)
 
     got = target.read_bytes()
     assert got == BOXES or (got.startswith(MP4) and not got[len(MP4) :].strip(b"\0")), what
@@ -228,7 +223,7 @@ async def test_what_comes_behind_gzip_for_ever_is_not_read(tmp_path: Path) -> No
     async with world() as (there, api):
         behind = b"no end " * 9999
         there.on(CONTENT, sends_for_ever(ENDLESS_GZIP, behind))
-        await api.download(api.endpoint, "video_1", None, target)
+        await api.download(ticket_of(api.endpoint, "video_1"), None, target)
 
     assert target.read_bytes() == MP4
 
@@ -258,7 +253,7 @@ async def test_both_routes_are_told_of_and_one_try_is_one_try(tmp_path: Path) ->
             await refusal(api, f"{there.origin}/a.mp4", tmp_path / "a.mp4")
             == "403: expired; then 404: Video is not ready yet"
         )
-        await api.download(api.endpoint, "video_1", f"{there.origin}/a.mp4", tmp_path / "a.mp4")
+        await api.download(ticket_of(api.endpoint, "video_1"), f"{there.origin}/a.mp4", tmp_path / "a.mp4")
 
     assert len(there.asked(CONTENT)) == 2
 
@@ -268,7 +263,7 @@ async def test_json_that_names_a_url_is_followed_once(tmp_path: Path) -> None:
     async with world() as (there, api):
         there.on(CONTENT, json_answer({"video_url": f"{there.origin}/a.mp4"}))
         there.on("GET /a.mp4", video_answer())
-        await api.download(api.endpoint, "video_1", None, tmp_path / "a.mp4")
+        await api.download(ticket_of(api.endpoint, "video_1"), None, tmp_path / "a.mp4")
         assert (tmp_path / "a.mp4").read_bytes() == MP4
         (tmp_path / "a.mp4").unlink()
 
@@ -287,7 +282,7 @@ async def test_redirects_are_followed_and_the_key_stays_at_home(tmp_path: Path) 
             "GET /v1/videos/video_1/content2",
             http_answer(307, location=f"http://localhost:{storage.port}/b.mp4?sig=a%2Fb+c"),
         )
-        await api.download(api.endpoint, "video_1", None, tmp_path / "a.mp4")
+        await api.download(ticket_of(api.endpoint, "video_1"), None, tmp_path / "a.mp4")
 
     assert all(request.headers["authorization"] == KEY for request in there.requests)
     (elsewhere,) = storage.requests
@@ -301,9 +296,9 @@ async def test_a_job_begun_elsewhere_is_fetched_without_the_key(tmp_path: Path) 
         there.on("GET /a.mp4", NOT_READY)
         elsewhere.on(CONTENT, http_answer(302, location="/b.mp4"))
         elsewhere.on("GET /b.mp4", video_answer())
-        await api.download(elsewhere.url, "video_1", f"{elsewhere.origin}/gone.mp4", tmp_path / "a.mp4")
+        await api.download(ticket_of(elsewhere.url, "video_1"), f"{elsewhere.origin}/gone.mp4", tmp_path / "a.mp4")
         with pytest.raises(VideoNotReady):
-            await api.download(elsewhere.url, "video_2", f"{there.origin}/a.mp4", tmp_path / "b.mp4")
+            await api.download(ticket_of(elsewhere.url, "video_2"), f"{there.origin}/a.mp4", tmp_path / "b.mp4")
 
     assert len(elsewhere.requests) == 4
     for request in (*there.requests, *elsewhere.requests):
@@ -343,7 +338,9 @@ async def test_no_spelling_of_an_address_gets_past_the_guard(tmp_path: Path, hos
 async def test_a_host_the_operator_allowed_is_reached_in_the_clear(tmp_path: Path) -> None:
     async with provider() as storage, world(hosts=(f"127.0.0.1:{storage.port}",)) as (_, api):
         storage.on("GET /a.mp4", video_answer())
-        await api.download(api.endpoint, "video_1", f"http://127.0.0.1:{storage.port}/a.mp4", tmp_path / "a.mp4")
+        await api.download(
+            ticket_of(api.endpoint, "video_1"), f"http://127.0.0.1:{storage.port}/a.mp4", tmp_path / "a.mp4"
+        )
 
     assert "authorization" not in storage.requests[0].headers
 
@@ -364,7 +361,7 @@ async def test_a_host_the_operator_allowed_is_reached_in_the_clear(tmp_path: Pat
 async def test_what_is_no_address_goes_on_to_the_content_route(tmp_path: Path, url: str) -> None:
     async with world() as (there, api):
         there.on(CONTENT, video_answer())
-        await api.download(api.endpoint, "video_1", url, tmp_path / "a.mp4")
+        await api.download(ticket_of(api.endpoint, "video_1"), url, tmp_path / "a.mp4")
 
     assert (tmp_path / "a.mp4").read_bytes() == MP4
 
@@ -372,7 +369,9 @@ async def test_what_is_no_address_goes_on_to_the_content_route(tmp_path: Path, u
 async def test_a_name_and_password_in_a_url_are_dropped(tmp_path: Path) -> None:
     async with world() as (there, api):
         there.on("GET /a.mp4", video_answer())
-        await api.download(api.endpoint, "video_1", f"http://u:p@127.0.0.1:{there.port}/a.mp4#x", tmp_path / "a.mp4")
+        await api.download(
+            ticket_of(api.endpoint, "video_1"), f"http://u:p@127.0.0.1:{there.port}/a.mp4#x", tmp_path / "a.mp4"
+        )
 
     assert there.requests[0].headers["authorization"] == KEY
 
@@ -382,7 +381,7 @@ async def test_a_disk_that_takes_nothing_is_our_own_trouble(tmp_path: Path) -> N
         there.on(CONTENT, video_answer())
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(LocalTrouble, match="NotADirectoryError"):
-            await api.download(api.endpoint, "video_1", None, tmp_path / "file" / "a.mp4")
+            await api.download(ticket_of(api.endpoint, "video_1"), None, tmp_path / "file" / "a.mp4")
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EFBIG"])
@@ -396,7 +395,7 @@ async def test_a_disk_that_fills_up_half_way_is_our_own_trouble(tmp_path: Path, 
         there.on("GET /a.mp4", video_answer(body))
         there.on(CONTENT, video_answer(body))
         with _files_no_longer_than(SMALL // 2 if error == "EFBIG" else None), pytest.raises(LocalTrouble):
-            await api.download(api.endpoint, "video_1", f"{there.origin}/a.mp4", target)
+            await api.download(ticket_of(api.endpoint, "video_1"), f"{there.origin}/a.mp4", target)
 
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a look at a folder on the test's own disk
     assert there.asked(CONTENT) == []  # another route would not have more room
@@ -424,7 +423,7 @@ async def test_where_nobody_answers_nothing_is_said_about_the_video(tmp_path: Pa
         endpoint = api.endpoint if script else f"http://{NOBODY}/v1"
 
         with pytest.raises(VideoUnavailable):
-            await api.download(endpoint, "video_1", url, tmp_path / "a.mp4")
+            await api.download(ticket_of(endpoint, "video_1"), url, tmp_path / "a.mp4")
 
 
 API_SAYS_NO = json_answer({"error": {"message": "no video in the operation"}}, 500)
@@ -453,7 +452,9 @@ async def test_the_api_itself_refuses_the_content_in_json(
     async with world(hosts=(NOBODY,)) as (there, api):
         there.on(CONTENT, answer)
         with pytest.raises(VideoNotReady) as failed:
-            await api.download(api.endpoint, "video_1", url and url.format(origin=there.origin), tmp_path / "a.mp4")
+            await api.download(
+                ticket_of(api.endpoint, "video_1"), url and url.format(origin=there.origin), tmp_path / "a.mp4"
+            )
 
     assert failed.value.refused is refused, what
 
@@ -462,7 +463,7 @@ async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "a.mp4"
     async with world() as (there, api):
         there.on(CONTENT, video_answer(content_length="90000"))
-        task = asyncio.create_task(api.download(api.endpoint, "video_1", None, target))
+        task = asyncio.create_task(api.download(ticket_of(api.endpoint, "video_1"), None, target))
         await asyncio.wait_for(there.arrived.wait(), 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -47,7 +47,7 @@ def loses_everything(bot: Harness, model: str = MODELS[0]) -> None:
     bot.provider.moods[model] = "lost"
     for member in range(SILENT_JOBS):
         bot.ask(200 + member, model)
-    assert bot.context.circuit_breaker.state(model) is State.OPEN
+    assert bot.context.circuit_breakers.of("default").state(model) is State.OPEN
 
 
 def test_a_job_that_was_put_off_by_a_clock_far_ahead_is_sent_within_minutes(bot: Harness) -> None:
@@ -77,8 +77,8 @@ class TestTheCircuitBreaker:
         job = bot.ask(3)
 
         assert bot.state(job) is JobState.RENDERING
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
-        assert bot.context.circuit_breaker.faults() == []
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breakers.faults() == []
 
     def test_lost_answers_for_an_hour_with_nobody_waiting_it_takes_the_first_request_after(self, bot: Harness) -> None:
         loses_everything(bot)
@@ -98,7 +98,7 @@ class TestTheCircuitBreaker:
         bot.passes(FIRST_PAUSE_S)
 
         assert bot.provider.creates == creates
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
 
     def test_while_the_probe_is_on_its_way_others_read_so_and_nothing_is_reserved(self, bot: Harness) -> None:
         loses_everything(bot)
@@ -132,7 +132,7 @@ class TestTheCircuitBreaker:
             bot.ask(1)
         bot.provider.is_well()
 
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
         assert bot.state(bot.ask(2)) is JobState.RENDERING
 
     @pytest.mark.parametrize("picture", [PASSING, GONE])
@@ -179,7 +179,7 @@ class TestTheCircuitBreaker:
         waiting = [bot.ask(200 + member) for member in range(SILENT_JOBS + 4)]
         bot.provider.gate.set()
         bot.settle()
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.OPEN
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.OPEN
         held = [job for job in waiting if bot.state(job) is JobState.WAITING]
         assert len(held) == 3  # two were under way when the fifth was lost
         bot.provider.is_well()
@@ -188,7 +188,7 @@ class TestTheCircuitBreaker:
             bot.provider.finishes()
 
         assert set(bot.states(held)) == {JobState.DELIVERED}
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
 
     def test_one_member_whose_picture_breaks_the_provider_stops_nobody(self, bot: Harness) -> None:
         bot.provider.moods[MODELS[0]] = "lost"
@@ -241,8 +241,8 @@ class TestPictures:
         bot.kill()
         bot.catalog = Catalog(
             [
-                Model("sora-2", "Sora 2", (4,), {"360x640": 3, "480x848": 1}, {}),
-                Model("sora-2-pro", "Pro", (4,), {"720x1280": 5}, {}),
+                Model("sora-2", "Sora 2", (4,), {"360x640": 3, "480x848": 1}, {}, provider="default"),
+                Model("sora-2-pro", "Pro", (4,), {"720x1280": 5}, {}, provider="default"),
             ],
             "sora-2",
         )
@@ -445,7 +445,7 @@ class TestTheHostsClock:
 
         assert set(bot.states(rendering)) == {JobState.RENDERING}
         assert bot.state(waiting) is JobState.WAITING
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
 
     @pytest.mark.parametrize("by_s", [0.0, DAY_S, -DAY_S])
     def test_setting_it_does_not_put_the_deadline_off(self, bot: Harness, by_s: float) -> None:
@@ -469,7 +469,7 @@ class TestLostByTheService:
         assert bot.state(job) is JobState.TIMED_OUT
         assert bot.job(job).failure is FailureKind.GONE
         assert bot.context.queue.at_provider == 0
-        assert bot.context.circuit_breaker.state(MODELS[0]) is State.CLOSED
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
 
     def test_its_video_is_delivered_if_it_still_comes(self, bot: Harness) -> None:
         job = bot.ask(1)

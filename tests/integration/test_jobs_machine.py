@@ -192,7 +192,7 @@ class Jobs(RuleBasedStateMachine):
                 self.bot.passes(LONGEST_PAUSE_S, steps=10)
             self._all_is_well()
             assert self.bot.rows(f"SELECT id, state FROM jobs WHERE state IN {UNDER_WAY}") == []
-            assert self.bot.context.circuit_breaker.faults() == []
+            assert self.bot.context.circuit_breakers.faults() == []
 
     def _let_everybody_in(self) -> None:
         for member in MEMBERS:
@@ -213,7 +213,7 @@ class Jobs(RuleBasedStateMachine):
         for _ in range(4):
             self.newcomers += 1
             refused = self.bot.refused(self.newcomers, model)
-            if refused is None and self.bot.context.circuit_breaker.state(model) is not State.OPEN:
+            if refused is None and self.bot.context.circuit_breakers.of("default").state(model) is not State.OPEN:
                 return
             self.bot.provider.finishes()
             self.bot.passes(LONGEST_PAUSE_S)

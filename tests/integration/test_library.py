@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import UserError
-from bot.jobs.circuit_breaker import CircuitBreaker
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
 from bot.jobs.library import ARRIVED, GONE, NOT_YOURS, PICTURE_GONE, Library
@@ -27,7 +27,7 @@ from bot.store import cards, erasure, guilds, jobs, videos
 from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
 from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
-from tests.fakes import Provider, Transcoder
+from tests.fakes import Provider, Transcoder, providers_of
 from tests.ledgers import WAYS, Ledgers
 
 S = JobState
@@ -122,13 +122,13 @@ async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
     files, clock, room = Files(tmp_path / "data"), SleepingClock(), Room()
     files.prepare()
     loop = asyncio.get_running_loop()
-    circuit_breaker = CircuitBreaker(loop.time, loop.call_later)
+    circuit_breakers = CircuitBreakers(loop.time, loop.call_later)
     parts: dict[str, Any] = dict.fromkeys(("fitter", "catalog"), cast("Any", None))
     context = JobContext(
-        store=store, chat=cast("Any", room), files=files, queue=JobQueue(1, circuit_breaker),
-        circuit_breaker=circuit_breaker,
+        store=store, chat=cast("Any", room), files=files, queue=JobQueue(1, circuit_breakers),
+        circuit_breakers=circuit_breakers,
         timing=Timing(1, timedelta(minutes=30)), priority=Priority(), clock=clock,
-        videos=Provider(), transcoder=cast("Any", Transcoder()), **parts,
+        providers=providers_of(Provider()), transcoder=cast("Any", Transcoder()), **parts,
     )  # fmt: skip
     worker = Worker(context)
     yield Setup(store, files, clock, room, worker, Library(store=store, worker=worker, files=files, clock=clock))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
+import json
 import logging
 import socket
 import traceback
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -17,9 +20,11 @@ import pytest
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
+from bot.providers import protocols
 from bot.providers.http import Timeouts
-from bot.providers.openai import OpenAIVideos
-from bot.providers.protocols import ClipRequest, Phase, VideoApi, VideoStatus
+from bot.providers.openai import OpenAIProvider, ticket_of
+from bot.providers.protocols import CreateRequest, Phase, VideoStatus
+from bot.wires import ModelWire, PictureForm, ProviderConfig
 from tests.integration.video_server import (
     Provider,
     Request,
@@ -38,8 +43,13 @@ from tests.integration.video_server import (
 )
 
 KEY = "sk-live-0123456789abcdef"
-SPEC = ClipRequest(
-    "sora-2", "Put a hat\non the “cat” --x", 4, "720x1280", b"\xff\xd8\xff\xe0" + bytes(range(256)) * 9000
+SPEC = CreateRequest(
+    "a-key",
+    ModelWire("sora-2"),
+    "Put a hat\non the “cat” --x",
+    4,
+    "720x1280",
+    b"\xff\xd8\xff\xe0" + bytes(range(256)) * 9000,
 )
 PATIENT = Timeouts(connect_s=10, create_s=30, poll_s=30)
 SHORT = Timeouts(connect_s=0.5, create_s=1.0, poll_s=0.8)
@@ -49,14 +59,14 @@ NOT_FOUND = json_answer({"error": {"message": "not found"}}, 404)
 REFUSED = json_answer({"error": {"message": "Invalid signature", "type": "401"}}, 401)
 
 
-def client(url: str, *, auth: Literal["auto", "raw", "bearer"] = "raw", timeouts: Timeouts = PATIENT) -> OpenAIVideos:
-    return OpenAIVideos(url=url, key=KEY, auth=auth, download_hosts=frozenset(), timeouts=timeouts)
+def client(url: str, *, auth: Literal["auto", "raw", "bearer"] = "raw", timeouts: Timeouts = PATIENT) -> OpenAIProvider:
+    return OpenAIProvider(ProviderConfig("mine", "openai", url, KEY, auth), timeouts=timeouts)
 
 
 @contextlib.asynccontextmanager
 async def world(
     *, auth: Literal["auto", "raw", "bearer"] = "raw", timeouts: Timeouts = PATIENT
-) -> AsyncIterator[tuple[Provider, OpenAIVideos]]:
+) -> AsyncIterator[tuple[Provider, OpenAIProvider]]:
     async with provider() as there:
         api = client(there.url, auth=auth, timeouts=timeouts)
         try:
@@ -75,8 +85,8 @@ def is_clean(error: BaseException) -> bool:
     return KEY not in told and "0123456789" not in told
 
 
-def test_the_adapter_is_a_video_api() -> None:
-    api: VideoApi = client("https://api.example.com/openai/v1/")
+def test_the_adapter_is_a_provider() -> None:
+    api: protocols.Provider = client("https://api.example.com/openai/v1/")
 
     assert api.endpoint == "https://api.example.com/openai/v1"
     assert KEY not in repr(api)
@@ -87,14 +97,14 @@ def test_the_adapter_is_a_video_api() -> None:
 )
 def test_an_address_or_key_that_cannot_work_is_refused_at_once(url: str, key: str) -> None:
     with pytest.raises(ValueError, match="video API"):
-        OpenAIVideos(url=url, key=key, auth="raw")
+        OpenAIProvider(ProviderConfig("mine", "openai", url, key, "raw"))
 
 
 async def test_a_create_sends_what_the_seed_sends_and_nothing_else() -> None:
     async with world() as (there, api):
         there.on(CREATE, CREATED)
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
     (request,) = there.requests
     form = request.form
@@ -107,6 +117,43 @@ async def test_a_create_sends_what_the_seed_sends_and_nothing_else() -> None:
     assert "cookie" not in request.headers
 
 
+@pytest.mark.parametrize("form", [PictureForm.DATA_URI, PictureForm.OBJECT])
+async def test_the_second_form_is_json_with_the_picture_in_it(form: PictureForm) -> None:
+    async with world() as (there, api):
+        there.on(CREATE, CREATED)
+        model = ModelWire("ray", picture=form, body={"negative_prompt": "{negative_prompt}", "quality": "high"})
+
+        assert await api.create(replace(SPEC, model=model, seed=7)) == ticket_of(api.endpoint, "video_1")
+
+    (request,) = there.requests
+    uri = f"data:image/jpeg;base64,{base64.b64encode(SPEC.picture).decode()}"
+    assert json.loads(request.body) == {
+        "model": "ray",
+        "prompt": SPEC.prompt,
+        "seconds": "4",
+        "size": "720x1280",
+        "seed": 7,
+        "quality": "high",
+        "input_reference": uri if form is PictureForm.DATA_URI else {"image_url": uri},
+    }
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["x-litellm-num-retries"] == "0"
+
+
+async def test_a_provider_without_a_key_is_sent_none() -> None:
+    async with provider() as there:
+        there.on(CREATE, CREATED)
+        there.on(POLL, json_answer({"id": "video_1", "status": "queued"}))
+        api = OpenAIProvider(ProviderConfig("mine", "openai", there.url, None, "none"))
+        await api.settle_auth()
+        ticket = await api.create(SPEC)
+        await api.status(ticket)
+        await api.close()
+
+    assert len(there.requests) == 2
+    assert all("authorization" not in request.headers for request in there.requests)
+
+
 @pytest.mark.parametrize("tail", ["/v1", "/v1/", "/openai/v1", "/api/v1/", ""])
 async def test_the_endpoint_is_used_as_given(tail: str) -> None:
     """T2."""
@@ -115,8 +162,8 @@ async def test_the_endpoint_is_used_as_given(tail: str) -> None:
         there.on(f"GET {tail.rstrip('/')}/videos/video_1", json_answer({"id": "video_1", "status": "queued"}))
         api = client(there.origin + tail)
 
-        assert await api.create(SPEC) == "video_1"
-        assert (await api.status(api.endpoint + "/", "video_1")).phase is Phase.RUNNING
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
+        assert (await api.status(ticket_of(api.endpoint + "/", "video_1"))).phase is Phase.RUNNING
         await api.close()
 
 
@@ -125,10 +172,10 @@ async def test_every_create_has_a_connection_of_its_own() -> None:
     async with world() as (there, api):
         there.on(CREATE, CREATED)
         there.on(POLL, json_answer({"status": "queued"}))
-        await api.status(api.endpoint, "video_1")
+        await api.status(ticket_of(api.endpoint, "video_1"))
         await api.create(SPEC)
         await api.create(SPEC)
-        await api.status(api.endpoint, "video_1")
+        await api.status(ticket_of(api.endpoint, "video_1"))
 
     assert len({request.connection for request in there.asked(CREATE)}) == 2
     assert len({request.connection for request in there.asked(POLL)}) == 1
@@ -148,7 +195,7 @@ async def test_the_id_is_logged_before_it_is_returned(caplog: pytest.LogCaptureF
 async def test_a_prompt_that_is_no_text_is_refused_before_anything_is_sent() -> None:
     async with world() as (there, api):
         with pytest.raises(VideoRejected) as refused:
-            await api.create(ClipRequest("sora-2", "half \ud800", 4, "720x1280", b""))
+            await api.create(replace(SPEC, prompt="half \ud800"))
 
     assert refused.value.kind is FailureKind.BAD_REQUEST
     assert there.requests == []
@@ -225,7 +272,7 @@ async def test_an_answer_that_is_cut_behind_the_id_counts() -> None:
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, sends_and_closes(http_answer(200, b'{"id": "video_1", "st', content_length="500")))
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
 
 PACKED_ID = gzip.compress(b'{"id": "video_1"}')
@@ -247,14 +294,14 @@ async def test_the_id_of_a_paid_video_is_read_however_the_answer_is_packed(answe
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, sends_and_closes(answer))
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
 
 async def test_an_answer_packed_to_be_endless_is_read_as_far_as_we_care() -> None:
     async with world() as (there, api):
         there.on(POLL, http_answer(200, gzip.compress(b" " * 300_000_000), content_encoding="gzip"))
         with pytest.raises(VideoUnavailable):
-            await api.status(api.endpoint, "video_1")
+            await api.status(ticket_of(api.endpoint, "video_1"))
 
 
 async def test_a_gateway_is_told_not_to_order_again() -> None:
@@ -263,7 +310,7 @@ async def test_a_gateway_is_told_not_to_order_again() -> None:
         there.on(CREATE, CREATED)
         there.on(POLL, json_answer({"status": "queued"}))
         await api.create(SPEC)
-        await api.status(api.endpoint, "video_1")
+        await api.status(ticket_of(api.endpoint, "video_1"))
 
     assert there.asked(CREATE)[0].headers["x-litellm-num-retries"] == "0"
     assert "x-litellm-num-retries" not in there.asked(POLL)[0].headers
@@ -284,7 +331,7 @@ async def test_an_answer_that_is_whole_counts_though_the_connection_hangs() -> N
     async with world(timeouts=SHORT) as (there, api):
         there.on(CREATE, http_answer(200, b'{"id": "video_1"}', content_length="500"))
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
 
 async def test_an_early_refusal_is_heard_before_the_picture_is_sent() -> None:
@@ -459,7 +506,7 @@ async def test_an_unsettled_key_holds_creates_back_until_it_can_be_settled(answe
             await api.create(SPEC)
         assert there.asked(CREATE) == []
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
 
 async def test_a_form_that_once_worked_is_kept() -> None:
@@ -484,7 +531,7 @@ async def test_where_the_status_route_is_public_a_refused_create_turns_to_the_ot
         with pytest.raises(VideoRejected):
             await api.create(SPEC)
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
     assert len(there.asked(CREATE)) == 2
 
@@ -503,7 +550,7 @@ async def test_where_a_gateway_passes_the_unknown_id_on_the_list_of_models_settl
         there.on(MODELS, takes(BEARER, otherwise=BARE_500, known=MODEL_LIST))
         there.on(CREATE, CREATED)
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
 
     assert there.asked(CREATE)[0].headers["authorization"] == BEARER
     assert "authorization" not in there.asked(MODELS)[-1].headers  # a list that is open to all would tell nothing
@@ -551,7 +598,7 @@ async def test_what_is_not_settled_within_a_minute_says_so(caplog: pytest.LogCap
         there.on(UNKNOWN_ID, BARE_500)
         there.on(MODELS, BARE_500)
         there.on(CREATE, CREATED)
-        api = OpenAIVideos(url=there.url, key=KEY, auth="auto", monotonic=lambda: now)
+        api = OpenAIProvider(ProviderConfig("mine", "openai", there.url, KEY), monotonic=lambda: now)
         kinds = []
         for now in (1000.0, 1059.0, 1060.0, 1200.0):
             with pytest.raises(VideoUnavailable) as unsettled:
@@ -561,7 +608,7 @@ async def test_what_is_not_settled_within_a_minute_says_so(caplog: pytest.LogCap
         assert there.asked(CREATE) == []
         there.on(UNKNOWN_ID, NOT_FOUND)
 
-        assert await api.create(SPEC) == "video_1"
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
         assert api.faults() == []
         await api.close()
 
@@ -598,7 +645,7 @@ async def test_a_poll_reads_all_there_is() -> None:
     }
     async with world() as (there, api):
         there.on(POLL, json_answer(body, openai_poll_after_ms="1500"))
-        status = await api.status(api.endpoint, "video_1")
+        status = await api.status(ticket_of(api.endpoint, "video_1"))
 
     assert status == VideoStatus(
         phase=Phase.DONE,
@@ -613,7 +660,7 @@ async def test_a_failed_job_says_why() -> None:
     async with world() as (there, api):
         error = {"code": "moderation_blocked", "message": f"no, {KEY} " + "x" * 999}
         there.on(POLL, json_answer({"status": "failed", "error": error}))
-        status = await api.status(api.endpoint, "video_1")
+        status = await api.status(ticket_of(api.endpoint, "video_1"))
 
     assert (status.phase, status.failure) == (Phase.FAILED, FailureKind.MODERATED)
     assert status.provider_text.startswith("moderation_blocked no, [key]")
@@ -637,7 +684,7 @@ async def test_ids_are_opaque(provider_id: str, path: str) -> None:
     async with world() as (there, api):
         there.on(f"GET /v1/videos/{path}", json_answer({"status": "queued"}))
 
-        assert (await api.status(api.endpoint, provider_id)).phase is Phase.RUNNING
+        assert (await api.status(ticket_of(api.endpoint, provider_id))).phase is Phase.RUNNING
 
 
 CHUNKED = http_answer(200, content_length=None, transfer_encoding="chunked")
@@ -669,18 +716,18 @@ async def test_no_poll_error_ends_a_job(what: str, script: Script) -> None:
     async with world(timeouts=SHORT if what in ("too slow", "stops half-way") else PATIENT) as (there, api):
         there.on(POLL, script)
         with pytest.raises(VideoUnavailable) as unavailable:
-            await api.status(api.endpoint, "video_1")
+            await api.status(ticket_of(api.endpoint, "video_1"))
         assert is_clean(unavailable.value), what
         there.on(POLL, json_answer({"status": "completed"}))
 
-        assert (await api.status(api.endpoint, "video_1")).phase is Phase.DONE
+        assert (await api.status(ticket_of(api.endpoint, "video_1"))).phase is Phase.DONE
 
 
 async def test_a_polls_429_says_when_to_come_again() -> None:
     async with world() as (there, api):
         there.on(POLL, json_answer({"error": "slow down"}, 429, retry_after="7"))
         with pytest.raises(VideoUnavailable) as unavailable:
-            await api.status(api.endpoint, "video_1")
+            await api.status(ticket_of(api.endpoint, "video_1"))
 
     assert (unavailable.value.rate_limited, unavailable.value.retry_after_s) == (True, 7)
     assert unavailable.value.http_status == 429
@@ -694,7 +741,7 @@ async def test_polls_go_to_the_jobs_own_endpoint_and_no_key_goes_abroad(caplog: 
         await api.settle_auth()
 
         for _ in range(3):
-            assert (await api.status(elsewhere.url, "video_1")).phase is Phase.RUNNING
+            assert (await api.status(ticket_of(elsewhere.url, "video_1"))).phase is Phase.RUNNING
 
     assert len(elsewhere.asked(POLL)) == 3
     assert elsewhere.asked(UNKNOWN_ID) == []
@@ -708,7 +755,7 @@ async def test_polls_go_to_the_jobs_own_endpoint_and_no_key_goes_abroad(caplog: 
 async def test_another_path_of_the_same_origin_has_the_key(auth: Literal["auto", "raw", "bearer"]) -> None:
     async with world(auth=auth) as (there, api):
         there.on("GET /openai/v1/videos/video_1", json_answer({"status": "queued"}))
-        await api.status(f"{there.origin}/openai/v1", "video_1")
+        await api.status(ticket_of(f"{there.origin}/openai/v1", "video_1"))
 
     assert KEY in there.requests[-1].headers["authorization"]
 
@@ -727,8 +774,8 @@ async def test_an_end_that_no_link_has_is_brought_nearer(said: object, wanted: i
     now = datetime(2026, 10, 21, 7, 0, tzinfo=UTC)
     async with provider() as there:
         there.on(POLL, json_answer({"status": "completed", "expires_at": said}))
-        api = OpenAIVideos(url=there.url, key=KEY, auth="raw", now=lambda: now)
-        status = await api.status(api.endpoint, "video_1")
+        api = OpenAIProvider(ProviderConfig("mine", "openai", there.url, KEY, "raw"), now=lambda: now)
+        status = await api.status(ticket_of(api.endpoint, "video_1"))
         await api.close()
 
     assert status.expires_at is not None
@@ -739,14 +786,14 @@ async def test_a_refused_key_ends_no_job() -> None:
     async with world(auth="auto") as (there, api):
         there.on(UNKNOWN_ID, REFUSED)
         with pytest.raises(VideoUnavailable):
-            await api.status(api.endpoint, "video_1")
+            await api.status(ticket_of(api.endpoint, "video_1"))
 
 
 async def test_a_new_status_word_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     async with world() as (there, api):
         there.on(POLL, json_answer({"status": "Warming_Up\n"}))
         for _ in range(3):
-            assert (await api.status(api.endpoint, "video_1")).phase is Phase.RUNNING
+            assert (await api.status(ticket_of(api.endpoint, "video_1"))).phase is Phase.RUNNING
 
     assert caplog.text.count("warming_up") == 1
 
@@ -755,6 +802,6 @@ async def test_after_closing_nothing_is_asked() -> None:
     async with world() as (there, api):
         await api.close()
         with pytest.raises(VideoUnavailable):
-            await api.status(api.endpoint, "video_1")
+            await api.status(ticket_of(api.endpoint, "video_1"))
 
     assert there.requests == []

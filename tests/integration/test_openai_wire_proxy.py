@@ -10,9 +10,10 @@ from yarl import URL
 
 from bot.errors import VideoError, VideoNotReady, VideoOutcomeUnknown, VideoUnavailable
 from bot.providers.http import Timeouts
-from bot.providers.openai import OpenAIVideos
-from bot.providers.protocols import ClipRequest, Phase
+from bot.providers.openai import OpenAIProvider, ticket_of
+from bot.providers.protocols import CreateRequest, Phase
 from bot.proxy import UnusableProxyError, proxy_for
+from bot.wires import ModelWire, ProviderConfig
 from tests.integration.video_server import (
     MP4,
     Script,
@@ -27,7 +28,7 @@ from tests.integration.video_server import (
 )
 
 KEY = "sk-live-0123456789abcdef"
-SPEC = ClipRequest("sora-2", "a hat", 4, "720x1280", b"\xff\xd8\xff\xe0")
+SPEC = CreateRequest("a-key", ModelWire("sora-2"), "a hat", 4, "720x1280", b"\xff\xd8\xff\xe0")
 SHORT = Timeouts(connect_s=0.5, create_s=2, poll_s=2, download_idle_s=1, download_s=5)
 FAR = "video.example"  # known to the proxy alone: no name is looked up for it here
 
@@ -39,8 +40,8 @@ def no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def client(url: str, hosts: frozenset[str] = frozenset()) -> OpenAIVideos:
-    return OpenAIVideos(url=url, key=KEY, auth="raw", timeouts=SHORT, download_hosts=hosts)
+def client(url: str, hosts: frozenset[str] = frozenset()) -> OpenAIProvider:
+    return OpenAIProvider(ProviderConfig("mine", "openai", url, KEY, "raw", download_hosts=hosts), timeouts=SHORT)
 
 
 async def test_all_requests_to_the_service_go_through_the_proxy(
@@ -56,9 +57,9 @@ async def test_all_requests_to_the_service_go_through_the_proxy(
         proxy.on(f"GET http://{FAR}/v1/videos/video_1/content", video_answer())
         api = client(f"http://{FAR}/v1")
 
-        assert await api.create(SPEC) == "video_1"
-        assert (await api.status(api.endpoint, "video_1")).phase is Phase.RUNNING
-        await api.download(api.endpoint, "video_1", None, tmp_path / "a.mp4")
+        assert await api.create(SPEC) == ticket_of(api.endpoint, "video_1")
+        assert (await api.status(ticket_of(api.endpoint, "video_1"))).phase is Phase.RUNNING
+        await api.download(ticket_of(api.endpoint, "video_1"), None, tmp_path / "a.mp4")
         await api.close()
 
     assert (tmp_path / "a.mp4").read_bytes() == MP4
@@ -111,7 +112,7 @@ async def test_a_proxy_that_cannot_be_used_is_not_gone_round(named: str, monkeyp
     with pytest.raises(VideoUnavailable, match="HTTP_PROXY"):
         await api.create(SPEC)
     with pytest.raises(VideoUnavailable, match="HTTP_PROXY"):
-        await api.status(api.endpoint, "video_1")
+        await api.status(ticket_of(api.endpoint, "video_1"))
     await api.close()
     with pytest.raises(UnusableProxyError):
         proxy_for(URL(f"http://{FAR}/"))
@@ -125,12 +126,12 @@ async def test_the_guard_holds_where_a_proxy_would_connect(tmp_path: Path, monke
         api = client(there.url, frozenset({"storage.internal"}))
         for host in ("10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "ip6-localhost", "0x7f.1", "[64:ff9b::7f00:1]"):
             with pytest.raises(VideoError):
-                await api.download(api.endpoint, "video_1", f"https://{host}/a.mp4", tmp_path / "a.mp4")
+                await api.download(ticket_of(api.endpoint, "video_1"), f"https://{host}/a.mp4", tmp_path / "a.mp4")
         assert proxy.requests == []
 
         for host in ("93.184.215.14", "storage.internal"):
             with pytest.raises(VideoNotReady):  # the content route has answered
-                await api.download(api.endpoint, "video_1", f"https://{host}/a.mp4", tmp_path / "a.mp4")
+                await api.download(ticket_of(api.endpoint, "video_1"), f"https://{host}/a.mp4", tmp_path / "a.mp4")
         await api.close()
 
     assert [request.path for request in proxy.requests] == ["93.184.215.14:443", "storage.internal:443"]

@@ -94,7 +94,7 @@ class Setup:
 
     def begin(self) -> Retention:
         parts: dict[str, Any] = dict.fromkeys(
-            ("videos", "fitter", "transcoder", "catalog", "queue", "timing", "circuit_breaker"), cast("Any", None)
+            ("providers", "fitter", "transcoder", "catalog", "queue", "timing", "circuit_breakers"), cast("Any", None)
         )
         context = JobContext(
             store=self.store, chat=cast("Any", self.messages), files=self.files, clock=self.clock, **parts

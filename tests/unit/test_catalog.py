@@ -36,7 +36,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 class TestPackaged:
-    @pytest.mark.parametrize("name", [name for name in packaged() if name != "comfyui"])
+    @pytest.mark.parametrize("name", packaged())
     def test_each_catalog_that_comes_with_the_bot_can_be_read_and_offers_something(self, name: str) -> None:
         catalog = load_catalog(name)
 

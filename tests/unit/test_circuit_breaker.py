@@ -41,7 +41,7 @@ class World:
         self.woken = 0
         self.asked = 0
         self._calls: list[tuple[float, Callable[[], None]]] = []
-        self.circuit_breaker = CircuitBreaker(lambda: self.now, self._later)
+        self.circuit_breaker = CircuitBreaker(lambda: self.now, self._later, "mine")
         self.circuit_breaker.wake = self._wake
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
@@ -310,7 +310,7 @@ class TestBalance:
         assert world.circuit_breaker.state("sora-2-pro") is State.CLOSED
         assert not world.circuit_breaker.may_go(job(3))
         assert world.circuit_breaker.may_go(job(4, "sora-2-pro"))
-        assert world.circuit_breaker.faults() == ["nothing is sent to the provider (balance) for sora-2"]
+        assert world.circuit_breaker.faults() == ["nothing is sent to the provider mine (balance) for sora-2"]
 
     def test_a_job_taken_in_between_starts_the_count_again(self, world: World) -> None:
         world.circuit_breaker.report(job(1), Outcome.PAYMENT_REFUSED)
@@ -381,7 +381,7 @@ class TestSilence:
             world.circuit_breaker.report(job(number, ("sora-2", "sora-2-pro")[number % 2]), Outcome.LOST)
 
         assert world.circuit_breaker.refusal("another") is LOST
-        assert world.circuit_breaker.faults() == ["nothing is sent to the provider (lost_answer) for any model"]
+        assert world.circuit_breaker.faults() == ["nothing is sent to the provider mine (lost_answer) for any model"]
 
     def test_a_job_of_any_model_that_is_taken_closes_it_for_all(self, world: World) -> None:
         for number in range(SILENT_JOBS):

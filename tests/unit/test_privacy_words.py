@@ -31,7 +31,7 @@ def labels(view: ui.LayoutView) -> list[str | None]:
 
 def about(prompts_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, **changes: object) -> ui.LayoutView:
     given: dict[str, object] = {"muted": False, "policy": None, **changes}
-    return privacy.about(ENGLISH, ENDPOINT, Keeping(prompts_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
+    return privacy.about(ENGLISH, [ENDPOINT], Keeping(prompts_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) 
 
 
 def test_the_first_line_names_the_host_and_nothing_else_of_the_address() -> None:
-    line = privacy.first_line(ENGLISH, "https://videos.example:8443/secret-path/v1")
+    line = privacy.first_line(ENGLISH, ["https://videos.example:8443/secret-path/v1"])
 
     assert "`videos.example`" in line
     assert "secret-path" not in line

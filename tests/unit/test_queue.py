@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.jobs.circuit_breaker import FIRST_PAUSE_S, CircuitBreaker, Outcome
+from bot.jobs.circuit_breaker import FIRST_PAUSE_S, Outcome
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue, in_order
 from bot.models import Job, UserId
 from tests.builders import a_job, a_spec
@@ -24,7 +25,7 @@ def job(number: int, member: int = 1) -> Job:
 
 
 def a_queue(slots: int) -> JobQueue:
-    return JobQueue(slots, CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None))
+    return JobQueue(slots, CircuitBreakers(lambda: 0.0, lambda _seconds, _call: None))
 
 
 async def settle() -> None:
@@ -163,7 +164,7 @@ class TestQueue:
 
     async def test_it_is_open_until_it_is_closed(self) -> None:
         queue = a_queue(1)
-        queue.pause_for(60.0)
+        queue.pause_for("default", 60.0)
 
         assert not queue.is_closed
 
@@ -171,7 +172,7 @@ class TestQueue:
         queue = a_queue(2)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        queue.pause_for(0.05)
+        queue.pause_for("default", 0.05)
         turns = await enqueue(queue, [job(n, member=n) for n in range(1, 4)])
         during = granted(turns)
 
@@ -188,13 +189,13 @@ class TestQueue:
         self, opened: str | None
     ) -> None:
         now = 0.0
-        circuit_breaker = CircuitBreaker(lambda: now, lambda _seconds, _call: None)
+        circuit_breaker = CircuitBreakers(lambda: now, lambda _seconds, _call: None)
         if opened is not None:
             model = "another" if opened == "another model" else job(1).spec.model
             circuit_breaker.report(a_job(1, spec=a_spec(model=model)), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
         queue = CountedQueue(1_000, circuit_breaker)
-        queue.pause_for(0.0)
+        queue.pause_for("default", 0.0)
         turns = await enqueue(queue, [job(number, member=number) for number in range(1, 1_001)])
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.wait(turns.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -207,12 +208,12 @@ class TestQueue:
 
     async def test_many_models_that_are_probed_in_one_moment_leave_others_their_turn_between_two_looks(self) -> None:
         now, models = 0.0, [f"model-{number}" for number in range(20)]
-        circuit_breaker = CircuitBreaker(lambda: now, lambda _seconds, _call: None)
+        circuit_breaker = CircuitBreakers(lambda: now, lambda _seconds, _call: None)
         for number, model in enumerate(models):
             circuit_breaker.report(a_job(number + 1, spec=a_spec(model=model)), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
         queue = CountedQueue(1_000, circuit_breaker)
-        queue.pause_for(0.0)
+        queue.pause_for("default", 0.0)
         ask = [a_job(n, member=UserId(n), spec=a_spec(model=models[n % 20])) for n in range(1, 201)]
         turns = await enqueue(queue, ask)
 
@@ -227,7 +228,7 @@ class TestQueue:
         assert max(looks) == 1
 
     async def test_a_thousand_that_leave_in_one_moment_are_followed_after_one_look(self) -> None:
-        queue = CountedQueue(1_000, CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None))
+        queue = CountedQueue(1_000, CircuitBreakers(lambda: 0.0, lambda _seconds, _call: None))
         for number in range(1_000):
             queue.occupy(job(number))
         turns = await enqueue(queue, [job(number, member=number) for number in range(1_001, 2_001)])
@@ -242,7 +243,7 @@ class TestQueue:
 
     async def test_a_probe_that_gives_its_slot_back_unsent_makes_room_for_the_next(self) -> None:
         now = 0.0
-        circuit_breaker = CircuitBreaker(lambda: now, lambda _seconds, _call: None)
+        circuit_breaker = CircuitBreakers(lambda: now, lambda _seconds, _call: None)
         circuit_breaker.report(job(1), Outcome.BALANCE_EMPTY)
         now = FIRST_PAUSE_S
         queue = JobQueue(5, circuit_breaker)
@@ -260,8 +261,8 @@ class TestQueue:
         queue = a_queue(1)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        queue.pause_for(0.05)
-        queue.pause_for(0.001)
+        queue.pause_for("default", 0.05)
+        queue.pause_for("default", 0.001)
 
         async with asyncio.timeout(DEADLINE_S):
             await queue.acquire(job(1))
@@ -270,10 +271,10 @@ class TestQueue:
 
     async def test_once_closed_nobody_goes_any_more_also_after_a_hold(self) -> None:
         queue = a_queue(1)
-        queue.pause_for(0.0)
+        queue.pause_for("default", 0.0)
         queue.close()
         turns = await enqueue(queue, [job(1)])
-        queue.pause_for(0.0)
+        queue.pause_for("default", 0.0)
         await settle()
 
         assert queue.is_closed

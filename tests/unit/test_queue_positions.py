@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.jobs.circuit_breaker import SILENT_JOBS, CircuitBreaker, Outcome
+from bot.jobs.circuit_breaker import SILENT_JOBS, Outcome
+from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock
 from bot.jobs.protocols import HoldReason, QueuePosition
 from bot.jobs.queue import JobQueue
@@ -50,7 +51,7 @@ class Setup:
 
     def __init__(self, slots: int) -> None:
         self.clock = Noon()
-        self.circuit_breaker = CircuitBreaker(lambda: 0.0, lambda _seconds, _call: None)
+        self.circuit_breaker = CircuitBreakers(lambda: 0.0, lambda _seconds, _call: None)
         self.queue = JobQueue(slots, self.circuit_breaker)
         self.render_times = RenderTimes()
         self.told: dict[int, list[QueuePosition]] = {}
@@ -207,7 +208,7 @@ async def test_while_the_service_is_not_used_nobody_has_a_place(setup: Setup) ->
 
 async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(setup: Setup) -> None:
     setup.knows(100.0)
-    setup.queue.pause_for(30.0)
+    setup.queue.pause_for("default", 30.0)
     await setup.enqueue(job(1, member=1), job(2, member=2), job(3, member=3))
 
     await setup.is_counted()

@@ -49,7 +49,7 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         tries.made += 1
         if not context.files.has_room():
             raise LocalTrouble("too little space in DATA_DIR")  # noqa: TRY301 - told as a full disk is
-        await context.videos.download(job.endpoint, job.ticket, job.result_url, video)
+        await context.providers.of(job).download(job.ticket, job.result_url, video)
         context.files.keep_on(job)
     except (LocalTrouble, OSError) as error:
         log.error("job=%s its video cannot be stored on this machine, trying again: %s", job.id, error)  # noqa: TRY400 - no traceback

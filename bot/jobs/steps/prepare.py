@@ -34,11 +34,11 @@ async def prepare(context: JobContext, job: Job) -> Job:
 
 
 async def _from_copy(context: JobContext, job: Job) -> str | None:
-    """The size it was fitted to; None where no copy of an earlier job's picture is to be used, or kept any more."""
-    if job.again_of is None:
-        return None
+    """The size it was fitted to; None where no copy of its or an earlier job's picture is to be used, or kept."""
     async with context.preparing:  # bounds what is held in memory, too
-        copied = await context.files.read_copy(job.again_of)
+        copied = await context.files.read_copy(job.id) if job.fallback_from else None
+        if copied is None and job.again_of is not None:
+            copied = await context.files.read_copy(job.again_of)
         return None if copied is None else await _fit(context, job, copied, is_copy=True)
 
 

@@ -46,11 +46,13 @@ class _Watch:
     errors: int = 0  # in a row
     answered: bool = False  # the provider has told of this job, to this process
     gone_s: float | None = None  # when it first denied the job, since it last told of it
+    queue_position: int | None = None  # in the provider's own queue
+    can_cancel: bool = False
 
     def at_s(self) -> float:
         return self.clock.since(self.sent_at).total_seconds()
 
-    def runs(self, percent: int | None) -> None:
+    def runs(self, status: VideoStatus) -> None:
         """A poll has said so.
 
         After a restart nobody knows since when it says this percentage. Taken as from the beginning, the bar is never
@@ -58,7 +60,8 @@ class _Watch:
         """
         self.errors, self.answered, self.gone_s = 0, True, None
         self.running_s = self.at_s()
-        self.bar = self.bar.told(percent, self.running_s if self.fresh else 0.0)
+        self.bar = self.bar.told(status.percent, self.running_s if self.fresh else 0.0)
+        self.queue_position = status.queue_position
         self.fresh = True
 
     def fails(self, error: VideoError) -> None:
@@ -76,7 +79,7 @@ class _Watch:
         at_s = self.at_s()
         expected_s = self.bar.expected_s(at_s)
         due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
-        return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at)
+        return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at, self.queue_position, self.can_cancel)
 
     def took(self) -> timedelta | None:
         """How long it rendered, now that it is done; None where that was not seen."""
@@ -103,7 +106,7 @@ async def render(context: JobContext, job: Job) -> Job | None:
         elif watch.at_s() > deadline_s:
             return await _give_up(context, job)
         else:
-            watch.runs(answer.percent)
+            watch.runs(answer)
             context.chat.show(job, watch.progress())
         watch.pause_s = _next_pause(context, watch, answer)
 
@@ -132,6 +135,7 @@ def _begin(context: JobContext, job: Job) -> _Watch:
         Bar(context.render_times.estimate(job.spec, sent_at)),
         running_s=(job.state_at - sent_at).total_seconds(),
         fresh=context.clock.since(job.state_at) < FRESH,
+        can_cancel=context.providers.of(job).can_cancel,
     )
     if watch.fresh:
         context.chat.show(job, watch.progress())
@@ -170,7 +174,7 @@ async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
     """One poll; an error is one that brought no answer about the job."""
     assert job.ticket is not None
     try:
-        return await context.videos.status(job.endpoint, job.ticket)
+        return await context.providers.of(job).status(job.ticket)
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
         return error
@@ -188,11 +192,16 @@ def _asked(answer: VideoStatus | VideoError | None) -> float | None:
 
 
 async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timedelta | None) -> Job | None:
-    context.circuit_breaker.report(job, Outcome.ENDED)
+    context.circuit_breakers.report(job, Outcome.ENDED)
     if status.phase is Phase.DONE:
         render_ms = None if took is None else took // timedelta(milliseconds=1)
         moved = await context.move(
-            job, JobState.DELIVERING, result_url=status.url, result_expires_at=status.expires_at, render_ms=render_ms
+            job,
+            JobState.DELIVERING,
+            result_url=status.url,
+            result_expires_at=status.expires_at,
+            render_ms=render_ms,
+            cost_usd=status.cost_usd,
         )
         if moved is not None and took is not None and job.last_sent_at is not None:
             spec = job.spec
@@ -204,5 +213,5 @@ async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timed
 
 
 async def _give_up(context: JobContext, job: Job) -> Job | None:
-    context.circuit_breaker.report(job, Outcome.TIMED_OUT)
+    context.circuit_breakers.report(job, Outcome.TIMED_OUT)
     return await context.end(job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)

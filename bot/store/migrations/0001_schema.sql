@@ -137,6 +137,7 @@ CREATE TABLE jobs (
     wire TEXT NOT NULL,                  -- the protocol that it speaks
     endpoint TEXT NOT NULL,              -- root of its API
     request_key TEXT,                    -- a UUID, stored before anything is sent
+    fallback_from TEXT,                  -- the models that refused, where another one stands in for them
     not_before BIGINT,                   -- not to be sent before that
     first_sent_at BIGINT,                -- when it was sent to the provider, first and last
     last_sent_at BIGINT,

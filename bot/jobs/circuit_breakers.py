@@ -1,0 +1,53 @@
+"""A circuit breaker for each provider: one that is down keeps nobody from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.jobs.circuit_breaker import CircuitBreaker, Outcome
+from bot.models import Job, JobId
+
+
+class CircuitBreakers:
+    """By the provider's name. `now` and `call_later` are as `CircuitBreaker` wants them."""
+
+    def __init__(self, now: Callable[[], float], call_later: Callable[[float, Callable[[], None]], object]) -> None:
+        self._now = now
+        self._call_later = call_later
+        self._of: dict[str, CircuitBreaker] = {}
+        self.wake: Callable[[], None] = lambda: None
+        self.ask_key: Callable[[str], None] = lambda _: None
+        """Begins the question to a provider that costs nothing; its end is reported with `answer`."""
+
+    def of(self, provider: str) -> CircuitBreaker:
+        """The provider's own."""
+        if provider not in self._of:
+            breaker = self._of[provider] = CircuitBreaker(self._now, self._call_later, provider)
+            breaker.wake = self._wake
+            breaker.ask_key = lambda: self.ask_key(provider)
+        return self._of[provider]
+
+    def _wake(self) -> None:
+        self.wake()
+
+    def may_go(self, job: Job) -> bool:
+        """Whether this job may be sent now."""
+        return job.provider not in self._of or self._of[job.provider].may_go(job)
+
+    def granted(self, job: Job) -> bool:
+        """It has a slot; tells whether it is a probe now."""
+        return job.provider in self._of and self._of[job.provider].granted(job)
+
+    def report(self, job: Job, outcome: Outcome) -> None:
+        """What became of a job."""
+        if job.provider in self._of or outcome is not Outcome.NEVER_SENT:
+            self.of(job.provider).report(job, outcome)
+
+    def withdraw(self, job: JobId) -> None:
+        """This request is not on its way to any provider any more."""
+        for breaker in self._of.values():
+            breaker.withdraw(job)
+
+    def faults(self) -> list[str]:
+        """In words, for whoever watches the bot."""
+        return [fault for breaker in self._of.values() for fault in breaker.faults()]

@@ -1,0 +1,127 @@
+"""The providers, by name: who new jobs go to, and who follows a job that was begun under another setting or catalog."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from bot.models import Job
+from bot.providers.protocols import Provider
+from bot.wires import ProviderConfig
+
+log = logging.getLogger(__name__)
+
+
+class Home(NamedTuple):
+    """What has to be the same for a job to be followed with the same key: name, wire, and the address's origin."""
+
+    provider: str
+    wire: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    config: ProviderConfig
+    adapter: Provider
+
+
+class Providers:
+    """Owns every adapter, also of providers that a newer catalog does not have any more: their jobs go on to their end.
+
+    `former` tells what is known of a provider that was never connected by this process, from its name, wire and URL.
+    """
+
+    def __init__(
+        self,
+        configs: Iterable[ProviderConfig],
+        connect: Callable[[ProviderConfig], Provider],
+        former: Callable[[str, str, str], ProviderConfig],
+    ) -> None:
+        self._connect = connect
+        self._former = former
+        self._current: dict[str, _Connected] = {}
+        self._by_home: dict[Home, _Connected] = {}
+        self._replaced: list[Provider] = []
+        self._is_stopping = False
+        self.use(configs)
+
+    def use(self, configs: Iterable[ProviderConfig]) -> None:
+        """New jobs go to these from now on. Raises ValueError for one that cannot be used; nothing is changed then."""
+        found: dict[str, _Connected] = {}
+        for config in configs:
+            known = self._current.get(config.name)
+            is_same = known is not None and known.config == config
+            found[config.name] = known if known and is_same else _Connected(config, self._connect(config))
+        for name, connected in found.items():
+            home = Home(name, wire_of(connected.config), _origin(connected.config.url))
+            replaced = self._by_home.get(home)
+            if replaced is not None and replaced.adapter is not connected.adapter:
+                self._replaced.append(replaced.adapter)  # a create may be under way in it
+            self._by_home[home] = connected
+        self._current = found
+
+    @property
+    def current(self) -> list[Provider]:
+        """Those that new jobs go to."""
+        return [connected.adapter for connected in self._current.values()]
+
+    def named(self, name: str) -> Provider | None:
+        """The one that new jobs of this name go to."""
+        connected = self._current.get(name)
+        return None if connected is None else connected.adapter
+
+    def config(self, name: str) -> ProviderConfig:
+        """How the one is reached that new jobs of this name go to. Raises KeyError."""
+        return self._current[name].config
+
+    def wire(self, name: str) -> str:
+        """What is stored with a job, so that its ticket is read by the wire that wrote it. Raises KeyError."""
+        return wire_of(self.config(name))
+
+    def of(self, job: Job) -> Provider:
+        """Who follows this job. The key goes to its own origin alone; that is the adapter's care."""
+        home = Home(job.provider, job.wire, _origin(job.endpoint))
+        if home in self._by_home:
+            return self._by_home[home].adapter
+        current = self._current.get(job.provider)
+        if current is not None and wire_of(current.config) == job.wire:
+            return current.adapter
+        log.error(
+            "provider %s (%s at %s) is not in the catalog, and videos are under way there: leave it in, with its key, "
+            "until they are done",
+            *home,
+        )
+        config = self._former(job.provider, job.wire, job.endpoint)
+        self._by_home[home] = _Connected(config, self._connect(config))
+        return self._by_home[home].adapter
+
+    def faults(self) -> list[str]:
+        """In words, for whoever watches the bot."""
+        return [fault for adapter in self.current for fault in adapter.faults()]
+
+    def stop_creating(self) -> None:
+        """No create leaves any more."""
+        for adapter in self._all():
+            adapter.stop_creating()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        for adapter in self._all():
+            await adapter.close()
+
+    def _all(self) -> list[Provider]:
+        return [*(connected.adapter for connected in self._by_home.values()), *self._replaced]
+
+
+def wire_of(config: ProviderConfig) -> str:
+    """A wire and its dialect, as they are stored with a job."""
+    return config.wire if config.dialect is None else f"{config.wire}/{config.dialect}"
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,0 +1,106 @@
+"""Another model makes the video where the one asked for surely was refused before anything was made.
+
+Never after an answer that was lost, and never for more credits than were reserved.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bot.catalog import Catalog, Model
+from bot.jobs.circuit_breaker import State
+from bot.jobs.context import JobContext
+from bot.models import FailureKind, Job, JobState, VideoSpec, parse_size
+from bot.store import jobs
+
+log = logging.getLogger(__name__)
+
+REASONS = frozenset({FailureKind.BALANCE, FailureKind.KEY, FailureKind.MODEL, FailureKind.BUSY})
+"""Of a refusal that says nothing against the picture or the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Instead:
+    model: Model
+    size: str
+
+
+def specs_instead(catalog: Catalog, spec: VideoSpec) -> Iterator[tuple[Model, VideoSpec]]:
+    """What could be made in place of a video, for as many credits at most; nothing is known of its picture yet."""
+    asked = catalog.model(spec.model)
+    for model in _named(catalog, () if asked is None else asked.fallback, {spec.model}):
+        if spec.seconds not in model.seconds or spec.size not in (None, *model.sizes):
+            continue
+        cost = spec.seconds * (model.cheapest if spec.size is None else model.sizes[spec.size])
+        if cost <= spec.credits:
+            yield model, replace(spec, model=model.id, credits=cost)
+
+
+def may_fall_back(context: JobContext, job: Job) -> bool:
+    """Whether there is anybody else at all."""
+    return next(_candidates(context, job), None) is not None
+
+
+async def fall_back(context: JobContext, job: Job) -> Job | None:
+    """Waiting again, for another model; None where no other can make it now, or somebody else has moved the job."""
+    found = next((each for each in _candidates(context, job) if _is_well(context, each.model)), None)
+    provider = None if found is None else context.providers.named(found.model.provider)
+    if found is None or provider is None:
+        return None
+    changes: dict[str, object] = {
+        "model": found.model.id,
+        "size": found.size,
+        "provider": found.model.provider,
+        "wire": context.providers.wire(found.model.provider),
+        "endpoint": provider.endpoint,
+        "request_key": None,
+        "first_sent_at": None,
+        "not_before": None,
+        "fallback_from": ",".join([*_tried(job), job.spec.model]),
+    }
+    if job.state is JobState.WAITING:
+        moved = await context.persist(jobs.change_waiting(job.id, job.spec.model, **changes))
+    else:
+        moved = await context.move(job, JobState.WAITING, **changes)
+    if moved is not None:
+        log.warning("job=%s falls back from model %s to %s", job.id, job.spec.model, found.model.id)
+        if found.size != job.spec.size:
+            context.files.forget_picture(job)
+    return moved
+
+
+def _candidates(context: JobContext, job: Job) -> Iterator[_Instead]:
+    """In the order in which the catalog names them: for the model asked for first, then for the one that stood in."""
+    tried = {*_tried(job), job.spec.model}
+    for asked in (*_tried(job), job.spec.model):
+        model = context.catalog.model(asked)
+        for other in _named(context.catalog, () if model is None else model.fallback, tried):
+            size = _size_in(other, job)
+            if size is not None and job.spec.seconds in other.seconds:
+                yield _Instead(other, size)
+
+
+def _named(catalog: Catalog, ids: tuple[str, ...], tried: set[str]) -> Iterator[Model]:
+    offered = {model.id: model for model in catalog.models}
+    return (offered[each] for each in ids if each in offered and each not in tried)
+
+
+def _size_in(model: Model, job: Job) -> str | None:
+    """The job's own size, else the dearest of its orientation for what was reserved; None if all cost more."""
+    most = job.spec.credits / job.spec.seconds
+    size = job.spec.size
+    assert size is not None
+    if model.sizes.get(size, most + 1) <= most:
+        return size
+    affordable = [price for price in model.sizes.values() if price <= most]
+    return model.size_at(max(affordable), *parse_size(size)) if affordable else None
+
+
+def _is_well(context: JobContext, model: Model) -> bool:
+    return context.circuit_breakers.of(model.provider).state(model.id) is State.CLOSED
+
+
+def _tried(job: Job) -> list[str]:
+    return job.fallback_from.split(",") if job.fallback_from else []

@@ -1,0 +1,52 @@
+"""The whole request for a job, as its provider's wire is given it; the same each time it is built."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from bot.catalog import Model
+from bot.jobs import request_keys
+from bot.jobs.context import JobContext
+from bot.models import Job
+from bot.providers.protocols import CreateRequest, Provider
+from bot.wires import PictureForm
+
+_OPTIONS = ("sound", "seed", "negative_prompt")
+"""Of what a member asked for, what goes to the wire as it is."""
+
+
+def model_of(context: JobContext, job: Job) -> tuple[Model, Provider] | None:
+    """The job's model, and who makes it now; None where the catalog, or the settings, have it no more."""
+    model = context.catalog.model(job.spec.model)
+    provider = None if model is None else context.providers.named(model.provider)
+    return None if model is None or provider is None else (model, provider)
+
+
+def with_key(context: JobContext, job: Job, model: Model) -> Job:
+    """The job with the key that its request is to be sent under, where that is not stored yet."""
+    request = request_of(context, job, model, b"")
+    return job.evolve(request_key=request_keys.key_for(context.providers.config(model.provider), request))
+
+
+def request_of(context: JobContext, job: Job, model: Model, picture: bytes) -> CreateRequest:
+    """`picture` is the fitted JPEG; empty where it is lost."""
+    spec = job.spec
+    assert spec.size is not None
+    shape = model.shapes.get(spec.size)
+    known = {field.name for field in fields(spec)}
+    options: dict[str, Any] = {name: getattr(spec, name) for name in _OPTIONS if name in known}
+    return CreateRequest(
+        key=job.request_key or "",
+        model=model.wire if model.wire.name else replace(model.wire, name=model.id),
+        prompt=spec.prompt,
+        seconds=spec.seconds,
+        size=spec.size,
+        picture=picture,
+        picture_url=context.picture_url(job) if model.wire.picture is PictureForm.URL else None,
+        aspect_ratio=None if shape is None else shape.aspect_ratio,
+        resolution=None if shape is None else shape.resolution,
+        max_usd=context.catalog.money(model.id, spec.seconds, spec.size),
+        sent_at=job.last_sent_at,
+        **options,
+    )
