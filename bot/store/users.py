@@ -12,8 +12,7 @@ from bot.store.mapping import maybe_ms, to_ms
 
 def was_shown_privacy_note(member: UserId) -> Unit[bool]:
     """Whether the member was told where their picture and prompt go."""
-    sql = "SELECT member FROM users WHERE member = :member AND privacy_note_at IS NOT NULL"
-    return lambda tx: tx.one(sql, member=member) is not None
+    return _is_set(member, "privacy_note_at")
 
 
 def claim_privacy_note(member: UserId, *, now: datetime) -> Unit[bool]:
@@ -34,10 +33,14 @@ def claim_privacy_note(member: UserId, *, now: datetime) -> Unit[bool]:
 
 def has_muted_mentions(member: UserId) -> Unit[bool]:
     """Whether the member muted mentions."""
-    sql = "SELECT member FROM users WHERE member = :member AND mentions_muted_at IS NOT NULL"
-    return lambda tx: tx.one(sql, member=member) is not None
+    return _is_set(member, "mentions_muted_at")
 
 
 def set_mentions_muted(member: UserId, since: datetime | None) -> Unit[None]:
     """No mentions from now on; None for mentions."""
     return lambda tx: sql.put(tx, "users", {"member": member}, mentions_muted_at=maybe_ms(since))
+
+
+def _is_set(member: UserId, column: str) -> Unit[bool]:
+    statement = f"SELECT member FROM users WHERE member = :member AND {column} IS NOT NULL"
+    return lambda tx: tx.one(statement, member=member) is not None
