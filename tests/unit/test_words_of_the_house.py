@@ -39,10 +39,7 @@ METAPHORS = {
     "wish": "request",
 }
 """What stood in the code once, and its name now. Plurals are meant too."""
-HONEST = {
-    ("bot/store/mapping.py", "epoch"),
-    *((f"bot/{name}.py", "clip") for name in ("jobs/steps/submit", "providers/openai", "providers/protocols")),
-}
+HONEST = {("bot/store/mapping.py", "epoch")}
 """Where such a word is the field's own: the epoch of Unix."""
 PROPER_NAMES = {"AutoMod", "OpenRouter", "QuickTime", "WebSocket"}
 FILES = {
