@@ -10,10 +10,11 @@ from bot.jobs import request_keys
 from bot.jobs.context import JobContext
 from bot.models import Job
 from bot.providers.protocols import CreateRequest, Provider
+from bot.store.mapping import SPEC_COLUMNS
 from bot.wires import PictureForm
 
-_OPTIONS = ("sound", "seed", "negative_prompt")
-"""Of what a member asked for, what goes to the wire as it is."""
+_REQUESTED = {field.name for field in fields(CreateRequest)} - {*SPEC_COLUMNS}
+"""An option that a member chose goes to the wire as it is, where the request knows it by the same name."""
 
 
 def model_of(context: JobContext, job: Job) -> tuple[Model, Provider] | None:
@@ -34,8 +35,9 @@ def request_of(context: JobContext, job: Job, model: Model, picture: bytes) -> C
     spec = job.spec
     assert spec.size is not None
     shape = model.shapes.get(spec.size)
-    known = {field.name for field in fields(spec)}
-    options: dict[str, Any] = {name: getattr(spec, name) for name in _OPTIONS if name in known}
+    options: dict[str, Any] = {
+        field.name: getattr(spec, field.name) for field in fields(spec) if field.name in _REQUESTED
+    }
     return CreateRequest(
         key=job.request_key or "",
         model=model.wire if model.wire.name else replace(model.wire, name=model.id),
