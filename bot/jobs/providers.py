@@ -15,7 +15,7 @@ from bot.wires import ProviderConfig
 log = logging.getLogger(__name__)
 
 
-class Home(NamedTuple):
+class Identity(NamedTuple):
     """What has to be the same for a job to be followed with the same key: name, wire, and the address's origin."""
 
     provider: str
@@ -44,7 +44,7 @@ class Providers:
         self._connect = connect
         self._former = former
         self._current: dict[str, _Connected] = {}
-        self._by_home: dict[Home, _Connected] = {}
+        self._by_identity: dict[Identity, _Connected] = {}
         self._replaced: list[Provider] = []
         self._is_stopping = False
         self.use(configs)
@@ -57,11 +57,11 @@ class Providers:
             is_same = known is not None and known.config == config
             found[config.name] = known if known and is_same else _Connected(config, self._connect(config))
         for name, connected in found.items():
-            home = Home(name, wire_of(connected.config), _origin(connected.config.url))
-            replaced = self._by_home.get(home)
+            identity = Identity(name, wire_of(connected.config), _origin(connected.config.url))
+            replaced = self._by_identity.get(identity)
             if replaced is not None and replaced.adapter is not connected.adapter:
                 self._replaced.append(replaced.adapter)  # a create may be under way in it
-            self._by_home[home] = connected
+            self._by_identity[identity] = connected
         self._current = found
 
     @property
@@ -84,20 +84,20 @@ class Providers:
 
     def of(self, job: Job) -> Provider:
         """Who follows this job. The key goes to its own origin alone; that is the adapter's care."""
-        home = Home(job.provider, job.wire, _origin(job.endpoint))
-        if home in self._by_home:
-            return self._by_home[home].adapter
+        identity = Identity(job.provider, job.wire, _origin(job.endpoint))
+        if identity in self._by_identity:
+            return self._by_identity[identity].adapter
         current = self._current.get(job.provider)
         if current is not None and wire_of(current.config) == job.wire:
             return current.adapter
         log.error(
             "provider %s (%s at %s) is not in the catalog, and videos are under way there: leave it in, with its key, "
             "until they are done",
-            *home,
+            *identity,
         )
         config = self._former(job.provider, job.wire, job.endpoint)
-        self._by_home[home] = _Connected(config, self._connect(config))
-        return self._by_home[home].adapter
+        self._by_identity[identity] = _Connected(config, self._connect(config))
+        return self._by_identity[identity].adapter
 
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""
@@ -114,7 +114,7 @@ class Providers:
             await adapter.close()
 
     def _all(self) -> list[Provider]:
-        return [*(connected.adapter for connected in self._by_home.values()), *self._replaced]
+        return [*(connected.adapter for connected in self._by_identity.values()), *self._replaced]
 
 
 def wire_of(config: ProviderConfig) -> str:
