@@ -47,7 +47,7 @@ BUCKETS: Mapping[int, str] = {
 class ComfyRouterSettings(QueueSettings):
     usd_per_second: float = 0.02
     quotes: Literal["exact", "estimated", "unknown", "off"] = "exact"
-    poll_after: int = 1  # seconds, sent as Retry-After with every poll of a request that goes on
+    poll_after: int | None = 1  # seconds, sent as Retry-After with every poll of a request that goes on
     charges_on_policy_rejection: Literal["yes", "no", "unknown"] = "unknown"
 
 
@@ -203,7 +203,8 @@ class LocalComfyRouter(LocalQueue):
         return Answer(200, result)
 
     def _pace(self, job: VideoJob) -> dict[str, str]:
-        return {} if job.is_over else {"Retry-After": str(self.settings.poll_after)}
+        wait = self.settings.poll_after
+        return {} if job.is_over or wait is None else {"Retry-After": str(wait)}
 
     def _page(self, limit: int) -> Answer:
         """The first page; nobody here has more models than one page holds."""

@@ -1,0 +1,167 @@
+"""The bot with OpenRouter, GPTProto's newer API, fal and Comfy Router, as processes: paths, lost answers, kill -9."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_router import ComfyRouterSettings, LocalComfyRouter
+from sandbox.providers.exchange import CUT
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRouterSettings
+from sandbox.providers.queue import LocalFal, QueueSettings
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage
+
+SOON = 0.1
+LOCAL: dict[str, Callable[[], LocalProvider]] = {
+    "openrouter": lambda: LocalOpenRouter(render=tiny_mp4, settings=OpenRouterSettings(render_seconds=SOON)),
+    "fal": lambda: LocalFal(render=tiny_mp4, settings=QueueSettings(render_seconds=SOON)),
+    "comfy-router": lambda: LocalComfyRouter(
+        render=tiny_mp4, settings=ComfyRouterSettings(render_seconds=SOON, poll_after=None)
+    ),
+}
+KNOWS_KEYS = ("comfy-router",)
+FETCHING = """
+[providers.gptproto-v3]
+wire = "openrouter"
+url = "https://gptproto.com/api/v3"
+key = "VIDEO_API_KEY"
+
+[[models]]
+id = "fetching"
+label = "Fetching"
+seconds = [4]
+sizes = ["720x1280", "1280x720"]
+credits = 1
+picture = "url"
+"""
+
+
+@pytest.fixture(params=LOCAL)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def stage(build: Build, name: str) -> Stage:
+    return await build(provider=LOCAL[name]())
+
+
+def _killer(stage: Stage, phase: str) -> Callable[[Any, Any], Any]:
+    """Ends it by kill -9, at that phase of the first create; `before` means it never arrived."""
+    struck = False
+
+    async def hook(now: str, exchange: Any) -> object:
+        nonlocal struck
+        if struck or now != phase or exchange.route != "create":
+            return None
+        struck = True
+        assert stage.bot is not None
+        stage.bot.kill()
+        await stage.bot.wait()
+        return CUT if phase == "before" else None
+
+    return hook
+
+
+async def test_a_picture_becomes_a_posted_video(stage: Stage) -> None:
+    card = await stage.over(await stage.animate())
+    await stage.settled()
+
+    (job,) = stage.provider.jobs.values()
+    assert job.prompt == "puts on a hat"
+    assert [file.data for file in card.media] == [job.video]
+    assert DONE in card.text()
+    assert stage.states() == ["delivered"]
+    assert stage.provider.times_charged() == 1
+
+
+async def test_what_it_cost_is_kept_where_the_provider_tells(stage: Stage, name: str) -> None:
+    await stage.over(await stage.animate())
+    await stage.settled()
+    (job,) = stage.provider.jobs.values()
+
+    told = None if name == "fal" else round(int(job.seconds) * 0.02 * 1_000_000)
+    assert stage.rows("SELECT cost_usd_micros FROM jobs") == [(told,)]
+
+
+async def test_a_lost_answer_is_settled_or_unknown_and_never_paid_twice(stage: Stage, name: str) -> None:
+    stage.provider.faults.inject("create:lost")
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    assert stage.provider.times_created() == stage.provider.times_charged() == 1
+    assert stage.states() == ["delivered" if name in KNOWS_KEYS else "unknown"]
+    assert stage.provider.creates == (2 if name in KNOWS_KEYS else 1)
+
+
+@pytest.mark.parametrize("phase", ["before", "inside", "after"])
+async def test_killed_at_the_create(stage: Stage, name: str, phase: str) -> None:
+    stage.provider.on_exchange(_killer(stage, phase))
+    await stage.animate()
+    assert stage.bot is not None
+    await stage.bot.wait()
+
+    await stage.start_bot()
+    await stage.settled()
+
+    assert stage.provider.times_created() <= 1
+    if name in KNOWS_KEYS:
+        assert stage.states() == ["delivered"]
+        assert stage.provider.times_charged() == 1
+    elif phase == "after":
+        assert stage.states()[0] in ("delivered", "unknown")
+    else:
+        assert stage.states() == ["unknown"]
+
+
+@pytest.mark.parametrize("fault", ["create:fails", "create:403"])
+async def test_what_fails_gives_the_credits_back(stage: Stage, fault: str) -> None:
+    stage.provider.faults.inject(fault, times=None)  # also of a model that it falls back to
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    assert stage.states() == ["failed"]
+    assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
+
+
+async def test_a_video_quoted_above_its_price_is_not_made(build: Build) -> None:
+    settings = ComfyRouterSettings(render_seconds=SOON, usd_per_second=3)
+    stage = await build(provider=LocalComfyRouter(render=tiny_mp4, settings=settings))
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    assert stage.states() == ["failed"]
+    assert stage.provider.creates == 0
+    assert stage.rows("SELECT failure FROM jobs") == [("over_price",)]
+    assert stage.bot is not None
+    assert "were reserved: it is not made" in stage.bot.log()
+
+
+async def test_a_provider_that_takes_addresses_only_fetches_the_picture_from_the_bot(
+    build: Build, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "fetching.toml"
+    catalog.write_text(FETCHING)
+    provider = LocalGPTProto(
+        render=tiny_mp4, settings=OpenRouterSettings(render_seconds=SOON, models=None, takes_data_uris=False)
+    )
+    stage = await build(provider=provider, start=False)
+    with socket.create_server(("127.0.0.1", 0)) as free:  # after the local servers have taken theirs
+        port = free.getsockname()[1]
+    public = {"HTTP_PORT": str(port), "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    stage.use({"VIDEO_CATALOG": str(catalog), **public})
+    await stage.start_bot()
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    assert stage.states() == ["delivered"]
+    (job,) = stage.provider.jobs.values()
+    assert job.picture is not None
+    assert job.picture.startswith(b"\xff\xd8\xff")
