@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import discord
 
@@ -53,6 +54,9 @@ from bot.settings import Settings
 from bot.store import jobs
 from bot.store.database import Store, Writer
 from bot.transcode import Transcoder
+
+if TYPE_CHECKING:
+    from bot.hosted_pictures import HostedPictures
 
 log = logging.getLogger(__name__)
 
@@ -132,13 +136,14 @@ async def assemble(
             now=clock.now,
         )
         stack.push_async_callback(chat.close)
-        context = _context(settings, store, providers, chat, files, catalog, clock)
+        pictures = _hosted_pictures(settings, store, files)
+        context = _context(settings, store, providers, chat, files, catalog, clock, pictures)
         worker = Worker(context)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
         service = _service(settings, context, worker, retention)
         stack.push_async_callback(service.close)
         if settings.http_port:
-            await _serve_health(settings, stack, bot, context)
+            await _serve_http(settings, stack, bot, context, pictures)
         yield App(bot, worker, service)
 
 
@@ -197,6 +202,7 @@ def _context(
     files: Files,
     catalog: Catalog,
     clock: Clock,
+    pictures: HostedPictures | None,
 ) -> JobContext:
     loop = asyncio.get_running_loop()
     circuit_breakers = CircuitBreakers(loop.time, loop.call_later)
@@ -212,6 +218,21 @@ def _context(
         circuit_breakers=circuit_breakers,
         timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
         clock=clock,
+        picture_url=pictures.address if pictures else lambda _: None,
+    )
+
+
+def _hosted_pictures(settings: Settings, store: Store, files: Files) -> HostedPictures | None:
+    """Raises OSError."""
+    if settings.public_url is None or not settings.http_port:
+        return None
+    from bot.hosted_pictures import HostedPictures, key_in  # as for health
+
+    return HostedPictures(
+        settings.public_url,
+        key=key_in(settings.data_dir),
+        find=lambda job: store.read(jobs.find(job)),
+        read=files.read_picture,
     )
 
 
@@ -230,8 +251,12 @@ def _service(settings: Settings, context: JobContext, worker: Worker, retention:
     )
 
 
-async def _serve_health(
-    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext
+async def _serve_http(
+    settings: Settings,
+    stack: contextlib.AsyncExitStack,
+    bot: AnimateBot,
+    context: JobContext,
+    pictures: HostedPictures | None,
 ) -> None:
     from bot.health import Health  # a web server takes a while to load, and most do without
     from bot.http_server import HttpServer
@@ -241,7 +266,7 @@ async def _serve_health(
         jobs=lambda: context.store.read(jobs.counts()),
         gauges=lambda: {"queue_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
     )
-    server = HttpServer(health.routes())
+    server = HttpServer([*health.routes(), *(pictures.routes() if pictures else ())])
     stack.push_async_callback(server.close)
     await server.start(settings.http_host, settings.http_port)
 
