@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from bot.models import FailureKind
@@ -59,13 +59,17 @@ class Ended:
 
 
 def queue_of(body: Any) -> Queue | None:
-    """What GET /queue says; None where that is no queue."""
-    if not isinstance(body, dict) or not all(
-        isinstance(body.get(name), list) for name in ("queue_running", "queue_pending")
-    ):
+    """What GET /queue says; None where that is no queue, or one that we cannot read to its end.
+
+    Who is not in it has ended or was never there, so nothing in it may be overlooked.
+    """
+    running, waiting = (
+        body.get(f"queue_{name}") if isinstance(body, dict) else None for name in ("running", "pending")
+    )
+    if not _is_readable(running) or not _is_readable(waiting):
         return None
-    waiting = sorted(filter(_is_item, body["queue_pending"]), key=_number)  # a heap, not a list in order
-    return Queue(tuple(item[1] for item in body["queue_running"] if _is_item(item)), tuple(item[1] for item in waiting))
+    in_order = sorted(waiting, key=_number)  # a heap, not a list in order
+    return Queue(tuple(item[1] for item in running), tuple(item[1] for item in in_order))
 
 
 def ended(body: Any, job_id: str) -> Ended | None:
@@ -124,8 +128,10 @@ def version(stats: Any) -> tuple[int, ...] | None:
     return tuple(map(int, parts)) if parts and all(re.fullmatch("[0-9]{1,6}", part) for part in parts) else None
 
 
-def _is_item(item: Any) -> bool:
-    return isinstance(item, list) and len(item) > 1 and isinstance(item[1], str)
+def _is_readable(items: Any) -> TypeGuard[list[list[Any]]]:
+    return isinstance(items, list) and all(
+        isinstance(item, list) and len(item) > 1 and isinstance(item[1], str) for item in items
+    )
 
 
 def _number(item: list[Any]) -> float:

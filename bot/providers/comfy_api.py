@@ -201,8 +201,9 @@ class ComfyAPIProvider(JsonApi):
 
     async def _job(self, address: str) -> dict[str, Any]:
         answer = await self._ask(address)
-        body = answer.json
-        if answer.is_success and isinstance(body, dict) and body.get("status") in {*_RUNNING, *_FAILED, "succeeded"}:
+        word = _in(answer.json, "status")
+        if answer.is_success and isinstance(word, str) and word in {*_RUNNING, *_FAILED, "succeeded"}:
+            body: dict[str, Any] = answer.json
             return body
         raise error_mapping.of_no_report(answer, self._now(), key=self._key)
 

@@ -59,7 +59,8 @@ class _Job:
 
     @classmethod
     def of(cls, ticket: Ticket) -> _Job:
-        return cls(**parts_of(ticket))
+        kept = parts_of(ticket)
+        return cls(kept["root"], kept["id"], kept["samplers"], kept.get("saved"))
 
     def ticket(self) -> Ticket:
         return ticket_of({"root": self.root, "id": self.id, "samplers": self.samplers, "saved": self.saved})
@@ -217,7 +218,10 @@ class ComfyUIProvider(JsonApi):
             trouble = exc
         if queue is not None and job.id in queue:
             return _Whereabouts(queue=queue)
-        ended = comfy_answers.ended(await self._get(job.at(f"history/{path_segment(job.id)}")), job.id)
+        history = await self._get(job.at(f"history/{path_segment(job.id)}"))
+        ended = comfy_answers.ended(history, job.id)
+        if ended is None and history:  # it is empty where the job is not in it
+            raise VideoUnavailable("ComfyUI's history cannot be read")
         if ended is None and queue is None:
             raise trouble or VideoUnavailable("ComfyUI's queue cannot be read")
         return _Whereabouts(ended=ended or await self._left_behind(job))

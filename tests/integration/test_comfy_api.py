@@ -322,6 +322,29 @@ async def test_no_poll_error_ends_a_job(fault: str) -> None:
         assert (await api.status(ticket)).phase is Phase.RUNNING
 
 
+ODD: list[Any] = [
+    {"status": {}}, {"status": []}, [], {"status": "succeeded", "outputs": 7},
+    {"status": "succeeded", "outputs": [None, {"name": "v.mp4", "url": 7}, {"name": "v.mp4", "url": "http://["}]},
+    {"status": "running", "progress": [], "queue_position": "x"}, {"status": "running", "progress": {"value": "NaN"}},
+    {"status": "failed", "error": []}, {"status": "failed", "error": {"message": [], "node_id": {}}},
+    {"status": "queued", "urls": {"cancel": 7, "self": []}, "started_at": []},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ODD)
+async def test_odd_words_about_a_job_do_no_harm(body: Any) -> None:
+    async with world() as (local, api):
+        ticket = await api.create(request())
+        answering(local, "poll", Answer(200, body))
+        answering(local, "list", Answer(200, {"jobs": [None, 7, {"id": []}, {"id": "1", "urls": 7}]}))
+        with contextlib.suppress(VideoUnavailable):
+            await api.status(ticket)
+        with contextlib.suppress(VideoUnavailable):
+            await api.cancel(ticket)
+        with pytest.raises(VideoOutcomeUnknown):
+            await api.settle(request(picture=b"", sent_at=None))
+
+
 async def test_a_job_is_cancelled_for_nothing() -> None:
     async with world() as (local, api):
         tickets = [await api.create(request()) for _ in range(2)]

@@ -391,6 +391,18 @@ async def test_no_poll_error_ends_a_job(fault: str) -> None:
         assert (await api.status(ticket)).phase is Phase.RUNNING
 
 
+@pytest.mark.parametrize("route", ["poll", "history"])
+@pytest.mark.parametrize("body", [{"queue_running": [[0, 7]], "queue_pending": []}, [], 7, None])
+async def test_odd_words_about_a_job_neither_end_nor_settle_it(route: str, body: Any) -> None:
+    async with world() as (local, api):
+        ticket = await api.create(request())
+        local.forget()  # so that the history is asked
+        answering(local, route, Answer(200, body))
+        for asked in (api.status(ticket), api.cancel(ticket), api.settle(request())):
+            with pytest.raises(VideoUnavailable):
+                await asked
+
+
 async def test_a_queue_that_is_too_long_to_read_hides_no_finished_video() -> None:
     async with world() as (local, api):
         asked = request()

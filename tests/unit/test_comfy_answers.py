@@ -45,6 +45,16 @@ def test_the_position_in_the_queue_follows_the_numbers_not_the_order_of_the_list
     assert "gone" not in queue
 
 
+@pytest.mark.parametrize("odd", [None, 7, [], [0], [0, 7], {"id": "x"}])
+@pytest.mark.parametrize("name", ["queue_running", "queue_pending"])
+def test_a_queue_with_something_unreadable_in_it_tells_nothing(name: str, odd: Any) -> None:
+    """The job that is looked for may be the one that cannot be read."""
+    body: dict[str, Any] = {"queue_running": [[0, "a"]], "queue_pending": [[1, "b"]]}
+    body[name] = [*body[name], odd]
+
+    assert comfy_answers.queue_of(body) is None
+
+
 @pytest.mark.parametrize("body", [None, [], {}, {"queue_running": []}, {"queue_running": 1, "queue_pending": []}])
 def test_what_is_no_queue_is_none(body: Any) -> None:
     assert comfy_answers.queue_of(body) is None
