@@ -2,7 +2,7 @@
 
     uv run python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--keep FOLDER]
 
-Each run draws its commands, faults and moments from the seed and its number; it ends in fair weather, a restart or two
+Each run draws its commands, faults and moments from the seed and its number; it ends without faults, a restart or two
 and the reckoning (`tests/faults/reckoning.py`). The draw is the same every time; the races are the machine's own, so a
 broken run may take a few goes to break again. Ends with the table; exit code 1 where a promise was broken, with the
 seed and number of each such run and the folder that its log, database and requests are kept in.

@@ -140,15 +140,15 @@ def round_of(bursts: list[Taken]) -> Round:
     return Round(percentile(answers, 0.5), percentile(answers, 0.99), 1000 * cpu)
 
 
-async def measure(towns: tuple[Environment, Environment], rounds: int, upload: Upload) -> None:
-    """Prints the table; the first of the towns has the bot that only answers."""
-    for environment in towns:
+async def measure(environments: tuple[Environment, Environment], rounds: int, upload: Upload) -> None:
+    """Prints the table; the first of the environments has the bot that only answers."""
+    for environment in environments:
         for size in (1, max(BURSTS)):
             await burst(environment, size, upload)
     found: dict[int, list[tuple[Round, Round]]] = {size: [] for size in BURSTS}
     for _ in range(rounds):
         for size, times in BURSTS.items():
-            pairs = [[await burst(environment, size, upload) for environment in towns] for _ in range(times)]
+            pairs = [[await burst(environment, size, upload) for environment in environments] for _ in range(times)]
             base, mine = (round_of([pair[n] for pair in pairs]) for n in (0, 1))
             found[size].append((base, mine))
     print(f"medians of {rounds} rounds")

@@ -39,7 +39,7 @@ SLOWER = 2.5
 AT_ONCE = 5
 HOLD = 0.5
 SPEC = VideoSpec(model="sora-2", prompt="", seconds=4, size="720x1280", credits=4)
-EPOCH = datetime(2026, 3, 4, tzinfo=UTC)
+BEGINNING = datetime(2026, 3, 4, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def render_times(median_s: float, spread: float, count: int, rng: random.Random,
 
 def by_plan(takes_s: Sequence[float], rng: random.Random) -> Iterator[Found]:
     """As the bot polls, and learns."""
-    known, now = RenderTimes(), EPOCH
+    known, now = RenderTimes(), BEGINNING
     for start in range(0, len(takes_s), AT_ONCE):
         learnt = []
         for takes in takes_s[start : start + AT_ONCE]:

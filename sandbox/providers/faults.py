@@ -266,7 +266,7 @@ def _late(meaning: str, play: Play, *kinds: str) -> Fault:
     return Fault(meaning, play, is_late=True, kinds=kinds or EVERYWHERE)
 
 
-def _fate(meaning: str, change: Callable[[VideoJob], None]) -> Fault:
+def _ends(meaning: str, change: Callable[[VideoJob], None]) -> Fault:
     return Fault(meaning, _job_fault(change), is_late=True, kinds=("create",))
 
 
@@ -318,12 +318,12 @@ FAULTS: Mapping[str, Fault] = {
     "dead-url": _late("the URL leads nowhere", _with_url(DEAD_URL), "poll"),
     "private-url": _late("the URL is a private address", _with_url(PRIVATE_URL), "poll"),
     # What becomes of the job.
-    "fails": _fate("fails in the render", _fail(RENDER_FAILED)),
-    "moderated": _fate("fails at the check of its output", _fail(MODERATED_LATE)),
-    "slow-job": _fate(f"takes {SLOW_TIMES} times as long", _slow_down),
-    "stuck": _fate("stays at 99%", _stick),
-    "expired": _fate("the video is gone as soon as it is ready", _expire),
-    "big": _fate("the video is over 20 MB", _grow),
+    "fails": _ends("fails in the render", _fail(RENDER_FAILED)),
+    "moderated": _ends("fails at the check of its output", _fail(MODERATED_LATE)),
+    "slow-job": _ends(f"takes {SLOW_TIMES} times as long", _slow_down),
+    "stuck": _ends("stays at 99%", _stick),
+    "expired": _ends("the video is gone as soon as it is ready", _expire),
+    "big": _ends("the video is over 20 MB", _grow),
 }
 
 

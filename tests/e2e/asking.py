@@ -46,7 +46,7 @@ def plain(text: str) -> str:
 async def told(stage: Stage, command: str, *, by: Person | None = None, **options: object) -> str:
     """What the admin, or somebody else, reads as the answer to an admin command."""
     person = by or stage.admin
-    asked = await stage.discord.invoke_with(person, f"animate-admin {command}", options, forge=by is not None)  # type: ignore[arg-type]  # checked at the door
+    asked = await stage.discord.invoke_with(person, f"animate-admin {command}", options, forge=by is not None)  # type: ignore[arg-type]  # checked by it
     return plain((await alone(asked)).text())
 
 
@@ -59,7 +59,7 @@ async def quota(stage: Stage, person: Person) -> str:
 
 async def refused(stage: Stage, person: Person, **options: object) -> str:
     """What the person reads in place of a card."""
-    return plain((await alone(await stage.animate(person, **options))).text())  # type: ignore[arg-type]  # checked at the door
+    return plain((await alone(await stage.animate(person, **options))).text())  # type: ignore[arg-type]  # checked by it
 
 
 def keys(stage: Stage) -> list[str]:

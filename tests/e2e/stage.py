@@ -96,7 +96,7 @@ class Stage(Environment):
 
     async def reply(self, person: Person, command: str, **options: object) -> str:
         """What the person reads as the answer to a command."""
-        asked = await self.discord.invoke(person, command, **options)  # type: ignore[arg-type]  # checked at the door
+        asked = await self.discord.invoke(person, command, **options)  # type: ignore[arg-type]  # checked by it
         message = await asked.answer()
         assert message is not None
         return message.text()

@@ -175,7 +175,7 @@ class TestQuotas:
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
         assert (await told(stage, "quota show", user=mia)).count("xxx…") == 10  # and Discord took it
 
-    async def test_all_allowances_are_turned_page_by_page_also_after_a_restart(self, build: Build) -> None:
+    async def test_all_quotas_are_shown_page_by_page_also_after_a_restart(self, build: Build) -> None:
         stage = await build(start=False)
         people = [stage.discord.world.add_member(f"member{n}") for n in range(30)]
         ana, world = stage.discord.world.people["ana"], stage.discord.world

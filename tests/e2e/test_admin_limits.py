@@ -1,4 +1,4 @@
-"""What admins and the operator forbid, through the whole bot: refusals, bad input, closed doors, races."""
+"""What admins and the operator forbid, through the whole bot: refusals, bad input, closed servers, races."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ class TestRoles:
         ]
 
 
-class TestTheOperatorsDoors:
+class TestWhomTheOperatorAdmits:
     async def test_direct_messages_can_be_shut(self, build: Build) -> None:
         stage = await build({"DIRECT_CREDITS": "0"})
         world = stage.discord.world

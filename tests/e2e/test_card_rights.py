@@ -40,7 +40,7 @@ async def of_anas_picture(stage: Stage) -> Message:
     return card
 
 
-async def test_again_and_edit_pass_the_door_for_others_pictures(stage: Stage) -> None:
+async def test_again_and_edit_pass_the_check_of_others_pictures(stage: Stage) -> None:
     card = await of_anas_picture(stage)
     await stage.until(card, DONE)
     await stage.settled()

@@ -195,7 +195,7 @@ async def test_an_undelivered_video_is_offered_again_at_start_and_shown_from_the
     assert shown.message.is_ephemeral
     await stage.booked(lambda: stage.states() == ["delivered"])
     again = len([x for x in stage.discord.requests if x.status >= 400]) - refused
-    assert again <= 1  # the dead card is remembered over the restart; only the closed door is tried
+    assert again <= 1  # the dead card is remembered over the restart; only the closed direct messages are tried
 
 
 async def test_where_only_a_token_reaches_a_button_brings_the_video(build: Build) -> None:

@@ -172,7 +172,7 @@ async def test_sigterm_with_the_gateway_out_of_reach_ends_within_ten_seconds(sta
     assert code == 0, f"after {time.monotonic() - started:.1f} s"
 
 
-async def test_the_invite_link_and_an_open_door_are_told_at_start(stage: Stage) -> None:
+async def test_the_invite_link_and_an_open_bot_are_told_at_start(stage: Stage) -> None:
     assert stage.bot is not None
     log = stage.bot.log()
 

@@ -259,4 +259,4 @@ async def pictures_gone(scene: Scene, rng: Random) -> None:
         scene.hit("pictures gone", f"{status} {exchange.path[-40:]}")
         return edge_page(status)
 
-    scene.place.discord.on_exchange(hook)  # for good: also in fair weather
+    scene.place.discord.on_exchange(hook)  # for good: also without faults

@@ -60,7 +60,7 @@ REFUSALS = ("create:402", "create:403", "create:401", "create:lost", "create:500
 
 
 async def turned_away(scene: Scene, rng: Random) -> None:
-    """Out of balance, say, until fair weather: nobody is left in the queue, and somebody asks once it is well again."""
+    """Without balance, say, until the faults end: nobody is left in the queue; then somebody asks."""
     refusal = rng.choice(REFUSALS)
     scene.place.provider.faults.inject(refusal, times=None)
     scene.hit("turned away", refusal)
@@ -91,12 +91,12 @@ async def other_provider(scene: Scene, rng: Random) -> None:
 def _open_to_anybody(provider: LocalProvider) -> None:
     """From here on who has no key is told of videos, too: else those of the other service would never end."""
 
-    async def open_door(phase: VideoPhase, exchange: VideoExchange) -> HookReply:
+    async def let_in(phase: VideoPhase, exchange: VideoExchange) -> HookReply:
         if phase == "before" and exchange.route in {"poll", "content"}:
             exchange.headers.setdefault("authorization", provider.key)
         return None
 
-    provider.on_exchange(open_door)
+    provider.on_exchange(let_in)
 
 
 async def key_changed(scene: Scene, rng: Random) -> None:

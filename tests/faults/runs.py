@@ -28,7 +28,7 @@ STRIKES_LAST_S = 7.0
 ANSWERED_WITHIN_S = 4.0
 """Discord's three seconds, and some for the way; what has no answer by then gets none."""
 REFUSED_FOR_S = 150.0
-"""In fair weather nobody is refused for longer: the pause of a circuit breaker that opened, and one job to try it."""
+"""Without faults nobody is refused for longer: the pause of a circuit breaker that opened, and one job to try it."""
 ASKS_AGAIN_S = 3.0
 
 
@@ -128,7 +128,7 @@ async def play(plan: Plan, *, keep: Path | None = None, keep_all: bool = False) 
             outcome.told = scene.told
             try:
                 await _storm(scene, plan, rng)
-                faults = await _fair_weather(scene, plan)
+                faults = await _without_faults(scene, plan)
                 outcome.verdict = reckon(collect(scene))
                 outcome.verdict.strange += faults
             finally:
@@ -171,7 +171,7 @@ async def _storm(scene: Scene, plan: Plan, rng: Random) -> None:
     await scene.clear()
 
 
-async def _fair_weather(scene: Scene, plan: Plan) -> list[str]:
+async def _without_faults(scene: Scene, plan: Plan) -> list[str]:
     """The restarts, the settling, the end; what went wrong with these."""
     faults: list[str] = []
     for signum in plan.restarts:
@@ -185,7 +185,7 @@ async def _fair_weather(scene: Scene, plan: Plan) -> list[str]:
         asked = await scene.place.discord.invoke(mia, "quota")
         await asked.answer(10)
     except NotAnswered:
-        faults.append("in fair weather /quota got no answer")
+        faults.append("without faults /quota got no answer")
     life = await scene.keeper.close()
     scene.tell(f"ended with code {life.code}")
     return faults
@@ -233,13 +233,13 @@ async def _ask_last(scene: Scene, plan: Plan) -> None:
         try:
             answer = await asked.interaction.answer(10)
         except NotAnswered:
-            scene.last.append(f"{prompt!r} got no answer in fair weather")
+            scene.last.append(f"{prompt!r} got no answer without faults")
             return
         if answer is not None and not answer.is_ephemeral:
             break
         if time.monotonic() - began > REFUSED_FOR_S:
             words = "" if answer is None else answer.text()
-            scene.last.append(f"{prompt!r} was refused for {REFUSED_FOR_S:.0f} s of fair weather: {words!r}")
+            scene.last.append(f"{prompt!r} was refused for {REFUSED_FOR_S:.0f} s without faults: {words!r}")
             return
         tries += 1
         await asyncio.sleep(ASKS_AGAIN_S)
@@ -247,7 +247,7 @@ async def _ask_last(scene: Scene, plan: Plan) -> None:
     try:
         await scene.place.discord.wait_for(lambda: _is_over(answer), scene.settles_within_s, "the last card")
     except TimeoutError:
-        scene.last.append(f"{prompt!r} came to nothing in fair weather: {answer.text()!r}")
+        scene.last.append(f"{prompt!r} came to nothing without faults: {answer.text()!r}")
 
 
 def _is_over(card: Message) -> bool:

@@ -106,11 +106,11 @@ class Scene:
         self.tell(f"{kind}: {line}")
 
     def later(self, undo: Undo) -> None:
-        """What is to be undone before fair weather, last first."""
+        """What is to be undone before the faults end, last first."""
         self._undo.append(undo)
 
     def on_discord(self, hook: Hook) -> None:
-        """A hook until fair weather."""
+        """A hook until the faults end."""
         self.place.discord.on_exchange(hook)
 
         async def undo() -> None:
@@ -119,7 +119,7 @@ class Scene:
         self.later(undo)
 
     def on_videos(self, hook: VideoHook) -> None:
-        """A hook until fair weather."""
+        """A hook until the faults end."""
         self.place.provider.on_exchange(hook)
 
         async def undo() -> None:
@@ -128,15 +128,15 @@ class Scene:
         self.later(undo)
 
     async def clear(self) -> None:
-        """Fair weather from here on; what was killed or removed stays so."""
+        """No faults from here on; what was killed or removed stays so."""
         self.is_fair = True
         self.place.provider.faults.clear()
         while self._undo:
             await self._undo.pop()()
-        self.tell("fair weather")
+        self.tell("no more faults")
 
     async def until_fair(self, seconds: float) -> None:
-        """Waits so long, or until fair weather."""
+        """Waits so long, or until the faults end."""
         with contextlib.suppress(TimeoutError):
             await until(lambda: self.is_fair, seconds)
 

@@ -48,7 +48,7 @@ class Tally:
         restarts = sum(len(outcome.plan.restarts) for outcome in self.outcomes)
         by_itself = sum(outcome.ended_by_itself for outcome in self.outcomes)
         yield f"{'runs':<34} {len(verdicts):>6}"
-        yield f"{'restarts in fair weather':<34} {restarts:>6}"
+        yield f"{'restarts without faults':<34} {restarts:>6}"
         yield f"{'ended by itself, started again':<34} {by_itself:>6}"
         yield f"{'jobs':<34} {sum(v.jobs for v in verdicts):>6}"
         yield f"{'paid at the provider':<34} {sum(v.paid for v in verdicts):>6}"

@@ -98,7 +98,7 @@ class Room:
     addresses: int = 0
     mentions: int = 0
 
-    def show(self, _job: Job, _outlook: object = None) -> None:
+    def show(self, _job: Job, _progress: object = None) -> None:
         """Progress is of no interest here."""
 
     def upload_limit(self, _job: Job) -> int:

@@ -45,7 +45,7 @@ def pending_deletions(kept: Ledgers) -> list[tuple[Any, ...]]:
     return kept.rows("SELECT channel, message FROM pending_deletions ORDER BY message")
 
 
-class TestWish:
+class TestErasure:
     def test_of_what_is_over_words_and_places_go_and_what_is_counted_stays(self, kept: Ledgers) -> None:
         for number, state in enumerate((S.DELIVERED, S.UNDELIVERED, S.FAILED, S.CANCELLED, S.UNKNOWN), start=1):
             kept.add_job(number, state)

@@ -158,7 +158,7 @@ class TestTheLongest:
         assert f" · {first} · {lengths[1]} = {numbers[0]} · {lengths[2]} = {numbers[1]}\n" in shown
         assert shown.endswith("\n" + translations.gettext("- More are listed in `/animate`."))
 
-    def test_every_page_of_allowances_fits(self, translations: Translations) -> None:
+    def test_every_page_of_quotas_fits(self, translations: Translations) -> None:
         limit = Limit(BIGGEST, Period.MONTH)
         found = Quotas(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
 

@@ -42,8 +42,8 @@ class Wall(Transports):
     def __init__(self) -> None:
         super().__init__(discord.Client(intents=discord.Intents.none()), Nobody(), now=lambda: NOON)
         self.shown: dict[int, list[str]] = {}
-        self.open_door = asyncio.Event()
-        self.open_door.set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.changed = asyncio.Event()
         self.at_once = self.most_at_once = 0
         self.errors: list[Exception] = []
@@ -52,7 +52,7 @@ class Wall(Transports):
     async def edit(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path | None = None) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await self.open_door.wait()
+        await self.may_answer.wait()
         self.at_once -= 1
         self.tries.append((transport, words(view)))
         self.changed.set()
@@ -119,11 +119,11 @@ async def test_what_looks_the_same_is_not_sent_again(edits: Edits, wall: Wall) -
 
 
 async def test_of_all_that_happens_during_an_edit_the_newest_is_sent(edits: Edits, wall: Wall) -> None:
-    wall.open_door.clear()
+    wall.may_answer.clear()
     for percent in (10, 20, 30, 40):
         edits.show(rendering(), at(percent))
         await settle()
-    wall.open_door.set()
+    wall.may_answer.set()
 
     shown = await wall.until(1, 2)
     assert [" 10%" in shown[0], " 40%" in shown[1]] == [True, True]
@@ -131,7 +131,7 @@ async def test_of_all_that_happens_during_an_edit_the_newest_is_sent(edits: Edit
 
 
 async def test_after_the_last_word_nothing_is_sent(edits: Edits, wall: Wall) -> None:
-    wall.open_door.clear()
+    wall.may_answer.clear()
     edits.show(rendering(), at(10))
     await settle()
     edits.show(rendering(), at(20))
@@ -139,7 +139,7 @@ async def test_after_the_last_word_nothing_is_sent(edits: Edits, wall: Wall) -> 
     await settle()
     assert not last.done()
 
-    wall.open_door.set()
+    wall.may_answer.set()
     await last
     edits.show(rendering(), at(30))
     await settle()
@@ -161,13 +161,13 @@ async def test_in_a_crowd_bars_wait_but_a_new_state_does_not(edits: Edits, wall:
 
 
 async def test_a_card_taken_up_again_while_it_is_edited_is_still_edited_one_at_a_time(edits: Edits, wall: Wall) -> None:
-    wall.open_door.clear()
+    wall.may_answer.clear()
     edits.show(rendering(), at(10))
     await settle()
     edits.forget(rendering())
     edits.show(rendering(), at(20))
     await settle()
-    wall.open_door.set()
+    wall.may_answer.set()
 
     shown = await wall.until(1, 2)
     assert " 20%" in shown[1]

@@ -43,7 +43,7 @@ def a_render(took_s: float, *, ended_s: float = 0.0, **changes: object) -> Rende
     return Render(spec.model, spec.seconds, spec.size, ended_at, took)
 
 
-class TestForecast:
+class TestEstimate:
     def test_too_few_durations_foretell_nothing(self) -> None:
         assert estimate([60.0] * (LEAST_KNOWN - 1)) is None
 

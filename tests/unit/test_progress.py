@@ -16,7 +16,7 @@ HUNDRED = Estimate(median_s=100.0, spread=0.2)
 
 SAID = st.lists(st.tuples(st.floats(0.1, 30.0), st.none() | st.integers(0, 100)), max_size=30)
 """Pauses, and what the provider says after each."""
-FORECASTS = st.none() | st.builds(Estimate, median_s=st.floats(1.0, 500.0), spread=st.floats(0.08, 0.8))
+ESTIMATES = st.none() | st.builds(Estimate, median_s=st.floats(1.0, 500.0), spread=st.floats(0.08, 0.8))
 
 
 class TestBar:
@@ -60,7 +60,7 @@ class TestBar:
         assert [bar.percent(at_s) for at_s in (39.0, 41.0, 51.0, 100.0)] == [20, 20, 30, 80]
 
     @settings(deadline=None)
-    @given(estimate=FORECASTS, said=SAID, later_s=st.floats(0.0, 500.0))
+    @given(estimate=ESTIMATES, said=SAID, later_s=st.floats(0.0, 500.0))
     def test_it_is_never_half_full_and_due_at_any_moment(
         self, estimate: Estimate | None, said: list[tuple[float, int | None]], later_s: float
     ) -> None:
@@ -78,7 +78,7 @@ class TestBar:
         assert (bar.percent(101.0), bar.due(101.0), round(bar.expected_s(101.0) or 0)) == (55, Due.AHEAD, 182)
 
     @settings(deadline=None)
-    @given(estimate=FORECASTS, said=SAID)
+    @given(estimate=ESTIMATES, said=SAID)
     def test_it_never_goes_back_and_is_never_full(
         self, estimate: Estimate | None, said: list[tuple[float, int | None]]
     ) -> None:
@@ -93,7 +93,7 @@ class TestBar:
         assert all(0 <= percent <= 99 for percent in shown)
 
     @settings(deadline=None)
-    @given(estimate=FORECASTS, said=SAID, down_s=st.floats(0.0, 100.0))
+    @given(estimate=ESTIMATES, said=SAID, down_s=st.floats(0.0, 100.0))
     def test_a_restart_does_not_take_it_back(
         self, estimate: Estimate | None, said: list[tuple[float, int | None]], down_s: float
     ) -> None:
@@ -114,7 +114,7 @@ class TestBar:
         assert Bar(HUNDRED).told(96, 0.0).percent(103.0) == 99
 
     @settings(deadline=None)
-    @given(estimate=FORECASTS, said=SAID)
+    @given(estimate=ESTIMATES, said=SAID)
     def test_nothing_changes_before_it_says_so(
         self, estimate: Estimate | None, said: list[tuple[float, int | None]]
     ) -> None:
