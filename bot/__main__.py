@@ -1,4 +1,4 @@
-"""`python -m bot [run | backup]`. Exit code 2 for wrong settings and arguments, 1 for any other error."""
+"""`python -m bot [run | check | backup]`. Exit code 2 for wrong settings and arguments, 1 for any other error."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ def parser() -> argparse.ArgumentParser:
         "backup", help="copy the database; works while the bot runs and needs only DATABASE_URL"
     )
     backup.add_argument("file", type=Path, help="the copy to write; the file must not exist yet")
+    check = commands.add_parser(
+        "check",
+        help="say what is missing before you run the bot",
+        description="Asks Discord and every provider, and looks at the database and the disk. It costs nothing, "
+        "changes nothing, and works while the bot runs. Exit code 0: the bot can work; 1: there is a problem; "
+        "2: a setting is wrong.",
+    )
+    check.add_argument("--json", action="store_true", help="print the result as JSON")
     return top
 
 
@@ -70,6 +78,8 @@ def _do(options: argparse.Namespace) -> int:
     try:
         if options.command == "backup":
             return _back_up(options.file)
+        if options.command == "check":
+            return _check(options)
         return _run(options)
     except SettingsError as error:
         _say(*error.sentences)
@@ -90,6 +100,35 @@ def _run(options: argparse.Namespace) -> int:
     return asyncio.run(_bot(settings, options))
 
 
+def _check(options: argparse.Namespace) -> int:
+    from bot import log, proxy
+    from bot.settings import Settings
+
+    settings = Settings.load_spelled()
+    proxy.read_env_file()
+    log.set_up("ERROR", settings.log_format, settings.secrets)
+    return asyncio.run(_checked(settings, options))
+
+
+async def _checked(settings: Settings, options: argparse.Namespace) -> int:
+    from bot import log
+    from bot.check import check
+    from bot.check.findings import as_json, as_lines, has_problem
+
+    clean = log.cleaner(settings.secrets)
+    found = [each.cleaned(clean) for each in await check(settings)]
+    print(as_json(found) if options.json else "\n".join(as_lines(found)), flush=True)  # noqa: T201 - the answer
+    return _ended(FAILED if has_problem(found) else 0)
+
+
+def _ended(code: int) -> int:
+    """The code; threads that still wait for somebody keep the process no longer than `THREADS_END_S`."""
+    last = threading.Timer(THREADS_END_S, os._exit, (code,))
+    last.daemon = True
+    last.start()
+    return code
+
+
 async def _bot(settings: Settings, options: argparse.Namespace) -> int:
     from bot import app
     from bot.errors import ChatUnavailable, SettingsError, StoreError
@@ -106,9 +145,7 @@ async def _bot(settings: Settings, options: argparse.Namespace) -> int:
     except Exception:
         logging.getLogger(__name__).exception("the bot ended")
     finally:
-        last = threading.Timer(THREADS_END_S, os._exit, (code,))
-        last.daemon = True
-        last.start()
+        _ended(code)
     return code
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -89,7 +89,13 @@ def _found(secret: str) -> str:
 
 def printable(text: str) -> str:
     """What is printed beside the log: one line, without anything that looks like a secret."""
-    return one_line(_Hider(())(text))
+    return cleaner(())(text)
+
+
+def cleaner(secrets: Iterable[str]) -> Callable[[str], str]:
+    """As `printable`, and without these secrets."""
+    hide = _Hider(secrets)
+    return lambda text: one_line(hide(text))
 
 
 def one_line(text: str) -> str:

@@ -143,6 +143,12 @@ class Catalog:
         return [model for model in self._models.values() if self._is_offered(model)]
 
     @property
+    def ended(self) -> list[Model]:
+        """Those of its providers that have ended there."""
+        providers = {model.provider for model in self._models.values()} if self._urls is None else self._urls
+        return [model for model in self._models.values() if model.provider in providers and not self._is_offered(model)]
+
+    @property
     def seconds(self) -> list[int]:
         """Every length of any model, shortest first."""
         return sorted({seconds for model in self.models for seconds in model.seconds})

@@ -282,7 +282,7 @@ def _prepare(path: Path) -> sqlite3.Connection:
     """Takes the lock and brings the schema up to date; returns the connection that holds the lock."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _check_access(path)
+        check_access(path)
         lock = sqlite3.connect(
             path.with_name(path.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
         )
@@ -290,8 +290,8 @@ def _prepare(path: Path) -> sqlite3.Connection:
         raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
     try:
         lock.execute("BEGIN EXCLUSIVE")
-        _check_log(path)
-        _check_pages(path)
+        check_log(path)
+        check_pages(path)
         migrate(path)
     except (OSError, sqlite3.OperationalError) as error:
         lock.close()
@@ -308,7 +308,7 @@ def _prepare(path: Path) -> sqlite3.Connection:
     return lock
 
 
-def _check_access(path: Path) -> None:
+def check_access(path: Path) -> None:
     """SQLite opens a file that it may not write for reading: writes fail later, and a lock on it holds nobody off."""
     if path.is_dir():
         raise StoreUnavailable(f"{path} cannot be opened: it is a folder; name a file in DATABASE_URL")
@@ -330,7 +330,7 @@ def _check_locks(path: Path) -> None:
             ) from error
 
 
-def _check_log(path: Path) -> None:
+def check_log(path: Path) -> None:
     """Refuses a backup that was put beside the write-ahead log of the database it replaces.
 
     SQLite would play that log into the copy without a word. A database in WAL mode says so in bytes 18 and 19 of its
@@ -348,7 +348,7 @@ def _check_log(path: Path) -> None:
         )
 
 
-def _check_pages(path: Path) -> None:
+def check_pages(path: Path) -> None:
     """Raises sqlite3.DatabaseError where pages of the file contradict each other, as far as there is time to look."""
     torn = path.with_name(path.name + "-journal").exists()  # rolled back first, by who opens it for writing
     if torn or not path.exists():

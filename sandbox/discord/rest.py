@@ -49,6 +49,7 @@ class Rest:
         guild_commands = "/applications/{application_id}/guilds/{guild_id}/commands"
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/users/@me", self._me),
+            ("GET", "/applications/@me", self._application),
             ("GET", "/oauth2/applications/@me", self._application),
             ("GET", "/gateway", self._gateway_url),
             ("GET", "/gateway/bot", self._gateway_bot),
@@ -125,7 +126,7 @@ class Rest:
             "role_connections_verification_url": None, "owner": self._world.guild.owner.wire(),
             "approximate_guild_count": 1, "approximate_user_install_count": 1,
             "approximate_user_authorization_count": 1, "explicit_content_filter": 0, "team": None,
-            "eligible_oauth2_scopes": [],
+            "eligible_oauth2_scopes": [], "integration_types_config": {"0": {}, "1": {}},
         })  # fmt: skip
 
     def _gateway_url(self, _x: Exchange) -> Reply:

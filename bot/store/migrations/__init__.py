@@ -24,12 +24,7 @@ def migrate(path: Path, known: Sequence[tuple[int, str]] | None = None) -> None:
     Raises StoreUnusable for a foreign or newer database, sqlite3.Error for a broken one; neither is changed.
     """
     known = scripts() if known is None else known
-    version, newest = _version(path), known[-1][0]
-    if version > newest:
-        raise StoreUnusable(
-            f"{path} was written by a newer version of this bot (schema {version}, this one knows {newest}); "
-            "run that version or a newer one"
-        )
+    version = version_of(path, known[-1][0])
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:  # closing rolls back an unfinished script
         connection.execute("PRAGMA journal_mode = WAL")
         for number, script in known:
@@ -41,8 +36,22 @@ def migrate(path: Path, known: Sequence[tuple[int, str]] | None = None) -> None:
             )
 
 
+def version_of(path: Path, newest: int) -> int:
+    """The schema's version, 0 for a new database. Raises StoreUnusable for one that is newer than `newest`, or foreign.
+
+    Nothing is changed, but for what a crash left unfinished.
+    """
+    version = _version(path)
+    if version > newest:
+        raise StoreUnusable(
+            f"{path} was written by a newer version of this bot (schema {version}, this one knows {newest}); "
+            "run that version or a newer one"
+        )
+    return version
+
+
 def _version(path: Path) -> int:
-    """The schema's version, 0 for a new database. Raises StoreUnusable for one of another program.
+    """The same without that bound.
 
     Opened for reading alone: closing after more would fold another program's write-ahead log into its file.
     """
