@@ -136,7 +136,7 @@ async def assemble(
             now=clock.now,
         )
         stack.push_async_callback(chat.close)
-        pictures = _hosted_pictures(settings, store, files)
+        pictures = _hosted_pictures(settings, store, files, clock)
         context = _context(settings, store, providers, chat, files, catalog, clock, pictures)
         worker = Worker(context)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
@@ -222,17 +222,22 @@ def _context(
     )
 
 
-def _hosted_pictures(settings: Settings, store: Store, files: Files) -> HostedPictures | None:
-    """Raises OSError."""
+def _hosted_pictures(settings: Settings, store: Store, files: Files, clock: Clock) -> HostedPictures | None:
+    """Where pictures are served from, if anywhere. Raises SettingsError."""
     if settings.public_url is None or not settings.http_port:
         return None
     from bot.hosted_pictures import HostedPictures, key_in  # as for health
 
+    try:
+        key = key_in(settings.data_dir)
+    except OSError as error:
+        raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
     return HostedPictures(
         settings.public_url,
-        key=key_in(settings.data_dir),
+        key=key,
         find=lambda job: store.read(jobs.find(job)),
         read=files.read_picture,
+        now=clock.now,
     )
 
 

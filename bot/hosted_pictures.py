@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -20,6 +21,8 @@ from aiohttp import web
 
 from bot.errors import StoreError
 from bot.models import Job, JobId, JobState
+
+log = logging.getLogger(__name__)
 
 LASTS = timedelta(days=1)
 """From the command on. Longer than a job waits, and than its request may be sent again."""
@@ -64,9 +67,10 @@ class HostedPictures:
             return web.Response(status=404, headers=_HEADERS)
         try:
             found = await self._find(job)
-        except StoreError:
+            picture = None if found is None or found.state not in SERVED else await self._read(found)
+        except (StoreError, OSError) as error:
+            log.warning("job=%s its picture cannot be served now: %s", job, error)
             return web.Response(status=503, headers=_HEADERS)
-        picture = None if found is None or found.state not in SERVED else await self._read(found)
         if picture is None:
             return web.Response(status=404, headers=_HEADERS)
         return web.Response(body=picture, content_type="image/jpeg", headers=_HEADERS)
