@@ -24,6 +24,7 @@ ENDS = {
     # The example's two required lines are empty: the sentences that name them are what comes.
     "uv run python -m bot": 2,
     "uv run --no-dev python -m bot": 2,
+    "uv run python -m bot check": 2,
     "uv run python -m bot run --restored": 2,
     "uv run python -m bot run --sync": 2,
     "uv run pybabel extract -F pyproject.toml -o messages.pot bot cogs": 0,
