@@ -43,7 +43,7 @@ class JobState(enum.StrEnum):
     DELIVERED = "delivered"  # Discord holds the bytes
     UNDELIVERED = "undelivered"  # paid and kept on disk; Discord does not hold the bytes
     FAILED = "failed"  # no video came of it
-    CANCELLED = "cancelled"  # ended before it was sent
+    CANCELLED = "cancelled"  # ended before it was sent, or by the provider, which charges nothing
     UNKNOWN = "unknown"  # the answer to the paid request was lost; never sent again
     TIMED_OUT = "timed_out"  # refunded, after the deadline or a lost answer; a late result is still delivered
 

@@ -97,6 +97,7 @@ _NOTHING_LIKE_IT = {
         "SELECT ledger.id FROM ledger JOIN jobs ON jobs.id = ledger.job"
         " WHERE ledger.kind = 'refund' AND ledger.from_budget <> 0"
         " AND (jobs.ticket IS NOT NULL OR jobs.state = 'unknown')"
+        " AND NOT (jobs.state = 'cancelled' AND jobs.last_sent_at IS NOT NULL)"  # by the provider, without a charge
     ),
     "a job without a video and without a refund": (
         f"SELECT id FROM jobs WHERE state IN {_WITHOUT_VIDEO} AND id NOT IN ({_REFUNDED_JOBS})"

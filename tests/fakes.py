@@ -29,6 +29,7 @@ class Provider:
 
     def __init__(self, name: str = "default") -> None:
         self.name = name
+        self.key: str | None = None
         self.knows_keys = False
         self.can_cancel = False
         self.keys: dict[str, Ticket] = {}
@@ -92,6 +93,8 @@ class Provider:
                 raise VideoRejected(FailureKind.MODERATED, http_status=400)
             case "unpaid":
                 raise VideoRejected(FailureKind.BALANCE, http_status=402)
+            case "gone":
+                raise VideoRejected(FailureKind.MODEL, http_status=404)
             case "forbidden":
                 raise VideoRejected(FailureKind.BALANCE, http_status=403)
             case "lost":
@@ -106,10 +109,16 @@ class Provider:
         return self._make(request)
 
     def _make(self, request: CreateRequest) -> Ticket:
-        self.made[request.prompt] += 1
+        return self.receives(request.key, request.prompt)
+
+    def receives(self, key: str, prompt: str) -> Ticket:
+        """A create under this key arrives, whether or not anybody hears the answer; the same key makes nothing anew."""
+        if self.knows_keys and key in self.keys:
+            return self.keys[key]
+        self.made[prompt] += 1
         ticket = Ticket(f"video_{len(self.phases) + 1}_of_{self.name}")
         self.phases[ticket] = Phase.RUNNING
-        self.keys[request.key] = ticket
+        self.keys[key] = ticket
         return ticket
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
@@ -153,7 +162,7 @@ def providers_of(*fakes: Any) -> Providers:
     """What the fakes are connected by; they outlive every process."""
     by_name = {getattr(fake, "name", "default"): fake for fake in fakes}
     configs = [
-        ProviderConfig(name, "openai", getattr(fake, "endpoint", "http://127.0.0.1/v1"))
+        ProviderConfig(name, "openai", getattr(fake, "endpoint", "http://127.0.0.1/v1"), getattr(fake, "key", None))
         for name, fake in by_name.items()
     ]
     return Providers(configs, lambda config: cast("Any", by_name[config.name]), ProviderConfig)
@@ -214,10 +223,14 @@ class Messages:
 
 
 class Fitter:
-    """Every picture is upright, and fitted at once."""
+    """Every picture is upright, and fitted at once; `sizes` are those it was fitted to."""
+
+    def __init__(self) -> None:
+        self.sizes: list[str] = []
 
     async def fit(self, _data: bytes, size_of: Callable[[tuple[int, int]], str], **_bounds: object) -> Fitted:
-        return Fitted(size_of((720, 1280)), b"fitted", b"copy")
+        self.sizes.append(size_of((720, 1280)))
+        return Fitted(self.sizes[-1], b"fitted", b"copy")
 
 
 class Transcoder:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -91,6 +91,7 @@ class Harness:
             MODELS[0],
         )
         self.others: list[Provider] = []  # for catalogs with more than one
+        self.limits: Mapping[str, int] = {}  # of providers
         self.asked = 100
         self.asked_at_s: dict[int, float] = {}  # of this process's jobs, in the time that stands still
         self.is_running = False
@@ -191,7 +192,7 @@ class Harness:
             fitter=cast("Any", self.fitter),
             transcoder=cast("Any", Transcoder()),
             catalog=self.catalog,
-            queue=JobQueue(self.slots, circuit_breakers),
+            queue=JobQueue(self.slots, circuit_breakers, self.limits),
             timing=Timing(poll_s=60.0, job_timeout=timedelta(minutes=30)),
             circuit_breakers=circuit_breakers,
             clock=clock,
@@ -336,6 +337,11 @@ class Harness:
 
     def state(self, job: JobId) -> JobState:
         return self.job(job).state
+
+    def request_key(self, job: JobId) -> str:
+        """The one that is stored, also while no process runs."""
+        ((key,),) = self.rows(f"SELECT request_key FROM jobs WHERE id = {job}")
+        return str(key)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.looked(lambda connection: connection.execute(sql).fetchall())

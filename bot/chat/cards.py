@@ -116,7 +116,8 @@ class Cards:
                 line = translations.gettext("{bar} downloading the video", bar=bar(99))
                 return self._view(shown, BLUE, translations.gettext("### 📦 Almost ready"), line)
             case _:
-                return self._view(shown, BLUE, translations.gettext("### 🎬 Rendering"), _progress(translations, shown))
+                parts, actions = _progress(translations, shown), (CANCEL, HIDE) if _can_cancel(shown) else (HIDE,)
+                return self._view(shown, BLUE, translations.gettext("### 🎬 Rendering"), *parts, actions=actions)
 
     def delivered(
         self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False, alone: bool = False
@@ -222,10 +223,21 @@ class Cards:
         return view
 
     def _foot(self, translations: Translations, job: Job, *, shows_video: bool) -> str:
-        model = self._catalog.model(job.spec.model)
-        facts = text.video_facts(translations, job, job.spec.model if model is None else model.label)
+        facts = text.video_facts(translations, job, self._maker(translations, job))
         marks = [translations.gettext("AI-generated")] if shows_video else []
         return f"-# {' · '.join([*facts, *marks, text.video_key(translations, job.key)])}"
+
+    def _maker(self, translations: Translations, job: Job) -> str:
+        """The model that makes it, and the one asked for where that could not."""
+        label = self._label(job.spec.model)
+        if not job.fallback_from:
+            return label
+        asked = self._label(job.fallback_from.split(",")[0])
+        return translations.gettext("{model} instead of {asked}", model=label, asked=asked)
+
+    def _label(self, model_id: str) -> str:
+        model = self._catalog.model(model_id)
+        return model_id if model is None else model.label
 
 
 def bar(percent: int) -> str:
@@ -249,13 +261,21 @@ def _queue_position(translations: Translations, shown: Shown) -> str:
     )
 
 
-def _progress(translations: Translations, shown: Shown) -> str:
+def _can_cancel(shown: Shown) -> bool:
+    return isinstance(shown.progress_view, Progress) and shown.progress_view.can_cancel
+
+
+def _progress(translations: Translations, shown: Shown) -> list[str]:
     progress = shown.progress_view if isinstance(shown.progress_view, Progress) else Progress(0)
     begun = shown.job.last_sent_at or shown.job.created_at
     end = clock(shown.elapsed_s)
     if progress.due is not None:
         end = text.due(translations, progress.due, progress.due_at or begun, begun)
-    return f"{bar(progress.percent)} {translations.percent(progress.percent)} · {end}"
+    lines = [f"{bar(progress.percent)} {translations.percent(progress.percent)} · {end}"]
+    if progress.queue_position is not None:
+        position = translations.number(progress.queue_position)
+        lines.append(translations.gettext("Position in the queue of the video service: {position}", position=position))
+    return lines
 
 
 def clock(seconds: int) -> str:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from bot.errors import UserError
+from bot.errors import UserError, VideoUnavailable
 from bot.i18n.marking import N_
 from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
@@ -26,6 +26,10 @@ T = TypeVar("T")
 
 NOT_YOURS = N_("Only the member who asked for this video can do that.")
 TOO_LATE = N_("It is too late to cancel this video: the video service already has it.")
+CANCEL_UNSURE = N_(
+    "The video service did not answer, so it is not certain that this video was canceled. Try again in a minute. "
+    "If it was canceled, your credits come back by themselves."
+)
 NOT_OVER = N_("This video is still in progress. You can delete it when it has ended.")
 GONE = N_("The bot no longer keeps this video.")
 PROMPT_GONE = N_(
@@ -139,15 +143,30 @@ class Library:
         elif not job.card.removed:
             raise UserError(ARRIVED)
 
+    def can_cancel(self, job: Job) -> bool:
+        """Whether a press on Cancel may still end it."""
+        return job.state is JobState.WAITING or self._worker.can_cancel(job)
+
     async def cancel(self, member: UserId, job: JobId) -> None:
-        """Ends a waiting job; its credits are back."""
-        await self.own(member, job)
+        """Ends a waiting job, or one that its provider cancels without a charge; its credits are back."""
+        found = await self.own(member, job)
+        if found.state is JobState.RENDERING:
+            await self._cancel_render(found)
+            return
         unit = jobs.move(
             job, JobState.WAITING, JobState.CANCELLED, now=self._clock.now(), failure=FailureKind.CANCELLED
         )
         if await self._write(unit) is None:
             raise UserError(TOO_LATE)
         await self._worker.recheck(job)
+
+    async def _cancel_render(self, job: Job) -> None:
+        try:
+            cancelled = await self._worker.cancel_render(job)
+        except VideoUnavailable as error:
+            raise UserError(CANCEL_UNSURE) from error
+        if not cancelled:
+            raise UserError(TOO_LATE)
 
     async def delete(self, job: Job) -> None:
         """Its member wants it gone: an ended job, with its words, its picture and its video.

@@ -151,6 +151,36 @@ class Worker:
         if found is not None:
             self.add(found)
 
+    def can_cancel(self, job: Job) -> bool:
+        """Whether the provider of a render may still cancel it."""
+        return job.state is JobState.RENDERING and self._context.providers.of(job).can_cancel
+
+    async def cancel_render(self, job: Job) -> bool:
+        """Asks the provider to cancel a render for which it then charges nothing: every credit comes back.
+
+        False where it is too late for that. Raises VideoUnavailable where it is not known: polls tell. Nobody polls
+        meanwhile, so that the end which the provider then tells of is this one.
+        """
+        if not self.can_cancel(job):
+            return False
+        provider = self._context.providers.of(job)
+        task = self._tasks.get(job.id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        found = await self._context.reload(job)
+        try:
+            if found is None or found.state is not JobState.RENDERING or found.ticket is None:
+                return found is not None and found.state is JobState.CANCELLED
+            cancelled = await provider.cancel(found.ticket)
+            if cancelled:
+                await self._context.end(found, JobState.CANCELLED, FailureKind.CANCELLED)
+            return cancelled
+        finally:
+            now = await self._context.reload(job)
+            if now is not None:
+                self.add(now)
+
     async def fitted(self, job: Job, video: Path, limit_bytes: int) -> Path | None:
         """The video with at most so many bytes, as `bot.jobs.sizing` has it."""
         return await fitted(self._context, job, video, limit_bytes)

@@ -1,7 +1,7 @@
 """A job's life in the store: each move is one compare-and-set with its refund and ledger line, in one unit.
 
 waiting ──► submitting ──► rendering ──► delivering ──► delivered
- │ ▲ └► cancelled │ │        │  │ ▲            │ └► undelivered ──► delivered
+ │ ▲ └► cancelled ◄─┼────────┤  │ ▲            │ └► undelivered ──► delivered
  │ └──────────────┘ └► unknown  │ └ (late) ─┐  └► failed
  └► failed ◄──┴──────────────┘  └► timed_out ┴► failed
 """
@@ -37,6 +37,7 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.SUBMITTING, S.RENDERING): Refund.NONE,
     (S.SUBMITTING, S.UNKNOWN): Refund.MEMBER,
     (S.RENDERING, S.DELIVERING): Refund.NONE,
+    (S.RENDERING, S.CANCELLED): Refund.ALL,
     (S.RENDERING, S.FAILED): Refund.MEMBER,
     (S.RENDERING, S.TIMED_OUT): Refund.MEMBER,
     (S.TIMED_OUT, S.DELIVERING): Refund.NONE,
@@ -139,7 +140,7 @@ def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
         from_budget=to_budget,
         day=row["day"],
         reset_count=row["reset_count"],
-        taken_at=to_ms(now) if row["ticket"] is not None else None,
+        taken_at=to_ms(now) if row["ticket"] is not None and refund is Refund.MEMBER else None,
         reason=row["failure"],
     )
     if not fresh:

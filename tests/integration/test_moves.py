@@ -32,6 +32,7 @@ TABLE = {
     ("submitting", "rendering"): "nothing",
     ("submitting", "unknown"): "member",
     ("rendering", "delivering"): "nothing",
+    ("rendering", "cancelled"): "all",  # by the provider, which charges nothing
     ("rendering", "failed"): "member",
     ("rendering", "timed_out"): "member",
     ("timed_out", "delivering"): "nothing",
@@ -55,6 +56,7 @@ WAY: dict[JobState, Sequence[JobState]] = {
 """How a job comes to each state that it can leave."""
 
 CHANGES: dict[JobState, dict[str, object]] = {
+    S.SUBMITTING: {"last_sent_at": NOON},
     S.RENDERING: {"ticket": "video_1"},
     S.TIMED_OUT: {"failure": FailureKind.TIMED_OUT},
 }
