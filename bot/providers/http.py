@@ -22,6 +22,7 @@ from yarl import URL
 from bot.errors import VideoOutcomeUnknown, VideoUnavailable
 from bot.providers.responses import Answer
 from bot.proxy import UnusableProxyError, proxy_for
+from bot.wires import ProviderConfig
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ class Timeouts:
     poll_s: float = 30.0
     download_idle_s: float = 30.0
     download_s: float = 900.0
+
+
+def endpoint_and_key(config: ProviderConfig) -> tuple[str, str]:
+    """The root of a provider's API without a trailing slash, and its key, empty where none is set.
+
+    Raises ValueError for an address or a key that cannot be used.
+    """
+    root, key = URL(config.url.strip()), (config.key or "").strip()
+    if root.scheme not in ("http", "https") or not root.host:
+        raise ValueError(f"the address of the provider {config.name} must begin with http:// or https://")
+    if config.key is not None and not (key and key.isprintable()):
+        raise ValueError(f"the key of the provider {config.name} is empty or holds line breaks")
+    return config.url.strip().rstrip("/"), key
 
 
 class HttpClient:

@@ -16,7 +16,7 @@ from bot.models import FailureKind, Ticket
 from bot.providers import error_mapping, error_text, responses
 from bot.providers.auth import refuses_key
 from bot.providers.download import MAX_VIDEO_BYTES, Downloads
-from bot.providers.http import MAX_ANSWER_BYTES, HttpClient, Timeouts
+from bot.providers.http import MAX_ANSWER_BYTES, HttpClient, Timeouts, endpoint_and_key
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
 from bot.wires import ModelWire, ProviderConfig
@@ -54,17 +54,11 @@ class JsonApi:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`auth` is the form of the key where the catalog leaves it to the wire. Raises ValueError."""
-        root = URL(config.url.strip())
-        if root.scheme not in ("http", "https") or not root.host:
-            raise ValueError(f"the address of the provider {config.name} must begin with http:// or https://")
-        self._key = (config.key or "").strip()
-        if config.key is not None and not (self._key and self._key.isprintable()):
-            raise ValueError(f"the key of the provider {config.name} is empty or holds line breaks")
+        self._endpoint, self._key = endpoint_and_key(config)
         form = _FORMS.get(auth if config.auth == "auto" else config.auth)
         self._keyed = form(self._key) if form and self._key else {}
         self._name = config.name
-        self._endpoint = config.url.strip().rstrip("/")
-        self._origin = root.origin()
+        self._origin = URL(self._endpoint).origin()
         self._now = now
         timeouts = timeouts or Timeouts()
         self._http = HttpClient(timeouts)

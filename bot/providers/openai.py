@@ -10,14 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from yarl import URL
-
 from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
 from bot.providers import error_mapping, error_text, responses, template
 from bot.providers.auth import Auth, Question
 from bot.providers.download import MAX_VIDEO_BYTES, Downloads
-from bot.providers.http import HttpClient, Timeouts, path_segment
+from bot.providers.http import HttpClient, Timeouts, endpoint_and_key, path_segment
 from bot.providers.multipart import form
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
@@ -50,14 +48,8 @@ class OpenAIProvider:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ValueError for an address or a key that cannot be used."""
-        root = URL(config.url.strip())
-        if root.scheme not in ("http", "https") or not root.host:
-            raise ValueError("the video API's address must begin with http:// or https://")
-        self._key = (config.key or "").strip()
-        if config.key is not None and not (self._key and self._key.isprintable()):
-            raise ValueError("the video API's key is empty or holds line breaks")
+        self._endpoint, self._key = endpoint_and_key(config)
         self._name = config.name
-        self._endpoint = config.url.strip().rstrip("/")
         timeouts = timeouts or Timeouts()
         self._http = HttpClient(timeouts)
         self._now = now

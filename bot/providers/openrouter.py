@@ -43,12 +43,14 @@ class OpenRouterProvider(JsonApi):
         await self._settle_by(self._job(_UNKNOWN_ID))
 
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
+        faults = [fault for model in models for fault in template.faults_of(model)]
         answer = await self._ask(f"{self._endpoint}/videos/models")
         listed = answer.json.get("data") if answer.is_success and isinstance(answer.json, dict) else None
         if not isinstance(listed, list):
-            return []
+            return faults
         names = {each.get("id") for each in listed if isinstance(each, dict)}
-        return [f"{self._name} does not list the model {model.name}" for model in models if model.name not in names]
+        unlisted = [model.name for model in models if model.name not in names]
+        return [*faults, *(f"{self._name} does not list the model {name}" for name in unlisted)]
 
     async def create(self, request: CreateRequest) -> Ticket:
         body = encoded(body_of(request))

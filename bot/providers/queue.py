@@ -82,9 +82,10 @@ class QueueProvider(JsonApi):
         await self._settle_by(f"{self._endpoint}/{self._dialect.question}")
 
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
+        missing = [fault for model in models for fault in template.faults_of(model)]
+        missing += [f"the catalog has no body for the model {model.name}" for model in models if model.body is None]
         if not self.knows_keys:
-            return []  # fal has no list
-        missing = []
+            return missing  # fal has no list
         for model in models:
             answer = await self._ask(f"{self._endpoint}/v2/models/{model.name}")
             if queue_answers.bucket_of(answer) == "model_not_found":

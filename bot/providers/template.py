@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.providers.protocols import CreateRequest
-from bot.wires import PictureForm
+from bot.wires import ModelWire, PictureForm
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(!s)?\}")
 _NOTHING = object()
@@ -41,6 +41,12 @@ def placeholders(template: Any, braces: re.Pattern[str] = _PLACEHOLDER) -> froze
         return frozenset(found[1] for found in braces.finditer(template))
     parts = template.values() if isinstance(template, Mapping) else template if isinstance(template, list) else ()
     return frozenset[str]().union(*(placeholders(part, braces) for part in parts))
+
+
+def faults_of(model: ModelWire) -> list[str]:
+    """What is wrong with the model's own body, for whoever wrote the catalog."""
+    unknown = sorted(placeholders(model.body) - NAMES)
+    return [f"the body of the model {model.name} has the unknown placeholder {{{name}}}" for name in unknown]
 
 
 def values_of(request: CreateRequest) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_the_adapter_is_a_provider() -> None:
     ("url", "key"), [("ftp://a/v1", "k"), ("api.example.com", "k"), ("http://a", " "), ("http://a", "k\nx")]
 )
 def test_an_address_or_key_that_cannot_work_is_refused_at_once(url: str, key: str) -> None:
-    with pytest.raises(ValueError, match="video API"):
+    with pytest.raises(ValueError, match="provider"):
         OpenAIProvider(ProviderConfig("mine", "openai", url, key, "raw"))
 
 

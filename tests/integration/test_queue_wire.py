@@ -258,3 +258,12 @@ async def test_a_model_that_cannot_be_asked_for_is_refused_before_anything_is_se
         assert bench.local.requests == []
 
     assert refused.value.kind is FailureKind.BAD_REQUEST
+
+
+async def test_a_body_that_cannot_be_filled_is_named_before_anything_is_made() -> None:
+    async with Fal().bench() as bench:
+        wrong = replace(Fal.model, body={"prompt": "{promt}", "options": ["{secnds!s}"]})
+        found = await bench.api.check([Fal.model, wrong, ModelWire("acme/none")])
+        assert bench.local.requests == []
+
+    assert [sentence.rpartition(" ")[2] for sentence in found] == ["{promt}", "{secnds}", "acme/none"]

@@ -23,6 +23,7 @@ from bot.models import Ticket
 from bot.providers.comfy_api import ComfyAPIProvider
 from bot.providers.comfyui import ComfyUIProvider
 from bot.providers.http import Timeouts
+from bot.providers.openai import OpenAIProvider
 from bot.providers.openrouter import OpenRouterProvider
 from bot.providers.protocols import CreateRequest, Phase, Provider, VideoStatus
 from bot.providers.queue import QueueProvider
@@ -34,6 +35,8 @@ from sandbox.providers.comfy_workflow import ComfySettings
 from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.exchange import Exchange
 from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings
 from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRouterSettings
 from sandbox.providers.queue import LocalFal, QueueSettings
 
@@ -43,10 +46,11 @@ SIZE = "64x48"
 WORKFLOW = Path("bot/catalogs/workflows/wan-2.2.json")
 
 
-def picture() -> bytes:
-    """A small JPEG of `SIZE`."""
+def picture(size: str = SIZE) -> bytes:
+    """A small JPEG."""
     file = io.BytesIO()
-    Image.new("RGB", (64, 48), (200, 120, 40)).save(file, "JPEG")
+    width, _, height = size.partition("x")
+    Image.new("RGB", (int(width), int(height)), (200, 120, 40)).save(file, "JPEG")
     return file.getvalue()
 
 
@@ -61,8 +65,8 @@ class Bench:
     def request(self, prompt: str = "Put a hat on the cat", **changes: Any) -> CreateRequest:
         """A new request, with a key of its own, sent just now."""
         whole = CreateRequest(
-            key=str(uuid.uuid4()), model=self.wire.model, prompt=prompt, seconds=5, size=SIZE, picture=picture(),
-            sent_at=datetime.now(UTC),
+            key=str(uuid.uuid4()), model=self.wire.model, prompt=prompt, seconds=self.wire.seconds,
+            size=self.wire.size, picture=picture(self.wire.size), sent_at=datetime.now(UTC),
         )  # fmt: skip
         return replace(whole, **changes)
 
@@ -85,16 +89,22 @@ class Wire(ABC):
 
     name: ClassVar[str]
     model: ModelWire
+    seconds: ClassVar[int] = 5
+    size: ClassVar[str] = SIZE
     knows_keys: ClassVar[bool] = False
     can_cancel: ClassVar[bool] = False
     tells_position: ClassVar[bool] = False
     tells_cost: ClassVar[bool] = False
+    tells_charge: ClassVar[bool] = True
+    """Whether a failure says if it is charged for, as far as it or the catalog knows."""
     tells_address: ClassVar[bool] = True
     """Whether the address of a video is one that members can open."""
     follows_an_id_beside_an_error: ClassVar[bool] = True
     polls: ClassVar[tuple[str, ...]] = ("poll",)
     """The local routes that a status asks."""
     gone_model: ClassVar[str] = "acme/gone"
+    names_gone_models: ClassVar[bool] = True
+    """Whether a refusal says that it is for the model."""
 
     @property
     def gone(self) -> ModelWire:
@@ -120,6 +130,24 @@ class Wire(ABC):
                 assert not found
             finally:
                 await api.close()
+
+
+class OpenAI(Wire):
+    """In the dialect of the seed."""
+
+    name = "openai"
+    dialect: ClassVar[str] = "gptproto"
+    model = ModelWire("sora-2")
+    seconds, size = 4, "720x1280"  # of those in the published description
+    names_gone_models = False
+    tells_charge = False
+
+    def local(self) -> LocalProvider:
+        settings = OpenAISettings(render_seconds=None)
+        return LocalOpenAI(key=SECRET, render=tiny_mp4, settings=settings, dialect=self.dialect)
+
+    def adapter(self, url: str, key: str, timeouts: Timeouts = TIMEOUTS) -> Provider:
+        return OpenAIProvider(_config(self.name, "openai", url, key), timeouts=timeouts)
 
 
 class OpenRouter(Wire):
@@ -229,7 +257,7 @@ class ComfyAPI(ComfyUI):
         return ComfyAPIProvider(_config(self.name, "comfyui", url, key, dialect="api-v2"), timeouts=timeouts)
 
 
-WIRES: list[Wire] = [OpenRouter(), GPTProto(), Fal(), ComfyRouter(), ComfyUI(), ComfyAPI()]
+WIRES: list[Wire] = [OpenAI(), OpenRouter(), GPTProto(), Fal(), ComfyRouter(), ComfyUI(), ComfyAPI()]
 """Every wire there is; a new one is a class above and a line here."""
 
 
