@@ -5,6 +5,7 @@ A finished video has `urls`, signed, which need no key, and `unsigned_urls`, whi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +54,7 @@ class OpenRouterProvider(JsonApi):
         return [*faults, *(f"{self._name} does not list the model {name}" for name in unlisted)]
 
     async def create(self, request: CreateRequest) -> Ticket:
-        body = encoded(body_of(request))
+        body = await asyncio.to_thread(lambda: encoded(body_of(request)))
         answer = await self._create(f"{self._endpoint}/videos", body, job_in=_job_in)
         found = _job_in(answer)
         ticket = None if found is None else self._ticket(found, answer, request.model)
@@ -126,7 +127,7 @@ def body_of(request: CreateRequest) -> dict[str, Any]:
         "seed": request.seed,
         "negative_prompt": request.negative_prompt,
     }
-    more = template.filled(request.model.body or {}, template.values_of(request))
+    more = template.filled(request.model.body, template.values_of(request)) if request.model.body else {}
     return {name: value for name, value in body.items() if value is not None} | more
 
 

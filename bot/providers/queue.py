@@ -7,6 +7,7 @@ beforehand what a request will cost.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class QueueProvider(JsonApi):
         return missing
 
     async def create(self, request: CreateRequest) -> Ticket:
-        body = _body(request)
+        body = await asyncio.to_thread(_body, request)
         if self.knows_keys and request.max_usd is not None:
             await self._ask_for_the_price(request, body, request.max_usd)
         answer = await self._submit(request, body)
@@ -114,7 +115,7 @@ class QueueProvider(JsonApi):
         if not request.picture:
             raise VideoOutcomeUnknown("the picture is gone, so the request cannot be sent again")
         try:
-            answer = await self._submit(request, _body(request))
+            answer = await self._submit(request, await asyncio.to_thread(_body, request))
         except VideoOutcomeUnknown as exc:
             raise VideoUnavailable(exc.provider_text) from exc
         ticket = self._ticket(answer, request.model)
@@ -253,6 +254,6 @@ def _body(request: CreateRequest) -> bytes:
     """Raises VideoRejected where the catalog has no body for the model, or no address for its picture."""
     if request.model.body is None:
         raise VideoRejected(FailureKind.BAD_REQUEST, f"the catalog has no body for {request.model.name}")
-    if template.picture_of(request) is None:
+    if not template.has_picture(request):
         raise VideoRejected(FailureKind.BAD_REQUEST, "this model takes the picture as an address only: set PUBLIC_URL")
     return encoded(template.filled(request.model.body, template.values_of(request)))

@@ -19,6 +19,7 @@ from bot.wires import ModelWire, PictureForm
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(!s)?\}")
 _NOTHING = object()
+_URI = "data:image/jpeg;base64,"
 _NAMES = (
     "prompt", "negative_prompt", "picture", "picture_base64", "last_image", "seconds", "size", "width", "height",
     "aspect_ratio", "resolution", "sound", "seed",
@@ -52,12 +53,19 @@ def faults_of(model: ModelWire) -> list[str]:
 def values_of(request: CreateRequest) -> dict[str, Any]:
     """What stands for each placeholder in a request; None where it has no value."""
     width, _, height = (request.size or "").partition("x")
+    coded = base64.b64encode(request.picture).decode()
+    picture = request.picture_url if request.model.picture is PictureForm.URL else _URI + coded
     given = (
-        request.prompt, request.negative_prompt, picture_of(request), base64.b64encode(request.picture).decode(),
+        request.prompt, request.negative_prompt, picture, coded,
         data_uri(request.last_image), request.seconds, request.size, int(width) if height else None,
         int(height) if height else None, request.aspect_ratio, request.resolution, request.sound, request.seed,
     )  # fmt: skip
     return dict(zip(_NAMES, given, strict=True))
+
+
+def has_picture(request: CreateRequest) -> bool:
+    """Whether the picture can be given as its model takes it: only an address may be missing."""
+    return request.model.picture is not PictureForm.URL or request.picture_url is not None
 
 
 def picture_of(request: CreateRequest) -> str | None:
@@ -67,7 +75,7 @@ def picture_of(request: CreateRequest) -> str | None:
 
 def data_uri(picture: bytes | None) -> str | None:
     """A JPEG as a data URI."""
-    return None if picture is None else f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
+    return None if picture is None else _URI + base64.b64encode(picture).decode()
 
 
 def _filled(template: Any, values: Mapping[str, Any], braces: re.Pattern[str]) -> tuple[Any, bool]:
