@@ -1,4 +1,4 @@
-"""`python -m bot [run | check | backup]`. Exit code 2 for wrong settings and arguments, 1 for any other error."""
+"""`python -m bot [run | check | backup | catalog]`. Exit code 2: wrong settings or arguments; 1: any other error."""
 
 from __future__ import annotations
 
@@ -61,7 +61,26 @@ def parser() -> argparse.ArgumentParser:
         "2: a setting is wrong.",
     )
     check.add_argument("--json", action="store_true", help="print the result as JSON")
+    catalog = commands.add_parser("catalog", help="write a catalog from a provider's own list of models")
+    catalog.add_argument("provider", choices=("openrouter", "comfy-router"), help="whose list")
+    catalog.add_argument("--output", type=Path, metavar="FILE", help="the file to write; it must not exist yet")
+    catalog.add_argument(
+        "--usd-per-credit",
+        type=_dollars,
+        default=0.10,
+        metavar="DOLLARS",
+        help="how many US dollars a credit stands for at most (%(default).2f); prices are rounded up to whole credits",
+    )
+    catalog.add_argument("--url", help="another address of the provider's API; no key is sent there")
     return top
+
+
+def _dollars(text: str) -> float:
+    """Raises ValueError, which argparse tells."""
+    value = float(text)
+    if not 0.0001 <= value <= 1_000:
+        raise ValueError
+    return value
 
 
 def _leave(*_: object) -> None:
@@ -80,6 +99,8 @@ def _do(options: argparse.Namespace) -> int:
             return _back_up(options.file)
         if options.command == "check":
             return _check(options)
+        if options.command == "catalog":
+            return _write_catalog(options)
         return _run(options)
     except SettingsError as error:
         _say(*error.sentences)
@@ -119,6 +140,33 @@ async def _checked(settings: Settings, options: argparse.Namespace) -> int:
     found = [each.cleaned(clean) for each in await check(settings)]
     print(as_json(found) if options.json else "\n".join(as_lines(found)), flush=True)  # noqa: T201 - the answer
     return _ended(FAILED if has_problem(found) else 0)
+
+
+def _write_catalog(options: argparse.Namespace) -> int:
+    from bot import proxy
+
+    proxy.read_env_file()
+    return asyncio.run(_written(options))
+
+
+async def _written(options: argparse.Namespace) -> int:
+    from bot.make_catalog import NoCatalogError, catalog_of
+
+    try:
+        text = await catalog_of(options.provider, url=options.url, usd_per_credit=options.usd_per_credit)
+        if options.output is None:
+            print(text, end="", flush=True)  # noqa: T201 - the answer
+        else:
+            with options.output.open("x", encoding="utf-8") as file:
+                file.write(text)
+            print(f"The catalog is in {options.output}. To use it, set VIDEO_CATALOG={options.output}")  # noqa: T201 - the answer
+    except NoCatalogError as error:
+        _say(*str(error).splitlines())
+        return _ended(FAILED)
+    except OSError as error:
+        _say(f"{options.output} was not written: {error.strerror}")
+        return _ended(FAILED)
+    return _ended(0)
 
 
 def _ended(code: int) -> int:

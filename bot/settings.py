@@ -173,7 +173,7 @@ class Settings(BaseSettings):
 
     def variable(self, name: str) -> str | None:
         """A variable that is no setting of ours, from the environment or `.env`. Raises SettingsError."""
-        return _variables(".env").get(name)
+        return read_variables().get(name)
 
     @property
     def key_names(self) -> list[str]:
@@ -209,7 +209,7 @@ class Settings(BaseSettings):
 
         Raises SettingsError with one sentence per fault, never with a value.
         """
-        variables = _variables(overrides.get("_env_file", ".env"))
+        variables = read_variables(overrides.get("_env_file", ".env"))
         faults: dict[str, str] = {}
         catalog = _catalog(overrides.get("video_catalog") or variables.get("VIDEO_CATALOG"), faults)
         first, *others = catalog.providers.values()
@@ -270,7 +270,7 @@ def _misspelt(names: Iterable[str], place: str, keys: Iterable[str] = ()) -> lis
     return [spelling.sentence(name, nearest, place) for name, nearest in spelling.misspelt(names, settings).items()]
 
 
-def _variables(env_file: Any) -> dict[str, str]:
+def read_variables(env_file: Any = ".env") -> dict[str, str]:
     """What is set in the environment, and where it is not, in the file; names in capitals. Raises SettingsError."""
     try:
         written = dotenv_values(env_file, interpolate=False) if env_file is not None else {}

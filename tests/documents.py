@@ -66,6 +66,7 @@ NOT_RUN = {
     "uv run --no-project .ci/pins.py --upgrade": "as above",
     "uv run --no-project .ci/pins.py --upgrade aiohttp av": "as above",
     "uv run python -m sandbox.contracts.excerpt discord path/to/openapi.json": "wants the whole published description",
+    "uv run python -m bot catalog openrouter --output catalog.toml": "asks a real service; tests/e2e/test_make_catalog.py",
     "uv run python -m sandbox --page --real-provider": "wants a key of a real service, and costs money",
     "export VIDEO_API_URL=https://gptproto.com/v1": "goes with the one above",
     "export VIDEO_API_KEY=…": "goes with the one above",
