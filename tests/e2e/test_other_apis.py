@@ -121,14 +121,24 @@ async def test_killed_at_the_create(stage: Stage, name: str, phase: str) -> None
         assert stage.states() == ["unknown"]
 
 
-@pytest.mark.parametrize("fault", ["create:fails", "create:403"])
-async def test_what_fails_gives_the_credits_back(stage: Stage, fault: str) -> None:
-    stage.provider.faults.inject(fault, times=None)  # also of a model that it falls back to
+async def test_what_is_refused_gives_the_credits_back(stage: Stage) -> None:
+    stage.provider.faults.inject("create:403", times=None)  # also of a model that it falls back to
     await stage.over(await stage.animate())
     await stage.settled()
 
     assert stage.states() == ["failed"]
     assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
+
+
+async def test_the_operator_reads_whether_a_failure_is_charged(stage: Stage, name: str) -> None:
+    stage.provider.faults.inject("create:fails")
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    told = {"openrouter": ("no", 0), "fal": ("unknown", None), "comfy-router": ("unknown", None)}[name]
+    assert stage.bot is not None
+    assert f"kind=provider charged={told[0]}: " in stage.bot.log()
+    assert stage.rows("SELECT cost_usd_micros FROM jobs") == [(told[1],)]
 
 
 async def test_a_video_quoted_above_its_price_is_not_made(build: Build) -> None:

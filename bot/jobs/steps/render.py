@@ -208,8 +208,9 @@ async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timed
             context.render_times.learn([Render(spec.model, spec.seconds, spec.size, job.last_sent_at + took, took)])
         return moved
     kind = status.failure or FailureKind.PROVIDER
-    log.warning("job=%s failed at the provider kind=%s: %s", job.id, kind, status.provider_text)
-    return await context.end(job, JobState.FAILED, kind)
+    charged = {None: "unknown", True: "yes", False: "no"}[status.charged]
+    log.warning("job=%s failed at the provider kind=%s charged=%s: %s", job.id, kind, charged, status.provider_text)
+    return await context.move(job, JobState.FAILED, failure=kind, cost_usd=status.cost_usd)
 
 
 async def _give_up(context: JobContext, job: Job) -> Job | None:
