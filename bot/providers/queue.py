@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 KEYS_LAST = timedelta(hours=23)
 """Comfy Router keeps keys for 24 hours, and one it has forgotten is paid for again: an hour is left for clocks."""
+_LEAST_USD = 1e-6
+"""A quote so little above is the same amount: prices per second are multiplied as binary fractions."""
 _NAMESPACES = ("workflows", "comfy")  # of fal: before the owner of an app
 _UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"  # asked for to learn about the key alone
 
@@ -169,7 +171,7 @@ class QueueProvider(JsonApi):
         answer = await self._ask(f"{self._endpoint}/v2/models/{model}/estimate", method="POST", body=body)
         if answer.is_success:
             most = queue_answers.most_usd(answer.json)
-            if most is not None and most > max_usd:
+            if most is not None and most > max_usd + _LEAST_USD:
                 log.error(
                     "%s asks up to %.4f USD for a video of %s, and %.4f were reserved: it is not made. See to its "
                     "price in the catalog",

@@ -57,6 +57,13 @@ async def test_a_video_within_what_was_reserved_is_made_and_so_is_one_without_a_
         assert [each.route for each in bench.local.requests] == ["estimate", "create"]
 
 
+async def test_a_quote_of_the_very_price_is_within_it() -> None:
+    """100 seconds at 0.57 are 56.99999999999999 to Python."""
+    async with router(usd_per_second=57 / 5) as (bench, _):
+        await bench.api.create(bench.request(max_usd=0.57 * 100))
+        assert bench.local.times_created() == 1
+
+
 async def test_nobody_asks_for_a_quote_that_nothing_is_held_against() -> None:
     async with router() as (bench, _):
         await bench.api.create(bench.request(max_usd=None))
