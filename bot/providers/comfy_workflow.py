@@ -95,20 +95,20 @@ def classes(workflow: Mapping[str, Any]) -> list[str]:
 
 
 def faults(model: ModelWire) -> list[str]:
-    """What is wrong with a model's workflow whatever the server, one sentence each."""
+    """What is wrong with a model's workflow whatever the server, one sentence each, without its full stop."""
     workflow = model.workflow
     named = f"The workflow of {model.name}"
     if not workflow:
-        return [f"{model.name} has no workflow: name a file in ComfyUI's API format."]
+        return [f"{model.name} has no workflow: name a file in ComfyUI's API format"]
     if isinstance(workflow.get("nodes"), list) and "links" in workflow:
-        return [f"{named} is in the format of ComfyUI's editor: export it with Export (API)."]
+        return [f"{named} is in the format of ComfyUI's editor: export it with Export (API)"]
     if not all(_class_of(part) for part in workflow.values()):
-        return [f"{named} is not in ComfyUI's API format: each node needs a class_type."]
+        return [f"{named} is not in ComfyUI's API format: each node needs a class_type"]
     used = placeholders(workflow)
-    found = [f"{named} has the unknown placeholder {{{{{name}}}}}." for name in sorted(used - PLACEHOLDERS)]
-    found += [f"{named} has no {{{{{name}}}}}." for name in ("image", "prompt") if name not in used]
+    found = [f"{named} has the unknown placeholder {{{{{name}}}}}" for name in sorted(used - PLACEHOLDERS)]
+    found += [f"{named} has no {{{{{name}}}}}" for name in ("image", "prompt") if name not in used]
     if used & {"frames", "fps"} and not model.fps:
-        found.append(f"{named} counts frames: the model needs fps, its frames per second.")
+        found.append(f"{named} counts frames: the model needs fps, its frames per second")
     return found
 
 
@@ -119,13 +119,13 @@ def missing(model: ModelWire, info: Mapping[str, Any]) -> list[str]:
     found = []
     if unknown:
         listed = ", ".join(unknown[:_MAX_LISTED]) + (" …" if len(unknown) > _MAX_LISTED else "")
-        found.append(f"ComfyUI lacks nodes that the workflow of {model.name} uses: {listed}.")
+        found.append(f"ComfyUI lacks nodes that the workflow of {model.name} uses: {listed}")
     for part in workflow.values():
         name = _class_of(part)
         for field, value in _inputs_of(part).items():
             options = _options(info.get(name), field)
             if options is not None and isinstance(value, str) and not placeholders(value) and value not in options:
-                found.append(f'ComfyUI has no "{value}" as {field} of {name}, which the workflow of {model.name} uses.')
+                found.append(f'ComfyUI has no "{value}" as {field} of {name}, which the workflow of {model.name} uses')
     return found
 
 

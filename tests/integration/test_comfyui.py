@@ -328,7 +328,7 @@ async def test_a_check_names_what_is_missing() -> None:
         missing = await api.check([WAN])
 
     nodes, file = missing
-    assert nodes == "ComfyUI lacks nodes that the workflow of wan-2.2 uses: Wan22ImageToVideoLatent."
+    assert nodes == "ComfyUI lacks nodes that the workflow of wan-2.2 uses: Wan22ImageToVideoLatent"
     assert file.startswith('ComfyUI has no "wan2.2_ti2v_5B_fp16.safetensors" as unet_name of UNETLoader, which')
 
 

@@ -123,7 +123,7 @@ def test_missing_nodes_are_named_in_one_sentence() -> None:
     model = ModelWire("wan", workflow=SMALL)
 
     (sentence,) = comfy_workflow.missing(model, {"LoadImage": {"input": {}}})
-    assert sentence == "ComfyUI lacks nodes that the workflow of wan uses: CLIPTextEncode, KSampler."
+    assert sentence == "ComfyUI lacks nodes that the workflow of wan uses: CLIPTextEncode, KSampler"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,110 @@
+"""Videos from the operator's own ComfyUI, as members see them; lost answers, crashes and restarts on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI
+from sandbox.providers.comfy_workflow import ComfySettings
+from sandbox.providers.comfyui import LocalComfyUI
+from sandbox.providers.exchange import CUT, Cut, Exchange
+from sandbox.providers.exchange import Phase as When
+from sandbox.providers.mp4 import tiny_mp4
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage
+
+
+def comfyui(render_s: float | None = 0.1) -> LocalComfyUI:
+    return LocalComfyUI(render=tiny_mp4, settings=ComfySettings(render_seconds=render_s))
+
+
+def comfy_api(render_s: float | None = 0.1) -> LocalComfyAPI:
+    return LocalComfyAPI(render=tiny_mp4, settings=ComfyAPISettings(render_seconds=render_s))
+
+
+BOTH = pytest.mark.parametrize("local", [comfyui, comfy_api])
+Local = Callable[[float | None], LocalProvider]
+
+
+def kill_at(stage: Stage, when: When) -> None:
+    """Ends the bot with kill -9 around its first create."""
+    struck: list[str] = []
+
+    async def hook(phase: When, exchange: Exchange) -> Cut | None:
+        if exchange.route != "create" or phase != when or struck:
+            return None
+        struck.append(phase)
+        assert stage.bot is not None
+        stage.bot.kill()
+        return CUT
+
+    stage.provider.on_exchange(hook)
+
+
+@BOTH
+async def test_a_picture_and_a_prompt_become_a_posted_video(build: Build, local: Local) -> None:
+    stage = await build(provider=local(0.1))
+    card = await stage.over(await stage.animate())
+
+    (job,) = stage.provider.jobs.values()
+    assert (job.prompt, job.seconds, job.size) == ("puts on a hat", "3", "704x1280")
+    assert DONE in card.text()
+    assert [file.data for file in card.media] == [job.video]
+    assert stage.provider.origin.partition("//")[2] not in card.text()  # nobody else can open that address
+    await stage.settled()
+    assert stage.states() == ["delivered"]
+
+
+async def test_the_card_tells_how_far_the_sampler_is(build: Build) -> None:
+    stage = await build(provider=comfyui(None))
+    asked, card = await stage.rendering()
+    (job,) = stage.provider.jobs
+    stage.provider.advance(job, 40)
+    await stage.until(card, "38%")
+    stage.provider.finish(job)
+
+    await stage.over(asked)
+
+
+@BOTH
+@pytest.mark.parametrize("when", ["before", "inside", "after"])
+async def test_killed_around_the_create_the_video_is_made_once_and_posted(
+    build: Build, local: Local, when: When
+) -> None:
+    stage = await build(provider=local(0.1))
+    kill_at(stage, when)
+    await stage.animate()
+    assert stage.bot is not None
+    await stage.bot.wait()
+
+    await stage.start_bot()
+    await stage.settled()
+    assert stage.states() == ["delivered"]
+    assert stage.provider.times_created() == 1
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["lost", "cut-early", "500-late", "html"])
+async def test_a_lost_answer_ends_in_the_one_video(build: Build, local: Local, fault: str) -> None:
+    stage = await build(provider=local(0.1))
+    stage.provider.faults.inject(f"create:{fault}")
+
+    assert DONE in (await stage.over(await stage.animate(), within_s=30)).text()
+    assert stage.provider.times_created() == 1
+    await stage.settled()
+    assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(0,)]
+
+
+async def test_a_restart_of_comfyui_ends_the_video_and_gives_the_credits_back(build: Build) -> None:
+    local = comfyui(None)
+    stage = await build(provider=local)
+    asked, _ = await stage.rendering()
+    local.forget()
+
+    assert DONE not in (await stage.over(asked)).text()
+    await stage.settled()
+    assert stage.states() == ["failed"]
+    assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
