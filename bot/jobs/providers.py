@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bot.errors import VideoRejected, VideoUnavailable
 from bot.models import Job
 from bot.providers.protocols import Provider
-from bot.wires import ProviderConfig
+from bot.wires import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,17 @@ class Providers:
 
     def _all(self) -> list[Provider]:
         return [*(connected.adapter for connected in self._by_identity.values()), *self._replaced]
+
+
+async def warn_of_missing_parts(provider: Provider, models: Sequence[ModelWire]) -> None:
+    """Asks a provider, at no cost, whether it can make these models; what it lacks goes to the operator's log."""
+    if not models:
+        return
+    try:
+        for fault in await provider.check(models):
+            log.warning("%s", fault)
+    except (VideoUnavailable, VideoRejected) as error:
+        log.warning("%s did not say whether it can make its models: %s", provider.name, error.provider_text)
 
 
 def wire_of(config: ProviderConfig) -> str:

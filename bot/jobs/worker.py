@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.jobs import backoff
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import JobContext
+from bot.jobs.providers import warn_of_missing_parts
 from bot.jobs.queue_positions import QueuePositions
 from bot.jobs.render_times import READ
 from bot.jobs.sizing import fitted
@@ -83,6 +84,7 @@ class Worker:
                 self._context.queue.occupy(job, for_s=self._context.clock.since(sent_at).total_seconds())
         self._found = {job.id: job for job in found}
         self._resuming = asyncio.create_task(self._resume(), name="resume")
+        self._begin(self._check_workflows(), "workflows")
         return len(found)
 
     async def _resume(self) -> None:
@@ -107,9 +109,18 @@ class Worker:
         self._context.chat.forget(job)
 
     def _ask_key(self, provider: str) -> None:
-        task = asyncio.create_task(self._settle_key(provider), name=f"key-{provider}")
+        self._begin(self._settle_key(provider), f"key-{provider}")
+
+    def _begin(self, question: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(question, name=name)
         self._questions.add(task)
         task.add_done_callback(self._questions.discard)
+
+    async def _check_workflows(self) -> None:
+        """What an operator's own server lacks is told now, not to the first member who asks for a video."""
+        for provider in self._context.providers.current:
+            models = [model.wire for model in self._context.catalog.models_of(provider.name)]
+            await warn_of_missing_parts(provider, [model for model in models if model.workflow is not None])
 
     async def _settle_key(self, name: str) -> None:
         """Where the question settles nothing, the next request or job does."""

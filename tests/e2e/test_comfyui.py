@@ -108,3 +108,14 @@ async def test_a_restart_of_comfyui_ends_the_video_and_gives_the_credits_back(bu
     await stage.settled()
     assert stage.states() == ["failed"]
     assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
+
+
+async def test_what_comfyui_lacks_is_told_at_the_start(build: Build) -> None:
+    local = comfyui()
+    local.settings.nodes = [name for name in local.settings.nodes if name != "CreateVideo"]
+    stage = await build(provider=local)
+
+    def is_told() -> bool:
+        return stage.bot is not None and "lacks nodes that the workflow of wan-2.2 uses: CreateVideo" in stage.bot.log()
+
+    await stage.booked(is_told)
