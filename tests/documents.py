@@ -37,6 +37,18 @@ ENDS = {
 }
 """Run as they stand, and the exit code of each."""
 
+IS_ENOUGH = {
+    "cp .env.example .env",
+    "uv run python -m bot backup backup.db",
+    "uv run python -m bot",
+    ".ci/words",
+    "uv run pybabel init -i messages.pot -l it -o bot/i18n/locales/it.po",
+    'uv run python -m sandbox --as admin --command "/animate-admin quota set user:@mia credits:40"',
+    "uv run pytest -n 0 tests/unit/test_translations.py tests/unit/test_translations_lengths.py",
+    "uv run python -m sandbox --page --port 8080",
+}
+"""One of each kind: what the default run tries. The others are tried by `pytest -m thorough`."""
+
 LOOKS_FOR_TESTS = {
     "uv run pytest -n 0 tests/e2e -k kill",
     "uv run pytest tests/unit",
@@ -56,6 +68,7 @@ SERVES = {
 
 NOT_RUN = {
     "uv run pytest": "is what runs this",
+    "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
     ".ci/run": "runs all tests; tests/unit/test_house.py runs it with a uv that does nothing",
     "uv run": "half a command",
     "uv sync": "asks a package source",

@@ -9,6 +9,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -227,9 +228,17 @@ class Jobs(RuleBasedStateMachine):
 
 TestJobs = Jobs.TestCase
 TestJobs.settings = settings(
-    max_examples=25,
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+class TestMoreJobs(TestJobs):  # type: ignore[misc,valid-type]  # made by Hypothesis
+    """Five times as many lives."""
+
+    settings = settings(TestJobs.settings, max_examples=50)

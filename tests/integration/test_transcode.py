@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from array import array
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -76,8 +76,23 @@ def frame(kind: Kind, number: int) -> av.VideoFrame:
 def second_of_sound(number: int) -> av.AudioFrame:
     made = av.AudioFrame(format="s16", layout="stereo", samples=48_000)
     made.sample_rate, made.pts, made.time_base = 48_000, 48_000 * number, Fraction(1, 48_000)
-    made.planes[0].update(array("h", random.Random(number).choices(range(-8000, 8000), k=96_000)).tobytes())
+    made.planes[0].update(noise(number))
     return made
+
+
+@functools.cache
+def noise(number: int) -> bytes:
+    return array("h", random.Random(number).choices(range(-8000, 8000), k=96_000)).tobytes()
+
+
+def heard(path: Path) -> Iterator[tuple[av.AudioFrame, memoryview]]:
+    """Every frame of sound, and its samples in one channel of 48 kHz."""
+    with av.open(str(path)) as container:
+        plain = av.AudioResampler(format="s16", layout="mono", rate=48_000)
+        for frame in container.decode(audio=0) if container.streams.audio else ():
+            assert isinstance(frame, av.AudioFrame)
+            (one,) = plain.resample(frame)
+            yield frame, memoryview(bytes(one.planes[0])[: 2 * one.samples]).cast("h")
 
 
 @functools.cache
@@ -128,13 +143,9 @@ def seen(path: Path) -> Seen:
         codecs = tuple(stream.codec_context.name for stream in container.streams)
         rate = float(video.average_rate or 0)
     samples, loud = 0, 0.0
-    with av.open(str(path)) as container:
-        for heard in container.decode(audio=0) if container.streams.audio else ():
-            assert isinstance(heard, av.AudioFrame)
-            samples += heard.samples
-            plain = av.AudioResampler(format="s16", layout="mono", rate=48_000).resample(heard)[0]
-            values = array("h", bytes(plain.planes[0])[: 2 * plain.samples])
-            loud += sum(map(abs, values))
+    for sound, values in heard(path):
+        samples += sound.samples
+        loud += sum(map(abs, values))
     return Seen(
         codecs=codecs,
         size=(frames[0].width, frames[0].height),
