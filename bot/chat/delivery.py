@@ -146,7 +146,7 @@ class DiscordChat:
         The others: a video beside its card, the mention, and a private word on a failure.
         """
         self._aside(
-            self._whisper(job, privacy.first_line(self._member_of(job), [job.endpoint]), within_s=FIRST_LINE_WITHIN_S)
+            self._whisper(job, privacy.first_line(self._member_of(job), job.endpoint), within_s=FIRST_LINE_WITHIN_S)
         )
 
     async def take_away(self, channel: ChannelId, message: MessageId) -> bool:

@@ -45,11 +45,6 @@ STAYS = N_(
     "month, or longer where credits are counted in total or you keep using the bot. Your own quota, your bonus "
     "credits, a block and muted mentions stay too."
 )
-OUT_OF_REACH = N_(
-    "**What the bot cannot delete:** what the video service at {host} keeps; messages in group chats and in "
-    "servers without the bot; messages that only you can see; entries in a server's log channel; and what "
-    "other people have saved."
-)
 
 
 class PrivacyButton(ui.DynamicItem[ui.Button[Any]], template=r"privacy:(?P<action>[a-z]{1,10})"):
@@ -80,12 +75,12 @@ def quiet(translations: Translations, job: JobId) -> ui.View:
     return ui.View(timeout=None).add_item(JobButton(SILENCE, job, translations))
 
 
-def first_line(translations: Translations, endpoints: Sequence[str]) -> str:
-    """What a member alone reads below their first card, once."""
+def first_line(translations: Translations, endpoint: str) -> str:
+    """What a member alone reads below their first card, once: where this video is made."""
     return translations.gettext(
         "Your picture and prompt are sent to {host} to make the video. Use `/privacy` to see, export or delete "
         "what the bot keeps.",
-        host=_hosts(endpoints),
+        host=_host(endpoint),
     )
 
 
@@ -102,12 +97,7 @@ def about(
     return _view(
         translations,
         translations.gettext("### What the bot keeps about you"),
-        translations.gettext(
-            "**Where your data goes.** Your picture and prompt are sent to the video service at {host}, which makes "
-            "the video and has its own rules for what it keeps. Your cards (the bot's messages about your videos) and "
-            "your videos stay on Discord until someone deletes them there.",
-            host=_hosts(endpoints),
-        ),
+        _where(translations, endpoints),
         translations.gettext(
             "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
             "and the video, where its card is, times and credits. About you: your quota, bonus credits and "
@@ -116,6 +106,34 @@ def about(
         _how_long(translations, keeping),
         whoever,
         buttons=(EXPORT, DELETE, LOUD if muted else QUIET),
+    )
+
+
+def _where(translations: Translations, endpoints: Sequence[str]) -> str:
+    hosts = _hosts(endpoints)
+    return translations.ngettext(
+        "**Where your data goes.** Your picture and prompt are sent to the video service at {host}, which makes "
+        "the video and has its own rules for what it keeps. Your cards (the bot's messages about your videos) and "
+        "your videos stay on Discord until someone deletes them there.",
+        "**Where your data goes.** Your picture and prompt are sent to one or more of the video services at {host}, "
+        "which make the videos and have their own rules for what they keep. Your cards (the bot's messages about "
+        "your videos) and your videos stay on Discord until someone deletes them there.",
+        len(hosts),
+        host=hosts,
+    )
+
+
+def _out_of_reach(translations: Translations, endpoints: Sequence[str]) -> str:
+    hosts = _hosts(endpoints)
+    return translations.ngettext(
+        "**What the bot cannot delete:** what the video service at {host} keeps; messages in group chats and in "
+        "servers without the bot; messages that only you can see; entries in a server's log channel; and what "
+        "other people have saved.",
+        "**What the bot cannot delete:** what the video services at {host} keep; messages in group chats and in "
+        "servers without the bot; messages that only you can see; entries in a server's log channel; and what "
+        "other people have saved.",
+        len(hosts),
+        host=hosts,
     )
 
 
@@ -161,7 +179,7 @@ def confirm(translations: Translations, endpoints: Sequence[str]) -> ui.LayoutVi
             "and then deleted from the bot. Its message stays until you delete it."
         ),
         translations.gettext(STAYS),
-        translations.gettext(OUT_OF_REACH, host=_hosts(endpoints)),
+        _out_of_reach(translations, endpoints),
         translations.gettext("This cannot be undone."),
         buttons=(ERASE, BACK),
     )
@@ -183,7 +201,7 @@ def erased(translations: Translations, endpoints: Sequence[str], running: int) -
         ),
         *([goes_on] if running else []),
         translations.gettext(STAYS),
-        translations.gettext(OUT_OF_REACH, host=_hosts(endpoints)),
+        _out_of_reach(translations, endpoints),
         buttons=(),
     )
 
@@ -198,4 +216,8 @@ def _view(translations: Translations, *paragraphs: str, buttons: tuple[str, ...]
 
 
 def _hosts(endpoints: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(f"`{urlsplit(endpoint).hostname or endpoint}`" for endpoint in endpoints))
+    return list(dict.fromkeys(map(_host, endpoints)))
+
+
+def _host(endpoint: str) -> str:
+    return f"`{urlsplit(endpoint).hostname or endpoint}`"

@@ -62,8 +62,31 @@ def test_the_operators_policy_is_linked_where_there_is_one() -> None:
     assert "policy" not in words(about())
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "sent_to", "kept_by"),
+    [
+        (
+            [ENDPOINT, "https://videos.example/v2"],
+            "the video service at `videos.example`, which makes the video and has its own rules",
+            "what the video service at `videos.example` keeps;",
+        ),
+        (
+            [ENDPOINT, "https://more.example/v1"],
+            "one or more of the video services at `videos.example` and `more.example`, which make the videos and",
+            "what the video services at `videos.example` and `more.example` keep;",
+        ),
+    ],
+)
+def test_one_video_service_is_singular_and_several_are_plural(endpoints: list[str], sent_to: str, kept_by: str) -> None:
+    page = privacy.about(ENGLISH, endpoints, Keeping(QUARTER, WEEK), muted=False, policy=None)
+
+    assert sent_to in words(page)
+    for view in (privacy.confirm(ENGLISH, endpoints), privacy.erased(ENGLISH, endpoints, 0)):
+        assert kept_by in words(view)
+
+
 def test_before_deleting_it_is_said_what_goes_what_stays_and_what_is_out_of_reach() -> None:
-    view = privacy.confirm(ENGLISH, ENDPOINT)
+    view = privacy.confirm(ENGLISH, [ENDPOINT])
 
     text = words(view)
     deleted = ("**Deleted now:**", "**Deleted one after another:**", "**Deleted later:**")
@@ -77,7 +100,7 @@ def test_before_deleting_it_is_said_what_goes_what_stays_and_what_is_out_of_reac
     [(0, None), (1, "**1 video is still being made.**"), (2, "**2 videos are still being made.**")],
 )
 def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) -> None:
-    view = privacy.erased(ENGLISH, ENDPOINT, running)
+    view = privacy.erased(ENGLISH, [ENDPOINT], running)
 
     text = words(view)
     assert (said in text) if said else ("still being made" not in text)
@@ -86,7 +109,7 @@ def test_after_deleting_it_is_said_what_goes_on(running: int, said: str | None) 
 
 
 def test_the_first_line_names_the_host_and_nothing_else_of_the_address() -> None:
-    line = privacy.first_line(ENGLISH, ["https://videos.example:8443/secret-path/v1"])
+    line = privacy.first_line(ENGLISH, "https://videos.example:8443/secret-path/v1")
 
     assert "`videos.example`" in line
     assert "secret-path" not in line
