@@ -350,6 +350,15 @@ class TestProviders:
         (models,) = about(lines, "models of openrouter")
         assert models.startswith("problem  models of openrouter: openrouter does not list the model acme/gone. ")
 
+    async def test_a_model_that_comfy_router_does_not_have_is_told(self, idle: Stage, four: Four) -> None:
+        four.router.settings.models = ["minimax/another"]
+
+        code, lines = await checked(idle, **four.settings(idle.folder))
+
+        assert code == 1
+        (models,) = about(lines, "models of router")
+        assert models.startswith("problem  models of router: router does not have the model minimax/minimax-h3")
+
     async def test_a_node_that_comfyui_lacks_is_told(self, idle: Stage, four: Four) -> None:
         four.comfyui.settings.nodes = [node for node in NODES if node != "SaveVideo"]
 
