@@ -27,7 +27,7 @@ from bot.chat.follow_ups import follow_up
 from bot.chat.once import Once
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
-from bot.chat.sync import CommandSync, SyncMemory, payload_of
+from bot.chat.sync import CommandSync, SyncMemory
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
 from bot.i18n.translations import TranslationCatalog, translations_of
@@ -120,7 +120,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
         self._rest = connection
-        self._sync = CommandSync(memory, api_url=api_url, force=force_sync)
+        self._sync = CommandSync(memory, CommandTranslator(translation_catalog), api_url=api_url, force=force_sync)
         self.translation_catalog = translation_catalog
         self._add_commands = add_commands
         self._on_login = on_login
@@ -165,8 +165,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._tell_operator()
         await self._on_login()
         assert self.application_id is not None
-        payload = await payload_of(self.tree, CommandTranslator(self.translation_catalog))
-        await self._sync.begin(self.http, self.application_id, payload)
+        await self._sync.begin(self.http, self.application_id, self.tree)
 
     async def on_ready(self) -> None:
         """Discord has told of every server."""

@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation, TranslationContextTypes
 
-from bot.i18n.translations import FILES, TranslationCatalog, Translations
+from bot.i18n.translations import FILES, TranslationCatalog, Translations, fingerprint
 
 _TRANSLATED = frozenset({
     TranslationContextLocation.command_description,
@@ -30,6 +30,10 @@ class CommandTranslator(app_commands.Translator):
 
     def __init__(self, translation_catalog: TranslationCatalog) -> None:
         self._translation_catalog = translation_catalog
+
+    def fingerprint(self) -> str:
+        """Changes where the same English may be translated to something else, without reading any language."""
+        return fingerprint()
 
     async def translate(
         self, string: app_commands.locale_str, locale: discord.Locale, context: TranslationContextTypes

@@ -13,6 +13,7 @@ import discord
 from discord import app_commands
 from discord.http import HTTPClient, Route
 
+from bot.chat.command_translator import CommandTranslator
 from bot.chat.discord_errors import TROUBLE, is_discords, told
 from bot.errors import StoreError
 
@@ -32,32 +33,34 @@ OURS = (1, 2, 3)
 READ_ONLY = ("application_id", "guild_id", "version", "name_localized", "description_localized")
 
 Payload = dict[str, Any]
+Tree = app_commands.CommandTree[Any]
 
 
 class SyncMemory(Protocol):
     """Remembers which commands Discord last took, per application and API root."""
 
     async def synced_hash(self, application: int, api: str) -> str | None:
-        """Hash of the payload, or None."""
+        """Hash of the commands, or None."""
 
-    async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
-        """Discord took this payload."""
+    async def remember_hash(self, application: int, api: str, commands_hash: str) -> None:
+        """Discord took these commands."""
 
 
 class CommandSync:
     """Tries once at start, then by itself until it is done. Its owner closes it."""
 
-    def __init__(self, memory: SyncMemory, *, api_url: str, force: bool) -> None:
+    def __init__(self, memory: SyncMemory, translator: CommandTranslator, *, api_url: str, force: bool) -> None:
         self._memory = memory
+        self._translator = translator
         self._api_url = api_url
         self._force = force
         self._fault: str | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def begin(self, http: HTTPClient, application: int, payload: list[Payload]) -> None:
+    async def begin(self, http: HTTPClient, application: int, tree: Tree) -> None:
         """Returns after one try. Where it failed the bot goes on with what Discord has."""
-        if not await self._tried(http, application, payload, FIRST_WITHIN_S):
-            self._task = asyncio.create_task(self._try_on(http, application, payload), name="command-sync")
+        if not await self._tried(http, application, tree, FIRST_WITHIN_S):
+            self._task = asyncio.create_task(self._try_on(http, application, tree), name="command-sync")
 
     def faults(self) -> list[str]:
         """In words, for whoever watches the process."""
@@ -69,17 +72,17 @@ class CommandSync:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def _try_on(self, http: HTTPClient, application: int, payload: list[Payload]) -> None:
+    async def _try_on(self, http: HTTPClient, application: int, tree: Tree) -> None:
         for tries in range(1, TRIES):
             await asyncio.sleep(PAUSES_S[tries - 1] if tries <= len(PAUSES_S) else LATER_S)
-            if await self._tried(http, application, payload, WITHIN_S):
+            if await self._tried(http, application, tree, WITHIN_S):
                 return
         log.error("the commands will not be sent again until the next start")
 
-    async def _tried(self, http: HTTPClient, application: int, payload: list[Payload], within_s: float) -> bool:
+    async def _tried(self, http: HTTPClient, application: int, tree: Tree, within_s: float) -> bool:
         try:
             async with asyncio.timeout(within_s):
-                await self._send(http, application, payload)
+                await self._send(http, application, tree)
         except (*TROUBLE, StoreError, KeyError, TypeError, ValueError) as error:  # the last three: no answer of Discord
             fault = f"the commands could not be updated at Discord, the previous ones stay in use: {_why(error)}"
             log.log(logging.INFO if fault == self._fault else logging.ERROR, "%s", fault)
@@ -88,24 +91,22 @@ class CommandSync:
         self._fault = None
         return True
 
-    async def _send(self, http: HTTPClient, application: int, payload: list[Payload]) -> None:
-        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+    async def _send(self, http: HTTPClient, application: int, tree: Tree) -> None:
+        english: list[Payload] = [dict(command.to_dict(tree)) for command in tree.get_commands()]
+        made_from = json.dumps(english, sort_keys=True) + self._translator.fingerprint()
+        digest = hashlib.sha256(made_from.encode()).hexdigest()
         known = await self._memory.synced_hash(application, self._api_url)
         there = await _commands_at_discord(http, application)
         foreign = [command for command in there if command["type"] not in OURS]
-        names = ", ".join(name for name, _ in _names(payload))
-        if not self._force and known == digest and _names(there) == _names([*payload, *foreign]):
+        names = ", ".join(name for name, _ in _names(english))
+        if not self._force and known == digest and _names(there) == _names([*english, *foreign]):
             log.info("commands unchanged: %s", names)
             return
+        payload = [dict(await each.get_translated_payload(tree, self._translator)) for each in tree.get_commands()]
         await http.bulk_upsert_global_commands(application, payload=[*payload, *map(_kept, foreign)])
         await self._memory.remember_hash(application, self._api_url, digest)
         self._force = False
         log.info("commands synced: %s", names)
-
-
-async def payload_of(tree: app_commands.CommandTree[Any], translator: app_commands.Translator) -> list[Payload]:
-    """What Discord is to be sent."""
-    return [dict(await command.get_translated_payload(tree, translator)) for command in tree.get_commands()]
 
 
 async def _commands_at_discord(http: HTTPClient, application: int) -> list[Payload]:

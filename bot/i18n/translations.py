@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gettext
+import hashlib
 import io
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
+import babel
 import discord
 from babel import Locale
 from babel.lists import format_list
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 from bot.i18n.marking import Sentence, Value
@@ -103,9 +103,21 @@ def translations_of(interaction: discord.Interaction[Any]) -> Translations:
     return translation_catalog.of(str(interaction.locale))
 
 
+def fingerprint() -> str:
+    """Of all translators' files, and of Babel, which writes numbers: as long as it stays, so does what is said."""
+    files = {name: hashlib.sha256(_file(code)).hexdigest() for name, code in FILES.items()}
+    return f"{babel.__version__} {files}"
+
+
+def _file(code: str) -> bytes:
+    return (resources.files("bot.i18n") / "locales" / f"{code}.po").read_bytes()
+
+
 def _translations(code: str) -> gettext.GNUTranslations:
-    text = (resources.files("bot.i18n") / "locales" / f"{code}.po").read_bytes()
+    from babel.messages.mofile import write_mo  # most of Babel, which the start does without
+    from babel.messages.pofile import read_po
+
     compiled = io.BytesIO()
-    write_mo(compiled, read_po(io.BytesIO(text), locale=code))
+    write_mo(compiled, read_po(io.BytesIO(_file(code)), locale=code))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
