@@ -28,6 +28,7 @@ from aiohttp import web
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot.models import ChannelId, Job, JobState, Limit, Limits, MessageId, Period, UserId
+from bot.providers.openai import ticket_of
 from bot.store import cards, jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve
@@ -125,7 +126,7 @@ async def carry(store: Store, job: Job, to: JobState) -> None:
     await store.write(cards.place(job.id, MessageId(job.id), ephemeral_at=None))
     changes: dict[JobState, dict[str, object]] = {
         S.SUBMITTING: {"last_sent_at": at},
-        S.RENDERING: {"ticket": f"video_{job.id}"},
+        S.RENDERING: {"ticket": ticket_of(job.endpoint, f"video_{job.id}")},
         S.DELIVERING: {},
         S.DELIVERED: {},
     }
