@@ -69,6 +69,39 @@ async def test_the_card_tells_how_far_the_sampler_is(build: Build) -> None:
     await stage.over(asked)
 
 
+async def test_the_card_tells_the_position_in_comfyuis_own_queue(build: Build) -> None:
+    stage = await build(provider=comfyui(None))
+    first, _ = await stage.rendering()
+    second, card = await stage.rendering(prompt="the second")
+    await stage.until(card, "Position in the queue of the video service: 2")
+    for job in stage.provider.jobs:
+        stage.provider.finish(job)
+
+    await stage.over(first)
+    await stage.over(second)
+
+
+@BOTH
+@pytest.mark.parametrize("progress", [None, 30], ids=["waiting", "running"])
+async def test_a_video_under_way_is_cancelled_and_all_credits_come_back(
+    build: Build, local: Local, progress: int | None
+) -> None:
+    stage = await build(provider=local(None))
+    asked, card = await stage.rendering()
+    (job,) = stage.provider.jobs
+    if progress is not None:
+        stage.provider.advance(job, progress)
+    button = next(button for button in card.buttons if button.label == "Cancel")
+    await stage.discord.press(stage.mia, card, button.custom_id or "")
+
+    assert "Canceled" in (await stage.over(asked)).text()
+    await stage.settled()
+    assert stage.states() == ["cancelled"]
+    assert stage.provider.times_charged() == 0
+    assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
+    assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(0,)]
+
+
 @BOTH
 @pytest.mark.parametrize("when", ["before", "inside", "after"])
 async def test_killed_around_the_create_the_video_is_made_once_and_posted(
