@@ -7,16 +7,17 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.errors import VideoError, VideoNotReady, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
 from bot.providers.protocols import Phase
 from bot.wires import ModelWire, PictureForm
 from sandbox.providers.comfy_router import ComfyRouterSettings
-from tests.integration.wires import SECRET, Bench, ComfyRouter, Fal, Wire, picture
+from tests.integration.wires import SECRET, Bench, ComfyRouter, Fal, GPTProto, Wire, picture
 
 COSTS = 0.1  # five seconds at the local provider's price
 
@@ -217,6 +218,16 @@ async def test_a_cancel_without_an_answer_is_not_known(wire: Wire) -> None:
         bench.local.faults.inject("cancel:500", times=None)
         with pytest.raises(VideoUnavailable):
             await bench.api.cancel(ticket)
+
+
+@pytest.mark.parametrize("wire", [Fal(), ComfyRouter(), GPTProto()], ids=lambda wire: wire.name)
+async def test_a_private_address_in_a_result_is_not_fetched(wire: Wire, tmp_path: Path) -> None:
+    async with wire.bench() as bench:
+        ticket = await bench.api.create(bench.request())
+        await bench.ended(ticket)
+        bench.local.faults.inject("result:private-url", times=None)
+        with pytest.raises(VideoNotReady, match="not allowed there"):
+            await bench.api.download(ticket, None, tmp_path / "video.mp4")
 
 
 async def test_the_queue_is_shown_as_it_moves() -> None:
