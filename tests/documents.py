@@ -31,6 +31,7 @@ ENDS = {
     "uv run pybabel init -i messages.pot -l it -o bot/i18n/locales/it.po": 0,
     ".ci/words": 0,
     "uv run python -m sandbox": 0,
+    "uv run python -m sandbox --provider comfy-router": 0,
     "uv run python -m sandbox"
     ' --image cat.jpg --prompt "puts on a hat" --model sora-2-pro --seconds 4 --size 1792x1024': 0,
     'uv run python -m sandbox --as admin --command "/animate-admin quota set user:@mia credits:40"': 0,
