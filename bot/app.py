@@ -50,6 +50,7 @@ from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, former, offer
 from bot.providers.connect import connect
+from bot.reload import Reloader
 from bot.settings import Settings
 from bot.store import jobs
 from bot.store.database import Store, Writer
@@ -91,6 +92,7 @@ class App:
     bot: AnimateBot
     worker: Worker
     service: Service
+    reloader: Reloader
 
 
 @contextlib.asynccontextmanager
@@ -103,8 +105,6 @@ async def assemble(
     """
     on_offer, clock = offer(settings), DiscordTime(discord_clock := DiscordClock())
     catalog = on_offer.catalog
-    for note in on_offer.notes:
-        log.warning("%s", note)
     files = _data_folder(settings, clock)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
@@ -144,7 +144,9 @@ async def assemble(
         stack.push_async_callback(service.close)
         if settings.http_port:
             await _serve_http(settings, stack, bot, context, pictures)
-        yield App(bot, worker, service)
+        for note in on_offer.notes:
+            log.warning("%s", note)
+        yield App(bot, worker, service, Reloader(settings, context, worker, bot))
 
 
 async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -> None:
@@ -289,14 +291,17 @@ async def run(
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     async with assemble(settings, writer=writer, force_sync=force_sync, restored=restored) as app:
+        loop.add_signal_handler(signal.SIGHUP, app.reloader.ask)
         starting = asyncio.create_task(app.bot.start(settings.discord_token.get_secret_value()), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         settling = asyncio.create_task(_settle(app.bot.ready), name="settle")
+        reloading = asyncio.create_task(_reload(app), name="reload")
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
             settling.cancel()
+            reloading.cancel()
             await _stop(app, starting)
         if starting.done() and not starting.cancelled() and not stop.is_set():
             _raise_for(starting, settings.discord_api_url)
@@ -308,6 +313,12 @@ async def _settle(ready: asyncio.Event, within_s: float = SETTLES_WITHIN_S) -> N
         async with asyncio.timeout(within_s):
             await ready.wait()
     garbage_collection.settle()
+
+
+async def _reload(app: App) -> None:
+    """From the login on: before it, there are no commands to renew."""
+    await app.bot.ready.wait()
+    await app.reloader.run()
 
 
 async def _stop(app: App, starting: asyncio.Task[None]) -> None:

@@ -90,9 +90,9 @@ def _notes(offered: Catalog, usable: set[str]) -> Iterator[str]:
     for entry in offered.providers.values():
         if entry.name not in usable:
             yield f"{entry.key} is not set: the models of {entry.name} are not on offer"
+    if unproven := [model.id for model in offered.models if model.unproven]:
+        yield f"nobody has tried these models with this bot yet: {', '.join(unproven)}"
     for model in offered.models:
-        if model.unproven:
-            yield f"model {model.id} is unproven: nobody has tried it with this bot"
         if model.retired is not None:
             where = f" at {model.retired.at}" if model.retired.at else ""
             yield f"model {model.id} ends on {model.retired.on}{where}; until then, or elsewhere, it is on offer"

@@ -25,7 +25,14 @@ class Animate(commands.Cog):
     """What can be chosen comes from the catalog, so it is put into the command when the cog is made."""
 
     def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, requests: VideoRequests) -> None:
+        self._translation_catalog = translation_catalog
+        self._catalog = catalog
         self._requests = requests
+        self.offer()
+
+    def offer(self) -> None:
+        """Puts what the catalog has now into the command."""
+        translation_catalog, catalog = self._translation_catalog, self._catalog
         models = [
             app_commands.Choice(
                 name=localized(translation_catalog, partial(choices.model_label, model)), value=model.id
@@ -71,4 +78,6 @@ class Animate(commands.Cog):
 
 async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:
     """Adds the command."""
-    await bot.add_cog(Animate(bot.translation_catalog, catalog, requests))
+    cog = Animate(bot.translation_catalog, catalog, requests)
+    await bot.add_cog(cog)
+    bot.offers.append(cog.offer)

@@ -85,6 +85,11 @@ class Model:
     unproven: bool = False
 
     @property
+    def wire_of_it(self) -> ModelWire:
+        """What its wire is told of it; without a name of the provider's own, its id is that."""
+        return self.wire if self.wire.name else replace(self.wire, name=self.id)
+
+    @property
     def cheapest(self) -> int:
         """Credits per second of the cheapest size."""
         return min(self.sizes.values())
@@ -136,6 +141,11 @@ class Catalog:
         )
         catalog._urls = dict(urls)
         return catalog
+
+    def become(self, other: Catalog) -> None:
+        """Everybody who has this one sees the other's models from now on."""
+        self.max_enlargement, self.providers, self.styles = other.max_enlargement, other.providers, other.styles
+        self._default, self._models, self._urls = other._default, other._models, other._urls
 
     @property
     def models(self) -> list[Model]:

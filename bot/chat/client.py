@@ -128,6 +128,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.pages: dict[str, ShowPage] = {}
         self.actions: dict[str, Action] = {}
         self.personal: dict[str, Personal] = {}
+        self.offers: list[Callable[[], None]] = []  # what puts the choices of the catalog into commands
         self.stopping = False
         self.ready = asyncio.Event()
         self._knows_discord = False
@@ -166,6 +167,15 @@ class AnimateBot(commands.AutoShardedBot):
         await self._on_login()
         assert self.application_id is not None
         await self._sync.begin(self.http, self.application_id, self.tree)
+
+    async def renew_commands(self) -> None:
+        """The catalog is another one: the commands offer what it has, and Discord is told if that changes them."""
+        for offer in self.offers:
+            offer()
+        if self.application_id is not None:
+            await self._sync.close()
+            payload = await payload_of(self.tree, CommandTranslator(self.translation_catalog))
+            await self._sync.begin(self.http, self.application_id, payload)
 
     async def on_ready(self) -> None:
         """Discord has told of every server."""

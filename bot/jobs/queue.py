@@ -153,6 +153,11 @@ class JobQueue:
         self._arm()
         self.changed()
 
+    def use(self, limits: Mapping[str, int]) -> None:
+        """The providers' limits from now on."""
+        self.limits = limits
+        self._advance_soon()
+
     def close(self) -> None:
         """Starts no job any more."""
         self._is_closed = True

@@ -84,7 +84,7 @@ class Worker:
                 self._context.queue.occupy(job, for_s=self._context.clock.since(sent_at).total_seconds())
         self._found = {job.id: job for job in found}
         self._resuming = asyncio.create_task(self._resume(), name="resume")
-        self._begin(self._check_workflows(), "workflows")
+        self.check_workflows()
         return len(found)
 
     async def _resume(self) -> None:
@@ -116,8 +116,11 @@ class Worker:
         self._questions.add(task)
         task.add_done_callback(self._questions.discard)
 
-    async def _check_workflows(self) -> None:
+    def check_workflows(self) -> None:
         """What an operator's own server lacks is told now, not to the first member who asks for a video."""
+        self._begin(self._check_workflows(), "workflows")
+
+    async def _check_workflows(self) -> None:
         for provider in self._context.providers.current:
             models = [model.wire for model in self._context.catalog.models_of(provider.name)]
             await warn_of_missing_parts(provider, [model for model in models if model.workflow is not None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from bot.catalog import Model
@@ -40,7 +40,7 @@ def request_of(context: JobContext, job: Job, model: Model, picture: bytes) -> C
     }
     return CreateRequest(
         key=job.request_key or "",
-        model=model.wire if model.wire.name else replace(model.wire, name=model.id),
+        model=model.wire_of_it,
         prompt=spec.prompt,
         seconds=spec.seconds,
         size=spec.size,

@@ -1,0 +1,76 @@
+"""The catalog while the bot runs: read anew at SIGHUP. A wrong one changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from bot import log as log_setup
+from bot.chat.client import AnimateBot
+from bot.errors import SettingsError
+from bot.jobs.context import JobContext
+from bot.jobs.worker import Worker
+from bot.provider_settings import Offer, offer
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Reloader:
+    """One reload at a time, however often it is asked for. `run` is a task of its owner's, to be cancelled."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        context: JobContext,
+        worker: Worker,
+        bot: AnimateBot,
+        load: Callable[[], Settings] = Settings.load_spelled,
+    ) -> None:
+        self._settings = settings
+        self._context = context
+        self._worker = worker
+        self._bot = bot
+        self._load = load
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """The catalog, and the keys that it names, are to be read anew."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Reloads whenever it is asked to."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            await self._reload()
+
+    async def _reload(self) -> None:
+        try:
+            settings = self._load()
+            on_offer = offer(settings)
+            self._take(settings, on_offer)
+        except SettingsError as error:
+            for sentence in error.sentences:
+                log.error("the catalog stays as it was: %s", sentence)  # noqa: TRY400 - no traceback for the expected
+            return
+        except ValueError as error:
+            log.error("the catalog stays as it was: VIDEO_CATALOG: %s.", error)  # noqa: TRY400 - as above
+            return
+        for note in on_offer.notes:
+            log.warning("%s", note)
+        log.info("catalog read anew: %s", ", ".join(model.id for model in on_offer.catalog.models))
+        self._worker.check_workflows()
+        try:
+            await self._bot.renew_commands()
+        except Exception:
+            log.exception("the commands were not renewed; the next reload or start tries again")
+
+    def _take(self, settings: Settings, on_offer: Offer) -> None:
+        """From here on it holds for new requests; jobs under way stay with their provider. Raises ValueError."""
+        if new := set(settings.secrets) - set(self._settings.secrets):
+            log_setup.set_up(self._settings.log_level, self._settings.log_format, [*self._settings.secrets, *new])
+        self._context.providers.use(on_offer.providers)
+        self._context.catalog.become(on_offer.catalog)
+        self._context.queue.use(on_offer.catalog.concurrent)

@@ -1,0 +1,286 @@
+"""Every wire through the whole bot: a video comes, a lost answer is settled or unknown, kill -9 at each create.
+
+On wires that know a key of ours nothing stays unknown; on every wire nothing is paid for twice.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.discord.cdn import Upload
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.exchange import CUT
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.registry import PROVIDERS, make_provider
+from tests.e2e.conftest import Build
+from tests.e2e.stage import DONE, Stage, png
+
+KNOW_KEYS = ("comfy-router", "comfyui", "comfy-api")
+WIRES = tuple(PROVIDERS)
+PHASES = ("before", "inside", "after")
+
+
+def local(name: str) -> LocalProvider:
+    """One whose renders take a tenth of a second."""
+    provider = type(make_provider(name))(render=tiny_mp4)
+    provider.name = name
+    provider.settings.render_seconds = 0.1
+    return provider
+
+
+def paid(provider: LocalProvider) -> int:
+    return len(provider.jobs)
+
+
+@pytest.mark.parametrize("name", WIRES)
+async def test_a_video_comes(build: Build, name: str) -> None:
+    stage = await build(provider=local(name))
+
+    card = await stage.over(await stage.animate())
+
+    assert DONE in card.text()
+    assert paid(stage.provider) == 1
+
+
+@pytest.mark.parametrize("fault", ["lost", "cut", "cut-early"])
+@pytest.mark.parametrize("name", WIRES)
+async def test_a_lost_answer_is_settled_by_our_key_or_unknown(build: Build, name: str, fault: str) -> None:
+    stage = await build(provider=local(name))
+    stage.provider.faults.inject(f"create:{fault}")
+
+    await stage.over(await stage.animate())
+    await stage.settled()
+
+    assert paid(stage.provider) <= 1
+    if name in KNOW_KEYS:
+        assert stage.states() == ["delivered"]
+    else:  # half an answer may hold the id
+        assert stage.states() == ["unknown"] or (fault == "cut" and stage.states() == ["delivered"])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", WIRES)
+async def test_killed_at_the_create(build: Build, name: str, phase: str) -> None:
+    stage = await build(provider=local(name))
+    kills_at_create(stage, phase)
+    await stage.animate()
+    assert stage.bot is not None
+    assert await stage.bot.wait() == -9
+
+    await stage.start_bot()
+    await stage.settled()
+
+    assert paid(stage.provider) <= 1
+    if name in KNOW_KEYS:
+        assert stage.states() == ["delivered"]
+    else:
+        assert stage.states() == ["unknown"] or (phase == "after" and stage.states() == ["delivered"])
+
+
+def kills_at_create(stage: Stage, phase: str) -> None:
+    """Once; `before` means that the request never arrives."""
+    struck = False
+
+    async def hook(now: str, exchange: Any) -> Any:
+        nonlocal struck
+        if struck or now != phase or exchange.route != "create":
+            return None
+        struck = True
+        assert stage.bot is not None
+        stage.bot.kill()
+        await stage.bot.wait()
+        return CUT if phase == "before" else None
+
+    stage.provider.on_exchange(hook)
+
+
+@pytest.mark.parametrize("name", ["comfyui", "comfy-api"])
+async def test_cancel_ends_a_render_and_every_credit_is_back(build: Build, name: str) -> None:
+    provider = local(name)
+    provider.settings.render_seconds = 60.0
+    stage = await build(provider=provider)
+    asked = await stage.animate()
+    card = await asked.answer()
+    assert card is not None
+    await stage.until(card, "Rendering")
+    await stage.discord.wait_for(lambda: any(b.label == "Cancel" for b in card.buttons), 20, "the button")
+
+    custom_id = next(button.custom_id for button in card.buttons if button.label == "Cancel")
+    await stage.discord.press(stage.mia, card, str(custom_id))
+
+    await stage.until(card, "Canceled")
+    await stage.settled()
+    assert stage.states() == ["cancelled"]
+    assert stage.rows("SELECT COALESCE(SUM(credits), 0) FROM budget_usage") == [(0,)]
+
+
+class TestSideBySide:
+    """One bot with models of four providers, each spoken to on its own wire."""
+
+    def catalog(self, folder: Path, providers: dict[str, LocalProvider], **more: str) -> dict[str, str]:
+        """Writes it; the settings that go with it."""
+        path = folder / "catalog.toml"
+        path.write_text("".join(table(name, each.url, more.get(name, "")) for name, each in providers.items()))
+        return {"VIDEO_CATALOG": str(path)} | {variable(name): each.key for name, each in providers.items()}
+
+    async def staged(self, build: Build, **more: str) -> tuple[Stage, dict[str, LocalProvider]]:
+        providers = {name: local(name) for name in ("openai", "openrouter", "fal", "comfy-router")}
+        stage = await build(provider=providers["openai"], start=False)
+        for provider in list(providers.values())[1:]:
+            await provider.start()
+            stage.more_providers.append(provider)
+        stage.use(self.catalog(stage.folder, providers, **more))
+        await stage.start_bot()
+        return stage, providers
+
+    async def test_each_makes_its_own(self, build: Build) -> None:
+        stage, providers = await self.staged(build)
+        stage.use({"MAX_JOBS_PER_USER": "9"})
+
+        for name in providers:
+            card = await stage.over(await stage.animate(model=f"on-{name}"))
+            assert DONE in card.text()
+
+        assert [paid(provider) for provider in providers.values()] == [1, 1, 1, 1]
+        for provider in providers.values():
+            for other in providers.values():
+                sent = b"".join(str(x.headers).encode() for x in provider.requests)
+                assert provider is other or other.key.encode() not in sent
+
+    async def test_one_that_is_down_is_stood_in_for_and_the_card_says_so(self, build: Build) -> None:
+        stage, providers = await self.staged(build, openai='fallback = ["on-fal"]')
+        providers["openai"].faults.inject("create:402", times=None)
+
+        card = await stage.over(await stage.animate(model="on-openai"))
+
+        assert DONE in card.text()
+        assert "on-fal instead of on-openai" in card.text()
+        assert [paid(provider) for provider in providers.values()] == [0, 0, 1, 0]
+
+
+QUEUE = """
+body = { prompt = "{prompt}", image_url = "{picture}", duration = "{seconds}" }
+result = "video.url"
+"""
+SPEAKS = {
+    "openai": ('wire = "openai"', "bearer", "sora-2", ""),
+    "openrouter": ('wire = "openrouter"', "bearer", "alibaba/wan-2.6", ""),
+    "fal": ('wire = "queue"\ndialect = "fal"', "key", "some/model", QUEUE),
+    "comfy-router": ('wire = "queue"\ndialect = "comfy-router"', "x-api-key", "some/model", QUEUE),
+}
+
+
+def table(name: str, url: str, more: str) -> str:
+    """A provider and its model."""
+    wire, auth, model, body = SPEAKS[name]
+    return f"""
+[providers.{name}]
+{wire}
+url = "{url}"
+key = "{variable(name)}"
+auth = "{auth}"
+
+[[models]]
+id = "on-{name}"
+provider = "{name}"
+name = "{model}"
+seconds = [4]
+sizes = ["720x1280", "1280x720"]
+credits = 1
+{body}
+{more}
+"""
+
+
+def variable(name: str) -> str:
+    return f"KEY_OF_{name.replace('-', '_').upper()}"
+
+
+ONE = """
+[providers.gptproto]
+wire = "openai"
+url = "http://127.0.0.1:1/v1"
+key = "GPTPROTO_API_KEY"
+
+[[models]]
+id = "sora-2"
+label = "Sora 2"
+seconds = [4]
+sizes = ["720x1280", "1280x720"]
+credits = 1
+"""
+TWO = f"""{ONE}
+retired = {{ on = 2026-01-01, instead = ["ray"] }}
+
+[[models]]
+id = "ray"
+label = "Ray"
+seconds = [5]
+aspect_ratios = ["9:16", "16:9"]
+credits = 2
+"""
+
+
+class TestReadAnew:
+    """SIGHUP, while the bot runs."""
+
+    async def staged(self, build: Build) -> tuple[Stage, Path]:
+        stage = await build(start=False)
+        path = stage.folder / "catalog.toml"
+        path.write_text(ONE)
+        stage.use({"VIDEO_CATALOG": str(path)})
+        await stage.start_bot()
+        return stage, path
+
+    async def hang_up(self, stage: Stage, words: str) -> None:
+        """Until the log says so."""
+        assert stage.bot is not None
+        os.kill(stage.bot.pid, signal.SIGHUP)
+        log = stage.bot.log
+        await stage.booked(lambda: words in log())
+
+    async def test_members_are_offered_the_new_models_and_a_job_of_the_old_one_goes_on(self, build: Build) -> None:
+        stage, path = await self.staged(build)
+        stage.provider.settings.render_seconds = None
+        asked, card = await stage.rendering()
+        path.write_text(TWO)
+
+        await self.hang_up(stage, "catalog read anew: ray")
+        await stage.discord.wait_for(lambda: offered(stage) == ["ray"], 20, "the new commands")
+        forged = await stage.discord.invoke(
+            stage.mia,
+            "animate",
+            image=Upload("cat.png", png(), "image/png"),
+            prompt="a hat",
+            model="sora-2",
+            forge=True,
+        )
+        refused = await forged.answer()
+        (job,) = stage.provider.jobs.values()
+        stage.provider.finish(job.id)
+
+        assert refused is not None
+        assert "Sora 2 is no longer available" in refused.text()
+        assert DONE in (await stage.over(asked)).text()
+        assert "Sora 2" in card.text()
+
+    async def test_a_wrong_one_is_told_in_a_sentence_and_the_old_one_stays(self, build: Build) -> None:
+        stage, path = await self.staged(build)
+        path.write_text(ONE.replace("credits = 1", "credits = 0"))
+
+        await self.hang_up(stage, f"the catalog stays as it was: VIDEO_CATALOG: {path}, line 12: credits is wrong")
+        card = await stage.over(await stage.animate())
+
+        assert DONE in card.text()
+
+
+def offered(stage: Stage) -> list[str]:
+    """The models that /animate offers."""
+    command: dict[str, Any] = next(each for each in stage.discord.commands if each["name"] == "animate")
+    (option,) = (each for each in command["options"] if each["name"] == "model")
+    return [choice["value"] for choice in option["choices"]]
