@@ -174,8 +174,7 @@ class AnimateBot(commands.AutoShardedBot):
             offer()
         if self.application_id is not None:
             await self._sync.close()
-            payload = await payload_of(self.tree, CommandTranslator(self.translation_catalog))
-            await self._sync.begin(self.http, self.application_id, payload)
+            await self._sync.begin(self.http, self.application_id, self.tree)
 
     async def on_ready(self) -> None:
         """Discord has told of every server."""
