@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot import spelling
 from bot.catalog import Catalog, load_catalog
@@ -56,19 +57,25 @@ _SHOULD_BE = {
 """What each setting should be; the sentence about a wrong one ends with it."""
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
 
     discord_token: SecretStr
     discord_api_url: str = "https://discord.com/api/v10"
-    allowed_guilds: frozenset[int] = frozenset()
+    allowed_guilds: Annotated[frozenset[int], NoDecode] = frozenset()
     video_api_key: SecretStr | None = None
     video_api_url: str | None = None
     video_api_auth: Literal["auto", "raw", "bearer"] | None = None
     video_catalog: Path = Path("gptproto")
-    video_download_hosts: frozenset[str] = frozenset()
+    video_download_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     database_url: str = "sqlite:///data/animate.db"
     data_dir: Path = Path("data")
     quota_default_credits: Credits = 20
@@ -197,12 +204,12 @@ class Settings(BaseModel):
         return Keeping(prompts, timedelta(days=self.keep_pictures_days))
 
     @classmethod
-    def load(cls, *, env_file: Path | str | None = ".env", **overrides: Any) -> Self:
-        """Reads the environment, `env_file` and the catalog; `overrides` come first.
+    def load(cls, **overrides: Any) -> Self:
+        """Reads the environment, `.env` and the catalog.
 
         Raises SettingsError with one sentence per fault, never with a value.
         """
-        variables = read_variables(env_file)
+        variables = read_variables(overrides.get("_env_file", ".env"))
         faults: dict[str, str] = {}
         catalog = _catalog(overrides.get("video_catalog") or variables.get("VIDEO_CATALOG"), faults)
         first, *others = catalog.providers.values()
@@ -215,9 +222,7 @@ class Settings(BaseModel):
         keys = _keys(names, variables, faults)
         settings: Self | None = None
         try:
-            settings = cls(
-                **{name: variables[name.upper()] for name in cls.model_fields if name.upper() in variables} | overrides
-            )
+            settings = cls(**overrides)
         except ValidationError as error:
             faults |= _faults(error)
         if settings is None or faults:
@@ -265,7 +270,7 @@ def _misspelt(names: Iterable[str], place: str, keys: Iterable[str] = ()) -> lis
     return [spelling.sentence(name, nearest, place) for name, nearest in spelling.misspelt(names, settings).items()]
 
 
-def read_variables(env_file: Path | str | None = ".env") -> dict[str, str]:
+def read_variables(env_file: Any = ".env") -> dict[str, str]:
     """What is set in the environment, and where it is not, in the file; names in capitals. Raises SettingsError."""
     try:
         written = dotenv_values(env_file, interpolate=False) if env_file is not None else {}

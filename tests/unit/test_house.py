@@ -136,7 +136,7 @@ class TestSettings:
         bare = tmp_path / "bare.env"
         bare.write_text("DISCORD_TOKEN=word\nVIDEO_API_KEY=word\n")
 
-        assert dict(Settings.load(env_file=read)) == dict(Settings.load(env_file=bare))
+        assert dict(Settings.load(_env_file=read)) == dict(Settings.load(_env_file=bare))
 
     def test_the_documents_tell_every_setting_with_its_default(self) -> None:
         words = {None: "required", "": "empty"}
