@@ -35,6 +35,30 @@ KNOWN_MODELS = (
     "google/veo-3.1", "google/veo-3.1-fast", "google/veo-3.1-lite", "kwaivgi/kling-v3.0-std", "minimax/hailuo-2.3",
 )  # fmt: skip
 
+GPTPROTO_CATALOG = """
+[providers.gptproto]
+wire = "openrouter"
+url = "https://gptproto.com/api/v3"
+key = "GPTPROTO_API_KEY"
+
+[[models]]
+id = "wan-2.6"
+label = "Wan 2.6"
+name = "wan/wan-2.6"
+seconds = [5, 10]
+sizes = ["720x1280", "1280x720"]
+credits = 1
+
+[[models]]
+id = "seedance-2.0-fast"
+label = "Seedance 2.0 Fast"
+name = "doubao/dreamina-seedance-2-0-fast-260128"
+seconds = [5, 10]
+aspect_ratios = ["9:16", "16:9"]
+resolutions = ["720p"]
+credits = 1
+"""
+
 Body = dict[str, Any]
 
 
@@ -200,10 +224,13 @@ class LocalGPTProto(LocalOpenRouter):
         Route("result", "GET", "/api/v3/tasks/result/{job_id}", kind="poll"),
     )
     base_path = "/api/v3"
-    catalog = "gptproto"
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
-        return super().bot_settings(folder) | {"VIDEO_DOWNLOAD_HOSTS": self.elsewhere.partition("//")[2]}
+        """With a catalog of this API alone: that of the bot has GPTProto's older one first."""
+        path = folder / "gptproto.toml"
+        path.write_text(GPTPROTO_CATALOG, "utf-8")
+        host = self.elsewhere.partition("//")[2]
+        return super().bot_settings(folder) | {"VIDEO_CATALOG": str(path), "VIDEO_DOWNLOAD_HOSTS": host}
 
     async def answer(self, exchange: Exchange, job: VideoJob | None) -> Answer:
         if exchange.route == "result" and job is not None:

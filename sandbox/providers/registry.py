@@ -8,7 +8,7 @@ from sandbox.providers.comfy_api import LocalComfyAPI
 from sandbox.providers.comfy_router import LocalComfyRouter
 from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.openai import LocalOpenAI
-from sandbox.providers.openrouter import LocalOpenRouter
+from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter
 from sandbox.providers.queue import LocalFal
 
 
@@ -24,6 +24,7 @@ class Choice:
 PROVIDERS: Mapping[str, Choice] = {
     "openai": Choice("OpenAI", LocalOpenAI, "/v1/videos, as GPTProto and OpenAI-compatible servers have it."),
     "openrouter": Choice("OpenRouter", LocalOpenRouter, "/api/v1/videos, as OpenRouter has it."),
+    "gptproto": Choice("GPTProto", LocalGPTProto, "/api/v3/videos, GPTProto's newer API."),
     "fal": Choice("fal", LocalFal, "The queue of fal."),
     "comfy-router": Choice("Comfy Router", LocalComfyRouter, "The queue of Comfy Router, with keys and quotes."),
     "comfyui": Choice("ComfyUI", LocalComfyUI, "The routes of ComfyUI itself, as on one's own GPU."),

@@ -21,6 +21,7 @@ from tests.e2e.stage import DONE, Stage
 SOON = 0.1
 LOCAL: dict[str, Callable[[], LocalProvider]] = {
     "openrouter": lambda: LocalOpenRouter(render=tiny_mp4, settings=OpenRouterSettings(render_seconds=SOON)),
+    "gptproto": lambda: LocalGPTProto(render=tiny_mp4, settings=OpenRouterSettings(render_seconds=SOON, models=None)),
     "fal": lambda: LocalFal(render=tiny_mp4, settings=QueueSettings(render_seconds=SOON)),
     "comfy-router": lambda: LocalComfyRouter(
         render=tiny_mp4, settings=ComfyRouterSettings(render_seconds=SOON, poll_after=None)
@@ -135,7 +136,12 @@ async def test_the_operator_reads_whether_a_failure_is_charged(stage: Stage, nam
     await stage.over(await stage.animate())
     await stage.settled()
 
-    told = {"openrouter": ("no", 0), "fal": ("unknown", None), "comfy-router": ("unknown", None)}[name]
+    told = {
+        "openrouter": ("no", 0),
+        "gptproto": ("no", 0),
+        "fal": ("unknown", None),
+        "comfy-router": ("unknown", None),
+    }[name]
     assert stage.bot is not None
     assert f"kind=provider charged={told[0]}: " in stage.bot.log()
     assert stage.rows("SELECT cost_usd_micros FROM jobs") == [(told[1],)]
