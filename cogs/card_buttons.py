@@ -43,11 +43,13 @@ class CardButtons(commands.Cog):
 
     async def cancel(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Cancels what waits, or what its provider can still cancel."""
+        job = await self._library.own(user_of(interaction), job_id)
         if is_in_list(interaction):
-            await self._library.cancel(user_of(interaction), job_id)
+            if self._library.can_cancel(job) and job.state is JobState.RENDERING:  # since the list was shown
+                await interaction.response.defer()  # a provider may take longer than Discord waits
+            await self._library.cancel(job.member, job_id)
             await interaction.client.pages[LIST](interaction, 0)
             return
-        job = await self._library.own(user_of(interaction), job_id)
         if self._library.can_cancel(job):
             await interaction.response.defer()  # the card says so by itself; the press's token reaches it only now
             await self._library.renew(job, press_of(interaction))

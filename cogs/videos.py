@@ -43,7 +43,11 @@ class Videos(commands.Cog):
 
     async def turn(self, interaction: discord.Interaction[Any], number: int) -> None:
         """Shows a page in place of the one that stands there."""
-        await interaction.response.edit_message(view=await self._page(interaction, number), allowed_mentions=NOBODY)
+        view = await self._page(interaction, number)
+        if interaction.response.is_done():
+            await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
+        else:
+            await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
     async def show(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows one video, or has it delivered by the token of this press."""

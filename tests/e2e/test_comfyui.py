@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from sandbox.discord.messages import FIRST_ANSWER_S
 from sandbox.providers.base import LocalProvider
 from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI
 from sandbox.providers.comfy_workflow import ComfySettings
@@ -100,6 +102,33 @@ async def test_a_video_under_way_is_cancelled_and_all_credits_come_back(
     assert stage.provider.times_charged() == 0
     assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
     assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(0,)]
+
+
+async def test_discord_is_answered_before_a_slow_cancel_from_a_list_that_has_grown_old(build: Build) -> None:
+    stage = await build({"MAX_CONCURRENT_JOBS": "1"}, provider=comfyui(None))
+    await stage.rendering()
+    card = await (await stage.animate()).answer()
+    listed = await (await stage.discord.invoke(stage.mia, "videos")).answer()
+    assert card is not None
+    assert listed is not None
+    (first,) = stage.provider.jobs
+    stage.provider.finish(first)
+    await stage.discord.wait_for(lambda: len(stage.provider.jobs) == 2, 10, "the second at ComfyUI")
+    await stage.until(card, "Position in the queue of the video service", "Rendering")
+    let_go = asyncio.Event()
+
+    async def hook(phase: When, exchange: Exchange) -> None:
+        if exchange.route == "cancel" and phase == "before":
+            await let_go.wait()
+
+    stage.provider.on_exchange(hook)
+    (button,) = [button for button in listed.buttons if button.label == "Cancel"]
+    pressed = await stage.discord.press(stage.mia, listed, button.custom_id or "")
+    await asyncio.wait_for(pressed.answered.wait(), FIRST_ANSWER_S)
+    let_go.set()
+
+    await stage.until(card, "Canceled")
+    await stage.discord.wait_for(lambda: "canceled" in listed.text(), 10, "the list to say so")
 
 
 @BOTH
