@@ -32,7 +32,7 @@ from babel import localedata
 
 from sandbox.process import PROJECT, Running
 
-IMPORTS = ("bot.app",)
+IMPORTS = ("bot.app", "bot.check", "bot.make_catalog")
 LOCALES = ("en_GB", "de", "es", "fr", "ja", "pt_BR")
 """What babel knows of the bot's languages; it is read from babel's own files, once, as modules are."""
 IMPORTED_WITH = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": os.devnull}

@@ -27,7 +27,24 @@ from tests import forkserver
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 from tests.e2e.test_health import free_port
+from tests.thorough import mostly_thorough
 
+NOT_DISCORDS = {
+    "elsewhere": (Reply(302, None, {"Location": "https://example.com/"}), "redirects to https://example.com/."),
+    "down": (Reply(503, {}), "Discord cannot answer now (HTTP 503). Try again later."),
+    "not found": (Reply(404, "<html>"), "is not Discord's API (HTTP 404)."),
+    "a page": (Reply(401, "<html>"), "is not Discord's API (HTTP 401)."),
+}
+SCOPES = ["bot", "applications.commands"]
+INSTALL_LINKS = {
+    "complete": (PERMISSIONS.value, SCOPES, "ok       servers: the bot can be added to servers"),
+    "administrator": (8, SCOPES, "ok       servers: the bot can be added to servers"),
+    "lacking": (
+        PERMISSIONS.value & ~(1 << 15),
+        ["bot"],
+        "warning  servers: Discord's install link leaves out applications.commands, Attach Files. ",
+    ),
+}
 DISCORD = ["token", "servers", "members", "invite link", "access", "privacy policy", "clock"]
 
 
@@ -129,16 +146,9 @@ class TestTheToken:
         assert about(lines, "servers") == []
         assert about(lines, "provider gptproto") == ["ok       provider gptproto: it accepts the key"]
 
-    @pytest.mark.parametrize(
-        ("reply", "said"),
-        [
-            (Reply(302, None, {"Location": "https://example.com/"}), "redirects to https://example.com/."),
-            (Reply(503, {}), "Discord cannot answer now (HTTP 503). Try again later."),
-            (Reply(404, "<html>"), "is not Discord's API (HTTP 404)."),
-            (Reply(401, "<html>"), "is not Discord's API (HTTP 401)."),
-        ],
-    )
-    async def test_what_is_not_discord_is_told(self, idle: Stage, reply: Reply, said: str) -> None:
+    @pytest.mark.parametrize("answer", mostly_thorough(NOT_DISCORDS, by_default=["not found"]))
+    async def test_what_is_not_discord_is_told(self, idle: Stage, answer: str) -> None:
+        reply, said = NOT_DISCORDS[answer]
         idle.discord.refuse("GET /users/@me", reply)
 
         code, lines = await checked(idle)
@@ -189,21 +199,9 @@ class TestTheApplication:
 
         assert (code, about(lines, "installation")[0][:7]) == (0, "warning")
 
-    @pytest.mark.parametrize(
-        ("permissions", "scopes", "said"),
-        [
-            (PERMISSIONS.value, ["bot", "applications.commands"], "ok       servers: the bot can be added to servers"),
-            (8, ["bot", "applications.commands"], "ok       servers: the bot can be added to servers"),
-            (
-                PERMISSIONS.value & ~(1 << 15),
-                ["bot"],
-                "warning  servers: Discord's install link leaves out applications.commands, Attach Files. ",
-            ),
-        ],
-    )
-    async def test_what_the_portals_install_link_lacks_is_told(
-        self, idle: Stage, permissions: int, scopes: list[str], said: str
-    ) -> None:
+    @pytest.mark.parametrize("kind", mostly_thorough(INSTALL_LINKS, by_default=["lacking"]))
+    async def test_what_the_portals_install_link_lacks_is_told(self, idle: Stage, kind: str) -> None:
+        permissions, scopes, said = INSTALL_LINKS[kind]
         link = {"oauth2_install_params": {"scopes": scopes, "permissions": str(permissions)}}
         application(idle.discord, integration_types_config={"0": link, "1": {}})
 
@@ -233,8 +231,9 @@ class TestTheApplication:
         assert about(lines, "privacy policy") == ["ok       privacy policy: https://example.com/privacy"]
 
 
-@pytest.mark.parametrize(("by_s", "said"), [(-3600, "1:00:00 ahead of Discord's"), (600, "0:10:00 behind Discord's")])
-async def test_a_clock_that_is_wrong_is_told(build: Build, by_s: int, said: str) -> None:
+@pytest.mark.parametrize("by_s", mostly_thorough([-3600, 600], by_default=[-3600]))
+async def test_a_clock_that_is_wrong_is_told(build: Build, by_s: int) -> None:
+    said = "1:00:00 ahead of Discord's" if by_s < 0 else "0:10:00 behind Discord's"
     stage = await build(start=False, discord=LocalDiscord(clock=lambda: time.time() + by_s))
 
     code, lines = await checked(stage)

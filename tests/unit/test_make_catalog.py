@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.__main__ import parser
 from bot.catalog import Catalog, load_catalog
 from bot.make_catalog.openrouter import Entries, entries_of
 from bot.make_catalog.prices import Price, UnpricedError, credits_for, price_of
@@ -18,6 +19,14 @@ HD = (1280, 720)
 
 def usd(skus: Any, resolution: str | None = "720p", *, shortest_s: int = 5) -> float:
     return price_of(skus, resolution, HD, shortest_s).usd
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
+def test_a_price_of_a_credit_that_is_none_is_a_wrong_argument(value: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["catalog", "openrouter", f"--usd-per-credit={value}"])
+
+    assert ended.value.code == 2
 
 
 class TestPrices:
