@@ -29,8 +29,8 @@ def quota_pages(translations: Translations, found: Quotas) -> list[str]:
     rules = [
         translations.gettext("Default quota: {limit}", limit=default),
         whole,
-        *(f"<@&{role}>: {text.limit(translations, limit)}" for role, limit in found.roles),
-        *(f"<@{member}>: {text.limit(translations, limit)}" for member, limit in found.members),
+        *(translations.labeled(f"<@&{role}>", text.limit(translations, limit)) for role, limit in found.roles),
+        *(translations.labeled(f"<@{member}>", text.limit(translations, limit)) for member, limit in found.members),
     ]
     pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
     return [
@@ -86,7 +86,9 @@ class Usage:
                 return [translations.gettext("No videos today.")]
             return [translations.ngettext("No videos in the last {n} day.", "No videos in the last {n} days.", days)]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
-        members = [f"- {text.somebody(translations, member)}: {self._sums(rows)}" for member, rows in most]
+        members = [
+            f"- {translations.labeled(text.somebody(translations, member), self._sums(rows))}" for member, rows in most
+        ]
         head = translations.gettext("**Usage today**")
         if days > 1:
             head = translations.ngettext("**Usage in the last {n} day**", "**Usage in the last {n} days**", days)

@@ -61,6 +61,10 @@ class Translations:
         ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 // 10 != 1 else 0, "th")
         return f"{self.number(number)}{ending}"
 
+    def labeled(self, name: str, value: str) -> str:
+        """ "@Mia: 20 credits per day"; French puts a no-break space before the colon."""
+        return f"{name}\u00a0: {value}" if self.code == "fr" else f"{name}: {value}"
+
     def either(self, words: Sequence[str]) -> str:
         """ "a or b"."""
         return format_list(words, "or", self._locale)

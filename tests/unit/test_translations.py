@@ -260,6 +260,11 @@ class TestALanguage:
         assert (translations.change(-1000), translations.change(0), translations.change(4)) == (change, "+0", "+4")
         assert translations.either(["a", "b", "c"]) == either
 
+    def test_a_colon_behind_a_name_is_set_as_the_language_does(self) -> None:
+        labels = {locale: TranslationCatalog().of(locale).labeled("@Mia", "4") for locale in (None, "de", "fr")}
+
+        assert labels == {None: "@Mia: 4", "de": "@Mia: 4", "fr": "@Mia\u00a0: 4"}
+
     def test_an_error_is_told_in_the_readers_language_and_logged_in_english(self) -> None:
         error = UserError(
             "{model} does not make this size: {size}. Nothing was charged. Choose one of these sizes: {sizes}.",
