@@ -25,12 +25,12 @@ def read_env_file() -> None:
     if path.is_file():
         for name, value in dotenv_values(path, interpolate=False).items():
             if name.upper() in VARIABLES and value:
-                os.environ.setdefault(name, value)
+                os.environ.setdefault(name.upper(), value)
 
 
 def proxy_for(url: URL) -> URL | None:
     """What this address is to be reached through, with name and password, if any. Raises UnusableProxyError."""
-    named = urllib.request.getproxies_environment().get(url.scheme)
+    named = _named(url.scheme)
     if not named or not url.host or urllib.request.proxy_bypass(f"{url.host_subcomponent}:{url.port}"):
         return None
     try:
@@ -40,3 +40,9 @@ def proxy_for(url: URL) -> URL | None:
     if proxy.scheme not in ("http", "https") or not proxy.host:
         raise UnusableProxyError(f"{url.scheme.upper()}_PROXY has to begin with http:// or https://")
     return proxy
+
+
+def _named(scheme: str) -> str | None:
+    """In small letters first, as everywhere. `urllib` reads the whole environment to find that, and is not asked."""
+    name = f"{scheme}_proxy"
+    return os.environ.get(name, os.environ.get(name.upper()))
