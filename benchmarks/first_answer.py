@@ -31,11 +31,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from sandbox.discord.cdn import Upload
 from sandbox.discord.server import LocalDiscord
 from sandbox.environment import Environment
-from sandbox.process import BOT, BotProcess
+from sandbox.process import BOT
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openai_request import OpenAISettings
 
+PLAIN = (str(Path(__file__).with_name("plain_bot.py")),)
 BURSTS = {1: 20, 50: 2, 200: 1}
 """Commands at once, and how often in a round."""
 PAUSE_S = 0.2
@@ -57,17 +58,6 @@ def photo() -> bytes:
     buffer = io.BytesIO()
     Image.merge("RGB", (gradient, gradient.transpose(Image.Transpose.ROTATE_180), gradient)).save(buffer, "JPEG")
     return buffer.getvalue()
-
-
-async def start_bot(environment: Environment, plain: bool) -> BotProcess:  # noqa: FBT001 - one of two
-    """Starts one of the two bots and waits until it is connected."""
-    arguments = (str(Path(__file__).with_name("plain_bot.py")),) if plain else BOT
-    environment.bot = BotProcess(environment.folder, environment.settings(), arguments)
-    before = environment.discord.command_puts
-    await environment.bot.start()
-    await environment.discord.wait_for(lambda: environment.discord.command_puts > before or not plain, 20, "commands")
-    await environment.discord.wait_ready(20)
-    return environment.bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +188,12 @@ async def connected(*, plain: bool) -> AsyncIterator[Environment]:
     """An environment with one of the bots in it."""
     discord = LocalDiscord()
     videos = LocalOpenAI(render=tiny_mp4, settings=OpenAISettings(render_seconds=None))
-    environment = Environment(discord=discord, provider=videos, settings={**OPEN, "MAX_CONCURRENT_JOBS": "10000"})
+    settings = {**OPEN, "MAX_CONCURRENT_JOBS": "10000"}
+    environment = Environment(discord=discord, provider=videos, settings=settings, arguments=PLAIN if plain else BOT)
     for number in range(max(BURSTS)):
         discord.world.add_member(f"member{number}")
     try:
-        await environment.start(bot=False)
-        await start_bot(environment, plain)
+        await environment.start()
         yield environment
     finally:
         await environment.stop()

@@ -162,13 +162,9 @@ def percentile(values: list[float], share: float) -> float:
 
 async def start(environment: Environment) -> tuple[BotProcess, float]:
     """Starts the bot; seconds from its start to IDENTIFY."""
-    environment.bot = BotProcess(
-        environment.folder, {**environment.settings(), "LAGS": str(environment.folder / "lags")}, MEASURED
-    )
     began = time.monotonic()
-    await environment.bot.start()
-    await environment.discord.wait_ready(60)
-    return environment.bot, time.monotonic() - began
+    bot = await environment.start_bot()
+    return bot, time.monotonic() - began
 
 
 async def leave(environment: Environment) -> None:
@@ -217,7 +213,8 @@ async def main() -> None:
     options = parser.parse_args()
     discord, provider, edits = LocalDiscord(), StandInProvider(), Counter[str]()
     discord.on_exchange(taking_all(edits))
-    environment = Environment(discord=discord, settings=SETTINGS)
+    environment = Environment(discord=discord, settings=SETTINGS, arguments=MEASURED)
+    environment.use({"LAGS": str(environment.folder / "lags")})
     try:
         await environment.start(bot=False)
         await provider.start()

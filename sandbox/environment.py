@@ -90,14 +90,16 @@ class Environment:
             await self.start_bot()
 
     async def start_bot(self, *, wait: bool = True) -> BotProcess:
-        """Starts the bot, again after it has ended."""
+        """Starts the bot, again after it has ended. Raises BotEndedError where it ends before it is connected."""
         self.bot = BotProcess(self.folder, self.settings(), self.arguments, spawn=self.spawn)
         gateway = self.discord.gateway
         before = list(gateway.live)  # that one of them has ended may be noticed only later
         await self.bot.start()
         if wait:
-            await self.discord.wait_for(
-                lambda: any(session not in before for session in gateway.live), 20, "a bot to identify"
+            await self.bot.meanwhile(
+                self.discord.wait_for(
+                    lambda: any(session not in before for session in gateway.live), 20, "a bot to identify"
+                )
             )
         return self.bot
 

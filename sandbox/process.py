@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+T = TypeVar("T")
 PROJECT = Path(__file__).parents[1]
 BOT = ("-m", "bot")
 
@@ -26,6 +27,10 @@ class Running(Protocol):
 
 Spawn = Callable[..., Awaitable[Running]]
 """As `asyncio.create_subprocess_exec`."""
+
+
+class BotEndedError(Exception):
+    """The bot ended before it did what was waited for; with its exit code, and all it has written."""
 
 
 class BotProcess:
@@ -87,6 +92,18 @@ class BotProcess:
         """Its exit code; raises TimeoutError where it does not end in time."""
         async with asyncio.timeout(within_s):
             return await self._running.wait()
+
+    async def meanwhile(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """What is waited for while the bot runs. Raises BotEndedError where it ends before that comes."""
+        found, ended = asyncio.create_task(waiting), asyncio.create_task(self._running.wait())
+        try:
+            await asyncio.wait({found, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not found.done():
+                raise BotEndedError(f"the bot ended with exit code {ended.result()}:\n{self.log()}")
+            return found.result()
+        finally:
+            found.cancel()
+            ended.cancel()
 
     async def stop(self, within_s: float = 15) -> int:
         """SIGTERM, then kill -9 if need be; the exit code."""
