@@ -39,7 +39,7 @@ async def check(settings: Settings, *, within_s: float = EACH_WITHIN_S) -> list[
         "disk": lambda: asyncio.to_thread(storage.disk, settings.data_dir, settings.database_path),
     }
     if settings.public_url is not None:
-        parts["PUBLIC_URL"] = partial(application.public_url, settings.public_url)
+        parts["PUBLIC_URL"] = partial(application.public_url, settings.public_url, settings.http_port)
     found = await asyncio.gather(*(_bounded(name, part, within_s) for name, part in parts.items()))
     return [
         *providers.of_the_settings(misspelt_in_environment(settings.key_names)),

@@ -43,8 +43,10 @@ async def check(settings: Settings) -> list[Finding]:
     return [*found, *_clock(account)]
 
 
-async def public_url(url: str) -> list[Finding]:
+async def public_url(url: str, http_port: int) -> list[Finding]:
     """Whether the bot itself is reached there: its answers about pictures say that nobody is to keep them."""
+    if not http_port:
+        return [warning("PUBLIC_URL", "HTTP_PORT is 0, so the bot serves nothing there. Set it to a port.")]
     http = HttpClient(Timeouts())
     try:
         answer = await http.ask(f"{url}/pictures/check.jpg", {})

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.process import BotProcess
 from sandbox.providers.comfy_router import LocalComfyRouter
+from sandbox.providers.exchange import Answer, Exchange
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openrouter import LocalOpenRouter, OpenRouterSettings
 from tests import forkserver
@@ -88,3 +89,24 @@ async def test_a_list_without_prices_is_said_to_be_too_little(tmp_path: Path) ->
     assert code == 1
     assert "wants a key (HTTP 401). Set COMFY_API_KEY." in text
     assert "x-api-key" not in asked_without_a_key.headers
+
+
+async def test_every_page_of_that_list_is_held_against_the_packaged_catalog(tmp_path: Path) -> None:
+    kept = ["byteplus/dreamina-seedance-2-0-mini", "wan/wan2.7-i2v"]
+
+    async def listed(phase: str, exchange: Exchange) -> Answer | None:
+        if phase != "before":
+            return None
+        page = int(exchange.query.get("cursor", 0))
+        more = {"has_more": True, "next_cursor": "1"} if page == 0 else {"has_more": False}
+        return Answer(200, {"data": [{"id": kept[page]}, {"id": f"acme/more-{page}"}], **more})
+
+    async with LocalComfyRouter() as router:
+        router.on_exchange(listed)
+        code, text = await catalog(tmp_path, "comfy-router", "--url", router.url)
+
+    assert code == 1
+    assert text.startswith("comfy-router lists 4 models, but not their lengths, sizes, prices and what to send")
+    assert "any more: " in text
+    assert "minimax/minimax-h3" in text
+    assert not any(name in text for name in kept)

@@ -33,7 +33,7 @@ async def _silence() -> AsyncIterator[str]:
 async def test_silence_ends_each_question_in_time_and_the_rest_is_told(silence: str, tmp_path: Path) -> None:
     settings = Settings.load(
         _env_file=None, discord_token="token", video_api_key="key", discord_api_url=f"{silence}/api/v10",
-        video_api_url=f"{silence}/v1", public_url=silence, data_dir=tmp_path / "data",
+        video_api_url=f"{silence}/v1", public_url=silence, http_port=8080, data_dir=tmp_path / "data",
         database_url=f"sqlite:///{tmp_path}/animate.db",
     )  # fmt: skip
 
