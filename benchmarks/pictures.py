@@ -28,7 +28,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageOps, ImageStat
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bot.images import Fitted, Fitter
+from bot.images.fitter import Fitted, Fitter
 from bot.images.resize import QUALITY, fit
 
 pillow_heif.register_heif_opener()

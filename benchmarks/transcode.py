@@ -30,7 +30,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bot.transcode import Transcoder
+from bot.transcode.transcoder import Transcoder
 
 SIZE, SECONDS, FPS = (1280, 720), 12, 24
 BIT_RATE = 17_300_000  # 25 MiB

@@ -37,7 +37,7 @@ from bot.chat.requests import VideoRequests
 from bot.chat.shown_video import shows_video
 from bot.errors import SettingsError
 from bot.i18n.translations import TranslationCatalog
-from bot.images import Fitter
+from bot.images.fitter import Fitter
 from bot.jobs import restore
 from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breakers import CircuitBreakers
@@ -54,7 +54,7 @@ from bot.reload import Reloader
 from bot.settings import Settings
 from bot.store import jobs
 from bot.store.database import Store, Writer
-from bot.transcode import Transcoder
+from bot.transcode.transcoder import Transcoder
 
 if TYPE_CHECKING:
     from bot.hosted_pictures import HostedPictures

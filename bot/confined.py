@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import resource
@@ -11,6 +10,10 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio.subprocess
 
 _PROJECT = str(Path(__file__).parents[1])
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG")  # none of the bot's secrets
@@ -22,6 +25,8 @@ async def process(module: str, *arguments: str) -> AsyncIterator[asyncio.subproc
 
     Its stdin stays open meanwhile: the end of it tells the process that the bot is gone.
     """
+    import asyncio  # half of what such a process would load, and none of them needs it
+
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", module, *arguments,
         stdin=asyncio.subprocess.PIPE,

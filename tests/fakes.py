@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
-from bot.images import Fitted
+from bot.images.fitter import Fitted
 from bot.jobs.protocols import Delivery, FoundCard, Outcome
 from bot.jobs.providers import Providers
 from bot.models import FailureKind, Job, JobId, MessageId, Ticket, UserId

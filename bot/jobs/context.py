@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from bot.catalog import Catalog
 from bot.errors import StoreUnavailable
-from bot.images import Fitter
+from bot.images.fitter import Fitter
 from bot.jobs import backoff
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.files import Files
@@ -26,7 +26,7 @@ from bot.models import FailureKind, Job, JobId, JobState
 from bot.store import jobs
 from bot.store.database import Store, Unit
 from bot.store.mapping import to_ms
-from bot.transcode import Transcoder
+from bot.transcode.transcoder import Transcoder
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
-from bot import images
 from bot.catalog import Catalog
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
+from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
 from bot.jobs.circuit_breaker import State
 from bot.jobs.circuit_breakers import CircuitBreakers
@@ -244,11 +244,11 @@ def new_key() -> str:
 def _check_picture(picture: Picture, spec: VideoSpec, catalog: Catalog) -> None:
     """Refuses what Discord's description of the picture rules out; the bytes are looked at later."""
     width, height = picture.width, picture.height
-    images.check_claim(picture.size_bytes, width, height, picture.content_type, picture.filename)
+    precheck.check_claim(picture.size_bytes, width, height, picture.content_type, picture.filename)
     model = catalog.model(spec.model)
-    if model and width and height and images.is_measured_whole(picture.content_type):
+    if model and width and height and precheck.is_measured_whole(picture.content_type):
         target = parse_size(spec.size or model.size_for(width, height))
-        images.check_claimed_enlargement(width, height, target, catalog.max_enlargement)
+        precheck.check_claimed_enlargement(width, height, target, catalog.max_enlargement)
 
 
 def _check_prompt(prompt: str) -> None:

@@ -1,5 +1,1 @@
 """A video over an upload limit, or of a kind that does not play everywhere, encoded again: frames and sound stay."""
-
-from bot.transcode.transcoder import Transcoder
-
-__all__ = ["Transcoder"]

@@ -21,8 +21,8 @@ import psutil
 import pytest
 from PIL import Image, ImageStat
 
-from bot.transcode import Transcoder
 from bot.transcode.encode import least_video_bits
+from bot.transcode.transcoder import Transcoder
 
 PROJECT = Path(__file__).parents[2]
 FPS = 24
@@ -357,8 +357,8 @@ class TestProcess:
 
     async def test_the_bot_killed_takes_it_along(self, long: Path, folder: Path) -> None:
         bot = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "import asyncio, sys, pathlib, bot.transcode\n"
-            "asyncio.run(bot.transcode.Transcoder().transcode(*map(pathlib.Path, sys.argv[1:3]), int(sys.argv[3])))",
+            sys.executable, "-c", "import asyncio, sys, pathlib\nfrom bot.transcode.transcoder import Transcoder\n"
+            "asyncio.run(Transcoder().transcode(*map(pathlib.Path, sys.argv[1:3]), int(sys.argv[3])))",
             str(long), str(folder / "small.mp4"), str(share(long)), cwd=PROJECT,
         )  # fmt: skip
         await until(lambda: list(folder.glob("*.shrinking/video.mp4")), "no helper wrote")
@@ -460,6 +460,6 @@ class TestProcess:
         assert ticks >= 20
 
     def test_the_bot_itself_never_loads_ffmpeg(self) -> None:
-        code = "import sys, bot.transcode; sys.exit('av' in sys.modules)"
+        code = "import sys, bot.transcode.transcoder; sys.exit('av' in sys.modules)"
 
         assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0

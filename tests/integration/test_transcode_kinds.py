@@ -13,8 +13,8 @@ import av
 import pytest
 from PIL import Image
 
-from bot.transcode import Transcoder
 from bot.transcode.playable import plays_everywhere
+from bot.transcode.transcoder import Transcoder
 from tests.integration.test_transcode import FPS, Kind, frame, heard, names, second_of_sound, seen, size_of
 from tests.thorough import mostly_thorough
 from tests.unit.images_samples import drawing

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from bot.errors import PictureRefused
-from bot.images import Fitter
+from bot.images.fitter import Fitter
 from bot.images.precheck import NOT_NOW, TOO_SLOW, UNREADABLE
 from tests.unit.images_samples import drawing, encoded, samples
 
@@ -172,7 +172,7 @@ async def test_cancelled_it_is_gone_and_its_place_free() -> None:
 
 async def test_it_knows_no_secret_and_ends_with_the_bot() -> None:
     bot = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "import asyncio, pathlib, sys\nfrom bot.images import Fitter\n"
+        sys.executable, "-c", "import asyncio, pathlib, sys\nfrom bot.images.fitter import Fitter\n"
         "asyncio.run(Fitter().fit(sys.stdin.buffer.read(), lambda upright: '1280x720'))",
         stdin=asyncio.subprocess.PIPE, cwd=PROJECT, env={**os.environ, "DISCORD_TOKEN": "secret"},
     )  # fmt: skip
@@ -190,6 +190,14 @@ async def test_it_knows_no_secret_and_ends_with_the_bot() -> None:
 
 
 def test_the_bot_itself_never_loads_a_decoder() -> None:
-    code = "import sys, bot.images; sys.exit('PIL' in sys.modules)"
+    code = "import sys, bot.images.fitter; sys.exit('PIL' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["bot.images.__main__", "bot.transcode.__main__"])
+def test_a_process_for_one_file_loads_no_event_loop(module: str) -> None:
+    """It would take as long to load as the decoder."""
+    code = f"import sys, {module}; sys.exit('asyncio' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0

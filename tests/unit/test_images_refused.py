@@ -15,8 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import PictureRefused
-from bot.images import check_claim, check_claimed_enlargement, is_measured_whole
-from bot.images.precheck import CAMERA_RAW, DAMAGED, EMPTY, JPEG_XL, MAX_BYTES, MAX_PIXELS, NOT_A_PICTURE, SVG
+from bot.images.precheck import (
+    CAMERA_RAW,
+    DAMAGED,
+    EMPTY,
+    JPEG_XL,
+    MAX_BYTES,
+    MAX_PIXELS,
+    NOT_A_PICTURE,
+    SVG,
+    check_claim,
+    check_claimed_enlargement,
+    is_measured_whole,
+)
 from bot.images.resize import fit
 from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples, upright
 
