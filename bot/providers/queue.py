@@ -136,6 +136,7 @@ class QueueProvider(JsonApi):
         return VideoStatus(
             phase=Phase.RUNNING,
             queue_position=queue_answers.position_of(answer),
+            can_cancel=word == queue_answers.IN_QUEUE,
             poll_after_s=responses.poll_after_s(answer.headers, self._now(), at_most=responses.MAX_POLL_AFTER_S),
         )
 

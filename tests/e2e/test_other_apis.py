@@ -147,6 +147,27 @@ async def test_the_operator_reads_whether_a_failure_is_charged(stage: Stage, nam
     assert stage.rows("SELECT cost_usd_micros FROM jobs") == [(told[1],)]
 
 
+async def test_what_waits_at_the_provider_can_be_canceled_and_what_runs_cannot(build: Build) -> None:
+    stage = await build(provider=LocalFal(render=tiny_mp4, settings=QueueSettings(render_seconds=None)))
+    asked, waiting = await stage.rendering()
+    await stage.until(waiting, "Position in the queue of the video service: 1")
+    (cancel,) = [button.custom_id for button in waiting.buttons if button.label == "Cancel"]
+
+    await stage.discord.press(stage.mia, waiting, cancel or "")
+    await stage.over(asked)
+    asked, running = await stage.rendering()
+    *_, job = stage.provider.jobs.values()
+    stage.provider.advance(job.id, 10)
+    await stage.discord.wait_for(lambda: [button.label for button in running.buttons] == ["Hide"], 10, "one button")
+    stage.provider.finish(job.id)
+    await stage.over(asked)
+    await stage.settled()
+
+    assert stage.states() == ["cancelled", "delivered"]
+    assert stage.provider.times_charged() == 1
+    assert stage.rows("SELECT from_budget > 0 FROM ledger WHERE kind = 'refund'") == [(1,)]
+
+
 async def test_a_video_quoted_above_its_price_is_not_made(build: Build) -> None:
     settings = ComfyRouterSettings(render_seconds=SOON, usd_per_second=3)
     stage = await build(provider=LocalComfyRouter(render=tiny_mp4, settings=settings))

@@ -84,6 +84,7 @@ async def test_a_picture_becomes_a_video(wire: Wire, tmp_path: Path) -> None:
     )
     assert waiting.phase is running.phase is Phase.RUNNING
     assert waiting.queue_position == (1 if wire.tells_position else None)
+    assert (waiting.can_cancel, running.can_cancel) == wire.may_be_cancelled
     assert running.queue_position is None
     assert done.phase is Phase.DONE
     assert (done.cost_usd == pytest.approx(0.1)) if wire.tells_cost else done.cost_usd is None

@@ -93,6 +93,8 @@ class Wire(ABC):
     size: ClassVar[str] = SIZE
     knows_keys: ClassVar[bool] = False
     can_cancel: ClassVar[bool] = False
+    may_be_cancelled: ClassVar[tuple[bool | None, bool | None]] = (None, None)
+    """What a status says of that while the job waits and while it runs; None where it is always the same."""
     tells_position: ClassVar[bool] = False
     tells_cost: ClassVar[bool] = False
     tells_charge: ClassVar[bool] = True
@@ -182,6 +184,7 @@ class Fal(Wire):
         charges_refusals=True,
     )
     can_cancel = True
+    may_be_cancelled = (True, False)
     tells_position = True
     polls = ("poll", "result")
 
@@ -211,6 +214,7 @@ class ComfyRouter(Wire):
     )
     knows_keys = True
     can_cancel = True
+    may_be_cancelled = (True, False)
     tells_position = True
     tells_cost = True
     polls = ("poll", "result")

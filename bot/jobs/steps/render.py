@@ -62,6 +62,8 @@ class _Watch:
         self.running_s = self.at_s()
         self.bar = self.bar.told(status.percent, self.running_s if self.fresh else 0.0)
         self.queue_position = status.queue_position
+        if status.can_cancel is not None:
+            self.can_cancel = status.can_cancel
         self.fresh = True
 
     def fails(self, error: VideoError) -> None:
