@@ -15,10 +15,8 @@ UserId = NewType("UserId", int)
 GuildId = NewType("GuildId", int)
 ChannelId = NewType("ChannelId", int)
 MessageId = NewType("MessageId", int)
-
 Ticket = NewType("Ticket", str)
 """What a wire needs to follow one job to its end: JSON of at most 2 KB that only the wire that made it reads."""
-
 Scope = NewType("Scope", int)
 """Where credits are counted: a guild's id, or DIRECT for direct messages and user-installs."""
 DIRECT = Scope(0)
@@ -184,7 +182,7 @@ class Job:
     provider: str = "default"  # as the catalog calls it
     wire: str = "openai"  # the protocol that it speaks
     request_key: str | None = None  # a UUID, stored before anything is sent
-    fallback_from: str | None = None  # ids of the models that refused, in order, where `spec.model` stands in for them
+    fallback_from: str | None = None  # the models that refused, in order, where `spec.model` stands in for them
     not_before: datetime | None = None
     first_sent_at: datetime | None = None  # first sent to the provider
     last_sent_at: datetime | None = None  # last sent
@@ -376,7 +374,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """Jobs alike: how many, and their credits. `refunded` of them came back; `made` is how many the provider took."""
+    """Jobs alike. `refunded` credits came back; the provider took `made`, and told the cost of all but `untold`."""
 
     member: UserId
     model: str
@@ -388,6 +386,8 @@ class UsageRow:
     credits: int
     refunded: int
     made: int
+    untold: int
+    told_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

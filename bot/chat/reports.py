@@ -111,10 +111,14 @@ class Usage:
         return " · ".join([*parts, *(f"{translations.number(count)} × {words}" for words, count in most)])
 
     def _money(self, rows: list[UsageRow]) -> float | None:
-        """For what the provider took; an estimate, since who pays for failures differs. None without prices."""
-        prices = [(self._catalog.money(row.model, row.seconds, row.size), row.made) for row in rows if row.made]
-        known = [price * made for price, made in prices if price is not None]
-        return sum(known) if known else None
+        """What the provider told, and for the rest an estimate, since who pays for failures differs.
+
+        None where nothing is known of any.
+        """
+        prices = [(self._catalog.money(row.model, row.seconds, row.size), row.untold) for row in rows if row.untold]
+        known = [price * untold for price, untold in prices if price is not None]
+        told = [row.told_usd for row in rows if row.untold < row.made]
+        return sum(known) + sum(told) if known or told else None
 
 
 def _spent(rows: list[UsageRow]) -> int:

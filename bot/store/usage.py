@@ -16,13 +16,17 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
         rows = tx.all(
             "SELECT jobs.member, model, seconds, size, state, failure, COUNT(*) AS videos,"
             " CAST(SUM(jobs.credits) AS BIGINT) AS credits,"
-            " CAST(COALESCE(SUM(ledger.credits), 0) AS BIGINT) AS refunded, COUNT(ticket) AS made"
+            " CAST(COALESCE(SUM(ledger.credits), 0) AS BIGINT) AS refunded,"
+            " COUNT(CASE WHEN ticket IS NOT NULL AND state <> :cancelled THEN 1 END) AS made,"
+            " COUNT(CASE WHEN ticket IS NOT NULL AND state <> :cancelled AND cost_usd_micros IS NULL THEN 1 END)"
+            " AS untold, CAST(COALESCE(SUM(cost_usd_micros), 0) AS BIGINT) AS told_micros"
             " FROM jobs LEFT JOIN ledger ON ledger.job = jobs.id AND ledger.kind = 'refund'"
             " WHERE jobs.scope = :scope AND jobs.day >= :first"
             " GROUP BY jobs.member, model, seconds, size, state, failure"
             " ORDER BY jobs.member, model, seconds, size, state, failure",
             scope=scope,
             first=day_of(now - timedelta(days=days - 1)),
+            cancelled=JobState.CANCELLED,  # by the provider, which charged nothing
         )
         return [
             UsageRow(
@@ -36,6 +40,8 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
                 credits=row["credits"],
                 refunded=row["refunded"],
                 made=row["made"],
+                untold=row["untold"],
+                told_usd=row["told_micros"] / 1_000_000,
             )
             for row in rows
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bot.catalog import Catalog, Model
 from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import Outcome
 from bot.models import FailureKind, JobState
+from bot.wires import ModelWire
 from tests.books import differences
 from tests.fakes import Provider
 from tests.harness import Harness
@@ -231,3 +233,21 @@ class TestFallback:
 
         assert bot.state(job) is S.UNKNOWN
         assert bot.others[0].creates == 1
+
+
+class TestPicturesThatAModelTakes:
+    def test_one_with_a_largest_side_is_sent_a_smaller_picture_and_makes_the_same_video(self, bot: Harness) -> None:
+        anew(bot, replace(a_model("a", "default"), wire=ModelWire("a", max_picture_side=640)))
+
+        job = bot.ask(1, "a")
+
+        assert (bot.state(job), bot.job(job).spec.size) == (S.RENDERING, "720x1280")
+        assert bot.fitter.sizes == ["360x640"]
+
+    def test_one_with_a_largest_number_of_bytes_is_sent_ever_smaller_ones_and_then_none(self, bot: Harness) -> None:
+        anew(bot, replace(a_model("a", "default"), wire=ModelWire("a", max_picture_bytes=5)))
+
+        job = bot.ask(1, "a")
+
+        assert (bot.state(job), bot.job(job).failure) == (S.FAILED, FailureKind.PICTURE)
+        assert bot.fitter.sizes == ["720x1280", "540x960", "360x640", "216x384"]

@@ -89,7 +89,9 @@ async def test_a_video_that_came_late_is_refunded_and_no_failure(store: Store) -
 
 def test_without_prices_no_money_is_told() -> None:
     model = Model("wan", "Wan", (5,), {"480x832": 1}, {})
-    row = UsageRow(UserId(7), "wan", 5, "480x832", S.DELIVERED, None, videos=2, credits=10, refunded=0, made=2)
+    row = UsageRow(
+        UserId(7), "wan", 5, "480x832", S.DELIVERED, None, videos=2, credits=10, refunded=0, made=2, untold=2
+    )
 
     found = reports.Usage(ENGLISH, [row], 2, Catalog([model], "wan"))
 
@@ -98,8 +100,18 @@ def test_without_prices_no_money_is_told() -> None:
     assert found.csv().decode("utf-8-sig").splitlines()[1] == "<@7>,wan,5,480x832,delivered,,2,10,0,"
 
 
+def test_what_the_provider_tells_of_its_costs_comes_before_the_catalogs_prices() -> None:
+    told = UsageRow(UserId(7), "sora-2", 4, "720x1280", S.DELIVERED, None, 3, 12, 0, made=3, untold=1, told_usd=0.5)
+
+    found = reports.Usage(ENGLISH, [told], 1, CATALOG)
+
+    assert "about 0.90 USD" in found.screen()  # 0.50 told of two, 0.40 by the catalog for the third
+
+
 def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
-    row = UsageRow(UserId(-7), "wan", 5, "480x832", S.DELIVERED, None, videos=1, credits=5, refunded=0, made=1)
+    row = UsageRow(
+        UserId(-7), "wan", 5, "480x832", S.DELIVERED, None, videos=1, credits=5, refunded=0, made=1, untold=1
+    )
 
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
@@ -119,7 +131,7 @@ class TestTheLongest:
         rows = [
             UsageRow(
                 UserId(SOMEBODY + n), "sora-2", 4, "720x1280", S.FAILED, kind,
-                videos=BIGGEST, credits=BIGGEST * 1000, refunded=BIGGEST, made=BIGGEST,
+                videos=BIGGEST, credits=BIGGEST * 1000, refunded=BIGGEST, made=BIGGEST, untold=BIGGEST,
             )
             for n in range(40)
             for kind in FailureKind

@@ -9,8 +9,9 @@ from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.marking import N_
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
-from bot.models import Job
+from bot.models import Job, parse_size
 from bot.store import jobs
+from bot.wires import ModelWire
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,9 @@ FETCHED_WITHIN = timedelta(seconds=60)
 GIVES_WAY_S = 0.5
 """So long each picture waits for first answers, while it keeps its place: its process takes more of the machine."""
 NOT_FETCHED = N_("The picture could not be downloaded from Discord. Attach it again.")
+TOO_MANY_BYTES = N_("This picture is too detailed for the video service. Try another one, or another model.")
+SMALLER = (1.0, 0.75, 0.5, 0.3)
+"""What is tried in turn where the model takes a picture of so many bytes only."""
 PRICE_CHANGED = N_("The price of {model} has changed. Use `/animate` again to see the new price.")
 
 
@@ -60,16 +64,33 @@ async def _from_chat(context: JobContext, job: Job) -> str:
 
 
 async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool) -> str:
-    """Bounded by the fitter, which refuses what takes it too long."""
+    """Bounded by the fitter, which refuses what takes it too long. Smaller than the video only where that is needed."""
     await context.priority.quiet(GIVES_WAY_S)
-    fitted = await context.fitter.fit(
-        raw,
-        lambda upright: job.spec.size or _size_of(context, job, upright),
-        max_enlargement=context.catalog.max_enlargement,
-    )
+    model = context.catalog.model(job.spec.model)
+    bounds = ModelWire("") if model is None else model.wire
+    size = job.spec.size
+    for smaller in SMALLER:
+
+        def fitted_to(upright: tuple[int, int], smaller: float = smaller) -> str:
+            nonlocal size
+            size = size or _size_of(context, job, upright)
+            return _within(size, bounds.max_picture_side, smaller)
+
+        fitted = await context.fitter.fit(raw, fitted_to, max_enlargement=context.catalog.max_enlargement)
+        if bounds.max_picture_bytes is None or len(fitted.jpeg) <= bounds.max_picture_bytes:
+            break
+    else:
+        raise PictureRefused(TOO_MANY_BYTES)
     await context.files.keep_picture(job, fitted.jpeg)
     await context.files.keep_copy(job, raw if is_copy else fitted.copy)
-    return fitted.size
+    return size or fitted.size
+
+
+def _within(size: str, side: int | None, smaller: float) -> str:
+    """The size of the picture that is sent, in even numbers of pixels: the video's own, unless its model takes less."""
+    width, height = parse_size(size)
+    scale = min(smaller, 1.0 if side is None else side / max(width, height))
+    return size if scale == 1.0 else f"{2 * int(width * scale / 2)}x{2 * int(height * scale / 2)}"
 
 
 def _size_of(context: JobContext, job: Job, upright: tuple[int, int]) -> str:

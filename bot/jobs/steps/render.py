@@ -203,7 +203,7 @@ async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timed
             result_url=status.url,
             result_expires_at=status.expires_at,
             render_ms=render_ms,
-            cost_usd=status.cost_usd,
+            cost_usd=_cost_usd(status),
         )
         if moved is not None and took is not None and job.last_sent_at is not None:
             spec = job.spec
@@ -212,9 +212,14 @@ async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timed
     kind = status.failure or FailureKind.PROVIDER
     charged = {None: "unknown", True: "yes", False: "no"}[status.charged]
     log.warning("job=%s failed at the provider kind=%s charged=%s: %s", job.id, kind, charged, status.provider_text)
-    return await context.move(job, JobState.FAILED, failure=kind, cost_usd=status.cost_usd)
+    return await context.move(job, JobState.FAILED, failure=kind, cost_usd=_cost_usd(status))
 
 
 async def _give_up(context: JobContext, job: Job) -> Job | None:
     context.circuit_breakers.report(job, Outcome.TIMED_OUT)
     return await context.end(job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
+
+
+def _cost_usd(status: VideoStatus) -> float | None:
+    """What it really cost, where the provider tells."""
+    return 0.0 if status.cost_usd is None and status.charged is False else status.cost_usd
