@@ -124,6 +124,8 @@ def _provider(name: str, entry: entries.Provider) -> ProviderEntry:
     known: tuple[str, ...] = _DIALECTS.get(entry.wire, ())
     if entry.dialect is not None and entry.dialect not in known:
         raise _Wrong(("providers", name, "dialect"), f"dialect should be {entries.SHOULD_BE['dialect']}")
+    if entry.wire == "openai" and entry.auth in ("key", "x-api-key"):
+        raise _Wrong(("providers", name, "auth"), "with the wire openai auth should be auto, raw, bearer or none")
     dialect = entry.dialect or (known[0] if known else None)
     url = entry.url.rstrip("/")
     return ProviderEntry(name, entry.wire, url, entry.key, entry.auth, dialect, entry.concurrent)

@@ -219,6 +219,7 @@ class TestOwnCatalog:
             (GOOD.replace('wire = "openai"', 'wire = "smoke"'), 2, "wire is wrong: it should be openai, openrouter"),
             (GOOD.replace('url = "http', 'url = "ftp'), 3, "url is wrong: it should be an http(s) address"),
             (GOOD.replace("url =", 'dialect = "fal"\nurl ='), 3, "dialect should be fal or comfy-router with the wire"),
+            (GOOD.replace("url =", 'auth = "key"\nurl ='), 3, "with the wire openai auth should be auto, raw, bearer"),
             (GOOD.replace("seconds = [5, 3]\n", ""), 5, "seconds is missing: it should be whole numbers above 0"),
             (GOOD.replace("[5, 3]", "[]"), 7, "seconds is wrong: it should be whole numbers above 0, such as [4, 8]"),
             (GOOD.replace("[5, 3]", "[5, 0]"), 7, "seconds is wrong"),
