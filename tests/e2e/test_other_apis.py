@@ -102,6 +102,7 @@ async def test_a_lost_answer_is_settled_or_unknown_and_never_paid_twice(stage: S
     assert stage.provider.creates == (2 if name in KNOWS_KEYS else 1)
 
 
+@pytest.mark.parametrize("name", ["fal", "comfy-router"])  # one that knows no keys, and one that does
 @pytest.mark.parametrize("phase", ["before", "inside", "after"])
 async def test_killed_at_the_create(stage: Stage, name: str, phase: str) -> None:
     stage.provider.on_exchange(_killer(stage, phase))
