@@ -83,7 +83,7 @@ def _summary(translations: Translations, balance: Balance) -> str:
     if balance.renews_at is not None:
         facts.append(translations.gettext("renews {when}", when=text.moment(balance.renews_at)))
     quota = translations.gettext("Quota: {limit}.", limit=text.limit(translations, balance.limit))
-    lines = [" · ".join(facts), f"{quota} {text.source(translations, balance.limit)}"]
+    lines = [" · ".join(facts), translations.paragraph(quota, text.source(translations, balance.limit))]
     if balance.bonus:
         lines.append(translations.gettext("Bonus credits: {n}", n=balance.bonus))
     if balance.running:

@@ -11,7 +11,7 @@ def of_member(translations: Translations, member: str, change: Change) -> str:
     """`member` is a mention."""
     limit = _words(translations, change.after)
     now = translations.gettext("{member} now has a quota of their own: {limit}.", member=member, limit=limit)
-    return f"{now} {_was(translations, change.before)}"
+    return translations.paragraph(now, _was(translations, change.before))
 
 
 def member_cleared(translations: Translations, member: str, change: Change | None) -> str:
@@ -26,7 +26,7 @@ def member_cleared(translations: Translations, member: str, change: Change | Non
         )
     else:
         now = translations.gettext("{target} now has the default quota: {limit}.", target=member, limit=limit)
-    return f"{now} {_was(translations, change.before)}"
+    return translations.paragraph(now, _was(translations, change.before))
 
 
 def of_role(translations: Translations, role: str, change: Change) -> str:
@@ -36,7 +36,7 @@ def of_role(translations: Translations, role: str, change: Change) -> str:
         role=role,
         limit=_words(translations, change.after),
     )
-    return f"{now} {_was(translations, change.before)}"
+    return translations.paragraph(now, _was(translations, change.before))
 
 
 def role_cleared(translations: Translations, role: str, before: Limit | None) -> str:
@@ -44,7 +44,7 @@ def role_cleared(translations: Translations, role: str, before: Limit | None) ->
     if before is None:
         return translations.gettext("{role} has no quota of its own. Nothing was changed.", role=role)
     now = translations.gettext("{role} no longer has a quota of its own.", role=role)
-    return f"{now} {_was(translations, before)}"
+    return translations.paragraph(now, _was(translations, before))
 
 
 def of_default(translations: Translations, change: Change) -> str:
@@ -55,7 +55,7 @@ def of_default(translations: Translations, change: Change) -> str:
         now = translations.gettext("New default quota for all members: {limit}.", limit=limit)
     else:
         now = translations.gettext("This server now has the bot's default quota: {limit}.", limit=limit)
-    return f"{now} {_was(translations, change.before)}"
+    return translations.paragraph(now, _was(translations, change.before))
 
 
 def of_server(translations: Translations, change: Change) -> str:
@@ -64,12 +64,12 @@ def of_server(translations: Translations, change: Change) -> str:
         return translations.gettext("This server has no server limit. Nothing was changed.")
     if change.after is None:
         now = translations.gettext("The server limit is removed.")
-        return f"{now} {_was(translations, change.before)}"
+        return translations.paragraph(now, _was(translations, change.before))
     parts = [translations.gettext("New server limit: {limit}.", limit=_words(translations, change.after))]
     parts.append(_was(translations, change.before))
     if not change.after.credits:
         parts.append(translations.gettext("No videos can be made here until it is raised or removed."))
-    return " ".join(parts)
+    return translations.paragraph(*parts)
 
 
 def of_reset(translations: Translations, member: str, before: Balance) -> str:
@@ -77,7 +77,7 @@ def of_reset(translations: Translations, member: str, before: Balance) -> str:
     limit = text.limit(translations, before.limit)
     now = translations.gettext("{member} can use their whole quota again: {limit}.", member=member, limit=limit)
     was = translations.gettext("Before: {limit}.", limit=text.used(translations, before.used, before.limit.per))
-    return f"{now} {was}"
+    return translations.paragraph(now, was)
 
 
 def of_log(translations: Translations, after: ChannelId | None, before: ChannelId | None) -> str:
@@ -90,7 +90,7 @@ def of_log(translations: Translations, after: ChannelId | None, before: ChannelI
     was = translations.gettext("Before: none.")
     if before is not None:
         was = translations.gettext("Before: {channel}.", channel=f"<#{before}>")
-    return f"{now} {was}"
+    return translations.paragraph(now, was)
 
 
 def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
@@ -109,7 +109,7 @@ def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
             member=member,
         )
     left = translations.ngettext("They now have {n} bonus credit.", "They now have {n} bonus credits.", bonus.left)
-    return f"{done} {left}"
+    return translations.paragraph(done, left)
 
 
 def _was(translations: Translations, before: Limit | None) -> str:

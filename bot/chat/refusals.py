@@ -32,7 +32,7 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
     match error.reason:
         case RefusalReason.PAUSED | RefusalReason.BLOCKED | RefusalReason.TOO_MANY_REFUNDS:
             wrong, to_do = _barred(translations, error)
-            return " ".join([wrong, translations.gettext(text.NOTHING_CHARGED), to_do])
+            return translations.paragraph(wrong, translations.gettext(text.NOTHING_CHARGED), to_do)
         case RefusalReason.TOO_MANY_JOBS:
             return translations.ngettext(
                 "You already have {n} video in progress. Nothing was charged. Wait for it to finish, then try again.",
@@ -58,7 +58,7 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
 
 def barred(translations: Translations, error: ReservationRefused) -> str:
     """Why the member can make no video at all for now, as /quota says it."""
-    return " ".join(_barred(translations, error))
+    return translations.paragraph(*_barred(translations, error))
 
 
 def _barred(translations: Translations, error: ReservationRefused) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def _too_dear(translations: Translations, balance: Balance, spec: VideoSpec, cat
         sentences.append(
             translations.gettext("Your quota renews {when} and is then enough for a cheaper video.", when=when)
         )
-    return " ".join(sentences)
+    return translations.paragraph(*sentences)
 
 
 def _would_fit(translations: Translations, fitting: VideoSpec, asked: VideoSpec, catalog: Catalog) -> str:

@@ -227,19 +227,21 @@ def private_line(translations: Translations, kind: FailureKind, credits: int) ->
 def picture_refused(translations: Translations, refused: PictureRefused | None, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What the member alone reads when the picture cannot be used."""
     sentence = translations.gettext(PICTURE_UNUSABLE) if refused is None else translations.explain(refused)
-    return f"{sentence} {_back(translations, credits)}"
+    return translations.paragraph(sentence, _back(translations, credits))
 
 
 def explain(translations: Translations, error: UserError) -> str:
     """What an error says before anything is charged. The same picture may be refused later, so it does not say that."""
     sentence = translations.explain(error)
-    return f"{sentence} {translations.gettext(NOTHING_CHARGED)}" if isinstance(error, PictureRefused) else sentence
+    if not isinstance(error, PictureRefused):
+        return sentence
+    return translations.paragraph(sentence, translations.gettext(NOTHING_CHARGED))
 
 
 def _failed(translations: Translations, line: _Line, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What happened, that the credits are back, what to do."""
     happened, *to_do = map(translations.gettext, line)
-    return " ".join([happened, _back(translations, credits), *to_do])
+    return translations.paragraph(happened, _back(translations, credits), *to_do)
 
 
 def _back(translations: Translations, count: int) -> str:

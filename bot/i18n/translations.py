@@ -42,6 +42,10 @@ class Translations:
         """What a `UserError` says."""
         return self.gettext(error.sentence, **error.values)
 
+    def paragraph(self, *sentences: str) -> str:
+        """Whole sentences behind one another: with a space between them, except in Japanese."""
+        return ("" if self.code == "ja" else " ").join(sentences)
+
     def number(self, value: float, *, digits: int = 0) -> str:
         """ "1,000,000"; with so many digits behind the point."""
         return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), self._locale)

@@ -62,7 +62,7 @@ def _misfit(translations: Translations, interaction: discord.Interaction[Any]) -
                 "Discord does not know what you chose for `{option}`. Choose it again.", option=name
             )
         if option.choices and value not in [choice.value for choice in option.choices]:
-            words = ", ".join(translations.gettext(choice.name) for choice in option.choices)
+            words = translations.either([translations.gettext(choice.name) for choice in option.choices])
             return translations.gettext("`{option}` must be one of these: {choices}.", option=name, choices=words)
         if least is None or most is None:
             continue

@@ -55,7 +55,7 @@ class ServerCommands(AdminCog):
                 "{n} videos in the queue were canceled, and their credits are back.",
                 cancelled,
             )
-            words = f"{words} {videos}"
+            words = translations.paragraph(words, videos)
         await answer_privately(interaction, words)
 
     @app_commands.command(name="unblock", description=N_("Unblock a member"))

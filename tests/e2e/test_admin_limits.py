@@ -140,7 +140,7 @@ class TestBadInput:
             ("usage", {"days": 10**9}, "`days` must be a whole number from 1 to 366."),
             (
                 "quota default", {"credits": 5, "per": "year"},
-                "`per` must be one of these: per day, per week, per month, in total.",
+                "`per` must be one of these: per day, per week, per month or in total.",
             ),
             *[(f"quota {name}", {"user": them["robot"]}, bot) for name in ("reset", "show")],
             ("quota clear", {"target": them["robot"]}, bot),

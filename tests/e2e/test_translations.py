@@ -20,7 +20,7 @@ async def test_each_reads_their_own_language_also_after_a_restart(build: Build) 
     assert card is not None
     await stage.until(card, german("### 🎬 Rendering"))
     refused = await alone(await stage.animate(image=Upload("cat.pdf", b"%PDF-1.7", "application/pdf")))
-    assert refused.text() == f"{japanese(A_PDF)} {japanese(NOTHING_CHARGED)}"
+    assert refused.text() == f"{japanese(A_PDF)}{japanese(NOTHING_CHARGED)}"
     assert await told(stage, "resume") == "Videos can be made in this server again."  # the admin reads English
 
     assert stage.bot is not None

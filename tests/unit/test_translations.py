@@ -265,6 +265,10 @@ class TestALanguage:
 
         assert labels == {None: "@Mia: 4", "de": "@Mia: 4", "fr": "@Mia\u00a0: 4"}
 
+    @pytest.mark.parametrize(("locale", "words"), [(None, "One. Two."), ("fr", "One. Two."), ("ja", "One.Two.")])
+    def test_a_space_stands_between_sentences_except_in_japanese(self, locale: str | None, words: str) -> None:
+        assert TranslationCatalog().of(locale).paragraph("One.", "Two.") == words
+
     def test_an_error_is_told_in_the_readers_language_and_logged_in_english(self) -> None:
         error = UserError(
             "{model} does not make this size: {size}. Nothing was charged. Choose one of these sizes: {sizes}.",
