@@ -279,8 +279,50 @@ class TestReadAnew:
         assert DONE in card.text()
 
 
+class TestCatalogs:
+    """What members are offered, whatever the size of the catalog."""
+
+    @pytest.mark.parametrize("count", [1, 25])
+    async def test_so_many_models_lengths_and_sizes_are_offered_and_made(self, build: Build, count: int) -> None:
+        names = [f"a-model-with-a-long-name-{number}" for number in range(count)]
+        sizes = ["720x1280", *(f"{360 + 2 * number}x640" for number in range(1, count))]
+        models = "".join(
+            f'[[models]]\nid = "{name}"\nlabel = "The model with a long label, number {number}"\nname = "sora-2"\n'
+            f"seconds = {[4, *range(5, 4 + count)]}\nsizes = {sizes}\ncredits = 1\n"
+            for number, name in enumerate(names)
+        )
+        stage = await build(start=False)
+        path = stage.folder / "catalog.toml"
+        path.write_text(ONE.split("[[models]]", maxsplit=1)[0] + models)
+        stage.use({"VIDEO_CATALOG": str(path)})
+        await stage.start_bot()
+
+        await stage.discord.wait_for(lambda: offered(stage) == names, 20, "the models")
+        card = await stage.over(await stage.animate(model=names[-1], size=sizes[0]))
+
+        assert DONE in card.text()
+
+    async def test_a_model_of_aspect_ratios_alone_has_sizes_and_is_sent_its_ratio(self, build: Build) -> None:
+        stage = await build(provider=local("openrouter"), start=False)
+        path = stage.folder / "catalog.toml"
+        shape = 'aspect_ratios = ["9:16", "16:9"]'
+        path.write_text(
+            table("openrouter", "", "")
+            .replace('sizes = ["720x1280", "1280x720"]', shape)
+            .replace('url = ""', f'url = "{stage.provider.url}"')
+        )
+        stage.use({"VIDEO_CATALOG": str(path), variable("openrouter"): stage.provider.key})
+        await stage.start_bot()
+
+        card = await stage.over(await stage.animate(size="1280x720"))
+
+        assert DONE in card.text()
+        (sent,) = (x.fields for x in stage.provider.requests if x.route == "create")
+        assert (sent["aspect_ratio"], "size" in sent, "resolution" in sent) == ("16:9", False, False)
+
+
 def offered(stage: Stage) -> list[str]:
-    """The models that /animate offers."""
-    command: dict[str, Any] = next(each for each in stage.discord.commands if each["name"] == "animate")
-    (option,) = (each for each in command["options"] if each["name"] == "model")
-    return [choice["value"] for choice in option["choices"]]
+    """The models that /animate offers; empty before it is known."""
+    command: dict[str, Any] = next((each for each in stage.discord.commands if each["name"] == "animate"), {})
+    options = (each for each in command.get("options", ()) if each["name"] == "model")
+    return [choice["value"] for option in options for choice in option["choices"]]
