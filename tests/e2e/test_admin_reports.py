@@ -16,7 +16,7 @@ from tests.e2e.conftest import Build
 
 async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Build) -> None:
     stage = await build({"BUDGET_CREDITS": "1000", "QUOTA_DEFAULT_CREDITS": "60"})
-    people = [stage.discord.world.add_member(f"member{n}") for n in range(40)]
+    people = [stage.discord.world.add_member(f"member{n}") for n in range(32)]
     assert await told(stage, "usage") == "No videos in the last 7 days."
     await stage.over(await stage.animate(seconds=12, model="sora-2-pro", size="1024x1792"))
     await stage.over(await stage.animate(people[0], prompt="[fail]"))
@@ -38,7 +38,7 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     )
     lines = long.text().split("\n")
     assert lines[0] == "**Usage in the last 366 days**"
-    assert lines[1] == f"Total: 43 videos · 220 credits · 8 credits refunded · about 22.40 USD · {failed}"
+    assert lines[1] == f"Total: 35 videos · 188 credits · 8 credits refunded · about 19.20 USD · {failed}"
     assert lines[3] == f"- <@{people[0].id}>: 3 videos · 4 credits · 8 credits refunded · about 0.80 USD · {failed}"
     assert lines[4] == f"- <@{people[1].id}>: 1 video · 4 credits · about 0.40 USD"
     assert lines[-1] == "- The full list is in the file."
@@ -46,10 +46,10 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     (file,) = long.attachments
     assert file.filename == "usage-366-days.csv"
     rows = list(csv.DictReader(io.StringIO(file.data.decode("utf-8-sig"))))
-    assert len(rows) == 43
+    assert len(rows) == 35
     assert {row["member"] for row in rows} == {f"<@{one.id}>" for one in [stage.mia, *people]}
-    assert sum(int(row["credits"]) - int(row["refunded"]) for row in rows) == 220
-    assert sum(float(row["usd"] or 0) for row in rows) == pytest.approx(22.4)
+    assert sum(int(row["credits"]) - int(row["refunded"]) for row in rows) == 188
+    assert sum(float(row["usd"] or 0) for row in rows) == pytest.approx(19.2)
     (failure,) = [row for row in rows if row["failure"] == "provider"]
     assert failure == {
         "member": f"<@{people[0].id}>", "model": "sora-2", "seconds": "4", "size": "720x1280", "state": "failed",

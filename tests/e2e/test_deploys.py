@@ -27,6 +27,7 @@ from sandbox.discord.messages import Interaction
 from sandbox.process import PROJECT, BotProcess
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
+from tests.thorough import mostly_thorough
 
 ENDS_WITHIN_S = 10.0
 NOWHERE = {
@@ -192,10 +193,11 @@ async def until(predicate: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_five_deploys_in_a_row_under_load(build: Build) -> None:
+@pytest.mark.parametrize("deploys", mostly_thorough([3, 5], by_default=[3]))
+async def test_deploys_in_a_row_under_load(build: Build, deploys: int) -> None:
     stage = await build({"MAX_JOBS_PER_USER": "100", "QUOTA_DEFAULT_CREDITS": "1000"}, render_s=0.5)
     asked: list[Interaction] = []
-    for _ in range(5):
+    for _ in range(deploys):
         asked += [await stage.animate() for _ in range(3)]
         before = stage.provider.creates
         await stage.provider.wait_for(lambda before=before: stage.provider.creates > before, 10, "a create")  # type: ignore[misc]  # a default binds it
@@ -206,7 +208,7 @@ async def test_five_deploys_in_a_row_under_load(build: Build) -> None:
 
     states = stage.states()
     assert set(states) <= {"delivered", "cancelled"}  # a command that came while it stopped has no card
-    assert states.count("delivered") == len(stage.provider.jobs) == stage.provider.creates > 7
+    assert states.count("delivered") == len(stage.provider.jobs) == stage.provider.creates > len(asked) / 2
 
 
 STUCK = """

@@ -17,8 +17,10 @@ from sandbox.providers.jobs import VideoJob
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage, png
+from tests.thorough import mostly_thorough
 
 SETTINGS = {"QUOTA_DEFAULT_CREDITS": "100000", "BUDGET_CREDITS": "100000", "MAX_JOBS_PER_USER": "100"}
+POINTS = ("rendering", "downloading", "edit in flight", "edit made", "delivered", "undelivered")
 NO_ACCESS = Reply(403, {"message": "Missing Access", "code": 50001})
 BY_MEMBER = ("delete by member", "erase")
 
@@ -206,9 +208,7 @@ async def _case(stage: Stage, point: str) -> Case:
     return case
 
 
-@pytest.mark.parametrize(
-    "point", ["rendering", "downloading", "edit in flight", "edit made", "delivered", "undelivered"]
-)
+@pytest.mark.parametrize("point", mostly_thorough(POINTS, by_default=["edit in flight", "delivered", "undelivered"]))
 async def test_whatever_is_taken_away_in_that_moment_the_member_can_have_the_video(build: Build, point: str) -> None:
     stage = await build(SETTINGS, render_s=None)
     await alone(await stage.discord.invoke(stage.admin, "animate-admin others", allowed=True))

@@ -17,6 +17,7 @@ from sandbox.__main__ import main
 from sandbox.ending import run_in
 from sandbox.environment import Environment
 from sandbox.process import PROJECT
+from tests.thorough import mostly_thorough
 
 COMMAND = (sys.executable, "-m", "sandbox")
 
@@ -69,9 +70,11 @@ def bots(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     ("options", "code", "last"),
     [
         (["--output", "{tmp}/out"], 0, "The video is in the card above (720×1280, 4 s"),
-        (["--prompt", "Here is your video [moderated]"], 1, "under its content rules"),
-        (["--image", "{tmp}/damaged.jpg"], 1, "credits are back"),
         (["--image", "{tmp}/none.jpg"], 1, "The sandbox cannot read the picture"),
+        pytest.param(
+            ["--prompt", "Here is your video [moderated]"], 1, "under its content rules", marks=pytest.mark.thorough
+        ),
+        pytest.param(["--image", "{tmp}/damaged.jpg"], 1, "credits are back", marks=pytest.mark.thorough),
     ],
 )
 async def test_the_end_is_told_and_nothing_is_left_behind(
@@ -89,7 +92,9 @@ async def test_the_end_is_told_and_nothing_is_left_behind(
     assert left(temporary) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", mostly_thorough([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], by_default=[signal.SIGINT])
+)
 async def test_ended_half_way_it_takes_its_bot_and_its_folder_with_it(tmp_path: Path, number: signal.Signals) -> None:
     async with run(tmp_path, "--prompt", "[slow]") as process:
         await until(process, "Rendering")
@@ -193,6 +198,7 @@ async def test_an_admin_types_several_commands_and_reads_each_once(tmp_path: Pat
     assert process.returncode == 1
 
 
+@pytest.mark.thorough
 async def test_a_prompt_of_nothing_is_refused_as_discord_does(tmp_path: Path) -> None:
     async with run(tmp_path, "--prompt", "") as process:
         said = await ended(process)

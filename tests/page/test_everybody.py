@@ -37,6 +37,7 @@ async def tabbed(tab: Tab, selector: str, *, most: int = 80) -> None:
     raise AssertionError(f"no Tab leads to {selector}")
 
 
+@pytest.mark.thorough
 async def test_everything_goes_by_keyboard_alone(tab: OpenTab) -> None:
     mia = await tab()
     keys = mia.sheet.keyboard
@@ -76,6 +77,7 @@ async def test_everything_goes_by_keyboard_alone(tab: OpenTab) -> None:
     await expect(mia.find("#requests")).to_be_visible()
 
 
+@pytest.mark.thorough
 async def test_on_a_phone_nothing_scrolls_sideways_and_the_sides_are_drawers(tab: OpenTab) -> None:
     mia = await tab(width=390)
 
@@ -127,6 +129,7 @@ async def test_axe_finds_nothing_serious(tab: OpenTab) -> None:
         assert await faults(mia) == [], f"the modal, {scheme}"
 
 
+@pytest.mark.thorough
 async def test_the_theme_can_be_chosen_and_is_kept(tab: OpenTab) -> None:
     mia = await tab(scheme="light")
 

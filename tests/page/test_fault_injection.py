@@ -13,6 +13,7 @@ from tests.page.conftest import OpenTab, Site
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.thorough
 async def test_a_provider_that_fares_badly_is_met_by_the_member_and_seen_in_jobs_and_ledger(tab: OpenTab) -> None:
     mia = await tab()
     ends = {"Failing": "failed", "Moderated": None, "Out of balance": None, "Silent": "done"}
@@ -29,6 +30,7 @@ async def test_a_provider_that_fares_badly_is_met_by_the_member_and_seen_in_jobs
     await expect(mia.find("#ledger tbody tr", "refund").nth(3)).to_be_visible()
 
 
+@pytest.mark.thorough
 async def test_a_slow_provider_is_waited_for_and_a_job_can_be_ended_by_hand(tab: OpenTab) -> None:
     mia = await tab()
     await mia.inject("Slow")
@@ -44,6 +46,7 @@ async def test_a_slow_provider_is_waited_for_and_a_job_can_be_ended_by_hand(tab:
     await mia.says(second, "No video")
 
 
+@pytest.mark.thorough
 async def test_a_discord_that_answers_429_makes_edits_late_and_500_takes_answers_away(tab: OpenTab) -> None:
     mia = await tab()
     await mia.sheet.click("#tab-requests")
@@ -61,6 +64,7 @@ async def test_a_discord_that_answers_429_makes_edits_late_and_500_takes_answers
     await expect(mia.find("#command")).to_contain_text("/quota")
 
 
+@pytest.mark.thorough
 async def test_a_dropped_gateway_dead_tokens_and_a_deleted_card_lose_no_video(site: Site, tab: OpenTab) -> None:
     mia = await tab()
     await mia.inject("Slow")
@@ -100,6 +104,7 @@ async def test_a_killed_bot_goes_on_when_it_is_started(tab: OpenTab) -> None:
     await expect(mia.find("#log")).to_contain_text("INFO")
 
 
+@pytest.mark.thorough
 async def test_each_request_is_shown_with_its_check(tab: OpenTab, site: Site) -> None:
     mia = await tab()
     await mia.sheet.click("#tab-requests")

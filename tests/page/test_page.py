@@ -44,6 +44,7 @@ STANDS = """video => {
 
 
 @pytest.mark.parametrize(("width", "height"), [(1400, 850), (1366, 700), (390, 844)])
+@pytest.mark.thorough
 async def test_the_page_follows_a_card_until_its_video_stands_there(
     site: Site, tab: OpenTab, width: int, height: int
 ) -> None:
@@ -56,6 +57,7 @@ async def test_the_page_follows_a_card_until_its_video_stands_there(
     await mia.sheet.wait_for_function(STANDS, arg=await card.locator("video").element_handle())
 
 
+@pytest.mark.thorough
 async def test_who_has_scrolled_up_stays_there_until_they_say_something(site: Site, tab: OpenTab) -> None:
     mia = await tab()
     for number in range(12):
@@ -74,6 +76,7 @@ async def test_who_has_scrolled_up_stays_there_until_they_say_something(site: Si
     await expect(mia.message("here I am")).to_be_in_viewport()
 
 
+@pytest.mark.thorough
 async def test_a_picture_is_attached_by_button_drop_and_paste(tab: OpenTab, tmp_path: Path) -> None:
     mia = await tab()
     (tmp_path / "mine.png").write_bytes(png())
@@ -102,6 +105,7 @@ async def test_a_picture_is_attached_by_button_drop_and_paste(tab: OpenTab, tmp_
     await expect_playing(mia, card)
 
 
+@pytest.mark.thorough
 async def test_what_a_command_does_not_take_is_refused_where_one_types_and_by_the_bot(
     tab: OpenTab, tmp_path: Path
 ) -> None:
@@ -129,6 +133,7 @@ async def test_what_a_command_does_not_take_is_refused_where_one_types_and_by_th
     await expect(mia.find("#notice")).to_contain_text("There is no such command here")
 
 
+@pytest.mark.thorough
 async def test_an_admin_sets_a_quota_and_the_member_meets_it(tab: OpenTab) -> None:
     admin, newcomer = await tab("admin"), await tab("newcomer")
     await newcomer.sheet.fill("#words", "/")
@@ -178,6 +183,7 @@ async def test_animate_this_asks_in_a_modal(tab: OpenTab, tmp_path: Path) -> Non
     await expect(modal).not_to_be_visible()
 
 
+@pytest.mark.thorough
 async def test_again_works_after_the_bot_was_restarted(tab: OpenTab) -> None:
     mia = await tab()
     card = await mia.animate("once and again")
@@ -194,6 +200,7 @@ async def test_again_works_after_the_bot_was_restarted(tab: OpenTab) -> None:
     await mia.says(again, DONE)
 
 
+@pytest.mark.thorough
 async def test_two_people_in_two_tabs_see_what_each_may_see(tab: OpenTab) -> None:
     mia, ana = await tab("mia", place="restricted"), await tab("ana")
     await ana.sheet.fill("#words", "@mia look at `this` <b>cat</b>")
@@ -217,6 +224,7 @@ async def test_two_people_in_two_tabs_see_what_each_may_see(tab: OpenTab) -> Non
     await expect(ana.message("seen by both")).to_have_count(0)
 
 
+@pytest.mark.thorough
 async def test_the_bot_works_wherever_it_can_be_used(tab: OpenTab) -> None:
     mia = await tab()
 
@@ -227,6 +235,7 @@ async def test_the_bot_works_wherever_it_can_be_used(tab: OpenTab) -> None:
         await expect_playing(mia, card)
 
 
+@pytest.mark.thorough
 async def test_who_has_not_installed_the_bot_is_offered_nothing_where_it_is_not(tab: OpenTab) -> None:
     ana = await tab("ana", place="foreign-general")
 
@@ -235,6 +244,7 @@ async def test_who_has_not_installed_the_bot_is_offered_nothing_where_it_is_not(
     await expect(ana.find("#commands")).to_have_text("There is no such command here.")
 
 
+@pytest.mark.thorough
 async def test_commands_and_times_are_told_in_the_language_that_one_speaks(site: Site, tab: OpenTab) -> None:
     quota = next(command for command in site.stage.discord.commands if command["name"] == "quota")
     before = dict(quota)
@@ -253,6 +263,7 @@ async def test_commands_and_times_are_told_in_the_language_that_one_speaks(site:
         site.stage.discord.world.people["ana"].locale = "en-US"
 
 
+@pytest.mark.thorough
 async def test_a_message_stands_under_its_author(tab: OpenTab) -> None:
     mia = await tab()
     await mia.find("#words").fill("where do I stand")
@@ -305,6 +316,7 @@ async def test_markdown_is_drawn_as_discord_draws_it_and_is_never_html(tab: Open
     assert dict(zip(MARKDOWN, drawn, strict=True)) == MARKDOWN
 
 
+@pytest.mark.thorough
 async def test_timestamps_tick(tab: OpenTab) -> None:
     mia = await tab()
     await mia.sheet.evaluate(
