@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import discord
 
@@ -141,7 +142,7 @@ class Edits:
     def _start(self, card: _Card) -> None:
         if card.task is None and card.wanted is not None:
             card.task = asyncio.create_task(self._run(card), name=f"card-{card.newest.job.id}")
-            card.task.add_done_callback(lambda task: self._ended(card, task))
+            card.task.add_done_callback(partial(self._ended, card))
 
     def _ended(self, card: _Card, task: asyncio.Task[None]) -> None:
         card.task = None

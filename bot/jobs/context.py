@@ -93,9 +93,9 @@ class Clock:
             return steady - (moment - self._stretches[0].zero)
         return steady - max(noted, default=timedelta(seconds=self._began_s))
 
-    async def sleep(self, seconds: float) -> None:
-        """Waits, in seconds."""
-        await asyncio.sleep(max(0.0, seconds))
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
+        """To be awaited, in seconds; no coroutine round another, because thousands of jobs wait in here."""
+        return asyncio.sleep(max(0.0, seconds))
 
     def _notice(self, now: datetime) -> None:
         """A clock that drifts, or is slewed, is not set."""

@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bot.jobs import backoff
@@ -101,9 +102,9 @@ class Worker:
             return
         task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
         self._tasks[job.id] = task
-        task.add_done_callback(lambda _: self._ended(job))
+        task.add_done_callback(partial(self._ended, job))
 
-    def _ended(self, job: Job) -> None:
+    def _ended(self, job: Job, _: asyncio.Task[None]) -> None:
         self._tasks.pop(job.id, None)
         self._context.circuit_breakers.withdraw(job.id)
         self._context.chat.forget(job)

@@ -9,6 +9,7 @@ that is True or False is kept as the time since when it is True, in a column wit
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
@@ -96,6 +97,8 @@ SPEC_COLUMNS = ("model", "prompt", "seconds", "size", "credits")
 """What statements ask about; each later field of `VideoSpec` is an option."""
 OPTIONS = "options"
 _MICRO_USD = 1_000_000
+_ALIKE = {"model", "size", "content_type", "endpoint", "provider", "wire", "locale", "member_locale"}
+"""Most jobs have the same there: one text in memory for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,8 @@ def _column(name: str, field: str, hint: Any) -> Column:
         return Column(name, field, hint, to_row=to_ms, to_field=from_ms)
     if hint is float:  # of US dollars: whole numbers of millionths, since not every database keeps the same REAL
         return Column(f"{name}_micros", field, hint, to_row=_to_micros, to_field=lambda micros: micros / _MICRO_USD)
+    if field in _ALIKE:
+        return Column(name, field, hint, to_field=sys.intern)
     return Column(name, field, hint, to_field=hint if isinstance(hint, type) and issubclass(hint, StrEnum) else None)
 
 

@@ -83,6 +83,10 @@ class _Watch:
         due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
         return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at, self.queue_position, self.can_cancel)
 
+    def step_s(self, left_s: float) -> float:
+        """Until the next poll, or the bar shows something else before."""
+        return min(left_s, max(SHORTEST_STEP_S, self.bar.next_change_s(self.at_s()))) if self.fresh else left_s
+
     def took(self) -> timedelta | None:
         """How long it rendered, now that it is done; None where that was not seen."""
         took_s = observed_s(self.running_s, self.at_s(), self.pause_s)
@@ -94,7 +98,13 @@ async def render(context: JobContext, job: Job) -> Job | None:
     watch = _begin(context, job)
     deadline_s = context.timing.job_timeout.total_seconds()
     while True:
-        await _pass(context, watch)
+        left_s = watch.pause_s
+        while left_s > 0:  # the bar moves in the meantime
+            step_s = watch.step_s(left_s)
+            await context.clock.sleep(step_s)
+            left_s -= step_s
+            if watch.fresh and left_s > 0:
+                context.chat.show(job, watch.progress())
         answer = await _ask(context, job)
         if isinstance(answer, VideoError):
             watch.fails(answer)
@@ -157,19 +167,6 @@ def _next_pause(context: JobContext, watch: _Watch, answer: VideoStatus | VideoE
 
 def _least_pause(context: JobContext) -> float:
     return backoff.least_pause(context.timing.poll_s, context.queue.at_provider)
-
-
-async def _pass(context: JobContext, watch: _Watch) -> None:
-    """Waits for the next poll; the bar moves in the meantime."""
-    left_s = watch.pause_s
-    while left_s > 0:
-        step_s = left_s
-        if watch.fresh:
-            step_s = min(left_s, max(SHORTEST_STEP_S, watch.bar.next_change_s(watch.at_s())))
-        await context.clock.sleep(step_s)
-        left_s -= step_s
-        if watch.fresh and left_s > 0:
-            context.chat.show(watch.job, watch.progress())
 
 
 async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
