@@ -48,6 +48,8 @@ class Translations:
 
     def number(self, value: float, *, digits: int = 0) -> str:
         """ "1,000,000"; with so many digits behind the point."""
+        if not digits and 0 <= value < 1_000 and isinstance(value, int):
+            return str(value)  # in each of our languages; on every card, and Babel takes its time
         return format_decimal(value, "#,##0" + ("." + "0" * digits if digits else ""), self._locale)
 
     def change(self, value: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 LONGEST_POLL_PAUSE_S = 60.0
-POLLS_A_SECOND = 500
+POLLS_A_SECOND = 400
 """Of all jobs together: each costs a third of a millisecond (`benchmarks/many.py`), and the provider counts them."""
 DOWNLOAD_PAUSES_S = (0.0, 4.0, 26.0, 120.0, 450.0)
 """Five tries over ten minutes."""

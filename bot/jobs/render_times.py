@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 
 from bot.jobs.estimate import Estimate, estimate
 from bot.models import Render, VideoSpec, parse_size
@@ -35,10 +37,11 @@ class RenderTimes:
     def estimate(self, spec: VideoSpec, known_at: datetime) -> Estimate | None:
         """From the most recent that had ended by then; None where too few had."""
         known = self._known.get(_kind(spec.model, spec.seconds, spec.size), ())
-        took_s = [render.took.total_seconds() for render in known if render.ended_at <= known_at]
-        return estimate(took_s[-RECENT:])
+        took_s = (render.took.total_seconds() for render in reversed(known) if render.ended_at <= known_at)
+        return estimate([*islice(took_s, RECENT)])
 
 
+@lru_cache(256)  # asked before every poll
 def _kind(model: str, seconds: int, size: str | None) -> Kind:
     width, height = (0, 0) if size is None else parse_size(size)
     return model, seconds, width * height

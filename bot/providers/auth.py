@@ -42,6 +42,7 @@ class Auth:
         self._key = key
         self._fixed: Form | None = None if form == "auto" else form
         self._ask = ask
+        self._home_endpoint = home
         self._home = URL(home).origin()
         self._now = now
         self._settled: dict[str, Form] = {}
@@ -92,7 +93,7 @@ class Auth:
             self._refused.setdefault(endpoint, set()).add(self._settled.pop(endpoint))
 
     def _is_home(self, endpoint: str) -> bool:
-        if same_origin(URL(endpoint), self._home):
+        if endpoint == self._home_endpoint or same_origin(URL(endpoint), self._home):
             return True
         origin = URL(endpoint).origin()
         if origin not in self._foreign:

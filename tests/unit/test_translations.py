@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 from bot.errors import UserError
 from bot.i18n.translations import FILES, TranslationCatalog
@@ -224,6 +225,14 @@ def credit(locale: str | None, number: int) -> str:
 
 
 class TestALanguage:
+    @pytest.mark.parametrize("code", ["en_GB", *sorted(set(FILES.values()))])
+    def test_small_numbers_are_written_as_babel_writes_them_there(self, code: str) -> None:
+        locale = next((name for name, file in FILES.items() if file == code), None)
+        translations = TranslationCatalog().of(locale)
+
+        for number in (0, 7, 42, 999, 1_000):
+            assert translations.number(number) == format_decimal(number, locale=code)
+
     @pytest.mark.parametrize(
         ("locale", "words"),
         [
