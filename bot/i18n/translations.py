@@ -20,6 +20,7 @@ from bot.i18n.marking import Sentence, Value
 FILES = {"es-ES": "es", "es-419": "es", "pt-BR": "pt_BR", "fr": "fr", "de": "de", "ja": "ja"}
 """Discord's name of a language, and the file that speaks it. All other languages read English."""
 ENGLISH = "en_GB"  # "a, b and c", as our sentences have it
+_COLONS = {"fr": "\u00a0: ", "ja": "\uff1a"}
 
 
 class Translations:
@@ -68,8 +69,8 @@ class Translations:
         return f"{self.number(number)}{ending}"
 
     def labeled(self, name: str, value: str) -> str:
-        """ "@Mia: 20 credits per day"; French puts a no-break space before the colon."""
-        return f"{name}\u00a0: {value}" if self.code == "fr" else f"{name}: {value}"
+        """ "@Mia: 20 credits per day"; French puts a no-break space before the colon, Japanese has a wide one."""
+        return f"{name}{_COLONS.get(self.code, ': ')}{value}"
 
     def either(self, words: Sequence[str]) -> str:
         """ "a or b"."""

@@ -270,9 +270,9 @@ class TestALanguage:
         assert translations.either(["a", "b", "c"]) == either
 
     def test_a_colon_behind_a_name_is_set_as_the_language_does(self) -> None:
-        labels = {locale: TranslationCatalog().of(locale).labeled("@Mia", "4") for locale in (None, "de", "fr")}
+        labels = {locale: TranslationCatalog().of(locale).labeled("@Mia", "4") for locale in (None, "de", "fr", "ja")}
 
-        assert labels == {None: "@Mia: 4", "de": "@Mia: 4", "fr": "@Mia\u00a0: 4"}
+        assert labels == {None: "@Mia: 4", "de": "@Mia: 4", "fr": "@Mia\u00a0: 4", "ja": "@Mia\uff1a4"}
 
     @pytest.mark.parametrize(("locale", "words"), [(None, "One. Two."), ("fr", "One. Two."), ("ja", "One.Two.")])
     def test_a_space_stands_between_sentences_except_in_japanese(self, locale: str | None, words: str) -> None:
