@@ -29,6 +29,7 @@ from bot.store.reservations import reserve
 from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
 from tests.fakes import Provider, Transcoder, providers_of
 from tests.ledgers import WAYS, Ledgers
+from tests.thorough import mostly_thorough
 
 S = JobState
 AUTHOR = UserId(910_000_000_000_000_003)
@@ -298,19 +299,19 @@ ACTS: dict[str, Callable[[], Unit[Any]]] = {
 }
 
 
-def test_in_every_order_a_card_taken_down_delivers_nothing_and_one_with_the_video_is_not_taken_down() -> None:
-    for count in (2, 3, 4):
-        for order in itertools.permutations(ACTS, count):
-            books = Ledgers()
-            books.add_job(1, S.DELIVERING)
-            for act in order:
-                books.do(ACTS[act]())
-                ((state, removed, finished, deleted),) = books.rows(
-                    "SELECT state, removed_at, finished_at, deleted_at FROM jobs JOIN cards ON job = id"
-                )
-                assert state != "delivered" or removed is None or deleted, order
-                assert state != "delivered" or finished is not None, order
-            books.close()
+@pytest.mark.parametrize("count", mostly_thorough([2, 3, 4], by_default=[2, 3]))
+def test_in_every_order_a_card_taken_down_delivers_nothing_and_one_with_the_video_is_not_taken_down(count: int) -> None:
+    for order in itertools.permutations(ACTS, count):
+        books = Ledgers()
+        books.add_job(1, S.DELIVERING)
+        for act in order:
+            books.do(ACTS[act]())
+            ((state, removed, finished, deleted),) = books.rows(
+                "SELECT state, removed_at, finished_at, deleted_at FROM jobs JOIN cards ON job = id"
+            )
+            assert state != "delivered" or removed is None or deleted, order
+            assert state != "delivered" or finished is not None, order
+        books.close()
 
 
 def test_a_token_that_a_press_has_brought_is_not_taken_for_the_dead_one(books: Ledgers) -> None:

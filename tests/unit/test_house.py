@@ -101,7 +101,7 @@ def headings_of(document: Path) -> set[str]:
 def mocks_in(source: str) -> list[int]:
     """Lines that bring in unittest.mock, or take the fixture of that plugin."""
     lines: list[int] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source)) if "mock" in source else ():
         match node:
             case ast.Import(names=names) if any(name.name.startswith("unittest.mock") for name in names):
                 lines.append(node.lineno)
@@ -177,11 +177,9 @@ class TestModules:
         assert len(imports) > 150
 
     def test_every_module_says_what_lives_there(self) -> None:
-        trees = {str(path): ast.parse(path.read_text("utf-8")) for path in modules()}
+        full = {str(path): text for path in modules() if (text := path.read_text("utf-8")).strip()}
 
-        full = {name: tree for name, tree in trees.items() if tree.body}
-
-        assert [name for name, tree in full.items() if not ast.get_docstring(tree)] == []
+        assert [name for name, text in full.items() if not text.startswith('"""')] == []
         assert len(full) > 40
 
     def test_no_test_uses_mocks(self) -> None:

@@ -68,11 +68,15 @@ def words_in(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
+ANY_METAPHOR = re.compile(rf"\b(?:{'|'.join(METAPHORS)})(?:s|es)?\b", re.IGNORECASE)
+
+
 def metaphors_in(name: str, source: str) -> list[str]:
     """Each with its place and what it is called now."""
     return [
         f"{name}:{line}: {word} → {today}"
         for line, text in words_in(source)
+        if ANY_METAPHOR.search(text)
         for word, today in METAPHORS.items()
         if re.search(rf"\b{word}(?:s|es)?\b", text, re.IGNORECASE) and (name, word) not in HONEST
     ]
