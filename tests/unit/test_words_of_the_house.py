@@ -63,9 +63,13 @@ def words_in(source: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, text
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME:
-            yield token.start[0], re.sub(r"_|(?<=[a-z0-9])(?=[A-Z])", " ", token.string)
+            yield token.start[0], apart(token.string)
         elif token.type == tokenize.COMMENT:
             yield token.start[0], token.string
+
+
+def apart(names: str) -> str:
+    return re.sub(r"_|(?<=[a-z0-9])(?=[A-Z])", " ", names)
 
 
 ANY_METAPHOR = re.compile(rf"\b(?:{'|'.join(METAPHORS)})(?:s|es)?\b", re.IGNORECASE)
@@ -73,10 +77,11 @@ ANY_METAPHOR = re.compile(rf"\b(?:{'|'.join(METAPHORS)})(?:s|es)?\b", re.IGNOREC
 
 def metaphors_in(name: str, source: str) -> list[str]:
     """Each with its place and what it is called now."""
+    if not ANY_METAPHOR.search(apart(source)):
+        return []  # without taking it to pieces
     return [
         f"{name}:{line}: {word} → {today}"
         for line, text in words_in(source)
-        if ANY_METAPHOR.search(text)
         for word, today in METAPHORS.items()
         if re.search(rf"\b{word}(?:s|es)?\b", text, re.IGNORECASE) and (name, word) not in HONEST
     ]
