@@ -12,8 +12,24 @@ import pytest
 from sandbox.discord.permissions import Permission
 from tests.e2e.asking import alone, keys, told
 from tests.e2e.conftest import Build
+from tests.e2e.stage import Stage
 
 
+async def test_usage_is_told_in_text(stage: Stage) -> None:
+    ana = stage.discord.world.people["ana"]
+    assert await told(stage, "usage") == "No videos in the last 7 days."
+    await stage.over(await stage.animate(seconds=8))
+    await stage.over(await stage.animate(ana, prompt="[fail]"))
+
+    assert await told(stage, "usage", days=1) == (
+        "**Usage today**\n"
+        "Total: 2 videos · 8 credits · 4 credits refunded · about 1.20 USD · 1 × failed at the video service\n"
+        f"- <@{stage.mia.id}>: 1 video · 8 credits · about 0.80 USD\n"
+        f"- <@{ana.id}>: 1 video · 0 credits · 4 credits refunded · about 0.40 USD · 1 × failed at the video service"
+    )
+
+
+@pytest.mark.thorough
 async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Build) -> None:
     stage = await build({"BUDGET_CREDITS": "1000", "QUOTA_DEFAULT_CREDITS": "60"})
     people = [stage.discord.world.add_member(f"member{n}") for n in range(32)]
