@@ -116,7 +116,7 @@ def job_of(number: int, at: datetime, endpoint: str) -> Job:
     """Sent at that time; its card can be reached by the token."""
     card = a_card(at=at, channel=ChannelId(number % CHANNELS + 1), message=None, application=1)
     spec = a_spec(size="720x1280", prompt="puts on a red hat and waves " * 4)
-    return a_job(number, at=at, member=UserId(number), endpoint=endpoint, spec=spec, card=card)
+    return a_job(number, at=at, member=UserId(number), endpoint=endpoint, provider="gptproto", spec=spec, card=card)
 
 
 async def carry(store: Store, job: Job, to: JobState) -> None:
@@ -218,6 +218,7 @@ async def main() -> None:
     try:
         await environment.start(bot=False)
         await provider.start()
+        environment.use({"VIDEO_API_URL": provider.url, "VIDEO_API_AUTH": "bearer"})
         await start(environment)
         await leave(environment)
         print(f"start to IDENTIFY, empty: {await starts(environment):.2f} s (hold 0.5)")
@@ -231,7 +232,7 @@ async def main() -> None:
         queue(environment)
         foretell(environment, FAILS_AFTER_S)
         provider.fails_after_s = FAILS_AFTER_S
-        environment.use({"MAX_CONCURRENT_JOBS": str(SLOTS), "VIDEO_API_URL": provider.url, "VIDEO_API_AUTH": "bearer"})
+        environment.use({"MAX_CONCURRENT_JOBS": str(SLOTS)})
         print(f"{options.jobs - SLOTS:,} in line:")
         await steady(environment, provider, edits, options.seconds)
     finally:
