@@ -1,9 +1,11 @@
-"""`python -m bot [run | check | backup | catalog]`. Exit code 2: wrong settings or arguments; 1: any other error."""
+"""`python -m bot [run | check | healthy | backup | catalog]`.
+
+Exit code 2: wrong settings or arguments; 1: any other error.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import signal
@@ -12,6 +14,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bot.version import VERSION
 
 if TYPE_CHECKING:  # loaded late, see `_do`
     from bot.settings import Settings
@@ -29,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Process 1 of a container never hears a signal that it has no handler for.
         signal.signal(signal.SIGTERM, _leave if options.command == "run" else signal.default_int_handler)
-        return _do(options)
+        code = _healthy() if options.command == "healthy" else _do(options)
+        return _stay() if code == WRONG_SETTINGS and options.command == "run" and options.stay else code
     except KeyboardInterrupt:
         return 0
 
@@ -41,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         description="animate-bot, a Discord bot that turns pictures into videos. Without a command, it runs the bot.",
         epilog="Settings are read from the environment and from .env; .env.example lists them all.",
     )
+    top.add_argument("--version", action="version", version=f"animate-bot {VERSION}", help="print the version")
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the bot")
     run.add_argument("--sync", action="store_true", help="send the commands to Discord even if nothing changed")
@@ -48,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         "--restored",
         action="store_true",
         help="use once, after you restored a database that `backup` did not write: nothing in it is sent a second time",
+    )
+    run.add_argument(
+        "--stay",
+        action="store_true",
+        help="if a setting is wrong, say so and wait to be stopped; for services that would start the bot again",
     )
     backup = commands.add_parser(
         "backup", help="copy the database; works while the bot runs and needs only DATABASE_URL"
@@ -61,6 +72,11 @@ def parser() -> argparse.ArgumentParser:
         "2: a setting is wrong.",
     )
     check.add_argument("--json", action="store_true", help="print the result as JSON")
+    commands.add_parser(
+        "healthy",
+        help="say whether the bot answers at HTTP_PORT; for the health check of a container",
+        description="Asks the bot that runs on this machine. Exit code 0: it answers; 1: it does not.",
+    )
     catalog = commands.add_parser("catalog", help="write a catalog from a provider's own list of models")
     catalog.add_argument("provider", choices=("openrouter", "comfy-router"), help="whose list")
     catalog.add_argument("--output", type=Path, metavar="FILE", help="the file to write; it must not exist yet")
@@ -88,6 +104,22 @@ def _leave(*_: object) -> None:
     os._exit(0)
 
 
+def _healthy() -> int:
+    from bot import healthy
+
+    is_healthy, sentence = healthy.ask()
+    print(sentence, flush=True)  # noqa: T201 - the answer
+    return 0 if is_healthy else FAILED
+
+
+def _stay() -> int:
+    """Waits for SIGTERM or Ctrl-C. What Docker is told to keep running it starts again whatever the exit code was."""
+    signal.signal(signal.SIGTERM, _leave)  # a loop that has run left none
+    _say("The bot waits to be stopped. Correct the settings, then start it again.")
+    while True:
+        signal.pause()
+
+
 def _do(options: argparse.Namespace) -> int:
     """Loading takes half a second, so it is done here: a SIGTERM meanwhile finds its handler already."""
     from bot.errors import SettingsError
@@ -108,6 +140,9 @@ def _do(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import asyncio
+    import platform
+
     from bot import garbage_collection, log, proxy
 
     garbage_collection.begin()
@@ -116,12 +151,15 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings.load_spelled()
     proxy.read_env_file()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
+    logging.getLogger(__name__).info("animate-bot %s on Python %s", VERSION, platform.python_version())
     for sentence in misspelt_in_environment(settings.key_names):
         logging.getLogger(__name__).warning("%s", sentence)
     return asyncio.run(_bot(settings, options))
 
 
 def _check(options: argparse.Namespace) -> int:
+    import asyncio
+
     from bot import log, proxy
     from bot.settings import Settings
 
@@ -143,6 +181,8 @@ async def _checked(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _write_catalog(options: argparse.Namespace) -> int:
+    import asyncio
+
     from bot import proxy
 
     proxy.read_env_file()
@@ -193,7 +233,8 @@ async def _bot(settings: Settings, options: argparse.Namespace) -> int:
     except Exception:
         logging.getLogger(__name__).exception("the bot ended")
     finally:
-        _ended(code)
+        if not (code == WRONG_SETTINGS and options.stay):
+            _ended(code)
     return code
 
 

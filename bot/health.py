@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from platform import python_version
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
 from bot.errors import StoreError
 from bot.models import JobState
+from bot.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,7 @@ HELP = {
     "queue_waiting": "Jobs that wait for their turn at the provider.",
     "at_provider": "Jobs that are being submitted or rendered at the provider.",
 }
+BUILD = InfoMetricFamily("animate_build", "The version that runs.", {"version": VERSION, "python": python_version()})
 JOBS_HELP = "Jobs in the database by their state."
 
 
@@ -36,6 +39,7 @@ class _Found(Collector):
 def exposition(gauges: Mapping[str, float], jobs: Mapping[JobState, int] | None) -> bytes:
     """The answer to /metrics, in Prometheus's text format. Without `jobs`, the database did not tell."""
     found: list[Metric] = [GaugeMetricFamily(f"animate_{name}", HELP[name], value) for name, value in gauges.items()]
+    found.append(BUILD)
     if jobs is not None:
         by_state = GaugeMetricFamily("animate_jobs", JOBS_HELP, labels=["state"])
         for state in JobState:

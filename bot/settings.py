@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot import spelling
+from bot import secret_files, spelling
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
@@ -172,8 +172,8 @@ class Settings(BaseSettings):
         return self._provider_keys
 
     def variable(self, name: str) -> str | None:
-        """A variable that is no setting of ours, from the environment or `.env`. Raises SettingsError."""
-        return read_variables().get(name)
+        """A key that is no setting of ours, from the environment, `.env` or its file. Raises SettingsError."""
+        return read_secret(name)
 
     @property
     def key_names(self) -> list[str]:
@@ -213,18 +213,22 @@ class Settings(BaseSettings):
         faults: dict[str, str] = {}
         catalog = _catalog(overrides.get("video_catalog") or variables.get("VIDEO_CATALOG"), faults)
         first, *others = catalog.providers.values()
+        for name in dict.fromkeys(("DISCORD_TOKEN", "VIDEO_API_KEY", *(p.key for p in catalog.providers.values()))):
+            if name is not None and name.lower() not in overrides:
+                _read_file(name, variables, faults)
+        overrides = {n.lower(): variables[n] for n in ("DISCORD_TOKEN", "VIDEO_API_KEY") if n in variables} | overrides
         names = {str(each.key) for each in others} & variables.keys()
         if first.key in variables and "VIDEO_API_KEY" not in variables:
             overrides.setdefault("video_api_key", variables[first.key])
             names.discard(first.key)  # it belongs to where VIDEO_API_URL leads
-        if first.key is not None and not ("video_api_key" in overrides or "VIDEO_API_KEY" in variables):
+        if first.key is not None and not ("video_api_key" in overrides or faults.keys() & {"VIDEO_API_KEY", first.key}):
             faults["VIDEO_API_KEY"] = _missing("VIDEO_API_KEY")
         keys = _keys(names, variables, faults)
         settings: Self | None = None
         try:
             settings = cls(**overrides)
         except ValidationError as error:
-            faults |= _faults(error)
+            faults = _faults(error) | faults
         if settings is None or faults:
             ordered = sorted(faults.items(), key=lambda fault: [*_SHOULD_BE, fault[0]].index(fault[0]))
             raise SettingsError([sentence.format(key=first.key) for _, sentence in ordered])
@@ -266,7 +270,8 @@ def misspelt_in_environment(keys: Iterable[str] = ()) -> list[str]:
 
 
 def _misspelt(names: Iterable[str], place: str, keys: Iterable[str] = ()) -> list[str]:
-    settings = (*_SHOULD_BE, "GPTPROTO_API_KEY", *keys)
+    secrets = ("DISCORD_TOKEN", "VIDEO_API_KEY", "GPTPROTO_API_KEY", *keys)
+    settings = (*_SHOULD_BE, *secrets, *(name + secret_files.ENDING for name in secrets))
     return [spelling.sentence(name, nearest, place) for name, nearest in spelling.misspelt(names, settings).items()]
 
 
@@ -279,6 +284,14 @@ def read_variables(env_file: Any = ".env") -> dict[str, str]:
     return {name.upper(): value for name, value in [*written.items(), *os.environ.items()] if value}
 
 
+def read_secret(name: str) -> str | None:
+    """A key from the environment, `.env`, or the file that NAME_FILE names. Raises SettingsError."""
+    try:
+        return secret_files.read(name, read_variables())
+    except ValueError as error:
+        raise SettingsError([str(error)]) from error
+
+
 def _catalog(name: Any, faults: dict[str, str]) -> Catalog:
     """The one named; the packaged one where that is wrong, so that whatever else is wrong is told too."""
     try:
@@ -286,6 +299,18 @@ def _catalog(name: Any, faults: dict[str, str]) -> Catalog:
     except SettingsError as error:
         faults["VIDEO_CATALOG"] = error.sentences[0].replace("{", "{{").replace("}", "}}")
         return load_catalog()
+
+
+def _read_file(name: str, variables: dict[str, str], faults: dict[str, str]) -> None:
+    """What the secret's file says, as if it stood in the variable."""
+    try:
+        value = secret_files.read(name, variables)
+    except ValueError as error:
+        variables.pop(name, None)
+        faults[name] = str(error)
+    else:
+        if value is not None:
+            variables[name] = value
 
 
 def _keys(names: Iterable[str], variables: Mapping[str, str], faults: dict[str, str]) -> dict[str, SecretStr]:

@@ -14,7 +14,7 @@ DOCUMENTS = (
 )
 
 _BLOCK = re.compile(r"^ *```console\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"(?<!`)`((?:uv run|uv sync|\.ci/|docker|pip) ?[^`\n]*)`(?!`)")
+_INLINE = re.compile(r"(?<!`)`((?:uv run|uv sync|\.ci/|docker|pip|systemctl|kubectl) ?[^`\n]*)`(?!`)")
 
 ENDS = {
     "cp .env.example .env": 0,
@@ -27,6 +27,7 @@ ENDS = {
     "uv run python -m bot check": 2,
     "uv run python -m bot run --restored": 2,
     "uv run python -m bot run --sync": 2,
+    "uv run python -m bot --version": 0,
     "uv run pybabel extract -F pyproject.toml -o messages.pot bot cogs": 0,
     "uv run pybabel init -i messages.pot -l it -o bot/i18n/locales/it.po": 0,
     ".ci/words": 0,
@@ -102,5 +103,16 @@ def shown() -> set[str]:
 
 
 def is_dockers(command: str) -> bool:
-    """Needs Docker, which no test has."""
-    return command.startswith("docker ")
+    """Needs Docker, systemd or Kubernetes, which no test has; or is what installs the bot for them, as root."""
+    return command.startswith(
+        (
+            "docker ",
+            "kubectl ",
+            "systemctl ",
+            "journalctl ",
+            "git clone ",
+            "python3 -m venv /opt/",
+            "/opt/",
+            "install -",
+        )
+    )

@@ -15,7 +15,7 @@ from bot.errors import BotError, SettingsError, VideoUnavailable
 from bot.make_catalog.openrouter import entries_of
 from bot.make_catalog.toml import text_of
 from bot.providers.http import HttpClient, Timeouts
-from bot.settings import read_variables
+from bot.settings import read_secret
 
 PROVIDERS = ("openrouter", "comfy-router")
 USD_PER_CREDIT = 0.10
@@ -42,7 +42,7 @@ async def catalog_of(
     packaged = load_catalog(name).providers[name]
     provider = packaged if url is None else replace(packaged, url=url.rstrip("/"))
     # The key belongs to the packaged address alone.
-    key = read_variables().get(packaged.key or "") if provider.url == packaged.url else None
+    key = read_secret(packaged.key) if packaged.key and provider.url == packaged.url else None
     http = HttpClient(Timeouts())
     try:
         if name == "comfy-router":

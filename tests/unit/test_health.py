@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.health import HELP, exposition
 from bot.models import JobState
+from bot.version import VERSION
 
 
 def test_every_metric_says_what_it_is_and_of_which_type() -> None:
@@ -13,6 +14,8 @@ def test_every_metric_says_what_it_is_and_of_which_type() -> None:
 
     found = {family.name: family for family in text_string_to_metric_families(text)}
 
+    build = found.pop("animate_build_info")
+    assert [sample.labels["version"] for sample in build.samples] == [VERSION]
     assert {name: family.type for name, family in found.items()} == dict.fromkeys(
         ("animate_queue_waiting", "animate_at_provider", "animate_jobs"), "gauge"
     )
