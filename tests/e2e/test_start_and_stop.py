@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from pathlib import Path
 
 import pytest
 
-from sandbox.process import BotProcess
+from sandbox.process import BotProcess, Spawn
+from tests import forkserver
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 
@@ -29,8 +32,8 @@ CATALOG = "VIDEO_CATALOG: nowhere.toml cannot be read as TOML ([Errno 2] No such
 UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"
 
 
-async def _said(folder: Path, settings: dict[str, str]) -> tuple[int, str]:
-    bot = BotProcess(folder, settings)
+async def _said(folder: Path, settings: dict[str, str], spawn: Spawn = forkserver.spawn) -> tuple[int, str]:
+    bot = BotProcess(folder, {"SSL_CERT_FILE": os.devnull, **settings}, spawn=spawn)
     await bot.start()
     return await bot.wait(), bot.log().strip()
 
@@ -39,7 +42,9 @@ async def _said(folder: Path, settings: dict[str, str]) -> tuple[int, str]:
 async def test_a_missing_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str) -> None:
     settings = {key: value for key, value in ENOUGH.items() if key != name}
 
-    assert await _said(tmp_path, settings) == (2, f"{name} is missing: it should be {MISSING[name]}.")
+    said = await _said(tmp_path, settings, spawn=asyncio.create_subprocess_exec)
+
+    assert said == (2, f"{name} is missing: it should be {MISSING[name]}.")
 
 
 @pytest.mark.parametrize("name", WRONG)
