@@ -32,7 +32,7 @@ from bot.providers.openai import ticket_of
 from bot.store import cards, jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve
-from sandbox.discord.record import Exchange, Reply
+from sandbox.discord.exchange import Exchange, Reply
 from sandbox.discord.server import LocalDiscord
 from sandbox.environment import Environment
 from sandbox.process import BotProcess

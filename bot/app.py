@@ -33,12 +33,12 @@ from bot.chat.connection import Connection
 from bot.chat.connection_errors import ended
 from bot.chat.delivery import DiscordChat
 from bot.chat.discord_errors import told
-from bot.chat.requests import VideoRequests
 from bot.chat.shown_video import shows_video
+from bot.chat.video_requests import VideoRequests
 from bot.errors import SettingsError
 from bot.i18n.translations import TranslationCatalog
 from bot.images.fitter import Fitter
-from bot.jobs import restore
+from bot.jobs import restored_copy
 from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
@@ -49,7 +49,7 @@ from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, former, offer
-from bot.providers.connect import connect
+from bot.providers.registry import connect
 from bot.reload import Reloader
 from bot.settings import Settings
 from bot.store import jobs
@@ -110,7 +110,7 @@ async def assemble(
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
         stack.push_async_callback(store.close)
-        await restore.settle_copy(store, restored=restored)
+        await restored_copy.settle_copy(store, restored=restored)
         providers = _providers(settings, on_offer)
         stack.push_async_callback(providers.close)
         translation_catalog = TranslationCatalog()
@@ -163,7 +163,7 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -
 
 async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Retention) -> None:
     """Once Discord has taken the token, and told the time: the jobs of before go on."""
-    await restore.spare_finished_cards(store, partial(shows_video, bot))
+    await restored_copy.spare_finished_cards(store, partial(shows_video, bot))
     resumed = await worker.start()
     log.info("resumed %s jobs", resumed)
     retention.start()

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot import secret_files, spelling
+from bot import misspelt_settings, secret_files
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
@@ -272,7 +272,10 @@ def misspelt_in_environment(keys: Iterable[str] = ()) -> list[str]:
 def _misspelt(names: Iterable[str], place: str, keys: Iterable[str] = ()) -> list[str]:
     secrets = ("DISCORD_TOKEN", "VIDEO_API_KEY", "GPTPROTO_API_KEY", *keys)
     settings = (*_SHOULD_BE, *secrets, *(name + secret_files.ENDING for name in secrets))
-    return [spelling.sentence(name, nearest, place) for name, nearest in spelling.misspelt(names, settings).items()]
+    return [
+        misspelt_settings.sentence(name, nearest, place)
+        for name, nearest in misspelt_settings.misspelt(names, settings).items()
+    ]
 
 
 def read_variables(env_file: Any = ".env") -> dict[str, str]:

@@ -10,12 +10,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.catalog import Catalog
-from bot.chat import choices
+from bot.chat import option_labels
 from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
-from bot.chat.requests import VideoRequest, VideoRequests
+from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog
 from bot.models import VideoSpec
@@ -35,19 +35,19 @@ class Animate(commands.Cog):
         translation_catalog, catalog = self._translation_catalog, self._catalog
         models = [
             app_commands.Choice(
-                name=localized(translation_catalog, partial(choices.model_label, model)), value=model.id
+                name=localized(translation_catalog, partial(option_labels.model_label, model)), value=model.id
             )
             for model in catalog.models
         ]
         lengths = [
             app_commands.Choice(
-                name=localized(translation_catalog, partial(choices.seconds_label, catalog, n)), value=n
+                name=localized(translation_catalog, partial(option_labels.seconds_label, catalog, n)), value=n
             )
             for n in catalog.seconds
         ]
         sizes = [
             app_commands.Choice(
-                name=localized(translation_catalog, partial(choices.size_label, catalog, size)), value=size
+                name=localized(translation_catalog, partial(option_labels.size_label, catalog, size)), value=size
             )
             for size in catalog.sizes
         ]

@@ -14,7 +14,7 @@ from bot.chat.client import AnimateBot
 from bot.chat.interaction_info import user_of
 from bot.chat.modals import Filled, VideoForm
 from bot.chat.pictures import Found, pictures_in
-from bot.chat.requests import VideoRequest, VideoRequests
+from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.errors import UserError
 from bot.i18n.translations import translations_of
 from bot.models import UserId

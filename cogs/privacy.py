@@ -17,7 +17,7 @@ from bot.chat.interaction_info import user_of
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
-from bot.jobs.people import People
+from bot.jobs.personal_data import People
 from bot.models import JobId
 
 NOBODY = discord.AllowedMentions.none()

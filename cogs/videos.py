@@ -21,8 +21,8 @@ from bot.chat.videos import LIST, MOST, link_of, video_list
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
+from bot.jobs.fit_video import MOST_SIZES, size_of
 from bot.jobs.library import GONE, Library
-from bot.jobs.sizing import MOST_SIZES, size_of
 from bot.models import Job, JobId, JobState
 
 NOBODY = discord.AllowedMentions.none()

@@ -18,11 +18,11 @@ from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.world import Person
-from sandbox.ending import run_in
 from sandbox.environment import Environment
 from sandbox.picture import sample_picture
 from sandbox.providers.prompt_faults import PROMPT_FAULTS
 from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS, make_provider
+from sandbox.signals import run_in
 from sandbox.terminal import Screen
 
 FINISHED = ("### ✅", "### ⚠️", "### 🚫")

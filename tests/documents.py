@@ -71,7 +71,7 @@ SERVES = {
 NOT_RUN = {
     "uv run pytest": "is what runs this",
     "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
-    ".ci/run": "runs all tests; tests/unit/test_house.py runs it with a uv that does nothing",
+    ".ci/run": "runs all tests; tests/unit/test_structure.py runs it with a uv that does nothing",
     "uv run": "half a command",
     "uv sync": "asks a package source",
     "pip install uv": "asks a package source",

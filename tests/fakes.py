@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.images.fitter import Fitted
-from bot.jobs.protocols import Delivery, FoundCard, Outcome
+from bot.jobs.chat_protocol import Delivery, FoundCard, Outcome
 from bot.jobs.providers import Providers
 from bot.models import FailureKind, Job, JobId, MessageId, Ticket, UserId
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus

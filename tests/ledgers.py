@@ -14,8 +14,8 @@ from bot.store import cards, jobs
 from bot.store.database import Tx, Unit
 from bot.store.migrations import scripts
 from bot.store.reservations import reserve
-from tests.books import differences
 from tests.builders import MEMBER, NOON, a_card, a_job, limits
+from tests.ledger_audit import differences
 
 T = TypeVar("T")
 S = JobState

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bot.models import DIRECT, JobId, Limits, Scope, UserId
 from bot.store.database import Row
-from tests.books import first_day
+from tests.ledger_audit import first_day
 
 UNDER_WAY = ("waiting", "submitting", "rendering", "delivering")
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bot.catalog import entries
 from bot.catalog.offer import Catalog, Model, ProviderEntry, Retired, Shape, Style, utc_today
-from bot.catalog.shapes import size_of
+from bot.catalog.sizes import size_of
 from bot.errors import SettingsError
 from bot.models import parse_size
 from bot.wires import ModelWire, PictureForm

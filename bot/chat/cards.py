@@ -15,7 +15,7 @@ from bot.chat import text
 from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, HIDE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
-from bot.jobs.protocols import Progress, ProgressView, QueuePosition
+from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
 from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec, megabytes
 
 BAR_CELLS = 12

@@ -24,9 +24,9 @@ from bot.chat.connection_errors import NO_DISCORD, login_failed, redirected
 from bot.chat.discord_errors import TROUBLE, told
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
-from bot.chat.once import Once
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
+from bot.chat.send_once import Once
 from bot.chat.sync import CommandSync, SyncMemory
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value

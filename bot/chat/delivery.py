@@ -1,4 +1,4 @@
-"""Cards and videos to Discord: implements `bot.jobs.protocols.Chat`."""
+"""Cards and videos to Discord: implements `bot.jobs.chat_protocol.Chat`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.chat.transports import EDIT_WITHIN_S, Transports
 from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.translations import TranslationCatalog, Translations
-from bot.jobs.protocols import Delivery, FoundCard, PostMemory, ProgressView
+from bot.jobs.chat_protocol import Delivery, FoundCard, PostMemory, ProgressView
 from bot.models import ChannelId, FailureKind, Job, JobState, MessageId
 
 log = logging.getLogger(__name__)

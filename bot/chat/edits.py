@@ -16,7 +16,7 @@ from bot.chat.cards import Cards, Face, Shown, elapsed_s
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.transports import Transports
-from bot.jobs.protocols import Progress, ProgressView
+from bot.jobs.chat_protocol import Progress, ProgressView
 from bot.models import ChannelId, Job, JobId
 
 log = logging.getLogger(__name__)

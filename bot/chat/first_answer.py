@@ -16,7 +16,7 @@ import discord
 from discord import ui
 from discord.http import Route, handle_message_parameters, json_or_text
 
-from bot.chat.once import asked_pause_s, error_of
+from bot.chat.send_once import asked_pause_s, error_of
 from bot.models import MessageId
 
 TRIES = 5

@@ -10,7 +10,7 @@ import discord
 from discord import ui
 
 from bot.catalog import Catalog
-from bot.chat import choices, text
+from bot.chat import option_labels, text
 from bot.chat.pictures import Found
 from bot.i18n.translations import Translations, translations_of
 from bot.models import VideoSpec
@@ -66,17 +66,18 @@ class VideoForm(ui.Modal):
         self.add_item(ui.Label(text=translations.gettext("Prompt"), description=what, component=self._prompt))
         model = catalog.models[0] if spec is None else catalog.model(spec.model) or catalog.models[0]
         self._model = _select(
-            "model", {each.id: choices.model_label(each, translations) for each in catalog.models}, model.id
+            "model", {each.id: option_labels.model_label(each, translations) for each in catalog.models}, model.id
         )
         self.add_item(ui.Label(text=translations.gettext("Model"), component=self._model))
         seconds = spec.seconds if spec is not None and spec.seconds in catalog.seconds else model.seconds[0]
-        lengths = {str(n): choices.seconds_label(catalog, n, translations) for n in catalog.seconds}
+        lengths = {str(n): option_labels.seconds_label(catalog, n, translations) for n in catalog.seconds}
         self._seconds = _select("seconds", lengths, str(seconds))
         self.add_item(ui.Label(text=translations.gettext("Length"), component=self._seconds))
         self._size: ui.Select[Any] | None = None
         if spec is not None:
             sizes = {
-                size: choices.size_label(catalog, size, translations) for size in catalog.sizes[: choices.MOST - 1]
+                size: option_labels.size_label(catalog, size, translations)
+                for size in catalog.sizes[: option_labels.MOST - 1]
             }
             self._size = _select(
                 "size",
@@ -110,4 +111,4 @@ def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
 
 
 def _numbered(number: int, label: str) -> str:
-    return f"{number + 1} · {label}"[: choices.LONGEST]
+    return f"{number + 1} · {label}"[: option_labels.LONGEST]

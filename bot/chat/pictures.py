@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.chat.choices import MOST
 from bot.chat.interaction_info import picture_of
+from bot.chat.option_labels import MOST
 from bot.models import Picture
 
 

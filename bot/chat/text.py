@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.errors import PictureRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
-from bot.jobs.protocols import Due, HoldReason, QueuePosition
+from bot.jobs.chat_protocol import Due, HoldReason, QueuePosition
 from bot.models import FailureKind, Job, Limit, Period, Source, parse_size, shown_size
 
 MESSAGE = 2_000

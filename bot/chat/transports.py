@@ -15,9 +15,9 @@ from discord.http import MultipartParameters, handle_message_parameters
 
 from bot.chat.ban import Ban
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, own_upload_limit
-from bot.chat.once import Once
+from bot.chat.send_once import Once
 from bot.chat.upload_limits import KnownLimits
-from bot.jobs.protocols import CardMemory
+from bot.jobs.chat_protocol import CardMemory
 from bot.models import ChannelId, GuildId, Job, JobId, MessageId
 
 NOBODY = discord.AllowedMentions.none()

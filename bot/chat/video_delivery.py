@@ -22,7 +22,7 @@ from bot.chat.last_edit import ASIDE_TRIED_FOR_S, UPLOAD_TRIED_FOR_S, LastEdit, 
 from bot.chat.transports import Transports, filename_of
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs import backoff
-from bot.jobs.protocols import Delivery, Outcome, PostMemory
+from bot.jobs.chat_protocol import Delivery, Outcome, PostMemory
 from bot.models import DIRECT, KEPT_FOR, Job, JobState
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from bot.check import application, providers, storage
 from bot.check.findings import Finding, problem
 from bot.errors import SettingsError
 from bot.provider_settings import offer
-from bot.providers.connect import connect
 from bot.providers.protocols import Provider
+from bot.providers.registry import connect
 from bot.settings import Settings, misspelt_in_environment
 from bot.wires import ProviderConfig
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.check.findings import Finding, ok, problem, warning
 from bot.errors import StoreError
 from bot.jobs.files import LEAST_FREE_BYTES
-from bot.store import state
+from bot.store import inspection
 
 ENOUGH_BYTES = 1000**3
 _PROBE_BYTES = 4096
@@ -25,7 +25,7 @@ def database(path: Path) -> list[Finding]:
     if not path.exists():
         return [ok("database", f"{path} does not exist yet; the first start creates it")]
     try:
-        found = state.inspect(path)
+        found = inspection.inspect(path)
     except StoreError as error:
         return [problem("database", f"{error}.")]
     if found.version < found.newest:

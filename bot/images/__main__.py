@@ -15,7 +15,7 @@ import threading
 import warnings
 from typing import Any
 
-from bot import confined
+from bot import confined_process
 from bot.errors import PictureRefused
 from bot.images.resize import copy, fit, measure
 from bot.models import parse_size
@@ -26,7 +26,7 @@ MAX_MEMORY_BYTES = 512 << 20
 
 def main() -> None:
     """Answers on stdout."""
-    confined.confine(max_memory_bytes=MAX_MEMORY_BYTES, niceness=NICENESS)
+    confined_process.confine(max_memory_bytes=MAX_MEMORY_BYTES, niceness=NICENESS)
     warnings.simplefilter("ignore")  # Pillow warns of broken EXIF, and goes on
     told: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(told,), daemon=True).start()

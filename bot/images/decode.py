@@ -19,7 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from bot.errors import PictureRefused
-from bot.images import containers, foreign, png, precheck, tiff
+from bot.images import containers, file_types, png, precheck, tiff
 
 if TYPE_CHECKING:
     from bot.images.heif import HeifPicture
@@ -77,7 +77,7 @@ def open_picture(data: bytes) -> Opened:
     precheck.check_bytes(len(data))
     if opener := _opener(data):
         return opener(data)
-    raise PictureRefused(foreign.what_it_is(data))
+    raise PictureRefused(file_types.what_it_is(data))
 
 
 def _opener(data: bytes) -> Callable[[bytes], Opened] | None:
@@ -95,10 +95,10 @@ def _opener(data: bytes) -> Callable[[bytes], Opened] | None:
         return _tiff
     if data.startswith(b"\0\0\1\0"):
         return _ico
-    brands = foreign.brands(data)
+    brands = file_types.brands(data)
     if brands & {b"avif", b"avis"}:
         return _avif
-    if brands & _HEIF_BRANDS and brands.isdisjoint(foreign.VIDEO_BRANDS):
+    if brands & _HEIF_BRANDS and brands.isdisjoint(file_types.VIDEO_BRANDS):
         return _heif
     return None
 
@@ -158,7 +158,7 @@ def _bmp(data: bytes) -> Opened:
 
 def _ico(data: bytes) -> Opened:
     """The largest picture of an icon."""
-    largest, alone = foreign.largest_of_icon(data)
+    largest, alone = file_types.largest_of_icon(data)
     if largest.startswith(png.SIGNATURE):
         return _png(largest)
     width, height = struct.unpack_from("<II", largest, 4)

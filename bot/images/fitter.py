@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot import confined
+from bot import confined_process
 from bot.errors import PictureRefused
 from bot.images import precheck
 
@@ -54,7 +54,7 @@ class Fitter:
         precheck.check_bytes(len(data))
         async with self._processes:
             try:
-                async with asyncio.timeout(self._within_s) as end, confined.process("bot.images") as process:
+                async with asyncio.timeout(self._within_s) as end, confined_process.process("bot.images") as process:
                     told = await _tell(process, data)
                     size = choose((told["upright"][0], told["upright"][1]))
                     async with self._taking(AT_ONCE if told["is_large"] else 1):

@@ -26,7 +26,7 @@ from bot.models import (
     UsageRow,
     UserId,
 )
-from bot.store import balances, quotas, reservations, servers, usage
+from bot.store import balances, quotas, reservations, server_settings, usage
 from bot.store.database import Store, Tx, Unit
 
 T = TypeVar("T")
@@ -135,17 +135,17 @@ class Admin:
 
     async def pause(self, by: By, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""
-        await self._write(servers.pause(by, reason))
+        await self._write(server_settings.pause(by, reason))
         self._worker.pause(by.scope)
 
     async def resume(self, by: By) -> None:
         """Takes jobs again."""
-        await self._write(servers.resume(by))
+        await self._write(server_settings.resume(by))
         self._worker.resume(by.scope)
 
     async def block(self, by: By, member: UserId, reason: str | None) -> int:
         """Shuts a member out; tells how many waiting jobs were cancelled and refunded."""
-        cancelled = await self._write(servers.block(by, member, reason))
+        cancelled = await self._write(server_settings.block(by, member, reason))
         for job in cancelled:
             if job.card.message is not None:  # else its task is about to store the card, and to see the job as it is
                 await self._worker.recheck(job.id)
@@ -153,19 +153,19 @@ class Admin:
 
     async def unblock(self, by: By, member: UserId) -> None:
         """Lets a member in again."""
-        await self._write(servers.unblock(by, member))
+        await self._write(server_settings.unblock(by, member))
 
     async def set_log_channel(self, by: By, channel: ChannelId | None) -> ChannelId | None:
         """Where each job is listed, None for nowhere; tells where it was before."""
-        return await self._write(servers.set_log_channel(by, channel))
+        return await self._write(server_settings.set_log_channel(by, channel))
 
     async def allow_others(self, by: By, *, allowed: bool) -> None:
         """Whether members may animate pictures that other people posted."""
-        await self._write(servers.allow_others(by, allowed=allowed))
+        await self._write(server_settings.allow_others(by, allowed=allowed))
 
     async def others_allowed(self, scope: Scope) -> bool:
         """Whether members of this server may animate other people's pictures."""
-        return (await self._store.read(servers.server(scope))).others_allowed
+        return (await self._store.read(server_settings.server(scope))).others_allowed
 
     async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
         """The refusal that would meet the member here now, whatever the video; None where credits alone decide."""
@@ -183,7 +183,9 @@ class Admin:
             server_limit = balances.server_limit_in(tx, scope)
             per = Period.DAY if server_limit is None else server_limit.per
             used = balances.server_used(tx, scope, per, now)
-            return Status(servers.server(scope)(tx), server_limit, used, self._worker.load(scope), self._refused())
+            return Status(
+                server_settings.server(scope)(tx), server_limit, used, self._worker.load(scope), self._refused()
+            )
 
         return await self._store.read(unit)
 

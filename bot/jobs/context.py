@@ -15,17 +15,17 @@ from bot.catalog import Catalog
 from bot.errors import StoreUnavailable
 from bot.images.fitter import Fitter
 from bot.jobs import backoff
+from bot.jobs.answers_first import Priority
+from bot.jobs.chat_protocol import Chat
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.files import Files
-from bot.jobs.priority import Priority
-from bot.jobs.protocols import Chat
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
 from bot.models import FailureKind, Job, JobId, JobState
 from bot.store import jobs
 from bot.store.database import Store, Unit
-from bot.store.mapping import to_ms
+from bot.store.row_mapping import to_ms
 from bot.transcode.transcoder import Transcoder
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
+from bot.jobs.chat_protocol import Due
 from bot.jobs.estimate import Estimate
-from bot.jobs.protocols import Due
 
 STEP = 5
 """Time moves the bar by so many per cent at once: each is an edit."""

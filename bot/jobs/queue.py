@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 
+from bot.jobs.chat_protocol import HoldReason
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.circuit_breakers import CircuitBreakers
-from bot.jobs.protocols import HoldReason
 from bot.models import Job, JobId, Scope, UserId
 
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from bot.jobs.chat_protocol import QueuePosition
 from bot.jobs.context import Clock
 from bot.jobs.estimate import Estimate
-from bot.jobs.protocols import QueuePosition
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
 from bot.models import Job, JobId

@@ -13,7 +13,7 @@ from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.worker import Worker
 from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
-from bot.store import cards, erasure, guilds, pseudonyms
+from bot.store import cards, erasure, memberships, pseudonyms
 from bot.store.database import Unit
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ class Retention:
 
     async def guilds_seen(self, there: Collection[GuildId]) -> None:
         """The bot is a member of exactly these now. Raises StoreUnavailable."""
-        if await self._context.store.read(guilds.is_news(there)):
-            for guild in await self._context.store.write(guilds.seen(there, now=self._context.clock.now())):
+        if await self._context.store.read(memberships.is_news(there)):
+            for guild in await self._context.store.write(memberships.seen(there, now=self._context.clock.now())):
                 _log_left(guild)
         self._guilds_are_known = True
         self._due = self._context.clock.now()
@@ -79,11 +79,11 @@ class Retention:
 
     async def guild_joined(self, guild: GuildId) -> None:
         """The bot was added, perhaps again: nothing of the server goes. Raises StoreUnavailable."""
-        await self._context.store.write(guilds.joined(guild))
+        await self._context.store.write(memberships.joined(guild))
 
     async def guild_left(self, guild: GuildId) -> None:
         """The bot was removed. Raises StoreUnavailable; the next start finds out, too."""
-        await self._context.store.write(guilds.left(guild, now=self._context.clock.now()))
+        await self._context.store.write(memberships.left(guild, now=self._context.clock.now()))
         _log_left(guild)
 
     async def _look(self) -> None:
@@ -138,7 +138,7 @@ class Retention:
             if await store.write(pseudonyms.forget_name(member, self._limits, now=now)):
                 log.info("the id of a member who deleted their data is gone")
         if self._guilds_are_known:  # the bot may have been added again while this process was down
-            due = guilds.to_purge(left_before=now - LEFT_FOR)
+            due = memberships.to_purge(left_before=now - LEFT_FOR)
             for guild in await store.read(due):
                 await self._purge_guild(guild, due)
 
@@ -151,10 +151,10 @@ class Retention:
             log.info("deleted the prompts and links of %s old jobs", len(old))
 
     async def _purge_guild(self, guild: GuildId, due: Unit[list[GuildId]]) -> None:
-        for member in await self._context.store.read(guilds.people_of(guild)):
+        for member in await self._context.store.read(memberships.people_of(guild)):
             await self._context.store.write(pseudonyms.unname_in(Scope(guild), member))
         # In the unit: somebody may use the bot there in this very moment.
-        gone = await self._context.store.write(lambda tx: guilds.purge(guild)(tx) if guild in due(tx) else None)
+        gone = await self._context.store.write(lambda tx: memberships.purge(guild)(tx) if guild in due(tx) else None)
         if gone is None:
             return
         await asyncio.to_thread(self._context.files.forget_all, set(gone))

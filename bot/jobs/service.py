@@ -12,13 +12,13 @@ from bot.catalog import Catalog
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
+from bot.jobs.answers_first import Priority
 from bot.jobs.circuit_breaker import State
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
 from bot.jobs.library import Library
-from bot.jobs.people import People
-from bot.jobs.priority import Priority
+from bot.jobs.personal_data import People
 from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
 from bot.jobs.steps.fall_back import specs_instead

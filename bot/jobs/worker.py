@@ -13,19 +13,19 @@ from pathlib import Path
 from bot.jobs import backoff
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import JobContext
+from bot.jobs.fit_video import fitted
 from bot.jobs.providers import warn_of_missing_parts
 from bot.jobs.queue_positions import QueuePositions
 from bot.jobs.render_times import READ
-from bot.jobs.sizing import fitted
+from bot.jobs.steps.after_create import ask_key
 from bot.jobs.steps.card import place
 from bot.jobs.steps.deliver import deliver, retry
 from bot.jobs.steps.finish import close
-from bot.jobs.steps.outcomes import ask_key
+from bot.jobs.steps.lost_answer import settle
 from bot.jobs.steps.render import await_late, render
-from bot.jobs.steps.settle import settle
 from bot.jobs.steps.submit import wait
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
-from bot.store import jobs, servers
+from bot.store import jobs, server_settings
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Worker:
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
-        for scope in await self._context.store.read(servers.paused()):
+        for scope in await self._context.store.read(server_settings.paused()):
             self._context.queue.pause(scope)
         self._context.render_times.learn(await self._context.store.read(jobs.renders(READ)))
         found = await self._context.store.read(jobs.to_resume())
@@ -197,7 +197,7 @@ class Worker:
                 self.add(now)
 
     async def fitted(self, job: Job, video: Path, limit_bytes: int) -> Path | None:
-        """The video with at most so many bytes, as `bot.jobs.sizing` has it."""
+        """The video with at most so many bytes, as `bot.jobs.fit_video` has it."""
         return await fitted(self._context, job, video, limit_bytes)
 
     @property

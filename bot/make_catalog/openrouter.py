@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.catalog.read import CHOICES
-from bot.catalog.shapes import size_of
+from bot.catalog.sizes import size_of
 from bot.log import printable
 from bot.make_catalog.prices import Price, UnpricedError, price_of
 from bot.models import parse_size

@@ -11,7 +11,7 @@ from yarl import URL
 
 from bot.errors import VideoRejected, VideoUnavailable
 from bot.models import FailureKind
-from bot.providers import blame, error_text
+from bot.providers import error_phrases, error_text
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
 
@@ -239,4 +239,4 @@ def refuses_key(answer: Answer) -> bool:
     inner = (error.get("type"), error.get("code")) if isinstance(error, dict) else ()
     if any(str(code) == "401" for code in (body.get("code"), *inner)):
         return True
-    return 400 <= answer.status < 500 and blame.is_about(FailureKind.KEY, error_text.said(body))
+    return 400 <= answer.status < 500 and error_phrases.is_about(FailureKind.KEY, error_text.said(body))

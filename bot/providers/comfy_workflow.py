@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.models import parse_size
-from bot.providers import template
+from bot.providers import json_template
 from bot.providers.protocols import CreateRequest
 from bot.wires import ModelWire
 
@@ -31,12 +31,12 @@ _MAX_LISTED = 10
 
 def filled(workflow: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The workflow for one request; an input whose placeholder has no value (None) is left out."""
-    return template.filled(workflow, values, _BRACES)
+    return json_template.filled(workflow, values, _BRACES)
 
 
 def placeholders(workflow: Any) -> frozenset[str]:
     """The names in braces, anywhere in it."""
-    return template.placeholders(workflow, _BRACES)
+    return json_template.placeholders(workflow, _BRACES)
 
 
 def values(request: CreateRequest) -> dict[str, Any]:

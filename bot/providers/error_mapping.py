@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
-from bot.providers import blame, error_text, responses
+from bot.providers import error_phrases, error_text, responses
 
 MAX_RETRY_AFTER_S = 600.0
 
@@ -69,7 +69,7 @@ def of_no_report(answer: responses.Answer, now: datetime, *, key: str) -> VideoU
 
 def of_failed_render(said: error_text.Said) -> FailureKind:
     """Why the provider says a job failed."""
-    return blame.of_the_request(said, is_busy=False) or FailureKind.PROVIDER
+    return error_phrases.of_the_request(said, is_busy=False) or FailureKind.PROVIDER
 
 
 def refuses_content(answer: responses.Answer) -> bool:
@@ -84,8 +84,8 @@ def _said_kind(status: int, said: error_text.Said) -> FailureKind | None:
     """What the error is about where it says so itself. HTML is some proxy's page, whatever words it holds."""
     if error_text.is_html(said.text):
         return None
-    if status in _MAY_BE_MODERATION and (kind := blame.of_the_request(said, is_busy=status == 503)):
+    if status in _MAY_BE_MODERATION and (kind := error_phrases.of_the_request(said, is_busy=status == 503)):
         return kind
     if status == 503 and "model_not_found" in said.codes:  # new-api: no channel, so nothing was sent on
         return FailureKind.MODEL
-    return next((kind for kind in _ALSO_SAID.get(status, ()) if blame.is_about(kind, said)), None)
+    return next((kind for kind in _ALSO_SAID.get(status, ()) if error_phrases.is_about(kind, said)), None)

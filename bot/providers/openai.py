@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
-from bot.providers import error_mapping, error_text, responses, template
+from bot.providers import error_mapping, error_text, json_template, responses
 from bot.providers.auth import Auth, Question
 from bot.providers.download import MAX_VIDEO_BYTES, Downloads
 from bot.providers.http import HttpClient, Timeouts, endpoint_and_key, path_segment
@@ -188,11 +188,11 @@ def body_of(request: CreateRequest) -> tuple[bytes, str]:
         "negative_prompt": request.negative_prompt,
     }
     fields = {name: value for name, value in fields.items() if value is not None}
-    fields |= template.filled(model.body or {}, template.values_of(request))
+    fields |= json_template.filled(model.body or {}, json_template.values_of(request))
     if model.picture is PictureForm.FILE:
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
         return form(texts, "input_reference", "picture.jpg", request.picture)
-    uri = template.data_uri(request.picture)
+    uri = json_template.data_uri(request.picture)
     fields["input_reference"] = {"image_url": uri} if model.picture is PictureForm.OBJECT else uri
     return json.dumps(fields, ensure_ascii=False).encode(), "application/json"
 

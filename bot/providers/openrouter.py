@@ -15,7 +15,7 @@ from yarl import URL
 
 from bot.errors import VideoOutcomeUnknown, VideoRejected
 from bot.models import FailureKind, Ticket
-from bot.providers import error_mapping, error_text, responses, template
+from bot.providers import error_mapping, error_text, json_template, responses
 from bot.providers.download import MAX_VIDEO_BYTES
 from bot.providers.http import Timeouts, path_segment
 from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of, usd
@@ -44,7 +44,7 @@ class OpenRouterProvider(JsonApi):
         await self._settle_by(self._job(_UNKNOWN_ID))
 
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
-        faults = [fault for model in models for fault in template.faults_of(model)]
+        faults = [fault for model in models for fault in json_template.faults_of(model)]
         answer = await self._ask(f"{self._endpoint}/videos/models")
         listed = answer.json.get("data") if answer.is_success and isinstance(answer.json, dict) else None
         if not isinstance(listed, list):
@@ -108,12 +108,12 @@ def body_of(request: CreateRequest) -> dict[str, Any]:
 
     Raises VideoRejected where the model takes an address and the bot has none for the picture.
     """
-    picture = template.picture_of(request)
+    picture = json_template.picture_of(request)
     if picture is None:
         raise VideoRejected(FailureKind.BAD_REQUEST, "this model takes the picture as an address only: set PUBLIC_URL")
     frames = [_frame("first_frame", picture)]
     if request.last_image is not None:
-        frames.append(_frame("last_frame", template.data_uri(request.last_image)))
+        frames.append(_frame("last_frame", json_template.data_uri(request.last_image)))
     has_shape = request.aspect_ratio is not None or request.resolution is not None
     body = {
         "model": request.model.name,
@@ -127,7 +127,7 @@ def body_of(request: CreateRequest) -> dict[str, Any]:
         "seed": request.seed,
         "negative_prompt": request.negative_prompt,
     }
-    more = template.filled(request.model.body, template.values_of(request)) if request.model.body else {}
+    more = json_template.filled(request.model.body, json_template.values_of(request)) if request.model.body else {}
     return {name: value for name, value in body.items() if value is not None} | more
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.models import FailureKind
-from bot.providers import blame, error_mapping, error_text, responses
+from bot.providers import error_mapping, error_phrases, error_text, responses
 from bot.providers.json_api import job_id, usd
 from bot.providers.responses import Answer
 
@@ -114,7 +114,7 @@ def failure_in(status: Answer, result: Answer) -> Reason | None:
 def kind_of(reason: Reason) -> FailureKind:
     """The kind of a failure: by its words, which know of persons, else by its bucket."""
     return (
-        blame.of_the_request(reason.said, is_busy=False)
+        error_phrases.of_the_request(reason.said, is_busy=False)
         or _ENDED.get(reason.bucket or "")
         or error_mapping.of_failed_render(reason.said)
     )

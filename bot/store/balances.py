@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
 from bot.store import sql
 from bot.store.database import Row, Tx, Unit
-from bot.store.mapping import Standing, day_of, first_day, next_renewal
+from bot.store.row_mapping import Standing, day_of, first_day, next_renewal
 
 
 def standing_of(tx: Tx, scope: Scope, member: UserId) -> Standing:

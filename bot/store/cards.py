@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.models import ChannelId, Job, JobId, JobState, MessageId, Press
 from bot.store.database import Tx, Unit
-from bot.store.mapping import load, maybe_ms, to_ms
+from bot.store.row_mapping import load, maybe_ms, to_ms
 
 S = JobState
 _GOES_ON = ", ".join(f"'{state}'" for state in S if state.needs_work or state is S.UNDELIVERED)
@@ -19,7 +19,7 @@ _SENT = ", ".join(
 def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
     """The card is known to be ours: stores its message. Returns the job, None if there is none.
 
-    Where the bot itself reaches it, it is a member of the server: that is remembered (`bot.store.guilds`).
+    Where the bot itself reaches it, it is a member of the server: that is remembered (`bot.store.memberships`).
     """
     update = _update(job, message=message, ephemeral_at=maybe_ms(ephemeral_at))
 

@@ -15,7 +15,7 @@ from bot.models import KEPT_FOR, ChannelId, FailureKind, JobId, JobState, Messag
 from bot.store import jobs, sql
 from bot.store.database import Tx, Unit
 from bot.store.jobs import UNENDED
-from bot.store.mapping import day_of, to_ms
+from bot.store.row_mapping import day_of, to_ms
 
 ENDED = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
 PICTURE_ERASED = "picture_author = NULL, picture_url = '', picture_filename = ''"

@@ -12,8 +12,8 @@ from typing import Any, NewType
 
 from bot.models import DIRECT, LedgerKind, UserId
 from bot.store.database import Row, Tx, Unit
-from bot.store.mapping import CARD, JOB, OPTIONS, from_ms
 from bot.store.pseudonyms import ADMIN_ACTS
+from bot.store.row_mapping import CARD, JOB, OPTIONS, from_ms
 
 Entry = dict[str, Any]
 

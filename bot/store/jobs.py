@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from bot.models import Job, JobId, JobState, LedgerKind, Render
 from bot.store import balances, cards, ledger
 from bot.store.database import Tx, Unit
-from bot.store.mapping import JOB_SQL, changed_columns, from_ms, job_of, load, to_ms
+from bot.store.row_mapping import JOB_SQL, changed_columns, from_ms, job_of, load, to_ms
 
 S = JobState
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.models import FailureKind, LedgerKind, LedgerLine, Limit, Period, Scope, Source, UserId
 from bot.store.database import Row, Tx, Unit
-from bot.store.mapping import Standing, from_ms, to_ms
+from bot.store.row_mapping import Standing, from_ms, to_ms
 
 _COLUMNS = (
     "id", "at", "kind", "job", "scope", "member", "role", "credits", "from_quota", "from_bonus", "from_budget",

@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.models import DIRECT, Limits, Period, Scope, UserId
 from bot.store import ledger
 from bot.store.database import Tx, Unit
-from bot.store.mapping import day_of, first_day, from_ms
+from bot.store.row_mapping import day_of, first_day, from_ms
 
 ADMIN_ACTS = "kind IN ('grant', 'revoke', 'reset', 'quota', 'pause', 'block')"
 _NAMED = ("ledger", "jobs", "member_usage", "bonus_credits")

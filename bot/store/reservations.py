@@ -10,7 +10,7 @@ from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limi
 from bot.store import balances, ledger
 from bot.store.database import Tx, Unit
 from bot.store.ledger import Lock
-from bot.store.mapping import Standing, day_of, insert
+from bot.store.row_mapping import Standing, day_of, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.models import FailureKind, JobState, Scope, UsageRow, UserId
 from bot.store.database import Tx, Unit
-from bot.store.mapping import day_of
+from bot.store.row_mapping import day_of
 
 
 def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:

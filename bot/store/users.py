@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.models import UserId
 from bot.store import sql
 from bot.store.database import Tx, Unit
-from bot.store.mapping import maybe_ms, to_ms
+from bot.store.row_mapping import maybe_ms, to_ms
 
 
 def was_shown_privacy_note(member: UserId) -> Unit[bool]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.models import Job, JobId, JobState, UserId
 from bot.store.database import Tx, Unit
 from bot.store.erasure import ENDED, TEXTS_ERASED
-from bot.store.mapping import JOB_SQL, job_of, to_ms
+from bot.store.row_mapping import JOB_SQL, job_of, to_ms
 
 _WITH_VIDEO = f"'{JobState.DELIVERED}', '{JobState.UNDELIVERED}'"
 

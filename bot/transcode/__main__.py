@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bot import confined
+from bot import confined_process
 from bot.transcode.encode import encode, least_video_bits
 from bot.transcode.probe import Refused, Seen, look
 from bot.transcode.webp import is_webp, unpack_webp
@@ -26,8 +26,8 @@ MAX_MEMORY_BYTES = 1 << 30
 
 def main(source: str, folder: str, limit: str) -> int:
     """The video made is `folder`/video.mp4."""
-    confined.confine(max_memory_bytes=MAX_MEMORY_BYTES, niceness=NICENESS)
-    confined.end_with_the_bot(lambda: shutil.rmtree(folder, ignore_errors=True))
+    confined_process.confine(max_memory_bytes=MAX_MEMORY_BYTES, niceness=NICENESS)
+    confined_process.end_with_the_bot(lambda: shutil.rmtree(folder, ignore_errors=True))
     try:
         transcode(source, Path(folder, "video.mp4"), int(limit))
     except Exception as error:  # noqa: BLE001 - the edge of a process: FFmpeg raises whatever the bytes lead to

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bot import confined
+from bot import confined_process
 from bot.transcode.playable import plays_everywhere
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Transcoder:
         """What was wrong, or nothing. Raises TimeoutError, OSError."""
         async with (
             asyncio.timeout(self._within_s),
-            confined.process("bot.transcode", str(source), str(folder), str(limit_bytes)) as process,
+            confined_process.process("bot.transcode", str(source), str(folder), str(limit_bytes)) as process,
         ):
             assert process.stderr is not None
             said = await process.stderr.read()

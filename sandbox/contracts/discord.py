@@ -4,7 +4,7 @@ import functools
 import re
 
 from sandbox.contracts.discord_schema import CONTRACT
-from sandbox.discord.record import Exchange
+from sandbox.discord.exchange import Exchange
 
 
 def violations(exchange: Exchange) -> list[str]:

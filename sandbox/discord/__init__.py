@@ -2,10 +2,10 @@
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
-from sandbox.discord.hidden import Hides
+from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply, banned, edge_page, rate_limited
+from sandbox.discord.hidden_channels import Hides
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, banned, edge_page, rate_limited
 from sandbox.discord.rules import Code
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Channel, ChannelType, Guild, Person, Role

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from sandbox.discord.exchange import Exchange, Reply
 from sandbox.discord.messages import SPOILER, StoredFile
-from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.wire import Clock, Snowflakes
 
 LIFE_S = 24 * 3600

@@ -16,11 +16,11 @@ from sandbox.discord.commands import (
     installs,
 )
 from sandbox.discord.components import Kind, walk
+from sandbox.discord.exchange import SentFile
 from sandbox.discord.messages import Answer, Interaction, InteractionKind, Message
 from sandbox.discord.modals import Typed, filled
 from sandbox.discord.permissions import APP_IN_PRIVATE, Permission
 from sandbox.discord.posts import Posts
-from sandbox.discord.record import SentFile
 from sandbox.discord.tokens import TokenRoutes
 from sandbox.discord.wire import Wire
 from sandbox.discord.world import Channel, Context, Person, World, permissions_in

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.cdn import sent as sent_upload
 from sandbox.discord.components import ATTACHMENT, Check, Kind, render, walk
+from sandbox.discord.exchange import SentFile
 from sandbox.discord.messages import Interaction, Message, StoredFile
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import SentFile
 from sandbox.discord.rules import (
     FILES_LIMIT,
     Code,

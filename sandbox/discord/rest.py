@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.discord.commands import CommandBook
+from sandbox.discord.exchange import Exchange, Reply
 from sandbox.discord.gateway import Gateway
 from sandbox.discord.messages import Message
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts, with_reference_checked
-from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.rules import ApiError, Code, refusal
 from sandbox.discord.tokens import TokenRoutes
 from sandbox.discord.wire import Wire

@@ -14,13 +14,7 @@ from aiohttp import web
 from sandbox.changes import Changes
 from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.commands import ENTRY_POINT, CommandBook, OptionValue
-from sandbox.discord.gateway import Gateway
-from sandbox.discord.messages import Interaction, Message
-from sandbox.discord.modals import Typed
-from sandbox.discord.people import People
-from sandbox.discord.permissions import Permission
-from sandbox.discord.posts import Posts
-from sandbox.discord.record import (
+from sandbox.discord.exchange import (
     CUT,
     Cut,
     Exchange,
@@ -31,6 +25,12 @@ from sandbox.discord.record import (
     response_of,
     visible_headers,
 )
+from sandbox.discord.gateway import Gateway
+from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.modals import Typed
+from sandbox.discord.people import People
+from sandbox.discord.permissions import Permission
+from sandbox.discord.posts import Posts
 from sandbox.discord.rest import Rest
 from sandbox.discord.rules import Code, refusal
 from sandbox.discord.tokens import TokenRoutes

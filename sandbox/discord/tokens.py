@@ -1,10 +1,10 @@
 """What an interaction's token opens: the first answer, `@original`, follow-ups. No bot token is needed."""
 
+from sandbox.discord.exchange import Exchange, Reply
 from sandbox.discord.messages import FIRST_ANSWER_S, Answer, Interaction, InteractionKind, Message
 from sandbox.discord.modals import opened
 from sandbox.discord.permissions import Permission
 from sandbox.discord.posts import Posts
-from sandbox.discord.record import Exchange, Reply
 from sandbox.discord.rules import Code, Flag, invalid, refusal
 from sandbox.discord.wire import Wire
 from sandbox.discord.world import World, permissions_in

@@ -4,9 +4,9 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from sandbox.discord.hidden import EXTRA, Hides, hidden
+from sandbox.discord.default_fields import EMPTY_OF_GUILD, USUAL_OF_GUILD
+from sandbox.discord.hidden_channels import EXTRA, Hides, hidden
 from sandbox.discord.permissions import ALL, EVERYONE, NONE, READ_AND_WRITE, Permission
-from sandbox.discord.usual import EMPTY_OF_GUILD, USUAL_OF_GUILD
 from sandbox.discord.wire import Clock, Snowflakes, Wire, iso
 
 MIB = 1024 * 1024

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from sandbox.discord.record import Exchange, Phase, Reply, rate_limited
+from sandbox.discord.exchange import Exchange, Phase, Reply, rate_limited
 from sandbox.discord.wire import Wire
 from sandbox.environment import Environment
 from sandbox.page.actions import Refused

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.contracts import discord as discord_contract
-from sandbox.discord.record import Exchange as DiscordExchange
-from sandbox.discord.record import Phase
+from sandbox.discord.exchange import Exchange as DiscordExchange
+from sandbox.discord.exchange import Phase
 from sandbox.discord.wire import Wire
 from sandbox.environment import Environment
 from sandbox.page.view import Piece, plain

@@ -6,12 +6,12 @@ import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sandbox.ending import run_in
 from sandbox.environment import Environment
 from sandbox.page.actions import Refused
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
 from sandbox.providers.base import LocalProvider
+from sandbox.signals import run_in
 
 REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "BUDGET_CREDITS")
 """What the bot is told of a real provider, out of the environment."""

@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 
 from sandbox.contracts import discord
-from sandbox.discord.record import Exchange
-from tests.books import differences
+from sandbox.discord.exchange import Exchange
 from tests.e2e.stage import Stage
+from tests.ledger_audit import differences
 
 Build = Callable[..., Awaitable[Stage]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from sandbox.discord.exchange import Exchange, Phase
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import Exchange, Phase
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone, keys, quota, refused, told
 from tests.e2e.conftest import Build

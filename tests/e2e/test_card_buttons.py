@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from sandbox.discord.exchange import Exchange
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import Exchange
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone, shown_again
 from tests.e2e.conftest import Build

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from sandbox.discord.cdn import Upload
+from sandbox.discord.exchange import Cut, Exchange, Phase, Reply
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone, shown_again, told
 from tests.e2e.conftest import Build

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.chat.client import PERMISSIONS
-from sandbox.discord.record import Reply
+from sandbox.discord.exchange import Reply
 from sandbox.discord.server import LocalDiscord
 from sandbox.process import BotProcess
 from sandbox.providers.base import LocalProvider

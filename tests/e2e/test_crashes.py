@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.discord.record import CUT as DISCORD_CUT
+from sandbox.discord.exchange import CUT as DISCORD_CUT
 from sandbox.providers.exchange import CUT as VIDEOS_CUT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import CRASHING_BOT, OVER, Stage

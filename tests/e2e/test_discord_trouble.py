@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
+from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply
 from sandbox.process import BotProcess
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage

@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 
 from sandbox.discord.cdn import Upload
+from sandbox.discord.exchange import Cut, Exchange, Phase, Reply
 from sandbox.discord.messages import Interaction, Message
-from sandbox.discord.record import Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Person
 from sandbox.providers.jobs import VideoJob
 from tests.e2e.asking import alone

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
+from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.discord.exchange import Exchange, Phase, Reply
 from sandbox.discord.messages import Interaction, Message
-from sandbox.discord.record import Exchange, Phase, Reply
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone, quota
 from tests.e2e.conftest import Build

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from sandbox.__main__ import main
-from sandbox.ending import run_in
 from sandbox.environment import Environment
 from sandbox.process import PROJECT
+from sandbox.signals import run_in
 from tests.thorough import mostly_thorough
 
 COMMAND = (sys.executable, "-m", "sandbox")

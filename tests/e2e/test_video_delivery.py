@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.discord import Permission, Upload, banned
+from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply
 from sandbox.discord.messages import Message
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply
 from sandbox.discord.world import Channel
 from sandbox.providers.jobs import VideoJob
 from tests.e2e.conftest import Build

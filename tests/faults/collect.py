@@ -10,14 +10,14 @@ from contextlib import closing
 from signal import SIGTERM
 
 from sandbox.discord.components import Kind, walk
+from sandbox.discord.exchange import Exchange
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import Exchange
 from sandbox.discord.world import permissions_in
 from sandbox.providers.jobs import VideoJob
-from tests.books import differences
 from tests.faults.reckoning import Account, Command, Paid, Shown, Stored
 from tests.faults.scene import Asked, Scene, is_about
+from tests.ledger_audit import differences
 
 NOTHING_CHARGED = "othing was charged"
 LEAST_MADE = 100_000

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
-from sandbox.discord.record import edge_page
+from sandbox.discord.exchange import edge_page
 from sandbox.discord.rules import Code
 from tests.faults.place import Place
 from tests.faults.scene import Scene

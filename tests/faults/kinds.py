@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from sandbox.discord.record import Phase
+from sandbox.discord.exchange import Phase
 from tests.faults import hosts, places, presses, providers, wires
 from tests.faults.place import Place
 from tests.faults.wires import Strike

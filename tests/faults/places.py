@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from sandbox.discord.hidden import Hides
+from sandbox.discord.exchange import Cut, Exchange, Phase, Reply, banned, edge_page
+from sandbox.discord.hidden_channels import Hides
 from sandbox.discord.messages import Message
 from sandbox.discord.permissions import Permission
-from sandbox.discord.record import Cut, Exchange, Phase, Reply, banned, edge_page
 from sandbox.discord.rules import Code
 from sandbox.discord.world import Channel
 from tests.faults import wires

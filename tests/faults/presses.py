@@ -6,8 +6,8 @@ import asyncio
 from random import Random
 
 from sandbox.discord.commands import CannotInvoke
+from sandbox.discord.exchange import Exchange, Phase
 from sandbox.discord.messages import Answer, Button, Interaction, Message, NotAnswered
-from sandbox.discord.record import Exchange, Phase
 from sandbox.discord.world import Person
 from tests.faults.place import until
 from tests.faults.scene import Asked, Scene, is_about

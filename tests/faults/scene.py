@@ -15,8 +15,8 @@ from PIL import Image
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
+from sandbox.discord.exchange import Exchange, Hook, Phase
 from sandbox.discord.messages import Answer, Interaction, Message, NotAnswered
-from sandbox.discord.record import Exchange, Hook, Phase
 from sandbox.discord.world import Channel, Person
 from sandbox.providers.base import LocalProvider
 from sandbox.providers.exchange import Exchange as VideoExchange

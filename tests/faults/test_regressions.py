@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from random import Random
 
-from sandbox.discord.record import Cut, Exchange, Phase, Reply
+from sandbox.discord.exchange import Cut, Exchange, Phase, Reply
 from tests.faults.collect import collect
 from tests.faults.place import Place, until
 from tests.faults.reckoning import reckon

@@ -8,7 +8,7 @@ from random import Random
 from signal import SIGKILL
 from typing import Any
 
-from sandbox.discord.record import CUT, Cut, Exchange, Phase, Reply, edge_page, rate_limited
+from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply, edge_page, rate_limited
 from sandbox.providers.exchange import CUT as VIDEOS_CUT
 from tests.faults.scene import Scene
 

@@ -23,10 +23,10 @@ from bot.jobs.context import Clock
 from bot.models import FailureKind, Job, JobId, JobState, Limit, Period, Scope, Source, UserId
 from bot.store import jobs, quotas
 from bot.store.database import Store, Tx, Unit
-from bot.store.mapping import day_of
 from bot.store.reservations import reserve
-from tests.books import differences
+from bot.store.row_mapping import day_of
 from tests.builders import GUILD, NOON, a_job, by, limits
+from tests.ledger_audit import differences
 from tests.money_model import MoneyModel, follow
 
 COMMANDS = 200

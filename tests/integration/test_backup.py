@@ -22,9 +22,9 @@ from bot.store.commands import remember_hash
 from bot.store.database import BACKUP_MARK, Store, Tx
 from bot.store.migrations import migrate, scripts
 from bot.store.reservations import reserve
-from tests.books import differences
 from tests.builders import NOON, a_job, grant, limits
 from tests.integration.test_store import bytes_of, foreign, no_database, torn
+from tests.ledger_audit import differences
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 20.0

@@ -14,18 +14,18 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
+from bot.jobs.chat_protocol import Delivery, Outcome
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
-from bot.jobs.protocols import Delivery, Outcome
 from bot.jobs.steps.deliver import deliver, retry
 from bot.jobs.steps.finish import close
 from bot.models import KEPT_FOR, ChannelId, FailureKind, Job, JobState, MessageId
 from bot.store import cards, jobs, videos
 from bot.store.database import Store
 from bot.store.reservations import reserve
-from tests.books import differences
 from tests.builders import NOON, a_card, a_job, limits
 from tests.fakes import providers_of
+from tests.ledger_audit import differences
 from tests.ledgers import WAYS
 
 S = JobState

@@ -10,7 +10,7 @@ import pytest
 
 from bot.models import JobId, JobState, MessageId, UserId
 from bot.store import balances, cards, erasure, jobs, users, videos
-from bot.store.mapping import to_ms
+from bot.store.row_mapping import to_ms
 from tests.builders import GUILD, MEMBER, NOON
 from tests.ledgers import OTHER, Ledgers
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.models import DIRECT, By, ChannelId, JobId, JobState, MessageId, Scope
-from bot.store import cards, erasure, servers, users
+from bot.store import cards, erasure, server_settings, users
 from bot.store.export import LEFT_OUT, export
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, an_option, by, grant, reset, set_own, set_role
 from tests.ledgers import OTHER, Ledgers
@@ -41,10 +41,10 @@ def _a_life(kept: Ledgers) -> None:
     kept.do(cards.remember_mention(JobId(1), MessageId(77)))
     kept.do(cards.claim_mention(JobId(1), now=NOON))
     kept.do(reset(MEMBER))
-    kept.do(servers.block(by(), MEMBER, "too loud"))
+    kept.do(server_settings.block(by(), MEMBER, "too loud"))
     kept.do(users.claim_privacy_note(MEMBER, now=NOON))
     kept.do(users.set_mentions_muted(MEMBER, NOON))
-    kept.do(servers.block(By(Scope(72), MEMBER, NOON), OTHER, "spam"))
+    kept.do(server_settings.block(By(Scope(72), MEMBER, NOON), OTHER, "spam"))
 
 
 def test_videos_come_with_words_addresses_and_places(kept: Ledgers) -> None:

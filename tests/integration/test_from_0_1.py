@@ -13,10 +13,10 @@ from bot.models import FailureKind, JobId, JobState, LedgerKind, Period, Scope, 
 from bot.store import balances, jobs, ledger, users
 from bot.store.database import Store
 from bot.store.migrations import from_0_1, migrate, scripts
-from tests.books import differences
 from tests.builders import NOON, limits
 from tests.integration.test_migrations import fill, names, rows, schema
 from tests.integration.test_store import bytes_of
+from tests.ledger_audit import differences
 
 OF_0_1 = (Path(__file__).parents[1] / "data" / "schema_0_1.sql").read_text("utf-8")
 DAY = (NOON.date() - NOON.date().replace(1970, 1, 1)).days

@@ -14,7 +14,7 @@ import pytest
 
 from bot.models import Card, Job, JobState, Picture, VideoSpec
 from bot.store import jobs
-from bot.store.mapping import SPEC_COLUMNS, insert, load
+from bot.store.row_mapping import SPEC_COLUMNS, insert, load
 from tests.builders import NOON, a_job, an_option
 from tests.ledgers import Ledgers
 

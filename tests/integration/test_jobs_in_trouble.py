@@ -14,10 +14,10 @@ from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SILENT_JOBS
 from bot.jobs.context import FETCHES_AT_ONCE
 from bot.models import FailureKind, JobId, JobState
 from bot.providers.protocols import Phase
-from tests.books import differences
 from tests.builders import GUILD, a_picture
 from tests.fakes import GONE, PASSING
 from tests.harness import MODELS, Harness
+from tests.ledger_audit import differences
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S

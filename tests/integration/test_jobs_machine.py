@@ -18,9 +18,9 @@ from bot.errors import BotError
 from bot.jobs.circuit_breaker import LONGEST_PAUSE_S, State
 from bot.models import JobId, UserId
 from bot.providers.protocols import Phase
-from tests.books import differences
 from tests.fakes import GONE, IN_PLACE, PASSING
 from tests.harness import MODELS, Harness
+from tests.ledger_audit import differences
 
 MEMBERS = range(1, 7)
 MOODS = ("takes", "takes", "moderated", "unpaid", "forbidden", "lost", "lost", "lost but named", "nobody there", "busy")

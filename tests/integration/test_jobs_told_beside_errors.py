@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.models import JobState
-from tests.books import differences
 from tests.harness import MODELS, Harness
+from tests.ledger_audit import differences
 
 HOUR_S = 3_600.0
 

@@ -14,16 +14,16 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import UserError
+from bot.jobs.answers_first import Priority
+from bot.jobs.chat_protocol import Delivery, Outcome
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
 from bot.jobs.library import ARRIVED, GONE, NOT_YOURS, PICTURE_GONE, Library
-from bot.jobs.priority import Priority
-from bot.jobs.protocols import Delivery, Outcome
 from bot.jobs.queue import JobQueue
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, GuildId, Job, JobId, JobState, MessageId, Press, UserId
-from bot.store import cards, erasure, guilds, jobs, videos
+from bot.store import cards, erasure, jobs, memberships, videos
 from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
 from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
@@ -353,8 +353,8 @@ class TestForgetting:
     def test_a_server_that_was_left_is_not_forgotten_while_a_video_of_it_still_waits(self, books: Ledgers) -> None:
         month = timedelta(days=30)
         books.add_job(1, S.DELIVERING)
-        books.do(guilds.left(GuildId(GUILD), now=NOON))
+        books.do(memberships.left(GuildId(GUILD), now=NOON))
         books.do(jobs.move(JobId(1), S.DELIVERING, S.UNDELIVERED, now=NOON + month))
 
-        assert books.do(guilds.to_purge(left_before=NOON + timedelta(days=1))) == []
-        assert books.do(guilds.to_purge(left_before=NOON + month + timedelta(days=1))) == [GuildId(GUILD)]
+        assert books.do(memberships.to_purge(left_before=NOON + timedelta(days=1))) == []
+        assert books.do(memberships.to_purge(left_before=NOON + month + timedelta(days=1))) == [GuildId(GUILD)]

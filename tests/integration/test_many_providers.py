@@ -13,9 +13,9 @@ from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import Outcome
 from bot.models import FailureKind, JobState
 from bot.wires import ModelWire
-from tests.books import differences
 from tests.fakes import Provider
 from tests.harness import Harness
+from tests.ledger_audit import differences
 
 S = JobState
 MINUTE_S, HOUR_S = 60.0, 3_600.0

@@ -17,8 +17,8 @@ from bot.models import FailureKind, JobId, JobState
 from bot.store import jobs
 from bot.store.database import Store
 from bot.store.migrations import migrate, scripts
-from tests.books import differences
 from tests.builders import NOON
+from tests.ledger_audit import differences
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 20.0

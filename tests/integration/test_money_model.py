@@ -27,11 +27,11 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import balances, jobs, quotas, reservations, servers
+from bot.store import balances, jobs, quotas, reservations, server_settings
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
 from tests import builders
-from tests.books import differences
+from tests.ledger_audit import differences
 from tests.money_model import UNDER_WAY, MoneyModel
 from tests.thorough import mostly_thorough
 
@@ -243,19 +243,19 @@ class Life:
         """Whoever is barred is let in first, so that most of the time nobody is."""
         for scope in sorted(self.model.paused):
             self.model.paused.remove(scope)
-            self.write(servers.resume(self.by(scope)))
+            self.write(server_settings.resume(self.by(scope)))
             return f"{scope} goes on"
         for scope, member in sorted(self.model.blocked):
             self.model.blocked.remove((scope, member))
-            self.write(servers.unblock(self.by(scope), member))
+            self.write(server_settings.unblock(self.by(scope), member))
             return f"{member} is let into {scope}"
         scope, member = self.somebody()
         if self.rng.random() < 0.5:
             self.model.paused.add(scope)
-            self.write(servers.pause(self.by(scope), None))
+            self.write(server_settings.pause(self.by(scope), None))
             return f"{scope} pauses"
         self.model.blocked.add((scope, member))
-        cancelled = self.write(servers.block(self.by(scope), member, None))
+        cancelled = self.write(server_settings.block(self.by(scope), member, None))
         waiting = [
             job
             for job, video in sorted(self.model.videos.items())

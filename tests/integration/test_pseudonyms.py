@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import ReservationRefused
 from bot.models import DIRECT, JobState, Limits, Period, Scope, UserId
-from bot.store import balances, erasure, pseudonyms, servers, users
+from bot.store import balances, erasure, pseudonyms, server_settings, users
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, limits, reset, set_default, set_own, set_role
 from tests.ledgers import OTHER, WAYS, Ledgers
 
@@ -84,8 +84,8 @@ class TestWhenNothingCountsThem:
         assert len(kept.rows("SELECT DISTINCT member FROM ledger")) == 3
 
     def test_admins_words_about_the_member_go_with_the_name(self, kept: Ledgers) -> None:
-        kept.do(servers.block(by(), MEMBER, "rude"))
-        kept.do(servers.unblock(by(), MEMBER))
+        kept.do(server_settings.block(by(), MEMBER, "rude"))
+        kept.do(server_settings.unblock(by(), MEMBER))
         kept.add_job(1)
         request(kept)
 
@@ -116,7 +116,7 @@ class TestWhenNothingCountsThem:
 
     def test_a_block_and_an_own_quota_stay_the_members(self, kept: Ledgers) -> None:
         """Else asking to be forgotten would lift them."""
-        kept.do(servers.block(by(), MEMBER, "rude"))
+        kept.do(server_settings.block(by(), MEMBER, "rude"))
         kept.do(set_own(MEMBER, 1, Period.MONTH, scope=Scope(72)))
         kept.add_job(1, scope=DIRECT)
         request(kept)

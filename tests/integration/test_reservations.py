@@ -31,10 +31,9 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import balances, jobs, servers
+from bot.store import balances, jobs, server_settings
 from bot.store.database import Row, Store, Tx, Unit
 from bot.store.reservations import REFUNDS_A_DAY, reserve
-from tests.books import differences
 from tests.builders import (
     GUILD,
     MEMBER,
@@ -49,6 +48,7 @@ from tests.builders import (
     set_role,
     set_server_limit,
 )
+from tests.ledger_audit import differences
 
 S = JobState
 DAY = timedelta(days=1)
@@ -227,8 +227,12 @@ class TestLimits:
 
     async def test_a_paused_server_and_a_blocked_member_are_refused_with_the_admins_words(self, store: Store) -> None:
         bars: list[tuple[Unit[object], Unit[object], RefusalReason]] = [
-            (servers.pause(by(), "feast day"), servers.resume(by()), RefusalReason.PAUSED),
-            (servers.block(by(), MEMBER, "feast day"), servers.unblock(by(), MEMBER), RefusalReason.BLOCKED),
+            (server_settings.pause(by(), "feast day"), server_settings.resume(by()), RefusalReason.PAUSED),
+            (
+                server_settings.block(by(), MEMBER, "feast day"),
+                server_settings.unblock(by(), MEMBER),
+                RefusalReason.BLOCKED,
+            ),
         ]
         for on, off, reason in bars:
             await store.write(on)

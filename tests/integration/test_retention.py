@@ -16,11 +16,11 @@ import pytest
 from bot.errors import UserError
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.files import Files
-from bot.jobs.people import TOO_MUCH, People
+from bot.jobs.personal_data import TOO_MUCH, People
 from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, GuildId, JobId, JobState, Keeping, MessageId, Scope
-from bot.store import cards, erasure, guilds, jobs
+from bot.store import cards, erasure, jobs, memberships
 from bot.store.database import Store, Tx, Unit
 from bot.store.reservations import reserve
 from tests.builders import MEMBER, NOON, a_card, a_job, limits
@@ -272,7 +272,7 @@ async def test_a_server_left_long_ago_goes_with_its_files_and_its_pause(setup: S
     await setup.add_job(1, S.DELIVERED, files=("pictures/1.copy.jpg",))
     guild = GuildId(a_job().scope)
     setup.clock.at = NOON + 31 * DAY
-    await setup.store.write(guilds.left(guild, now=NOON + timedelta(seconds=5)))
+    await setup.store.write(memberships.left(guild, now=NOON + timedelta(seconds=5)))
 
     owner = setup.begin()
     await owner.guilds_seen([])
@@ -287,7 +287,7 @@ async def test_a_server_that_added_the_bot_again_while_it_was_down_is_spared(set
     await setup.add_job(1, S.DELIVERED, at=NOON - 100 * DAY)
     await setup.add_job(2, S.DELIVERED, at=NOON - 40 * DAY)
     guild = GuildId(a_job().scope)
-    await setup.store.write(guilds.left(guild, now=NOON - 39 * DAY))
+    await setup.store.write(memberships.left(guild, now=NOON - 39 * DAY))
 
     owner = setup.begin()
     await setup.until(nothing("SELECT 1 FROM jobs WHERE id = 1 AND prompt <> ''"), "the first look")

@@ -26,7 +26,7 @@ from bot.providers.http import Timeouts
 from bot.providers.openai import OpenAIProvider
 from bot.providers.openrouter import OpenRouterProvider
 from bot.providers.protocols import CreateRequest, Phase, Provider, VideoStatus
-from bot.providers.queue import QueueProvider
+from bot.providers.queue_wire import QueueProvider
 from bot.wires import ModelWire, PictureForm, ProviderConfig
 from sandbox.providers.base import LocalProvider
 from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI

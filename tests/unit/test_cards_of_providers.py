@@ -9,7 +9,7 @@ import pytest
 
 from bot.chat.cards import Cards, Shown
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.protocols import Progress
+from bot.jobs.chat_protocol import Progress
 from bot.models import JobState
 from tests.builders import a_job, a_spec, seed_catalog
 

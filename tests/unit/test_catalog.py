@@ -10,7 +10,7 @@ import pytest
 
 from bot.catalog import Catalog, load_catalog
 from bot.catalog.read import packaged
-from bot.catalog.shapes import size_of
+from bot.catalog.sizes import size_of
 from bot.errors import SettingsError, UserError
 from bot.models import VideoSpec
 from bot.wires import PictureForm

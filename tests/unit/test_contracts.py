@@ -14,7 +14,7 @@ from sandbox.contracts.contract import FOLDER, Contract
 from sandbox.contracts.discord import violations
 from sandbox.contracts.discord_schema import CONTRACT
 from sandbox.contracts.excerpt import excerpt, operations, written
-from sandbox.discord.record import Exchange
+from sandbox.discord.exchange import Exchange
 from sandbox.process import PROJECT
 
 PUBLISHED = {"discord": "discord-openapi.json", "videos": "openai-videos-openapi.json"}

@@ -18,7 +18,7 @@ from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import SLOWED_AT_MOST_S, Edits, _Card
 from bot.chat.transports import Transports
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.protocols import Due, Progress
+from bot.jobs.chat_protocol import Due, Progress
 from bot.models import Job, JobState
 from tests.builders import NOON, a_card, a_job, seed_catalog
 from tests.unit.test_discord_errors import PAGE, http_error

@@ -20,7 +20,7 @@ from bot.chat.ban import Ban
 from bot.chat.discord_errors import ErrorKind, Transport
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.last_edit import LastEdit
-from bot.chat.once import Once
+from bot.chat.send_once import Once
 from bot.chat.transports import Transports
 from bot.chat.upload_limits import STEPS, KnownLimits
 from bot.models import Job, JobId, UserId

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.models import Period
-from bot.store.mapping import day_of, first_day, from_ms, next_renewal, to_ms
+from bot.store.row_mapping import day_of, first_day, from_ms, next_renewal, to_ms
 
 moments = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds it
 

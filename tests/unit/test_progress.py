@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.jobs.chat_protocol import Due
 from bot.jobs.estimate import Estimate
 from bot.jobs.progress import Bar
-from bot.jobs.protocols import Due
 
 HUNDRED = Estimate(median_s=100.0, spread=0.2)
 

@@ -8,7 +8,7 @@ import types
 from typing import Any, cast
 
 from bot.app import App, _stop
-from bot.jobs.priority import Priority
+from bot.jobs.answers_first import Priority
 
 
 class _Bot:

@@ -13,7 +13,7 @@ from bot.chat import refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.protocols import Due, HoldReason, QueuePosition
+from bot.jobs.chat_protocol import Due, HoldReason, QueuePosition
 from bot.models import Balance, FailureKind, Limit, Period, RefusalReason, Source, VideoSpec
 from tests.builders import NOON, a_job, seed_catalog
 

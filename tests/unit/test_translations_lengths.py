@@ -19,7 +19,7 @@ from bot.chat.videos import PER_PAGE, video_list
 from bot.errors import PictureRefused, ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.images import precheck
-from bot.jobs.protocols import Due, HoldReason, Progress, QueuePosition
+from bot.jobs.chat_protocol import Due, HoldReason, Progress, QueuePosition
 from bot.models import Balance, FailureKind, Job, JobState, Limit, Period, RefusalReason, UserId, VideoSpec
 from tests.builders import NOON, a_card, a_job, a_spec
 

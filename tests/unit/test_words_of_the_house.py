@@ -40,7 +40,7 @@ METAPHORS = {
 }
 """What stood in the code once, and its name now. Plurals are meant too."""
 HONEST = {
-    ("bot/store/mapping.py", "epoch"),
+    ("bot/store/row_mapping.py", "epoch"),
     ("sandbox/discord/wire.py", "epoch"),
     ("tests/unit/test_words_of_the_house.py", "epoch"),
 }

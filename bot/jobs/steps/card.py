@@ -7,7 +7,7 @@ import logging
 from bot.errors import StoreUnavailable
 from bot.jobs.context import JobContext
 from bot.models import Job, MessageId
-from bot.store import cards, servers, users
+from bot.store import cards, server_settings, users
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ async def place(context: JobContext, job: Job, message: MessageId, *, ephemeral:
 
 async def _list(context: JobContext, job: Job) -> None:
     try:
-        server = await context.store.read(servers.server(job.scope))
+        server = await context.store.read(server_settings.server(job.scope))
     except StoreUnavailable as error:
         log.warning("job=%s not listed in the log channel: %s", job.id, error)
         return

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.jobs import backoff
+from bot.jobs.chat_protocol import Delivery, Outcome
 from bot.jobs.context import JobContext
-from bot.jobs.protocols import Delivery, Outcome
-from bot.jobs.sizing import MOST_SIZES, fitted
+from bot.jobs.fit_video import MOST_SIZES, fitted
 from bot.jobs.steps.download import Fetched, Tries, fetch
 from bot.models import KEPT_FOR, FailureKind, Job, JobState
 from bot.store import cards, jobs

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from bot.errors import VideoError, VideoUnavailable
 from bot.jobs import backoff
+from bot.jobs.chat_protocol import Progress
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.estimate import observed_s
 from bot.jobs.progress import Bar
-from bot.jobs.protocols import Progress
 from bot.jobs.steps.finish import close
 from bot.models import FailureKind, Job, JobState, Render
 from bot.providers.protocols import Phase, VideoStatus

@@ -10,7 +10,7 @@ from bot.jobs import request_keys
 from bot.jobs.context import JobContext
 from bot.models import Job
 from bot.providers.protocols import CreateRequest, Provider
-from bot.store.mapping import SPEC_COLUMNS
+from bot.store.row_mapping import SPEC_COLUMNS
 from bot.wires import PictureForm
 
 _REQUESTED = {field.name for field in fields(CreateRequest)} - {*SPEC_COLUMNS}

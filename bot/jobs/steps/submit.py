@@ -10,12 +10,12 @@ from datetime import timedelta
 from bot.catalog import Model
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.jobs import backoff
+from bot.jobs.chat_protocol import HoldReason, QueuePosition
 from bot.jobs.context import JobContext
-from bot.jobs.protocols import HoldReason, QueuePosition
+from bot.jobs.steps.after_create import failed, lost, refused, send_later, taken
 from bot.jobs.steps.card import introduce, place
 from bot.jobs.steps.fall_back import fall_back, may_fall_back
 from bot.jobs.steps.finish import close
-from bot.jobs.steps.outcomes import failed, lost, refused, send_later, taken
 from bot.jobs.steps.prepare import prepare
 from bot.jobs.steps.request import model_of, request_of, with_key
 from bot.models import FailureKind, Job, JobState

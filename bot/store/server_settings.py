@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.models import By, ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
 from bot.store import jobs, ledger, sql
 from bot.store.database import Tx, Unit
-from bot.store.mapping import maybe_ms, maybe_time, to_ms
+from bot.store.row_mapping import maybe_ms, maybe_time, to_ms
 
 
 def server(scope: Scope) -> Unit[Server]:

@@ -15,8 +15,8 @@ from bot.models import Balance, FailureKind, Job, JobState, Limit, Limits, Perio
 from bot.store import balances, jobs, quotas
 from bot.store.database import Store
 from bot.store.reservations import bar, reserve
-from tests.books import differences
 from tests.builders import GUILD, MEMBER, NOON, a_job, by, grant, limits, reset, set_own, set_server_limit
+from tests.ledger_audit import differences
 
 S = JobState
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)

@@ -15,9 +15,9 @@ from bot.errors import UserError
 from bot.models import FailureKind, JobState
 from bot.providers.protocols import Phase
 from bot.wires import ModelWire
-from tests.books import differences
 from tests.fakes import Provider
 from tests.harness import MODELS, Harness
+from tests.ledger_audit import differences
 
 S = JobState
 MINUTE_S = 60.0

@@ -17,8 +17,8 @@ from bot.store import balances, cards, jobs, ledger
 from bot.store.database import Store, Tx
 from bot.store.jobs import MOVES, Refund
 from bot.store.reservations import reserve
-from tests.books import differences
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, a_card, a_job, a_spec, grant, limits
+from tests.ledger_audit import differences
 
 S = JobState
 LATER = NOON + timedelta(minutes=7)

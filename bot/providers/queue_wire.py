@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
-from bot.providers import blame, error_mapping, error_text, queue_answers, responses, template
+from bot.providers import error_mapping, error_phrases, error_text, json_template, queue_answers, responses
 from bot.providers.download import MAX_VIDEO_BYTES
 from bot.providers.http import Timeouts, path_segment
 from bot.providers.json_api import JsonApi, encoded, parts_of, ticket_of
@@ -85,7 +85,7 @@ class QueueProvider(JsonApi):
         await self._settle_by(f"{self._endpoint}/{self._dialect.question}")
 
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
-        missing = [fault for model in models for fault in template.faults_of(model)]
+        missing = [fault for model in models for fault in json_template.faults_of(model)]
         missing += [f"the catalog has no body for the model {model.name}" for model in models if model.body is None]
         if not self.knows_keys:
             return missing  # fal has no list
@@ -194,7 +194,7 @@ class QueueProvider(JsonApi):
         reason = queue_answers.failure_in(answer, result)
         url = queue_answers.url_in(result.json, kept.get("result")) if result.is_success else None
         if reason is None and queue_answers.is_result(result):
-            withheld = None if url else blame.of_the_request(error_text.said(result.json), is_busy=False)
+            withheld = None if url else error_phrases.of_the_request(error_text.said(result.json), is_busy=False)
             if withheld is None:
                 if url is None:
                     log.error("the result of %s names no video at %r", kept["response"], kept.get("result"))
@@ -257,6 +257,6 @@ def _body(request: CreateRequest) -> bytes:
     """Raises VideoRejected where the catalog has no body for the model, or no address for its picture."""
     if request.model.body is None:
         raise VideoRejected(FailureKind.BAD_REQUEST, f"the catalog has no body for {request.model.name}")
-    if not template.has_picture(request):
+    if not json_template.has_picture(request):
         raise VideoRejected(FailureKind.BAD_REQUEST, "this model takes the picture as an address only: set PUBLIC_URL")
-    return encoded(template.filled(request.model.body, template.values_of(request)))
+    return encoded(json_template.filled(request.model.body, json_template.values_of(request)))

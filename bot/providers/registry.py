@@ -18,7 +18,7 @@ def connect(config: ProviderConfig) -> Provider:
 
             return OpenRouterProvider(config)
         case "queue", _:
-            from bot.providers.queue import QueueProvider
+            from bot.providers.queue_wire import QueueProvider
 
             return QueueProvider(config)
         case "comfyui", "api-v2":

@@ -1,4 +1,4 @@
-"""The auditor audited: each way to falsify the books is seen by `tests.books`."""
+"""The auditor audited: each way to falsify the books is seen by `tests.ledger_audit`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.store import jobs
 from bot.store.database import Tx
 from bot.store.migrations import migrate
 from bot.store.reservations import reserve
-from tests.books import differences
 from tests.builders import MEMBER, NOON, a_job, grant, limits
+from tests.ledger_audit import differences
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.models import DIRECT, ChannelId, GuildId, JobId, JobState, MessageId, Period, Scope
-from bot.store import balances, cards, guilds, pseudonyms, servers
+from bot.store import balances, cards, memberships, pseudonyms, server_settings
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, set_default, set_own, set_role, set_server_limit
 from tests.ledgers import OTHER, Ledgers
 
@@ -27,13 +27,13 @@ def _kept() -> Iterator[Ledgers]:
 
 
 def due(kept: Ledgers, *, days: float = 31) -> list[GuildId]:
-    return kept.do(guilds.to_purge(left_before=LEFT + timedelta(days=days) - MONTH))
+    return kept.do(memberships.to_purge(left_before=LEFT + timedelta(days=days) - MONTH))
 
 
 def purge(kept: Ledgers, guild: GuildId = HERE) -> list[JobId]:
-    for member in kept.do(guilds.people_of(guild)):
+    for member in kept.do(memberships.people_of(guild)):
         kept.do(pseudonyms.unname_in(Scope(guild), member))
-    return kept.do(guilds.purge(guild))
+    return kept.do(memberships.purge(guild))
 
 
 class TestMembership:
@@ -54,34 +54,34 @@ class TestMembership:
         self, kept: Ledgers
     ) -> None:
         kept.do(set_default(5, scope=Scope(HERE)))
-        kept.do(guilds.joined(ELSEWHERE))
+        kept.do(memberships.joined(ELSEWHERE))
 
-        assert kept.do(guilds.seen([HERE, GuildId(99)], now=LEFT)) == [ELSEWHERE]
+        assert kept.do(memberships.seen([HERE, GuildId(99)], now=LEFT)) == [ELSEWHERE]
 
         found = kept.rows("SELECT guild, left_at IS NULL FROM guilds ORDER BY guild")
         assert found == [(ELSEWHERE, 0), (HERE, 1)]
-        assert not kept.do(guilds.is_news([HERE, GuildId(99)]))
-        assert kept.do(guilds.seen([HERE], now=LEFT + MONTH)) == []
+        assert not kept.do(memberships.is_news([HERE, GuildId(99)]))
+        assert kept.do(memberships.seen([HERE], now=LEFT + MONTH)) == []
 
     def test_coming_back_is_seen_at_a_start_too(self, kept: Ledgers) -> None:
-        kept.do(guilds.left(HERE, now=LEFT))
+        kept.do(memberships.left(HERE, now=LEFT))
         assert due(kept) == [HERE]
 
-        assert kept.do(guilds.is_news([HERE]))
-        kept.do(guilds.seen([HERE], now=LEFT))
+        assert kept.do(memberships.is_news([HERE]))
+        kept.do(memberships.seen([HERE], now=LEFT))
 
         assert due(kept) == []
 
     def test_a_second_word_of_leaving_does_not_put_it_off(self, kept: Ledgers) -> None:
-        kept.do(guilds.left(HERE, now=LEFT))
-        kept.do(guilds.left(HERE, now=LEFT + timedelta(days=20)))
+        kept.do(memberships.left(HERE, now=LEFT))
+        kept.do(memberships.left(HERE, now=LEFT + timedelta(days=20)))
 
         assert due(kept) == [HERE]
 
     def test_where_only_the_commands_are_installed_nothing_is_written_down(self, kept: Ledgers) -> None:
         kept.add_job(1, card={"bot_reaches": False})
 
-        assert kept.do(guilds.seen([ELSEWHERE], now=LEFT)) == []
+        assert kept.do(memberships.seen([ELSEWHERE], now=LEFT)) == []
 
         assert kept.rows("SELECT * FROM guilds") == []
 
@@ -89,32 +89,32 @@ class TestMembership:
 class TestWhenItIsDue:
     def test_after_thirty_days_and_not_before(self, kept: Ledgers) -> None:
         kept.add_job(1)
-        kept.do(guilds.left(HERE, now=LEFT))
+        kept.do(memberships.left(HERE, now=LEFT))
 
         assert (due(kept, days=29.9), due(kept, days=30.1)) == ([], [HERE])
 
     def test_not_while_the_bot_is_a_member(self, kept: Ledgers) -> None:
-        kept.do(guilds.left(HERE, now=LEFT))
-        kept.do(guilds.joined(HERE))
+        kept.do(memberships.left(HERE, now=LEFT))
+        kept.do(memberships.joined(HERE))
 
         assert due(kept, days=400) == []
 
     def test_not_while_a_job_is_under_way(self, kept: Ledgers) -> None:
         kept.add_job(1, S.TIMED_OUT)
-        kept.do(guilds.left(HERE, now=LEFT))
+        kept.do(memberships.left(HERE, now=LEFT))
 
         assert due(kept) == []
 
     def test_not_where_the_commands_were_used_since(self, kept: Ledgers) -> None:
         """The server has them again, without the bot."""
-        kept.do(guilds.left(HERE, now=LEFT))
+        kept.do(memberships.left(HERE, now=LEFT))
         kept.add_job(1, at=LEFT + timedelta(days=2))
 
         assert due(kept, days=400) == []
 
     def test_a_refund_after_leaving_is_no_use_of_the_commands(self, kept: Ledgers) -> None:
         job = kept.add_job(1, S.RENDERING)
-        kept.do(guilds.left(HERE, now=LEFT))
+        kept.do(memberships.left(HERE, now=LEFT))
         kept.move(job, S.FAILED, at=LEFT + timedelta(minutes=5))
 
         assert due(kept) == [HERE]
@@ -127,18 +127,18 @@ def _a_server(kept: Ledgers) -> None:
     kept.do(set_role(5, 40))
     kept.do(set_own(MEMBER, 50))
     kept.do(grant(MEMBER, 9))
-    kept.do(servers.block(by(), OTHER, "rude"))
-    kept.do(servers.unblock(by(), OTHER))
-    kept.do(servers.pause(by(), "a break"))
-    kept.do(servers.resume(by()))
-    kept.do(servers.set_log_channel(by(), ChannelId(8)))
+    kept.do(server_settings.block(by(), OTHER, "rude"))
+    kept.do(server_settings.unblock(by(), OTHER))
+    kept.do(server_settings.pause(by(), "a break"))
+    kept.do(server_settings.resume(by()))
+    kept.do(server_settings.set_log_channel(by(), ChannelId(8)))
     kept.add_job(1)
     kept.add_job(2, S.FAILED, member=OTHER)
     kept.add_job(3, S.UNDELIVERED, card={"bot_reaches": False})
     kept.add_job(4, scope=DIRECT)
     kept.add_job(5, scope=Scope(ELSEWHERE), card={"guild": ELSEWHERE})
-    kept.do(servers.block(by(), OTHER, "rude again"))
-    kept.do(guilds.left(HERE, now=LEFT))
+    kept.do(server_settings.block(by(), OTHER, "rude again"))
+    kept.do(memberships.left(HERE, now=LEFT))
 
 
 class TestPurge:
@@ -179,12 +179,12 @@ class TestPurge:
         _a_server(kept)
         purge(kept)
 
-        kept.do(guilds.joined(HERE))
+        kept.do(memberships.joined(HERE))
         kept.add_job(6, member=OTHER)
 
         balance = kept.do(balances.balance(GUILD, MEMBER, [], kept.operator, NOON))
         assert (balance.used, balance.bonus, balance.limit.credits) == (0, 0, 1_000)
-        assert kept.do(servers.server(GUILD)).log_channel is None
+        assert kept.do(server_settings.server(GUILD)).log_channel is None
 
     def test_a_purge_that_was_broken_off_is_taken_up_again(self, kept: Ledgers) -> None:
         _a_server(kept)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.providers import template
+from bot.providers import json_template
 from bot.providers.protocols import CreateRequest
 from bot.wires import ModelWire, PictureForm
 
@@ -24,7 +24,7 @@ PICTURE = "data:image/jpeg;base64," + base64.b64encode(b"jpg").decode()
 
 
 def made(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return template.filled(body, template.values_of(replace(REQUEST, **changes)))
+    return json_template.filled(body, json_template.values_of(replace(REQUEST, **changes)))
 
 
 @pytest.mark.parametrize(
@@ -106,5 +106,9 @@ def test_a_hosted_picture_stands_by_its_address() -> None:
 
 
 def test_all_words_in_braces_are_found_for_checks() -> None:
-    assert template.placeholders({"a": ["{prompt} {secnds}"], "b": {"c": "{seed!s}"}}) == {"prompt", "secnds", "seed"}
-    assert "seconds" in template.NAMES
+    assert json_template.placeholders({"a": ["{prompt} {secnds}"], "b": {"c": "{seed!s}"}}) == {
+        "prompt",
+        "secnds",
+        "seed",
+    }
+    assert "seconds" in json_template.NAMES

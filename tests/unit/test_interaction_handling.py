@@ -15,9 +15,9 @@ from bot.chat import text
 from bot.chat.cards import Cards
 from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
 from bot.chat.first_answer import Answer
-from bot.chat.requests import VideoRequest, VideoRequests
+from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.priority import Priority
+from bot.jobs.answers_first import Priority
 from bot.jobs.service import Ask, Service
 from bot.models import Job, MessageId, VideoSpec
 from tests.builders import GUILD, NOON, a_job, a_picture, seed_catalog

@@ -15,8 +15,8 @@ from bot.store import sql
 from bot.store.database import Tx, Unit
 from bot.store.erasure import PLACE_ERASED, TEXTS_ERASED
 from bot.store.jobs import UNENDED
-from bot.store.mapping import to_ms
 from bot.store.pseudonyms import ADMIN_ACTS
+from bot.store.row_mapping import to_ms
 
 
 def joined(guild: GuildId) -> Unit[None]:
