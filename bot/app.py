@@ -52,12 +52,15 @@ from bot.provider_settings import Offer, former, offer
 from bot.providers.registry import connect
 from bot.reload import Reloader
 from bot.settings import Settings
-from bot.store import jobs
+from bot.store import figures, jobs
 from bot.store.database import Store, Writer
 from bot.transcode.transcoder import Transcoder
 
 if TYPE_CHECKING:
     from bot.hosted_pictures import HostedPictures
+    from bot.metrics import Metrics
+    from bot.providers.protocols import Provider
+    from bot.wires import ProviderConfig
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +109,15 @@ async def assemble(
     on_offer, clock = offer(settings), DiscordTime(discord_clock := DiscordClock())
     catalog = on_offer.catalog
     files = _data_folder(settings, clock)
+    metrics = _metrics(settings, catalog, clock)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
         stack.push_async_callback(store.close)
+        if metrics is not None:
+            metrics.measure(store)
         await restored_copy.settle_copy(store, restored=restored)
-        providers = _providers(settings, on_offer)
+        providers = _providers(settings, on_offer, connect if metrics is None else metrics.connecting(connect))
         stack.push_async_callback(providers.close)
         translation_catalog = TranslationCatalog()
         cards = Cards(catalog, translation_catalog)
@@ -119,7 +125,9 @@ async def assemble(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoredCommands(store),
-            connection=Connection(settings.discord_api_url, discord_clock),
+            connection=Connection(
+                settings.discord_api_url, discord_clock, *([] if metrics is None else [metrics.listen])
+            ),
             translation_catalog=translation_catalog,
             add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards)),
             on_login=lambda: _resume(store, bot, worker, retention),
@@ -142,8 +150,10 @@ async def assemble(
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
         service = _service(settings, context, worker, retention)
         stack.push_async_callback(service.close)
-        if settings.http_port:
-            await _serve_http(settings, stack, bot, context, pictures)
+        if metrics is not None:
+            stack.push_async_callback(metrics.close)
+            metrics.watch(bot, context, settings.data_dir, settings.database_path, lambda: discord_clock.ahead_s)
+            await _serve_http(settings, stack, bot, context, pictures, metrics)
         for note in on_offer.notes:
             log.warning("%s", note)
         yield App(bot, worker, service, Reloader(settings, context, worker, bot))
@@ -188,7 +198,16 @@ def _check_folders(data_dir: Path) -> None:
             raise SettingsError([f"DATA_DIR is wrong: {folder} cannot be written to by this user."])
 
 
-def _providers(settings: Settings, on_offer: Offer) -> Providers:
+def _metrics(settings: Settings, catalog: Catalog, clock: Clock) -> Metrics | None:
+    """What counts for Prometheus, where somebody can ask for it."""
+    if not settings.http_port:
+        return None
+    from bot.metrics import Metrics  # as for health
+
+    return Metrics(catalog, api_url=settings.discord_api_url, now=clock.now, budget=settings.limits.budget)
+
+
+def _providers(settings: Settings, on_offer: Offer, connect: Callable[[ProviderConfig], Provider]) -> Providers:
     """Raises SettingsError for one that cannot be used."""
     try:
         return Providers(on_offer.providers, connect, partial(former, settings))
@@ -264,14 +283,15 @@ async def _serve_http(
     bot: AnimateBot,
     context: JobContext,
     pictures: HostedPictures | None,
+    metrics: Metrics,
 ) -> None:
     from bot.health import Health  # a web server takes a while to load, and most do without
     from bot.http_server import HttpServer
 
     health = Health(
         faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
-        jobs=lambda: context.store.read(jobs.counts()),
-        gauges=lambda: {"queue_waiting": context.queue.waiting, "at_provider": context.queue.at_provider},
+        ask_store=lambda: context.store.read(figures.is_there()),
+        exposition=metrics.exposition,
     )
     server = HttpServer([*health.routes(), *(pictures.routes() if pictures else ())])
     stack.push_async_callback(server.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import types
+from collections.abc import Callable
 
 import aiohttp
 import yarl
@@ -25,7 +26,11 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 class Connection:
     """Listens to the answers of discord.py's own session. A refused token concerns no card."""
 
-    def __init__(self, api_url: str, clock: DiscordClock) -> None:
+    def __init__(
+        self, api_url: str, clock: DiscordClock, listen: Callable[[aiohttp.TraceConfig], object] = lambda _: None
+    ) -> None:
+        """`listen` is given each session's trace: others count its requests, too."""
+        self._others_listen = listen
         self._api_url = api_url
         self._clock = clock
         self._was_taken = False
@@ -36,6 +41,7 @@ class Connection:
         """For the session."""
         trace.on_request_end.append(self._answered)
         trace.on_request_redirect.append(self._redirected)
+        self._others_listen(trace)
         return trace
 
     def faults(self) -> list[str]:

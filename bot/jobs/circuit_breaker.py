@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -160,6 +160,12 @@ class CircuitBreaker:
             + ("" if self._now() < circuit.until else "; the next request tries again")
             for circuit in self._circuits.values()
         ]
+
+    def counts(self) -> Counter[State]:
+        """How many circuits are open and half-open."""
+        return Counter(
+            State.OPEN if self._now() < circuit.until else State.HALF_OPEN for circuit in self._circuits.values()
+        )
 
     def admit(self, job: JobId, model: str) -> None:
         """Lets a request in: always while closed; while half-open the first, to be the probe. Raises CircuitOpen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.jobs.circuit_breaker import CircuitBreaker, Outcome
+from bot.jobs.circuit_breaker import CircuitBreaker, Outcome, State
 from bot.models import Job, JobId
 
 
@@ -47,6 +47,11 @@ class CircuitBreakers:
         """This request is not on its way to any provider any more."""
         for breaker in self._of.values():
             breaker.withdraw(job)
+
+    def counts(self) -> dict[tuple[str, State], int]:
+        """How many circuits of each provider are open and half-open."""
+        found = {provider: breaker.counts() for provider, breaker in self._of.items()}
+        return {(provider, state): count for provider, counts in found.items() for state, count in counts.items()}
 
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from operator import itemgetter
 
 from bot.jobs.chat_protocol import HoldReason
@@ -58,6 +59,11 @@ class JobQueue:
     def waiting(self) -> int:
         """How many wait for a slot."""
         return len(self._waiting)
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest of them was reserved."""
+        return min((job.created_at for job, _ in self._waiting.values()), default=None)
 
     def waiting_of(self, scope: Scope) -> int:
         """How many of a server's jobs wait for a slot."""

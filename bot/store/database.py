@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import itertools
+import logging
 import os
 import sqlite3
 import tempfile
@@ -23,6 +25,8 @@ import aiosqlite
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.migrations import migrate
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -52,6 +56,11 @@ class Tx:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.noted: list[object] = []
+
+    def note(self, event: object) -> None:
+        """Something that others learn of once it is committed, and never if it is not; see `Store.observe`."""
+        self.noted.append(event)
 
     def changed(self, sql: str, /, **params: object) -> int:
         """Runs a statement and tells how many rows it changed."""
@@ -80,6 +89,7 @@ class _Waiting(Generic[T]):
         self.start_by = start_by
         self.value: T | None = None
         self.error: BaseException | None = None
+        self.noted: list[object] = []
 
     def run(self, connection: sqlite3.Connection) -> None:
         if self.start_by is not None and time.monotonic() > self.start_by:
@@ -87,7 +97,9 @@ class _Waiting(Generic[T]):
             return
         connection.execute("SAVEPOINT unit")
         try:
-            self.value = self.unit(Tx(connection))
+            tx = Tx(connection)
+            self.value = self.unit(tx)
+            self.noted = tx.noted
         except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
             self.error = error
             if connection.in_transaction:
@@ -121,12 +133,14 @@ class Units(sqlite3.Connection):
         self.row_factory = sqlite3.Row
         self.waiting: deque[_Waiting[Any]] = deque()
         self.done: deque[_Waiting[Any]] = deque()
+        self.measured: Callable[[int, float], None] = lambda _units, _seconds: None
 
     def commit(self) -> None:
         """Runs what waits, up to a batch; each unit keeps its own value or error. A failed COMMIT fails them all."""
         batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH))]
         if not batch:
             return
+        began_s = time.monotonic()
         try:
             if self.in_transaction:  # the last ROLLBACK failed
                 self.execute("ROLLBACK")
@@ -141,6 +155,7 @@ class Units(sqlite3.Connection):
                 entry.error = error
             with contextlib.suppress(sqlite3.Error):
                 self.execute("ROLLBACK")
+        self.measured(len(batch), time.monotonic() - began_s)
         self.done.extend(batch)
 
     def commit_now(self) -> None:
@@ -163,9 +178,10 @@ class _Pump:
 
     def __init__(self, connection: aiosqlite.Connection, units: Units) -> None:
         self._connection = connection
-        self._units = units
+        self.units = units
         self._wake = asyncio.Event()
         self._closing = False
+        self.observers: list[Callable[[object], None]] = []
         self._task = asyncio.create_task(self._run(), name=f"store-{type(units).__name__.lower()}")
 
     async def submit(self, unit: Unit[T], start_by: float | None) -> T:
@@ -173,20 +189,28 @@ class _Pump:
             raise StoreUnavailable("the database is closed")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_seen)
-        self._units.waiting.append(_Waiting(unit, answer, start_by))
+        self.units.waiting.append(_Waiting(unit, answer, start_by))
         self._wake.set()
         # Cancelling the caller must not cancel its unit: it may be committed already.
         return await asyncio.shield(answer)
 
     async def _run(self) -> None:
-        while not (self._closing and not self._units.waiting):
+        while not (self._closing and not self.units.waiting):
             await self._wake.wait()
             self._wake.clear()
             await self._connection.commit()
-            while self._units.done:
-                self._units.done.popleft().resolve()
-            if self._units.waiting:
+            while self.units.done:
+                self._answer(self.units.done.popleft())
+            if self.units.waiting:
                 self._wake.set()
+
+    def _answer(self, entry: _Waiting[Any]) -> None:
+        for event, observer in itertools.product([] if entry.error else entry.noted, self.observers):
+            try:
+                observer(event)
+            except Exception:
+                log.exception("an observer of the database failed")
+        entry.resolve()
 
     async def close(self) -> None:
         self._closing = True
@@ -239,6 +263,14 @@ class Store:
     async def read(self, unit: Unit[T]) -> T:
         """Runs `unit` on the reading connection; it sees only what is committed."""
         return await self._reader.submit(unit, None)
+
+    def observe(self, observer: Callable[[object], None]) -> None:
+        """Gives `observer` what units have noted, on the loop, after the COMMIT and before their callers go on."""
+        self._writer.observers.append(observer)
+
+    def measure(self, batch: Callable[[int, float], None]) -> None:
+        """Gives `batch` the units and the seconds of each transaction, on the thread of the writing connection."""
+        self._writer.units.measured = batch
 
     async def close(self) -> None:
         """Finishes what waits, then closes and unlocks; a caller that is cancelled waits for that all the same."""

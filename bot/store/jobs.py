@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.models import Job, JobId, JobState, LedgerKind, Render
@@ -48,6 +49,15 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.UNDELIVERED, S.DELIVERED): Refund.NONE,
     (S.UNDELIVERED, S.FAILED): Refund.MEMBER,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Noted with each move: the job as it is now, and the state that it left."""
+
+    job: Job
+    start: JobState
+
 
 UNENDED = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
 RESUME_SQL = (
@@ -117,7 +127,10 @@ def _move(
         return None
     if refund is not Refund.NONE:
         _give_back(tx, job, refund, now)
-    return load(tx, job)
+    found = load(tx, job)
+    if found is not None:
+        tx.note(Moved(found, start))
+    return found
 
 
 def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
@@ -165,13 +178,6 @@ def to_resume() -> Unit[list[Job]]:
         return [job_of(row) for row in tx.all(RESUME_SQL)]
 
     return unit
-
-
-def counts() -> Unit[dict[JobState, int]]:
-    """How many jobs are in each state."""
-    return lambda tx: {
-        JobState(row["state"]): row["n"] for row in tx.all("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")
-    }
 
 
 def renders(count: int) -> Unit[list[Render]]:

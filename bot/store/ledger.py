@@ -31,6 +31,14 @@ class Lock:
     standing: Standing
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Noted with each line: the change of what somebody can spend; 0 for rules."""
+
+    kind: LedgerKind
+    credits: int
+
+
 def hold(tx: Tx, scope: Scope, member: UserId | None = None) -> Lock:
     """Takes the rows of budget, server and member, in that order.
 
@@ -65,7 +73,10 @@ def lock(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
 def append(tx: Tx, line: int, kind: LedgerKind, *, now: datetime, scope: Scope, **columns: object) -> bool:
     """Adds one line; False where this job has a line of this kind already, and nothing is to be booked."""
     values = _NOTHING | {"id": line, "at": to_ms(now), "kind": kind, "scope": scope} | columns
-    return tx.changed(_INSERT, **values) == 1
+    is_new = tx.changed(_INSERT, **values) == 1
+    if is_new:
+        tx.note(Booked(kind, int(str(values["credits"]))))
+    return is_new
 
 
 def newest(scope: Scope, member: UserId, count: int) -> Unit[list[LedgerLine]]:

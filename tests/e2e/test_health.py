@@ -34,8 +34,8 @@ async def test_health_is_told_on_the_port_that_is_set(build: Build) -> None:
         assert await get("/readyz") == (200, "ready\n")
         status, metrics = await get("/metrics")
         assert status == 200
-        assert 'animate_jobs{state="delivered"} 1.0\n' in metrics
-        assert "animate_at_provider 0.0\n" in metrics
+        assert 'animate_job_transitions_total{model="sora-2",provider="gptproto",state="delivered"} 1.0\n' in metrics
+        assert "animate_slots_used 0.0\n" in metrics
 
         stage.discord.gateway.is_up = False
         await stage.discord.gateway_drop()

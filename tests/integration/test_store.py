@@ -737,3 +737,46 @@ def test_a_share_without_locks_is_told_as_that(path: Path) -> None:
         f"StoreUnavailable: {path} cannot be opened: files cannot be locked in {path.parent} (No locks available), "
         "as on some network shares; the database needs a local disk\n"
     ), ended.stderr
+
+
+class TestObservers:
+    async def test_they_learn_of_what_is_committed_before_the_caller_goes_on(self, store: Store) -> None:
+        told: list[object] = []
+        store.observe(told.append)
+
+        await store.write(lambda tx: tx.note("one"))
+
+        assert told == ["one"]
+
+    async def test_they_learn_nothing_of_a_unit_that_failed(self, store: Store) -> None:
+        told: list[object] = []
+        store.observe(told.append)
+
+        def fails(tx: Tx) -> None:
+            tx.note("never")
+            raise KeyError("no")
+
+        with pytest.raises(KeyError):
+            await store.write(fails)
+        await store.write(lambda tx: tx.note("yes"))
+
+        assert told == ["yes"]
+
+    async def test_one_that_fails_keeps_nobody_from_an_answer(self, store: Store) -> None:
+        told: list[object] = []
+        store.observe(told.remove)  # raises ValueError
+        store.observe(told.append)
+
+        await store.write(lambda tx: tx.note("one"))
+
+        assert told == ["one"]
+
+    async def test_each_transaction_is_measured(self, store: Store) -> None:
+        measured: list[tuple[int, float]] = []
+        store.measure(lambda units, seconds: measured.append((units, seconds)))
+
+        await store.write(lambda _: None)
+
+        ((units, seconds),) = measured
+        assert units == 1
+        assert seconds >= 0
