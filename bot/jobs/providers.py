@@ -88,9 +88,13 @@ class Providers:
         identity = Identity(job.provider, job.wire, _origin(job.endpoint))
         if identity in self._by_identity:
             return self._by_identity[identity].adapter
-        current = self._current.get(job.provider)
-        if current is not None and wire_of(current.config) == job.wire:
-            return current.adapter
+        current = [each for each in self._current.values() if wire_of(each.config) == job.wire]
+        for each in current:  # it has another name now: the key is that of the same place
+            if _origin(each.config.url) == identity.origin:
+                return each.adapter
+        for each in current:  # it is elsewhere now, and so is its key
+            if each.config.name == job.provider:
+                return each.adapter
         log.error(
             "provider %s (%s at %s) is not in the catalog, and videos are under way there: leave it in, with its key, "
             "until they are done",

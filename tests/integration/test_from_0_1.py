@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,13 +10,22 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StoreUnusable
+from bot.jobs.providers import Providers
 from bot.models import FailureKind, JobId, JobState, LedgerKind, Period, Scope, UserId
+from bot.providers.openai import OpenAIProvider
+from bot.providers.protocols import CreateRequest, Phase
+from bot.providers.registry import connect
 from bot.store import balances, jobs, ledger, users
 from bot.store.database import Store
 from bot.store.migrations import from_0_1, migrate, scripts
+from bot.wires import ModelWire, ProviderConfig
+from sandbox.providers.mp4 import tiny_mp4
+from sandbox.providers.openai import LocalOpenAI
+from sandbox.providers.openai_request import OpenAISettings
 from tests.builders import NOON, limits
 from tests.integration.test_migrations import fill, names, rows, schema
 from tests.integration.test_store import bytes_of
+from tests.integration.wires import picture
 from tests.ledger_audit import differences
 
 OF_0_1 = (Path(__file__).parents[1] / "data" / "schema_0_1.sql").read_text("utf-8")
@@ -63,6 +73,13 @@ NOTHING: dict[str, object] = {
 }
 
 
+SECRET = "sk-live-0123456789abcdef"
+
+
+def a_request() -> CreateRequest:
+    return CreateRequest("", ModelWire("sora-2"), "puts on a hat", 4, "720x1280", picture("720x1280"))
+
+
 @pytest.fixture(name="path")
 def _path(tmp_path: Path) -> Path:
     path = tmp_path / "animate.db"
@@ -84,16 +101,45 @@ def test_the_schema_is_what_a_new_database_has_and_every_row_survives(path: Path
     for table, kept in before.items():
         new = next((to for to, of in from_0_1._TABLES.items() if of == table), table)
         values = [{value for value in row if value is not None} for row in kept]
+        if table == "jobs":  # the provider's id is in the ticket
+            values = [{each for each in row if not str(each).startswith("provider_id ")} for row in values]
         assert len(found[new]) == len(kept) > 0
         assert all(of <= set(row) for of, row in zip(values, found[new], strict=True)), columns[new]
 
 
-async def test_what_was_under_way_goes_on_with_every_credit(path: Path) -> None:
+def live(path: Path, **of_the_job: object) -> None:
+    """The rows of one job under way, and of what its member and server have."""
     with closing(sqlite3.connect(path)) as connection:
         for table, row in [*A_LIFE.items(), *(("ledger", NOTHING | line) for line in LINES)]:
-            slots = ", ".join(f":{name}" for name in row)
-            connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({slots})", row)
+            values = row | of_the_job if table == "jobs" else row
+            slots = ", ".join(f":{name}" for name in values)
+            connection.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({slots})", values)
         connection.commit()
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_a_video_under_way_is_asked_for_where_it_is_with_the_key(path: Path, slash: str) -> None:
+    async with LocalOpenAI(key=SECRET, render=tiny_mp4, settings=OpenAISettings(render_seconds=None)) as local:
+        mine = ProviderConfig("gptproto", "openai", local.url, SECRET)
+        first = OpenAIProvider(mine)
+        parts = json.loads(await first.create(a_request()))
+        await first.close()
+        live(path, endpoint=parts["endpoint"] + slash, provider_id=parts["id"])
+        store = await Store.open(path)
+        (job,) = await store.read(jobs.to_resume())
+        await store.close()
+        providers = Providers([mine], connect, ProviderConfig)
+        local.finish(parts["id"])
+
+        assert job.ticket is not None
+        status = await providers.of(job).status(job.ticket)
+
+        assert status.phase is Phase.DONE
+        await providers.close()
+
+
+async def test_what_was_under_way_goes_on_with_every_credit(path: Path) -> None:
+    live(path)
 
     store = await Store.open(path)
     (job,) = await store.read(jobs.to_resume())
@@ -104,7 +150,7 @@ async def test_what_was_under_way_goes_on_with_every_credit(path: Path) -> None:
     newest = await store.read(ledger.newest(Scope(5), UserId(6), 9))
     await store.close()
 
-    assert (job.id, job.state, job.ticket, job.wire) == (JobId(7), JobState.RENDERING, "video_7", "openai")
+    assert (job.id, job.state, job.wire) == (JobId(7), JobState.RENDERING, "openai")
     assert (job.picture.filename, job.picture.size_bytes, job.last_sent_at) == ("cat.jpg", None, NOON)
     assert (balance.limit.credits, balance.limit.per, balance.used, balance.bonus) == (30, Period.TOTAL, 3, 1)
     assert muted

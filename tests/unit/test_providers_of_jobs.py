@@ -63,7 +63,15 @@ def test_a_provider_that_has_left_the_catalog_while_the_bot_runs_keeps_its_key_f
 
 
 def test_one_that_had_left_before_the_start_is_asked_all_the_same() -> None:
-    assert follower(connected(replace(MINE, name="other"))) == ProviderConfig("mine", "openai", MINE.url)
+    elsewhere = replace(MINE, name="other", url="https://other.example/v1")
+
+    assert follower(connected(elsewhere)) == ProviderConfig("mine", "openai", MINE.url)
+
+
+def test_one_that_has_another_name_since_the_start_is_asked_with_the_key_of_the_same_place() -> None:
+    renamed = replace(MINE, name="renamed")
+
+    assert follower(connected(replace(MINE, name="other", wire="openrouter"), renamed)) == renamed
 
 
 def test_another_wire_under_the_same_name_does_not_read_its_ticket() -> None:

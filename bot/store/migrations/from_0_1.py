@@ -16,6 +16,8 @@ _TABLES = {
     "users": "people", "pending_deletions": "litter",
 }  # fmt: skip
 _PER = "CASE {0} WHEN 'ever' THEN 'total' ELSE {0} END"
+_TICKET = "CASE WHEN provider_id IS NOT NULL THEN json_object('endpoint', rtrim(endpoint, '/'), 'id', provider_id) END"
+"""As the wire of 0.1 writes it today. Who has it under another name than `default` is found by its address."""
 _COLUMNS = {
     "reset_count": "epoch", "bonus_id": "pot", "from_quota": "from_allowance", "from_bonus": "from_pots",
     "server_limit_credits": "ceiling_credits", "server_limit_per": _PER.format("ceiling_per"),
@@ -23,7 +25,7 @@ _COLUMNS = {
     "budget_per": _PER.format("budget_per"), "kind": "CASE kind WHEN 'allowance' THEN 'quota' ELSE kind END",
     "failure": "CASE failure WHEN 'line' THEN 'queue_timeout' ELSE failure END",
     "picture_filename": "picture_name", "picture_size_bytes": "NULLIF(picture_bytes, 0)",
-    "picture_content_type": "picture_type", "provider": "'default'", "wire": "'openai'", "ticket": "provider_id",
+    "picture_content_type": "picture_type", "provider": "'default'", "wire": "'openai'", "ticket": _TICKET,
     "first_sent_at": "tried_at", "last_sent_at": "submitted_at", "render_ms": "took_ms",
     "upload_limit_bytes": "upload_limit", "mentioned_at": "pinged_at", "mention_message": "ping_message",
     "privacy_note_at": "told_at", "mentions_muted_at": "silent_at", "erasure_requested_at": "erased_at",
