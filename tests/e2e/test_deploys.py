@@ -27,7 +27,6 @@ from sandbox.discord.messages import Interaction
 from sandbox.process import PROJECT, BotProcess
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
-from tests.thorough import mostly_thorough
 
 ENDS_WITHIN_S = 10.0
 NOWHERE = {
@@ -193,11 +192,11 @@ async def until(predicate: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("deploys", mostly_thorough([3, 5], by_default=[3]))
-async def test_deploys_in_a_row_under_load(build: Build, deploys: int) -> None:
+@pytest.mark.thorough
+async def test_five_deploys_in_a_row_under_load(build: Build) -> None:
     stage = await build({"MAX_JOBS_PER_USER": "100", "QUOTA_DEFAULT_CREDITS": "1000"}, render_s=0.5)
     asked: list[Interaction] = []
-    for _ in range(deploys):
+    for _ in range(5):
         asked += [await stage.animate() for _ in range(3)]
         before = stage.provider.creates
         await stage.provider.wait_for(lambda before=before: stage.provider.creates > before, 10, "a create")  # type: ignore[misc]  # a default binds it

@@ -7,6 +7,8 @@ import re
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from sandbox.discord.messages import Message
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
@@ -95,6 +97,7 @@ async def test_a_card_in_the_queue_tells_its_place_moves_up_and_says_why_it_is_h
     assert len(second.revisions) < 10
 
 
+@pytest.mark.thorough
 async def test_twenty_cards_of_a_channel_stay_within_the_budget_and_finished_ones_come_first(build: Build) -> None:
     stage = await build({**CROWD, "MAX_CONCURRENT_JOBS": "20"}, render_s=None)
     people = [stage.discord.world.add_member(f"member{n}") for n in range(20)]

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.kinds import KINDS
 from tests.faults.runs import draw, play
 from tests.faults.table import Tally, story
+from tests.thorough import mostly_thorough
 
 SEED = 1
 STORMS = {
@@ -18,7 +19,7 @@ STORMS = {
 """Faults that strike together, of every group some, and the number of the run they strike in."""
 
 
-@pytest.mark.parametrize("storm", STORMS)
+@pytest.mark.parametrize("storm", mostly_thorough(STORMS, by_default=["process"]))
 async def test_no_promise_breaks_in_a_storm(storm: str) -> None:
     run, kinds = STORMS[storm]
 
