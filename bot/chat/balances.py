@@ -1,11 +1,11 @@
-"""Credits in words: /quota and the admins' view of a member."""
+"""A balance in words: /quota and the admins' view of a member."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.catalog import Catalog, Model
-from bot.chat import refusals, text
+from bot.catalog import Catalog
+from bot.chat import limits, prices, refusals, text
 from bot.errors import ReservationRefused
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
@@ -44,8 +44,8 @@ def own_balance(
     bar = [] if barred is None else [refusals.barred(translations, barred)]
     summary = _summary(translations, balance)
     lines = ["\n".join([*bar, summary]), translations.gettext("**What a video costs**")]
-    prices = [f"- {line}" for model in catalog.models for line in _prices(translations, model)]
-    return text.as_much([*lines, *prices], rest=translations.gettext("- More are listed in `/animate`."))
+    costs = [f"- {line}" for model in catalog.models for line in prices.lines(translations, model)]
+    return text.as_much([*lines, *costs], rest=translations.gettext("- More are listed in `/animate`."))
 
 
 def account(translations: Translations, member: int, found: Account, barred: ReservationRefused | None) -> str:
@@ -78,30 +78,17 @@ def _bar(translations: Translations, barred: ReservationRefused) -> str:
 def _summary(translations: Translations, balance: Balance) -> str:
     facts = [
         translations.ngettext("**{n} credit left**", "**{n} credits left**", balance.left),
-        text.used(translations, balance.used, balance.limit.per),
+        limits.used(translations, balance.used, balance.limit.per),
     ]
     if balance.renews_at is not None:
         facts.append(translations.gettext("renews {when}", when=text.moment(balance.renews_at)))
-    quota = translations.gettext("Quota: {limit}.", limit=text.limit(translations, balance.limit))
-    lines = [" · ".join(facts), translations.paragraph(quota, text.source(translations, balance.limit))]
+    quota = translations.gettext("Quota: {limit}.", limit=limits.limit(translations, balance.limit))
+    lines = [" · ".join(facts), translations.paragraph(quota, limits.source(translations, balance.limit))]
     if balance.bonus:
         lines.append(translations.gettext("Bonus credits: {n}", n=balance.bonus))
     if balance.running:
         lines.append(translations.gettext("Videos in progress: {n}", n=balance.running))
     return "\n".join(lines)
-
-
-def _prices(translations: Translations, model: Model) -> Iterator[str]:
-    """A line for each price: "Sora 2 · 4 s = 4 credits · 8 s = 8"."""
-    by_price: dict[int, list[str]] = {}
-    for size, price in model.sizes.items():
-        by_price.setdefault(price, []).append(text.size(translations, size))
-    for price, sizes in by_price.items():
-        first, *others = model.seconds
-        parts = [model.label] if len(by_price) == 1 else [model.label, translations.either(sizes)]
-        parts.append(text.price(translations, first, price * first))
-        parts += [f"{text.length(translations, n)} = {translations.number(price * n)}" for n in others]
-        yield " · ".join(parts)
 
 
 def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[str]:
@@ -160,7 +147,7 @@ def _what(translations: Translations, line: LedgerLine) -> str:
         case LedgerKind.QUOTA:
             if line.limit is None:
                 return translations.gettext("own quota removed")
-            return translations.gettext("own quota: {limit}", limit=text.limit(translations, line.limit))
+            return translations.gettext("own quota: {limit}", limit=limits.limit(translations, line.limit))
         case _:
             return _bar_changed(translations, _cut(line.reason or ""))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.chat import text
+from bot.chat import limits
 from bot.i18n.translations import Translations
 from bot.models import Balance, Bonus, Change, ChannelId, Limit, Source
 
@@ -74,9 +74,9 @@ def of_server(translations: Translations, change: Change) -> str:
 
 def of_reset(translations: Translations, member: str, before: Balance) -> str:
     """`before` is what the member had."""
-    limit = text.limit(translations, before.limit)
+    limit = limits.limit(translations, before.limit)
     now = translations.gettext("{member} can use their whole quota again: {limit}.", member=member, limit=limit)
-    was = translations.gettext("Before: {limit}.", limit=text.used(translations, before.used, before.limit.per))
+    was = translations.gettext("Before: {limit}.", limit=limits.used(translations, before.used, before.limit.per))
     return translations.paragraph(now, was)
 
 
@@ -115,7 +115,7 @@ def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
 def _was(translations: Translations, before: Limit | None) -> str:
     if before is None:
         return translations.gettext("Before: none.")
-    limit = text.limit(translations, before)
+    limit = limits.limit(translations, before)
     match before.source:
         case Source.ROLE:
             return translations.gettext(
@@ -129,4 +129,4 @@ def _was(translations: Translations, before: Limit | None) -> str:
 
 def _words(translations: Translations, limit: Limit | None) -> str:
     assert limit is not None
-    return text.limit(translations, limit)
+    return limits.limit(translations, limit)

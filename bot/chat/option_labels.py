@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.catalog import Catalog, Model
-from bot.chat import text
+from bot.chat import prices
 from bot.i18n.translations import Translations
 
 LONGEST = 100
@@ -14,28 +14,21 @@ MOST = 25
 
 def model_label(model: Model, translations: Translations) -> str:
     """ "Sora 2 Pro · from 3 credits/s"."""
-    rate = _rate(translations, list(model.sizes.values()))
+    rate = prices.rate(translations, list(model.sizes.values()))
     return f"{model.label} · {rate}"[:LONGEST]
 
 
 def seconds_label(catalog: Catalog, seconds: int, translations: Translations) -> str:
     """ "8 s · from 8 credits"."""
-    prices = [model.cheapest * seconds for model in catalog.models if seconds in model.seconds]
-    length = text.length(translations, seconds)
-    if len(set(prices)) == 1:
-        return f"{length} · {text.credits_of(translations, prices[0])}"
-    price = translations.ngettext("from {n} credit", "from {n} credits", min(prices))
+    costs = [model.cheapest * seconds for model in catalog.models if seconds in model.seconds]
+    length = prices.length(translations, seconds)
+    if len(set(costs)) == 1:
+        return f"{length} · {prices.credits_of(translations, costs[0])}"
+    price = translations.ngettext("from {n} credit", "from {n} credits", min(costs))
     return f"{length} · {price}"
 
 
 def size_label(catalog: Catalog, size: str, translations: Translations) -> str:
     """ "Landscape 1280×720 · from 1 credit/s"."""
     rates = [model.sizes[size] for model in catalog.models if size in model.sizes]
-    return f"{text.size(translations, size)} · {_rate(translations, rates)}"
-
-
-def _rate(translations: Translations, credits_per_s: list[int]) -> str:
-    least = min(credits_per_s)
-    if least == max(credits_per_s):
-        return translations.ngettext("{n} credit/s", "{n} credits/s", least)
-    return translations.ngettext("from {n} credit/s", "from {n} credits/s", least)
+    return f"{prices.size(translations, size)} · {prices.rate(translations, rates)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.catalog import Catalog
-from bot.chat import text
+from bot.chat import prices, text
 from bot.errors import CircuitOpen, ReservationRefused
 from bot.i18n.translations import Translations
 from bot.models import Balance, FailureKind, RefusalReason, VideoSpec
@@ -110,7 +110,7 @@ def _would_fit(translations: Translations, fitting: VideoSpec, asked: VideoSpec,
     """The cheapest size would, which need not cost what the one asked for does."""
     model = catalog.model(fitting.model)
     assert model is not None
-    video = f"{model.label} · {text.price(translations, fitting.seconds, fitting.credits)}"
+    video = f"{model.label} · {prices.price(translations, fitting.seconds, fitting.credits)}"
     if asked.size is None or model.sizes.get(asked.size) == model.cheapest:
         return translations.gettext("You can make this now: {video}.", video=video)
     return translations.gettext("You can make this now, with `size` left empty: {video}.", video=video)

@@ -8,7 +8,7 @@ import math
 from collections import Counter, defaultdict
 
 from bot.catalog import Catalog
-from bot.chat import text
+from bot.chat import limits, prices, text
 from bot.chat.balances import failure_words
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
@@ -22,15 +22,15 @@ _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 
 def quota_pages(translations: Translations, found: Quotas) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
-    default = text.limit(translations, found.default) if found.default else translations.gettext("the bot's default")
+    default = limits.limit(translations, found.default) if found.default else translations.gettext("the bot's default")
     whole = translations.gettext("Server limit: none")
     if found.server_limit:
-        whole = translations.gettext("Server limit: {limit}", limit=text.limit(translations, found.server_limit))
+        whole = translations.gettext("Server limit: {limit}", limit=limits.limit(translations, found.server_limit))
     rules = [
         translations.gettext("Default quota: {limit}", limit=default),
         whole,
-        *(translations.labeled(f"<@&{role}>", text.limit(translations, limit)) for role, limit in found.roles),
-        *(translations.labeled(f"<@{member}>", text.limit(translations, limit)) for member, limit in found.members),
+        *(translations.labeled(f"<@&{role}>", limits.limit(translations, limit)) for role, limit in found.roles),
+        *(translations.labeled(f"<@{member}>", limits.limit(translations, limit)) for member, limit in found.members),
     ]
     pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
     return [
@@ -97,7 +97,10 @@ class Usage:
     def _sums(self, rows: list[UsageRow]) -> str:
         videos, refunded = sum(row.videos for row in rows), sum(row.refunded for row in rows)
         translations = self._translations
-        parts = [translations.ngettext("{n} video", "{n} videos", videos), text.credits_of(translations, _spent(rows))]
+        parts = [
+            translations.ngettext("{n} video", "{n} videos", videos),
+            prices.credits_of(translations, _spent(rows)),
+        ]
         if refunded:
             parts.append(translations.ngettext("{n} credit refunded", "{n} credits refunded", refunded))
         money = self._money(rows)
@@ -171,8 +174,8 @@ def _server_facts(translations: Translations, found: Status) -> list[str]:
     whole = [translations.gettext("no server limit")]
     if (limit := found.server_limit) is not None:
         whole = [
-            translations.gettext("server limit: {limit}", limit=text.limit(translations, limit)),
-            text.used(translations, found.used, limit.per),
+            translations.gettext("server limit: {limit}", limit=limits.limit(translations, limit)),
+            limits.used(translations, found.used, limit.per),
         ]
     log = translations.gettext("video log off")
     if server.log_channel is not None:

@@ -8,11 +8,12 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.chat import prices
 from bot.errors import PictureRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.chat_protocol import Due, HoldReason, QueuePosition
-from bot.models import FailureKind, Job, Limit, Period, Source, parse_size, shown_size
+from bot.models import FailureKind, Job
 
 MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
@@ -114,11 +115,6 @@ _PRIVATE: dict[FailureKind, _Line] = {
 }
 
 
-def credits_of(translations: Translations, count: int) -> str:
-    """ "1 credit", "4 credits"."""
-    return translations.ngettext("{n} credit", "{n} credits", count)
-
-
 def as_much(lines: Sequence[str], *, rest: str) -> str:
     """As many of the lines as one message takes; `rest` stands for those that are left out."""
     room = MESSAGE - len(rest)
@@ -190,29 +186,6 @@ def video_key(translations: Translations, key: str) -> str:
     return translations.gettext("video {key}", key=f"`{key}`")
 
 
-def length(translations: Translations, seconds: int) -> str:
-    """ "4 s"."""
-    return translations.gettext("{seconds} s", seconds=str(seconds))
-
-
-def size(translations: Translations, value: str) -> str:
-    """ "Portrait 720×1280"."""
-    pixels = shown_size(value)
-    width, height = parse_size(value)
-    if width == height:
-        return translations.gettext("Square {size}", size=pixels)
-    if width > height:
-        return translations.gettext("Landscape {size}", size=pixels)
-    return translations.gettext("Portrait {size}", size=pixels)
-
-
-def price(translations: Translations, seconds: int, credits: int) -> str:  # noqa: A002 - the word of the domain
-    """ "4 s = 4 credits"."""
-    return translations.ngettext(
-        "{length} = {n} credit", "{length} = {n} credits", credits, length=length(translations, seconds)
-    )
-
-
 def card_line(translations: Translations, kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What everybody reads on the card of a job without a video."""
     return _failed(translations, _CARD_LINES[kind], credits)
@@ -258,14 +231,14 @@ def log_line(translations: Translations, job: Job) -> str:
 
 def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
     """Whose video it is, by which model, how long, in which size, and what it costs."""
-    dimensions = [size(translations, job.spec.size)] if job.spec.size else []
+    dimensions = [prices.size(translations, job.spec.size)] if job.spec.size else []
     spec = job.spec
     return [
         f"<@{job.member}>",
         model,
-        length(translations, spec.seconds),
+        prices.length(translations, spec.seconds),
         *dimensions,
-        credits_of(translations, spec.credits),
+        prices.credits_of(translations, spec.credits),
     ]
 
 
@@ -338,42 +311,3 @@ def because(translations: Translations, reason: str | None) -> str:
         return ""
     # Translators: stands for {because} in other sentences, right behind a word.
     return translations.gettext(" (“{reason}”)", reason=reason)
-
-
-def limit(translations: Translations, value: Limit) -> str:
-    """ "1 credit per day", "20 credits in total"; a label, to stand behind a colon or between dots."""
-    match value.per:
-        case Period.DAY:
-            return translations.ngettext("{n} credit per day", "{n} credits per day", value.credits)
-        case Period.WEEK:
-            return translations.ngettext("{n} credit per week", "{n} credits per week", value.credits)
-        case Period.MONTH:
-            return translations.ngettext("{n} credit per month", "{n} credits per month", value.credits)
-        case Period.TOTAL:
-            return translations.ngettext("{n} credit in total", "{n} credits in total", value.credits)
-
-
-def source(translations: Translations, value: Limit) -> str:
-    """Where a quota comes from."""
-    match value.source:
-        case Source.OWN:
-            return translations.gettext("An admin set this quota.")
-        case Source.ROLE:
-            return translations.gettext("This quota comes from the role {role}.", role=f"<@&{value.role}>")
-        case Source.SERVER:
-            return translations.gettext("This is the server's default quota.")
-        case Source.SETTING:
-            return translations.gettext("This is the bot's default quota.")
-
-
-def used(translations: Translations, credits: int, per: Period) -> str:  # noqa: A002 - the word of the domain
-    """ "8 credits used today"; a label, to stand behind a colon or between dots."""
-    match per:
-        case Period.DAY:
-            return translations.ngettext("{n} credit used today", "{n} credits used today", credits)
-        case Period.WEEK:
-            return translations.ngettext("{n} credit used this week", "{n} credits used this week", credits)
-        case Period.MONTH:
-            return translations.ngettext("{n} credit used this month", "{n} credits used this month", credits)
-        case Period.TOTAL:
-            return translations.ngettext("{n} credit used so far", "{n} credits used so far", credits)

@@ -8,7 +8,7 @@ from typing import Any
 from discord import ui
 
 from bot.catalog import Catalog
-from bot.chat import text
+from bot.chat import prices, text
 from bot.chat.balances import failure_words
 from bot.chat.buttons import CANCEL, DELETE, ERASE, KEEP, KEPT, JobButton
 from bot.chat.paging import page_buttons, page_line
@@ -87,7 +87,7 @@ def link_of(job: Job) -> str | None:
 def _entry(translations: Translations, job: Job, catalog: Catalog, *, is_kept: bool) -> str:
     model = catalog.model(job.spec.model)
     label = job.spec.model if model is None else model.label
-    length, key = text.length(translations, job.spec.seconds), text.video_key(translations, job.key)
+    length, key = prices.length(translations, job.spec.seconds), text.video_key(translations, job.key)
     line = (
         f"**{_state(translations, job, is_kept=is_kept)}** · {label} · {length} · {text.moment(job.created_at)} · {key}"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.catalog import Catalog, Model
-from bot.chat import balances, reports, text
+from bot.chat import balances, prices, reports, text
 from bot.errors import ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.jobs.admin import Status
@@ -164,8 +164,8 @@ class TestTheLongest:
         shown = balances.own_balance(translations, has, Catalog(models, "model-3"), barred)
 
         assert 1_000 < len(shown) <= text.MESSAGE
-        lengths = [text.length(translations, seconds) for seconds in (4, 8, 12)]
-        first = text.price(translations, 4, 400)
+        lengths = [prices.length(translations, seconds) for seconds in (4, 8, 12)]
+        first = prices.price(translations, 4, 400)
         numbers = [translations.number(price) for price in (800, 1200)]
         assert f" · {first} · {lengths[1]} = {numbers[0]} · {lengths[2]} = {numbers[1]}\n" in shown
         assert shown.endswith("\n" + translations.gettext("- More are listed in `/animate`."))

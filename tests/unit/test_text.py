@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat import refusals, text
+from bot.chat import limits, refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
@@ -215,10 +215,10 @@ class TestPrompts:
         ],
     )
     def test_it_is_told_where_a_quota_comes_from(self, limit: Limit, words: str) -> None:
-        assert text.source(ENGLISH, limit) == words
+        assert limits.source(ENGLISH, limit) == words
 
     def test_use_is_told_with_its_period(self) -> None:
-        assert [text.used(ENGLISH, 8, per) for per in Period] == [
+        assert [limits.used(ENGLISH, 8, per) for per in Period] == [
             "8 credits used today", "8 credits used this week", "8 credits used this month", "8 credits used so far"
         ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from discord import ui
 from discord.components import _component_factory
 
 from bot.catalog import Catalog, Model
-from bot.chat import refusals, text
+from bot.chat import limits, refusals, text
 from bot.chat.cards import Cards, Shown, key_of
 from bot.chat.videos import PER_PAGE, video_list
 from bot.errors import PictureRefused, ReservationRefused
@@ -165,7 +165,7 @@ def test_every_refusal_is_a_message(translations: Translations, reason: RefusalR
 def test_limits_are_whole_in_every_language(translations: Translations, per: Period) -> None:
     limit = Limit(1_000_000, per)
 
-    said = [text.limit(translations, limit), text.used(translations, 1_000_000, per)]
+    said = [limits.limit(translations, limit), limits.used(translations, 1_000_000, per)]
 
     assert all(translations.number(1_000_000) in words for words in said)
 
