@@ -1,4 +1,4 @@
-"""Every sentence a member or admin reads, apart from cards. Pure; no Discord objects."""
+"""Sentences that members and admins read in more than one place. Pure; no Discord objects."""
 
 from __future__ import annotations
 

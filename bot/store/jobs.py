@@ -8,25 +8,17 @@ waiting ──► submitting ──► rendering ──► delivering ──► 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.models import Job, JobId, JobState, LedgerKind, Render
-from bot.store import balances, cards, ledger
+from bot.models import Job, JobId, JobState, Render
+from bot.store import cards, refunds
 from bot.store.database import Tx, Unit
+from bot.store.refunds import Refund
 from bot.store.row_mapping import JOB_SQL, changed_columns, from_ms, job_of, load, to_ms
 
 S = JobState
-
-
-class Refund(enum.Enum):
-    """Who gets credits back on a move."""
-
-    NONE = enum.auto()
-    MEMBER = enum.auto()  # the provider may have made a video: server limit and budget keep theirs
-    ALL = enum.auto()  # certainly no video was made
 
 
 MOVES: dict[tuple[JobState, JobState], Refund] = {
@@ -126,49 +118,11 @@ def _move(
     if not moved:
         return None
     if refund is not Refund.NONE:
-        _give_back(tx, job, refund, now)
+        refunds.give_back(tx, job, refund, now)
     found = load(tx, job)
     if found is not None:
         tx.note(Moved(found, start))
     return found
-
-
-def _give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
-    """Returns exactly what the job took to where it was taken from: days and bonus credits; once."""
-    row = tx.one("SELECT * FROM jobs WHERE id = :job", job=job)
-    assert row is not None
-    line = ledger.lock(tx, row["scope"], row["member"])
-    to_budget = row["credits"] if refund is Refund.ALL else 0
-    fresh = ledger.append(
-        tx,
-        line,
-        LedgerKind.REFUND,
-        now=now,
-        scope=row["scope"],
-        job=job,
-        member=row["member"],
-        credits=row["credits"],
-        from_quota=row["from_quota"],
-        from_bonus=row["credits"] - row["from_quota"],
-        from_budget=to_budget,
-        day=row["day"],
-        reset_count=row["reset_count"],
-        taken_at=to_ms(now) if row["ticket"] is not None and refund is Refund.MEMBER else None,
-        reason=row["failure"],
-    )
-    if not fresh:
-        return
-    balances.book(
-        tx,
-        scope=row["scope"],
-        member=row["member"],
-        reset_count=row["reset_count"],
-        day=row["day"],
-        from_quota=-row["from_quota"],
-        from_budget=-to_budget,
-    )
-    for part in tx.all("SELECT bonus_id, credits FROM job_bonus_credits WHERE job = :job", job=job):
-        balances.return_bonus(tx, part["bonus_id"], part["credits"])
 
 
 def to_resume() -> Unit[list[Job]]:

@@ -1,4 +1,4 @@
-"""What a server says of itself that plays no part here."""
+"""Fields of servers and channels that play no part here, as Discord fills them by default."""
 
 from sandbox.discord.wire import Wire
 
@@ -17,3 +17,11 @@ USUAL_OF_GUILD: Wire = {
     "large": False,
 }  # fmt: skip
 """What a server says of itself that plays no part here (resources/guild.mdx#guild-object)."""
+
+_VOICE: Wire = {"bitrate": 64_000, "user_limit": 0, "rtc_region": None, "video_quality_mode": 1}
+_FORUM: Wire = {
+    "available_tags": [], "default_reaction_emoji": None, "default_sort_order": None, "default_forum_layout": 0,
+    "default_thread_rate_limit_per_user": 0, "default_auto_archive_duration": 1440,
+}  # fmt: skip
+USUAL_OF_CHANNEL: dict[int, Wire] = {2: _VOICE, 13: _VOICE, 15: _FORUM, 16: _FORUM}
+"""By type, what only the rarer channels have (resources/channel.mdx#channel-object)."""

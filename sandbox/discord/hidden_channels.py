@@ -1,4 +1,4 @@
-"""Channels that the bot may not view, as the gateway tells of them; and what only the rarer channels have."""
+"""Channels that the bot may not view, as the gateway tells of them."""
 
 import enum
 
@@ -23,12 +23,3 @@ def hidden(channel: Wire, guild_id: int, how: Hides) -> Wire:
     denied = {"id": str(guild_id), "type": 0, "allow": "0", "deny": str(int(Permission.VIEW_CHANNEL))}
     seen |= {"name": NAME, "flags": FLAG, "permission_overwrites": [denied]}
     return dict.fromkeys(channel) | seen if how is Hides.NULL else seen
-
-
-_VOICE: Wire = {"bitrate": 64_000, "user_limit": 0, "rtc_region": None, "video_quality_mode": 1}
-_FORUM: Wire = {
-    "available_tags": [], "default_reaction_emoji": None, "default_sort_order": None, "default_forum_layout": 0,
-    "default_thread_rate_limit_per_user": 0, "default_auto_archive_duration": 1440,
-}  # fmt: skip
-EXTRA: dict[int, Wire] = {2: _VOICE, 13: _VOICE, 15: _FORUM, 16: _FORUM}
-"""By type (resources/channel.mdx#channel-object)."""

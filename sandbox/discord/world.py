@@ -4,8 +4,8 @@ import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from sandbox.discord.default_fields import EMPTY_OF_GUILD, USUAL_OF_GUILD
-from sandbox.discord.hidden_channels import EXTRA, Hides, hidden
+from sandbox.discord.default_fields import EMPTY_OF_GUILD, USUAL_OF_CHANNEL, USUAL_OF_GUILD
+from sandbox.discord.hidden_channels import Hides, hidden
 from sandbox.discord.permissions import ALL, EVERYONE, NONE, READ_AND_WRITE, Permission
 from sandbox.discord.wire import Clock, Snowflakes, Wire, iso
 
@@ -128,7 +128,7 @@ class Channel:
         return base | {
             "name": self.name, "position": self.position, "guild_id": str(self.guild.id), "parent_id": None,
             "topic": None, "nsfw": self.nsfw, "rate_limit_per_user": 0, "permission_overwrites": overwrites,
-        } | EXTRA.get(self.type, {})  # fmt: skip
+        } | USUAL_OF_CHANNEL.get(self.type, {})  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)

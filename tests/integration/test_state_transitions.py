@@ -15,7 +15,8 @@ from bot.errors import StoreUnavailable
 from bot.models import FailureKind, Job, JobId, JobState, LedgerKind, MessageId, Scope, UserId
 from bot.store import balances, cards, jobs, ledger
 from bot.store.database import Store, Tx
-from bot.store.jobs import MOVES, Refund
+from bot.store.jobs import MOVES
+from bot.store.refunds import Refund
 from bot.store.reservations import reserve
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, a_card, a_job, a_spec, grant, limits
 from tests.ledger_audit import differences

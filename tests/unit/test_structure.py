@@ -17,7 +17,8 @@ from pydantic.fields import FieldInfo
 
 from bot.catalog import load_catalog
 from bot.settings import Settings
-from bot.store.jobs import MOVES, Refund
+from bot.store.jobs import MOVES
+from bot.store.refunds import Refund
 from tests.documents import DOCUMENTS
 
 PROJECT = Path(__file__).parents[2]
