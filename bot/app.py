@@ -271,7 +271,7 @@ def _service(settings: Settings, context: JobContext, worker: Worker, retention:
         limits=settings.limits,
         providers=context.providers,
         clock=context.clock,
-        priority=context.priority,
+        answers_first=context.answers_first,
         circuit_breakers=context.circuit_breakers,
         retention=retention,
     )
@@ -345,7 +345,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
     log.info("stopping")
     app.bot.stopping = True
-    await app.service.priority.quiet()  # a command half answered would find its session closed
+    await app.service.answers_first.quiet()  # a command half answered would find its session closed
     await app.service.retention.stop()
     await app.worker.stop()
     try:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.images.fitter import Fitted
-from bot.jobs.chat_protocol import Delivery, FoundCard, Outcome
+from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard
 from bot.jobs.providers import Providers
 from bot.models import FailureKind, Job, JobId, MessageId, Ticket, UserId
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
@@ -201,7 +201,7 @@ class Messages:
 
     async def deliver(self, job: Job, _video: Path, *, reencoded: bool) -> Delivery:
         self.delivered[job.id] += 1
-        return Delivery(Outcome.HELD)
+        return Delivery(DeliveryOutcome.HELD)
 
     async def mention(self, _job: Job) -> None:
         return None

@@ -207,7 +207,7 @@ class Harness:
             limits=limits(default=1_000_000),
             providers=providers,
             clock=clock,
-            priority=self.context.priority,
+            answers_first=self.context.answers_first,
             circuit_breakers=circuit_breakers,
             retention=cast("Any", None),
         )
@@ -282,7 +282,7 @@ class Harness:
         async def does(act: Callable[[], object]) -> None:
             act()
 
-        waiting = self.service.priority.one()
+        waiting = self.service.answers_first.one()
         self.run(does(waiting.__enter__))
         try:
             yield

@@ -1,4 +1,4 @@
-"""Sentences that members and admins read in more than one place. Pure; no Discord objects."""
+"""What members and admins read that has no module of its own: failures, the queue, short answers. Pure."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from bot.chat.last_edit import ASIDE_TRIED_FOR_S, UPLOAD_TRIED_FOR_S, LastEdit, 
 from bot.chat.transports import Transports, filename_of
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs import backoff
-from bot.jobs.chat_protocol import Delivery, Outcome, PostMemory
+from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, PostMemory
 from bot.models import DIRECT, KEPT_FOR, Job, JobState
 
 log = logging.getLogger(__name__)
@@ -70,11 +70,11 @@ class VideoDelivery:
         )
         match error_kind:
             case None:
-                return Delivery(Outcome.HELD)
+                return Delivery(DeliveryOutcome.HELD)
             case ErrorKind.TOO_LARGE:
                 return await self._too_large(job, next(iter(self._transports.open(job)), None), size_bytes)
             case ErrorKind.PASSING:
-                return await self._keep(job, Outcome.LATER)
+                return await self._keep(job, DeliveryOutcome.LATER)
             case ErrorKind.REFUSED | ErrorKind.ARCHIVED | ErrorKind.NOT_PERMITTED:
                 return await self._beside(job, video, size_bytes)
             case _:
@@ -85,16 +85,18 @@ class VideoDelivery:
         if size_bytes > self._transports.upload_limit(job, transport) or self._transports.refused_size(
             job, transport, size_bytes
         ):
-            return Delivery(Outcome.TOO_LARGE)
+            return Delivery(DeliveryOutcome.TOO_LARGE)
         return await self._link_only(job, size_bytes)
 
     async def _link_only(self, job: Job, size_bytes: int) -> Delivery:
         error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.link_only(job, size_bytes, kept_until(job), plain=plain)
         )
-        return Delivery(Outcome.LINK_ONLY if error_kind is None else Outcome.NOWHERE, card_tells=error_kind is None)
+        return Delivery(
+            DeliveryOutcome.LINK_ONLY if error_kind is None else DeliveryOutcome.NOWHERE, card_tells=error_kind is None
+        )
 
-    async def _keep(self, job: Job, outcome: Outcome = Outcome.NOWHERE) -> Delivery:
+    async def _keep(self, job: Job, outcome: DeliveryOutcome = DeliveryOutcome.NOWHERE) -> Delivery:
         """The video waits for its member, and the card says so; no card is left at an earlier state."""
         error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.kept(job, kept_until(job), plain=plain), for_s=ASIDE_TRIED_FOR_S
@@ -119,7 +121,7 @@ class VideoDelivery:
                 if error_kind_of(error) is ErrorKind.TOO_LARGE:
                     return await self._too_large(job, transport, size_bytes)
             else:
-                return Delivery(Outcome.HELD, job.card.channel, message)
+                return Delivery(DeliveryOutcome.HELD, job.card.channel, message)
         return await self._privately(job, video, size_bytes)
 
     async def _privately(self, job: Job, video: Path, size_bytes: int) -> Delivery:
@@ -140,7 +142,7 @@ class VideoDelivery:
                 return await self._keep(job)
             pause_s = backoff.chat_pause(tries + 3, asked_s(sent), self._rng)
             if asyncio.get_running_loop().time() - begun + pause_s > POST_TRIED_FOR_S:
-                return await self._keep(job, Outcome.LATER)
+                return await self._keep(job, DeliveryOutcome.LATER)
             await asyncio.sleep(pause_s)
             tries += 1
 
@@ -159,7 +161,7 @@ class VideoDelivery:
             if claim and not may_be_taken(error):
                 await self._memory.release_post(job.id)
             return error
-        return Delivery(Outcome.HELD, channel, message)
+        return Delivery(DeliveryOutcome.HELD, channel, message)
 
 
 def kept_until(job: Job) -> datetime:

@@ -78,7 +78,7 @@ class VideoRequests:
             picture_author=request.picture_author,
             again_of=request.again_of,
         )
-        with self._service.priority.one():
+        with self._service.answers_first.one():
             try:
                 job = await self._service.animate(ask)
             except AlreadyKnown as error:

@@ -12,7 +12,7 @@ LASTS_S = 0.05
 """So long after the last answer others may still come: many who ask at once do not ask in the same millisecond."""
 
 
-class Priority:
+class AnswersFirst:
     """Counts the commands that Discord waits for. Measured: `benchmarks/first_answer.py`."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ class FoundCard:
     is_ours: bool
 
 
-class Outcome(enum.Enum):
+class DeliveryOutcome(enum.Enum):
     """How a finished video reached the member."""
 
     HELD = enum.auto()  # the chat holds the bytes
@@ -38,7 +38,7 @@ class Delivery:
     `card_tells`: where it is not held, the card says where the video is.
     """
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     channel: ChannelId | None = None
     message: MessageId | None = None
     card_tells: bool = False

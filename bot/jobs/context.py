@@ -15,7 +15,7 @@ from bot.catalog import Catalog
 from bot.errors import StoreUnavailable
 from bot.images.fitter import Fitter
 from bot.jobs import backoff
-from bot.jobs.answers_first import Priority
+from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.chat_protocol import Chat
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.files import Files
@@ -139,7 +139,7 @@ class JobContext:
     queue: JobQueue
     timing: Timing
     circuit_breakers: CircuitBreakers
-    priority: Priority = field(default_factory=Priority)
+    answers_first: AnswersFirst = field(default_factory=AnswersFirst)
     render_times: RenderTimes = field(default_factory=RenderTimes)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)

@@ -12,7 +12,7 @@ from bot.catalog import Catalog
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
-from bot.jobs.answers_first import Priority
+from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.circuit_breaker import State
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock
@@ -87,14 +87,14 @@ class Service:
         limits: Limits,
         providers: Providers,
         clock: Clock,
-        priority: Priority,
+        answers_first: AnswersFirst,
         circuit_breakers: CircuitBreakers,
         retention: Retention,
     ) -> None:
         self.catalog = catalog
         self._circuit_breakers = circuit_breakers
         self._providers = providers
-        self.priority = priority
+        self.answers_first = answers_first
         self._store = store
         self._worker = worker
         self._limits = limits

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
-from bot.jobs.chat_protocol import Delivery, Outcome
+from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
 from bot.jobs.steps.deliver import deliver, retry
@@ -34,7 +34,7 @@ FULL = LocalTrouble("No space left on device")
 SILENT = VideoUnavailable("no answer")
 NOT_THERE = VideoNotReady("404: not found")
 REFUSED = VideoNotReady("500: the prompt was refused", refused=True)
-HELD = Delivery(Outcome.HELD)
+HELD = Delivery(DeliveryOutcome.HELD)
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -110,7 +110,7 @@ class Room:
         if self.during is not None:
             await self.during()
         found = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        if found.outcome is Outcome.TOO_LARGE:
+        if found.outcome is DeliveryOutcome.TOO_LARGE:
             self.limit = len(self.delivered[-1]) - 1
         return found
 
@@ -338,7 +338,7 @@ class TestTheLastCopy:
 
     async def test_a_card_taken_down_while_its_video_was_sent_sends_it_another_way(self, setup: Setup) -> None:
         job = await setup.done()
-        setup.room.outcomes = [HELD, Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
+        setup.room.outcomes = [HELD, Delivery(DeliveryOutcome.HELD, ChannelId(77), MessageId(78))]
 
         async def remove() -> None:
             setup.room.during = None
@@ -368,7 +368,7 @@ class TestTheLastCopy:
     async def test_what_was_shown_or_deleted_while_it_waited_is_not_sent_again(self, setup: Setup) -> None:
         job = await setup.done(to=S.UNDELIVERED)
         setup.files.video(job).write_bytes(VIDEO)
-        setup.room.outcomes = [Delivery(Outcome.NOWHERE)]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.NOWHERE)]
 
         async def delete() -> None:
             await setup.store.write(videos.erase(job.id, now=setup.clock.at))
@@ -389,7 +389,7 @@ class TestTheLastCopy:
         assert setup.kept(job) == VIDEO
 
     async def test_elsewhere_the_card_says_where_before_it_is_done_with(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(Outcome.HELD, ChannelId(77), MessageId(78))]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.HELD, ChannelId(77), MessageId(78))]
         job = await setup.done()
 
         moved = await deliver(setup.context, job)
@@ -415,7 +415,7 @@ class TestTheLastCopy:
 
 class TestDiscord:
     async def test_a_clock_that_is_set_forward_by_weeks_does_not_end_the_offers(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(Outcome.NOWHERE)] * 3 + [HELD]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.NOWHERE)] * 3 + [HELD]
 
         async def set_it() -> None:
             setup.clock.set_by = timedelta(days=30)
@@ -426,7 +426,7 @@ class TestDiscord:
         assert (ended.state, len(setup.room.delivered)) == (S.DELIVERED, 4)
 
     async def test_a_smaller_limit_than_announced_is_learnt_and_the_video_made_smaller(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(Outcome.TOO_LARGE), Delivery(Outcome.TOO_LARGE), HELD]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.TOO_LARGE), Delivery(DeliveryOutcome.TOO_LARGE), HELD]
 
         ended = await setup.drive(await setup.done())
 
@@ -434,7 +434,7 @@ class TestDiscord:
         assert setup.room.delivered == [VIDEO, VIDEO[:-1], VIDEO[:-2]]
 
     async def test_a_place_that_takes_nothing_is_not_asked_for_ever_in_one_go(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(Outcome.TOO_LARGE)]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.TOO_LARGE)]
         job = await setup.done()
 
         async def stop() -> None:
@@ -448,7 +448,7 @@ class TestDiscord:
         assert setup.kept(job) == VIDEO
 
     async def test_a_link_alone_pings_its_member_too(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(Outcome.LINK_ONLY, card_tells=True)]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.LINK_ONLY, card_tells=True)]
         job = await setup.done()
 
         ended = await setup.drive(job)
@@ -458,7 +458,7 @@ class TestDiscord:
         assert setup.kept(job) == VIDEO
 
     async def test_what_discord_does_not_take_for_days_is_offered_ever_more_seldom(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(Outcome.LATER)]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.LATER)]
         job = await setup.done()
 
         ended = await setup.drive(job)

@@ -14,8 +14,8 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import UserError
-from bot.jobs.answers_first import Priority
-from bot.jobs.chat_protocol import Delivery, Outcome
+from bot.jobs.answers_first import AnswersFirst
+from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
@@ -56,7 +56,7 @@ class Room:
     async def deliver(self, _job: Job, _video: Path, *, reencoded: bool) -> Delivery:
         assert not reencoded
         self.offers += 1
-        return Delivery(Outcome.NOWHERE)
+        return Delivery(DeliveryOutcome.NOWHERE)
 
     async def finish(self, job: Job, _refused: object = None) -> None:
         self.finished.append(job.state)
@@ -128,7 +128,7 @@ async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
     context = JobContext(
         store=store, chat=cast("Any", room), files=files, queue=JobQueue(1, circuit_breakers),
         circuit_breakers=circuit_breakers,
-        timing=Timing(1, timedelta(minutes=30)), priority=Priority(), clock=clock,
+        timing=Timing(1, timedelta(minutes=30)), answers_first=AnswersFirst(), clock=clock,
         providers=providers_of(Provider()), transcoder=cast("Any", Transcoder()), **parts,
     )  # fmt: skip
     worker = Worker(context)

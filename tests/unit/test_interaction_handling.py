@@ -17,7 +17,7 @@ from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
 from bot.chat.first_answer import Answer
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.answers_first import Priority
+from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.service import Ask, Service
 from bot.models import Job, MessageId, VideoSpec
 from tests.builders import GUILD, NOON, a_job, a_picture, seed_catalog
@@ -78,7 +78,7 @@ class JobContext:
     """The service: what it was told became of the card."""
 
     def __init__(self) -> None:
-        self.priority = Priority()
+        self.answers_first = AnswersFirst()
         self.catalog = CATALOG
         self.told: list[str] = []
 

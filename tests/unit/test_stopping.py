@@ -8,7 +8,7 @@ import types
 from typing import Any, cast
 
 from bot.app import App, _stop
-from bot.jobs.answers_first import Priority
+from bot.jobs.answers_first import AnswersFirst
 
 
 class _Bot:
@@ -39,7 +39,7 @@ async def test_a_login_that_breaks_because_of_the_stop_leaves_no_traceback_behin
     starting = asyncio.create_task(bot.start())
     await asyncio.sleep(0)
 
-    service = types.SimpleNamespace(priority=Priority(), retention=_Tasks())
+    service = types.SimpleNamespace(answers_first=AnswersFirst(), retention=_Tasks())
     app = types.SimpleNamespace(bot=bot, worker=_Tasks(), service=service)
     await _stop(cast("App", app), starting)
     del starting

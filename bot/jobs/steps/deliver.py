@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.jobs import backoff
-from bot.jobs.chat_protocol import Delivery, Outcome
+from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
 from bot.jobs.context import JobContext
 from bot.jobs.fit_video import MOST_SIZES, fitted
 from bot.jobs.steps.download import Fetched, Tries, fetch
@@ -104,7 +104,7 @@ async def _tell_address(context: JobContext, job: Job) -> bool:
 async def _post(context: JobContext, job: Job) -> Job | None:
     """One delivery, and what came of it in the store; the job as it then is."""
     for _ in range(MOST_ROUNDS):
-        delivery = Delivery(Outcome.TOO_LARGE)
+        delivery = Delivery(DeliveryOutcome.TOO_LARGE)
         for _ in range(MOST_SIZES):
             video = await _fitting(context, job)
             found = await _still(context, job)
@@ -114,9 +114,9 @@ async def _post(context: JobContext, job: Job) -> Job | None:
             if job.card.hidden:
                 return await _shelve(context, job)
             delivery = await _offer(context, job, video)
-            if delivery.outcome is not Outcome.TOO_LARGE:
+            if delivery.outcome is not DeliveryOutcome.TOO_LARGE:
                 break
-        if delivery.outcome is not Outcome.HELD:
+        if delivery.outcome is not DeliveryOutcome.HELD:
             return await _keep(context, job, delivery)
         moved = await _held(context, job, delivery)
         if moved is not None:
@@ -130,7 +130,7 @@ async def _offer(context: JobContext, job: Job, video: Path) -> Delivery:
         return await context.chat.deliver(job, video, reencoded=video != context.files.video(job))
     except OSError as error:
         log.error("job=%s its video cannot be read on this machine, trying again: %s", job.id, error)  # noqa: TRY400 - no traceback
-        return Delivery(Outcome.LATER, card_tells=await context.chat.show_address(job))
+        return Delivery(DeliveryOutcome.LATER, card_tells=await context.chat.show_address(job))
 
 
 async def _held(context: JobContext, job: Job, delivery: Delivery) -> Job | None:
@@ -161,7 +161,7 @@ async def _keep(context: JobContext, job: Job, delivery: Delivery) -> Job | None
     kept = await _undelivered(context, job)
     if kept is not None and delivery.card_tells:
         await _mention(context, job)
-        if delivery.outcome is Outcome.LINK_ONLY:  # the card has had its last edit
+        if delivery.outcome is DeliveryOutcome.LINK_ONLY:  # the card has had its last edit
             return await context.persist(cards.finish(job.id, now=context.clock.now()))
     return kept
 

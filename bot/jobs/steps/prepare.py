@@ -65,7 +65,7 @@ async def _from_chat(context: JobContext, job: Job) -> str:
 
 async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool) -> str:
     """Bounded by the fitter, which refuses what takes it too long. Smaller than the video only where that is needed."""
-    await context.priority.quiet(GIVES_WAY_S)
+    await context.answers_first.quiet(GIVES_WAY_S)
     model = context.catalog.model(job.spec.model)
     bounds = ModelWire("") if model is None else model.wire
     size = job.spec.size
