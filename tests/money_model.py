@@ -135,7 +135,9 @@ class MoneyModel:
         moderated = [
             video
             for video in self.videos.values()
-            if (video.scope, video.member, video.reset_count, video.day) == now and video.taken and video.refund
+            if (video.scope, video.member, video.reset_count, video.day) == now
+            and video.taken
+            and video.refund == "member"
         ]
         if scope in self.paused:
             return "paused"

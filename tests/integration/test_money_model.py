@@ -45,7 +45,7 @@ ROLES = (51, 52)
 MOVES: dict[str, dict[str, str | None]] = {
     "waiting": {"submitting": None, "cancelled": "all", "failed": "all"},
     "submitting": {"rendering": None, "waiting": None, "failed": "all", "unknown": "member"},
-    "rendering": {"delivering": None, "failed": "member", "timed_out": "member"},
+    "rendering": {"delivering": None, "failed": "member", "timed_out": "member", "cancelled": "all"},
     "timed_out": {"delivering": None, "failed": None},
     "delivering": {"delivered": None, "undelivered": None, "failed": "member"},
     "undelivered": {"delivered": None, "failed": "member"},
@@ -68,6 +68,7 @@ class Life:
             self.ask: 40,
             self.move_on: 70,
             self.move_anyhow: 5,
+            self.fall_back: 8,
             self.ask_for_what_is_moderated: 20,
             self.ask_again: 2,
             self.pass_time: 3,
@@ -150,6 +151,23 @@ class Life:
             return self.move(job, start, self.rng.choice(list(MOVES[start])))
         return "nothing to move"
 
+    def fall_back(self) -> str:
+        """Another model makes it, for what was reserved; the credits are not touched, and not given back in part."""
+        other = f"model-{self.rng.randrange(3)}"
+        changes = {"model": other, "request_key": None, "fallback_from": "asked-for"}
+        for job in self.videos("submitting"):
+            moved = self.write(jobs.move(job, JobState.SUBMITTING, JobState.WAITING, now=self.now, **changes))
+            assert moved is not None
+            assert (moved.spec.model, moved.spec.credits) == (other, self.model.videos[job].cost)
+            self.model.videos[job].state = "waiting"
+            return f"{job} was refused, and waits for {other}"
+        for job in self.videos("waiting"):
+            before = self.asked[job].spec.model
+            changed = self.write(jobs.change_waiting(job, before, **changes))
+            assert changed is None or changed.spec.credits == self.model.videos[job].cost
+            return f"{job} waits for {other} instead of {before}: {changed is not None}"
+        return "nothing that could fall back"
+
     def ask_for_what_is_moderated(self) -> str:
         """Always the same member, who does not learn from it."""
         before = set(self.model.videos)
@@ -157,11 +175,15 @@ class Life:
         for job in set(self.model.videos) - before:
             for start, to in (("waiting", "submitting"), ("submitting", "rendering"), ("rendering", "failed")):
                 self.move(job, start, to)
-        return "a clip is moderated"
+        return "a video is moderated"
 
     def move(self, job: JobId, start: str, to: str) -> str:
         video = self.model.videos[job]
-        changes: dict[str, object] = {"ticket": "video"} if to == "rendering" else {}
+        sent: dict[str, dict[str, object]] = {
+            "submitting": {"last_sent_at": self.now},
+            "rendering": {"ticket": "video"},
+        }
+        changes = sent.get(to, {})
         if to == "timed_out":
             changes = {"failure": FailureKind.TIMED_OUT}
         moved = self.write(jobs.move(job, JobState(start), JobState(to), now=self.now, **changes))
@@ -267,7 +289,7 @@ class Life:
         return f"{member} is blocked in {scope}: {waiting} cancelled"
 
     def restart(self) -> str:
-        """What is kept is all there is; what was being sent is lost."""
+        """What is kept is all there is; what was being sent is asked about by its key, or is lost."""
         self.connection.close()
         self.connection = connected(self.path)
         unended = {
@@ -276,7 +298,7 @@ class Life:
         found = {job.id: job.state for job in jobs.to_resume()(Tx(self.connection))}
         assert unended.items() <= found.items()
         for job in [job for job, state in unended.items() if state == "submitting"]:
-            self.move(job, "submitting", "unknown")
+            self.move(job, "submitting", self.rng.choice(["unknown", "rendering", "waiting"]))
         return "the bot starts anew"
 
     def check(self) -> None:
