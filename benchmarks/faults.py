@@ -1,11 +1,11 @@
-"""The long run of the fault harness: the real bot between a local Discord and a local provider, and everything fails.
+"""The long run of the fault harness: the real bot between a local Discord and local providers, and everything fails.
 
-    uv run python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--keep FOLDER]
+    uv run python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--provider NAME]…
 
-Each run draws its commands, faults and moments from the seed and its number; it ends without faults, a restart or two
-and the reckoning (`tests/faults/reckoning.py`). The draw is the same every time; the races are the machine's own, so a
-broken run may take a few goes to break again. Ends with the table; exit code 1 where a promise was broken, with the
-seed and number of each such run and the folder that its log, database and requests are kept in.
+Each run draws its providers, commands, faults and moments from the seed and its number; it ends without faults, a
+restart or two and the reckoning (`tests/faults/reckoning.py`). The draw is the same every time; the races are the
+machine's own, so a broken run may take a few goes to break again. Ends with the table; exit code 1 where a promise was
+broken, with the seed and number of each such run and the folder that its log, database and requests are kept in.
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from sandbox.providers.registry import PROVIDERS
 from tests.faults.kinds import KINDS
 from tests.faults.runs import Outcome, draw, play
 from tests.faults.table import Tally, story
 
 
-def one(seed: int, run: int, kinds: tuple[str, ...], keep: Path, *, keep_all: bool = False) -> Outcome:
+def one(
+    seed: int, run: int, kinds: tuple[str, ...], providers: tuple[str, ...], keep: Path, *, keep_all: bool = False
+) -> Outcome:
     """One run, in a process of its own: two on one loop would be late for each other."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return asyncio.run(play(draw(seed, run, kinds=kinds or None), keep=keep, keep_all=keep_all))
+        plan = draw(seed, run, kinds=kinds or None, providers=providers or None)
+        return asyncio.run(play(plan, keep=keep, keep_all=keep_all))
     except KeyboardInterrupt:  # the bot and its tmpfs are taken down by now; the pool would go on with the next run
         os._exit(1)
 
@@ -45,12 +49,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
     parser.add_argument("--only", type=int, default=None, metavar="RUN", help="this run alone, with all it did")
     parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="these faults, none drawn")
+    parser.add_argument("--provider", action="append", default=[], choices=list(PROVIDERS), help="these, none drawn")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir(), "animate-faults"))
     parser.add_argument("--keep-all", action="store_true", help="the logs of runs in which nothing broke, too")
     options = parser.parse_args()
-    kinds = tuple(options.kind)
+    kinds, providers = tuple(options.kind), tuple(options.provider)
     if options.only is not None:
-        outcome = one(options.seed, options.only, kinds, options.keep, keep_all=options.keep_all)
+        outcome = one(options.seed, options.only, kinds, providers, options.keep, keep_all=options.keep_all)
         print(*outcome.told, story(outcome), sep="\n")
         return 1 if outcome.verdict.broken else 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -60,7 +65,7 @@ def main() -> int:
         try:
             numbers = range(options.first, options.first + options.runs)
             running = [
-                pool.submit(one, options.seed, number, kinds, options.keep, keep_all=options.keep_all)
+                pool.submit(one, options.seed, number, kinds, providers, options.keep, keep_all=options.keep_all)
                 for number in numbers
             ]
             for done in concurrent.futures.as_completed(running):

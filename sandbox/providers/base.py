@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -216,12 +217,14 @@ class LocalProvider(ABC):
         return await self.changes.wait_for(predicate, timeout, what)
 
     async def start(self, port: int = 0) -> None:
+        """At a port that it had before, `elsewhere` is what it was, too."""
+        other_port = urlsplit(self.elsewhere).port if port else None
         self._stopping = asyncio.Event()
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.5)
         await self._runner.setup()
         self.origin = await open_site(self._runner, port)
         self.url = f"{self.origin}{self.base_path}"
-        self.elsewhere = await open_site(self._runner, 0)
+        self.elsewhere = await open_site(self._runner, other_port or 0)
         self._renderer.open()
 
     async def stop(self) -> None:

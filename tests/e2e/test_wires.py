@@ -17,6 +17,7 @@ from sandbox.providers.base import LocalProvider
 from sandbox.providers.exchange import CUT
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.registry import PROVIDERS, make_provider
+from tests import catalogs
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
 
@@ -125,8 +126,8 @@ class TestSideBySide:
     def catalog(self, folder: Path, providers: dict[str, LocalProvider], **more: str) -> dict[str, str]:
         """Writes it; the settings that go with it."""
         path = folder / "catalog.toml"
-        path.write_text("".join(table(name, each.url, more.get(name, "")) for name, each in providers.items()))
-        return {"VIDEO_CATALOG": str(path)} | {variable(name): each.key for name, each in providers.items()}
+        path.write_text(catalogs.catalog(providers.values(), more=more))
+        return {"VIDEO_CATALOG": str(path)} | catalogs.settings(providers.values())
 
     async def staged(self, build: Build, **more: str) -> tuple[Stage, dict[str, LocalProvider]]:
         providers = {name: local(name) for name in ("openai", "openrouter", "fal", "comfy-router")}
@@ -161,44 +162,6 @@ class TestSideBySide:
         assert DONE in card.text()
         assert "on-fal instead of on-openai" in card.text()
         assert [paid(provider) for provider in providers.values()] == [0, 0, 1, 0]
-
-
-QUEUE = """
-body = { prompt = "{prompt}", image_url = "{picture}", duration = "{seconds}" }
-result = "video.url"
-"""
-SPEAKS = {
-    "openai": ('wire = "openai"', "bearer", "sora-2", ""),
-    "openrouter": ('wire = "openrouter"', "bearer", "alibaba/wan-2.6", ""),
-    "fal": ('wire = "queue"\ndialect = "fal"', "key", "some/model", QUEUE),
-    "comfy-router": ('wire = "queue"\ndialect = "comfy-router"', "x-api-key", "some/model", QUEUE),
-}
-
-
-def table(name: str, url: str, more: str) -> str:
-    """A provider and its model."""
-    wire, auth, model, body = SPEAKS[name]
-    return f"""
-[providers.{name}]
-{wire}
-url = "{url}"
-key = "{variable(name)}"
-auth = "{auth}"
-
-[[models]]
-id = "on-{name}"
-provider = "{name}"
-name = "{model}"
-seconds = [4]
-sizes = ["720x1280", "1280x720"]
-credits = 1
-{body}
-{more}
-"""
-
-
-def variable(name: str) -> str:
-    return f"KEY_OF_{name.replace('-', '_').upper()}"
 
 
 ONE = """
@@ -305,13 +268,9 @@ class TestCatalogs:
     async def test_a_model_of_aspect_ratios_alone_has_sizes_and_is_sent_its_ratio(self, build: Build) -> None:
         stage = await build(provider=local("openrouter"), start=False)
         path = stage.folder / "catalog.toml"
-        shape = 'aspect_ratios = ["9:16", "16:9"]'
-        path.write_text(
-            table("openrouter", "", "")
-            .replace('sizes = ["720x1280", "1280x720"]', shape)
-            .replace('url = ""', f'url = "{stage.provider.url}"')
-        )
-        stage.use({"VIDEO_CATALOG": str(path), variable("openrouter"): stage.provider.key})
+        sizes, shapes = 'sizes = ["720x1280", "1280x720"]', 'aspect_ratios = ["9:16", "16:9"]'
+        path.write_text(catalogs.catalog([stage.provider]).replace(sizes, shapes))
+        stage.use({"VIDEO_CATALOG": str(path)} | catalogs.settings([stage.provider]))
         await stage.start_bot()
 
         card = await stage.over(await stage.animate(size="1280x720"))

@@ -1,4 +1,4 @@
-"""From the stage to the account: what the local provider made, what the local Discord showed, what the store holds."""
+"""From the stage to the account: what the local providers made, what the local Discord showed, what the store holds."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ STARTS_IN_S = 4.0
 """Until then Python has no handler yet, and SIGTERM just ends it; nothing is under way."""
 SLOW_CREATES = ("slow", "slow-early", "drip", "endless", "huge")
 DEAD_TOKEN = 50027
+KNOW_KEYS = ("comfy-router", "comfyui", "comfy-api")
+"""Providers that can be asked for a job by a key of ours: none of theirs is to stay unknown."""
 INVALID = frozenset({401, 403})
 MISSING = frozenset({404})
 JOBS = (
-    "SELECT jobs.id, jobs.key, jobs.state, jobs.failure, jobs.deleted_at, cards.finished_at, cards.token"
+    "SELECT jobs.id, jobs.key, jobs.state, jobs.failure, jobs.deleted_at, cards.finished_at, cards.token, jobs.endpoint"
     " FROM jobs JOIN cards ON cards.job = jobs.id ORDER BY jobs.id"
 )
 
@@ -57,11 +59,12 @@ def collect(scene: Scene) -> Account:
             failure=failure,
             card_finished=finished is not None,
             file=_kept(scene, int(job)),
-            unknown_because=_why_unknown(scene, prompts[job]),
+            unknown_because=_why_unknown(scene, prompts[job], provider := _name_of(scene, endpoint)),
             undelivered_because=_why_undelivered(scene, asked.get(job)),
             deleted=deleted is not None,
+            provider=provider,
         )
-        for job, key, state, failure, deleted, finished, _ in rows
+        for job, key, state, failure, deleted, finished, _, endpoint in rows
     )
     return Account(
         commands=tuple(_command(scene, each, is_stored=each.prompt in is_closed) for each in scene.asked),
@@ -70,6 +73,7 @@ def collect(scene: Scene) -> Account:
                 job.prompt,
                 job.video if job.state == "done" else None,
                 job.expires_at is not None and scene.place.videos_clock() >= job.expires_at,
+                job.is_charged,
             )
             for job in scene.place.made()
         ),
@@ -198,8 +202,15 @@ def _is_after_removal(scene: Scene, message: Message, filename: str) -> bool:
     return False
 
 
-def _why_unknown(scene: Scene, prompt: str) -> str | None:
-    """What happened to the create of this job that its answer may be lost."""
+def _name_of(scene: Scene, endpoint: str | None) -> str:
+    provider = scene.place.provider_at(endpoint)
+    return "none" if provider is None else provider.name
+
+
+def _why_unknown(scene: Scene, prompt: str, provider: str) -> str | None:
+    """What happened to the create of this job that its answer may be lost, and that nobody could be asked for it."""
+    if provider in KNOW_KEYS:
+        return "its provider's key, address or model was changed" if provider in scene.changed else None
     creates = [sent for sent in scene.sent if sent.prompt == prompt]
     killed = [life for life in scene.keeper.lives if life.ended_at is not None and life.code not in (0, None)]
     if not creates:

@@ -78,7 +78,7 @@ async def clock_set(scene: Scene, rng: Random) -> None:
         to_s = rng.choice(SET_TO_S)
         scene.place.host_clock.set(to_s)
         scene.hit("host's clock set", f"to {to_s:+g} s")
-        await scene.until_fair(rng.uniform(0.1, 1.0))
+        await scene.while_faults_last(rng.uniform(0.1, 1.0))
 
 
 async def updates_refused(scene: Scene, rng: Random) -> None:
@@ -107,7 +107,7 @@ async def token_reset(scene: Scene, rng: Random) -> None:
     if rng.random() < 0.5:
         scene.keeper.note_away()
         await scene.place.discord.gateway_drop()
-    await scene.until_fair(rng.uniform(0.2, 1.5))
+    await scene.while_faults_last(rng.uniform(0.2, 1.5))
     scene.keeper.send(rng.choice([SIGTERM, SIGKILL]))
 
 
@@ -124,7 +124,7 @@ async def full_disk(scene: Scene, rng: Random) -> None:
     scene.later(undo)
     await asyncio.to_thread(_fill, filler, free - left)
     scene.hit("full disk", f"{left} bytes left")
-    await scene.until_fair(rng.uniform(0.5, 3.0))
+    await scene.while_faults_last(rng.uniform(0.5, 3.0))
     filler.unlink(missing_ok=True)
     scene.tell("full disk: room again")
 
@@ -147,7 +147,7 @@ async def locked_database(scene: Scene, rng: Random) -> None:
     try:
         await asyncio.to_thread(other.execute, f"BEGIN {mode}")
         scene.hit("locked database", f"{mode} for {seconds} s")
-        await scene.until_fair(seconds)
+        await scene.while_faults_last(seconds)
         other.execute("ROLLBACK")
     except sqlite3.Error as error:
         scene.tell(f"locked database: {error}")

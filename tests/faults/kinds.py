@@ -20,6 +20,8 @@ class Kind:
     `heals`: the bot is well again soon after it, also without a restart.
     `own_clock`: the bot's process has a clock that can be set.
     `begins`: what is so from the start.
+    `strikes`: the providers that it can strike, if not all.
+    `own_catalog`: the bot's catalog is one that can be changed.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Kind:
     heals: bool = False
     own_clock: bool = False
     begins: Callable[[Place, Random], None] | None = None
+    strikes: tuple[str, ...] = ()
+    own_catalog: bool = False
 
 
 BEFORE_OR_INSIDE: tuple[Phase, ...] = ("before", "inside")
@@ -76,7 +80,11 @@ KINDS: dict[str, Kind] = {
         Kind("command updates refused", hosts.updates_refused, heals=True),
         Kind("other provider", providers.other_provider, heals=True),
         Kind("key changed", providers.key_changed, heals=True),
-        Kind("made, and said 5xx", providers.plays("made, and said 5xx", ("create:500-job",))),
+        Kind("made, and said 5xx", providers.plays("made, and said 5xx", providers.MADE_AND_5XX)),
+        Kind("catalog changed", providers.catalog_changed, heals=True, own_catalog=True),
+        Kind("ComfyUI restarts", providers.comfyui_restarts, heals=True, strikes=("comfyui",)),
+        Kind("ComfyUI out of reach", providers.comfyui_out_of_reach, heals=True, strikes=("comfy-api",)),
+        Kind("jobs denied", providers.forgotten_for_a_while, heals=True),
         Kind("DMs too fast", places.dms_too_fast, heals=True),
         Kind("banned address", places.banned_for_a_while, heals=True),
         Kind("token reset", hosts.token_reset, heals=True),

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,10 +18,13 @@ from secrets import token_bytes
 from sandbox.discord.server import LocalDiscord
 from sandbox.environment import Environment
 from sandbox.process import BOT, BotProcess
+from sandbox.providers.base import LocalProvider
+from sandbox.providers.comfy_router import ComfyRouterSettings
+from sandbox.providers.comfy_workflow import ComfySettings
 from sandbox.providers.jobs import VideoJob
 from sandbox.providers.mp4 import tiny_mp4
-from sandbox.providers.openai import LocalOpenAI
-from sandbox.providers.openai_request import OpenAISettings
+from sandbox.providers.registry import DEFAULT_PROVIDER, make_provider
+from tests import catalogs
 from tests.faults.clocked_bot import SECONDS
 from tests.forkserver import spawn
 
@@ -33,8 +36,8 @@ CLOCKED_BOT = (str(Path(__file__).with_name("clocked_bot.py")),)
 FAST = {
     "POLL_SECONDS": "0.05",
     "PROGRESS_SECONDS": "0.05",
-    "QUOTA_DEFAULT_CREDITS": "16",
-    "DIRECT_CREDITS": "16",
+    "QUOTA_DEFAULT_CREDITS": "24",
+    "DIRECT_CREDITS": "24",
     "SSL_CERT_FILE": os.devnull,  # nothing here speaks TLS, and reading certificates is a tenth of a bot's start
 }
 
@@ -67,14 +70,18 @@ class HostClock:
 class Place(Environment):
     """An environment of its own for one run.
 
-    With `volume`, DATA_DIR (and the database, if asked) lie on a small tmpfs; with `own_clock`, the host's clock can be
-    set.
+    One provider is used as the packaged catalogs have it; several, or with `own_catalog`, by a catalog that has a model
+    of each, and with `falls_back` each of them makes what the one before it does not take. With `volume`, DATA_DIR (and
+    the database, if asked) lie on a small tmpfs; with `own_clock`, the host's clock can be set.
     """
 
     def __init__(
         self,
         settings: Mapping[str, str],
         *,
+        providers: Sequence[str] = (DEFAULT_PROVIDER,),
+        own_catalog: bool = False,
+        falls_back: bool = False,
         render_s: float,
         volume: bool = False,
         database_on_volume: bool = False,
@@ -82,10 +89,12 @@ class Place(Environment):
     ) -> None:
         self.discord_clock, self.videos_clock = JumpingClock(), JumpingClock()
         self._render_s = render_s
+        first, *others = map(self._provider, providers)
         super().__init__(
             settings={**FAST, **settings},
             discord=LocalDiscord(clock=self.discord_clock),
-            provider=self._provider(),
+            provider=first,
+            more_providers=others,
             arguments=CLOCKED_BOT if own_clock else BOT,
             # Another clock has to be there before anything is imported.
             spawn=asyncio.create_subprocess_exec if own_clock else spawn,
@@ -96,9 +105,16 @@ class Place(Environment):
         for name in ("lounge", "studio"):
             world.add_channel(name)
         world.add_thread("cats")
-        self.every_provider = [self.provider]
+        self.has_own_catalog = own_catalog or bool(others)
+        self.models: dict[str, str | None] = {}
+        """Ids of models that are not those of `catalogs`; None for a model that has left the catalog."""
+        self.left: set[str] = set()
+        """Providers that have left the catalog."""
+        self._falls_back = falls_back
+        self.replaced: list[LocalProvider] = []
+        """Providers that the operator does not use any more."""
         self.tokens = [self.discord.token]
-        self.keys = [self.provider.key]
+        self.keys = [each.key for each in self.providers]
         self.host_clock = HostClock(self.folder / "clock")
         self.volume = self.folder / "volume" if volume else None
         self._database_on_volume = volume and database_on_volume
@@ -106,30 +122,72 @@ class Place(Environment):
         self.use({"DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
         self.use({"HOST_CLOCK": str(self.host_clock.path)} if own_clock else {})
 
-    def _provider(self) -> LocalOpenAI:
-        settings = OpenAISettings(render_seconds=self._render_s)
-        return LocalOpenAI(render=unlike_any_other, settings=settings, clock=self.videos_clock)
-
-    async def open_provider(self) -> LocalOpenAI:
-        """One more, with a key of its own; the bot uses it from the start that is told so."""
-        provider = self._provider()
-        self.every_provider.append(provider)
-        self.keys.append(provider.key)
-        await provider.start()
+    def _provider(self, name: str) -> LocalProvider:
+        provider = type(make_provider(name))(render=unlike_any_other, clock=self.videos_clock)
+        provider.name = name
+        provider.settings.render_seconds = self._render_s
+        if isinstance(provider.settings, ComfySettings):
+            provider.settings.wants_key = True
+        if isinstance(provider.settings, ComfyRouterSettings):
+            provider.settings.poll_after = None
         return provider
+
+    @property
+    def every_provider(self) -> list[LocalProvider]:
+        """Those that were replaced, too."""
+        return [*self.providers, *self.replaced]
+
+    def provider_at(self, endpoint: str | None) -> LocalProvider | None:
+        """The one at an address that the bot has stored."""
+        return next((each for each in self.every_provider if endpoint and endpoint.startswith(each.origin)), None)
+
+    def model_of(self, name: str) -> str | None:
+        """The id by which a provider's model was offered at first; None for the default of a packaged catalog."""
+        return f"on-{name}" if self.has_own_catalog else None
+
+    def settings_of_yours(self, *, provider: bool = True) -> dict[str, str]:
+        """Of one provider, those that it names itself."""
+        if not self.has_own_catalog:
+            return super().settings_of_yours(provider=provider)
+        discord = super().settings_of_yours(provider=False)
+        return {**discord, **catalogs.settings(self.providers), "VIDEO_CATALOG": str(self.write_catalog())}
+
+    def write_catalog(self) -> Path:
+        """As it is now; the bot reads it at its start, or when it is told to."""
+        offered = [each for each in self.providers if each.name not in self.left]
+        ids = [self.models.get(each.name, f"on-{each.name}") for each in offered]
+        chain = {each.name: other for each, other in zip(offered, ids[1:] + ids[:1], strict=True) if other}
+        more = {name: f'fallback = ["{other}"]' for name, other in chain.items() if self._falls_back and len(ids) > 1}
+        path = self.folder / "catalog.toml"
+        path.write_text(catalogs.catalog(offered, models=self.models, more=more))
+        return path
+
+    async def replace(self, provider: LocalProvider) -> LocalProvider:
+        """Another of the same kind in its place, with a key of its own, from the bot's next start on."""
+        other = self._provider(provider.name)
+        await other.start()
+        self.keys.append(other.key)
+        self.exchange(provider, other)
+        return other
+
+    def exchange(self, provider: LocalProvider, other: LocalProvider) -> None:
+        """The other one is used from the bot's next start on, and this one is not."""
+        self.replaced = [each for each in (*self.replaced, provider) if each is not other]
+        self.more_providers = [other if each is provider else each for each in self.more_providers]
+        self.provider = other if self.provider is provider else self.provider
 
     def reset_token(self) -> None:
         """The old one is refused from now on; the bot is started with the new one next time."""
         self.discord.reset_token()
         self.tokens.append(self.discord.token)
 
-    def change_key(self) -> None:
-        """As `reset_token`, for the key of the provider."""
-        self.provider.key = f"sk-local-{token_bytes(16).hex()}"
-        self.keys.append(self.provider.key)
+    def change_key(self, provider: LocalProvider) -> None:
+        """As `reset_token`, for the key of a provider."""
+        provider.key = f"sk-local-{token_bytes(16).hex()}"
+        self.keys.append(provider.key)
 
     def made(self) -> Iterator[VideoJob]:
-        """All that was made, and so paid, by whichever provider."""
+        """All that was made, by whichever provider."""
         for provider in self.every_provider:
             yield from provider.jobs.values()
 
@@ -170,7 +228,7 @@ class Place(Environment):
             if self.volume is not None and self.volume.is_mount():
                 unmount = ["umount", "-l", str(self.volume)]
                 await asyncio.to_thread(subprocess.run, unmount, check=False, capture_output=True)
-            for provider in self.every_provider[1:]:
+            for provider in self.replaced:
                 await provider.stop()
             await super().stop()
 
@@ -250,6 +308,9 @@ class Keeper:
         bot, life = self.place.bot, self.lives[-1] if self.lives else None
         if bot is None or not bot.is_running or life is None or life.ended_at is not None:
             return False
+        if signum is signal.SIGHUP:
+            os.kill(bot.pid, signum)
+            return True
         if signum is signal.SIGTERM is life.wanted:
             return True  # told already; a second one would end Python in the middle of its own end
         if signum is signal.SIGSTOP:

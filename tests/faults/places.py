@@ -26,7 +26,7 @@ async def gateway_cut(scene: Scene, rng: Random) -> None:
         scene.keeper.note_away()
         await scene.place.discord.gateway_drop(code)
         scene.hit("gateway cut", f"code {code}")
-        await scene.until_fair(rng.uniform(0.1, 1.0))
+        await scene.while_faults_last(rng.uniform(0.1, 1.0))
 
 
 async def gateway_down(scene: Scene, rng: Random) -> None:
@@ -40,7 +40,7 @@ async def gateway_down(scene: Scene, rng: Random) -> None:
     scene.keeper.note_away()
     await scene.place.discord.gateway_drop()
     scene.hit("gateway down", "down")
-    await scene.until_fair(rng.uniform(0.3, 1.5))
+    await scene.while_faults_last(rng.uniform(0.3, 1.5))
     gateway.is_up = True
 
 
@@ -69,7 +69,7 @@ async def discord_out(scene: Scene, rng: Random) -> None:
     is_out = True
     scene.on_discord(hook)
     scene.hit("Discord outage", "out")
-    await scene.until_fair(rng.uniform(0.3, 1.5))
+    await scene.while_faults_last(rng.uniform(0.3, 1.5))
     is_out = False
     scene.tell("Discord outage: over")
 
@@ -99,7 +99,7 @@ async def banned_for_a_while(scene: Scene, rng: Random) -> None:
         return banned(math.ceil(left_s))
 
     scene.on_discord(hook)
-    await scene.until_fair(lasts_s)
+    await scene.while_faults_last(lasts_s)
 
 
 def _cards(scene: Scene) -> list[Message]:
@@ -115,7 +115,7 @@ async def removed_cards(scene: Scene, rng: Random) -> None:
             await scene.place.discord.delete_message(card)
             scene.note_gone()
             scene.hit("removed cards", f"{card.id} {card.text()[:40]!r}")
-        await scene.until_fair(rng.uniform(0.0, 0.3))
+        await scene.while_faults_last(rng.uniform(0.0, 0.3))
 
 
 def _channels(scene: Scene) -> list[Channel]:
@@ -170,7 +170,7 @@ async def no_files(scene: Scene, rng: Random) -> None:
     world.tell_permissions(channel)
     scene.hit("no Attach Files", channel.name)
     if rng.random() < 0.5:
-        await scene.until_fair(rng.uniform(0.5, 2.0))
+        await scene.while_faults_last(rng.uniform(0.5, 2.0))
         channel.allow(world.bot, Permission.ATTACH_FILES)
         world.tell_permissions(channel)
         scene.tell("no Attach Files: allowed again")
@@ -188,7 +188,7 @@ async def hidden_channels(scene: Scene, rng: Random) -> None:
     if rng.random() < 0.6:
         scene.keeper.note_away()
         await scene.place.discord.invalid_session(resumable=False)
-    await scene.until_fair(rng.uniform(0.3, 2.0))
+    await scene.while_faults_last(rng.uniform(0.3, 2.0))
     if rng.random() < 0.6:
         channel.allow(world.bot, Permission.VIEW_CHANNEL)
         world.tell_permissions(channel)
@@ -207,7 +207,7 @@ async def threads(scene: Scene, rng: Random) -> None:
     for _ in range(rng.choice([1, 2, 4])):
         world.set_thread(thread, archived=True)
         scene.hit("archived threads", "archived")
-        await scene.until_fair(rng.uniform(0.2, 1.0))
+        await scene.while_faults_last(rng.uniform(0.2, 1.0))
     if rng.random() < 0.5:
         world.set_thread(thread, archived=False)
         scene.tell("archived threads: open again")
@@ -252,7 +252,7 @@ async def pictures_gone(scene: Scene, rng: Random) -> None:
     async def hook(phase: Phase, exchange: Exchange) -> Reply | Cut | None:
         if phase != "before" or exchange.part != "cdn" or not exchange.path.endswith(".png"):
             return None
-        is_gone = outcomes.setdefault(exchange.path, not scene.is_fair and own.random() < 0.6)
+        is_gone = outcomes.setdefault(exchange.path, not scene.are_faults_over and own.random() < 0.6)
         if not is_gone:
             return None
         scene.spoil(exchange)

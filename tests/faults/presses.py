@@ -20,7 +20,7 @@ HELD_S = (0.0, 0.05, 0.3, 1.0)
 async def pressed(scene: Scene, rng: Random) -> None:
     """Members press the buttons of their cards: hide, cancel, delete, edit and make again."""
     for number in range(rng.choice([2, 4, 6])):
-        await scene.until_fair(rng.uniform(0.05, 0.5))
+        await scene.while_faults_last(rng.uniform(0.05, 0.5))
         cards = [asked for asked in scene.asked if asked.interaction.message and asked.interaction.message.buttons]
         if not cards:
             continue
@@ -44,7 +44,7 @@ async def raced(scene: Scene, rng: Random) -> None:
 
     async def hook(now: Phase, exchange: Exchange) -> None:
         nonlocal left
-        if now != phase or not exchange.files or left <= 0 or scene.is_fair:
+        if now != phase or not exchange.files or left <= 0 or scene.are_faults_over:
             return
         left -= 1
         asked = next((each for each in scene.asked if _shows(each, exchange)), None)
@@ -53,13 +53,13 @@ async def raced(scene: Scene, rng: Random) -> None:
             return
         who = own.choice([asked.person, asked.person, admin, asked.author or asked.person])
         presses.append(asyncio.create_task(press(scene, "raced deliveries", asked, who, button, own)))
-        await scene.until_fair(held_s)
+        await scene.while_faults_last(held_s)
 
     scene.on_discord(hook)
     await scene.place.discord.invoke(admin, "animate-admin others", allowed=True)
-    await scene.until_fair(0.3)
+    await scene.while_faults_last(0.3)
     await scene.ask_with(ana, mia, f"of mia's picture {rng.randrange(10**9)}")
-    await scene.until_fair(rng.uniform(1.0, 3.0))
+    await scene.while_faults_last(rng.uniform(1.0, 3.0))
     for _ in range(rng.choice([0, 1, 2])):  # and when all is shown
         shown = [each for each in scene.asked if each.interaction.message and each.interaction.message.media]
         if shown and (button := _one_of(asked := rng.choice(shown), rng, ("Delete",))):

@@ -44,13 +44,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """One job that the provider made."""
+    """One job that a provider made."""
 
     prompt: str
     video: bytes | None = field(default=None, repr=False)
     """None where none came of it."""
     is_gone: bool = False
     """The provider does not have the file any more."""
+    is_charged: bool = True
+    """A cancelled one may be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Stored:
     undelivered_because: str | None = None
     deleted: bool = False
     """Its video is said to be deleted for good."""
+    provider: str = "none"
+    """Who it was sent to in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Verdict:
     """What came out. `broken` has every sentence; the lists before it those of each promise."""
 
     paid_twice: list[str] = field(default_factory=list)
+    charged_and_refunded: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     ledger: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
@@ -133,12 +138,20 @@ class Verdict:
     """Cards at a passing state to which no way was open any more, and why."""
     most_invalid: int = 0
     most_missing: int = 0
+    providers: dict[str, Counter[str]] = field(default_factory=dict)
+    """By the provider that a job was sent to: jobs, what was charged, each state, each promise that was broken."""
 
     @property
     def broken(self) -> list[str]:
         """Every promise that does not hold, a sentence each."""
-        promises = {
+        return [f"{promise}: {each}" for promise, found in self.promises.items() for each in found]
+
+    @property
+    def promises(self) -> dict[str, list[str]]:
+        """The sentences by what was promised."""
+        return {
             "paid twice": self.paid_twice,
+            "charged and refunded": self.charged_and_refunded,
             "lost": self.lost,
             "ledger": self.ledger,
             "unfinished": self.unfinished,
@@ -148,15 +161,15 @@ class Verdict:
             "hammered": self.hammered,
             "strange": self.strange,
         }
-        return [f"{promise}: {each}" for promise, found in promises.items() for each in found]
 
 
 def reckon(account: Account) -> Verdict:
     """Holds the two accounts against each other."""
     stored = {job.prompt: job for job in account.stored}
     videos = {paid.prompt: paid for paid in account.paid}
-    return Verdict(
+    verdict = Verdict(
         paid_twice=list(_paid_twice(account.paid)),
+        charged_and_refunded=list(_charged_and_refunded(account.paid, stored)),
         lost=[*_lost(account, stored), *_misplaced(account), *_without_pay(account.stored, videos)],
         ledger=list(account.book_differences),
         unfinished=list(_unfinished(account.stored)),
@@ -169,7 +182,7 @@ def reckon(account: Account) -> Verdict:
         ],
         strange=[*account.strange, *_without_reason(account.stored)],
         jobs=len(account.stored),
-        paid=len(account.paid),
+        paid=sum(paid.is_charged for paid in account.paid),
         states=Counter(job.state for job in account.stored),
         outcomes=Counter(command.outcome for command in account.commands),
         unknown=Counter(job.unknown_because or "?" for job in account.stored if job.state == "unknown"),
@@ -180,12 +193,34 @@ def reckon(account: Account) -> Verdict:
         most_invalid=max(account.invalid.values(), default=0),
         most_missing=max(account.missing.values(), default=0),
     )
+    verdict.providers = _by_provider(account, verdict)
+    return verdict
+
+
+def _by_provider(account: Account, verdict: Verdict) -> dict[str, Counter[str]]:
+    """Each sentence names the prompt of its job."""
+    found: dict[str, Counter[str]] = {job.provider: Counter() for job in account.stored}
+    for job in account.stored:
+        counts, name = found[job.provider], repr(job.prompt)
+        counts.update(["jobs", job.state])
+        counts["charged"] += sum(paid.is_charged and paid.prompt == job.prompt for paid in account.paid)
+        for promise, sentences in verdict.promises.items():
+            counts[promise] += sum(name in sentence for sentence in sentences)
+    return found
 
 
 def _paid_twice(paid: Iterable[Paid]) -> Iterator[str]:
-    for prompt, times in Counter(each.prompt for each in paid).items():
+    for prompt, times in Counter(each.prompt for each in paid if each.is_charged).items():
         if times > 1:
-            yield f"{prompt!r} was made {times} times"
+            yield f"{prompt!r} was charged for {times} times"
+
+
+def _charged_and_refunded(paid: Iterable[Paid], stored: Mapping[str, Stored]) -> Iterator[str]:
+    """Server and budget get their credits back for a cancelled job, so nothing may be charged for it."""
+    for each in paid:
+        job = stored.get(each.prompt)
+        if each.is_charged and job is not None and job.state == "cancelled":
+            yield f"{each.prompt!r} is cancelled and refunded, and was charged for"
 
 
 def _lost(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
@@ -303,6 +338,6 @@ def _uncovered(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
 def _without_reason(stored: Iterable[Stored]) -> Iterator[str]:
     for job in stored:
         if job.state == "unknown" and job.unknown_because is None:
-            yield f"job {job.job} ({job.prompt!r}) is unknown, and nothing happened to its create"
+            yield f"job {job.job} ({job.prompt!r}) is unknown at {job.provider}, which could have been asked"
         if job.state == "undelivered" and job.undelivered_because is None:
             yield f"job {job.job} ({job.prompt!r}) is undelivered, and the way to its member was open"

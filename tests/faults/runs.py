@@ -16,6 +16,7 @@ from signal import SIGKILL, SIGTERM, Signals
 
 from sandbox.discord.messages import Message, NotAnswered
 from sandbox.discord.world import Channel, Person, World
+from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
 from tests.faults.collect import collect
 from tests.faults.kinds import KINDS
 from tests.faults.place import Place, can_mount, until
@@ -46,6 +47,9 @@ class Plan:
     restarts: tuple[Signals, ...]
     database_on_volume: bool
     skipped: tuple[str, ...] = ()
+    providers: tuple[str, ...] = (DEFAULT_PROVIDER,)
+    own_catalog: bool = False
+    falls_back: bool = False
 
     @property
     def needs_volume(self) -> bool:
@@ -68,8 +72,10 @@ class Outcome:
     """ERROR lines of the bot's log, with their numbers taken out."""
 
 
-def draw(seed: int, run: int, *, kinds: tuple[str, ...] | None = None) -> Plan:
-    """The plan of a run: one to four faults, five to ten commands, one or two restarts.
+def draw(
+    seed: int, run: int, *, kinds: tuple[str, ...] | None = None, providers: tuple[str, ...] | None = None
+) -> Plan:
+    """The plan of a run: one to four faults, five to ten commands, one or two restarts, one to four providers.
 
     Where all its faults heal by themselves there may be no restart at all: nothing waits for one in secret.
     """
@@ -90,7 +96,17 @@ def draw(seed: int, run: int, *, kinds: tuple[str, ...] | None = None) -> Plan:
         restarts=tuple(rng.choice([SIGTERM, SIGKILL]) for _ in range(restarts)),
         database_on_volume=rng.random() < 0.4,
         skipped=skipped,
+        providers=providers or _providers(names, rng),
+        own_catalog=rng.random() < 0.3 or any(KINDS[name].own_catalog for name in names),
+        falls_back=rng.random() < 0.5,
     )
+
+
+def _providers(names: tuple[str, ...], rng: Random) -> tuple[str, ...]:
+    """One or several, with one that each fault can strike."""
+    wanted = [rng.choice(KINDS[name].strikes) for name in names if KINDS[name].strikes]
+    drawn = rng.sample(list(PROVIDERS), rng.choice([1, 1, 2, 3, 4]))
+    return tuple(dict.fromkeys([*wanted, *drawn]))
 
 
 PEOPLE = ("mia", "mia", "ana", "newcomer", "ben")
@@ -115,6 +131,9 @@ async def play(plan: Plan, *, keep: Path | None = None, keep_all: bool = False) 
     rng = Random(f"{plan.seed}:{plan.run}:play")
     place = Place(
         plan.settings,
+        providers=plan.providers,
+        own_catalog=plan.own_catalog,
+        falls_back=plan.falls_back,
         render_s=plan.render_s,
         volume=plan.needs_volume,
         database_on_volume=plan.database_on_volume,
@@ -154,7 +173,8 @@ async def _storm(scene: Scene, plan: Plan, rng: Random) -> None:
     async def ask(number: int, at: float, who: str, where: str) -> None:
         await asyncio.sleep(at)
         person, channel = _where(world, who, where)
-        await scene.ask(person, channel, f"clip {plan.seed}-{plan.run}-{number}")
+        model = scene.place.model_of(Random(f"{plan.seed}:{plan.run}:{number}").choice(plan.providers))
+        await scene.ask(person, channel, f"video {plan.seed}-{plan.run}-{number}", model)
 
     async def strike(at: float, name: str, own: Random) -> None:
         await asyncio.sleep(at)
@@ -164,7 +184,7 @@ async def _storm(scene: Scene, plan: Plan, rng: Random) -> None:
     tasks += [asyncio.create_task(strike(at, name, Random(rng.random()))) for at, name in plan.strikes]
     tasks.append(asyncio.create_task(asyncio.sleep(STORM_S)))
     _, late = await asyncio.wait(tasks, timeout=STRIKES_LAST_S)
-    scene.is_fair = bool(late)
+    scene.are_faults_over = bool(late)
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
@@ -178,7 +198,8 @@ async def _without_faults(scene: Scene, plan: Plan) -> list[str]:
         life = await scene.keeper.restart(signum)
         scene.tell(f"restarted with {signum.name}: code {life.code}")
     await _settle(scene)
-    await _ask_last(scene, plan)
+    for provider in plan.providers:
+        await _ask_last(scene, plan, provider)
     await _settle(scene)
     mia = scene.place.discord.world.people["mia"]
     try:
@@ -214,21 +235,23 @@ def is_settled(scene: Scene) -> bool:
         return False
     made = {job.id: job for job in scene.place.made()}
     return all(job.is_over for job in made.values()) and not any(
-        state in OPEN or (finished is None and state not in OFFERED) or (state == "timed_out" and ticket in made)
+        state in OPEN
+        or (finished is None and state not in OFFERED)
+        or (state == "timed_out" and any(name in str(ticket) for name in made))
         for state, finished, ticket in rows
     )
 
 
-async def _ask_last(scene: Scene, plan: Plan) -> None:
-    """Somebody new asks once all is well. Its reservation stands behind whatever the store had still to write.
+async def _ask_last(scene: Scene, plan: Plan, provider: str) -> None:
+    """Somebody new asks a provider once all is well. The reservation stands behind what the store had still to write.
 
     A circuit breaker that has opened may refuse them for its pause; not for ever.
     """
     zoe, general = scene.place.discord.world.people["zoe"], scene.place.discord.world.general
     began, tries = time.monotonic(), 0
     while True:
-        prompt = f"clip {plan.seed}-{plan.run}-last-{tries}"
-        asked = await scene.ask(zoe, general, prompt)
+        prompt = f"video {plan.seed}-{plan.run}-last-{provider}-{tries}"
+        asked = await scene.ask(zoe, general, prompt, scene.place.model_of(provider))
         assert asked is not None
         try:
             answer = await asked.interaction.answer(10)
@@ -287,8 +310,9 @@ def _keep(outcome: Outcome, place: Place, folder: Path) -> None:
     ]
     (folder / f"{name}.discord.txt").write_text("\n".join(requests), "utf-8")
     videos = [
-        f"{x.at - place.videos_clock.ahead_s:.3f} {x.method} {x.path[:60]} {x.status} {x.fault} cut={x.cut}"
-        f" {x.fields.get('prompt')}"
-        for x in place.provider.requests
+        f"{x.at - place.videos_clock.ahead_s:.3f} {provider.name} {x.method} {x.path[:60]} {x.status} {x.fault}"
+        f" cut={x.cut} {provider.prompt_of(x) if x.route == 'create' else ''}"
+        for provider in place.every_provider
+        for x in provider.requests
     ]
-    (folder / f"{name}.provider.txt").write_text("\n".join(videos), "utf-8")
+    (folder / f"{name}.provider.txt").write_text("\n".join(sorted(videos)), "utf-8")

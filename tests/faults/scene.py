@@ -82,6 +82,8 @@ class Scene:
     """From when until when Discord took nothing from the bot's address."""
     least_taken: int | None = None
     """The lowest limit of uploads there was, where it was lower than announced."""
+    changed: set[str] = field(default_factory=set)
+    """Providers whose key, address or model was another one for a while."""
     leaks: list[str] = field(default_factory=list)
     """Keys that came to another provider than theirs."""
     last: list[str] = field(default_factory=list)
@@ -91,7 +93,7 @@ class Scene:
     struck: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
-    is_fair: bool = False
+    are_faults_over: bool = False
     routes_cut: bool = False
     """Something was done after which a video may have no way to its member."""
     _undo: list[Undo] = field(default_factory=list)
@@ -118,30 +120,38 @@ class Scene:
 
         self.later(undo)
 
-    def on_videos(self, hook: VideoHook) -> None:
+    def on_videos(self, provider: LocalProvider, hook: VideoHook) -> None:
         """A hook until the faults end."""
-        self.place.provider.on_exchange(hook)
+        provider.on_exchange(hook)
 
         async def undo() -> None:
-            self.place.provider.remove(hook)
+            provider.remove(hook)
 
         self.later(undo)
 
     async def clear(self) -> None:
         """No faults from here on; what was killed or removed stays so."""
-        self.is_fair = True
-        self.place.provider.faults.clear()
+        self.are_faults_over = True
+        for provider in self.place.every_provider:
+            provider.faults.clear()
         while self._undo:
             await self._undo.pop()()
         self.tell("no more faults")
 
-    async def until_fair(self, seconds: float) -> None:
-        """Waits so long, or until the faults end."""
+    async def while_faults_last(self, seconds: float) -> None:
+        """Waits so many seconds, or until the faults end."""
         with contextlib.suppress(TimeoutError):
-            await until(lambda: self.is_fair, seconds)
+            await until(lambda: self.are_faults_over, seconds)
 
-    async def ask(self, person: Person, channel: Channel, prompt: str) -> Asked | None:
-        """The person uses /animate; where Discord would not let them, nothing happens."""
+    def pick(self, rng: Random, *names: str) -> LocalProvider:
+        """One of the providers in use, of these if some are named."""
+        return rng.choice([each for each in self.place.providers if not names or each.name in names])
+
+    async def ask(self, person: Person, channel: Channel, prompt: str, model: str | None = None) -> Asked | None:
+        """The person uses /animate; where Discord would not let them, nothing happens.
+
+        A model that has left the catalog is still asked for: their Discord may not know yet.
+        """
         spoiler = self.rng.random() < SPOILERS
         picture = Upload("SPOILER_cat.png" if spoiler else "cat.png", _png(self.rng), "image/png")
         was_up = self._is_up()
@@ -149,7 +159,7 @@ class Scene:
             if channel.locked:
                 raise CannotInvoke("the thread is locked")  # noqa: TRY301 - as the client does
             interaction = await self.place.discord.invoke(
-                person, "animate", channel=channel, image=picture, prompt=prompt
+                person, "animate", channel=channel, image=picture, prompt=prompt, model=model, forge=model is not None
             )
         except CannotInvoke as error:
             self.tell(f"{person.name} could not ask: {error}")
@@ -214,12 +224,12 @@ class Scene:
         async def note(phase: VideoPhase, exchange: VideoExchange) -> HookReply:
             if phase != "before":
                 return None
-            sent = exchange.headers.get("authorization", "")
+            sent = f"{exchange.headers} {exchange.query}"
             others = [each.key for each in self.place.every_provider if each is not provider]
             if any(key in sent for key in others):
                 self.leaks.append(f"{exchange.method} {exchange.path} came with the key of another provider")
             if exchange.route == "create":
-                prompt = str(exchange.fields.get("prompt"))
+                prompt = provider.prompt_of(exchange)
                 self.sent.append(Sent(prompt, time.monotonic(), len(self.keeper.lives) - 1, exchange))
             return None
 
@@ -237,7 +247,8 @@ async def opened(place: Place, rng: Random) -> AsyncIterator[Scene]:
     scene = Scene(place, keeper, Random(rng.random()))
     try:
         await place.open()
-        scene.watch(place.provider)
+        for provider in place.providers:
+            scene.watch(provider)
         place.discord.on_exchange(scene.note_deletes)
         await keeper.open()
         scene.began = time.monotonic()

@@ -6,10 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sandbox.providers.registry import PROVIDERS
 from tests.faults.kinds import KINDS
 from tests.faults.runs import Outcome
 
 ERRORS_SHOWN = 20
+BY_PROVIDER = (
+    *("jobs", "charged", "delivered", "undelivered", "failed", "cancelled", "timed_out", "unknown"),
+    *("paid twice", "charged and refunded", "lost", "unfinished", "answer", "strange"),
+)
+"""States and promises."""
 
 
 @dataclass(slots=True)
@@ -29,7 +35,7 @@ class Tally:
 
     def table(self) -> str:
         """Faults by kind, then the promises, then what is allowed and counted."""
-        return "\n".join([*self._kinds(), "", *self._promises(), "", *self._counted()])
+        return "\n".join([*self._kinds(), "", *self._providers(), "", *self._promises(), "", *self._counted()])
 
     def _kinds(self) -> Iterator[str]:
         drawn = Counter(name for outcome in self.outcomes for _, name in outcome.plan.strikes)
@@ -43,6 +49,16 @@ class Tally:
         for name in KINDS:
             yield f"{name:<26} {drawn[name]:>6} {struck[name]:>7} {skipped[name]:>8} {broken[name]:>15}"
 
+    def _providers(self) -> Iterator[str]:
+        yield f"{'provider':<14} {'runs':>6}" + "".join(f" {title:>{len(title)}}" for title in BY_PROVIDER)
+        for name in (*PROVIDERS, "none"):
+            runs = sum(name in outcome.plan.providers for outcome in self.outcomes)
+            total: Counter[str] = Counter()
+            for outcome in self.outcomes:
+                total.update(outcome.verdict.providers.get(name, Counter()))
+            yield f"{name:<14} {runs:>6}" + "".join(f" {total[title]:>{len(title)}}" for title in BY_PROVIDER)
+        yield "none: sent to nobody. Unknown at comfy-*: its key, address or model was changed; any other is strange."
+
     def _promises(self) -> Iterator[str]:
         verdicts = [outcome.verdict for outcome in self.outcomes]
         restarts = sum(len(outcome.plan.restarts) for outcome in self.outcomes)
@@ -54,6 +70,7 @@ class Tally:
         yield f"{'paid at the provider':<34} {sum(v.paid for v in verdicts):>6}"
         for promise, count in {
             "paid twice": sum(len(v.paid_twice) for v in verdicts),
+            "charged and refunded": sum(len(v.charged_and_refunded) for v in verdicts),
             "lost": sum(len(v.lost) for v in verdicts),
             "ledger differences": sum(len(v.ledger) for v in verdicts),
             "unfinished": sum(len(v.unfinished) for v in verdicts),
@@ -93,7 +110,8 @@ def story(outcome: Outcome) -> str:
     """A broken run: what it was, what broke, how to play it alone."""
     plan = outcome.plan
     faults = ", ".join(f"{name} at {at:.1f} s" for at, name in plan.strikes)
-    lines = [f"run {plan.run} of seed {plan.seed} ({outcome.seconds:.1f} s): {faults}"]
+    where = " + ".join(plan.providers)
+    lines = [f"run {plan.run} of seed {plan.seed} ({outcome.seconds:.1f} s), {where}: {faults}"]
     lines += [f"  BROKEN {sentence}" for sentence in outcome.verdict.broken]
     lines += [f"  alone: uv run python benchmarks/faults.py --seed {plan.seed} --only {plan.run}"]
     return "\n".join(lines)

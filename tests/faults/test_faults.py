@@ -11,19 +11,19 @@ from tests.thorough import mostly_thorough
 
 SEED = 1
 STORMS = {
-    "process": (19, ("kill -9", "locked database", "host's clock set")),
-    "provider": (2, ("provider outage", "provider cuts", "key changed")),
-    "discord": (2, ("Discord 5xx", "Discord took it, said 5xx", "edge pages", "INVALID_SESSION")),
-    "routes": (19, ("dead tokens", "removed cards", "archived threads", "raced deliveries")),
+    "process": (19, ("kill -9", "locked database", "host's clock set"), ("openai",)),
+    "provider": (2, ("provider outage", "provider cuts", "key changed"), ("openai", "fal", "comfy-router", "comfyui")),
+    "discord": (2, ("Discord 5xx", "Discord took it, said 5xx", "edge pages", "INVALID_SESSION"), ("openrouter",)),
+    "routes": (19, ("dead tokens", "removed cards", "archived threads", "raced deliveries"), ("gptproto", "comfy-api")),
 }
-"""Faults that strike together, of every group some, and the number of the run they strike in."""
+"""Faults that strike together, of every group some, the number of the run they strike in, and the providers in use."""
 
 
 @pytest.mark.parametrize("storm", mostly_thorough(STORMS, by_default=["process"]))
 async def test_no_promise_breaks_in_a_storm(storm: str) -> None:
-    run, kinds = STORMS[storm]
+    run, kinds, providers = STORMS[storm]
 
-    outcome = await play(draw(SEED, run, kinds=kinds))
+    outcome = await play(draw(SEED, run, kinds=kinds, providers=providers))
 
     assert outcome.verdict.broken == [], f"{story(outcome)}\n{outcome.log}"
     assert outcome.verdict.outcomes.total() > 0

@@ -88,6 +88,10 @@ SAFE = {
         paid=(replace(PAID, is_gone=True),), stored=(replace(STORED, state="failed", failure="result_gone"),), shown=()
     ),
     "of unknown fate": _with(stored=(replace(STORED, state="unknown", unknown_because="killed"),), shown=()),
+    "made twice, and charged for once": _with(paid=(replace(PAID, video=None, is_charged=False), PAID)),
+    "cancelled, and free": _with(
+        paid=(replace(PAID, video=None, is_charged=False),), stored=(replace(STORED, state="cancelled"),), shown=()
+    ),
     "never made, the render failed": _with(
         paid=(replace(PAID, video=None),), stored=(replace(STORED, state="failed", failure="provider"),), shown=()
     ),
@@ -101,6 +105,10 @@ def test_what_is_safe_is_not_reported(account: Account) -> None:
 
 OTHERS = {
     "made twice": (_with(paid=(PAID, PAID)), "paid twice"),
+    "cancelled, and charged for": (
+        _with(paid=(replace(PAID, video=None),), stored=(replace(STORED, state="cancelled"),), shown=()),
+        "charged and refunded",
+    ),
     "books that disagree": (_with(book_differences=("bonus_credits (1, 2)",)), "ledger"),
     "a job under way": (_with(stored=(replace(STORED, state="rendering"),)), "unfinished"),
     "a card that is not closed": (_with(stored=(replace(STORED, card_finished=False),)), "unfinished"),
@@ -141,6 +149,18 @@ def test_every_other_broken_promise_is_told_by_its_name(account: Account, promis
     assert sentence == promise
 
 
+def test_what_is_broken_is_counted_for_the_provider_that_the_job_was_sent_to() -> None:
+    scarf = Stored(8, "def", "a scarf", "delivered", provider="fal")
+    hat = replace(STORED, provider="comfyui")
+    commands = (ASKED, Command("a scarf", ANA, "card"))
+    account = _with(commands=commands, paid=(PAID, PAID, Paid("a scarf", OTHER)), stored=(hat, scarf))
+
+    found = reckon(account).providers
+
+    assert found["comfyui"]["paid twice"] == 1
+    assert (found["fal"]["paid twice"], found["fal"]["charged"], found["fal"]["lost"]) == (0, 1, 1)
+
+
 async def test_a_real_account_is_honest_until_it_is_falsified() -> None:
     async with opened(Place({}, render_s=0.1), Random(1)) as scene:
         world = scene.place.discord.world
@@ -175,10 +195,11 @@ async def test_the_key_of_one_provider_is_seen_when_it_comes_to_another() -> Non
     scene = Scene(place, Keeper(place, Random(1)), Random(1))
     await place.start(bot=False)
     try:
-        other = await place.open_provider()
+        provider = place.provider
+        other = await place.replace(provider)
         scene.watch(other)
-        scene.watch(place.provider)
-        for key in (place.provider.key, other.key):
+        scene.watch(provider)
+        for key in (provider.key, other.key):
             async with aiohttp.request("GET", f"{other.url}/videos/x", headers={"Authorization": f"Bearer {key}"}):
                 pass
     finally:

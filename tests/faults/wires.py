@@ -64,11 +64,12 @@ DISCORD: dict[str, Callable[[Exchange], bool]] = {
 STRUCK_OFTEN = ("first answer", "edit", "edit", "upload", "upload", "upload", "any", "any", "any")
 
 VIDEOS: dict[str, Callable[[Any], bool]] = {
-    "create": lambda x: x.route == "create",
-    "poll": lambda x: x.route == "poll",
-    "download": lambda x: x.route in {"file", "content"},
+    "create": lambda x: x.kind == "create",
+    "poll": lambda x: x.kind == "poll",
+    "download": lambda x: x.kind == "file",
+    "other": lambda x: x.kind == "other",
 }
-"""Requests of the bot to the provider, by name."""
+"""Requests of the bot to a provider, by name."""
 
 
 @dataclass(slots=True)
@@ -150,7 +151,9 @@ async def kill_at_a_request(scene: Scene, rng: Random) -> None:
     often = [*STRUCK_OFTEN] if is_discord else []
     sort, phase, skip = rng.choice([*sorts, *often]), rng.choice(PHASES), rng.choice([0, 0, 0, 1, 2, 5])
     name = "kill -9 at a request"
-    scene.tell(f"{name} is set: {phase} {sort}, after {skip}")
+    provider = scene.pick(rng)
+    whose = "Discord" if is_discord else provider.name
+    scene.tell(f"{name} is set: {phase} {sort} at {whose}, after {skip}")
     left = skip
 
     async def hook(now: str, exchange: Any) -> Any:
@@ -174,4 +177,4 @@ async def kill_at_a_request(scene: Scene, rng: Random) -> None:
     if is_discord:
         scene.on_discord(hook)
     else:
-        scene.on_videos(hook)
+        scene.on_videos(provider, hook)

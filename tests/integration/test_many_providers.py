@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from bot.catalog import Catalog, Model
+from bot.catalog.offer import Retired
 from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import Outcome
 from bot.models import FailureKind, JobState
 from bot.wires import ModelWire
-from tests.fakes import Provider
+from tests.fakes import Provider, providers_of
 from tests.harness import Harness
 from tests.ledger_audit import differences
 
@@ -124,6 +127,63 @@ class TestApart:
         bot.passes(10 * MINUTE_S)
 
         assert bot.job(job).cost_usd == 0.42
+
+
+class TestReadAnew:
+    """While the bot runs."""
+
+    @pytest.fixture(autouse=True)
+    def _without_errors(self, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+        yield
+        assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
+
+    def read(self, bot: Harness, *models: Model) -> None:
+        named = {model.provider for model in models}
+        kept = providers_of(*(each for each in (bot.provider, *bot.others) if each.name in named))
+        bot.context.providers.use([kept.config(name) for name in named])
+        bot.catalog.become(Catalog(models, models[0].id))
+
+    def test_what_waits_for_its_turn_at_a_provider_that_leaves_is_refunded(self, bot: Harness) -> None:
+        anew(bot, a_model("a", "default"), a_model("b", "other"), limits={"other": 1})
+        rendering, waiting = bot.ask(1, "b"), bot.ask(2, "b")
+        self.read(bot, a_model("a", "default"))
+
+        bot.others[0].finishes()
+        bot.passes(10 * MINUTE_S)
+
+        assert bot.states([rendering, waiting]) == [S.DELIVERED, S.FAILED]
+        assert bot.job(waiting).failure is FailureKind.MODEL
+        assert made_by(bot.others[0]) == 1
+
+    def test_what_waits_for_its_turn_is_made_as_the_catalog_has_it_by_then(self, bot: Harness) -> None:
+        anew(bot, a_model("a", "default"), a_model("b", "other"), limits={"other": 1})
+        rendering, waiting = bot.ask(1, "b"), bot.ask(2, "b")
+        self.read(bot, a_model("a", "default"), a_model("b", "third"))
+
+        bot.others[0].finishes()
+        bot.passes(10 * MINUTE_S)
+        bot.others[1].finishes()
+        bot.passes(10 * MINUTE_S)
+
+        assert bot.states([rendering, waiting]) == [S.DELIVERED, S.DELIVERED]
+        assert (made_by(bot.others[0]), made_by(bot.others[1])) == (1, 1)
+
+    def test_a_model_that_ends_today_is_refused_and_what_it_is_making_goes_on(self, bot: Harness) -> None:
+        day = date(2026, 9, 23)
+        ends = replace(a_model("b", "other"), retired=Retired(date(2026, 9, 24), None, ("a",)))
+        bot.stop()
+        bot.catalog = Catalog((a_model("a", "default"), ends), "a", today=lambda: day)
+        bot.begin()
+        job = bot.ask(1, "b")
+
+        day = date(2026, 9, 24)
+
+        refused = bot.refused(2, "b")
+        assert refused is not None
+        assert str(refused).startswith("B is no longer available. Nothing was charged. Choose one of these instead: A")
+        bot.others[0].finishes()
+        bot.passes(10 * MINUTE_S)
+        assert bot.state(job) is S.DELIVERED
 
 
 class TestFallback:

@@ -114,6 +114,8 @@ async def _send(context: JobContext, job: Job, model: Model, provider: Provider)
         picture = await context.files.read_picture(job)
         if picture is None or job.spec.size is None or context.queue.is_closed:
             return job  # the picture went missing and is fetched again, or the bot is stopping
+        if model_of(context, job) != (model, provider):
+            return job  # the catalog was read anew while the job waited for its turn
         create = context.protect(job.id, _submit(context, job, request_of(context, job, model, picture), provider))
     finally:
         if create is None:
