@@ -163,6 +163,20 @@ class TestSideBySide:
         assert "on-fal instead of on-openai" in card.text()
         assert [paid(provider) for provider in providers.values()] == [0, 0, 1, 0]
 
+    async def test_one_that_is_down_is_refused_and_the_others_work(self, build: Build) -> None:
+        stage, providers = await self.staged(build)
+        providers["openai"].key = "sk-another"
+        await stage.over(await stage.animate(model="on-openai"))
+
+        refused = await (await stage.animate(stage.admin, model="on-openai")).answer()
+        cards = [await stage.over(await stage.animate(model=f"on-{name}")) for name in list(providers)[1:]]
+
+        assert refused is not None
+        assert refused.is_ephemeral
+        assert "does not accept anything from this bot right now. Nothing was charged." in refused.text()
+        assert all(DONE in card.text() for card in cards)
+        assert [paid(provider) for provider in providers.values()] == [0, 1, 1, 1]
+
 
 ONE = """
 [providers.gptproto]

@@ -91,3 +91,10 @@ KINDS: dict[str, Kind] = {
     )
 }
 """Every fault there is, by its name in the table."""
+
+AT_PROVIDERS = (
+    *("kill -9 at a request", "provider outage", "provider cuts", "provider answers", "fates of renders"),
+    *("turned away", "other provider", "key changed", "made, and said 5xx", "catalog changed", "jobs denied"),
+    *("ComfyUI restarts", "ComfyUI out of reach"),
+)
+"""Those of which each run has one at least."""

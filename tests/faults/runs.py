@@ -18,7 +18,7 @@ from sandbox.discord.messages import Message, NotAnswered
 from sandbox.discord.world import Channel, Person, World
 from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
 from tests.faults.collect import collect
-from tests.faults.kinds import KINDS
+from tests.faults.kinds import AT_PROVIDERS, KINDS
 from tests.faults.place import Place, can_mount, until
 from tests.faults.reckoning import OFFERED, OPEN, Verdict, reckon
 from tests.faults.scene import Scene, opened
@@ -75,12 +75,14 @@ class Outcome:
 def draw(
     seed: int, run: int, *, kinds: tuple[str, ...] | None = None, providers: tuple[str, ...] | None = None
 ) -> Plan:
-    """The plan of a run: one to four faults, five to ten commands, one or two restarts, one to four providers.
+    """The plan of a run: one to five faults, five to ten commands, one or two restarts, one to five providers.
 
     Where all its faults heal by themselves there may be no restart at all: nothing waits for one in secret.
     """
     rng = Random(f"{seed}:{run}")
     names = kinds or tuple(rng.sample(list(KINDS), rng.choice([1, 2, 2, 3, 3, 4])))
+    if not set(names) & {*AT_PROVIDERS, *(kinds or ())}:
+        names = (*names, rng.choice(AT_PROVIDERS))
     skipped = tuple(name for name in names if KINDS[name].needs_volume and not can_mount())
     asks = tuple(
         (rng.uniform(0.0, 1.4), rng.choice(PEOPLE), rng.choice(PLACES)) for _ in range(rng.choice([5, 6, 8, 10]))
