@@ -28,7 +28,7 @@ from bot.images.resize import fit
 from bot.providers.http import Timeouts
 from bot.providers.openai import OpenAIProvider, ticket_of
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from tests.integration.video_server import http_answer, provider, sends_and_closes
 from tests.unit import images_samples, video_answers
 from tests.unit.test_responses import check_read

@@ -33,7 +33,7 @@ from bot.chat.connection import Connection
 from bot.chat.connection_errors import ended
 from bot.chat.delivery import DiscordChat
 from bot.chat.discord_errors import told
-from bot.chat.shown_video import shows_video
+from bot.chat.posted_video import shows_video
 from bot.chat.video_requests import VideoRequests
 from bot.errors import SettingsError
 from bot.i18n.translations import TranslationCatalog
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from bot.hosted_pictures import HostedPictures
     from bot.metrics import Metrics
     from bot.providers.protocols import Provider
-    from bot.wires import ProviderConfig
+    from bot.wire_config import ProviderConfig
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -
     await cogs.card_buttons.setup(bot, service.library, service.catalog, requests)
     await cogs.quota.setup(bot, service)
     await cogs.videos.setup(bot, service.library, service.catalog)
-    await cogs.privacy.setup(bot, service.people, lambda: service.endpoints)
+    await cogs.privacy.setup(bot, service.personal_data, lambda: service.endpoints)
     await cogs.membership.setup(bot, service.retention)
     await cogs.admin.setup(bot, service)
 

@@ -10,7 +10,7 @@ from bot.catalog import Catalog, Model, ProviderEntry, load_catalog
 from bot.catalog.read import packaged
 from bot.errors import SettingsError
 from bot.settings import Settings
-from bot.wires import PictureForm, ProviderConfig
+from bot.wire_config import PictureForm, ProviderConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from bot.chat.deletion import remove_all, remove_pressed
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.modals import Filled, VideoForm
-from bot.chat.shown_video import stream, video_address
+from bot.chat.posted_video import stream, video_address
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.chat.videos import LIST, question, sentence
 from bot.errors import ChatUnavailable

@@ -17,7 +17,7 @@ from bot.chat.interaction_info import user_of
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
-from bot.jobs.personal_data import People
+from bot.jobs.personal_data import PersonalData
 from bot.models import JobId
 
 NOBODY = discord.AllowedMentions.none()
@@ -26,8 +26,8 @@ NOBODY = discord.AllowedMentions.none()
 class Privacy(commands.Cog):
     """The command opens a page; each button of it acts on the data of whoever presses it."""
 
-    def __init__(self, people: People, endpoints: Callable[[], Sequence[str]]) -> None:
-        self._people = people
+    def __init__(self, personal_data: PersonalData, endpoints: Callable[[], Sequence[str]]) -> None:
+        self._personal_data = personal_data
         self._endpoints = endpoints
 
     @app_commands.command(name="privacy", description=N_("See, export or delete what the bot keeps about you"))
@@ -42,25 +42,25 @@ class Privacy(commands.Cog):
 
     async def quiet(self, interaction: discord.Interaction[Any]) -> None:
         """No more mentions."""
-        await self._people.set_mentions_muted(user_of(interaction), muted=True)
+        await self._personal_data.set_mentions_muted(user_of(interaction), muted=True)
         await self.back(interaction)
 
     async def loud(self, interaction: discord.Interaction[Any]) -> None:
         """Mentions again."""
-        await self._people.set_mentions_muted(user_of(interaction), muted=False)
+        await self._personal_data.set_mentions_muted(user_of(interaction), muted=False)
         await self.back(interaction)
 
     async def silence(self, interaction: discord.Interaction[Any], job: JobId) -> None:
         """No more mentions, pressed on one of them: others see that button too."""
-        if not await self._people.is_of(user_of(interaction), job):
+        if not await self._personal_data.is_of(user_of(interaction), job):
             raise UserError(privacy.NOT_MENTIONED)
-        await self._people.set_mentions_muted(user_of(interaction), muted=True)
+        await self._personal_data.set_mentions_muted(user_of(interaction), muted=True)
         await answer_translated(interaction, privacy.NO_MORE_MENTIONS)
 
     async def export(self, interaction: discord.Interaction[Any]) -> None:
         """Answers with a file."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        content = await self._people.export(user_of(interaction), at_most_bytes=interaction.filesize_limit)
+        content = await self._personal_data.export(user_of(interaction), at_most_bytes=interaction.filesize_limit)
         file = discord.File(io.BytesIO(content), filename="my-data.json")
         words = translations_of(interaction).gettext(privacy.EXPORTED)
         await interaction.edit_original_response(content=words, attachments=[file], allowed_mentions=NOBODY)
@@ -73,22 +73,22 @@ class Privacy(commands.Cog):
     async def erase(self, interaction: discord.Interaction[Any]) -> None:
         """Deletes."""
         await interaction.response.defer()
-        running = await self._people.forget(user_of(interaction))
+        running = await self._personal_data.forget(user_of(interaction))
         view = privacy.erased(translations_of(interaction), self._endpoints(), running)
         await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
     async def _page(self, interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
-        muted = await self._people.has_muted_mentions(user_of(interaction))
+        muted = await self._personal_data.has_muted_mentions(user_of(interaction))
         application = interaction.client.application
         policy = None if application is None else application.privacy_policy_url
         return privacy.about(
-            translations_of(interaction), self._endpoints(), self._people.keeping, muted=muted, policy=policy
+            translations_of(interaction), self._endpoints(), self._personal_data.keeping, muted=muted, policy=policy
         )
 
 
-async def setup(bot: AnimateBot, people: People, endpoints: Callable[[], Sequence[str]]) -> None:
+async def setup(bot: AnimateBot, personal_data: PersonalData, endpoints: Callable[[], Sequence[str]]) -> None:
     """Adds the command, and says what each button does."""
-    cog = Privacy(people, endpoints)
+    cog = Privacy(personal_data, endpoints)
     await bot.add_cog(cog)
     bot.actions[SILENCE] = cog.silence
     bot.personal |= {

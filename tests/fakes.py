@@ -14,7 +14,7 @@ from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard
 from bot.jobs.providers import Providers
 from bot.models import FailureKind, Job, JobId, MessageId, Ticket, UserId
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from sandbox.providers.mp4 import tiny_mp4
 
 IN_PLACE, PASSING, GONE = "in place", "passing", "gone"

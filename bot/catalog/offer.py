@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bot.errors import UserError
 from bot.models import VideoSpec, parse_size, shown_size
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 
 MAX_ENLARGEMENT = 4.0
 """How many times a picture may be enlarged to fill the video; above, nothing but blur would be animated."""

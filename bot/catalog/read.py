@@ -21,7 +21,7 @@ from bot.catalog.offer import Catalog, Model, ProviderEntry, Retired, Shape, Sty
 from bot.catalog.sizes import size_of
 from bot.errors import SettingsError
 from bot.models import parse_size
-from bot.wires import ModelWire, PictureForm
+from bot.wire_config import ModelWire, PictureForm
 
 PACKAGED = "gptproto"
 """What is read where VIDEO_CATALOG is empty."""

@@ -26,7 +26,7 @@ from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
-from bot.chat.send_once import Once
+from bot.chat.send_once import SendOnce
 from bot.chat.sync import CommandSync, SyncMemory
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
@@ -116,7 +116,7 @@ class AnimateBot(commands.AutoShardedBot):
         )
         dial_by_environment(self.http)
         tolerate(self._connection.parsers)
-        self.once = Once(self, self.ban)
+        self.once = SendOnce(self, self.ban)
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
         self._rest = connection

@@ -20,7 +20,7 @@ MOST_REFUSALS = 4
 """A 429 says for certain that nothing was taken; so often the same is sent after the pause it asks for."""
 
 
-class Once:
+class SendOnce:
     """Owns a session. Raises what discord.py raises; the caller bounds the time."""
 
     def __init__(self, client: discord.Client, ban: Ban) -> None:

@@ -15,7 +15,7 @@ from discord.http import MultipartParameters, handle_message_parameters
 
 from bot.chat.ban import Ban
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, own_upload_limit
-from bot.chat.send_once import Once
+from bot.chat.send_once import SendOnce
 from bot.chat.upload_limits import KnownLimits
 from bot.jobs.chat_protocol import CardMemory
 from bot.models import ChannelId, GuildId, Job, JobId, MessageId
@@ -44,7 +44,7 @@ _ENDINGS = (
 class Transports:
     """Edits, posts, deletes and whispers for one bot. Remembers dead ones, so that none is tried again and again.
 
-    Uploads, and messages that have no nonce, go by `Once`.
+    Uploads, and messages that have no nonce, go by `SendOnce`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Transports:
         self._now = now
         self._dead: dict[JobId, set[Transport]] = {}
         self._gone: set[JobId] = set()
-        self._once = Once(client, ban or Ban(time.monotonic))
+        self._once = SendOnce(client, ban or Ban(time.monotonic))
         self._limits = KnownLimits(now)
 
     def open(self, job: Job) -> list[Transport]:

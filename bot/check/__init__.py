@@ -14,7 +14,7 @@ from bot.provider_settings import offer
 from bot.providers.protocols import Provider
 from bot.providers.registry import connect
 from bot.settings import Settings, misspelt_in_environment
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 
 EACH_WITHIN_S = 10.0
 """So long each part may ask; they ask at the same time."""

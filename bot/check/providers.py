@@ -9,7 +9,7 @@ from bot.check.findings import Finding, Level, ok, problem, warning
 from bot.errors import VideoRejected, VideoUnavailable
 from bot.provider_settings import Offer
 from bot.providers.protocols import Provider
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 
 
 async def check(config: ProviderConfig, provider: Provider, catalog: Catalog, *, is_first: bool) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""A person's own data, behind `Service.people`: mentions, a copy of all that is kept, being forgotten."""
+"""A person's own data, behind `Service.personal_data`: mentions, a copy of all that is kept, being forgotten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.store.database import Store
 TOO_MUCH = N_("The bot keeps more about you than fits into one message. Ask the person who runs this bot for it.")
 
 
-class People:
+class PersonalData:
     """All raise StoreUnavailable."""
 
     def __init__(self, *, store: Store, retention: Retention, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bot.errors import VideoRejected, VideoUnavailable
 from bot.models import Job
 from bot.providers.protocols import Provider
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import asdict
 
 from bot.providers.protocols import CreateRequest
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 
 _SALT, _DIGEST = 10, 6
 """Bytes of a UUID: chance, then the digest."""

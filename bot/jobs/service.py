@@ -18,7 +18,7 @@ from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
 from bot.jobs.library import Library
-from bot.jobs.personal_data import People
+from bot.jobs.personal_data import PersonalData
 from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
 from bot.jobs.steps.fall_back import specs_instead
@@ -101,7 +101,7 @@ class Service:
         self._clock = clock
         self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock, refused=self._refused)
         self.library = Library(store=store, worker=worker, files=files, clock=clock)
-        self.people = People(store=store, retention=retention, clock=clock)
+        self.personal_data = PersonalData(store=store, retention=retention, clock=clock)
         self.retention = retention
         self._late: set[asyncio.Task[None]] = set()
 

@@ -30,7 +30,7 @@ from bot.providers.protocols import Provider
 from bot.store.database import Store
 from bot.store.figures import figures
 from bot.version import VERSION
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 
 LOOKS_AT_LOOP_S = 0.5
 DATABASE_WITHIN_S = 2.0

@@ -19,7 +19,7 @@ from bot.errors import (
 from bot.metrics.instruments import Instruments
 from bot.models import Ticket
 from bot.providers.protocols import CreateRequest, Provider, VideoStatus
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 RESULTS: dict[type[BaseException], str] = {
     VideoUnavailable: "unavailable",

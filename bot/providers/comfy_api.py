@@ -25,7 +25,7 @@ from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 MAX_LISTED = 30
 """So many of the newest jobs are looked through for one whose answer was lost."""

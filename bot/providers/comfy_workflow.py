@@ -16,7 +16,7 @@ from typing import Any
 from bot.models import parse_size
 from bot.providers import json_template
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 
 PLACEHOLDERS = frozenset(
     ("prompt", "negative_prompt", "image", "last_image", "width", "height", "seconds", "fps", "frames", "seed", "key")

@@ -29,7 +29,7 @@ from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from yarl import URL
 from bot.errors import VideoOutcomeUnknown, VideoUnavailable
 from bot.providers.responses import Answer
 from bot.proxy import UnusableProxyError, proxy_for
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from bot.providers.download import MAX_VIDEO_BYTES, Downloads
 from bot.providers.http import MAX_ANSWER_BYTES, HttpClient, Timeouts, endpoint_and_key
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire, PictureForm
+from bot.wire_config import ModelWire, PictureForm
 
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(!s)?\}")
 _NOTHING = object()

@@ -19,7 +19,7 @@ from bot.providers.http import HttpClient, Timeouts, endpoint_and_key, path_segm
 from bot.providers.multipart import form
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
-from bot.wires import ModelWire, PictureForm, ProviderConfig
+from bot.wire_config import ModelWire, PictureForm, ProviderConfig
 
 log = logging.getLogger(__name__)
 

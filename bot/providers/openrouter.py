@@ -22,7 +22,7 @@ from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 _UNKNOWN_ID = "gen-vid-0000000000-00000000000000000000"  # asked for to learn about the key alone
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.models import FailureKind, Ticket
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 
 
 class Phase(enum.StrEnum):
@@ -75,7 +75,7 @@ class CreateRequest:
 class Provider(Protocol):
     """A provider behind its wire. All calls have deadlines of their own; the caller owns what is returned.
 
-    Built from a `bot.wires.ProviderConfig`. A ticket is followed at the origin it names, which gets the key only
+    Built from a `bot.wire_config.ProviderConfig`. A ticket is followed at the origin it names, which gets the key only
     where it is the configured one's.
     """
 

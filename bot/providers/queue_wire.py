@@ -23,7 +23,7 @@ from bot.providers.http import Timeouts, path_segment
 from bot.providers.json_api import JsonApi, encoded, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
 

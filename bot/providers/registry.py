@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.providers.protocols import Provider
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 
 
 def connect(config: ProviderConfig) -> Provider:

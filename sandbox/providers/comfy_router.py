@@ -12,7 +12,7 @@ from sandbox.providers.exchange import Answer, ErrorReply, Exchange, Route
 from sandbox.providers.jobs import VideoJob
 from sandbox.providers.json_request import seconds_in
 from sandbox.providers.mp4 import Render, render_video
-from sandbox.providers.queue import Body, LocalQueue, QueueSettings
+from sandbox.providers.queue_wire import Body, LocalQueue, QueueSettings
 
 KEYS_LAST_SECONDS = 24 * 3600
 RESULTS_LAST_SECONDS = 24 * 3600

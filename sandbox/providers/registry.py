@@ -9,7 +9,7 @@ from sandbox.providers.comfy_router import LocalComfyRouter
 from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter
-from sandbox.providers.queue import LocalFal
+from sandbox.providers.queue_wire import LocalFal
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from sandbox.providers.comfy_router import LocalComfyRouter
 from sandbox.providers.comfy_workflow import NODES, ComfySettings
 from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.openrouter import LocalOpenRouter
-from sandbox.providers.queue import LocalFal
+from sandbox.providers.queue_wire import LocalFal
 from tests import forkserver
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage

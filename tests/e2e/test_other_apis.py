@@ -14,7 +14,7 @@ from sandbox.providers.comfy_router import ComfyRouterSettings, LocalComfyRouter
 from sandbox.providers.exchange import CUT
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRouterSettings
-from sandbox.providers.queue import LocalFal, QueueSettings
+from sandbox.providers.queue_wire import LocalFal, QueueSettings
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 

@@ -12,7 +12,7 @@ from bot.providers.comfy_api import ComfyAPIProvider
 from bot.providers.comfyui import ComfyUIProvider
 from bot.providers.http import Timeouts
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from sandbox.providers.comfy_api import LocalComfyAPI
 from sandbox.providers.comfyui import LocalComfyUI
 from tests.unit.images_samples import drawing, encoded

@@ -17,7 +17,7 @@ from bot.models import FailureKind, Ticket
 from bot.providers.comfyui import ComfyUIProvider
 from bot.providers.http import Timeouts
 from bot.providers.protocols import Phase, Provider
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from sandbox.providers.comfy_workflow import ComfySettings
 from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.exchange import CUT, Answer, ErrorReply, Exchange

@@ -25,8 +25,8 @@ from bot.store.database import Store
 from bot.store.reservations import reserve
 from tests.builders import NOON, a_card, a_job, limits
 from tests.fakes import providers_of
+from tests.in_memory_store import WAYS
 from tests.ledger_audit import differences
-from tests.ledgers import WAYS
 
 S = JobState
 VIDEO = b"a video"

@@ -16,7 +16,7 @@ import pytest
 from bot.errors import LocalTrouble, VideoError, VideoNotReady, VideoUnavailable
 from bot.providers.http import Timeouts
 from bot.providers.openai import OpenAIProvider, ticket_of
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 from tests.integration.video_server import (
     MP4,
     Provider,

@@ -12,7 +12,7 @@ from bot.models import JobId, JobState, MessageId, UserId
 from bot.store import balances, cards, erasure, jobs, users, videos
 from bot.store.row_mapping import to_ms
 from tests.builders import GUILD, MEMBER, NOON
-from tests.ledgers import OTHER, Ledgers
+from tests.in_memory_store import OTHER, Ledgers
 
 S = JobState
 LATER = NOON + timedelta(minutes=1)

@@ -12,7 +12,7 @@ from bot.models import DIRECT, By, ChannelId, JobId, JobState, MessageId, Scope
 from bot.store import cards, erasure, server_settings, users
 from bot.store.export import LEFT_OUT, export
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, an_option, by, grant, reset, set_own, set_role
-from tests.ledgers import OTHER, Ledgers
+from tests.in_memory_store import OTHER, Ledgers
 
 S = JobState
 TOKEN = "interaction-token"

@@ -18,7 +18,7 @@ from bot.providers.registry import connect
 from bot.store import balances, jobs, ledger, users
 from bot.store.database import Store
 from bot.store.migrations import from_0_1, migrate, scripts
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openai_request import OpenAISettings

@@ -16,7 +16,7 @@ from bot.models import Card, Job, JobState, Picture, VideoSpec
 from bot.store import jobs
 from bot.store.row_mapping import SPEC_COLUMNS, insert, load
 from tests.builders import NOON, a_job, an_option
-from tests.ledgers import Ledgers
+from tests.in_memory_store import Ledgers
 
 ACCOUNTED = {"day": 1, "reset_count": 0, "from_quota": 1}
 

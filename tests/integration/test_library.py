@@ -28,7 +28,7 @@ from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
 from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
 from tests.fakes import Provider, Transcoder, providers_of
-from tests.ledgers import WAYS, Ledgers
+from tests.in_memory_store import WAYS, Ledgers
 from tests.thorough import mostly_thorough
 
 S = JobState

@@ -14,7 +14,7 @@ from bot.catalog import Catalog, Model
 from bot.errors import UserError
 from bot.models import FailureKind, JobState
 from bot.providers.protocols import Phase
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 from tests.fakes import Provider
 from tests.harness import MODELS, Harness
 from tests.ledger_audit import differences

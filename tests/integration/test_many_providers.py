@@ -15,7 +15,7 @@ from bot.catalog.offer import Retired
 from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import Outcome
 from bot.models import FailureKind, JobState
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 from tests.fakes import Provider, providers_of
 from tests.harness import Harness
 from tests.ledger_audit import differences

@@ -10,7 +10,7 @@ import pytest
 from bot.models import DIRECT, ChannelId, GuildId, JobId, JobState, MessageId, Period, Scope
 from bot.store import balances, cards, memberships, pseudonyms, server_settings
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, set_default, set_own, set_role, set_server_limit
-from tests.ledgers import OTHER, Ledgers
+from tests.in_memory_store import OTHER, Ledgers
 
 S = JobState
 HERE, ELSEWHERE = GuildId(GUILD), GuildId(72)

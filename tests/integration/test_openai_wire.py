@@ -24,7 +24,7 @@ from bot.providers import protocols
 from bot.providers.http import Timeouts
 from bot.providers.openai import OpenAIProvider, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
-from bot.wires import ModelWire, PictureForm, ProviderConfig
+from bot.wire_config import ModelWire, PictureForm, ProviderConfig
 from tests.integration.video_server import (
     Provider,
     Request,

@@ -13,7 +13,7 @@ from bot.providers.http import Timeouts
 from bot.providers.openai import OpenAIProvider, ticket_of
 from bot.providers.protocols import CreateRequest, Phase
 from bot.proxy import UnusableProxyError, proxy_for
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from tests.integration.video_server import (
     MP4,
     Script,

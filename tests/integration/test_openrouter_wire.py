@@ -14,7 +14,7 @@ from bot.errors import VideoRejected
 from bot.models import FailureKind
 from bot.providers.openrouter import body_of
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire, PictureForm
+from bot.wire_config import ModelWire, PictureForm
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openrouter import OpenRouterSettings
 from tests.integration.wires import GPTProto, OpenRouter, carries_key, picture

@@ -12,7 +12,7 @@ from bot.errors import ReservationRefused
 from bot.models import DIRECT, JobState, Limits, Period, Scope, UserId
 from bot.store import balances, erasure, pseudonyms, server_settings, users
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, limits, reset, set_default, set_own, set_role
-from tests.ledgers import OTHER, WAYS, Ledgers
+from tests.in_memory_store import OTHER, WAYS, Ledgers
 
 S = JobState
 WISHED = NOON + timedelta(minutes=1)

@@ -15,7 +15,7 @@ import pytest
 from bot.errors import VideoError, VideoNotReady, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind
 from bot.providers.protocols import Phase
-from bot.wires import ModelWire, PictureForm
+from bot.wire_config import ModelWire, PictureForm
 from sandbox.providers.comfy_router import ComfyRouterSettings
 from tests.integration.wires import SECRET, Bench, ComfyRouter, Fal, GPTProto, Wire, picture
 

@@ -16,7 +16,7 @@ import pytest
 from bot.errors import UserError
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.files import Files
-from bot.jobs.personal_data import TOO_MUCH, People
+from bot.jobs.personal_data import TOO_MUCH, PersonalData
 from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, GuildId, JobId, JobState, Keeping, MessageId, Scope
@@ -24,7 +24,7 @@ from bot.store import cards, erasure, jobs, memberships
 from bot.store.database import Store, Tx, Unit
 from bot.store.reservations import reserve
 from tests.builders import MEMBER, NOON, a_card, a_job, limits
-from tests.ledgers import WAYS
+from tests.in_memory_store import WAYS
 
 S = JobState
 DEADLINE_S = 10.0
@@ -245,7 +245,7 @@ async def test_a_picture_that_a_task_was_just_writing_goes_too(setup: Setup) -> 
 
 async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(setup: Setup) -> None:
     await setup.add_job(1, S.DELIVERED)
-    people = People(store=setup.store, retention=setup.begin(), clock=setup.clock)
+    people = PersonalData(store=setup.store, retention=setup.begin(), clock=setup.clock)
 
     whole = await people.export(MEMBER, at_most_bytes=100_000)
     with pytest.raises(UserError) as caught:

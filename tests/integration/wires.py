@@ -27,7 +27,7 @@ from bot.providers.openai import OpenAIProvider
 from bot.providers.openrouter import OpenRouterProvider
 from bot.providers.protocols import CreateRequest, Phase, Provider, VideoStatus
 from bot.providers.queue_wire import QueueProvider
-from bot.wires import ModelWire, PictureForm, ProviderConfig
+from bot.wire_config import ModelWire, PictureForm, ProviderConfig
 from sandbox.providers.base import LocalProvider
 from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI
 from sandbox.providers.comfy_router import ComfyRouterSettings, LocalComfyRouter
@@ -38,7 +38,7 @@ from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openai_request import OpenAISettings
 from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRouterSettings
-from sandbox.providers.queue import LocalFal, QueueSettings
+from sandbox.providers.queue_wire import LocalFal, QueueSettings
 
 SECRET = "sk-live-0123456789abcdef"
 TIMEOUTS = Timeouts(connect_s=5, create_s=20, poll_s=10, download_idle_s=5, download_s=20)

@@ -17,7 +17,7 @@ from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openai_request import OpenAISettings
 from sandbox.providers.openrouter import LocalOpenRouter, OpenRouterSettings
-from sandbox.providers.queue import LocalFal, QueueSettings
+from sandbox.providers.queue_wire import LocalFal, QueueSettings
 from tests.interop.environments import TOLD, python_with
 
 CLIENTS = Path(__file__).parent / "clients"

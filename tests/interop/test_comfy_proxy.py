@@ -16,7 +16,7 @@ from bot.models import FailureKind
 from bot.providers.comfy_api import ComfyAPIProvider
 from bot.providers.http import Timeouts
 from bot.providers.protocols import Phase
-from bot.wires import ProviderConfig
+from bot.wire_config import ProviderConfig
 from sandbox.providers.comfy_workflow import ComfySettings
 from sandbox.providers.comfyui import LocalComfyUI
 from sandbox.providers.mp4 import tiny_mp4

@@ -13,7 +13,7 @@ from bot.catalog.read import packaged
 from bot.catalog.sizes import size_of
 from bot.errors import SettingsError, UserError
 from bot.models import VideoSpec
-from bot.wires import PictureForm
+from bot.wire_config import PictureForm
 from tests.builders import seed_catalog
 
 SEED = {

@@ -11,7 +11,7 @@ import pytest
 
 from bot.providers import comfy_workflow
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 
 PACKAGED = sorted(Path("bot/catalogs/workflows").glob("*.json"))
 KEY = "0b8f7a7c-54d6-4c60-9a5e-1f2a5a0c9d11"

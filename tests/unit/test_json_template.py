@@ -10,7 +10,7 @@ import pytest
 
 from bot.providers import json_template
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire, PictureForm
+from bot.wire_config import ModelWire, PictureForm
 
 REQUEST = CreateRequest(
     key="k",

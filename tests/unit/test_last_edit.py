@@ -20,7 +20,7 @@ from bot.chat.ban import Ban
 from bot.chat.discord_errors import ErrorKind, Transport
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.last_edit import LastEdit
-from bot.chat.send_once import Once
+from bot.chat.send_once import SendOnce
 from bot.chat.transports import Transports
 from bot.chat.upload_limits import STEPS, KnownLimits
 from bot.models import Job, JobId, UserId
@@ -116,7 +116,7 @@ async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
 
 async def test_an_upload_by_either_token_has_no_bound_in_all_but_its_own() -> None:
     client = discord.Client(intents=discord.Intents.none())
-    once = Once(client, Ban(time.monotonic))
+    once = SendOnce(client, Ban(time.monotonic))
 
     timeout = once.session.timeout
     await once.close()

@@ -11,7 +11,7 @@ from bot.jobs import request_keys
 from bot.jobs.providers import Providers
 from bot.provider_settings import former
 from bot.providers.protocols import CreateRequest
-from bot.wires import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire, ProviderConfig
 from tests.builders import a_job
 
 MINE = ProviderConfig("mine", "openai", "https://mine.example/v1", "key-of-mine", "bearer")

@@ -17,7 +17,7 @@ NOT_OURS = {
     "nothing: a sentence without it is as friendly": r"please|Please",
     "leave empty": r"left out",
 }
-"""What is said instead; `test_words_of_the_house.py` has the words that were replaced everywhere."""
+"""What is said instead; `test_names_in_code.py` has the words that were replaced everywhere."""
 
 
 @pytest.mark.parametrize("word", NOT_OURS)

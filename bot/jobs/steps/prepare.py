@@ -11,7 +11,7 @@ from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.models import Job, parse_size
 from bot.store import jobs
-from bot.wires import ModelWire
+from bot.wire_config import ModelWire
 
 log = logging.getLogger(__name__)
 

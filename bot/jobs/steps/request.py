@@ -11,7 +11,7 @@ from bot.jobs.context import JobContext
 from bot.models import Job
 from bot.providers.protocols import CreateRequest, Provider
 from bot.store.row_mapping import SPEC_COLUMNS
-from bot.wires import PictureForm
+from bot.wire_config import PictureForm
 
 _REQUESTED = {field.name for field in fields(CreateRequest)} - {*SPEC_COLUMNS}
 """An option that a member chose goes to the wire as it is, where the request knows it by the same name."""

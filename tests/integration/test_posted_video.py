@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.chat.shown_video import stream
+from bot.chat.posted_video import stream
 from bot.errors import ChatUnavailable
 from tests.integration.video_server import MP4, provider, sends_and_closes, video_answer
 

@@ -42,7 +42,7 @@ METAPHORS = {
 HONEST = {
     ("bot/store/row_mapping.py", "epoch"),
     ("sandbox/discord/wire.py", "epoch"),
-    ("tests/unit/test_words_of_the_house.py", "epoch"),
+    ("tests/unit/test_names_in_code.py", "epoch"),
 }
 """Where such a word is the field's own: the epoch of Unix, and that of Discord's ids."""
 PROPER_NAMES = {"AutoMod", "OpenRouter", "QuickTime", "WebSocket"}

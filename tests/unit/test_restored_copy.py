@@ -8,7 +8,7 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.chat.shown_video import shows_video
+from bot.chat.posted_video import shows_video
 from tests.builders import a_job
 from tests.unit.test_discord_errors import PAGE, http_error
 
