@@ -16,8 +16,8 @@ BOT = ("-m", "bot")
 class Running(Protocol):
     """What is used of `asyncio.subprocess.Process`."""
 
-    pid: int
-
+    @property
+    def pid(self) -> int: ...
     @property
     def returncode(self) -> int | None: ...
     def send_signal(self, signal: int) -> None: ...

@@ -55,6 +55,7 @@ LOOKS_FOR_TESTS = {
     "uv run pytest -n 0 tests/e2e -k kill",
     "uv run pytest tests/unit",
     "uv run pytest tests/interop",
+    "uv run pytest -n 0 tests/interop/test_image.py",
     "uv run pytest -n 0 tests/page -k screenshot --remake",
     "uv run pytest -n 0 tests/unit/test_translations.py tests/unit/test_translations_lengths.py",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import yaml
 
 from bot.secret_files import ENDING
 from bot.settings import Settings
+from bot.version import VERSION
 
 PROJECT = Path(__file__).parents[2]
 LATEST_STOP_S = 70
@@ -144,6 +146,43 @@ class TestCompose:
         assert loaded["services"]["bot"]["environment"] == {"DISCORD_TOKEN_FILE": "/run/secrets/discord_token"}
         assert loaded["services"]["bot"]["secrets"] == list(loaded["secrets"])
         assert list(jsonschema_rs.validator_for(schema).iter_errors(loaded)) == []
+
+
+class TestRelease:
+    @staticmethod
+    def steps() -> list[dict[str, Any]]:
+        jobs = yaml.safe_load(text_of(".github/workflows/release.yml"))["jobs"]
+        return [step for job in jobs.values() for step in job["steps"]]
+
+    def test_every_action_is_named_by_its_whole_version(self) -> None:
+        used = [step["uses"] for step in self.steps() if "uses" in step]
+
+        assert [name for name in used if not re.search(r"@(v\d+\.\d+\.\d+|[0-9a-f]{40})$", name)] == []
+        assert len(used) > 5
+
+    def test_nothing_is_published_that_was_not_tested_and_no_job_has_more_rights_than_it_needs(self) -> None:
+        workflow = yaml.safe_load(text_of(".github/workflows/release.yml"))
+
+        assert workflow["jobs"]["publish"]["needs"] == "test"
+        assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
+        assert (workflow["permissions"], workflow["jobs"]["test"]["permissions"]) == ({}, {"contents": "read"})
+
+    def test_no_text_of_others_is_put_into_a_script(self) -> None:
+        """It would run there; an environment variable is a text."""
+        assert [step["run"] for step in self.steps() if "${{" in step.get("run", "")] == []
+
+    def test_the_notes_of_this_version_are_found(self, tmp_path: Path) -> None:
+        (script,) = [step["run"] for step in self.steps() if "notes.md" in step.get("run", "")]
+        awk = script.splitlines()[0]
+        (tmp_path / "CHANGELOG.md").write_text(text_of("CHANGELOG.md"))
+
+        subprocess.run(
+            ["bash", "-ec", awk], cwd=tmp_path, env={**os.environ, "VERSION": VERSION}, check=True, timeout=20
+        )
+
+        notes = (tmp_path / "notes.md").read_text()
+        assert "/animate" in notes
+        assert "\n## " not in notes
 
 
 class TestSystemd:
