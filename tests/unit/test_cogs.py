@@ -21,7 +21,7 @@ from tests.builders import seed_catalog
 COGS = Path(__file__).parents[2] / "cogs"
 API = "http://127.0.0.1:1/api"
 SERVICE: Any = SimpleNamespace(
-    catalog=seed_catalog(), library=None, people=None, endpoint=API, retention=None, admin=None
+    catalog=seed_catalog(), library=None, personal_data=None, endpoint=API, retention=None, admin=None
 )
 
 
