@@ -47,7 +47,9 @@ async def wait(context: JobContext, job: Job) -> Job | None:
             if (found := model_of(context, job)) is None:
                 return await failed(context, job, FailureKind.MODEL)
             model, provider = found
-            job = with_key(context, job.evolve(provider=model.provider), model)
+            # It may have been reserved under another setting, and is asked for where it is.
+            asked = {"provider": provider.name, "wire": context.providers.wire(provider.name)}
+            job = with_key(context, job.evolve(**asked, endpoint=provider.endpoint), model)
             if job.not_before is not None:
                 hold = HoldReason.KEY if provider.faults() else HoldReason.RETRY
                 context.chat.show(job, QueuePosition(starts_at=job.not_before, hold=hold))
@@ -130,7 +132,7 @@ async def _submit(context: JobContext, job: Job, request: CreateRequest, provide
     """One create, from the intent to what came of it in the store; owns the slot until the state says who does."""
     moved: Job | None = None
     try:
-        moved = await _intend(context, job, provider)
+        moved = await _intend(context, job)
         if moved is not None and moved.state is JobState.SUBMITTING:
             moved = await _create(context, moved, request, provider)
     finally:
@@ -139,7 +141,7 @@ async def _submit(context: JobContext, job: Job, request: CreateRequest, provide
     return moved
 
 
-async def _intend(context: JobContext, job: Job, provider: Provider) -> Job | None:
+async def _intend(context: JobContext, job: Job) -> Job | None:
     """The intent in the store: submitting, unless the job may not go any more."""
     if context.clock.since(job.created_at) >= context.timing.queue_timeout:  # the machine slept, say
         return await context.end(job, JobState.FAILED, FailureKind.QUEUE_TIMEOUT)
@@ -150,10 +152,9 @@ async def _intend(context: JobContext, job: Job, provider: Provider) -> Job | No
         first_sent_at=job.first_sent_at or now,
         last_sent_at=now,
         not_before=None,
-        # It may have been reserved under another setting, and is asked for where it is.
         provider=job.provider,
-        wire=context.providers.wire(job.provider),
-        endpoint=provider.endpoint,
+        wire=job.wire,
+        endpoint=job.endpoint,
         request_key=job.request_key,
     )
     if sent is None:  # cancelled in the meantime
