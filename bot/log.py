@@ -38,6 +38,8 @@ _HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(rf"(?i)({_SLASH}(?:webhooks|interactions){_SLASH}[^/%\s\\]{{1,64}}{_SLASH})" + _END[:-1] + r"/?#]+"),
         r"\1[token]",
     ),
+    # of `hosted_pictures`: whoever has the whole address has the picture
+    (re.compile(rf"(?i)(pictures{_SLASH}[0-9]{{1,20}}-[0-9]{{1,12}}-)[\w-]{{8,}}"), r"\1[signature]"),
     (re.compile(r"aW50ZXJhY3Rpb2[\w+/=-]+"), "[token]"),  # "interaction" in base64: how a token of one begins
     (re.compile(r"\b[\w-]{20,100}\.[\w-]{5,100}\.[\w-]{20,}"), "[token]"),  # the token of a bot
     (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@\"'<>]{1,256}@"), r"\1[hidden]@"),

@@ -267,7 +267,8 @@ def _percent(job: Mapping[str, Any]) -> int | None:
 
 def _position(job: Mapping[str, Any]) -> int | None:
     value = job.get("queue_position")
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    is_place = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= responses.MAX_QUEUE_POSITION
+    return value if is_place else None
 
 
 def _video_of(job: Mapping[str, Any], own: str) -> str | None:

@@ -75,7 +75,9 @@ def position_of(answer: Answer) -> int | None:
     """The place in the queue, where 1 is next: on the wire it is how many are ahead."""
     body = answer.json
     ahead = body.get("queue_position") if isinstance(body, dict) else None
-    return ahead + 1 if isinstance(ahead, int) and not isinstance(ahead, bool) and ahead >= 0 else None
+    if not isinstance(ahead, int) or isinstance(ahead, bool):
+        return None
+    return ahead + 1 if 0 <= ahead < responses.MAX_QUEUE_POSITION else None
 
 
 def bucket_of(answer: Answer) -> str | None:

@@ -248,9 +248,15 @@ class QueueProvider(JsonApi):
             return VideoOutcomeUnknown(self._told(answer), http_status=409)
         error = self._refusal(answer)
         is_replayed = answer.headers.get("Idempotent-Replayed", "").lower() == "true"
-        if isinstance(error, VideoRejected) and (is_replayed or answer.status in (400, 413, 422)):
+        is_about_the_request = answer.status in (400, 413, 422) and not _is_about_the_account(error)
+        if isinstance(error, VideoRejected) and (is_replayed or is_about_the_request):
             return error  # the first one's own answer, or what every request like it is answered
         return error_mapping.of_no_report(answer, self._now(), key=self._key)
+
+
+def _is_about_the_account(error: VideoError) -> bool:
+    """Or about what is on offer: it may have come to that since the first was taken, or by it."""
+    return error.kind in (FailureKind.KEY, FailureKind.BALANCE, FailureKind.MODEL)
 
 
 def _body(request: CreateRequest) -> bytes:

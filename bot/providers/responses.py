@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from yarl import URL
+
 from bot.providers import error_text
 from bot.providers.protocols import Phase
 
@@ -17,6 +19,8 @@ MAX_ID_LENGTH = 2048  # LiteLLM makes 138 characters of 38; nothing paid is lost
 MAX_URL_LENGTH = 8192
 MAX_DATA_DEPTH = 4  # envelopes round an address
 MAX_POLL_AFTER_S = 60.0
+MAX_QUEUE_POSITION = 1_000_000
+"""Beyond it is no place that anybody would wait for."""
 LONGEST_EXPIRY = timedelta(days=8)
 """The longest seen in the field are six days; an end in the year 9999 is none."""
 
@@ -281,12 +285,13 @@ def step_into(value: Any, step: str | int) -> Any:
 
 def is_http(text: str) -> bool:
     """Whether this can be the address of a video."""
-    return (
-        text[:8].lower().startswith(("http://", "https://"))
-        and len(text) <= MAX_URL_LENGTH
-        and text.isprintable()
-        and " " not in text
-    )
+    is_like_one = text[:8].lower().startswith(("http://", "https://")) and len(text) <= MAX_URL_LENGTH
+    if not is_like_one or not text.isprintable() or " " in text:
+        return False
+    try:
+        return bool(URL(text).host)
+    except ValueError:  # of a port or a host that there cannot be
+        return False
 
 
 def _strings(value: Any) -> Iterator[str]:

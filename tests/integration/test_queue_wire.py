@@ -17,6 +17,7 @@ from bot.models import FailureKind
 from bot.providers.protocols import Phase
 from bot.wire_config import ModelWire, PictureForm
 from sandbox.providers.comfy_router import ComfyRouterSettings
+from sandbox.providers.exchange import Answer, Exchange
 from tests.integration.wires import SECRET, Bench, ComfyRouter, Fal, GPTProto, Wire, picture
 
 COSTS = 0.1  # five seconds at the local provider's price
@@ -166,6 +167,27 @@ async def test_what_cannot_be_settled_now_is_asked_for_later(fault: str) -> None
             await bench.api.settle(request)
         assert await bench.api.settle(request) is not None
         assert bench.local.times_created() == 1
+
+
+@pytest.mark.parametrize("bucket", ["insufficient_credits", "unauthorized", "model_not_found"])
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_refusal_of_the_resend_that_is_not_about_the_request_does_not_settle_the_first(
+    bucket: str, status: int
+) -> None:
+    """The first may have been made, and have used up the balance: another model would be a second video."""
+    async with router() as (bench, _):
+        request = bench.request()
+        bench.local.faults.inject("create:lost")
+        with pytest.raises(VideoOutcomeUnknown):
+            await bench.api.create(request)
+
+        async def refuses(phase: str, exchange: Exchange) -> Answer | None:
+            exchange.fault = "scripted"
+            return Answer(status, b'{"detail": "no"}', {"X-Comfy-Error-Type": bucket}) if phase == "before" else None
+
+        bench.local.on_exchange(refuses)
+        with pytest.raises(VideoUnavailable):
+            await bench.api.settle(request)
 
 
 async def test_what_every_such_request_is_answered_settles_as_a_refusal() -> None:

@@ -123,8 +123,10 @@ def test_the_video_is_found_at_its_path_or_under_a_usual_name(body: Any, path: s
 
 def test_the_place_in_the_queue_counts_from_one() -> None:
     places = [queue_answers.position_of(answer({"queue_position": ahead})) for ahead in (0, 3, -1, True, "2", None)]
+    absurd = [queue_answers.position_of(answer({"queue_position": ahead})) for ahead in (10**6, 10**4000)]
 
     assert places == [1, 4, None, None, None, None]
+    assert absurd == [None, None]
 
 
 def test_a_request_beside_an_error_counts_only_with_an_address() -> None:
