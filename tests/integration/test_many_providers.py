@@ -120,31 +120,6 @@ class TestApart:
         assert (bot.state(job), bot.job(job).failure) == (S.FAILED, FailureKind.MODEL)
         assert made_by(bot.others[0]) == 0
 
-    def test_what_waits_when_its_model_moves_to_another_provider_is_made_there(self, bot: Harness) -> None:
-        anew(bot, a_model("a", "default"), a_model("b", "other"), limits={"other": 1})
-        first, waits = bot.ask(1, "b"), bot.ask(2, "b")
-
-        bot.context.catalog.become(Catalog([a_model("a", "default"), a_model("b", "third")], "a"))
-        bot.others[0].finishes()
-        bot.passes(10 * MINUTE_S)
-
-        assert bot.states([first, waits]) == [S.DELIVERED, S.RENDERING]
-        assert bot.job(waits).provider == "third"
-        assert (made_by(bot.others[0]), made_by(bot.others[1])) == (1, 1)
-
-    def test_what_waits_when_its_model_leaves_the_catalog_is_refunded_and_not_made(self, bot: Harness) -> None:
-        anew(bot, a_model("a", "default"), a_model("b", "other"), limits={"other": 1})
-        first, waits = bot.ask(1, "b"), bot.ask(2, "b")
-
-        bot.context.providers.use([bot.context.providers.config("default")])
-        bot.context.catalog.become(Catalog([a_model("a", "default")], "a"))
-        bot.others[0].finishes()
-        bot.passes(10 * MINUTE_S)
-
-        assert bot.states([first, waits]) == [S.DELIVERED, S.FAILED]
-        assert bot.job(waits).failure is FailureKind.MODEL
-        assert made_by(bot.others[0]) == 1
-
     def test_what_it_really_cost_is_kept(self, bot: Harness) -> None:
         bot.provider.cost_usd = 0.42
         job = bot.ask(1, "a")

@@ -180,8 +180,21 @@ def test_the_url_under_all_its_names(source: str, body: Any) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "file:///etc/passwd", "javascript:alert(1)", "/v1/videos/x", "ftp://a/b", "https://a /", 5, None, "data:,x"]
-    + ["https://[::1", "https://a:99999999/", "https:///a", "https://\uff0e/"],
+    [
+        "",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "/v1/videos/x",
+        "ftp://a/b",
+        "https://a /",
+        5,
+        None,
+        "data:,x",
+        "https://[::1",
+        "https://a:99999999/",
+        "https:///a",
+        "https://\uff0e/",
+    ],
 )
 def test_what_is_no_address_is_no_url(url: Any) -> None:
     assert video_url({"url": url, "urls": {"get": URL}}) is None
