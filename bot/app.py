@@ -39,6 +39,7 @@ from bot.errors import SettingsError
 from bot.i18n.translations import TranslationCatalog
 from bot.images.fitter import Fitter
 from bot.jobs import restored_copy
+from bot.jobs.backups import Backups
 from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
@@ -130,7 +131,7 @@ async def assemble(
             ),
             translation_catalog=translation_catalog,
             add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards)),
-            on_login=lambda: _resume(store, bot, worker, retention),
+            on_login=lambda: _resume(store, bot, worker, retention, backups),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
         )
@@ -148,12 +149,15 @@ async def assemble(
         context = _context(settings, store, providers, chat, files, catalog, clock, pictures)
         worker = Worker(context)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
+        backups = _backups(settings, clock)
+        if backups is not None:
+            stack.push_async_callback(backups.stop)
         service = _service(settings, context, worker, retention)
         stack.push_async_callback(service.close)
         if metrics is not None:
             stack.push_async_callback(metrics.close)
             metrics.watch(bot, context, settings.data_dir, settings.database_path, lambda: discord_clock.ahead_s)
-            await _serve_http(settings, stack, bot, context, pictures, metrics)
+            await _serve_http(settings, stack, bot, context, pictures, metrics, backups)
         for note in on_offer.notes:
             log.warning("%s", note)
         yield App(bot, worker, service, Reloader(settings, context, worker, bot))
@@ -171,12 +175,23 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -
     await cogs.admin.setup(bot, service)
 
 
-async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Retention) -> None:
+async def _resume(
+    store: Store, bot: AnimateBot, worker: Worker, retention: Retention, backups: Backups | None
+) -> None:
     """Once Discord has taken the token, and told the time: the jobs of before go on."""
     await restored_copy.spare_finished_cards(store, partial(shows_video, bot))
     resumed = await worker.start()
     log.info("resumed %s jobs", resumed)
     retention.start()
+    if backups is not None:
+        backups.start()
+
+
+def _backups(settings: Settings, clock: Clock) -> Backups | None:
+    """None where the operator wants none."""
+    if settings.backup_every is None:
+        return None
+    return Backups(settings.database_path, every=settings.backup_every, keep=settings.backup_keep, clock=clock)
 
 
 def _data_folder(settings: Settings, clock: Clock) -> Files:
@@ -284,12 +299,14 @@ async def _serve_http(
     context: JobContext,
     pictures: HostedPictures | None,
     metrics: Metrics,
+    backups: Backups | None,
 ) -> None:
     from bot.health import Health  # a web server takes a while to load, and most do without
     from bot.http_server import HttpServer
 
     health = Health(
         faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
+        notes=lambda: backups.notes() if backups else [],
         ask_store=lambda: context.store.read(figures.is_there()),
         exposition=metrics.exposition,
     )

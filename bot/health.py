@@ -14,17 +14,20 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Health:
     """`faults` tells in words what keeps the bot from its work; `ask_store` raises StoreError where that is the store.
 
-    `exposition` is the answer to /metrics, in Prometheus's text format.
+    `exposition` is the answer to /metrics, in Prometheus's text format. `notes` tells what the operator
+    should see to although the bot works.
     """
 
     def __init__(
         self,
         *,
         faults: Callable[[], list[str]],
+        notes: Callable[[], list[str]],
         ask_store: Callable[[], Awaitable[object]],
         exposition: Callable[[], Awaitable[bytes]],
     ) -> None:
         self._faults = faults
+        self._notes = notes
         self._ask_store = ask_store
         self._exposition = exposition
 
@@ -45,7 +48,8 @@ class Health:
             await self._ask_store()
         except StoreError as error:
             faults.append(str(error))
-        return web.Response(status=503 if faults else 200, text="".join(f"{line}\n" for line in faults or ["ready"]))
+        lines = [*(faults or ["ready"]), *self._notes()]
+        return web.Response(status=503 if faults else 200, text="".join(f"{line}\n" for line in lines))
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=await self._exposition(), headers={"Content-Type": METRICS_TYPE})

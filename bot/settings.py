@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,9 @@ Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 
 _SQLITE = "sqlite:///"
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_DURATION = re.compile(r"(?P<number>\d{1,6}(\.\d{1,3})?) ?(?P<unit>[mhd]?)")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 _SHOULD_BE = {
     "DISCORD_TOKEN": "the bot's token from the Discord developer portal",
@@ -48,6 +52,8 @@ _SHOULD_BE = {
     "JOB_TIMEOUT_MINUTES": "a number above 0, up to 10000",
     "KEEP_DAYS": "a whole number from 1 to 36500, or 0 to keep them forever",
     "KEEP_PICTURES_DAYS": "a whole number from 0 to 36500",
+    "BACKUP_EVERY": "hours, or a time such as 30m, 6h or 1d, from 1m to 366d, or empty to turn it off",
+    "BACKUP_KEEP": "a whole number from 1 to 1000",
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
     "HTTP_PORT": "a port from 1 to 65535, or 0 to turn it off",
     "PUBLIC_URL": "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
@@ -90,6 +96,8 @@ class Settings(BaseSettings):
     job_timeout_minutes: float = Field(default=30.0, gt=0, le=10_000, allow_inf_nan=False)
     keep_days: Days = 90
     keep_pictures_days: Days = 7
+    backup_every: timedelta | None = None
+    backup_keep: int = Field(default=7, ge=1, le=1_000)
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
     public_url: str | None = None
@@ -143,6 +151,19 @@ class Settings(BaseSettings):
     def _total(cls, value: object) -> object:
         """`total` was once called `ever`."""
         return Period.TOTAL if isinstance(value, str) and value.strip().lower() == "ever" else value
+
+    @field_validator("backup_every", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        matched = _DURATION.fullmatch(value.strip().lower())
+        if matched is None:
+            raise ValueError("no duration")
+        duration = float(matched["number"]) * _UNITS[matched["unit"] or "h"]
+        if duration and not timedelta(minutes=1) <= duration <= timedelta(days=366):
+            raise ValueError("too short or too long")
+        return duration or None
 
     @field_validator("log_level", mode="before")
     @classmethod

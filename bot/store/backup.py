@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,9 @@ from bot.store import cards, jobs
 from bot.store.database import BACKUP_MARK, Tx, Unit
 
 PATIENCE_S = 10.0
+_COUNTED = ("jobs", "ledger")
+"""Rows are only added to these, but for a server's that is deleted as a whole."""
+_STEPS_BETWEEN_LOOKS = 10_000
 SETTLED_MARK = BACKUP_MARK + 1
 """Between `settle` and `keep`: the cards are still to be looked at."""
 
@@ -48,11 +51,12 @@ class Settled:
     carried_on: int
 
 
-def back_up(database: Path, target: Path) -> int:
+def back_up(database: Path, target: Path, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Writes a consistent, marked copy to `target`, whole or not at all, and returns its size in bytes.
 
     Takes no lock that the bot knows: it reads one snapshot, and the bot writes on. What was deleted is not in the copy,
-    not even in unused pages. Raises StoreUnavailable, StoreUnusable.
+    not even in unused pages. The copy has its name only once it was read back and found sound. `is_stopped` is asked
+    meanwhile; once it says so, nothing is written. Raises StoreUnavailable, StoreUnusable.
     """
     if not database.is_file():
         raise StoreUnavailable(f"{database} cannot be backed up: there is no such file")
@@ -64,7 +68,7 @@ def back_up(database: Path, target: Path) -> int:
         raise StoreUnavailable(f"{target} cannot be written: {error.strerror}") from error
     aside = Path(name)
     try:
-        _copy(database, aside)
+        _copy(database, aside, is_stopped)
         _flush(aside)
         _refuse_to_replace(target)
         aside.rename(target)
@@ -130,18 +134,38 @@ def _mark(tx: Tx) -> int:
     return mark
 
 
-def _copy(database: Path, aside: Path) -> None:
-    address = f"{database.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE_S)) as source:
+def _copy(database: Path, aside: Path, is_stopped: Callable[[], bool]) -> None:
+    with closing(_opened(database, is_stopped)) as source:
         if ("version",) not in source.execute("SELECT name FROM pragma_table_info('schema_versions')").fetchall():
             raise StoreUnusable(f"{database} is no database of this bot; nothing was backed up")
+        before = _counts(source)
         source.execute("VACUUM INTO :aside", {"aside": str(aside)})
+        after = _counts(source)
     with closing(sqlite3.connect(aside, isolation_level=None)) as copy:
         copy.execute("PRAGMA journal_mode = MEMORY")
         copy.execute(f"PRAGMA user_version = {BACKUP_MARK}")
-        (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise StoreUnusable(f"{database} cannot be backed up, it is damaged: {verdict.splitlines()[-1]}")
+    with closing(_opened(aside, is_stopped)) as copy:
+        (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        copied = _counts(copy)
+    if verdict != "ok":
+        raise StoreUnusable(f"{database} cannot be backed up, it is damaged: {verdict.splitlines()[-1]}")
+    for table, rows in copied.items():
+        least, most = sorted((before[table], after[table]))
+        if not least <= rows <= most:
+            raise StoreUnusable(f"the copy of {database} is not whole: {rows} of {least} rows in {table}")
+
+
+def _opened(database: Path, is_stopped: Callable[[], bool]) -> sqlite3.Connection:
+    """For reading alone."""
+    address = f"{database.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE_S)
+    connection.set_progress_handler(is_stopped, _STEPS_BETWEEN_LOOKS)
+    return connection
+
+
+def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """Rows by table."""
+    return {table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in _COUNTED}
 
 
 def _refuse_to_replace(target: Path) -> None:
