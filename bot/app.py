@@ -175,9 +175,7 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -
     await cogs.admin.setup(bot, service)
 
 
-async def _resume(
-    store: Store, bot: AnimateBot, worker: Worker, retention: Retention, backups: Backups | None
-) -> None:
+async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Retention, backups: Backups | None) -> None:
     """Once Discord has taken the token, and told the time: the jobs of before go on."""
     await restored_copy.spare_finished_cards(store, partial(shows_video, bot))
     resumed = await worker.start()

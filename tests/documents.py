@@ -31,6 +31,7 @@ ENDS = {
     "uv run pybabel extract -F pyproject.toml -o messages.pot bot cogs": 0,
     "uv run pybabel init -i messages.pot -l it -o bot/i18n/locales/it.po": 0,
     ".ci/words": 0,
+    "uv run python .ci/restore_drill.py": 0,
     "uv run python -m sandbox": 0,
     "uv run python -m sandbox --provider comfy-router": 0,
     "uv run python -m sandbox"
@@ -70,6 +71,7 @@ SERVES = {
 """Run until they tell their address, without opening a browser, and on any free port."""
 
 NOT_RUN = {
+    "litestream restore -o restored.db s3://your-bucket/animate": "is a program of its own, and wants storage",
     "uv run pytest": "is what runs this",
     "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
     ".ci/run": "runs all tests; tests/unit/test_structure.py runs it with a uv that does nothing",

@@ -1,4 +1,4 @@
-"""Backups on a schedule, in a folder beside the database. Jobs go on meanwhile, and also where no backup can be made."""
+"""Backups on a schedule, in a folder beside the database. Jobs go on meanwhile, and also where none can be made."""
 
 from __future__ import annotations
 
@@ -132,6 +132,6 @@ class Backups:
         found = []
         for file in self.folder.glob("*.db"):
             with contextlib.suppress(ValueError):  # somebody else's file
-                made = datetime.strptime(file.name, f"{self._prefix.replace('%', '%%')}{_TIME}.db")
-                found.append((made.replace(tzinfo=UTC), file))
+                pattern = f"{self._prefix.replace('%', '%%')}{_TIME}.db"
+                found.append((datetime.strptime(file.name, pattern).replace(tzinfo=UTC), file))
         return found

@@ -8,11 +8,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import aiohttp
+
 from bot.store.migrations import migrate
 from sandbox.process import BOT, PROJECT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 from tests.e2e.test_deploys import HoldReason
+from tests.e2e.test_health import free_port
 
 STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submitting unknown, all refunded; 1 continue"
 
@@ -189,3 +192,39 @@ async def test_what_cannot_be_backed_up_is_one_sentence(tmp_path: Path) -> None:
 
 def size_of(path: Path) -> int:
     return path.stat().st_size
+
+
+async def test_a_backup_that_cannot_be_made_is_told_to_the_operator_and_videos_go_on(build: Build) -> None:
+    stage = await build(start=False)
+    (stage.folder / "backups").write_text("a file is in the way")
+    port = free_port()
+    stage.use({"BACKUP_EVERY": "6h", "HTTP_PORT": str(port)})
+    await stage.start_bot()
+
+    card = await stage.over(await stage.animate())
+    await stage.settled()
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+        ready = answer.status, (await answer.text()).splitlines()
+
+    assert DONE in card.text()
+    assert ready[0] == 200
+    assert ready[1][0] == "ready"
+    assert ready[1][1].startswith("no backup was made: ")
+    assert stage.bot is not None
+    assert "no backup was made, trying again in 0:10:00: " in stage.bot.log()
+
+
+async def test_a_backup_is_made_at_the_start_and_not_again_at_the_next(build: Build) -> None:
+    stage = await build({"BACKUP_EVERY": "6h"})
+    backups = stage.folder / "backups"
+    await stage.booked(lambda: bool(list(backups.glob("*.db"))))
+    assert stage.bot is not None
+    assert await stage.bot.stop() == 0
+
+    await stage.start_bot()
+    await stage.over(await stage.animate())
+    await stage.settled()
+    assert await stage.bot.stop() == 0
+
+    assert len(list(backups.iterdir())) == 1
+    assert stage.bot.log().count("backed up to") == 1

@@ -43,7 +43,10 @@ class SetClock(Clock):
 
     def __init__(self, at: datetime) -> None:
         self.at = at
-        super().__init__(wall=lambda: self.at, steady=lambda: self.at.timestamp())
+        super().__init__(wall=lambda: self.at, steady=self.steady_s)
+
+    def steady_s(self) -> float:
+        return self.at.timestamp()
 
 
 def backups(path: Path, at: datetime = NOON, *, keep: int = 3, every: timedelta = HOUR) -> Backups:
@@ -59,7 +62,7 @@ async def made(path: Path, at: datetime, *, keep: int = 3) -> None:
     due = backups(path, at, keep=keep)
     due.start()
     name = f"animate-{at:%Y-%m-%dT%H-%M-%SZ}.db"
-    await until(lambda: (path.parent / "backups" / name).exists())
+    await until((path.parent / "backups" / name).exists)
     await until(lambda: len(names(path)) <= keep or due.failure is not None)
     await due.stop()
 

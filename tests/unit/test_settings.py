@@ -47,6 +47,11 @@ WRONG = {
     "JOB_TIMEOUT_MINUTES": (["0", "10001", "inf"], MINUTES),
     "KEEP_DAYS": (["-1", "36501", "1.5", "always"], "a whole number from 1 to 36500, or 0 to keep them forever"),
     "KEEP_PICTURES_DAYS": (["-1", "36501", "week"], "a whole number from 0 to 36500"),
+    "BACKUP_EVERY": (
+        ["soon", "-1", "1s", "30s", "367d", "0.5m", "1w"],
+        "hours, or a time such as 30m, 6h or 1d, from 1m to 366d, or empty to turn it off",
+    ),
+    "BACKUP_KEEP": (["0", "1001", "all"], "a whole number from 1 to 1000"),
     "HTTP_PORT": (["-1", "65536", "http"], "a port from 1 to 65535, or 0 to turn it off"),
     "PUBLIC_URL": (
         ["bot.example.com", "http://bot.example.com", "https://", "https://me:secret@bot.example.com", "https://a.example/?b"],
@@ -434,3 +439,18 @@ class TestSpelling:
         assert misspelt_in_environment() == [
             "BUDGET_CREDIT in the environment is not a setting of this bot: did you mean BUDGET_CREDITS?"
         ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("6", timedelta(hours=6)), ("0.5", timedelta(minutes=30)), ("30m", timedelta(minutes=30)),
+        ("6 H", timedelta(hours=6)), ("1d", timedelta(days=1)), ("", None), ("0", None),
+    ],
+)  # fmt: skip
+def test_a_time_between_backups_is_hours_or_has_its_unit(
+    env: pytest.MonkeyPatch, written: str, meant: timedelta | None
+) -> None:
+    env.setenv("BACKUP_EVERY", written)
+
+    assert Settings.load().backup_every == meant
