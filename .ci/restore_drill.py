@@ -21,9 +21,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot.store.migrations import migrate
-from tests.books import differences
 from tests.e2e.stage import DONE, Stage
 from tests.e2e.test_deploys import HoldReason
+from tests.ledger_audit import differences
 
 SETTINGS = {"BACKUP_EVERY": "1m", "MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}
 ENDS = {"rendering": "delivered", "submitting": "unknown", "waiting": "cancelled"}
