@@ -18,7 +18,8 @@ from tests.e2e.stage import png
 from tests.thorough import mostly_thorough
 
 OURS = ("bot", "cogs", "sandbox", "tests", ".ci", "pyproject.toml", "README.md", ".env.example", "docs")
-DEADLINE_S = 50
+DEADLINE_S = 150
+pytestmark = pytest.mark.timeout(DEADLINE_S + 50)
 
 
 @pytest.fixture(name="copy", scope="module")
