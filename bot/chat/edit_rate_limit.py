@@ -78,13 +78,10 @@ class EditRateLimit:
 
     async def anywhere(self) -> None:
         """For any edit but a card's last, whatever its transport."""
-        await self._all.progress.acquire()  # `async with` is one coroutine more for each of thousands that wait
-        try:
+        async with self._all.progress:
             while (wait_s := self._refused.wait_s(self._now())) > 0:
                 await self._sleep(wait_s)
             await self._take(self._all.window, lambda: 0)
-        finally:
-            self._all.progress.release()
 
     def refused(self) -> None:
         """Discord, or an edge before it, refused an edit of progress."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -44,20 +44,20 @@ class _Card:
     edited_at: float = -1e9
     misses: int = 0  # edits in a row that failed
     plain: bool = False  # Discord refused it with its prompt
-    task: asyncio.Task[None] | None = None
-    pausing: bool = False
+    pause: asyncio.TimerHandle | None = None  # until it may wait for its turn
+    task: asyncio.Task[None] | None = None  # one edit
+    before_edit: bool = False  # its task waits for room in the channel
     leaving: asyncio.TimerHandle | None = None
     ended: bool = False  # its last edit is somebody else's
     over: bool = False  # forgotten, but for the edit in flight
 
-    def hurry(self) -> None:
-        """Ends a pause between two edits; what is wanted then starts again."""
-        if self.pausing and self.task is not None:
-            self.task.cancel()
-
 
 class Edits:
-    """Owns one task per card that changes. `last` must come before a card's final edit."""
+    """Owns one task for each edit that is made, and one more. `last` must come before a card's final edit.
+
+    A card that is to change pauses by a timer, then waits for its turn in an ordered dict: thousands may, and a task
+    for each would cost more than 2 KB. `_give_turns` starts their edits in that order, as the rate limit permits.
+    """
 
     def __init__(
         self,
@@ -76,6 +76,8 @@ class Edits:
         self._cards: dict[JobId, _Card] = {}
         self._closed: set[JobId] = set()
         self._crowd: Counter[ChannelId] = Counter()
+        self._turns: OrderedDict[_Card, None] = OrderedDict()
+        self._giving: asyncio.Task[None] | None = None
 
     def show(self, job: Job, progress_view: ProgressView | None) -> None:
         """Wants the card to look so; returns at once."""
@@ -89,7 +91,7 @@ class Edits:
             self._crowd[job.card.channel] += 1
             self._rate_limit.begun(job.card.channel, job.id)
         if shown.job.state is not card.newest.job.state:
-            card.hurry()  # a new state does not wait as long as a bar that moves
+            _end_pause(card)  # a new state does not wait as long as a bar that moves; its turn it keeps
         card.newest, card.ended, card.over = shown, False, False
         if card.leaving is None and self._transports.only_token(job):
             left = (job.card.token_ends_at - LEAVE_BEFORE - self._now()).total_seconds()
@@ -100,14 +102,14 @@ class Edits:
     async def last(self, job: Job) -> None:
         """No more progress on this card; waits for the edit in flight, so that none lands after the final one.
 
-        A pause between two edits is not waited for: a finished video does not wait behind it.
+        Whatever comes before an edit is not waited for: a finished video does not wait behind it.
         """
         self._closed.add(job.id)
         card = self._cards.get(job.id)
         if card is None:
             return
         card.wanted, card.ended = None, True
-        card.hurry()
+        self._interrupt(card)
         if card.task is not None:
             await asyncio.wait({card.task})
 
@@ -122,27 +124,62 @@ class Edits:
         if card.leaving is not None:
             card.leaving.cancel()
             card.leaving = None
-        card.hurry()
+        self._interrupt(card)
         if card.task is None:
             self._drop(card)
 
     async def close(self) -> None:
         """Drops what is wanted and ends every task."""
-        tasks = []
+        self._turns.clear()
+        tasks = [] if self._giving is None else [self._giving]
         for card in self._cards.values():
             card.wanted = None
+            _end_pause(card)
             if card.leaving is not None:
                 card.leaving.cancel()
             if card.task is not None:
-                card.task.cancel()
                 tasks.append(card.task)
+        for task in tasks:
+            task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
     def _start(self, card: _Card) -> None:
-        if card.task is None and card.wanted is not None:
-            card.task = asyncio.create_task(self._run(card), name=f"card-{card.newest.job.id}")
-            card.task.add_done_callback(partial(self._ended, card))
+        """An edit of what is wanted, after a pause and in its turn; nothing where the card is on its way to one."""
+        if card.wanted is None or card.task is not None or card.pause is not None or card in self._turns:
+            return
+        pause_s = self._pause_s(card, card.wanted)
+        card.pause = asyncio.get_running_loop().call_later(max(0.0, pause_s), self._paused, card)
+
+    def _paused(self, card: _Card) -> None:
+        card.pause = None
+        if card.wanted is None:
+            return
+        if card.wanted.leaving:
+            self._begin(card)
+            return
+        self._turns[card] = None
+        if self._giving is None or self._giving.done():
+            self._giving = asyncio.create_task(self._give_turns(), name="card-turns")
+
+    async def _give_turns(self) -> None:
+        while self._turns:
+            await self._rate_limit.anywhere()
+            if self._turns:
+                card, _ = self._turns.popitem(last=False)
+                self._begin(card)
+            await asyncio.sleep(0)  # one card drawn, then whatever else the event loop has to do
+
+    def _begin(self, card: _Card) -> None:
+        card.task = asyncio.create_task(self._run(card), name=f"card-{card.newest.job.id}")
+        card.task.add_done_callback(partial(self._ended, card))
+
+    def _interrupt(self, card: _Card) -> None:
+        """Ends whatever comes before an edit; one in flight goes on. What is wanted then starts again."""
+        _end_pause(card)
+        self._turns.pop(card, None)
+        if card.before_edit and card.task is not None:
+            card.task.cancel()
 
     def _ended(self, card: _Card, task: asyncio.Task[None]) -> None:
         card.task = None
@@ -168,26 +205,25 @@ class Edits:
             return
         self._closed.add(job_id)
         card.wanted, card.misses = replace(card.newest, leaving=True), 0
-        card.hurry()
+        self._interrupt(card)
         self._start(card)
 
     async def _run(self, card: _Card) -> None:
-        loop = asyncio.get_running_loop()
-        while card.wanted is not None:
-            card.pausing = True
-            try:
-                transport = await self._turn(card, card.wanted)
-            finally:
-                card.pausing = False
-            wanted, card.wanted = card.wanted, None
-            if wanted is None or transport is None:
-                return
-            card.edited_at = loop.time()
-            error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), transport)
-            if error_kind is None:
-                card.face, card.misses = wanted.face, 0
-            else:
-                self._failed(card, wanted, error_kind)
+        """One edit, to what is wanted once there is room for it."""
+        card.before_edit = True
+        try:
+            transport = None if card.wanted is None else await self._transport(card.wanted)
+        finally:
+            card.before_edit = False
+        wanted, card.wanted = card.wanted, None
+        if wanted is None or transport is None:
+            return
+        card.edited_at = asyncio.get_running_loop().time()
+        error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), transport)
+        if error_kind is None:
+            card.face, card.misses = wanted.face, 0
+        else:
+            self._failed(card, wanted, error_kind)
 
     def _failed(self, card: _Card, wanted: Shown, error_kind: ErrorKind) -> None:
         """What nothing newer follows is made again, ever more seldom, for as long as a transport is open."""
@@ -197,14 +233,9 @@ class Edits:
         if may_pass and card.wanted is None and not (card.ended or card.over):
             card.wanted = wanted
 
-    async def _turn(self, card: _Card, wanted: Shown) -> Transport | None:
-        """Waits until the card may be edited; by which transport, or None where it may not."""
+    async def _transport(self, wanted: Shown) -> Transport | None:
+        """By which transport the card is edited, once its channel has room; None where it may not be any more."""
         job = wanted.job
-        if wanted.leaving:
-            await asyncio.sleep(min(0.25 * 2**card.misses, LEAVE_PAUSES_S) if card.misses else 0)
-        else:
-            await asyncio.sleep(card.edited_at + self._gap_s(card, wanted) - asyncio.get_running_loop().time())
-            await self._rate_limit.anywhere()
         transports = self._transports.open(job)
         if not transports or self._now() - job.created_at > OLD_AFTER:
             if wanted.leaving:
@@ -213,6 +244,12 @@ class Edits:
         if transports[0] is Transport.BOT:
             await self._rate_limit.progress(job.card.channel)
         return transports[0]
+
+    def _pause_s(self, card: _Card, wanted: Shown) -> float:
+        """Until the card may be edited, or wait for its turn; below 0 where it might have been before."""
+        if wanted.leaving:
+            return min(0.25 * 2**card.misses, LEAVE_PAUSES_S) if card.misses else 0.0
+        return card.edited_at + self._gap_s(card, wanted) - asyncio.get_running_loop().time()
 
     def _gap_s(self, card: _Card, wanted: Shown) -> float:
         """Between two edits of a card."""
@@ -242,3 +279,9 @@ class Edits:
                 await self._transports.removed(job)
             return error_kind
         return None
+
+
+def _end_pause(card: _Card) -> None:
+    if card.pause is not None:
+        card.pause.cancel()
+        card.pause = None

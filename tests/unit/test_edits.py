@@ -14,7 +14,7 @@ from discord import ui
 
 from bot.chat.cards import Cards, Shown
 from bot.chat.discord_errors import Transport
-from bot.chat.edit_rate_limit import EditRateLimit
+from bot.chat.edit_rate_limit import PROGRESS_EDITS, EditRateLimit
 from bot.chat.edits import SLOWED_AT_MOST_S, Edits, _Card
 from bot.chat.transports import Transports
 from bot.i18n.translations import TranslationCatalog
@@ -158,6 +158,58 @@ async def test_in_a_crowd_bars_wait_but_a_new_state_does_not(edits: Edits, wall:
 
     shown = await wall.until(1, 2)
     assert "Almost ready" in shown[1]
+
+
+async def test_cards_that_wait_for_their_turn_have_no_task_each(edits: Edits, wall: Wall) -> None:
+    wall.may_answer.clear()
+    before = len(asyncio.all_tasks())
+    for number in range(1, 1_001):
+        edits.show(rendering(number), at(10))
+    await settle()
+
+    assert len(edits._turns) > 900
+    assert len(asyncio.all_tasks()) - before <= 2 * PROGRESS_EDITS + 1
+
+
+async def test_cards_have_their_turns_as_they_came_and_a_new_state_keeps_its_turn(edits: Edits, wall: Wall) -> None:
+    for number in range(1, 101):
+        edits.show(rendering(number), at(10))
+    await wall.until_tried(PROGRESS_EDITS)
+    edits.show(rendering(60).evolve(state=JobState.DELIVERING), None)
+
+    await wall.until_tried(100)
+    assert list(wall.shown) == list(range(1, 101))
+    assert "Almost ready" in wall.shown[60][0]
+
+
+async def test_a_finished_video_neither_waits_for_its_cards_turn_nor_keeps_it(edits: Edits, wall: Wall) -> None:
+    wall.may_answer.clear()
+    for number in range(1, 101):
+        edits.show(rendering(number), at(10))
+    await settle()
+
+    async with asyncio.timeout(DEADLINE_S):
+        await edits.last(rendering(100))
+        edits.forget(rendering(100))
+    wall.may_answer.set()
+    edits.show(rendering(101), at(10))
+    await wall.until(101, 1)
+
+    assert 100 not in wall.shown
+    assert wall.shown.keys() == {*range(1, 100), 101}
+
+
+async def test_nothing_is_edited_after_the_close_and_no_task_is_left(edits: Edits, wall: Wall) -> None:
+    before = len(asyncio.all_tasks())
+    for number in range(1, 101):
+        edits.show(rendering(number), at(10))
+    await wall.until_tried(1)
+    await edits.close()
+    tried = len(wall.tries)
+    await settle()
+
+    assert len(wall.tries) == tried < 100
+    assert len(asyncio.all_tasks()) == before
 
 
 async def test_a_card_taken_up_again_while_it_is_edited_is_still_edited_one_at_a_time(edits: Edits, wall: Wall) -> None:
