@@ -11,7 +11,7 @@ import discord
 from discord import ui
 
 from bot.catalog import Catalog
-from bot.chat import text
+from bot.chat import failures, text
 from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, HIDE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
@@ -177,7 +177,7 @@ class Cards:
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
         translations = self._of(job)
-        line = text.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
+        line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
         cancelled = job.state is JobState.CANCELLED
         head = translations.gettext("### 🚫 Canceled") if cancelled else translations.gettext("### ⚠️ No video")
         may_still_come = job.state is JobState.TIMED_OUT

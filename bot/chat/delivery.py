@@ -12,7 +12,7 @@ from pathlib import Path
 import discord
 from discord import ui
 
-from bot.chat import privacy, text
+from bot.chat import failures, privacy, text
 from bot.chat.ban import Ban
 from bot.chat.cards import Cards, key_of
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
@@ -96,7 +96,7 @@ class DiscordChat:
                 await self._finish(job, lambda _: self._cards.posted(job), ready)
             return
         if job.failure is FailureKind.PICTURE and Transport.TOKEN in self._transports.open(job):
-            private = text.picture_refused(self._member_of(job), refused, job.spec.credits)
+            private = failures.picture_refused(self._member_of(job), refused, job.spec.credits)
             if await self._whisper(job, private) and await self._take_away(job):
                 return
         await self._finish(
@@ -105,7 +105,7 @@ class DiscordChat:
             text.over(self._translation_catalog.of(job.card.locale), job),
         )
         if job.failure is not None:
-            private_line = text.private_line(self._member_of(job), job.failure, job.spec.credits)
+            private_line = failures.private_line(self._member_of(job), job.failure, job.spec.credits)
             if private_line is not None:
                 await self._whisper(job, private_line)
 

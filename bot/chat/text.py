@@ -1,4 +1,4 @@
-"""What members and admins read that has no module of its own: failures, the queue, short answers. Pure."""
+"""What members and admins read that has no module of its own: short answers, the queue, facts. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.chat import prices
+from bot.chat import failures, prices
 from bot.errors import PictureRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
@@ -29,7 +29,6 @@ NOT_HERE = N_("This bot is not available in this server. Ask the person who runs
 ONLY_GUILD_INSTALL = N_("This command works only in servers that have added the bot. Ask a server admin to add it.")
 UNKNOWN_VALUE = N_("One of your choices no longer exists. Choose again.")
 SHOWN_AGAIN = N_("Here is your video (AI-generated). Only you can see it. Save it if you want to keep it.")
-PICTURE_UNUSABLE = N_("The picture could not be used.")
 NOTHING_CHARGED = N_("Nothing was charged.")
 UNKNOWN_BUTTON = N_("This button no longer works.")
 ALREADY_SHOWN = N_("There is nothing more to show for this video.")
@@ -55,64 +54,6 @@ ASK_DELETE = N_("Delete this video for good? Its message, prompt, picture and fi
 DELETED = N_("The video is deleted.")
 NOT_DELETED = N_("Nothing was deleted.")
 UNKNOWN_COMMAND = N_("This command has changed. Restart Discord, then try again.")
-
-_Line = tuple[str, ...]
-"""What happened and, where there is something, what to do; that the credits are back stands between them."""
-_NOT_MADE = N_("This video could not be made.")
-_CANCELED = N_("This video was canceled.")
-_OPERATOR_HAS_TO = N_("The person who runs this bot has to check it.")
-_LATER = N_("Try again later.")
-
-_CARD_LINES: dict[FailureKind, _Line] = {
-    FailureKind.MODERATED: (_NOT_MADE,),
-    FailureKind.PERSON: (_NOT_MADE,),
-    FailureKind.BAD_REQUEST: (
-        N_("The video service did not accept this request."),
-        N_("Try again with other options."),
-    ),
-    FailureKind.TOO_LARGE: (
-        N_("The video service did not accept a picture of this size."),
-        N_("Try another size or model."),
-    ),
-    FailureKind.KEY: (N_("The video service did not accept this bot's key."), _OPERATOR_HAS_TO),
-    FailureKind.BALANCE: (N_("The video service refused this bot's account."), _OPERATOR_HAS_TO),
-    FailureKind.MODEL: (N_("The video service no longer has this model."), N_("Choose another model.")),
-    FailureKind.OVER_PRICE: (
-        N_("The video service now asks more for this video than the price you were shown."),
-        _OPERATOR_HAS_TO,
-    ),
-    FailureKind.BUSY: (N_("The video service did not start this video within ten minutes."), _LATER),
-    FailureKind.PROVIDER: (
-        N_("The video service could not make this video."),
-        N_("Try again, perhaps with another prompt."),
-    ),
-    FailureKind.TIMED_OUT: (N_("The video service did not finish this video in time."),),
-    FailureKind.GONE: (N_("The video service lost this video."),),
-    FailureKind.LOST_ANSWER: (
-        N_("The video service's answer was lost, so it is not known whether this video was made."),
-        N_("The bot does not send it again by itself."),
-    ),
-    FailureKind.RESULT_GONE: (
-        N_("The video service said that this video was ready, but never sent it."),
-        N_("Try again."),
-    ),
-    FailureKind.PICTURE: (PICTURE_UNUSABLE,),
-    FailureKind.QUEUE_TIMEOUT: (N_("This video could not start within two hours."), _LATER),
-    FailureKind.NO_CARD: (_CANCELED,),
-    FailureKind.CANCELLED: (_CANCELED,),
-    FailureKind.BLOCKED: (_CANCELED,),
-}
-
-_PRIVATE: dict[FailureKind, _Line] = {
-    FailureKind.MODERATED: (
-        N_("The video service refused this video under its content rules."),
-        N_("Try another picture, or other words in the prompt."),
-    ),
-    FailureKind.PERSON: (
-        N_("The video service refused this picture because it shows a person."),
-        N_("Try a picture without people."),
-    ),
-}
 
 
 def as_much(lines: Sequence[str], *, rest: str) -> str:
@@ -186,39 +127,12 @@ def video_key(translations: Translations, key: str) -> str:
     return translations.gettext("video {key}", key=f"`{key}`")
 
 
-def card_line(translations: Translations, kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
-    """What everybody reads on the card of a job without a video."""
-    return _failed(translations, _CARD_LINES[kind], credits)
-
-
-def private_line(translations: Translations, kind: FailureKind, credits: int) -> str | None:  # noqa: A002 - the word of the domain
-    """What the member alone reads, where there is more to say."""
-    line = _PRIVATE.get(kind)
-    return None if line is None else _failed(translations, line, credits)
-
-
-def picture_refused(translations: Translations, refused: PictureRefused | None, credits: int) -> str:  # noqa: A002 - the word of the domain
-    """What the member alone reads when the picture cannot be used."""
-    sentence = translations.gettext(PICTURE_UNUSABLE) if refused is None else translations.explain(refused)
-    return translations.paragraph(sentence, _back(translations, credits))
-
-
 def explain(translations: Translations, error: UserError) -> str:
     """What an error says before anything is charged. The same picture may be refused later, so it does not say that."""
     sentence = translations.explain(error)
     if not isinstance(error, PictureRefused):
         return sentence
     return translations.paragraph(sentence, translations.gettext(NOTHING_CHARGED))
-
-
-def _failed(translations: Translations, line: _Line, credits: int) -> str:  # noqa: A002 - the word of the domain
-    """What happened, that the credits are back, what to do."""
-    happened, *to_do = map(translations.gettext, line)
-    return translations.paragraph(happened, _back(translations, credits), *to_do)
-
-
-def _back(translations: Translations, count: int) -> str:
-    return translations.ngettext("Your {n} credit is back.", "Your {n} credits are back.", count)
 
 
 def log_line(translations: Translations, job: Job) -> str:
@@ -276,7 +190,7 @@ def mention(translations: Translations, job: Job) -> str:
 
 def over(translations: Translations, job: Job) -> str:
     """That no video came of a job, to its member in public."""
-    return f"<@{job.member}> {card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)}"
+    return f"<@{job.member}> {failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)}"
 
 
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:

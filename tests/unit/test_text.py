@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat import limits, refusals, text
+from bot.chat import failures, limits, refusals, text
 from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
@@ -190,17 +190,17 @@ class TestRefusals:
 class TestPrompts:
     @pytest.mark.parametrize("kind", FailureKind)
     def test_every_failure_has_a_line_for_the_card_that_says_the_credits_are_back(self, kind: FailureKind) -> None:
-        assert ". Your 4 credits are back." in text.card_line(ENGLISH, kind, 4)
-        assert ". Your 1 credit is back." in text.card_line(ENGLISH, kind, 1)
+        assert ". Your 4 credits are back." in failures.card_line(ENGLISH, kind, 4)
+        assert ". Your 1 credit is back." in failures.card_line(ENGLISH, kind, 1)
 
     def test_a_moderation_reason_goes_to_the_member_alone(self) -> None:
-        told = {kind for kind in FailureKind if text.private_line(ENGLISH, kind, 4) is not None}
+        told = {kind for kind in FailureKind if failures.private_line(ENGLISH, kind, 4) is not None}
 
         assert told == {FailureKind.MODERATED, FailureKind.PERSON}
-        assert {text.card_line(ENGLISH, kind, 4) for kind in told} == {
+        assert {failures.card_line(ENGLISH, kind, 4) for kind in told} == {
             "This video could not be made. Your 4 credits are back."
         }
-        assert text.private_line(ENGLISH, FailureKind.PERSON, 4) == (
+        assert failures.private_line(ENGLISH, FailureKind.PERSON, 4) == (
             "The video service refused this picture because it shows a person. Your 4 credits are back. "
             "Try a picture without people."
         )

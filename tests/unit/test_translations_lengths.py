@@ -13,7 +13,7 @@ from discord import ui
 from discord.components import _component_factory
 
 from bot.catalog import Catalog, Model
-from bot.chat import limits, refusals, text
+from bot.chat import failures, limits, refusals, text
 from bot.chat.cards import Cards, Shown, key_of
 from bot.chat.videos import PER_PAGE, video_list
 from bot.errors import PictureRefused, ReservationRefused
@@ -183,7 +183,7 @@ def test_a_refused_picture_is_told_in_the_members_language() -> None:
         precheck.check_bytes(precheck.MAX_BYTES * 2)
 
     german = LANGUAGES.of("de")
-    told = text.picture_refused(german, refused.value, 4)
+    told = failures.picture_refused(german, refused.value, 4)
 
     assert told == f"{german.explain(refused.value)} {german.ngettext(*CREDITS_ARE_BACK, 4)}"
     assert german.explain(refused.value) != str(refused.value)
