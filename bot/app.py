@@ -31,7 +31,7 @@ from bot.chat.client import AnimateBot, point_at
 from bot.chat.clock import DiscordClock, steady_s
 from bot.chat.connection import Connection
 from bot.chat.connection_errors import ended
-from bot.chat.delivery import DiscordChat
+from bot.chat.discord_chat import DiscordChat
 from bot.chat.discord_errors import told
 from bot.chat.posted_video import shows_video
 from bot.chat.video_requests import VideoRequests
