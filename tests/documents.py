@@ -105,17 +105,13 @@ def shown() -> set[str]:
     return found
 
 
+OF_SERVICES = (
+    "docker ", "kubectl ", "systemctl ", "journalctl ", "git clone ", "python3 -m venv /opt/", "/opt/", "install -",
+    "cd /opt/", "export DATABASE_URL=sqlite:////var/lib/", "env $(grep ", ".venv/bin/python -m bot backup ",
+)  # fmt: skip
+"""How commands begin that want Docker, systemd or Kubernetes, or that install the bot for them, as root."""
+
+
 def is_dockers(command: str) -> bool:
-    """Needs Docker, systemd or Kubernetes, which no test has; or is what installs the bot for them, as root."""
-    return command.startswith(
-        (
-            "docker ",
-            "kubectl ",
-            "systemctl ",
-            "journalctl ",
-            "git clone ",
-            "python3 -m venv /opt/",
-            "/opt/",
-            "install -",
-        )
-    )
+    """Needs what no test has."""
+    return command.startswith(OF_SERVICES)
