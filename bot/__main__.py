@@ -151,7 +151,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings.load_spelled()
     proxy.read_env_file()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
-    logging.getLogger(__name__).info("animate-bot %s on Python %s", VERSION, platform.python_version())
+    logging.getLogger("bot").info("animate-bot %s on Python %s", VERSION, platform.python_version())
     for sentence in misspelt_in_environment(settings.key_names):
         logging.getLogger(__name__).warning("%s", sentence)
     return asyncio.run(_bot(settings, options))

@@ -95,7 +95,7 @@ async def test_a_catalog_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
-    code, said = await _said(tmp_path, {**ENOUGH, "DATA_DIR": "/proc/nowhere"})
+    code, said = await _said(tmp_path, {**ENOUGH, "DATA_DIR": "/proc/nowhere", "LOG_LEVEL": "ERROR"})
 
     assert code == 2
     assert said.startswith(UNWRITABLE)
