@@ -60,7 +60,7 @@ def _config(entry: ProviderEntry, settings: Settings) -> ProviderConfig | None:
     url, auth, key = entry.url, entry.auth, settings.provider_keys.get(entry.key or "")
     if entry is first:
         url, auth, key = first_url, settings.video_api_auth or entry.auth, settings.video_api_key
-    elif key is None and entry.key == first.key and _origin(entry.url) == _origin(first_url):
+    elif key is None and entry.key in (first.key, "VIDEO_API_KEY") and _origin(entry.url) == _origin(first_url):
         key = settings.video_api_key
     if key is None and entry.key is not None:
         return None

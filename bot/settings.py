@@ -242,6 +242,7 @@ class Settings(BaseSettings):
         if first.key in variables and "VIDEO_API_KEY" not in variables:
             overrides.setdefault("video_api_key", variables[first.key])
             names.discard(first.key)  # it belongs to where VIDEO_API_URL leads
+        names.discard("VIDEO_API_KEY")  # so does this, whoever else names it
         if first.key is not None and not ("video_api_key" in overrides or faults.keys() & {"VIDEO_API_KEY", first.key}):
             faults["VIDEO_API_KEY"] = _missing("VIDEO_API_KEY")
         keys = _keys(names, variables, faults)

@@ -88,7 +88,7 @@ class Model(Entry):
     label: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     provider: Name | None = None
     name: Name | None = None
-    seconds: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1)]
+    seconds: Annotated[list[Annotated[int, Field(gt=0, le=86_400)]], Field(min_length=1)]
     sizes: Annotated[list[str], Field(min_length=1)] | None = None
     aspect_ratios: Annotated[list[str], Field(min_length=1)] | None = None
     resolutions: Annotated[list[str], Field(min_length=1)] | None = None

@@ -73,7 +73,7 @@ def load_catalog(name: str | Path | None = None, *, today: Callable[[], date] = 
     source = _source(str(name or PACKAGED))
     try:
         raw = tomllib.loads(source.text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number that is too long
         raise SettingsError([f"VIDEO_CATALOG: {source.shown} cannot be read as TOML ({error})."]) from error
     try:
         return _catalog(entries.File.model_validate(raw), source, today)
@@ -98,7 +98,7 @@ def _source(name: str) -> _Source:
     file: Traversable = _folder() / f"{name}.toml" if is_packaged else Path(name)
     try:
         return _Source(name, file.read_text("utf-8"), _folder() if is_packaged else Path(name).parent)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError([f"VIDEO_CATALOG: {name} cannot be read as TOML ({error})."]) from error
 
 
@@ -126,6 +126,8 @@ def _provider(name: str, entry: entries.Provider) -> ProviderEntry:
         raise _Wrong(("providers", name, "dialect"), f"dialect should be {entries.SHOULD_BE['dialect']}")
     if entry.wire == "openai" and entry.auth in ("key", "x-api-key"):
         raise _Wrong(("providers", name, "auth"), "with the wire openai auth should be auto, raw, bearer or none")
+    if entry.key == "DISCORD_TOKEN":
+        raise _Wrong(("providers", name, "key"), "key should not be DISCORD_TOKEN: the token is for Discord alone")
     dialect = entry.dialect or (known[0] if known else None)
     url = entry.url.rstrip("/")
     return ProviderEntry(name, entry.wire, url, entry.key, entry.auth, dialect, entry.concurrent)
@@ -222,7 +224,7 @@ class _Reader:
         return ModelWire(
             name=entry.name or entry.id,
             picture=picture,
-            body=entry.body,
+            body=self._body(),
             result=entry.result,
             workflow=None if entry.workflow is None else self._workflow(entry.workflow),
             fps=entry.fps,
@@ -231,6 +233,14 @@ class _Reader:
             max_picture_bytes=entry.max_picture_bytes,
         )
 
+    def _body(self) -> dict[str, Any] | None:
+        """What cannot be sent is found now, and not at a member's first video."""
+        try:
+            json.dumps(self.entry.body, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise self._wrong("body", "body should hold nothing but what JSON has: no dates, inf or nan") from error
+        return self.entry.body
+
     def _workflow(self, name: str) -> dict[str, Any]:
         """Beside the catalog, or a packaged one."""
         for folder in (self.source.folder, _folder() / "workflows"):
@@ -238,7 +248,7 @@ class _Reader:
             if file.is_file():
                 try:
                     found = json.loads(file.read_text("utf-8"))
-                except (OSError, ValueError) as error:
+                except (OSError, ValueError, RecursionError) as error:
                     raise self._wrong("workflow", f"{name} cannot be read as JSON ({error})") from error
                 if not isinstance(found, dict) or not found:
                     raise self._wrong("workflow", f"{name} should be {entries.SHOULD_BE['workflow']}")

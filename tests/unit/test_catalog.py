@@ -246,6 +246,9 @@ class TestOwnCatalog:
             (f'{GOOD}picture = "url"', 17, "with the wire openai picture should be file or data-uri or object"),
             (GOOD.replace('"openai"', '"queue"'), 5, "with the wire queue a model needs body"),
             (GOOD.replace('"openai"', '"comfyui"'), 5, "with the wire comfyui a model needs a workflow file"),
+            (f"{GOOD}body = {{ day = 2026-01-01 }}", 17, "body should hold nothing but what JSON has"),
+            (f"{GOOD}body = {{ strength = [nan] }}", 17, "body should hold nothing but what JSON has"),
+            (GOOD.replace("[5, 3]", "[9999999999]"), 7, "seconds is wrong"),
             (f'{GOOD}workflow = "mine.json"', 17, "there is no mine.json beside the catalog, nor is one packaged"),
         ],
     )  # fmt: skip
@@ -263,7 +266,9 @@ class TestOwnCatalog:
         assert told.endswith(".")
         assert "\n" not in told
 
-    @pytest.mark.parametrize("content", [b"[[model", b"\xff\xfe", None])
+    @pytest.mark.parametrize(
+        "content", [b"[[model", b"\xff\xfe", None, b"a = " + b"[" * 5_000, b"a = " + b"9" * 5_000], ids=lambda c: str(c)[:9]
+    )
     def test_a_file_that_cannot_be_read_is_told_in_one_sentence(self, tmp_path: Path, content: bytes | None) -> None:
         path = tmp_path / "catalog.toml"
         if content is not None:
@@ -274,6 +279,23 @@ class TestOwnCatalog:
 
         (sentence,) = caught.value.sentences
         assert sentence.startswith(f"VIDEO_CATALOG: {path} cannot be read as TOML (")
+
+    def test_a_path_that_there_cannot_be_is_told_in_one_sentence(self) -> None:
+        with pytest.raises(SettingsError, match=r"VIDEO_CATALOG: a.b cannot be read as TOML \("):
+            load_catalog("a\0b")
+
+    def test_a_workflow_that_is_too_deep_is_told_in_one_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "deep.json").write_text('{"a":' + "[" * 100_000)
+        given = GOOD.replace('"openai"', '"comfyui"').replace("seconds", 'workflow = "deep.json"\nseconds')
+
+        with pytest.raises(SettingsError, match=r"deep\.json cannot be read as JSON \("):
+            load_catalog(written(tmp_path, given))
+
+    def test_discords_token_is_nobodys_key(self, tmp_path: Path) -> None:
+        given = GOOD.replace('wire = "openai"', 'wire = "openai"\nkey = "DISCORD_TOKEN"')
+
+        with pytest.raises(SettingsError, match=r"line \d: key should not be DISCORD_TOKEN: the token is for Discord"):
+            load_catalog(written(tmp_path, given))
 
     def test_a_name_that_no_catalog_has_is_told_with_those_that_there_are(self) -> None:
         with pytest.raises(SettingsError, match=r'no catalog "opnrouter"\. It should be a path, or one of comfy'):

@@ -210,6 +210,17 @@ class TestCatalogs:
         assert (first.url, first.auth) == ("http://127.0.0.1:9/v1", "raw")
         assert (second.url, second.auth) == ("https://openrouter.ai/api/v1", "bearer")
 
+    @pytest.mark.parametrize("of_the_first", ["VIDEO_API_KEY", "MY_KEY"])
+    def test_the_first_providers_key_goes_to_no_other_address_even_if_the_catalog_names_it_there(
+        self, env: pytest.MonkeyPatch, tmp_path: Path, of_the_first: str
+    ) -> None:
+        path = two_providers(tmp_path)
+        named = path.read_text().replace("OPENROUTER_API_KEY", "VIDEO_API_KEY").replace("MY_KEY", of_the_first)
+        path.write_text(named)
+        env.setenv("VIDEO_CATALOG", str(path))
+
+        assert [(each.name, each.key) for each in offer(Settings.load()).providers] == [("mine", KEY)]
+
     def test_gptprotos_key_goes_to_gptproto_alone(self, env: pytest.MonkeyPatch) -> None:
         at_gptproto = offer(Settings.load())
         env.setenv("VIDEO_API_URL", "http://127.0.0.1:9/v1")
