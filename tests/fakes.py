@@ -46,6 +46,7 @@ class Provider:
         self.phases: dict[Ticket, Phase] = {}
         self.denies = False  # every poll is a 404
         self.silent = False  # no poll is answered
+        self.breaks = False  # every question ends in a mistake of the adapter's own
         self.questions = 0
         self.gate = asyncio.Event()  # creates wait here for their answer
         self.gate.set()
@@ -123,6 +124,8 @@ class Provider:
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
         self.questions += 1
+        if self.breaks:
+            raise ValueError("a mistake")
         if self.settling == "silent":
             raise VideoUnavailable("no answer")
         if self.settling == "forgets":
@@ -139,6 +142,8 @@ class Provider:
         return True
 
     async def status(self, ticket: Ticket) -> VideoStatus:
+        if self.breaks:
+            raise ValueError("a mistake")
         if self.silent:
             raise VideoUnavailable("no answer")
         if self.denies:

@@ -499,3 +499,51 @@ class TestLostByTheService:
             bot.passes(130.0, steps=4)
 
         assert bot.state(job) is JobState.RENDERING
+
+
+class TestMistakesOfAnAdapter:
+    """What a provider answers may find one: the limits hold all the same."""
+
+    def test_a_render_that_cannot_be_asked_for_times_out_and_gives_its_slot_back(self, bot: Harness) -> None:
+        job = bot.ask()
+        bot.provider.breaks = True
+
+        bot.passes(HOUR_S, steps=60)
+
+        assert bot.state(job) is JobState.TIMED_OUT
+        assert bot.holding() == set()
+
+    def test_a_late_video_that_cannot_be_asked_for_has_failed_after_a_day(self, bot: Harness) -> None:
+        job = bot.ask()
+        bot.provider.breaks = True
+        bot.passes(HOUR_S, steps=30)
+
+        bot.passes(DAY_S + HOUR_S, steps=50)
+
+        assert bot.state(job) is JobState.FAILED
+
+    def test_a_lost_answer_that_cannot_be_asked_for_is_unknown(self, bot: Harness) -> None:
+        bot.provider.knows_keys = True
+        bot.provider.moods[MODELS[0]] = "lost"
+        bot.provider.breaks = True
+        job = bot.ask()
+
+        bot.passes(20 * 60.0, steps=40)
+
+        assert bot.state(job) is JobState.UNKNOWN
+
+    def test_a_video_that_cannot_be_downloaded_is_kept_for_its_member(self, bot: Harness) -> None:
+        job = bot.ask()
+        bot.provider.finishes()
+        download = bot.provider.download
+
+        async def breaks(*_there: object) -> None:
+            raise ValueError("a mistake")
+
+        bot.provider.download = breaks  # type: ignore[method-assign]
+        bot.passes(40 * 60.0, steps=40)
+        assert bot.state(job) is JobState.UNDELIVERED
+
+        bot.provider.download = download  # type: ignore[method-assign]
+        bot.passes(2 * HOUR_S, steps=20)
+        assert bot.state(job) is JobState.DELIVERED

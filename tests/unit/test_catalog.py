@@ -267,7 +267,9 @@ class TestOwnCatalog:
         assert "\n" not in told
 
     @pytest.mark.parametrize(
-        "content", [b"[[model", b"\xff\xfe", None, b"a = " + b"[" * 5_000, b"a = " + b"9" * 5_000], ids=lambda c: str(c)[:9]
+        "content",
+        [b"[[model", b"\xff\xfe", None, b"a = " + b"[" * 5_000, b"a = " + b"9" * 5_000],
+        ids=lambda c: str(c)[:9],
     )
     def test_a_file_that_cannot_be_read_is_told_in_one_sentence(self, tmp_path: Path, content: bytes | None) -> None:
         path = tmp_path / "catalog.toml"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.jobs import backoff, request_keys
 from bot.jobs.context import JobContext
 from bot.jobs.steps.after_create import lost, refused, send_later, taken
 from bot.jobs.steps.request import model_of, request_of
-from bot.models import Job
+from bot.models import Job, Ticket
 from bot.providers.protocols import CreateRequest, Provider
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ async def settle(context: JobContext, job: Job) -> Job | None:
     began, tries = context.clock.now(), 0
     while True:
         try:
-            ticket = await provider.settle(request)
+            ticket = await _ask(job, provider, request)
         except VideoUnavailable as error:
             if context.clock.since(began) > ASKED_FOR:
                 return await lost(context, job, VideoOutcomeUnknown(error.provider_text))
@@ -51,6 +51,17 @@ async def settle(context: JobContext, job: Job) -> Job | None:
             if ticket is None:
                 return await send_later(context, job, VideoUnavailable("the provider has not received it"))
             return await taken(context, job, ticket)
+
+
+async def _ask(job: Job, provider: Provider, request: CreateRequest) -> Ticket | None:
+    """Raises as `Provider.settle` does."""
+    try:
+        return await provider.settle(request)
+    except VideoError:
+        raise
+    except Exception as error:  # a mistake of the adapter's own: it is not asked for ever either
+        log.exception("job=%s the question by its key failed", job.id)
+        raise VideoUnavailable(type(error).__name__) from error
 
 
 async def _request(context: JobContext, job: Job, provider: Provider) -> CreateRequest | None:

@@ -177,6 +177,9 @@ async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
         return error
+    except Exception as error:  # a mistake of the adapter's own: every limit holds all the same
+        log.exception("job=%s poll failed", job.id)
+        return VideoUnavailable(type(error).__name__)
 
 
 def _asked(answer: VideoStatus | VideoError | None) -> float | None:
