@@ -28,7 +28,8 @@ class Reloader:
         bot: AnimateBot,
         load: Callable[[], Settings] = Settings.load_spelled,
     ) -> None:
-        self._settings = settings
+        self._settings = settings  # of this process: what they say beside the catalog and its keys stays
+        self._secrets = set(settings.secrets)
         self._context = context
         self._worker = worker
         self._bot = bot
@@ -49,7 +50,8 @@ class Reloader:
     async def _reload(self) -> None:
         try:
             settings = self._load()
-            on_offer = offer(settings)
+            served = {name: getattr(self._settings, name) for name in ("public_url", "http_port")}
+            on_offer = offer(settings.model_copy(update=served))
             self._take(settings, on_offer)
         except SettingsError as error:
             for sentence in error.sentences:
@@ -57,6 +59,9 @@ class Reloader:
             return
         except ValueError as error:
             log.error("the catalog stays as it was: VIDEO_CATALOG: %s.", error)  # noqa: TRY400 - as above
+            return
+        except Exception:
+            log.exception("the catalog stays as it was")
             return
         for note in on_offer.notes:
             log.warning("%s", note)
@@ -69,8 +74,9 @@ class Reloader:
 
     def _take(self, settings: Settings, on_offer: Offer) -> None:
         """From here on it holds for new requests; jobs under way stay with their provider. Raises ValueError."""
-        if new := set(settings.secrets) - set(self._settings.secrets):
-            log_setup.set_up(self._settings.log_level, self._settings.log_format, [*self._settings.secrets, *new])
+        if new := set(settings.secrets) - self._secrets:
+            self._secrets |= new  # jobs of before may still be asked for with an older key
+            log_setup.set_up(self._settings.log_level, self._settings.log_format, sorted(self._secrets))
         self._context.providers.use(on_offer.providers)
         self._context.catalog.become(on_offer.catalog)
         self._context.queue.use(on_offer.catalog.concurrent)
