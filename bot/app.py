@@ -42,7 +42,7 @@ from bot.jobs import restored_copy
 from bot.jobs.backups import Backups
 from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breakers import CircuitBreakers
-from bot.jobs.context import Clock, JobContext, Timing
+from bot.jobs.context import Clock, JobContext, Timing, log_move
 from bot.jobs.files import Files
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
@@ -115,6 +115,7 @@ async def assemble(
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database_path, writer=writer)
         stack.push_async_callback(store.close)
+        store.observe(log_move)
         if metrics is not None:
             metrics.measure(store)
         await restored_copy.settle_copy(store, restored=restored)

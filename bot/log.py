@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from bot.log_context import current
+
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 MAX_CHARACTERS = 8_000
@@ -138,7 +140,11 @@ class _Formatter(logging.Formatter):
         return [self.clean(line) for line in lines]
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{self.formatTime(record)} {record.levelname} {self.clean(record.name)} {self.message_of(record)}"
+        message = self.message_of(record)
+        about = current()
+        if "job" in about and "job=" not in message:
+            message = f"job={about['job']} {message}"
+        head = f"{self.formatTime(record)} {record.levelname} {self.clean(record.name)} {message}"
         return "\n".join([head, *self.trace_of(record)])
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's own signature
@@ -149,15 +155,38 @@ class _JsonFormatter(_Formatter):
     """One JSON object a line, for log collectors."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, object] = {
             "time": self.formatTime(record),
             "level": record.levelname,
             "logger": self.clean(record.name),
             "message": self.message_of(record),
         }
+        for name, value in {**current(), **_named(record)}.items():
+            if value is not None:
+                line.setdefault(name, self._field(name, value))
         if trace := self.trace_of(record):
             line["error"] = "\n".join(trace)
         return json.dumps(line, ensure_ascii=False)
+
+    def _field(self, name: str, value: object) -> object:
+        if isinstance(value, int | float) and name not in _IDS:
+            return value
+        return self.clean(str(value))
+
+
+_IDS = frozenset(("job", "user", "guild", "scope", "interaction", "channel", "message"))
+"""Written as text: they are larger than many readers of JSON can count."""
+_PLACE = re.compile(r"(?:(?<![\w.])(\w+)=)?%(?:%|[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])")
+
+
+def _named(record: logging.LogRecord) -> dict[str, object]:
+    """The arguments that stand behind a name in the message as it was written in the source: nobody can add one."""
+    if not isinstance(record.msg, str) or not isinstance(record.args, tuple):
+        return {}
+    places = [found[1] for found in _PLACE.finditer(record.msg) if not found[0].endswith("%%")]
+    if len(places) != len(record.args):
+        return {}
+    return {name: value for name, value in zip(places, record.args, strict=True) if name is not None}
 
 
 def _lines(error: traceback.TracebackException) -> Iterator[str]:
@@ -185,6 +214,34 @@ def _lines(error: traceback.TracebackException) -> Iterator[str]:
         yield from (f"  | {line}" for line in _lines(part))
 
 
+FOLDED_S = 60.0
+"""Of discord.py's lines about rate limits, one is written in so long; it tells how many were not."""
+
+
+class _Folding(logging.Filter):
+    """discord.py writes a line for each 429 that it waits for, which may be hundreds a minute."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._next_at = -FOLDED_S
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("discord.") or not _ABOUT_LIMITS.search(str(record.msg)):
+            return True
+        if self._now() < self._next_at:
+            self._left_out += 1
+            return False
+        if self._left_out:
+            record.msg = f"{record.msg} ({self._left_out} lines like this were left out)"
+        self._next_at, self._left_out = self._now() + FOLDED_S, 0
+        return True
+
+
+_ABOUT_LIMITS = re.compile(r"(?i)rate.?limit|\b429\b")
+
+
 class _Handler(logging.StreamHandler[Any]):
     """Standard error. A line that cannot be written is dropped: logging would print its arguments as they are."""
 
@@ -198,6 +255,7 @@ def set_up(level: str, log_format: str, secrets: Iterable[str] = ()) -> None:
     discord.py and others stay at INFO: their DEBUG lines are the whole traffic, prompts and pictures included.
     """
     handler = _Handler(sys.stderr)
+    handler.addFilter(_Folding())
     hide = _Hider(secrets)
     handler.setFormatter(_JsonFormatter(hide) if log_format == "json" else _Formatter(hide))
     logging.basicConfig(level=level, handlers=[handler], force=True)

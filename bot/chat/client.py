@@ -31,6 +31,7 @@ from bot.chat.sync import CommandSync, SyncMemory
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
 from bot.i18n.translations import TranslationCatalog, translations_of
+from bot.log_context import about
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
 
     async def interaction_check(self, interaction: discord.Interaction[AnimateBot], /) -> bool:
         """True where the command may run."""
+        about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
         refusal = self.client.refusal(interaction)
         if refusal is None:
             return True
@@ -225,6 +227,7 @@ class AnimateBot(commands.AutoShardedBot):
         if not take_up(interaction):
             log.warning("interaction=%s came too late: it was answered as unknown", interaction.id)
             return
+        about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
         try:
             refusal = self.refusal(interaction)
             if refusal is not None:

@@ -17,6 +17,7 @@ from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.transports import Transports
 from bot.jobs.chat_protocol import Progress, ProgressView
+from bot.log_context import about_job
 from bot.models import ChannelId, Job, JobId
 
 log = logging.getLogger(__name__)
@@ -210,6 +211,7 @@ class Edits:
 
     async def _run(self, card: _Card) -> None:
         """One edit, to what is wanted once there is room for it."""
+        about_job(card.newest.job)  # whoever has started this task may work on another
         card.before_edit = True
         try:
             transport = None if card.wanted is None else await self._transport(card.wanted)

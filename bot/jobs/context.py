@@ -22,6 +22,7 @@ from bot.jobs.files import Files
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
+from bot.log_context import about_job
 from bot.models import FailureKind, Job, JobId, JobState
 from bot.store import jobs
 from bot.store.database import Store, Unit
@@ -40,6 +41,17 @@ _STORED = timedelta(milliseconds=1)
 """The store keeps no smaller part of a moment, and drops what is less."""
 FETCHES_AT_ONCE = 8
 """Bounds the pictures held in memory; a permit is kept for one try, never for the pause before the next."""
+
+
+def log_move(event: object) -> None:
+    """One line for each change of a job's state, whoever made it; to be given to `Store.observe`."""
+    if isinstance(event, jobs.Moved):
+        job = event.job
+        log.info(
+            "job=%s key=%s user=%s state=%s failure=%s guild=%s provider=%s model=%s was=%s seconds=%.1f",
+            job.id, job.key, job.member, job.state, job.failure, job.card.guild, job.provider, job.spec.model,
+            event.start, (job.state_at - job.created_at).total_seconds(),
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -172,8 +184,9 @@ class JobContext:
             found = await self.reload(job)
             if found is not None and found.state is to and to_ms(found.state_at) == to_ms(now):
                 moved = found  # an earlier try of this very write had landed after all
+                log_move(jobs.Moved(moved, job.state))
         if moved is not None:
-            log.info("job=%s key=%s user=%s state=%s failure=%s", job.id, job.key, job.member, to, moved.failure)
+            about_job(moved)
         return moved
 
     async def end(self, job: Job, to: JobState, failure: FailureKind) -> Job | None:

@@ -24,6 +24,7 @@ from bot.jobs.steps.finish import close
 from bot.jobs.steps.lost_answer import settle
 from bot.jobs.steps.render import await_late, render
 from bot.jobs.steps.submit import wait
+from bot.log_context import about_job
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, server_settings
 
@@ -238,6 +239,7 @@ class Worker:
         failures = 0
         while current is not None:
             job = current
+            about_job(job)
             self._context.queue.follow(job)  # whatever ended before, and however: the slot is as the state says
             if job.state is not JobState.WAITING:
                 self._context.circuit_breakers.withdraw(job.id)

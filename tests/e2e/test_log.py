@@ -60,3 +60,34 @@ async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fai
     if form == "json":
         assert all(json.loads(line)["level"] for line in lines)
     assert all(line.isprintable() for line in lines)
+
+
+async def test_every_change_of_a_state_is_one_line_and_every_line_of_a_job_has_its_id(build: Build) -> None:
+    stage = await build({"LOG_FORMAT": "json", "MAX_CONCURRENT_JOBS": "1"}, render_s=None)
+    first, _ = await stage.rendering()
+    waiting = await stage.animate()
+    card = await waiting.answer()
+    assert card is not None
+    await stage.until(card, "queue")
+    await stage.discord.press(stage.mia, card, f"job:cancel:{waiting.id}")
+    await stage.until(card, "Canceled")
+    for job in stage.provider.jobs.values():
+        stage.provider.finish(job.id)
+    await stage.over(first)
+    await stage.settled()
+    assert stage.bot is not None
+    await stage.bot.stop()
+
+    lines = [json.loads(line) for line in stage.bot.log().splitlines()]
+    moves = [(line["job"], line["was"], line["state"]) for line in lines if "was" in line]
+    assert moves == [
+        (str(first.id), "waiting", "submitting"),
+        (str(first.id), "submitting", "rendering"),
+        (str(waiting.id), "waiting", "cancelled"),
+        (str(first.id), "rendering", "delivering"),
+        (str(first.id), "delivering", "delivered"),
+    ]
+    created = next(line for line in lines if line["message"].startswith("create answered"))
+    assert (created["job"], created["provider"], created["state"]) == (str(first.id), "gptproto", "submitting")
+    downloaded = next(line for line in lines if "downloaded" in line["message"])
+    assert downloaded["bytes"] > 1_000

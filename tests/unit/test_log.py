@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -17,7 +17,9 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from bot import log
+from bot import log, log_context
+from bot.models import JobState
+from tests.builders import a_job
 
 BOT_TOKEN = "MTE0NzQ3NDc0NzQ3NDc0NzQ3.GkqLrT.a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9"
 KEY = "k3y-of-the-provider"
@@ -252,3 +254,102 @@ class TestSecrets:
         assert "s3cr3t-key" not in ended.stderr.replace("'s3cr3t-key'[:0]", "")
         assert ended.stderr.count(" ERROR bot not caught\n") == 2
         assert ended.stderr.endswith("RuntimeError: [secret]\\nforged\n")
+
+
+def last(written: Lines) -> dict[str, Any]:
+    """The fields of the newest line, where lines are JSON."""
+    line = written()[-1]
+    if not line.startswith("{"):
+        pytest.skip("text has no fields")
+    fields: dict[str, Any] = json.loads(line)
+    return fields
+
+
+@pytest.fixture(name="alone")
+def _alone() -> Iterator[None]:
+    """What a test says its lines are about does not reach the next one."""
+    yield
+    log_context.about()
+
+
+@pytest.mark.usefixtures("alone")
+class TestFields:
+    def test_what_stands_behind_a_name_is_a_field_numbers_as_numbers_and_ids_as_text(self, written: Lines) -> None:
+        logging.getLogger("bot").info("job=%s state=%s bytes=%s seconds=%.1f", 7, JobState.DELIVERED, 12_345, 1.25)
+
+        fields = last(written)
+        assert fields["job"] == "7"
+        assert (fields["state"], fields["bytes"], fields["seconds"]) == ("delivered", 12_345, 1.25)
+
+    def test_a_text_of_somebody_else_makes_no_field(self, written: Lines) -> None:
+        logging.getLogger("bot").info("the provider said: %s", "job=1 user=2 level=ERROR")
+
+        assert last(written).keys() == {"time", "level", "logger", "message"}
+
+    def test_a_field_never_replaces_what_the_line_itself_is(self, written: Lines) -> None:
+        logging.getLogger("bot").info("message=%s level=%s", 5, "x")
+
+        fields = last(written)
+        assert (fields["level"], fields["message"]) == ("INFO", "message=5 level=x")
+
+    def test_no_secret_is_in_a_field(self, written: Lines) -> None:
+        logging.getLogger("bot").info("provider=%s", KEY)
+
+        assert last(written)["provider"] == "[secret]"
+
+    def test_arguments_that_do_not_fit_make_no_field(self) -> None:
+        record = logging.makeLogRecord({"msg": "job=%s %s", "args": (1,)})
+
+        assert log._named(record) == {}
+
+    @pytest.mark.parametrize("template", ["100%% job=%s", "%.1f%% of job=%s", "x.job=%s job=%s"])
+    def test_places_are_counted_as_python_fills_them(self, template: str) -> None:
+        arguments = (1.5, 7) if template.count("%") > 3 or template.startswith("x") else (7,)
+        record = logging.makeLogRecord({"msg": template, "args": arguments})
+        record.getMessage()
+
+        assert log._named(record) == {"job": 7}
+
+
+@pytest.mark.usefixtures("alone")
+class TestContext:
+    def test_every_line_of_a_jobs_task_names_the_job_whoever_writes_it(self, written: Lines) -> None:
+        log_context.about_job(a_job(7))
+
+        logging.getLogger("aiohttp.client").warning("connection lost")
+
+        assert "7" in written()[-1]
+        if not written()[-1].startswith("{"):
+            assert written()[-1].endswith("job=7 connection lost")
+            return
+        fields = last(written)
+        assert (fields["job"], fields["provider"], fields["state"]) == ("7", "default", "waiting")
+
+    def test_what_a_line_says_itself_counts_more(self, written: Lines) -> None:
+        log_context.about_job(a_job(7))
+
+        logging.getLogger("bot").warning("job=%s its card could not be drawn", 8)
+
+        assert "7" not in written()[-1].partition("job")[2].partition("user")[0]
+        assert last(written)["job"] == "8"
+
+
+class TestFolding:
+    def test_of_many_lines_about_rate_limits_one_a_minute_is_written_and_tells_of_the_others(self) -> None:
+        now = 0.0
+        folding = log._Folding(lambda: now)
+
+        def passes(name: str, message: str) -> str | None:
+            record = logging.makeLogRecord({"name": name, "msg": message})
+            return record.getMessage() if folding.filter(record) else None
+
+        told = "We are being rate limited. PATCH responded with 429."
+        assert passes("discord.http", told) == told
+        assert [passes("discord.http", told) for _ in range(30)] == [None] * 30
+        assert passes("discord.webhook.async", "Webhook ID 1 is rate limited.") is None
+        assert passes("discord.gateway", "Shard ID 0 has connected.") is not None
+        assert passes("bot.chat", "429") == "429"
+        now = log.FOLDED_S
+        assert passes("discord.http", told) == f"{told} (31 lines like this were left out)"
+        now = 2 * log.FOLDED_S
+        assert passes("discord.http", told) == told

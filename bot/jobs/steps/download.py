@@ -7,8 +7,10 @@ API's own refusal, ends a job.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,7 +51,10 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         tries.made += 1
         if not context.files.has_room():
             raise LocalTrouble("too little space in DATA_DIR")  # noqa: TRY301 - told as a full disk is
+        began_s = time.monotonic()
         await context.providers.of(job).download(job.ticket, job.result_url, video)
+        size_bytes = (await asyncio.to_thread(video.stat)).st_size
+        log.info("job=%s downloaded bytes=%s seconds=%.1f", job.id, size_bytes, time.monotonic() - began_s)
         context.files.keep_on(job)
     except (LocalTrouble, OSError) as error:
         log.error("job=%s its video cannot be stored on this machine, trying again: %s", job.id, error)  # noqa: TRY400 - no traceback
