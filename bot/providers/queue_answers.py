@@ -30,6 +30,8 @@ _ENDED: Mapping[str, FailureKind] = {
     "cancelled": FailureKind.CANCELLED,
     "queue_timeout": FailureKind.BUSY,
 }
+REFUSED = frozenset({FailureKind.MODERATED, FailureKind.PERSON})
+"""Failures by a model's rules, which may be charged for."""
 _NEVER_CHARGED = frozenset(
     {"invalid_input", "insufficient_credits", "forbidden", "not_enabled", "model_not_found", "unauthorized"}
     | {"queue_timeout"}
@@ -129,9 +131,17 @@ def is_charged(reason: Reason, failure: FailureKind, *, refusals: bool | None) -
     """
     if reason.is_the_providers:
         return False
-    if failure in (FailureKind.MODERATED, FailureKind.PERSON):
+    if failure in REFUSED:
         return refusals
     return False if reason.bucket in _NEVER_CHARGED else None
+
+
+def charges_refusals(model: Answer) -> bool | None:
+    """Whether a model as Comfy Router lists it is charged for when its rules refuse; None where that is not known."""
+    body = model.json if model.is_success and isinstance(model.json, dict) else {}
+    billing = body.get("billing")
+    said = billing.get("charges_on_policy_rejection") if isinstance(billing, dict) else None
+    return {"yes": True, "no": False}.get(str(said))
 
 
 def url_in(result: Any, path: str | None) -> str | None:

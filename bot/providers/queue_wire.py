@@ -203,11 +203,15 @@ class QueueProvider(JsonApi):
         if reason is None:
             raise error_mapping.of_no_report(result, self._now(), key=self._key)
         failure = queue_answers.kind_of(reason)
+        refusals = kept.get("refusals")
+        model, requests, _ = kept["response"].rpartition("/requests/")
+        if refusals is None and self.knows_keys and requests and failure in queue_answers.REFUSED:
+            refusals = queue_answers.charges_refusals(await self._ask(model))
         return VideoStatus(
             Phase.FAILED,
             failure=failure,
             provider_text=error_text.for_the_log(reason.said.text or reason.bucket or "", self._key),
-            charged=queue_answers.is_charged(reason, failure, refusals=kept.get("refusals")),
+            charged=queue_answers.is_charged(reason, failure, refusals=refusals),
         )
 
     def _ticket(self, answer: Answer, model: ModelWire) -> Ticket | None:

@@ -252,6 +252,32 @@ async def test_a_private_address_in_a_result_is_not_fetched(wire: Wire, tmp_path
             await bench.api.download(ticket, None, tmp_path / "video.mp4")
 
 
+@pytest.mark.parametrize(
+    ("listed", "in_catalog", "charged"),
+    [("yes", None, True), ("no", None, False), ("unknown", None, None), ("yes", False, False), ("no", True, True)],
+)
+async def test_where_the_catalog_does_not_say_the_provider_is_asked_if_it_charges_for_what_its_rules_refuse(
+    listed: str, *, in_catalog: bool | None, charged: bool | None
+) -> None:
+    async with router(charges_on_policy_rejection=listed) as (bench, _):
+        bench.local.faults.inject("create:moderated")
+        model = replace(bench.wire.model, charges_refusals=in_catalog)
+        failed = await bench.ended(await bench.api.create(bench.request(model=model)))
+
+    assert failed.failure is FailureKind.MODERATED
+    assert failed.charged is charged
+
+
+async def test_whether_it_charges_is_not_known_where_that_question_fails() -> None:
+    async with router(charges_on_policy_rejection="yes") as (bench, _):
+        bench.local.faults.inject("create:moderated")
+        bench.local.faults.inject("model:500")
+        model = replace(bench.wire.model, charges_refusals=None)
+        failed = await bench.ended(await bench.api.create(bench.request(model=model)))
+
+    assert (failed.phase, failed.charged) == (Phase.FAILED, None)
+
+
 async def test_the_queue_is_shown_as_it_moves() -> None:
     async with Fal().bench() as bench:
         first = await bench.api.create(bench.request())
