@@ -80,12 +80,7 @@ class ComfyAPIProvider(JsonApi):
     async def create(self, request: CreateRequest) -> Ticket:
         if wrong := comfy_workflow.faults(request.model):
             raise VideoRejected(FailureKind.MODEL, wrong[0])
-        body = await self._body(request)
-        # The proxy keeps the key of a request that it could not pass on, although nothing came of it: ask before.
-        answer = await self._ask(self._at(request.key))
-        if answer.status >= 500:
-            raise error_mapping.of_no_report(answer, self._now(), key=self._key)
-        answer = await self._send(request, body)
+        answer = await self._send(request)
         return await self._made(request, answer) or self._raised(self._refusal(answer))
 
     async def settle(self, request: CreateRequest) -> Ticket | None:
@@ -94,7 +89,7 @@ class ComfyAPIProvider(JsonApi):
         if not request.picture or not is_fresh:
             return await self._find(request)
         try:
-            answer = await self._send(request, await self._body(request))
+            answer = await self._send(request)
         except VideoOutcomeUnknown as exc:  # it can be sent again
             raise VideoUnavailable(exc.provider_text) from exc
         if ticket := await self._made(request, answer):
@@ -145,7 +140,16 @@ class ComfyAPIProvider(JsonApi):
             await asyncio.sleep(LOOK_EVERY_S)
         raise VideoUnavailable("ComfyUI was asked to stop the job, and has not yet")
 
-    async def _send(self, request: CreateRequest, body: bytes) -> Answer:
+    async def _send(self, request: CreateRequest) -> Answer:
+        """Raises VideoUnavailable before anything is sent where ComfyUI cannot be reached.
+
+        The proxy keeps the key of a request that it could not pass on, although nothing came of it: so it is asked
+        for a job first, which it looks for in ComfyUI.
+        """
+        body = await self._body(request)
+        answer = await self._ask(self._at(request.key))
+        if answer.status >= 500:
+            raise error_mapping.of_no_report(answer, self._now(), key=self._key)
         return await self._create(f"{self._base}/jobs", body, job_in=_job_in, headers={"Idempotency-Key": request.key})
 
     async def _body(self, request: CreateRequest) -> bytes:

@@ -236,11 +236,12 @@ async def test_while_comfyui_is_down_no_key_is_spent() -> None:
     async with world() as (local, api):
         local.settings.is_unreachable = True
         asked = request()
-        with pytest.raises(VideoUnavailable):
-            await api.create(asked)
+        for ask in (api.create, api.settle):
+            with pytest.raises(VideoUnavailable):
+                await ask(asked)
         assert not sent(local, "create")
         local.settings.is_unreachable = False
-        await api.create(asked)
+        assert await api.settle(asked) is not None
 
     assert local.times_created() == 1
 
