@@ -63,6 +63,10 @@ _SHOULD_BE = {
 """What each setting should be; the sentence about a wrong one ends with it."""
 
 
+_TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {provider}. Remove one of them."
+"""One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
+
+
 class Settings(BaseSettings):
     """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
@@ -239,6 +243,9 @@ class Settings(BaseSettings):
                 _read_file(name, variables, faults)
         overrides = {n.lower(): variables[n] for n in ("DISCORD_TOKEN", "VIDEO_API_KEY") if n in variables} | overrides
         names = {str(each.key) for each in others} & variables.keys()
+        given = {variables[name].strip() for name in ("VIDEO_API_KEY", first.key) if name in variables}
+        if len(given) > 1 and not (overrides.get("video_api_url") or "VIDEO_API_URL" in variables):
+            faults["VIDEO_API_KEY"] = _TWO_KEYS.format(key=first.key, provider=first.name)
         if first.key in variables and "VIDEO_API_KEY" not in variables:
             overrides.setdefault("video_api_key", variables[first.key])
             names.discard(first.key)  # it belongs to where VIDEO_API_URL leads

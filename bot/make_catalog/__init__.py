@@ -66,7 +66,8 @@ async def _why_not(provider: ProviderEntry, http: HttpClient, key: str | None) -
     for _ in range(MOST_PAGES):
         source = f"{provider.url}/v2/models?limit=100{cursor}"
         body = await _asked(source, provider, http, key)
-        names |= {each["id"] for each in _listed(body, source) if isinstance(each, dict) and "id" in each}
+        listed = (each.get("id") for each in _listed(body, source) if isinstance(each, dict))
+        names |= {name for name in listed if isinstance(name, str)}
         if not body.get("has_more") or not isinstance(body.get("next_cursor"), str):
             break
         cursor = f"&cursor={body['next_cursor']}"

@@ -84,8 +84,7 @@ class OpenAIProvider:
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
         """By the list of models, where the API has one that names any of these."""
         answer = await self._ask(self._endpoint, "models", await self._auth.header(self._endpoint))
-        listed = answer.json.get("data") if answer.is_success and isinstance(answer.json, dict) else None
-        names = {each.get("id") for each in listed if isinstance(each, dict)} if isinstance(listed, list) else set()
+        names = responses.listed_names(answer) or set()
         wanted = {model.name for model in models}
         if not wanted & names:  # video models are often left out of such lists
             return []

@@ -46,10 +46,9 @@ class OpenRouterProvider(JsonApi):
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
         faults = [fault for model in models for fault in json_template.faults_of(model)]
         answer = await self._ask(f"{self._endpoint}/videos/models")
-        listed = answer.json.get("data") if answer.is_success and isinstance(answer.json, dict) else None
-        if not isinstance(listed, list):
+        names = responses.listed_names(answer)
+        if names is None:
             return faults
-        names = {each.get("id") for each in listed if isinstance(each, dict)}
         unlisted = [model.name for model in models if model.name not in names]
         return [*faults, *(f"{self._name} does not list the model {name}" for name in unlisted)]
 

@@ -140,6 +140,14 @@ def job_report(answer: Answer, asked: str) -> JobReport | None:
     return _report(job, body)
 
 
+def listed_names(answer: Answer) -> set[str] | None:
+    """The ids of a list of models; None where the answer is none."""
+    listed = answer.json.get("data") if answer.is_success and isinstance(answer.json, dict) else None
+    if not isinstance(listed, list):
+        return None
+    return {each["id"] for each in listed if isinstance(each, dict) and isinstance(each.get("id"), str)}
+
+
 def video_url(body: Any) -> str | None:
     """The first http(s) address under one of the names seen in the field."""
     if not isinstance(body, dict):

@@ -95,6 +95,14 @@ async def test_a_question_gives_a_sound_answer_or_an_error_of_the_protocol(wire:
                 _is_sound(await question())
 
 
+@pytest.mark.parametrize("listed", [[{"id": [1]}], [{"id": {}}], [[]], [None], {"id": "a"}], ids=str)
+async def test_a_list_of_models_with_odd_names_is_read_as_far_as_it_goes(wire: Wire, listed: Any) -> None:
+    async with wire.bench() as bench:
+        answering(bench, [Answer(200, json.dumps({"data": listed}).encode(), {})])
+        with contextlib.suppress(VideoError):
+            assert all(isinstance(fault, str) for fault in await bench.api.check([wire.model]))
+
+
 def _is_sound(found: Any) -> None:
     if isinstance(found, VideoStatus):
         assert found.cost_usd is None or found.cost_usd >= 0

@@ -291,12 +291,26 @@ class TestSecrets:
 class TestReading:
     def test_the_key_is_read_under_its_other_name_and_its_own_comes_first(self, env: pytest.MonkeyPatch) -> None:
         env.setenv("GPTPROTO_API_KEY", "another")
+        env.setenv("VIDEO_API_URL", "http://127.0.0.1:9/v1")
         both = Settings.load()
         env.setenv("VIDEO_API_KEY", "")
         other = Settings.load()
 
         assert secret(both.video_api_key) == KEY
         assert secret(other.video_api_key) == "another"
+
+    def test_two_keys_for_the_address_of_the_catalog_are_one_too_many(self, env: pytest.MonkeyPatch) -> None:
+        """VIDEO_API_KEY may be left over from another provider: nobody else is to be sent it."""
+        env.setenv("VIDEO_CATALOG", "openrouter")
+        env.setenv("OPENROUTER_API_KEY", "of-openrouter")
+
+        (sentence,) = sentences()
+
+        assert sentence == (
+            "VIDEO_API_KEY and OPENROUTER_API_KEY are both set and differ: both are for openrouter. Remove one of them."
+        )
+        env.setenv("OPENROUTER_API_KEY", KEY)
+        assert secret(Settings.load().video_api_key) == KEY
 
     def test_blanks_around_a_secret_are_not_part_of_it(self, env: pytest.MonkeyPatch) -> None:
         env.setenv("VIDEO_API_KEY", f" {KEY}\n")
@@ -426,7 +440,10 @@ class TestSpelling:
          "COMFY_API_KEY", "PYTHONUNBUFFERED", "COMPOSE_PROJECT_NAME", "LOGNAME", "HOSTNAME",
          "gptproto_api_key", "BUDGET_PERIOD"],
     )  # fmt: skip
-    def test_what_is_for_others_or_right_is_left_alone(self, tmp_path: Path, name: str) -> None:
+    def test_what_is_for_others_or_right_is_left_alone(
+        self, env: pytest.MonkeyPatch, tmp_path: Path, name: str
+    ) -> None:
+        env.setenv("VIDEO_API_URL", "http://127.0.0.1:9/v1")
         (tmp_path / ".env").write_text(f"{name}=day\n")
 
         assert Settings.load_spelled().budget_period is Period.DAY
