@@ -32,6 +32,8 @@ SLOW_CREATES = ("slow", "slow-early", "drip", "endless", "huge")
 DEAD_TOKEN = 50027
 KNOW_KEYS = ("comfy-router", "comfyui", "comfy-api")
 """Providers that can be asked for a job by a key of ours: none of theirs is to stay unknown."""
+UNREACHABLE = "upstream_unreachable"
+"""What the Comfy API says when it could not ask its ComfyUI."""
 INVALID = frozenset({401, 403})
 MISSING = frozenset({404})
 JOBS = (
@@ -209,9 +211,11 @@ def _name_of(scene: Scene, endpoint: str | None) -> str:
 
 def _why_unknown(scene: Scene, prompt: str, provider: str) -> str | None:
     """What happened to the create of this job that its answer may be lost, and that nobody could be asked for it."""
-    if provider in KNOW_KEYS:
-        return "its provider's key, address or model was changed" if provider in scene.changed else None
     creates = [sent for sent in scene.sent if sent.prompt == prompt]
+    if provider in KNOW_KEYS:
+        if any(UNREACHABLE in str(sent.exchange.reply) for sent in creates):
+            return "the API kept its key, and did not say whether ComfyUI had it"
+        return "its provider's key, address or model was changed" if provider in scene.changed else None
     killed = [life for life in scene.keeper.lives if life.ended_at is not None and life.code not in (0, None)]
     if not creates:
         if killed:

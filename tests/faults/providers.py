@@ -153,7 +153,11 @@ async def comfyui_restarts(scene: Scene, rng: Random) -> None:
 
 
 async def comfyui_out_of_reach(scene: Scene, rng: Random) -> None:
-    """The API stands, and the ComfyUI behind it does not answer for a while."""
+    """The API stands, and the ComfyUI behind it does not answer for a while.
+
+    A create that comes in that very moment spends its key; the bot looks for its job for two minutes.
+    """
+    scene.settles_within_s = 150.0
     for provider in scene.place.providers:
         if isinstance(provider, LocalComfyAPI):
             provider.settings.is_unreachable = True

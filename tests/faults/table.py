@@ -57,7 +57,7 @@ class Tally:
             for outcome in self.outcomes:
                 total.update(outcome.verdict.providers.get(name, Counter()))
             yield f"{name:<14} {runs:>6}" + "".join(f" {total[title]:>{len(title)}}" for title in BY_PROVIDER)
-        yield "none: sent to nobody. Unknown at comfy-*: its key, address or model was changed; any other is strange."
+        yield "none: sent to nobody. Unknown at comfy-*: nobody can be asked, for a reason that stands below."
 
     def _promises(self) -> Iterator[str]:
         verdicts = [outcome.verdict for outcome in self.outcomes]
