@@ -15,6 +15,7 @@ BotError
 ├── LocalTrouble           our own disk or system failed; it says nothing about the provider
 └── VideoError             of the provider; carries its words for the log only
     ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
+    │   └── TicketUnreadable  what was stored of the job cannot be read: nobody can be asked
     ├── VideoRejected      a final no
     ├── VideoOutcomeUnknown  a create whose outcome is not known: never sent again
     ├── VideoNotReady      an answer, but no whole video: the download may be tried again
@@ -139,6 +140,10 @@ class VideoUnavailable(VideoError):
         super().__init__(kind, provider_text, http_status=http_status)
         self.retry_after_s = retry_after_s
         self.rate_limited = rate_limited
+
+
+class TicketUnreadable(VideoUnavailable):
+    """What was stored to follow the job cannot be read: no request was sent, and asking again changes nothing."""
 
 
 class VideoRejected(VideoError):

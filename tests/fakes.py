@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.errors import (
+    ChatUnavailable,
+    PictureRefused,
+    TicketUnreadable,
+    VideoOutcomeUnknown,
+    VideoRejected,
+    VideoUnavailable,
+)
 from bot.images.fitter import Fitted
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard
 from bot.jobs.providers import Providers
@@ -47,6 +54,8 @@ class Provider:
         self.denies = False  # every poll is a 404
         self.silent = False  # no poll is answered
         self.breaks = False  # every question ends in a mistake of the adapter's own
+        self.unreadable = False  # no ticket is read
+        self.asked = 0  # of tickets that were not
         self.questions = 0
         self.gate = asyncio.Event()  # creates wait here for their answer
         self.gate.set()
@@ -144,6 +153,9 @@ class Provider:
     async def status(self, ticket: Ticket) -> VideoStatus:
         if self.breaks:
             raise ValueError("a mistake")
+        if self.unreadable:
+            self.asked += 1
+            raise TicketUnreadable("not as this wire writes it")
         if self.silent:
             raise VideoUnavailable("no answer")
         if self.denies:

@@ -254,9 +254,11 @@ class Worker:
                     return
                 current = await step(self._context, job) or await self._moved_by_others(job)
                 failures = 0
-            except Exception:
-                log.exception("job=%s step %s failed; trying again", job.id, job.state)
+            except Exception as error:
                 failures += 1
+                log.error(  # noqa: TRY400 - the traceback once: thousands of jobs may fail in the same way
+                    "job=%s step %s failed, trying again: %r", job.id, job.state, error, exc_info=failures == 1
+                )
                 await self._context.clock.sleep(backoff.retry_pause(failures + 3, self._context.rng))
                 current = await self._context.reload(job)
 

@@ -103,7 +103,7 @@ class ComfyAPIProvider(JsonApi):
         raise error
 
     async def status(self, ticket: Ticket) -> VideoStatus:
-        kept = parts_of(ticket)
+        kept = parts_of(ticket, "self")
         job = await self._job(kept["self"])
         word = job["status"]
         if word in _RUNNING:
@@ -120,12 +120,12 @@ class ComfyAPIProvider(JsonApi):
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
         """The job names the video's address anew each time: one that was given before is signed, and may be over."""
-        own = parts_of(ticket)["self"]
+        own = parts_of(ticket, "self")["self"]
         elsewhere = url if url and not same_origin(URL(url, encoded=True), URL(own)) else None
         await self._fetch(elsewhere, own, target, lambda job: _video_of(job, own) if isinstance(job, dict) else None)
 
     async def cancel(self, ticket: Ticket) -> bool:
-        own = parts_of(ticket)["self"]
+        own = parts_of(ticket, "self")["self"]
         job = await self._job(own)
         if job["status"] not in _RUNNING:
             return bool(job["status"] == "canceled" and not job.get("started_at"))
@@ -196,7 +196,7 @@ class ComfyAPIProvider(JsonApi):
             if found is None:
                 continue
             ticket = self._ticket(found, _in(job, "urls", "self"), request.model)
-            workflow = await self._ask(f"{parts_of(ticket)['self']}/workflow")
+            workflow = await self._ask(f"{parts_of(ticket, 'self')['self']}/workflow")
             if workflow.is_success and _is_marked(_in(workflow.json, "workflow"), request.key):
                 return ticket
         if answer.is_success and request.sent_at is not None and self._now() - request.sent_at < LISTED_AFTER:

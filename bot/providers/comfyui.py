@@ -59,7 +59,7 @@ class _Job:
 
     @classmethod
     def of(cls, ticket: Ticket) -> _Job:
-        kept = parts_of(ticket)
+        kept = parts_of(ticket, "root", has=("id", "samplers"))
         return cls(kept["root"], kept["id"], kept["samplers"], kept.get("saved"))
 
     def ticket(self) -> Ticket:

@@ -11,7 +11,7 @@ from typing import Any
 
 from yarl import URL
 
-from bot.errors import VideoRejected
+from bot.errors import TicketUnreadable, VideoRejected
 from bot.models import FailureKind, Ticket
 from bot.providers import error_mapping, error_text, responses
 from bot.providers.auth import refuses_key
@@ -178,9 +178,16 @@ def ticket_of(parts: Mapping[str, Any]) -> Ticket:
     return Ticket(json.dumps(kept, separators=(",", ":")))
 
 
-def parts_of(ticket: Ticket) -> dict[str, Any]:
-    """What `ticket_of` kept."""
-    parts: dict[str, Any] = json.loads(ticket)
+def parts_of(ticket: Ticket, *addresses: str, has: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What `ticket_of` kept, with these absolute URLs and whatever else it has to have. Raises TicketUnreadable."""
+    try:
+        parts: dict[str, Any] = json.loads(ticket)
+        for name in addresses:
+            URL(parts[name]).origin()
+        for name in has:
+            parts[name]
+    except (ValueError, LookupError, TypeError, RecursionError) as exc:
+        raise TicketUnreadable(f"what was stored of this job cannot be read ({type(exc).__name__})") from exc
     return parts
 
 

@@ -16,6 +16,7 @@ from bot.providers import error_mapping, error_text, json_template, responses
 from bot.providers.auth import Auth, Question
 from bot.providers.download import MAX_VIDEO_BYTES, Downloads
 from bot.providers.http import HttpClient, Timeouts, endpoint_and_key, path_segment
+from bot.providers.json_api import parts_of
 from bot.providers.multipart import form
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
@@ -202,8 +203,8 @@ def ticket_of(endpoint: str, provider_id: str) -> Ticket:
 
 
 def _parts(ticket: Ticket) -> tuple[str, str]:
-    kept = json.loads(ticket)
-    return kept["endpoint"], kept["id"]
+    kept = parts_of(ticket, "endpoint", has=("id",))
+    return kept["endpoint"], str(kept["id"])
 
 
 def video_path(endpoint: str, provider_id: str) -> str:

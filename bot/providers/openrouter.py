@@ -68,7 +68,7 @@ class OpenRouterProvider(JsonApi):
         raise VideoOutcomeUnknown("this wire knows no keys")
 
     async def status(self, ticket: Ticket) -> VideoStatus:
-        kept = parts_of(ticket)
+        kept = parts_of(ticket, "poll", has=("id",))
         answer = await self._ask(kept["poll"])
         report = responses.job_report(answer, kept["id"])
         if report is None:
@@ -88,7 +88,7 @@ class OpenRouterProvider(JsonApi):
         )
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
-        await self._fetch(url, parts_of(ticket)["poll"], target, _keyed_url)
+        await self._fetch(url, parts_of(ticket, "poll")["poll"], target, _keyed_url)
 
     async def cancel(self, ticket: Ticket) -> bool:  # noqa: ARG002 - the wire has no such request
         return False

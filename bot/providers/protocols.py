@@ -124,7 +124,10 @@ class Provider(Protocol):
         """
 
     async def status(self, ticket: Ticket) -> VideoStatus:
-        """Asks once. Raises VideoUnavailable for all that is no answer about the job; no error ends a job."""
+        """Asks once. Raises VideoUnavailable for all that is no answer about the job; no error ends a job.
+
+        TicketUnreadable, of this and of `download` and `cancel`, where the ticket is not as this wire writes it.
+        """
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
         """Streams the finished video to `target`, replacing it in one step; on failure nothing is left there.

@@ -126,7 +126,7 @@ class QueueProvider(JsonApi):
         raise self._unsettled(answer)
 
     async def status(self, ticket: Ticket) -> VideoStatus:
-        kept = parts_of(ticket)
+        kept = parts_of(ticket, "status", "response", "cancel")
         answer = await self._ask(kept["status"])
         word = queue_answers.word_of(answer)
         if word is None:
@@ -141,12 +141,12 @@ class QueueProvider(JsonApi):
         )
 
     async def download(self, ticket: Ticket, url: str | None, target: Path) -> None:
-        kept = parts_of(ticket)
+        kept = parts_of(ticket, "status", "response", "cancel")
         await self._fetch(url, kept["response"], target, lambda body: queue_answers.url_in(body, kept.get("result")))
 
     async def cancel(self, ticket: Ticket) -> bool:
         """Only a request that still waits in the queue is cancelled: one that runs may be charged, and is paid for."""
-        kept = parts_of(ticket)
+        kept = parts_of(ticket, "status", "response", "cancel")
         if queue_answers.word_of(await self._ask(kept["status"])) != queue_answers.IN_QUEUE:
             return False
         answer = await self._ask(kept["cancel"], method="PUT")

@@ -457,6 +457,46 @@ class TestTheHostsClock:
         assert bot.state(job) is JobState.TIMED_OUT
 
 
+class TestATicketThatCannotBeRead:
+    def test_ends_as_a_render_without_an_answer_does_with_a_line_a_state_and_no_further_poll(
+        self, bot: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        job = bot.ask(1)
+        bot.provider.unreadable = True
+        bot.passes(1_900.0, steps=30)
+        assert bot.state(job) is JobState.RENDERING
+        bot.passes(600.0, steps=10)
+
+        assert bot.state(job) is JobState.TIMED_OUT
+        assert bot.context.queue.at_provider == 0
+        bot.passes(DAY_S + HOUR_S, steps=200)
+        assert bot.state(job) is JobState.FAILED
+        assert bot.provider.asked == 2
+        assert (
+            len(
+                [
+                    record
+                    for record in caplog.records
+                    if f"job={job}" in record.getMessage() and record.levelname == "ERROR"
+                ]
+            )
+            == 2
+        )
+        assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.CLOSED
+
+    def test_is_read_again_at_the_next_start(self, bot: Harness) -> None:
+        job = bot.ask(1)
+        bot.provider.unreadable = True
+        bot.passes(600.0)
+        bot.stop()
+        bot.provider.unreadable = False
+        bot.provider.finishes()
+        bot.begin()
+        bot.passes(300.0)
+
+        assert bot.state(job) is JobState.DELIVERED
+
+
 class TestLostByTheService:
     def test_a_job_that_was_told_of_and_then_denied_for_ten_minutes_is_refunded(self, bot: Harness) -> None:
         job = bot.ask(1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.errors import VideoNotReady, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
+from bot.errors import TicketUnreadable, VideoNotReady, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
 from bot.providers.protocols import Phase, Provider
 from sandbox.providers.mp4 import tiny_mp4
@@ -64,6 +65,36 @@ def test_the_adapter_is_a_provider(wire: Wire) -> None:
 def test_an_address_or_key_that_cannot_work_is_refused_at_once(wire: Wire, url: str, key: str) -> None:
     with pytest.raises(ValueError, match="provider"):
         wire.adapter(url, key)
+
+
+@pytest.mark.parametrize(
+    "mangle",
+    [
+        lambda _: "",
+        lambda _: "video_1",
+        lambda _: "[]",
+        lambda _: "null",
+        lambda _: "{}",
+        lambda ticket: ticket[:-5],
+        lambda ticket: json.dumps(dict.fromkeys(json.loads(ticket), "nowhere")),
+        lambda ticket: json.dumps(dict.fromkeys(json.loads(ticket), 7)),
+    ],
+)
+async def test_of_a_ticket_that_cannot_be_read_nobody_is_asked(
+    wire: Wire, mangle: Callable[[str], str], tmp_path: Path
+) -> None:
+    async with wire.bench() as bench:
+        ticket = Ticket(mangle(await made(bench)))
+        sent = len(bench.local.requests)
+        with pytest.raises(TicketUnreadable):
+            await bench.api.status(ticket)
+        with pytest.raises(TicketUnreadable):
+            await bench.api.download(ticket, None, tmp_path / "video.mp4")
+        if wire.can_cancel:
+            with pytest.raises(TicketUnreadable):
+                await bench.api.cancel(ticket)
+
+        assert len(bench.local.requests) == sent
 
 
 async def test_a_picture_becomes_a_video(wire: Wire, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.errors import VideoError, VideoUnavailable
+from bot.errors import TicketUnreadable, VideoError, VideoUnavailable
 from bot.jobs import backoff
 from bot.jobs.chat_protocol import Progress
 from bot.jobs.circuit_breaker import Outcome
@@ -106,6 +106,9 @@ async def render(context: JobContext, job: Job) -> Job | None:
             if watch.fresh and left_s > 0:
                 context.chat.show(job, watch.progress())
         answer = await _ask(context, job)
+        if isinstance(answer, TicketUnreadable):
+            await _wait_out(context, watch.sent_at, context.timing.job_timeout + context.timing.answer_grace)
+            return await context.end(job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
         if isinstance(answer, VideoError):
             watch.fails(answer)
             if watch.is_gone(answer):
@@ -129,12 +132,21 @@ async def await_late(context: JobContext, job: Job) -> Job | None:
         await close(context, job)
     while True:
         answer = await _ask(context, job)
+        if isinstance(answer, TicketUnreadable):
+            await _wait_out(context, job.state_at, context.timing.late_for)
+            return await context.end(job, JobState.FAILED, job.failure or FailureKind.TIMED_OUT)
         if isinstance(answer, VideoStatus) and answer.phase is not Phase.RUNNING:
             return await _ended(context, job, answer, None)
         if context.clock.since(job.state_at) > context.timing.late_for:
             return await context.end(job, JobState.FAILED, job.failure or FailureKind.TIMED_OUT)
         seldom_s = context.timing.poll_s * LATE_POLLS_APART
         await context.clock.sleep(backoff.poll_pause(seldom_s, 0.0, _asked(answer), 0, context.rng))
+
+
+async def _wait_out(context: JobContext, since: datetime, ends_after: timedelta) -> None:
+    """Waits until `ends_after` that moment: nobody can be asked. A start of another version may read the ticket."""
+    while (left := ends_after - context.clock.since(since)) > timedelta():
+        await context.clock.sleep(left.total_seconds())
 
 
 def _begin(context: JobContext, job: Job) -> _Watch:
@@ -174,6 +186,9 @@ async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
     assert job.ticket is not None
     try:
         return await context.providers.of(job).status(job.ticket)
+    except TicketUnreadable as error:
+        log.error("job=%s nobody can be asked for its video until the bot starts again: %s", job.id, error)  # noqa: TRY400 - no traceback
+        return error
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
         return error
