@@ -102,4 +102,4 @@ async def test_without_a_public_address_the_bot_says_what_to_set(build: Build) -
     bot = await stage.start_bot(wait=False)
 
     assert await bot.wait() == 2
-    assert bot.log().startswith("PUBLIC_URL and HTTP_PORT are needed for wan: ")
+    assert bot.log().splitlines()[1].startswith("PUBLIC_URL and HTTP_PORT are needed for wan: ")
