@@ -1,0 +1,78 @@
+"""Whether a figure that was read again and again grows: its slope, how sure that is, and a verdict."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+BLOCKS = 12
+"""Readings of one moment resemble their neighbors, so a life's readings go in as the means of so many stretches."""
+WARM_UP = 0.25
+"""The first part of a life is its start: caches fill, threads begin."""
+_Z = statistics.NormalDist().inv_cdf(0.975)
+
+Reading = tuple[float, float]
+"""When, in seconds, and how much."""
+
+
+class Verdict(StrEnum):
+    FLAT = "flat"
+    GROWS = "GROWS"
+    UNDECIDED = "undecided: too short"
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Per hour; the true one is within `low` to `high` with 95%, as far as the stretches are independent."""
+
+    mean: float
+    per_hour: float
+    low: float
+    high: float
+
+    def verdict(self, allowed_per_hour: float) -> Verdict:
+        """Flat where even `high` is allowed; growing where the slope is surely above nothing, and too great."""
+        if self.high <= allowed_per_hour:
+            return Verdict.FLAT
+        if self.low > 0 and self.per_hour > allowed_per_hour:
+            return Verdict.GROWS
+        return Verdict.UNDECIDED
+
+
+def slope_of(lives: Sequence[Sequence[Reading]]) -> Slope:
+    """One slope of all lives of the process; each life has a level of its own. Raises ValueError for too few."""
+    lives = [blocks for life in lives if len(blocks := _blocks(life)) >= BLOCKS]
+    points = [point for life in lives for point in _centered(life)]
+    free = len(points) - len(lives) - 1
+    if free < 5:
+        raise ValueError("too few readings for a slope")
+    squares = sum(x * x for x, _ in points)
+    slope = sum(x * y for x, y in points) / squares
+    error = math.sqrt(sum((y - slope * x) ** 2 for x, y in points) / free / squares)
+    margin = _quantile(free) * error
+    mean = statistics.fmean(y for life in lives for _, y in life)
+    return Slope(mean, *(3600 * value for value in (slope, slope - margin, slope + margin)))
+
+
+def _blocks(life: Sequence[Reading]) -> list[Reading]:
+    """The means of stretches of equal length, without the warm-up."""
+    settled = life[int(len(life) * WARM_UP) :]
+    size = len(settled) // BLOCKS
+    if size == 0:
+        return []
+    stretches = [settled[start : start + size] for start in range(0, size * BLOCKS, size)]
+    return [(statistics.fmean(x for x, _ in each), statistics.fmean(y for _, y in each)) for each in stretches]
+
+
+def _centered(life: Sequence[Reading]) -> list[Reading]:
+    middle, level = (statistics.fmean(values) for values in zip(*life, strict=True))
+    return [(x - middle, y - level) for x, y in life]
+
+
+def _quantile(free: int) -> float:
+    """97.5% of Student's t, by its expansion around the normal distribution's; good from 5 degrees of freedom on."""
+    first = (_Z**3 + _Z) / (4 * free)
+    return _Z + first + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * free**2)
