@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -27,6 +28,8 @@ from sandbox.providers.registry import PROVIDERS
 from tests.faults.kinds import KINDS
 from tests.faults.runs import Outcome, draw, play
 from tests.faults.table import Tally, story
+
+KEEP = Path(tempfile.gettempdir(), "animate-faults")
 
 
 def one(
@@ -50,7 +53,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, default=None, metavar="RUN", help="this run alone, with all it did")
     parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="these faults, none drawn")
     parser.add_argument("--provider", action="append", default=[], choices=list(PROVIDERS), help="these, none drawn")
-    parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir(), "animate-faults"))
+    parser.add_argument("--keep", type=Path, default=KEEP)
     parser.add_argument("--keep-all", action="store_true", help="the logs of runs in which nothing broke, too")
     options = parser.parse_args()
     kinds, providers = tuple(options.kind), tuple(options.provider)
@@ -58,16 +61,40 @@ def main() -> int:
         outcome = one(options.seed, options.only, kinds, providers, options.keep, keep_all=options.keep_all)
         print(*outcome.told, story(outcome), sep="\n")
         return 1 if outcome.verdict.broken else 0
+    numbers = range(options.first, options.first + options.runs)
+    tally = play_all(
+        options.seed,
+        numbers,
+        kinds,
+        providers,
+        options.keep,
+        at_once=options.jobs,
+        keep_all=options.keep_all,
+    )
+    if tally.broken:
+        runs = sorted(outcome.plan.run for outcome in tally.broken)
+        print(f"BROKEN in {len(runs)} runs of seed {options.seed}: {runs}; their logs are in {options.keep}")
+        return 1
+    return 0
+
+
+def play_all(
+    seed: int,
+    numbers: Sequence[int] = range(1, 201),
+    kinds: tuple[str, ...] = (),
+    providers: tuple[str, ...] = (),
+    keep: Path = KEEP,
+    *,
+    at_once: int = 2,
+    keep_all: bool = False,
+) -> Tally:
+    """Plays these runs, each in a process of its own, and prints the table. At Ctrl-C, of those that have ended."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     tally, began = Tally(), time.monotonic()
     spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(options.jobs, mp_context=spawn) as pool:
+    with concurrent.futures.ProcessPoolExecutor(at_once, mp_context=spawn) as pool:
         try:
-            numbers = range(options.first, options.first + options.runs)
-            running = [
-                pool.submit(one, options.seed, number, kinds, providers, options.keep, keep_all=options.keep_all)
-                for number in numbers
-            ]
+            running = [pool.submit(one, seed, number, kinds, providers, keep, keep_all=keep_all) for number in numbers]
             for done in concurrent.futures.as_completed(running):
                 tally.add(done.result())
                 if done.result().verdict.broken:
@@ -77,12 +104,8 @@ def main() -> int:
             for worker in multiprocessing.active_children():
                 worker.terminate()
             print("stopped; what came out so far:")
-    print(f"\n{tally.table()}\n\nseed {options.seed}, {time.monotonic() - began:.0f} s")
-    if tally.broken:
-        runs = sorted(outcome.plan.run for outcome in tally.broken)
-        print(f"BROKEN in {len(runs)} runs of seed {options.seed}: {runs}; their logs are in {options.keep}")
-        return 1
-    return 0
+    print(f"\n{tally.table()}\n\nseed {seed}, {time.monotonic() - began:.0f} s")
+    return tally
 
 
 if __name__ == "__main__":

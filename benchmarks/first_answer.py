@@ -28,6 +28,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.figures import Figure
 from sandbox.discord.cdn import Upload
 from sandbox.discord.server import LocalDiscord
 from sandbox.environment import Environment
@@ -39,6 +40,7 @@ from sandbox.providers.openai_request import OpenAISettings
 PLAIN = (str(Path(__file__).with_name("plain_bot.py")),)
 BURSTS = {1: 20, 50: 2, 200: 1}
 """Commands at once, and how often in a round."""
+HOLD_ALONE, HOLD_IN_BURSTS = 2.0, 1.5
 PAUSE_S = 0.2
 """Before each burst, for both bots alike."""
 CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"
@@ -130,8 +132,8 @@ def round_of(bursts: list[Taken]) -> Round:
     return Round(percentile(answers, 0.5), percentile(answers, 0.99), 1000 * cpu)
 
 
-async def measure(environments: tuple[Environment, Environment], rounds: int, upload: Upload) -> None:
-    """Prints the table; the first of the environments has the bot that only answers."""
+async def measure(environments: tuple[Environment, Environment], rounds: int, upload: Upload) -> list[Figure]:
+    """The ratios; all is printed. The first of the environments has the bot that only answers."""
     for environment in environments:
         for size in (1, max(BURSTS)):
             await burst(environment, size, upload)
@@ -142,9 +144,8 @@ async def measure(environments: tuple[Environment, Environment], rounds: int, up
             base, mine = (round_of([pair[n] for pair in pairs]) for n in (0, 1))
             found[size].append((base, mine))
     print(f"medians of {rounds} rounds")
-    print(
-        "at once |  only answers p50/p99 ms |  reserved p50/p99 ms | ratio p50/p99 | CPU ms a command"
-    )  # hold 1.5 in bursts, 2 alone
+    print("at once |  only answers p50/p99 ms |  reserved p50/p99 ms | ratio p50/p99 | CPU ms a command")
+    ratios = []
     for size, rows in found.items():
         bases, ours = ([row[n] for row in rows] for n in (0, 1))
         p50, p99 = (statistics.median(getattr(m, part) / getattr(b, part) for b, m in rows) for part in ("p50", "p99"))
@@ -153,6 +154,10 @@ async def measure(environments: tuple[Environment, Environment], rounds: int, up
             f" {middle(ours, 'p50'):>8.1f} / {middle(ours, 'p99'):<9.1f} | {p50:>5.2f} / {p99:<5.2f} |"
             f" {middle(bases, 'cpu'):.2f} / {middle(ours, 'cpu'):.2f}"
         )
+        hold = HOLD_ALONE if size == 1 else HOLD_IN_BURSTS
+        what = f"first answer, {size} at once, against a bot that only answers"
+        ratios += [Figure(f"{what}: p50", p50, "x", hold), Figure(f"{what}: p99", p99, "x", hold)]
+    return ratios
 
 
 def middle(rounds: list[Round], part: str) -> float:
@@ -199,21 +204,27 @@ async def connected(*, plain: bool) -> AsyncIterator[Environment]:
         await environment.stop()
 
 
+async def measured(rounds: int, *, only_answers: bool) -> list[Figure]:
+    """The ratios over so many rounds, and unless `only_answers`, the memory that pictures take; printed, too."""
+    small = io.BytesIO()
+    Image.new("RGB", (270, 480)).save(small, "PNG")
+    upload = Upload("small.png", small.getvalue(), "image/png")
+    async with connected(plain=True) as base, connected(plain=False) as ours:
+        ratios = await measure((base, ours), rounds, upload)
+        if not only_answers:
+            before, peak = await memory(ours)
+            print(
+                f"200 members with a 12-megapixel photo at once: {before:.0f} MiB RSS before, {peak:.0f} at its highest"
+            )
+    return ratios
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the first answer.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only-answers", action="store_true", help="leave out the memory that pictures take")
     options = parser.parse_args()
-    small = io.BytesIO()
-    Image.new("RGB", (270, 480)).save(small, "PNG")
-    upload = Upload("small.png", small.getvalue(), "image/png")
-    async with connected(plain=True) as base, connected(plain=False) as ours:
-        await measure((base, ours), options.rounds, upload)
-        if not options.only_answers:
-            before, peak = await memory(ours)
-            print(
-                f"200 members with a 12-megapixel photo at once: {before:.0f} MiB RSS before, {peak:.0f} at its highest"
-            )
+    await measured(options.rounds, only_answers=options.only_answers)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.figures import Figure, table
 from bot.models import ChannelId, Job, JobState, Limit, Limits, MessageId, Period, UserId
 from bot.providers.openai import ticket_of
 from bot.store import cards, jobs
@@ -184,8 +185,11 @@ async def starts(environment: Environment) -> float:
     return sorted(took)[STARTS // 2]
 
 
-async def steady(environment: Environment, provider: StandInProvider, edits: Counter[str], seconds: float) -> None:
-    """Prints what the jobs cost."""
+async def steady(
+    environment: Environment, provider: StandInProvider, edits: Counter[str], seconds: float, what: str
+) -> list[Figure]:
+    """What the jobs cost; printed, too."""
+    print(f"{what}:")
     bot, _ = await start(environment)
     process = psutil.Process(bot.pid)
     await asyncio.sleep(SETTLES_S)
@@ -204,13 +208,16 @@ async def steady(environment: Environment, provider: StandInProvider, edits: Cou
     print(f"  event loop: lag p50 {p50:.1f} ms, p99 {p99:.1f} ms (hold 20), longest {max(lags):.0f} ms (hold 100)")
     print(f"  at work without a pause: p99 {work:.1f} ms, longest {max(works):.0f} ms (the rest is the machine's)")
     print(f"  CPU: {cores:.2f} cores (hold 0.25); {polls_s:.0f} polls/s, {edits_s:.0f} edits/s")
+    return [
+        Figure(f"{what}: memory", peak / 2**20, "MiB", 150, digits=0),
+        Figure(f"{what}: event-loop lag p99", p99, "ms", 20, digits=1),
+        Figure(f"{what}: longest pause", max(lags), "ms", 100, digits=0),
+        Figure(f"{what}: CPU", cores, "cores", 0.25),
+    ]
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the bot with many jobs.")
-    parser.add_argument("--jobs", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
-    options = parser.parse_args()
+async def measured(count: int, seconds: float) -> list[Figure]:
+    """With so many jobs, each measurement for so long; printed, too."""
     discord, provider, edits = LocalDiscord(), StandInProvider(), Counter[str]()
     discord.on_exchange(taking_all(edits))
     environment = Environment(discord=discord, settings=SETTINGS, arguments=MEASURED)
@@ -221,23 +228,29 @@ async def main() -> None:
         environment.use({"VIDEO_API_URL": provider.url, "VIDEO_API_AUTH": "bearer"})
         await start(environment)
         await leave(environment)
-        print(f"start to IDENTIFY, empty: {await starts(environment):.2f} s (hold 0.5)")
-        await fill(environment, provider.url, options.jobs)
-        print(f"start to IDENTIFY, {options.jobs:,} jobs to resume: {await starts(environment):.2f} s (hold 1.0)")
-        print(f"{options.jobs:,} rendering, nothing foretold:")
-        await steady(environment, provider, edits, options.seconds)
+        found = [Figure("start to IDENTIFY, empty", await starts(environment), "s", 0.5)]
+        await fill(environment, provider.url, count)
+        found += [Figure(f"start to IDENTIFY, {count:,} jobs to resume", await starts(environment), "s", 1.0)]
+        print(table(found))
+        found += await steady(environment, provider, edits, seconds, f"{count:,} rendering, nothing foretold")
         foretell(environment, TOOK_S)
-        print(f"{options.jobs:,} rendering, foretold:")
-        await steady(environment, provider, edits, options.seconds)
+        found += await steady(environment, provider, edits, seconds, f"{count:,} rendering, foretold")
         queue(environment)
         foretell(environment, FAILS_AFTER_S)
         provider.fails_after_s = FAILS_AFTER_S
         environment.use({"MAX_CONCURRENT_JOBS": str(SLOTS)})
-        print(f"{options.jobs - SLOTS:,} in line:")
-        await steady(environment, provider, edits, options.seconds)
+        return found + await steady(environment, provider, edits, seconds, f"{count - SLOTS:,} in the queue")
     finally:
         await provider.stop()
         await environment.stop()
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the bot with many jobs.")
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    options = parser.parse_args()
+    await measured(options.jobs, options.seconds)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ class Soak:
                 await self.stage.over(asked, ENDS_WITHIN_S)
                 self.seen["answered"] += 1
             except TimeoutError:
-                self.seen["without an end in time"] += 1
+                what = "never answered" if asked.message is None else "without an end in two minutes"
+                self.seen[what] += 1  # a command that comes while the bot is not connected is lost at Discord, too
 
     async def _reconnects(self) -> None:
         discord = self.stage.discord
