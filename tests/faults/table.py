@@ -50,7 +50,7 @@ class Tally:
             yield f"{name:<26} {drawn[name]:>6} {struck[name]:>7} {skipped[name]:>8} {broken[name]:>15}"
 
     def _providers(self) -> Iterator[str]:
-        yield f"{'provider':<14} {'runs':>6}" + "".join(f" {title:>{len(title)}}" for title in BY_PROVIDER)
+        yield f"{'provider':<14} {'runs':>6}" + "".join(f" {title}" for title in BY_PROVIDER)
         for name in (*PROVIDERS, "none"):
             runs = sum(name in outcome.plan.providers for outcome in self.outcomes)
             total: Counter[str] = Counter()
