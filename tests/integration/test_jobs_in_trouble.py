@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.catalog import Catalog, Model
-from bot.errors import BotError, CircuitOpen, StoreUnavailable
+from bot.errors import BotError, CircuitOpen, StoreUnavailable, VideoUnavailable
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SILENT_JOBS, State
 from bot.jobs.context import FETCHES_AT_ONCE
+from bot.jobs.steps.render import _ask
 from bot.models import FailureKind, JobId, JobState
 from bot.providers.protocols import Phase
 from tests.builders import GUILD, a_picture
@@ -495,6 +496,16 @@ class TestATicketThatCannotBeRead:
         bot.passes(300.0)
 
         assert bot.state(job) is JobState.DELIVERED
+
+
+def test_of_a_poll_without_an_answer_no_frame_is_kept_until_the_next(bot: Harness) -> None:
+    job = bot.ask(1)
+    bot.provider.silent = True
+
+    answer = bot.run(_ask(bot.context, bot.job(job)))
+
+    assert isinstance(answer, VideoUnavailable)
+    assert (answer.__traceback__, answer.__cause__, answer.__context__) == (None, None, None)
 
 
 class TestLostByTheService:

@@ -188,13 +188,19 @@ async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
         return await context.providers.of(job).status(job.ticket)
     except TicketUnreadable as error:
         log.error("job=%s nobody can be asked for its video until the bot starts again: %s", job.id, error)  # noqa: TRY400 - no traceback
-        return error
+        return _bare(error)
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
-        return error
+        return _bare(error)
     except Exception as error:  # a mistake of the adapter's own: every limit holds all the same
         log.exception("job=%s poll failed", job.id)
         return VideoUnavailable(type(error).__name__)
+
+
+def _bare(error: VideoError) -> VideoError:
+    """Without the frames it went through: thousands of jobs may keep one until their next poll."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _asked(answer: VideoStatus | VideoError | None) -> float | None:
