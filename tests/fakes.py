@@ -142,6 +142,13 @@ class Provider:
         return self.keys.get(request.key)
 
     async def cancel(self, ticket: Ticket) -> bool:
+        if ticket in self.cancelled:
+            return False
+        if self.cancels == "slow":
+            self.phases[ticket] = Phase.FAILED
+            self.cancelled.add(ticket)
+            await self.gate.wait()
+            return True
         if self.cancels == "unsure":
             raise VideoUnavailable("no answer")
         if self.cancels == "too late":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bot.errors import VideoUnavailable
 from bot.jobs import backoff
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import JobContext
@@ -68,6 +69,7 @@ class Worker:
             queue_timeout=context.timing.queue_timeout,
         )
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._cancelling: set[JobId] = set()  # at their provider; nobody else carries them meanwhile
         self._found: dict[JobId, Job] = {}  # at start, and not taken up yet
         self._resuming: asyncio.Task[None] | None = None
         self._questions: set[asyncio.Task[None]] = set()
@@ -99,7 +101,7 @@ class Worker:
     def add(self, job: Job, *, message: MessageId | None = None, ephemeral: bool = False) -> None:
         """Takes charge of a job; `message` is its card where that has just become known."""
         self._found.pop(job.id, None)  # what comes from elsewhere is newer
-        if self._stopping or job.id in self._tasks:
+        if self._stopping or job.id in self._tasks or job.id in self._cancelling:
             return
         task = asyncio.create_task(self._drive(job, message, ephemeral), name=f"job-{job.id}")
         self._tasks[job.id] = task
@@ -179,13 +181,16 @@ class Worker:
         """
         if not self.can_cancel(job):
             return False
+        if job.id in self._cancelling:
+            raise VideoUnavailable("it is being cancelled")
         provider = self._context.providers.of(job)
-        task = self._tasks.get(job.id)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
-        found = await self._context.reload(job)
+        self._cancelling.add(job.id)
         try:
+            task = self._tasks.get(job.id)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+            found = await self._context.reload(job)
             if found is None or found.state is not JobState.RENDERING or found.ticket is None:
                 return found is not None and found.state is JobState.CANCELLED
             cancelled = await provider.cancel(found.ticket)
@@ -193,7 +198,10 @@ class Worker:
                 await self._context.end(found, JobState.CANCELLED, FailureKind.CANCELLED)
             return cancelled
         finally:
-            now = await self._context.reload(job)
+            try:
+                now = await self._context.reload(job)
+            finally:
+                self._cancelling.discard(job.id)
             if now is not None:
                 self.add(now)
 
@@ -204,7 +212,7 @@ class Worker:
     @property
     def carried(self) -> frozenset[JobId]:
         """The jobs that have a task, or are about to get one after a start."""
-        return frozenset(self._tasks) | frozenset(self._found)
+        return frozenset(self._tasks) | frozenset(self._found) | self._cancelling
 
     def load(self, scope: Scope) -> Load:
         """How busy the queue is."""

@@ -240,6 +240,22 @@ class TestCancel:
         bot.passes(10 * MINUTE_S)
         assert bot.state(job) is S.DELIVERED
 
+    def test_pressed_again_while_the_provider_cancels_it_still_gives_everything_back(self, bot: Harness) -> None:
+        job = bot.ask()
+        bot.provider.cancels = "slow"
+        bot.provider.gate.clear()
+        first = bot.start(bot.service.library.cancel(bot.job(job).member, job))
+
+        with pytest.raises(UserError):
+            bot.cancel(job)
+        bot.passes(5 * MINUTE_S)
+        bot.provider.gate.set()
+        bot.settle()
+
+        assert first.done()
+        assert (bot.state(job), bot.job(job).failure) == (S.CANCELLED, FailureKind.CANCELLED)
+        assert bot.rows("SELECT COALESCE(SUM(credits), 0) FROM budget_usage") == [(0,)]
+
     def test_a_provider_that_cannot_is_not_asked(self, bot: Harness) -> None:
         bot.provider.can_cancel = False
         job = bot.ask()
