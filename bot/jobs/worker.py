@@ -18,8 +18,8 @@ from bot.jobs.fit_video import fitted
 from bot.jobs.providers import warn_of_missing_parts
 from bot.jobs.queue_positions import QueuePositions
 from bot.jobs.render_times import READ
-from bot.jobs.steps.after_create import ask_key
 from bot.jobs.steps.card import place
+from bot.jobs.steps.create_outcome import ask_key
 from bot.jobs.steps.deliver import deliver, retry
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.lost_answer import settle

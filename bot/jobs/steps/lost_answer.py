@@ -12,7 +12,7 @@ from datetime import timedelta
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.jobs import backoff, request_keys
 from bot.jobs.context import JobContext
-from bot.jobs.steps.after_create import lost, refused, send_later, taken
+from bot.jobs.steps.create_outcome import lost, refused, send_later, taken
 from bot.jobs.steps.request import model_of, request_of
 from bot.models import Job, Ticket
 from bot.providers.protocols import CreateRequest, Provider

@@ -12,8 +12,8 @@ from bot.errors import ChatUnavailable, PictureRefused, VideoOutcomeUnknown, Vid
 from bot.jobs import backoff
 from bot.jobs.chat_protocol import HoldReason, QueuePosition
 from bot.jobs.context import JobContext
-from bot.jobs.steps.after_create import failed, lost, refused, send_later, taken
 from bot.jobs.steps.card import introduce, place
+from bot.jobs.steps.create_outcome import failed, lost, refused, send_later, taken
 from bot.jobs.steps.fall_back import fall_back, may_fall_back
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.prepare import prepare
