@@ -326,8 +326,12 @@ async def run(
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    hung_up = asyncio.Event()  # while the bot starts: the catalog may have been read before it was changed
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     async with assemble(settings, writer=writer, force_sync=force_sync, restored=restored) as app:
         loop.add_signal_handler(signal.SIGHUP, app.reloader.ask)
+        if hung_up.is_set():
+            app.reloader.ask()
         starting = asyncio.create_task(app.bot.start(settings.discord_token.get_secret_value()), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         settling = asyncio.create_task(_settle(app.bot.ready), name="settle")

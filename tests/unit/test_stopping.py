@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 import types
+from pathlib import Path
 from typing import Any, cast
 
 from bot.app import App, _stop
@@ -46,3 +49,30 @@ async def test_a_login_that_breaks_because_of_the_stop_leaves_no_traceback_behin
     gc.collect()
 
     assert told == []
+
+
+STRUCK_AT_THE_START = """
+import asyncio, os, signal
+from bot import app
+from bot.settings import Settings
+from bot.store.database import Writer
+
+class Struck(Writer):
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+asyncio.run(app.run(Settings.load(), writer=Struck))
+"""
+
+
+async def test_a_hangup_while_the_bot_starts_does_not_end_it(tmp_path: Path) -> None:
+    settings = {"DISCORD_TOKEN": "token", "VIDEO_API_KEY": "key", "DISCORD_API_URL": "http://127.0.0.1:9/api/v10"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STRUCK_AT_THE_START, cwd=tmp_path,
+        env={**os.environ, **settings, "PYTHONPATH": str(Path.cwd())}, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+
+    async with asyncio.timeout(30):
+        assert await process.wait() == 0
