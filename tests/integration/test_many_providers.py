@@ -274,6 +274,17 @@ class TestFallback:
         assert (bot.state(job), bot.job(job).spec.size) == (S.RENDERING, "480x854")
         assert bot.fitter.sizes[-1] == "480x854"
 
+    def test_one_that_takes_smaller_pictures_alone_gets_one(self, bot: Harness) -> None:
+        smaller = replace(a_model("b", "other"), wire=ModelWire("b", max_picture_side=640))
+        anew(bot, a_model("a", "default", None, "b"), smaller)
+        bot.provider.moods["a"] = "gone"
+
+        job = bot.ask(1, "a")
+        bot.passes(MINUTE_S)
+
+        assert (bot.state(job), bot.job(job).spec.size) == (S.RENDERING, "720x1280")
+        assert bot.fitter.sizes == ["720x1280", "360x640"]
+
     def test_each_stands_in_once_and_then_it_has_failed(self, bot: Harness) -> None:
         anew(bot, a_model("a", "default", None, "b"), a_model("b", "other", None, "a", "c"), a_model("c", "third"))
         bot.provider.moods["a"] = bot.others[0].moods["b"] = bot.others[1].moods["c"] = "gone"

@@ -66,7 +66,7 @@ async def fall_back(context: JobContext, job: Job) -> Job | None:
         moved = await context.move(job, JobState.WAITING, **changes)
     if moved is not None:
         log.warning("job=%s falls back from model %s to %s", job.id, job.spec.model, found.model.id)
-        if found.size != job.spec.size:
+        if found.size != job.spec.size or _bounds(context.catalog.model(job.spec.model)) != _bounds(found.model):
             context.files.forget_picture(job)
     return moved
 
@@ -96,6 +96,11 @@ def _size_in(model: Model, job: Job) -> str | None:
         return size
     affordable = [price for price in model.sizes.values() if price <= most]
     return model.size_at(max(affordable), *parse_size(size)) if affordable else None
+
+
+def _bounds(model: Model | None) -> tuple[int | None, int | None] | None:
+    """How large a picture it takes."""
+    return None if model is None else (model.wire.max_picture_side, model.wire.max_picture_bytes)
 
 
 def _is_well(context: JobContext, model: Model) -> bool:
