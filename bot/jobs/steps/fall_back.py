@@ -60,14 +60,14 @@ async def fall_back(context: JobContext, job: Job) -> Job | None:
         "not_before": None,
         "fallback_from": ",".join([*_tried(job), job.spec.model]),
     }
+    if found.size != job.spec.size or _bounds(context.catalog.model(job.spec.model)) != _bounds(found.model):
+        context.files.forget_picture(job)  # before the move: killed in between, it is only fitted once more
     if job.state is JobState.WAITING:
         moved = await context.persist(jobs.change_waiting(job.id, job.spec.model, **changes))
     else:
         moved = await context.move(job, JobState.WAITING, **changes)
     if moved is not None:
         log.warning("job=%s falls back from model %s to %s", job.id, job.spec.model, found.model.id)
-        if found.size != job.spec.size or _bounds(context.catalog.model(job.spec.model)) != _bounds(found.model):
-            context.files.forget_picture(job)
     return moved
 
 
