@@ -17,19 +17,15 @@ from tests.documents import ENDS, IS_ENOUGH, LOOKS_FOR_TESTS, PROJECT, SERVES
 from tests.e2e.stage import png
 from tests.thorough import mostly_thorough
 
-OURS = ("bot", "cogs", "sandbox", "tests", ".ci", "pyproject.toml", "README.md", ".env.example", "docs")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".env", ".*_cache", "data", "uv.lock")
 DEADLINE_S = 150
 pytestmark = pytest.mark.timeout(DEADLINE_S + 50)
 
 
 @pytest.fixture(name="copy", scope="module")
 def _copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copy = tmp_path_factory.mktemp("copy")
-    for name in OURS:
-        if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, copy / name)  # with what is compiled, or each command's first task is that
-        else:
-            shutil.copy(PROJECT / name, copy / name)
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    shutil.copytree(PROJECT, copy, ignore=NOT_COPIED)  # with what is compiled, or each command's first task is that
     (copy / "data").mkdir()
     migrate(copy / "data" / "animate.db")
     (copy / "cat.jpg").write_bytes(png())
