@@ -17,6 +17,7 @@ from sandbox.providers.exchange import Phase as When
 from sandbox.providers.mp4 import tiny_mp4
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
+from tests.thorough import mostly_thorough
 
 
 def comfyui(render_s: float | None = 0.1) -> LocalComfyUI:
@@ -132,7 +133,7 @@ async def test_discord_is_answered_before_a_slow_cancel_from_a_list_that_has_gro
 
 
 @BOTH
-@pytest.mark.parametrize("when", ["before", "inside", "after"])
+@pytest.mark.parametrize("when", mostly_thorough(["before", "inside", "after"], by_default=["inside"]))
 async def test_killed_around_the_create_the_video_is_made_once_and_posted(
     build: Build, local: Local, when: When
 ) -> None:
@@ -149,7 +150,7 @@ async def test_killed_around_the_create_the_video_is_made_once_and_posted(
 
 
 @BOTH
-@pytest.mark.parametrize("fault", ["lost", "cut-early", "500-late", "html"])
+@pytest.mark.parametrize("fault", mostly_thorough(["lost", "cut-early", "500-late", "html"], by_default=["lost"]))
 async def test_a_lost_answer_ends_in_the_one_video(build: Build, local: Local, fault: str) -> None:
     stage = await build(provider=local(0.1))
     stage.provider.faults.inject(f"create:{fault}")

@@ -14,6 +14,7 @@ from sandbox.discord.exchange import CUT as DISCORD_CUT
 from sandbox.providers.exchange import CUT as VIDEOS_CUT
 from tests.e2e.conftest import Build
 from tests.e2e.stage import CRASHING_BOT, OVER, Stage
+from tests.thorough import mostly_thorough
 
 COMMITS = {
     1: "commands synced",
@@ -84,7 +85,7 @@ async def test_the_path_has_no_other_commits(build: Build) -> None:
     assert stage.bot.is_running
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", mostly_thorough(PHASES, by_default=[PHASES[-1]]))
 @pytest.mark.parametrize("name", DISCORD_REQUESTS)
 async def test_killed_at_a_request_to_discord(build: Build, name: str, phase: str) -> None:
     stage = await build()

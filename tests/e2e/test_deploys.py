@@ -27,6 +27,7 @@ from sandbox.discord.messages import Interaction
 from sandbox.process import PROJECT, BotProcess
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
+from tests.thorough import mostly_thorough
 
 ENDS_WITHIN_S = 10.0
 NOWHERE = {
@@ -84,7 +85,7 @@ async def delivered(stage: Stage, *asked: Interaction) -> None:
     assert [len(message.media) for message in public] == [1] * len(asked)
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("by", mostly_thorough([signal.SIGTERM, signal.SIGINT], by_default=[signal.SIGTERM]))
 async def test_with_nothing_to_do_it_ends_at_once(stage: Stage, by: int) -> None:
     started = time.monotonic()
 
@@ -133,7 +134,7 @@ async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) ->
     assert stage.provider.creates == 1
 
 
-@pytest.mark.parametrize("at", ["download", "upload"])
+@pytest.mark.parametrize("at", mostly_thorough(["download", "upload"], by_default=["upload"]))
 async def test_while_delivering(build: Build, at: str) -> None:
     stage = await build()
     hold = HoldReason(
@@ -151,7 +152,7 @@ async def test_while_delivering(build: Build, at: str) -> None:
     await delivered(stage, asked)
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("method", mostly_thorough(["GET", "PUT"], by_default=["GET"]))
 async def test_during_login_before_discord_has_answered(build: Build, method: str) -> None:
     """GET: who am I, the first request of all. PUT: the commands, right before work is taken up."""
     stage = await build(start=False)
@@ -254,7 +255,7 @@ UNUSABLE = {  # what else is refused, and in which words, is in tests/integratio
 }
 
 
-@pytest.mark.parametrize("kind", UNUSABLE)
+@pytest.mark.parametrize("kind", mostly_thorough(UNUSABLE, by_default=[next(iter(UNUSABLE))]))
 async def test_a_database_that_cannot_be_used_is_one_sentence_and_is_left_as_it_was(tmp_path: Path, kind: str) -> None:
     make, sentence = UNUSABLE[kind]
     database = tmp_path / "animate.db"
@@ -285,7 +286,7 @@ UNWRITABLE = {
 }
 
 
-@pytest.mark.parametrize("what", UNWRITABLE)
+@pytest.mark.parametrize("what", mostly_thorough(UNWRITABLE, by_default=[next(iter(UNWRITABLE))]))
 async def test_what_this_user_may_not_write_to_is_one_sentence(tmp_path: Path, what: str) -> None:
     name, code, sentence = UNWRITABLE[what]
     folders = {"db": tmp_path / "db", "data": tmp_path / "data"}

@@ -208,7 +208,7 @@ async def _case(stage: Stage, point: str) -> Case:
     return case
 
 
-@pytest.mark.parametrize("point", mostly_thorough(POINTS, by_default=["edit in flight", "undelivered"]))
+@pytest.mark.parametrize("point", mostly_thorough(POINTS, by_default=["edit in flight"]))
 async def test_whatever_is_taken_away_in_that_moment_the_member_can_have_the_video(build: Build, point: str) -> None:
     stage = await build(SETTINGS, render_s=None)
     await alone(await stage.discord.invoke(stage.admin, "animate-admin others", allowed=True))

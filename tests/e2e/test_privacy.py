@@ -15,6 +15,7 @@ from sandbox.discord.world import Person
 from tests.e2e.asking import alone, quota
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, FIRST_LINE, Stage
+from tests.thorough import mostly_thorough
 
 TOLD = (
     "Your picture and prompt are sent to `127.0.0.1` to make the video. Use `/privacy` to see, export or "
@@ -222,7 +223,7 @@ async def test_a_video_in_a_message_beside_its_card_is_deleted_with_it(stage: St
     await stage.booked(lambda: stage.rows("SELECT * FROM pending_deletions") == [])
 
 
-@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize("comes_back", mostly_thorough([True, False], by_default=[True]))
 async def test_a_server_that_removes_the_bot_is_forgotten_a_month_later(build: Build, *, comes_back: bool) -> None:
     stage = await build()
     world = stage.discord.world

@@ -13,6 +13,7 @@ from sandbox.discord.world import Channel
 from sandbox.providers.jobs import VideoJob
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
+from tests.thorough import mostly_thorough
 
 BY_BOT = "PATCH /channels/{channel_id}/messages/{message_id}"
 BY_TOKEN = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
@@ -81,7 +82,7 @@ NO_FILES = Reply(403, {"message": "Missing Permissions", "code": 50013})
 NOT_ON_CARDS = Reply(400, {"message": "Invalid Form Body", "code": 50035})
 
 
-@pytest.mark.parametrize("dms_open", [True, False])
+@pytest.mark.parametrize("dms_open", mostly_thorough([True, False], by_default=[True]))
 async def test_where_the_upload_alone_is_refused_the_card_says_where_the_video_is(
     build: Build, *, dms_open: bool
 ) -> None:
@@ -117,7 +118,7 @@ async def test_in_an_archived_thread_a_message_with_the_video_opens_it(build: Bu
     assert stage.states() == ["delivered"]
 
 
-@pytest.mark.parametrize("dms_open", [True, False])
+@pytest.mark.parametrize("dms_open", mostly_thorough([True, False], by_default=[True]))
 async def test_in_a_locked_thread_the_video_goes_to_its_member_or_is_kept(build: Build, *, dms_open: bool) -> None:
     stage = await build(render_s=None)
     stage.mia.dms_open = dms_open
@@ -172,8 +173,8 @@ async def test_what_no_place_takes_ends_in_true_words(build: Build) -> None:
     assert stage.states() == ["undelivered"]
 
 
-@pytest.mark.parametrize("answer", [LOST, CUT], ids=["500", "cut"])
-@pytest.mark.parametrize("route", [POST_BY_BOT, POST_BY_TOKEN], ids=["bot", "token"])
+@pytest.mark.parametrize("answer", mostly_thorough([LOST, CUT], by_default=[CUT]), ids=["500", "cut"])
+@pytest.mark.parametrize("route", mostly_thorough([POST_BY_BOT, POST_BY_TOKEN], [POST_BY_BOT]), ids=["bot", "token"])
 async def test_a_ping_that_discord_took_without_a_word_is_sent_once(
     build: Build, route: str, answer: Reply | Cut
 ) -> None:
@@ -196,8 +197,8 @@ async def test_a_ping_that_discord_took_without_a_word_is_sent_once(
     assert len([message for message in stage.public(channel) if message.pinged]) == 1
 
 
-@pytest.mark.parametrize("answer", [LOST, CUT], ids=["500", "cut"])
-@pytest.mark.parametrize("reached", [True, False], ids=["bot", "token"])
+@pytest.mark.parametrize("answer", mostly_thorough([LOST, CUT], by_default=[CUT]), ids=["500", "cut"])
+@pytest.mark.parametrize("reached", mostly_thorough([True, False], by_default=[True]), ids=["bot", "token"])
 async def test_a_video_beside_its_card_that_discord_took_without_a_word_stands_there_once(
     build: Build, answer: Reply | Cut, *, reached: bool
 ) -> None:
@@ -331,7 +332,7 @@ async def test_on_a_card_that_only_its_member_sees_the_video_is_kept_too(build: 
     assert kept(stage) == [job.video]
 
 
-@pytest.mark.parametrize("way", ["card", "beside", "direct"])
+@pytest.mark.parametrize("way", mostly_thorough(["card", "beside", "direct"], by_default=["card"]))
 async def test_the_video_of_a_spoiler_is_a_spoiler_everywhere(build: Build, way: str) -> None:
     stage = await build(render_s=None)
     _, card = await stage.rendering(image=Upload("SPOILER_cat.png", png(), "image/png"))

@@ -20,6 +20,7 @@ from sandbox.providers.registry import PROVIDERS, make_provider
 from tests import catalogs
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
+from tests.thorough import mostly_thorough
 
 KNOW_KEYS = ("comfy-router", "comfyui", "comfy-api")
 WIRES = tuple(PROVIDERS)
@@ -48,8 +49,8 @@ async def test_a_video_comes(build: Build, name: str) -> None:
     assert paid(stage.provider) == 1
 
 
-@pytest.mark.parametrize("fault", ["lost", "cut", "cut-early"])
-@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("fault", mostly_thorough(["lost", "cut", "cut-early"], by_default=["lost"]))
+@pytest.mark.parametrize("name", mostly_thorough(WIRES, by_default=["openai", "comfy-router"]))
 async def test_a_lost_answer_is_settled_by_our_key_or_unknown(build: Build, name: str, fault: str) -> None:
     stage = await build(provider=local(name))
     stage.provider.faults.inject(f"create:{fault}")
@@ -65,7 +66,7 @@ async def test_a_lost_answer_is_settled_by_our_key_or_unknown(build: Build, name
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("name", mostly_thorough(WIRES, by_default=["openrouter", "comfy-router"]))
 async def test_killed_at_the_create(build: Build, name: str, phase: str) -> None:
     stage = await build(provider=local(name))
     kills_at_create(stage, phase)
@@ -100,7 +101,7 @@ def kills_at_create(stage: Stage, phase: str) -> None:
     stage.provider.on_exchange(hook)
 
 
-@pytest.mark.parametrize("name", ["comfyui", "comfy-api"])
+@pytest.mark.parametrize("name", mostly_thorough(["comfyui", "comfy-api"], by_default=["comfyui"]))
 async def test_cancel_ends_a_render_and_every_credit_is_back(build: Build, name: str) -> None:
     provider = local(name)
     provider.settings.render_seconds = 60.0
@@ -259,7 +260,7 @@ class TestReadAnew:
 class TestCatalogs:
     """What members are offered, whatever the size of the catalog."""
 
-    @pytest.mark.parametrize("count", [1, 25])
+    @pytest.mark.parametrize("count", mostly_thorough([1, 25], by_default=[25]))
     async def test_so_many_models_lengths_and_sizes_are_offered_and_made(self, build: Build, count: int) -> None:
         names = [f"a-model-with-a-long-name-{number}" for number in range(count)]
         sizes = ["720x1280", *(f"{360 + 2 * number}x640" for number in range(1, count))]
