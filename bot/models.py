@@ -16,7 +16,7 @@ GuildId = NewType("GuildId", int)
 ChannelId = NewType("ChannelId", int)
 MessageId = NewType("MessageId", int)
 Ticket = NewType("Ticket", str)
-"""What a wire needs to follow one job to its end: JSON of at most 2 KB that only the wire that made it reads."""
+"""JSON that a wire needs to follow one job, read by that wire alone; over 2 KB only for a very long id."""
 Scope = NewType("Scope", int)
 """Where credits are counted: a guild's id, or DIRECT for direct messages and user-installs."""
 DIRECT = Scope(0)

@@ -23,7 +23,6 @@ from bot.wire_config import ModelWire, ProviderConfig
 
 log = logging.getLogger(__name__)
 
-MAX_TICKET_BYTES = 2048
 MAX_JOB_ID = 512
 _MAX_ADDRESS = 400
 
