@@ -157,7 +157,9 @@ async def assemble(
         stack.push_async_callback(service.close)
         if metrics is not None:
             stack.push_async_callback(metrics.close)
-            metrics.watch(bot, context, settings.data_dir, settings.database_path, lambda: discord_clock.ahead_s)
+            metrics.watch(
+                bot, context, settings.data_dir, settings.database_path, lambda: discord_clock.ahead_s, backups
+            )
             await _serve_http(settings, stack, bot, context, pictures, metrics, backups)
         for note in on_offer.notes:
             log.warning("%s", note)

@@ -36,7 +36,7 @@ class Backups:
         self.folder = database.absolute().parent / FOLDER
         self._database = database
         self._prefix = f"{database.stem}-"
-        self._every = every
+        self.every = every
         self._keep = keep
         self._clock = clock
         self.failure: str | None = None
@@ -78,7 +78,7 @@ class Backups:
         """How long until the next one is due; one from the future was made by a wrong clock."""
         now = self._clock.now()
         self.last = max((made for made, _ in found if made <= now), default=None)
-        due = now if self.last is None else self.last + self._every
+        due = now if self.last is None else self.last + self.every
         return max(due, self._not_before or due) - now
 
     async def _make(self) -> None:
@@ -95,7 +95,7 @@ class Backups:
     def _note_failure(self, error: Exception, now: datetime) -> None:
         if self._stopped.is_set():
             return
-        pause = min(self._every, TRY_AGAIN)
+        pause = min(self.every, TRY_AGAIN)
         self.failure, self._not_before = str(error), now + pause
         trace = None if isinstance(error, StoreError | OSError) else error
         log.error("no backup was made, trying again in %s: %s", pause, error, exc_info=trace)

@@ -20,11 +20,12 @@ from prometheus_client.exposition import generate_latest
 from bot.catalog import Catalog
 from bot.chat.client import AnimateBot
 from bot.errors import StoreError
+from bot.jobs.backups import Backups
 from bot.jobs.context import JobContext
 from bot.metrics.discord_requests import DiscordRequests
 from bot.metrics.instruments import Instruments
 from bot.metrics.providers import measured
-from bot.metrics.scrape import Folders, Gauges, Memory
+from bot.metrics.scrape import BackupTimes, Folders, Gauges, Memory
 from bot.models import Limit
 from bot.providers.protocols import Provider
 from bot.store.database import Store
@@ -66,9 +67,16 @@ class Metrics:
         store.measure(self._instruments.batched)
 
     def watch(
-        self, bot: AnimateBot, context: JobContext, data: Path, database: Path, clock_ahead_s: Callable[[], float]
+        self,
+        bot: AnimateBot,
+        context: JobContext,
+        data: Path,
+        database: Path,
+        clock_ahead_s: Callable[[], float],
+        backups: Backups | None,
     ) -> None:
         """From here on a scrape can be answered."""
+        self._backups = backups
         self._bot, self._context, self._clock_ahead_s = bot, context, clock_ahead_s
         self._folders = Folders(data, database)
         for event in ("connect", "resumed", "disconnect"):
@@ -110,7 +118,7 @@ class Metrics:
         return generate_latest(self._registry) + generate_latest(of_now)
 
     def _memory(self) -> Memory:
-        queue = self._context.queue
+        queue, backups = self._context.queue, self._backups
         oldest = queue.oldest
         return Memory(
             queue_jobs=queue.waiting,
@@ -123,6 +131,13 @@ class Metrics:
                 float("nan") if shard.is_closed() else shard.latency for _, shard in sorted(self._bot.shards.items())
             ],
             clock_ahead_s=self._clock_ahead_s(),
+            backups=None
+            if backups is None
+            else BackupTimes(
+                every_s=backups.every.total_seconds(),
+                last_s=0.0 if backups.last is None else backups.last.timestamp(),
+                has_failed=backups.failure is not None,
+            ),
         )
 
     def _counting(self, event: str) -> Callable[..., Coroutine[object, object, None]]:

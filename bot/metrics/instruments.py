@@ -88,6 +88,9 @@ class Instruments:
             "How long a transaction takes, with its COMMIT.",
             buckets=QUICK_S, registry=registry,
         )  # fmt: skip
+        self.batch_failures = Counter(
+            "animate_database_failures", "Transactions that could not be begun or committed.", registry=registry
+        )
         self.begin_at_zero()
 
     def begin_at_zero(self) -> None:
@@ -137,8 +140,10 @@ class Instruments:
         if job.state is JobState.DELIVERING and job.last_sent_at is not None:
             self.render.labels(provider).observe((job.state_at - job.last_sent_at).total_seconds())
 
-    def batched(self, units: int, seconds: float) -> None:
-        """A transaction was written; called on the store's thread."""
+    def batched(self, units: int, seconds: float, committed: bool) -> None:  # noqa: FBT001 - a callback
+        """A transaction has ended; called on the store's thread."""
+        if not committed:
+            self.batch_failures.inc()
         self.batch_units.observe(units)
         self.batch.observe(seconds)
 

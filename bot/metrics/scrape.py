@@ -20,6 +20,15 @@ CIRCUITS = (State.OPEN, State.HALF_OPEN)
 
 
 @dataclass(frozen=True, slots=True)
+class BackupTimes:
+    """Of the backups on a schedule. `last_s` is Unix time, 0 where there is none."""
+
+    every_s: float
+    last_s: float
+    has_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Of the bot, read on its loop. `shards` has each one's latency in seconds, NaN where it is not connected."""
 
@@ -31,6 +40,7 @@ class Memory:
     circuits: Mapping[tuple[str, State], int]  # by provider
     shards: Sequence[float]
     clock_ahead_s: float
+    backups: BackupTimes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,10 @@ class Gauges(Collector):
             [([str(n)], latency_s) for n, latency_s in enumerate(memory.shards) if not math.isnan(latency_s)],
         )
         yield _gauge("clock_ahead_seconds", "This machine's clock less Discord's.", memory.clock_ahead_s)
+        if (backups := memory.backups) is not None:
+            yield _gauge("backup_every_seconds", "BACKUP_EVERY.", backups.every_s)
+            yield _gauge("backup_last_timestamp_seconds", "When the newest backup was made; 0: never.", backups.last_s)
+            yield _gauge("backup_failing", "1 where the last try to make a backup failed.", int(backups.has_failed))
 
     def _of_database(self) -> Iterator[Metric]:
         yield _gauge("database_up", "1 where the database answered this scrape.", int(self._figures is not None))

@@ -133,14 +133,14 @@ class Units(sqlite3.Connection):
         self.row_factory = sqlite3.Row
         self.waiting: deque[_Waiting[Any]] = deque()
         self.done: deque[_Waiting[Any]] = deque()
-        self.measured: Callable[[int, float], None] = lambda _units, _seconds: None
+        self.measured: Callable[[int, float, bool], None] = lambda _units, _seconds, _committed: None
 
     def commit(self) -> None:
         """Runs what waits, up to a batch; each unit keeps its own value or error. A failed COMMIT fails them all."""
         batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH))]
         if not batch:
             return
-        began_s = time.monotonic()
+        began_s, committed = time.monotonic(), False
         try:
             if self.in_transaction:  # the last ROLLBACK failed
                 self.execute("ROLLBACK")
@@ -150,12 +150,13 @@ class Units(sqlite3.Connection):
                 if not self.in_transaction:  # disk full, I/O error: SQLite has rolled all of it back
                     raise sqlite3.OperationalError(f"transaction lost: {entry.error}") from entry.error  # noqa: TRY301
             self.commit_now()
+            committed = True
         except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
             for entry in batch:
                 entry.error = error
             with contextlib.suppress(sqlite3.Error):
                 self.execute("ROLLBACK")
-        self.measured(len(batch), time.monotonic() - began_s)
+        self.measured(len(batch), time.monotonic() - began_s, committed)
         self.done.extend(batch)
 
     def commit_now(self) -> None:
@@ -268,8 +269,8 @@ class Store:
         """Gives `observer` what units have noted, on the loop, after the COMMIT and before their callers go on."""
         self._writer.observers.append(observer)
 
-    def measure(self, batch: Callable[[int, float], None]) -> None:
-        """Gives `batch` the units and the seconds of each transaction, on the thread of the writing connection."""
+    def measure(self, batch: Callable[[int, float, bool], None]) -> None:
+        """Gives `batch`, on the writing thread, each transaction's units and seconds, and whether it was committed."""
         self._writer.units.measured = batch
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 import aiohttp
 
@@ -36,12 +37,15 @@ def values(text: str, name: str) -> dict[str, float]:
 
 
 async def test_one_video_is_counted_on_its_whole_way(build: Build) -> None:
-    stage, address = await watched(build)
+    stage, address = await watched(build, {"BACKUP_EVERY": "6h"})
+    began_s = time.time()
 
     await stage.over(await stage.animate())
     await stage.settled()
 
     text = await scraped(address)
+    while not values(text, "backup_last_timestamp_seconds")[""]:  # the test's own deadline bounds this
+        text = await scraped(address)
     of_model = 'model="sora-2",provider="gptproto"'
     for state in ("submitting", "rendering", "delivering", "delivered"):
         assert values(text, "job_transitions_total")[f'{of_model},state="{state}"'] == 1
@@ -59,6 +63,10 @@ async def test_one_video_is_counted_on_its_whole_way(build: Build) -> None:
     assert values(text, "database_up")[""] == 1
     assert values(text, "database_size_bytes")['file="database"'] > 10_000
     assert values(text, "database_batch_units_count")[""] > 3
+    assert values(text, "database_failures_total")[""] == 0
+    assert values(text, "backup_every_seconds")[""] == 6 * 3600
+    assert abs(values(text, "backup_last_timestamp_seconds")[""] - began_s) < 30
+    assert values(text, "backup_failing")[""] == 0
     assert values(text, "disk_free_bytes")[""] > 0
     assert values(text, "gateway_shards_connected")[""] == 1
     assert values(text, "gateway_events_total")['event="connect"'] == 1

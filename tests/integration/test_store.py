@@ -270,12 +270,15 @@ class TestLostBatches:
 
     async def test_a_batch_that_cannot_begin_fails_and_the_next_one_works(self, store: Store, watch: Watch) -> None:
         watch.writer.failing = ["BEGIN IMMEDIATE"]
+        committed: list[bool] = []
+        store.measure(lambda _units, _seconds, is_committed: committed.append(is_committed))
 
         (lost,) = await outcomes(await submit(store.write(note(1))))
         (kept,) = await outcomes(await submit(store.write(note(2))))
 
         assert isinstance(lost, StoreUnavailable)
         assert kept is None
+        assert committed == [False, True]
 
     async def test_a_database_without_room_fails_the_batch_and_the_next_one_works(self, store: Store) -> None:
         def fill(tx: Tx) -> None:
@@ -772,11 +775,12 @@ class TestObservers:
         assert told == ["one"]
 
     async def test_each_transaction_is_measured(self, store: Store) -> None:
-        measured: list[tuple[int, float]] = []
-        store.measure(lambda units, seconds: measured.append((units, seconds)))
+        measured: list[tuple[int, float, bool]] = []
+        store.measure(lambda *told: measured.append(told))
 
         await store.write(lambda _: None)
 
-        ((units, seconds),) = measured
+        ((units, seconds, is_committed),) = measured
         assert units == 1
         assert seconds >= 0
+        assert is_committed
