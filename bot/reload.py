@@ -77,6 +77,8 @@ class Reloader:
         if new := set(settings.secrets) - self._secrets:
             self._secrets |= new  # jobs of before may still be asked for with an older key
             log_setup.set_up(self._settings.log_level, self._settings.log_format, sorted(self._secrets))
-        self._context.providers.use(on_offer.providers)
+        with_another_key = self._context.providers.use(on_offer.providers)
         self._context.catalog.become(on_offer.catalog)
         self._context.queue.use(on_offer.catalog.concurrent)
+        for provider in with_another_key:
+            self._context.circuit_breakers.key_changed(provider)

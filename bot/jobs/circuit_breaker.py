@@ -209,6 +209,17 @@ class CircuitBreaker:
             if circuit.probe == QUESTION:
                 self._apply(circuit, TRANSITIONS[circuit.kind][outcome])
 
+    def key_changed(self) -> None:
+        """It is another key, perhaps of another account: what was opened by refusing the one before is tried at once.
+
+        A probe that is under way stays the probe; whoever carries it asks about the new key.
+        """
+        self._unpaid.clear()
+        for circuit in self._circuits.values():
+            if circuit.kind in (_KEY, _BALANCE):
+                circuit.until, circuit.pause_s, circuit.forbidden = self._now(), FIRST_PAUSE_S, None
+                self._half_open(circuit)
+
     def _of(self, model: str) -> list[_Circuit]:
         if not self._circuits:
             return []
@@ -246,8 +257,13 @@ class CircuitBreaker:
                 pass
 
     def _pause(self, circuit: _Circuit, pause_s: float) -> None:
-        circuit.probe, circuit.pause_s, circuit.until = None, pause_s, self._now() + pause_s
-        self._call_later(pause_s, lambda: self._half_open(circuit))
+        circuit.probe, circuit.pause_s, circuit.until = None, pause_s, (until := self._now() + pause_s)
+
+        def end() -> None:
+            if circuit.until == until:  # else another pause has taken its place
+                self._half_open(circuit)
+
+        self._call_later(pause_s, end)
 
     def _half_open(self, circuit: _Circuit) -> None:
         is_key = circuit.kind is _KEY and self._circuits.get((circuit.model, circuit.kind)) is circuit

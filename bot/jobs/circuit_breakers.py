@@ -48,6 +48,11 @@ class CircuitBreakers:
         for breaker in self._of.values():
             breaker.withdraw(job)
 
+    def key_changed(self, provider: str) -> None:
+        """The provider is asked with another key from now on."""
+        if provider in self._of:
+            self._of[provider].key_changed()
+
     def counts(self) -> dict[tuple[str, State], int]:
         """How many circuits of each provider are open and half-open."""
         found = {provider: breaker.counts() for provider, breaker in self._of.items()}

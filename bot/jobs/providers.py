@@ -50,8 +50,11 @@ class Providers:
         self._is_stopping = False
         self.use(configs)
 
-    def use(self, configs: Iterable[ProviderConfig]) -> None:
-        """New jobs go to these from now on. Raises ValueError for one that cannot be used; nothing is changed then."""
+    def use(self, configs: Iterable[ProviderConfig]) -> list[str]:
+        """New jobs go to these from now on; the names of those that were here and have another key now.
+
+        Raises ValueError for one that cannot be used; nothing is changed then.
+        """
         found: dict[str, _Connected] = {}
         for config in configs:
             known = self._current.get(config.name)
@@ -63,7 +66,8 @@ class Providers:
             if replaced is not None and replaced.adapter is not connected.adapter:
                 self._replaced.append(replaced.adapter)  # a create may be under way in it
             self._by_identity[identity] = connected
-        self._current = found
+        before, self._current = self._current, found
+        return [name for name in found.keys() & before.keys() if found[name].config.key != before[name].config.key]
 
     @property
     def current(self) -> list[Provider]:

@@ -133,9 +133,8 @@ class Worker:
         """Where the question settles nothing, the next request or job does."""
         outcome = Outcome.NEVER_SENT
         try:
-            provider = self._context.providers.named(name)
-            if provider is not None and not self._stopping:
-                outcome = await ask_key(provider)
+            if not self._stopping:
+                outcome = await ask_key(self._context, name)
         except Exception:
             log.exception("the question about the key of the provider %s failed", name)
         finally:

@@ -256,6 +256,28 @@ class TestReadAnew:
 
         assert DONE in card.text()
 
+    async def test_a_changed_key_file_is_read_and_what_its_key_was_refused_for_is_tried_at_once(
+        self, build: Build
+    ) -> None:
+        """Without the signal the circuit breaker asks again after a minute, and later after a quarter of an hour."""
+        stage = await build(start=False)
+        before, stage.provider.key = stage.provider.key, "sk-the-new-one-0123456789"
+        file = stage.folder / "key"
+        file.write_text(before)
+        stage.use({"VIDEO_API_KEY": "", "VIDEO_API_KEY_FILE": str(file)})
+        bot = await stage.start_bot()
+        await stage.over(await stage.animate())
+        await stage.booked(lambda: "nothing is sent to the provider gptproto any more (key" in bot.log())
+
+        file.write_text(stage.provider.key)
+        await self.hang_up(stage, "the provider gptproto is used again (key")
+        card = await stage.over(await stage.animate())
+
+        assert DONE in card.text()
+        (created,) = [x for x in stage.provider.requests if x.route == "create"]
+        assert stage.provider.key in created.headers["authorization"]
+        assert before not in bot.log()
+
 
 class TestCatalogs:
     """What members are offered, whatever the size of the catalog."""

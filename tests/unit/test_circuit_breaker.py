@@ -351,6 +351,54 @@ def test_a_confirmed_refusal_of_the_key_concerns_every_model_at_once(world: Worl
     assert world.circuit_breaker.refusal("sora-2-pro") is KEY
 
 
+class TestAnotherKey:
+    """While the bot runs the operator sets another key, perhaps of another account."""
+
+    @pytest.mark.parametrize("kind", [KEY, BALANCE], ids=str)
+    def test_what_the_key_before_was_refused_for_is_tried_at_once(self, world: World, kind: FailureKind) -> None:
+        world.opens(kind)
+        for _ in range(5):
+            world.passes()
+            world.circuit_breaker.granted(job(PROBE))
+            world.circuit_breaker.report(job(PROBE), Outcome.KEY_REFUSED if kind is KEY else Outcome.BALANCE_EMPTY)
+        assert not world.takes_requests()
+
+        world.circuit_breaker.key_changed()
+
+        assert world.takes_requests()
+        world.probes(job(PROBE))
+        world.circuit_breaker.report(job(PROBE), Outcome.NOT_TAKEN)
+        assert world.pauses[-1] == FIRST_PAUSE_S
+
+    def test_the_question_that_costs_nothing_is_asked_at_once_and_no_earlier_pause_asks_it_again(
+        self, world: World
+    ) -> None:
+        world.answers_questions()
+        world.opens(KEY)
+
+        world.circuit_breaker.key_changed()
+        world.circuit_breaker.answer(Outcome.KEY_REFUSED)
+        world.passes(FIRST_PAUSE_S)
+
+        assert world.asked == 1
+        assert world.circuit_breaker.state("sora-2") is State.OPEN
+
+    def test_what_the_key_before_owed_is_not_the_new_ones(self, world: World) -> None:
+        world.circuit_breaker.report(job(1), Outcome.PAYMENT_REFUSED)
+
+        world.circuit_breaker.key_changed()
+        world.circuit_breaker.report(job(2), Outcome.PAYMENT_REFUSED)
+
+        assert world.circuit_breaker.state("sora-2") is State.CLOSED
+
+    def test_answers_that_are_lost_are_not_the_keys_fault(self, world: World) -> None:
+        world.opens(LOST)
+
+        world.circuit_breaker.key_changed()
+
+        assert world.circuit_breaker.state("sora-2") is State.OPEN
+
+
 class TestSilence:
     def test_five_lost_answers_in_a_row_open_their_model_alone(self, world: World) -> None:
         for number in range(SILENT_JOBS - 1):

@@ -84,8 +84,9 @@ def test_another_wire_under_the_same_name_does_not_read_its_ticket() -> None:
 def test_a_new_key_for_the_same_address_is_used_for_older_jobs_too() -> None:
     providers = connected(MINE)
 
-    providers.use([replace(MINE, key="rotated")])
+    changed = providers.use([replace(MINE, key="rotated"), replace(MINE, name="other")])
 
+    assert changed == ["mine"]
     assert follower(providers).key == "rotated"
 
 

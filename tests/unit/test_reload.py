@@ -36,7 +36,7 @@ class Bot:
         self.offered: list[list[str]] = []
         self.renewed = asyncio.Event()
         self.context = SimpleNamespace(
-            providers=SimpleNamespace(use=lambda _: None),
+            providers=SimpleNamespace(use=lambda _: []),
             catalog=SimpleNamespace(become=lambda new: self.offered.append([model.id for model in new.models])),
             queue=SimpleNamespace(use=lambda _: None),
         )

@@ -30,7 +30,7 @@ async def taken(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
 async def refused(context: JobContext, job: Job, provider: Provider, error: VideoRejected) -> Job | None:
     """Surely nothing was made: another model makes it where one may, else it has failed."""
     log.warning("job=%s refused by the provider kind=%s: %s", job.id, error.kind, error.provider_text)
-    context.circuit_breakers.report(job, await _outcome_of(provider, error))
+    context.circuit_breakers.report(job, await _outcome_of(context, job, provider, error))
     return await failed(context, job, error.kind)
 
 
@@ -66,8 +66,16 @@ async def send_later(context: JobContext, job: Job, error: VideoUnavailable) -> 
     return await context.move(job, JobState.WAITING, not_before=now + timedelta(seconds=pause))
 
 
-async def ask_key(provider: Provider) -> Outcome:
-    """What the provider says of the key, whatever it said of a job."""
+async def ask_key(context: JobContext, name: str) -> Outcome:
+    """What a provider says of its key, whatever it said of a job; NEVER_SENT where none has this name any more."""
+    outcome, asked = Outcome.NEVER_SENT, None
+    while (provider := context.providers.named(name)) is not asked:  # once more where the key was changed meanwhile
+        asked = provider
+        outcome = Outcome.NEVER_SENT if provider is None else await _ask_key(provider)
+    return outcome
+
+
+async def _ask_key(provider: Provider) -> Outcome:
     try:
         await provider.settle_auth()
     except VideoRejected:
@@ -77,11 +85,16 @@ async def ask_key(provider: Provider) -> Outcome:
     return Outcome.REFUSED
 
 
-async def _outcome_of(provider: Provider, error: VideoRejected) -> Outcome:
-    """A refused key is confirmed by a question that costs nothing; anything else but payment is about the job."""
+async def _outcome_of(context: JobContext, job: Job, provider: Provider, error: VideoRejected) -> Outcome:
+    """A refused key is confirmed by a question that costs nothing; anything else but payment is about the job.
+
+    A refused payment tells nothing of the key that has taken this one's place meanwhile.
+    """
     match error.kind:
         case FailureKind.KEY:
-            return await ask_key(provider)
+            return await ask_key(context, job.provider)
+        case FailureKind.BALANCE if context.providers.named(job.provider) is not provider:
+            return Outcome.NEVER_SENT
         case FailureKind.BALANCE if error.http_status == FORBIDDEN and not error.is_said:
             return Outcome.FORBIDDEN
         case FailureKind.BALANCE if error.http_status in PAYMENT_STATUSES:
