@@ -10,34 +10,32 @@ from enum import StrEnum
 
 BLOCKS = 12
 """Readings of one moment resemble their neighbors, so a life's readings go in as the means of so many stretches."""
-WARM_UP = 0.25
-"""The first part of a life is its start: caches fill, threads begin."""
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
 Reading = tuple[float, float]
-"""When, in seconds, and how much."""
+"""After how much of whatever makes it grow, time or work, and how much there was then."""
 
 
 class Verdict(StrEnum):
     FLAT = "flat"
     GROWS = "GROWS"
-    UNDECIDED = "undecided: too short"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """Per hour; the true one is within `low` to `high` with 95%, as far as the stretches are independent."""
+    """For each unit of x; the true one is within `low` to `high` with 95%, as far as the stretches are independent."""
 
     mean: float
-    per_hour: float
+    each: float
     low: float
     high: float
 
-    def verdict(self, allowed_per_hour: float) -> Verdict:
+    def verdict(self, allowed: float) -> Verdict:
         """Flat where even `high` is allowed; growing where the slope is surely above nothing, and too great."""
-        if self.high <= allowed_per_hour:
+        if self.high <= allowed:
             return Verdict.FLAT
-        if self.low > 0 and self.per_hour > allowed_per_hour:
+        if self.low > 0 and self.each > allowed:
             return Verdict.GROWS
         return Verdict.UNDECIDED
 
@@ -54,16 +52,15 @@ def slope_of(lives: Sequence[Sequence[Reading]]) -> Slope:
     error = math.sqrt(sum((y - slope * x) ** 2 for x, y in points) / free / squares)
     margin = _quantile(free) * error
     mean = statistics.fmean(y for life in lives for _, y in life)
-    return Slope(mean, *(3600 * value for value in (slope, slope - margin, slope + margin)))
+    return Slope(mean, slope, slope - margin, slope + margin)
 
 
 def _blocks(life: Sequence[Reading]) -> list[Reading]:
-    """The means of stretches of equal length, without the warm-up."""
-    settled = life[int(len(life) * WARM_UP) :]
-    size = len(settled) // BLOCKS
+    """The means of stretches with equally many readings."""
+    size = len(life) // BLOCKS
     if size == 0:
         return []
-    stretches = [settled[start : start + size] for start in range(0, size * BLOCKS, size)]
+    stretches = [life[start : start + size] for start in range(0, size * BLOCKS, size)]
     return [(statistics.fmean(x for x, _ in each), statistics.fmean(y for _, y in each)) for each in stretches]
 
 

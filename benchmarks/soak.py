@@ -3,9 +3,14 @@
     uv run python benchmarks/soak.py [--minutes 30 | --hours 8] [--members 50] [--seed 1]
 
 The time is compressed: renders take two seconds, so half an hour has the videos of days. Memory, tasks, connections,
-files and threads of the bot are read once a second; each has a slope with its 95% interval and a verdict. At the end
-every job must have ended, no video may have been paid twice, and the ledger must add up. Exit code 1 where something
-grows or a promise is broken. A short run says “undecided” where it cannot know.
+files and threads of the bot are read once a second. The first five minutes of each life are its start and are not
+counted. Of the rest, each figure has a slope per 1,000 videos with its 95% interval, over all lives, each life at a
+level of its own. The verdict is “flat” where the upper end of the interval is within what is allowed, “GROWS” where
+the figure surely grows, and by more than that, and else “undecided”.
+
+Every command has to be accounted for: it was answered and its video came to an end, or it was sent while the bot was
+not connected to Discord. At the end every job must have ended, no video may have been paid twice, and the ledger must
+add up. Exit code 1 where something grows or a promise is broken.
 """
 
 from __future__ import annotations
@@ -29,11 +34,15 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.slopes import Reading, Verdict, slope_of
+from sandbox.discord.gateway import Connection
+from sandbox.discord.messages import NotAnswered
 from sandbox.discord.world import Person
 from tests.e2e.stage import Stage
 from tests.ledger_audit import differences
 
 COUNTED = (str(Path(__file__).with_name("counted_bot.py")),)
+WARM_UP_S = 300.0
+"""Until then pools of threads and connections, SQLite's caches and the allocator's grow to their bounds."""
 RENDER_S = 2.0
 THINKS_S = 15.0
 """Mean time of a member between a video and the next request."""
@@ -47,6 +56,9 @@ TROUBLES = (
     ("create:moderated", 2),
 )
 ENDS_WITHIN_S = 120.0
+ASKED, ENDED, NOT_CONNECTED = "commands", "answered and ended", "sent while the bot was not connected"
+REFUSED, UNANSWERED, ENDLESS = "refused", "not answered by the connected bot", "without an end in two minutes"
+OUTCOMES = (ENDED, REFUSED, NOT_CONNECTED, UNANSWERED, ENDLESS)
 KEPT_REQUESTS = 1_000
 """The local Discord remembers no more: its memory is this process's, and the run is long."""
 SETTINGS = {
@@ -68,7 +80,9 @@ class Soak:
     is_over: bool = False
     is_open: asyncio.Event = field(default_factory=asyncio.Event)
     seen: Counter[str] = field(default_factory=Counter)
-    lives: dict[str, list[list[Reading]]] = field(default_factory=lambda: defaultdict(list))
+    refusals: Counter[str] = field(default_factory=Counter)
+    lives: dict[str, dict[int, list[Reading]]] = field(default_factory=lambda: defaultdict(dict))
+    """By figure and process: how many videos there were, and the figure."""
 
     async def run(self, members: list[Person]) -> None:
         """Returns when the time is over and every job has ended."""
@@ -96,14 +110,31 @@ class Soak:
             if time.monotonic() > ends:
                 self.is_over = True
                 return
-            asked = await self.stage.animate(person, prompt=f"puts on hat {self.rng.randrange(1000)}")
-            self.seen["asked"] += 1
-            try:
-                await self.stage.over(asked, ENDS_WITHIN_S)
-                self.seen["answered"] += 1
-            except TimeoutError:
-                what = "never answered" if asked.message is None else "without an end in two minutes"
-                self.seen[what] += 1  # a command that comes while the bot is not connected is lost at Discord, too
+            self.seen[ASKED] += 1
+            self.seen[await self._request(person)] += 1
+
+    async def _request(self, person: Person) -> str:
+        """One command to its end; what became of it."""
+        connection = self._connection
+        asked = await self.stage.animate(person, prompt=f"puts on hat {self.rng.randrange(1000)}")
+        try:
+            answer = await asked.answer()
+        except NotAnswered:
+            return UNANSWERED if connection is not None and connection is self._connection else NOT_CONNECTED
+        assert answer is not None
+        if answer.is_ephemeral:
+            self.refusals[answer.text()] += 1
+            return REFUSED
+        try:
+            await self.stage.over(asked, ENDS_WITHIN_S)
+        except TimeoutError:
+            return ENDLESS
+        return ENDED
+
+    @property
+    def _connection(self) -> Connection | None:
+        """Over which the bot hears of commands; None while it is not connected."""
+        return next((session.connection for session in self.stage.discord.gateway.live), None)
 
     async def _reconnects(self) -> None:
         discord = self.stage.discord
@@ -130,21 +161,18 @@ class Soak:
         self.is_open.set()
 
     async def _read(self) -> None:
-        pid = 0
         while not self.is_over:  # the last videos end with nobody asking: all figures fall then
             bot = self.stage.bot
             if bot is not None and bot.is_running:
-                if bot.pid != pid:
-                    pid = bot.pid
-                    for name in ALLOWED_PER_1000_VIDEOS:
-                        self.lives[name].append([])
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    self._note(psutil.Process(pid))
+                    self._note(psutil.Process(bot.pid))
             del self.stage.discord.requests[:-KEPT_REQUESTS]
             await asyncio.sleep(1)
 
     def _note(self, process: psutil.Process) -> None:
-        now, connections = time.monotonic(), len(process.net_connections())
+        if time.time() - process.create_time() < WARM_UP_S:
+            return
+        connections = len(process.net_connections())
         found = {
             "memory, MiB": process.memory_info().rss / 2**20,
             "tasks": last_count(self.stage.folder / "counts"),
@@ -153,7 +181,7 @@ class Soak:
             "threads": process.num_threads(),
         }
         for name, value in found.items():
-            self.lives[name][-1].append((now, value))
+            self.lives[name].setdefault(process.pid, []).append((self.seen[ENDED], value))
 
 
 def last_count(file: Path) -> float:
@@ -166,26 +194,30 @@ def last_count(file: Path) -> float:
 
 def report(soak: Soak) -> bool:
     """Prints the slopes; whether none grows."""
-    videos_per_hour = soak.seen["answered"] / soak.seconds * 3600
     print(f"{'':<12} {'mean':>8} {'per 1,000 videos':>17} {'95% interval':>20}  verdict (allowed)")
     verdicts = []
     for name, allowed in ALLOWED_PER_1000_VIDEOS.items():
         try:
-            slope = slope_of(soak.lives[name])
+            slope = slope_of([*soak.lives[name].values()])
         except ValueError as error:
             print(f"{name:<12} {error}")
             continue
-        verdicts.append(slope.verdict(allowed * videos_per_hour / 1000))
-        each, low, high = (1000 * value / videos_per_hour for value in (slope.per_hour, slope.low, slope.high))
+        verdicts.append(slope.verdict(allowed / 1000))
+        each, low, high = (1000 * value for value in (slope.each, slope.low, slope.high))
         print(f"{name:<12} {slope.mean:>8.1f} {each:>+17.2f} {low:>+9.2f} to {high:>+7.2f}  {verdicts[-1]} ({allowed})")
     return Verdict.GROWS not in verdicts
 
 
-def promises(stage: Stage) -> list[str]:
+def promises(soak: Soak) -> list[str]:
     """What was broken, a sentence each."""
+    stage, seen = soak.stage, soak.seen
     with closing(sqlite3.connect(stage.database)) as database:
         broken = differences(database)
         ((tickets, distinct),) = database.execute("SELECT COUNT(ticket), COUNT(DISTINCT ticket) FROM jobs")
+        ((jobs,),) = database.execute("SELECT COUNT(*) FROM jobs WHERE failure IS NOT 'no_card'")
+    broken += [f"{seen[what]} commands: {what}" for what in (UNANSWERED, ENDLESS) if seen[what]]
+    if seen[ENDED] + seen[ENDLESS] != jobs or seen[ASKED] != sum(seen[what] for what in OUTCOMES):
+        broken.append(f"the commands do not add up: {jobs} jobs whose command was answered")
     paid = len(stage.provider.jobs)
     if not paid == tickets == distinct:
         broken.append(f"{paid} videos were paid, {distinct} belong to a job, {tickets} jobs have one")
@@ -204,11 +236,13 @@ async def soaked(seconds: float, members: int, seed: int) -> bool:
     try:
         await stage.start()
         await soak.run(people)
-        broken = promises(stage)
+        broken = promises(soak)
     finally:
         await stage.stop()
     print(f"{seconds / 60:.0f} minutes, {members} members, seed {seed}, {os.cpu_count()} cores")
     print(", ".join(f"{count:,} {what}" for what, count in soak.seen.items()))
+    for sentence, count in soak.refusals.items():
+        print(f"{count} times refused: {sentence}")
     is_flat = report(soak)
     print(*broken or ["every job ended, nothing was paid twice, the ledger adds up"], sep="\n")
     return is_flat and not broken
