@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NewType, Self
@@ -83,6 +81,14 @@ class FailureKind(enum.StrEnum):
     BLOCKED = "blocked"  # the member was shut out while waiting
 
 
+class Show(enum.StrEnum):
+    """To whom a video is shown where it was asked for; without one, to all who see the channel."""
+
+    HERE = "here"
+    SPOILER = "spoiler"  # to all, covered until somebody uncovers it
+    ME = "me"  # to its member alone: never in public, whatever happens to its card
+
+
 @dataclass(frozen=True, slots=True)
 class VideoSpec:
     """What a member asked for: the one value that goes from the command through the store to the provider.
@@ -97,6 +103,7 @@ class VideoSpec:
     seconds: int = 0
     size: str | None = None
     credits: int = 0
+    show: str | None = None  # a `Show`
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,8 @@ class Card:
     """Where a job is shown, and how it may be reached.
 
     `token` is a credential for that one message for 15 minutes; it leaves the store when it is dead.
-    `bot_reaches` is whether the bot's own token can edit there (its guild, channel visible).
+    `bot_reaches` is whether the bot's own token can edit there (its guild, channel visible). `ephemeral` is so from the
+    reservation on where the member wants it: nothing about the job is ever posted in its channel.
     """
 
     application: int
@@ -210,25 +218,6 @@ class Render:
     size: str | None
     ended_at: datetime
     took: timedelta
-
-
-def parse_size(size: str) -> tuple[int, int]:
-    """Width and height in pixels of a "720x1280". Raises ValueError on anything else."""
-    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size, re.ASCII)
-    if found is None:
-        raise ValueError(f'"{size}" is not a size, such as 720x1280')
-    return int(found[1]), int(found[2])
-
-
-def shown_size(size: str) -> str:
-    """A "720x1280" as people read it: "720×1280"."""
-    return size.replace("x", "×")
-
-
-def megabytes(size_bytes: int) -> float:
-    """As Discord counts them, rounded up: what is over a limit never reads as the limit. One decimal below 10."""
-    size = size_bytes / 1024**2
-    return math.ceil(size * 10) / 10 if size < 10 else math.ceil(size)
 
 
 class Source(enum.StrEnum):

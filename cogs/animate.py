@@ -18,7 +18,7 @@ from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog
-from bot.models import VideoSpec
+from bot.models import Show, VideoSpec
 
 
 class Animate(commands.Cog):
@@ -53,6 +53,13 @@ class Animate(commands.Cog):
         ]
         app_commands.choices(model=models, size=sizes)(self.animate)
         app_commands.choices(seconds=lengths)(self.animate)
+        shows = [
+            app_commands.Choice(
+                name=localized(translation_catalog, partial(option_labels.show_label, show)), value=show.value
+            )
+            for show in Show
+        ]
+        app_commands.choices(show=shows)(self.animate)
 
     @app_commands.command(name="animate", description=N_("Turn a picture into a video"))
     @app_commands.describe(
@@ -61,6 +68,7 @@ class Animate(commands.Cog):
         model=N_("The model that makes the video (leave empty for the default)"),
         seconds=N_("How long the video is (leave empty for the default)"),
         size=N_("Size of the video (leave empty for the cheapest that fits the picture)"),
+        show=N_("Who sees the video (leave empty to show it here)"),
     )
     async def animate(
         self,
@@ -70,9 +78,10 @@ class Animate(commands.Cog):
         model: str | None = None,
         seconds: int | None = None,
         size: str | None = None,
+        show: str | None = None,
     ) -> None:
         """Takes the request as it was typed."""
-        spec = VideoSpec(model or "", prompt, seconds or 0, size)
+        spec = VideoSpec(model or "", prompt, seconds or 0, size, show=show)
         await self._requests.take(interaction, VideoRequest(spec, picture_of(image)))
 
 

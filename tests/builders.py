@@ -52,7 +52,7 @@ class _WithAnOption(VideoSpec):
 
 def an_option(mood: str) -> VideoSpec:
     """As it would be had /animate one option more."""
-    return _WithAnOption("sora-2", "puts on a hat", 4, None, 4, mood)
+    return _WithAnOption("sora-2", "puts on a hat", 4, None, 4, mood=mood)
 
 
 def a_picture(**changes: Any) -> Picture:

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 from bot.errors import UserError
-from bot.models import VideoSpec, parse_size, shown_size
+from bot.measures import parse_size, shown_size
+from bot.models import VideoSpec
 from bot.wire_config import ModelWire
 
 MAX_ENLARGEMENT = 4.0

@@ -16,7 +16,8 @@ from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, HIDE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
-from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec, megabytes
+from bot.measures import megabytes
+from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
 
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, DELETE)
@@ -127,7 +128,8 @@ class Cards:
         note = [translations.gettext(REENCODED)] if reencoded else []
         if job.card.ephemeral and not alone:
             note.append(translations.gettext(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
-        item = discord.MediaGalleryItem(f"attachment://{filename}", spoiler=job.picture.spoiler)
+        alt = None if plain else text.alt_text(job.spec.prompt)
+        item = discord.MediaGalleryItem(f"attachment://{filename}", description=alt, spoiler=job.picture.spoiler)
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(item)
         parts = [*note, *text.address(translations, job)]
         return self._view(

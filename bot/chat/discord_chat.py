@@ -193,7 +193,7 @@ class DiscordChat:
 
     async def _finish(self, job: Job, view: Callable[[bool], ui.LayoutView], words: str) -> None:
         """A card in an archived thread takes no edit before a message has opened the thread."""
-        if await self._last_edit.make(job, view) is not ErrorKind.ARCHIVED:
+        if await self._last_edit.make(job, view) is not ErrorKind.ARCHIVED or job.card.ephemeral:
             return
         try:
             quiet = privacy.quiet(self._member_of(job), job.id)

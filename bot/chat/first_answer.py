@@ -32,11 +32,14 @@ class Answer:
     ephemeral: bool
 
 
-async def send_card(interaction: discord.Interaction[Any], view: ui.LayoutView) -> Answer | None:
+async def send_card(
+    interaction: discord.Interaction[Any], view: ui.LayoutView, *, ephemeral: bool = False
+) -> Answer | None:
     """None where Discord took it and did not tell where it is. Raises what `send_message` raises."""
     if interaction.response.is_done():
         raise discord.InteractionResponded(interaction)
-    message = handle_message_parameters(view=view, allowed_mentions=discord.AllowedMentions.none()).payload
+    flags = discord.MessageFlags(ephemeral=ephemeral)
+    message = handle_message_parameters(view=view, flags=flags, allowed_mentions=discord.AllowedMentions.none()).payload
     said = await _post(interaction, json.dumps({"type": _KIND.value, "data": message}).encode())
     interaction.response._response_type = _KIND  # noqa: SLF001 - else discord.py would take it for unanswered
     told = said.get("interaction") if isinstance(said, dict) else None

@@ -13,6 +13,7 @@ import discord
 from discord import ui
 from discord.http import handle_message_parameters
 
+from bot.chat.text import alt_text
 from bot.chat.transports import EDIT_WITHIN_S, NOBODY, UPLOAD_WITHIN_S, file_of
 from bot.models import Job
 
@@ -29,12 +30,13 @@ async def show_file(
     interaction: discord.Interaction[Any], job: Job, video: Path, sentence: str, *, thinks: bool
 ) -> None:
     """A video: in place of the answer that `thinks`, else below it. Raises OSError too."""
+    shown = file_of(job, video, alt=alt_text(job.spec.prompt))
     if thinks:
-        file = {"attachments": [file_of(job, video)]}
+        file = {"attachments": [shown]}
         await _send(interaction, "PATCH", "/messages/@original", UPLOAD_WITHIN_S, content=sentence, **file)
     else:
         private = discord.MessageFlags(ephemeral=True)
-        await _send(interaction, "POST", "", UPLOAD_WITHIN_S, content=sentence, flags=private, file=file_of(job, video))
+        await _send(interaction, "POST", "", UPLOAD_WITHIN_S, content=sentence, flags=private, file=shown)
 
 
 async def _send(interaction: discord.Interaction[Any], method: str, below: str, within_s: float, **parts: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.catalog import Model
 from bot.i18n.translations import Translations
-from bot.models import parse_size, shown_size
+from bot.measures import parse_size, shown_size
 
 
 def credits_of(translations: Translations, count: int) -> str:

@@ -18,6 +18,8 @@ from bot.models import FailureKind, Job
 MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
 PROMPT_SHOWN = 300
+ALT_TEXT = 1_024
+"""Discord's bound on the description of a file, and of a gallery's item."""
 PROMPT_LOGGED = 1_500
 URL_SHOWN = 1_500
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -136,8 +138,11 @@ def explain(translations: Translations, error: UserError) -> str:
 
 
 def log_line(translations: Translations, job: Job) -> str:
-    """A job in a server's log channel: who, what, where."""
+    """A job in a server's log channel: who, what, where. Of a private one neither the prompt nor its message."""
     card = job.card
+    if card.ephemeral:
+        facts = [*video_facts(translations, job, job.spec.model), video_key(translations, job.key)]
+        return " · ".join([*facts, translations.gettext("shown only to this member")])
     link = f"https://discord.com/channels/{card.guild}/{card.channel}/{card.message}"
     facts = [*video_facts(translations, job, job.spec.model), video_key(translations, job.key), link]
     return f"{' · '.join(facts)}\n{prompt_block(job.spec.prompt, cut=PROMPT_LOGGED)}"
@@ -198,11 +203,21 @@ def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:
 
     Bidi controls go, backticks become primes, other control characters spaces; cut after that.
     """
-    plain = _BIDI.sub("", prompt).replace("`", "ˋ")
-    plain = "".join(" " if unicodedata.category(char) == "Cc" and char != "\n" else char for char in plain).strip()
-    if len(plain) > cut:
-        plain = plain[: cut - 1].rstrip() + "…"
-    return f"```\n{plain}\n```"
+    return f"```\n{_cut(_plain(prompt).replace('`', 'ˋ'), cut)}\n```"
+
+
+def alt_text(prompt: str) -> str | None:
+    """What a screen reader says of a video: its prompt in one line; None where the prompt is not kept any more."""
+    return _cut(" ".join(_plain(prompt).split()), ALT_TEXT) or None
+
+
+def _plain(prompt: str) -> str:
+    plain = _BIDI.sub("", prompt)
+    return "".join(" " if unicodedata.category(char) == "Cc" and char != "\n" else char for char in plain).strip()
+
+
+def _cut(words: str, cut: int) -> str:
+    return words if len(words) <= cut else words[: cut - 1].rstrip() + "…"
 
 
 def typed(translations: Translations, prompt: str) -> str:

@@ -127,9 +127,9 @@ class Transports:
             else:
                 await self._message(job).edit(view=view, allowed_mentions=NOBODY)
 
-    async def post_beside(self, job: Job, transport: Transport, words: str, video: Path) -> MessageId:
+    async def post_beside(self, job: Job, transport: Transport, words: str, video: Path, alt: str | None) -> MessageId:
         """The video in a message of its own, after Discord refused it on the card."""
-        sent = await self._post(job, transport, "clip", UPLOAD_WITHIN_S, content=words, video=video)
+        sent = await self._post(job, transport, "clip", UPLOAD_WITHIN_S, content=words, video=video, alt=alt)
         return MessageId(int(sent["id"]))
 
     async def open_direct(self, job: Job) -> ChannelId:
@@ -201,22 +201,29 @@ class Transports:
                     await self._once.by_bot("PATCH", path, card)
 
     async def _post(
-        self, job: Job, transport: Transport, kind: str, within_s: float, *, video: Path | None = None, **words: Any
+        self,
+        job: Job,
+        transport: Transport,
+        kind: str,
+        within_s: float,
+        *,
+        video: Path | None = None,
+        alt: str | None = None,
+        **words: Any,
     ) -> dict[str, Any]:
         """One message below the card. By the token it is sent once; by the bot's own again under the same nonce."""
         words = {"allowed_mentions": NOBODY, **words}
-        file = {} if video is None else {"file": video}
         async with asyncio.timeout(within_s):
             if transport is Transport.TOKEN:
                 flags = {"flags": discord.MessageFlags(ephemeral=True)} if job.card.ephemeral else {}
-                with _message(**_opened(job, file), **flags, **words) as sent:
+                with _message(**_opened(job, video, alt), **flags, **words) as sent:
                     return await self._once.by_token("POST", _hook(job), sent, wait="1")
             below = self._message(job).to_reference(fail_if_not_exists=False).to_message_reference_dict()
             words |= {"nonce": f"{kind}-{job.key}", "message_reference": below}
             pauses = iter(SAME_NONCE_PAUSES_S)
             while True:
                 try:
-                    with _message(**_opened(job, file), **words) as sent:
+                    with _message(**_opened(job, video, alt), **words) as sent:
                         return await self._once.by_bot("POST", f"/channels/{job.card.channel}/messages", sent)
                 except TROUBLE as error:
                     error_kind, pause_s = error_kind_of(error), next(pauses, None)
@@ -252,9 +259,9 @@ def filename_of(job: Job, video: Path) -> str:
     return f"SPOILER_video-{job.key}.{ending}" if job.picture.spoiler else f"video-{job.key}.{ending}"
 
 
-def file_of(job: Job, video: Path) -> discord.File:
-    """The video as it is uploaded, open; whoever sends it closes it."""
-    return discord.File(video, filename=filename_of(job, video))
+def file_of(job: Job, video: Path, *, alt: str | None = None) -> discord.File:
+    """The video as it is uploaded, open; whoever sends it closes it. On a card the gallery has the alt text."""
+    return discord.File(video, filename=filename_of(job, video), description=alt)
 
 
 def _message(**parts: Any) -> MultipartParameters:
@@ -262,8 +269,8 @@ def _message(**parts: Any) -> MultipartParameters:
     return handle_message_parameters(**parts)
 
 
-def _opened(job: Job, file: dict[str, Path]) -> dict[str, discord.File]:
-    return {name: file_of(job, path) for name, path in file.items()}
+def _opened(job: Job, video: Path | None, alt: str | None) -> dict[str, discord.File]:
+    return {} if video is None else {"file": file_of(job, video, alt=alt)}
 
 
 def _hook(job: Job) -> str:

@@ -23,7 +23,7 @@ from bot.chat.transports import Transports, filename_of
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs import backoff
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, PostMemory
-from bot.models import DIRECT, KEPT_FOR, Job, JobState
+from bot.models import DIRECT, KEPT_FOR, Job, JobState, Show
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +75,10 @@ class VideoDelivery:
                 return await self._too_large(job, next(iter(self._transports.open(job)), None), size_bytes)
             case ErrorKind.PASSING:
                 return await self._keep(job, DeliveryOutcome.LATER)
-            case ErrorKind.REFUSED | ErrorKind.ARCHIVED | ErrorKind.NOT_PERMITTED:
-                return await self._beside(job, video, size_bytes)
+            case ErrorKind.REFUSED:  # for the words, perhaps
+                return await self._beside(job, video, size_bytes, alt=None)
+            case ErrorKind.ARCHIVED | ErrorKind.NOT_PERMITTED:
+                return await self._beside(job, video, size_bytes, alt=text.alt_text(job.spec.prompt))
             case _:
                 return await self._privately(job, video, size_bytes)
 
@@ -103,7 +105,7 @@ class VideoDelivery:
         )
         return Delivery(outcome, card_tells=error_kind is None)
 
-    async def _beside(self, job: Job, video: Path, size_bytes: int) -> Delivery:
+    async def _beside(self, job: Job, video: Path, size_bytes: int, *, alt: str | None) -> Delivery:
         """Discord does not take the video on the card. A message opens an archived thread, too."""
         for transport in sorted(self._transports.open(job), key=lambda transport: transport is Transport.TOKEN):
             channel = job.card.channel if transport is Transport.BOT else None  # by the token there is no nonce
@@ -112,7 +114,7 @@ class VideoDelivery:
                 return await self._keep(job)
             try:
                 words = text.beside(self._translation_catalog.of(job.card.locale), job)
-                message = await self._transports.post_beside(job, transport, words, video)
+                message = await self._transports.post_beside(job, transport, words, video, alt)
             except TROUBLE as error:
                 log.warning("job=%s video beside the card by %s: %s", job.id, transport.name, told(error))
                 if not claim or may_be_taken(error):
@@ -125,8 +127,11 @@ class VideoDelivery:
         return await self._privately(job, video, size_bytes)
 
     async def _privately(self, job: Job, video: Path, size_bytes: int) -> Delivery:
-        """To the member's direct messages, for jobs of a server; elsewhere the card's button is for that."""
-        if job.scope == DIRECT and not self._transports.is_removed(job):
+        """To the member's direct messages, for jobs of a server; elsewhere the card's button is for that.
+
+        A private video goes there from everywhere: its card may have vanished from the member's screen.
+        """
+        if job.scope == DIRECT and job.spec.show != Show.ME and not self._transports.is_removed(job):
             return await self._keep(job)
         tries, begun = 0, asyncio.get_running_loop().time()
         while True:

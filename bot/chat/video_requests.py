@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import discord
 from discord import ui
@@ -20,14 +20,20 @@ from bot.chat.interaction_info import card_of, roles_of, scope_of
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
-from bot.models import DIRECT, Job, JobId, Picture, UserId, VideoSpec
+from bot.models import DIRECT, Card, Job, JobId, Picture, Show, UserId, VideoSpec
 
 log = logging.getLogger(__name__)
 
 CALLBACK_WITHIN_S = 40.0
 """It is tried five times over 25 s when Discord answers 5xx."""
 
-Send = Callable[[discord.Interaction[Any], ui.LayoutView], Awaitable[Answer | None]]
+
+class Send(Protocol):
+    """Sends the first answer; `bot.chat.first_answer.send_card` is one."""
+
+    def __call__(
+        self, interaction: discord.Interaction[Any], view: ui.LayoutView, /, *, ephemeral: bool
+    ) -> Awaitable[Answer | None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,8 @@ class VideoRequests:
             member=UserId(interaction.user.id),
             roles=roles_of(interaction.user),
             spec=spec,
-            picture=request.picture,
-            card=card_of(interaction),
+            picture=replace(request.picture, spoiler=True) if spec.show == Show.SPOILER else request.picture,
+            card=_card(interaction, spec),
             picture_author=request.picture_author,
             again_of=request.again_of,
         )
@@ -111,13 +117,21 @@ class VideoRequests:
         for plain in (False, True):
             try:
                 async with asyncio.timeout(CALLBACK_WITHIN_S):
-                    return await self._send(interaction, self._cards.progress(Shown(job, plain=plain)))
+                    view = self._cards.progress(Shown(job, plain=plain))
+                    return await self._send(interaction, view, ephemeral=job.card.ephemeral)
             except TROUBLE as error:
                 log.warning("job=%s first answer: %s", job.id, told(error))
                 if error_kind_of(error) is ErrorKind.REFUSED and not interaction.response.is_done() and not plain:
                     continue  # AutoMod, say: once more without the prompt
                 return None
         return None
+
+
+def _card(interaction: discord.Interaction[Any], spec: VideoSpec) -> Card:
+    """For the member alone where they want that; the bot's direct messages are so anyway."""
+    card = card_of(interaction)
+    is_private_place = card.guild is None and card.bot_reaches
+    return replace(card, ephemeral=True) if spec.show == Show.ME and not is_private_place else card
 
 
 async def _refuse(interaction: discord.Interaction[Any], request: VideoRequest, sentence: str) -> None:

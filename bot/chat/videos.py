@@ -78,7 +78,7 @@ def sentence(translations: Translations, words: str) -> ui.LayoutView:
 def link_of(job: Job) -> str | None:
     """Where the video, or its card, stands."""
     place = job.card.place
-    if place is None:
+    if place is None or (job.card.ephemeral and place[0] == job.card.channel):  # no link leads to a private message
         return None
     guild = "@me" if job.card.guild is None or place[0] != job.card.channel else job.card.guild
     return f"https://discord.com/channels/{guild}/{place[0]}/{place[1]}"

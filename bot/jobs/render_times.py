@@ -9,7 +9,8 @@ from functools import lru_cache
 from itertools import islice
 
 from bot.jobs.estimate import Estimate, estimate
-from bot.models import Render, VideoSpec, parse_size
+from bot.measures import parse_size
+from bot.models import Render, VideoSpec
 
 RECENT = 15
 """So many decide: after eight slow ones a slow day is believed."""

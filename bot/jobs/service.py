@@ -23,6 +23,7 @@ from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
 from bot.jobs.steps.fall_back import specs_instead
 from bot.jobs.worker import Worker
+from bot.measures import parse_size
 from bot.models import (
     Balance,
     Card,
@@ -37,7 +38,6 @@ from bot.models import (
     Scope,
     UserId,
     VideoSpec,
-    parse_size,
 )
 from bot.store import balances, ledger
 from bot.store.database import Store

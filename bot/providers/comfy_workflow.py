@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from bot.models import parse_size
+from bot.measures import parse_size
 from bot.providers import json_template
 from bot.providers.protocols import CreateRequest
 from bot.wire_config import ModelWire

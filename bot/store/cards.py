@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.models import ChannelId, Job, JobId, JobState, MessageId, Press
 from bot.store.database import Tx, Unit
-from bot.store.row_mapping import load, maybe_ms, to_ms
+from bot.store.row_mapping import load, to_ms
 
 S = JobState
 _GOES_ON = ", ".join(f"'{state}'" for state in S if state.needs_work or state is S.UNDELIVERED)
@@ -21,7 +21,10 @@ def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> U
 
     Where the bot itself reaches it, it is a member of the server: that is remembered (`bot.store.memberships`).
     """
-    update = _update(job, message=message, ephemeral_at=maybe_ms(ephemeral_at))
+    seen: dict[str, object] = {"message": message}
+    if ephemeral_at is not None:  # else it is left alone: what was private at the reservation stays so
+        seen["ephemeral_at"] = to_ms(ephemeral_at)
+    update = _update(job, states=None, **seen)
 
     def unit(tx: Tx) -> Job | None:
         tx.changed(

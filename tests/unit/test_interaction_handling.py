@@ -92,7 +92,8 @@ class JobContext:
         self.told.append("unsure")
 
 
-async def send(pressed: Any, _view: object) -> Answer | None:
+async def send(pressed: Any, _view: object, *, ephemeral: bool) -> Answer | None:
+    assert not ephemeral
     taken = await pressed.response.send_message()
     return None if taken.message_id is None else Answer(MessageId(taken.message_id), taken.is_ephemeral())
 

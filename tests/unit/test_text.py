@@ -304,3 +304,9 @@ class TestQueuePosition:
             "ready any moment now",
             f"taking longer than usual · started {begun}",
         ]
+
+
+def test_a_prompt_as_alt_text_is_one_clean_line_of_what_discord_takes() -> None:
+    assert text.alt_text("a  `hat`\n\u202eon\x07 a cat ") == "a `hat` on a cat"
+    assert text.alt_text("w" * 2_000) == "w" * 1_023 + "…"
+    assert text.alt_text("") is None

@@ -9,7 +9,8 @@ from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.marking import N_
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
-from bot.models import Job, parse_size
+from bot.measures import parse_size
+from bot.models import Job
 from bot.store import jobs
 from bot.wire_config import ModelWire
 
