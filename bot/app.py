@@ -35,6 +35,7 @@ from bot.chat.discord_chat import DiscordChat
 from bot.chat.discord_errors import told
 from bot.chat.posted_video import shows_video
 from bot.chat.video_requests import VideoRequests
+from bot.cluster import shards_of
 from bot.errors import SettingsError
 from bot.i18n.translations import TranslationCatalog
 from bot.images.fitter import Fitter
@@ -135,6 +136,7 @@ async def assemble(
             on_login=lambda: _resume(store, bot, worker, retention, backups),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
+            shards=shards_of(settings, store, clock),
         )
         chat = DiscordChat(
             bot,

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from bot import misspelt_settings, secret_files
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
+from bot.shard_settings import SHARDS_SHOULD_BE, ShardSettings
 
 Credits = Annotated[int, Field(ge=0, le=1_000_000)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
@@ -59,7 +60,7 @@ _SHOULD_BE = {
     "PUBLIC_URL": "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
-}
+} | SHARDS_SHOULD_BE
 """What each setting should be; the sentence about a wrong one ends with it."""
 
 
@@ -67,7 +68,7 @@ _TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {prov
 """One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
 
 
-class Settings(BaseSettings):
+class Settings(ShardSettings):
     """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
     model_config = SettingsConfigDict(
@@ -258,6 +259,8 @@ class Settings(BaseSettings):
             settings = cls(**overrides)
         except ValidationError as error:
             faults = _faults(error) | faults
+        else:
+            faults |= settings.shard_faults(several_processes=not settings.database_url.startswith(_SQLITE))
         if settings is None or faults:
             ordered = sorted(faults.items(), key=lambda fault: [*_SHOULD_BE, fault[0]].index(fault[0]))
             raise SettingsError([sentence.format(key=first.key) for _, sentence in ordered])

@@ -19,14 +19,15 @@ log = logging.getLogger(__name__)
 class Membership(commands.Cog):
     """Listens. Discord tells of an outage of a server in other words than of the bot's removal."""
 
-    def __init__(self, client: discord.Client, retention: Retention) -> None:
+    def __init__(self, client: AnimateBot, retention: Retention) -> None:
         self._client = client
         self._retention = retention
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """All servers are known."""
-        await _noted(self._retention.guilds_seen({GuildId(guild.id) for guild in self._client.guilds}))
+        """All servers of this process are known."""
+        there = {GuildId(guild.id) for guild in self._client.guilds}
+        await _noted(self._retention.guilds_seen(there, self._client.hears))
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:

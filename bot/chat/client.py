@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import discord
 import yarl
@@ -47,8 +48,31 @@ UNANSWERED_AFTER_S = 2.4
 """Discord waits 3 s; whatever knows the press has taken it up by then."""
 TAKEN_UP = "taken_up"
 SCOPES = ("bot", "applications.commands")
+SHARD_SHIFT = 22
+"""A server is told of to the shard `(id >> 22) % count`."""
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """What this process has of the gateway. `ids` are sorted; none stands for all of them.
+
+    `count` is that of all processes; None for what Discord recommends. `turn` waits until a shard of this bucket may
+    identify; without it, discord.py's own pauses hold for this process alone.
+    """
+
+    ids: tuple[int, ...] = ()
+    count: int | None = None
+    has_gateway: bool = True
+    turn: Callable[[int], Awaitable[None]] | None = None
+
+    def has(self, shard: int) -> bool:
+        """Whether this process connects that shard."""
+        return not self.ids or shard in self.ids
+
+
+ALL_SHARDS = Shards()
 
 
 def point_at(api_url: str) -> None:
@@ -99,6 +123,7 @@ class AnimateBot(commands.AutoShardedBot):
         on_login: Callable[[], Awaitable[None]],
         direct_is_open: bool,
         force_sync: bool = False,
+        shards: Shards = ALL_SHARDS,
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # this bot has no voice
         self.ban = Ban(time.monotonic, connection.listen)
@@ -115,6 +140,8 @@ class AnimateBot(commands.AutoShardedBot):
             max_ratelimit_timeout=60,
             proxy=proxy_to(api_url),
             http_trace=self.ban.trace(),
+            shard_count=shards.count,
+            shard_ids=cast("list[int]", list(shards.ids) or None),  # None: all of them
         )
         dial_by_environment(self.http)
         tolerate(self._connection.parsers)
@@ -134,6 +161,8 @@ class AnimateBot(commands.AutoShardedBot):
         self.stopping = False
         self.ready = asyncio.Event()
         self._knows_discord = False
+        self._shards = shards
+        self._max_concurrency = 1
 
     async def login(self, token: str) -> None:
         """Raises SettingsError where something else than Discord answers, or Discord refuses the token."""
@@ -154,7 +183,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """After login, before the gateway: interactions may come before READY has settled."""
-        shards, url, _ = await self.http.get_bot_gateway()
+        shards, url, limit = await self.http.get_bot_gateway()
         if not is_gateway(url):
             raise ValueError("no gateway is named")
         if self._rest.redirected_to is not None:
@@ -163,12 +192,37 @@ class AnimateBot(commands.AutoShardedBot):
         # With REST elsewhere, a fresh connect after INVALID_SESSION would dial Discord's own gateway.
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
+        self._max_concurrency = max(1, limit["max_concurrency"])
         self.add_dynamic_items(PageButton, JobButton, PrivacyButton)
         await self._add_commands(self)
         self._tell_operator()
         await self._on_login()
+        await self._sync_commands()
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """To the gateway; a worker has none, and waits here until it is cancelled."""
+        if self._shards.has_gateway:
+            await super().connect(reconnect=reconnect)
+            return
+        self.ready.set()
+        await asyncio.get_running_loop().create_future()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Waits for this shard's turn: Discord takes one IDENTIFY in five seconds of each bucket of shards."""
+        if self._shards.turn is None:
+            await super().before_identify_hook(shard_id, initial=initial)
+        else:
+            await self._shards.turn((shard_id or 0) % self._max_concurrency)
+
+    def hears(self, guild: int) -> bool:
+        """Whether a shard of this process is told of that server."""
+        return self._shards.has_gateway and self._shards.has((guild >> SHARD_SHIFT) % (self.shard_count or 1))
+
+    async def _sync_commands(self) -> None:
+        """Of several processes, by the one with the first shard."""
         assert self.application_id is not None
-        await self._sync.begin(self.http, self.application_id, self.tree)
+        if self._shards.has_gateway and self._shards.has(0):
+            await self._sync.begin(self.http, self.application_id, self.tree)
 
     async def renew_commands(self) -> None:
         """The catalog is another one: the commands offer what it has, and Discord is told if that changes them."""
@@ -176,7 +230,7 @@ class AnimateBot(commands.AutoShardedBot):
             offer()
         if self.application_id is not None:
             await self._sync.close()
-            await self._sync.begin(self.http, self.application_id, self.tree)
+            await self._sync_commands()
 
     async def on_ready(self) -> None:
         """Discord has told of every server."""
@@ -184,7 +238,9 @@ class AnimateBot(commands.AutoShardedBot):
 
     @property
     def is_connected(self) -> bool:
-        """Whether every shard hears Discord."""
+        """Whether every shard of this process hears Discord."""
+        if not self._shards.has_gateway:
+            return True
         return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
 
     def faults(self) -> list[str]:

@@ -36,7 +36,7 @@ class Retention:
         self._limits = limits
         self.keeping = keeping
         self._due = context.clock.now()
-        self._guilds_are_known = False
+        self._hears: memberships.Hears = lambda _guild: False  # until Discord has told of every server
         self._woken = asyncio.Event()
         self._deletion_added = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -68,12 +68,13 @@ class Retention:
         self._woken.set()
         return erased.running
 
-    async def guilds_seen(self, there: Collection[GuildId]) -> None:
-        """The bot is a member of exactly these now. Raises StoreUnavailable."""
-        if await self._context.store.read(memberships.is_news(there)):
-            for guild in await self._context.store.write(memberships.seen(there, now=self._context.clock.now())):
+    async def guilds_seen(self, there: Collection[GuildId], hears: memberships.Hears = memberships.everywhere) -> None:
+        """Of the servers that this process `hears` of, the bot is a member of these. Raises StoreUnavailable."""
+        if await self._context.store.read(memberships.is_news(there, hears)):
+            now = self._context.clock.now()
+            for guild in await self._context.store.write(memberships.seen(there, hears, now=now)):
                 _log_left(guild)
-        self._guilds_are_known = True
+        self._hears = hears
         self._due = self._context.clock.now()
         self._woken.set()
 
@@ -137,9 +138,9 @@ class Retention:
         for member in await store.read(pseudonyms.erased_people()):
             if await store.write(pseudonyms.forget_name(member, self._limits, now=now)):
                 log.info("the id of a member who deleted their data is gone")
-        if self._guilds_are_known:  # the bot may have been added again while this process was down
-            due = memberships.to_purge(left_before=now - LEFT_FOR)
-            for guild in await store.read(due):
+        due = memberships.to_purge(left_before=now - LEFT_FOR)
+        for guild in await store.read(due):
+            if self._hears(guild):  # else the bot may have been added again while this process was down
                 await self._purge_guild(guild, due)
 
     async def _purge_prompts(self, now: datetime) -> None:

@@ -6,7 +6,7 @@ A server is listed by its first card that the bot itself can reach (`bot.store.c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,14 @@ from bot.store.erasure import PLACE_ERASED, TEXTS_ERASED
 from bot.store.jobs import UNENDED
 from bot.store.pseudonyms import ADMIN_ACTS
 from bot.store.row_mapping import to_ms
+
+Hears = Callable[[int], bool]
+"""Whether a process is told of a server: one of several knows nothing of the others' servers."""
+
+
+def everywhere(_guild: int) -> bool:
+    """One process is told of all."""
+    return True
 
 
 def joined(guild: GuildId) -> Unit[None]:
@@ -46,21 +54,21 @@ class _News:
     gone: Sequence[GuildId]
 
 
-def is_news(there: Collection[GuildId]) -> Unit[bool]:
+def is_news(there: Collection[GuildId], hears: Hears = everywhere) -> Unit[bool]:
     """Whether `seen` would have anything to write."""
 
     def unit(tx: Tx) -> bool:
-        news = _news(tx, there)
+        news = _news(tx, there, hears)
         return bool(news.there or news.gone)
 
     return unit
 
 
-def seen(there: Collection[GuildId], *, now: datetime) -> Unit[list[GuildId]]:
-    """Exactly these have the bot as a member now; returns those it turns out to have left."""
+def seen(there: Collection[GuildId], hears: Hears = everywhere, *, now: datetime) -> Unit[list[GuildId]]:
+    """Exactly these have the bot as a member now, of all that somebody `hears` of; returns those it has left."""
 
     def unit(tx: Tx) -> list[GuildId]:
-        news = _news(tx, there)
+        news = _news(tx, there, hears)
         for guild in news.there:
             joined(guild)(tx)
         for guild in news.gone:
@@ -70,12 +78,13 @@ def seen(there: Collection[GuildId], *, now: datetime) -> Unit[list[GuildId]]:
     return unit
 
 
-def _news(tx: Tx, there: Collection[GuildId]) -> _News:
+def _news(tx: Tx, there: Collection[GuildId], hears: Hears) -> _News:
     """Of servers that something is kept of."""
     known = {GuildId(row["guild"]): row["left_at"] for row in tx.all("SELECT guild, left_at FROM guilds")}
     kept = {GuildId(row["scope"]) for row in tx.all("SELECT scope FROM servers")}
     back = [guild for guild in there if (guild in kept and guild not in known) or known.get(guild) is not None]
-    return _News(back, [guild for guild, left_at in known.items() if left_at is None and guild not in there])
+    gone = [guild for guild, left_at in known.items() if left_at is None and guild not in there and hears(guild)]
+    return _News(back, gone)
 
 
 def to_purge(*, left_before: datetime) -> Unit[list[GuildId]]:

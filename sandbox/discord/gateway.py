@@ -23,6 +23,8 @@ HEARTBEAT_MS = 41_250
 ACKNOWLEDGED_AFTER_S = 0.1
 """discord.py notes the time of a heartbeat after it was sent; an answer before that counts from the one before."""
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
+IDENTIFY_PAUSE_S = 5.0
+"""Of each bucket one shard identifies in so long (events/gateway.mdx#sharding-max-concurrency)."""
 _SHARD_SHIFT = 22  # events/gateway.mdx#sharding-sharding-formula
 
 
@@ -43,6 +45,7 @@ class Close(enum.IntEnum):
     UNKNOWN_ERROR = 4000
     NOT_AUTHENTICATED = 4003
     AUTHENTICATION_FAILED = 4004
+    INVALID_SHARD = 4010
     DISALLOWED_INTENTS = 4014
 
 
@@ -105,6 +108,11 @@ class Gateway:
         self.resumes = 0
         self.heartbeats = 0
         self.heartbeat_ms = HEARTBEAT_MS
+        self.max_concurrency = 1
+        self.identify_pause_s = 0.0
+        """`IDENTIFY_PAUSE_S` is Discord's; without a pause, a bot under test may start again at once."""
+        self.refused_identifies = 0
+        self._identified_at: dict[int, float] = {}  # by bucket
 
     @property
     def live(self) -> list[Session]:
@@ -184,6 +192,14 @@ class Gateway:
             connection.close(Close.DISALLOWED_INTENTS)
             return
         number, count = data.get("shard") or (0, 1)
+        if not 0 <= number < count:
+            connection.close(Close.INVALID_SHARD)
+            return
+        if not self._is_its_turn(number % self.max_concurrency):
+            self.refused_identifies += 1
+            connection.send(Op.INVALID_SESSION, False)
+            self._changes.notify()
+            return
         session = Session(secrets.token_hex(16), (number, count))
         for gone in [one for one in self.sessions.values() if one.connection is None][:-SESSIONS_LIMIT]:
             del self.sessions[gone.id]
@@ -205,6 +221,15 @@ class Gateway:
             session.dispatch("GUILD_CREATE", guild.wire(bot))
         self.identifies += 1
         self._changes.notify()
+
+    def _is_its_turn(self, bucket: int) -> bool:
+        """One that is refused takes no turn."""
+        now = asyncio.get_running_loop().time()
+        last = self._identified_at.get(bucket)
+        if self.identify_pause_s and last is not None and now - last < self.identify_pause_s:
+            return False
+        self._identified_at[bucket] = now
+        return True
 
     def _resume(self, connection: Connection, data: Wire) -> None:
         if data.get("token") != self.token:

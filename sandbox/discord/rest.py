@@ -133,7 +133,7 @@ class Rest:
         return Reply(200, {"url": self._gateway.url})
 
     def _gateway_bot(self, _x: Exchange) -> Reply:
-        limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+        limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": self._gateway.max_concurrency}
         return Reply(200, {"url": self._gateway.url, "shards": self.shards, "session_start_limit": limit})
 
     def _commands(self, x: Exchange) -> Reply:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
@@ -588,6 +589,30 @@ async def test_two_shards_each_hear_their_own(local: LocalDiscord, base: None) -
         await local.wait_ready(sessions=2)
         await used(local)
         assert len(bot.seen) == 1
+
+
+async def identify(local: LocalDiscord, session: aiohttp.ClientSession, shard: tuple[int, int]) -> Any:
+    """What the gateway says to a shard that identifies; a close code where it ends the connection."""
+    async with session.ws_connect(local.gateway.url) as socket:
+        await socket.receive_json()  # HELLO
+        await socket.send_json({"op": 2, "d": {"token": local.token, "intents": 1, "shard": shard}})
+        answer = await socket.receive()
+        return {"close": answer.data} if answer.type is aiohttp.WSMsgType.CLOSE else json.loads(answer.data)
+
+
+async def test_of_each_bucket_one_shard_identifies_in_five_seconds(local: LocalDiscord) -> None:
+    local.gateway.max_concurrency, local.gateway.identify_pause_s = 2, 60.0
+    async with aiohttp.ClientSession() as session:
+        answers = [await identify(local, session, (number, 4)) for number in range(4)]
+
+    assert [answer["op"] for answer in answers] == [0, 0, 9, 9]
+    assert [answer["d"]["shard"] for answer in answers[:2]] == [[0, 4], [1, 4]]
+    assert local.gateway.refused_identifies == 2
+
+
+async def test_a_shard_beyond_the_count_is_refused(local: LocalDiscord) -> None:
+    async with aiohttp.ClientSession() as session:
+        assert await identify(local, session, (4, 4)) == {"close": 4010}
 
 
 async def test_two_hundred_members_in_one_burst_are_all_answered(local: LocalDiscord, bot: Bot) -> None:

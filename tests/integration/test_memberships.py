@@ -63,6 +63,13 @@ class TestMembership:
         assert not kept.do(memberships.is_news([HERE, GuildId(99)]))
         assert kept.do(memberships.seen([HERE], now=LEFT + MONTH)) == []
 
+    def test_a_process_that_hears_of_some_servers_alone_takes_none_of_the_others_for_left(self, kept: Ledgers) -> None:
+        kept.do(memberships.joined(HERE))
+        kept.do(memberships.joined(ELSEWHERE))
+
+        assert kept.do(memberships.seen([], lambda guild: guild == HERE, now=LEFT)) == [HERE]
+        assert not kept.do(memberships.is_news([], lambda guild: guild == HERE))
+
     def test_coming_back_is_seen_at_a_start_too(self, kept: Ledgers) -> None:
         kept.do(memberships.left(HERE, now=LEFT))
         assert due(kept) == [HERE]

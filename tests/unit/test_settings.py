@@ -13,6 +13,7 @@ from bot.errors import SettingsError
 from bot.models import Limit, Period
 from bot.provider_settings import offer
 from bot.settings import Settings, misspelt_in_environment
+from bot.shard_settings import ShardSettings, shard_ids
 
 TOKEN = "discord-token-under-test"
 KEY = "video-key-under-test"
@@ -59,6 +60,9 @@ WRONG = {
     ),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),
+    "SHARD_IDS": (["first", "3-1", "-1", "0-99999"], "numbers of shards, such as 0-15 or 0-7,12, or empty for all"),
+    "SHARD_COUNT": (["0", "16385", "all"], "a whole number from 1 to 16384, or empty for what Discord recommends"),
+    "ROLE": (["leader"], "all, gateway or worker"),
 }  # fmt: skip
 ANYTHING_GOES = {"VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "DATA_DIR", "HTTP_HOST"}
 """No text is wrong by itself."""
@@ -142,6 +146,39 @@ class TestFaults:
 
     def test_every_setting_is_among_those_tried(self) -> None:
         assert {name.upper() for name in Settings.model_fields} == WRONG.keys() | ANYTHING_GOES
+
+    @pytest.mark.parametrize(
+        ("count", "sentence"),
+        [
+            (None, "SHARD_COUNT is missing: SHARD_IDS needs the number of shards of all processes."),
+            (8, "SHARD_IDS is wrong: each number should be below SHARD_COUNT, 8."),
+        ],
+    )
+    def test_shards_that_do_not_fit_their_count_are_one_sentence(self, count: int | None, sentence: str) -> None:
+        settings = ShardSettings(shard_ids=shard_ids("0-3,8"), shard_count=count)
+
+        assert list(settings.shard_faults(several_processes=True).values()) == [sentence]
+
+    @pytest.mark.parametrize(
+        "given", [{"SHARD_IDS": "0-3", "SHARD_COUNT": "8"}, {"ROLE": "worker"}, {"ROLE": "gateway"}]
+    )
+    def test_several_processes_with_one_sqlite_file_are_refused(
+        self, env: pytest.MonkeyPatch, given: dict[str, str]
+    ) -> None:
+        for name, value in given.items():
+            env.setenv(name, value)
+
+        (sentence,) = sentences()
+
+        assert sentence.endswith(" needs PostgreSQL in DATABASE_URL: only one process can use a SQLite file.")
+
+    def test_one_process_may_say_how_many_shards_it_connects(self, env: pytest.MonkeyPatch) -> None:
+        env.setenv("SHARD_COUNT", "4")
+
+        assert Settings.load().shard_count == 4
+
+    def test_ranges_and_numbers_of_shards_are_read(self) -> None:
+        assert shard_ids("8, 0-2 1") == {0, 1, 2, 8}
 
     def test_several_faults_are_one_sentence_each(self, env: pytest.MonkeyPatch) -> None:
         env.delenv("DISCORD_TOKEN")

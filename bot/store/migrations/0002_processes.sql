@@ -1,0 +1,27 @@
+-- What several processes of one bot share. A single process leaves these tables empty.
+
+CREATE TABLE identifies (                -- when a shard of each bucket last had its turn to identify at the gateway
+    bucket BIGINT NOT NULL PRIMARY KEY,  -- shard id modulo Discord's max_concurrency
+    at BIGINT NOT NULL
+);
+CREATE TABLE processes (                 -- those that run jobs or answer commands
+    id TEXT NOT NULL PRIMARY KEY,        -- made at each start
+    seen_at BIGINT NOT NULL
+);
+CREATE TABLE provider_pauses (           -- a provider asked for a pause
+    provider TEXT NOT NULL PRIMARY KEY,
+    ends_at BIGINT NOT NULL
+);
+CREATE TABLE circuits (                  -- circuits that are not closed
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,                 -- '' for all of its models
+    kind TEXT NOT NULL,
+    ends_at BIGINT NOT NULL,             -- of the pause; then one job tries again
+    pause_ms BIGINT NOT NULL,
+    PRIMARY KEY (provider, model, kind)
+);
+CREATE TABLE slots (                     -- one row, updated first by whoever counts the jobs at the providers
+    id BIGINT NOT NULL PRIMARY KEY,      -- always 1
+    counted_at BIGINT NOT NULL
+);
+INSERT INTO slots (id, counted_at) VALUES (1, 0);
