@@ -24,4 +24,3 @@ CREATE TABLE slots (                     -- one row, updated first by whoever co
     id BIGINT NOT NULL PRIMARY KEY,      -- always 1
     counted_at BIGINT NOT NULL
 );
-INSERT INTO slots (id, counted_at) VALUES (1, 0);
