@@ -33,6 +33,7 @@ from bot.chat.connection import Connection
 from bot.chat.connection_errors import ended
 from bot.chat.discord_chat import DiscordChat
 from bot.chat.discord_errors import told
+from bot.chat.operator_messages import OperatorMessages
 from bot.chat.posted_video import shows_video
 from bot.chat.video_requests import VideoRequests
 from bot.cluster import shards_of
@@ -45,6 +46,7 @@ from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing, log_move
 from bot.jobs.files import Files
+from bot.jobs.operator_alerts import OperatorAlerts
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.retention import Retention
@@ -53,8 +55,8 @@ from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, former, offer
 from bot.providers.registry import connect
 from bot.reload import Reloader
+from bot.serving import hosted_pictures, serve_http
 from bot.settings import Settings
-from bot.store import figures, jobs
 from bot.store.database import Store, Writer
 from bot.transcode.transcoder import Transcoder
 
@@ -133,7 +135,7 @@ async def assemble(
             ),
             translation_catalog=translation_catalog,
             add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards)),
-            on_login=lambda: _resume(store, bot, worker, retention, backups),
+            on_login=lambda: _resume(store, bot, worker, retention, backups, alerts),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
             shards=shards_of(settings, store, clock),
@@ -148,13 +150,14 @@ async def assemble(
             now=clock.now,
         )
         stack.push_async_callback(chat.close)
-        pictures = _hosted_pictures(settings, store, files, clock)
+        pictures = hosted_pictures(settings, store, files, clock)
         context = _context(settings, store, providers, chat, files, catalog, clock, pictures)
         worker = Worker(context)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
         backups = _backups(settings, clock)
         if backups is not None:
             stack.push_async_callback(backups.stop)
+        alerts = _operator_alerts(settings, stack, bot, context)
         service = _service(settings, context, worker, retention)
         stack.push_async_callback(service.close)
         if metrics is not None:
@@ -162,7 +165,7 @@ async def assemble(
             metrics.watch(
                 bot, context, settings.data_dir, settings.database_path, lambda: discord_clock.ahead_s, backups
             )
-            await _serve_http(settings, stack, bot, context, pictures, metrics, backups)
+            await serve_http(settings, stack, bot, context, pictures, metrics, backups)
         for note in on_offer.notes:
             log.warning("%s", note)
         yield App(bot, worker, service, Reloader(settings, context, worker, bot))
@@ -180,7 +183,14 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -
     await cogs.admin.setup(bot, service)
 
 
-async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Retention, backups: Backups | None) -> None:
+async def _resume(
+    store: Store,
+    bot: AnimateBot,
+    worker: Worker,
+    retention: Retention,
+    backups: Backups | None,
+    alerts: OperatorAlerts | None,
+) -> None:
     """Once Discord has taken the token, and told the time: the jobs of before go on."""
     await restored_copy.spare_finished_cards(store, partial(shows_video, bot))
     resumed = await worker.start()
@@ -188,6 +198,23 @@ async def _resume(store: Store, bot: AnimateBot, worker: Worker, retention: Rete
     retention.start()
     if backups is not None:
         backups.start()
+    if alerts is not None:
+        alerts.start()
+
+
+def _operator_alerts(
+    settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext
+) -> OperatorAlerts | None:
+    """None where the operator wants to be told nothing."""
+    webhook = settings.operator_webhook_url
+    if webhook is None and settings.operator_direct_messages == "off":
+        return None
+    messages = OperatorMessages(bot, None if webhook is None else webhook.get_secret_value())
+    stack.push_async_callback(messages.close)
+    folders = [settings.data_dir, settings.database_path.parent]
+    alerts = OperatorAlerts(context, budget=settings.limits.budget, folders=folders, send=messages.send)
+    stack.push_async_callback(alerts.stop)
+    return alerts
 
 
 def _backups(settings: Settings, clock: Clock) -> Backups | None:
@@ -220,7 +247,7 @@ def _metrics(settings: Settings, catalog: Catalog, clock: Clock) -> Metrics | No
     """What counts for Prometheus, where somebody can ask for it."""
     if not settings.http_port:
         return None
-    from bot.metrics import Metrics  # as for health
+    from bot.metrics import Metrics  # a web server takes a while to load
 
     return Metrics(catalog, api_url=settings.discord_api_url, now=clock.now, budget=settings.limits.budget)
 
@@ -261,25 +288,6 @@ def _context(
     )
 
 
-def _hosted_pictures(settings: Settings, store: Store, files: Files, clock: Clock) -> HostedPictures | None:
-    """Where pictures are served from, if anywhere. Raises SettingsError."""
-    if settings.public_url is None or not settings.http_port:
-        return None
-    from bot.hosted_pictures import HostedPictures, key_in  # as for health
-
-    try:
-        key = key_in(settings.data_dir)
-    except OSError as error:
-        raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
-    return HostedPictures(
-        settings.public_url,
-        key=key,
-        find=lambda job: store.read(jobs.find(job)),
-        read=files.read_picture,
-        now=clock.now,
-    )
-
-
 def _service(settings: Settings, context: JobContext, worker: Worker, retention: Retention) -> Service:
     return Service(
         store=context.store,
@@ -293,29 +301,6 @@ def _service(settings: Settings, context: JobContext, worker: Worker, retention:
         circuit_breakers=context.circuit_breakers,
         retention=retention,
     )
-
-
-async def _serve_http(
-    settings: Settings,
-    stack: contextlib.AsyncExitStack,
-    bot: AnimateBot,
-    context: JobContext,
-    pictures: HostedPictures | None,
-    metrics: Metrics,
-    backups: Backups | None,
-) -> None:
-    from bot.health import Health  # a web server takes a while to load, and most do without
-    from bot.http_server import HttpServer
-
-    health = Health(
-        faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
-        notes=lambda: backups.notes() if backups else [],
-        ask_store=lambda: context.store.read(figures.is_there()),
-        exposition=metrics.exposition,
-    )
-    server = HttpServer([*health.routes(), *(pictures.routes() if pictures else ())])
-    stack.push_async_callback(server.close)
-    await server.start(settings.http_host, settings.http_port)
 
 
 async def run(

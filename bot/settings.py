@@ -58,12 +58,16 @@ _SHOULD_BE = {
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
     "HTTP_PORT": "a port from 1 to 65535, or 0 to turn it off",
     "PUBLIC_URL": "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
+    "OPERATOR_WEBHOOK_URL": "the http(s) address of a Discord webhook, or empty",
+    "OPERATOR_DIRECT_MESSAGES": "on or off",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
 } | SHARDS_SHOULD_BE
 """What each setting should be; the sentence about a wrong one ends with it."""
 
 
+_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", "OPERATOR_WEBHOOK_URL")
+"""Settings that may also be in a file of their own. The keys that the catalog names come on top."""
 _TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {provider}. Remove one of them."
 """One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
 
@@ -106,6 +110,8 @@ class Settings(ShardSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
     public_url: str | None = None
+    operator_webhook_url: SecretStr | None = None
+    operator_direct_messages: Literal["on", "off"] = "on"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -128,6 +134,11 @@ class Settings(ShardSettings):
             raise ValueError("no http address")
         return f"{scheme.lower()}://{rest}"
 
+    @field_validator("operator_webhook_url")
+    @classmethod
+    def _webhook(cls, secret: SecretStr | None) -> SecretStr | None:
+        return secret and SecretStr(cls._http(_one_word(secret).get_secret_value()) or "")
+
     @field_validator("public_url")
     @classmethod
     def _public(cls, url: str | None) -> str | None:
@@ -146,7 +157,14 @@ class Settings(ShardSettings):
     def _split(cls, value: object) -> object:
         return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
 
-    @field_validator("quota_default_period", "budget_period", "video_api_auth", "log_format", mode="before")
+    @field_validator(
+        "quota_default_period",
+        "budget_period",
+        "video_api_auth",
+        "operator_direct_messages",
+        "log_format",
+        mode="before",
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -239,10 +257,10 @@ class Settings(ShardSettings):
         faults: dict[str, str] = {}
         catalog = _catalog(overrides.get("video_catalog") or variables.get("VIDEO_CATALOG"), faults)
         first, *others = catalog.providers.values()
-        for name in dict.fromkeys(("DISCORD_TOKEN", "VIDEO_API_KEY", *(p.key for p in catalog.providers.values()))):
+        for name in dict.fromkeys((*_SECRETS, *(p.key for p in catalog.providers.values()))):
             if name is not None and name.lower() not in overrides:
                 _read_file(name, variables, faults)
-        overrides = {n.lower(): variables[n] for n in ("DISCORD_TOKEN", "VIDEO_API_KEY") if n in variables} | overrides
+        overrides = {n.lower(): variables[n] for n in _SECRETS if n in variables} | overrides
         names = {str(each.key) for each in others} & variables.keys()
         given = {variables[name].strip() for name in ("VIDEO_API_KEY", first.key) if name in variables}
         if len(given) > 1 and not (overrides.get("video_api_url") or "VIDEO_API_URL" in variables):
@@ -302,7 +320,7 @@ def misspelt_in_environment(keys: Iterable[str] = ()) -> list[str]:
 
 
 def _misspelt(names: Iterable[str], place: str, keys: Iterable[str] = ()) -> list[str]:
-    secrets = ("DISCORD_TOKEN", "VIDEO_API_KEY", "GPTPROTO_API_KEY", *keys)
+    secrets = (*_SECRETS, "GPTPROTO_API_KEY", *keys)
     settings = (*_SHOULD_BE, *secrets, *(name + secret_files.ENDING for name in secrets))
     return [
         misspelt_settings.sentence(name, nearest, place)

@@ -161,6 +161,10 @@ class CircuitBreaker:
             for circuit in self._circuits.values()
         ]
 
+    def not_closed(self) -> list[tuple[str, FailureKind]]:
+        """Each circuit that is open or half-open: its model, `EVERY` for all, and its reason."""
+        return list(self._circuits)
+
     def counts(self) -> Counter[State]:
         """How many circuits are open and half-open."""
         return Counter(

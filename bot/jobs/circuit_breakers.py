@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.jobs.circuit_breaker import CircuitBreaker, Outcome, State
-from bot.models import Job, JobId
+from bot.models import FailureKind, Job, JobId
 
 
 class CircuitBreakers:
@@ -57,6 +57,10 @@ class CircuitBreakers:
         """How many circuits of each provider are open and half-open."""
         found = {provider: breaker.counts() for provider, breaker in self._of.items()}
         return {(provider, state): count for provider, counts in found.items() for state, count in counts.items()}
+
+    def not_closed(self) -> list[tuple[str, str, FailureKind]]:
+        """Each circuit that is open or half-open: its provider, its model ('' for all of them), its reason."""
+        return [(name, model, kind) for name, breaker in self._of.items() for model, kind in breaker.not_closed()]
 
     def faults(self) -> list[str]:
         """In words, for whoever watches the bot."""

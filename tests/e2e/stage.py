@@ -27,7 +27,12 @@ from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openai_request import OpenAISettings
 from tests import forkserver
 
-FAST = {"POLL_SECONDS": "0.05", "PROGRESS_SECONDS": "0.05", "SSL_CERT_FILE": os.devnull}
+FAST = {
+    "POLL_SECONDS": "0.05",
+    "PROGRESS_SECONDS": "0.05",
+    "SSL_CERT_FILE": os.devnull,
+    "OPERATOR_DIRECT_MESSAGES": "off",
+}
 """Nothing here speaks TLS, and reading the machine's certificates is a tenth of a bot's start."""
 DONE = "Here is your video"
 FIRST_LINE = "Your picture and prompt are sent to"

@@ -58,6 +58,11 @@ WRONG = {
         ["bot.example.com", "http://bot.example.com", "https://", "https://me:secret@bot.example.com", "https://a.example/?b"],
         "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
     ),
+    "OPERATOR_WEBHOOK_URL": (
+        ["discord.com/api/webhooks/1/a", "two words"],
+        "the http(s) address of a Discord webhook, or empty",
+    ),
+    "OPERATOR_DIRECT_MESSAGES": (["maybe"], "on or off"),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),
     "SHARD_IDS": (["first", "3-1", "-1", "0-99999"], "numbers of shards, such as 0-15 or 0-7,12, or empty for all"),

@@ -1,0 +1,62 @@
+"""What the bot's HTTP port answers, put together from the settings."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from bot.chat.client import AnimateBot
+from bot.errors import SettingsError
+from bot.jobs.backups import Backups
+from bot.jobs.context import Clock, JobContext
+from bot.jobs.files import Files
+from bot.settings import Settings
+from bot.store import figures, jobs
+from bot.store.database import Store
+
+if TYPE_CHECKING:
+    from bot.hosted_pictures import HostedPictures
+    from bot.metrics import Metrics
+
+
+def hosted_pictures(settings: Settings, store: Store, files: Files, clock: Clock) -> HostedPictures | None:
+    """Where pictures are served from, if anywhere. Raises SettingsError."""
+    if settings.public_url is None or not settings.http_port:
+        return None
+    from bot.hosted_pictures import HostedPictures, key_in  # a web server takes a while to load
+
+    try:
+        key = key_in(settings.data_dir)
+    except OSError as error:
+        raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
+    return HostedPictures(
+        settings.public_url,
+        key=key,
+        find=lambda job: store.read(jobs.find(job)),
+        read=files.read_picture,
+        now=clock.now,
+    )
+
+
+async def serve_http(
+    settings: Settings,
+    stack: contextlib.AsyncExitStack,
+    bot: AnimateBot,
+    context: JobContext,
+    pictures: HostedPictures | None,
+    metrics: Metrics,
+    backups: Backups | None,
+) -> None:
+    """Listens where HTTP_HOST and HTTP_PORT say, until `stack` ends. Raises SettingsError where it cannot."""
+    from bot.health import Health  # a web server takes a while to load
+    from bot.http_server import HttpServer
+
+    health = Health(
+        faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
+        notes=lambda: backups.notes() if backups else [],
+        ask_store=lambda: context.store.read(figures.is_there()),
+        exposition=metrics.exposition,
+    )
+    server = HttpServer([*health.routes(), *(pictures.routes() if pictures else ())])
+    stack.push_async_callback(server.close)
+    await server.start(settings.http_host, settings.http_port)
