@@ -104,6 +104,12 @@ class VideoSpec:
     size: str | None = None
     credits: int = 0
     show: str | None = None  # a `Show`
+    rate: int | None = None  # credits per second of the sizes among which the picture decides; None: of the cheapest
+
+    @property
+    def total(self) -> int:
+        """Credits for all of it."""
+        return self.credits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""/animate: a picture and a prompt become a card."""
+"""/animate: a picture and a prompt become a card. Lists have only what fits what is chosen already."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,50 +10,27 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.catalog import Catalog
-from bot.chat import option_labels
+from bot.catalog import Catalog, choices
+from bot.chat import option_labels, prices
 from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.marking import N_
-from bot.i18n.translations import TranslationCatalog
+from bot.i18n.translations import TranslationCatalog, Translations, translations_of
 from bot.models import Show, VideoSpec
+
+Listed = Callable[[Catalog, VideoSpec], list[VideoSpec]]
+Named = Callable[[Translations, VideoSpec], str]
 
 
 class Animate(commands.Cog):
-    """What can be chosen comes from the catalog, so it is put into the command when the cog is made."""
+    """One command."""
 
     def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, requests: VideoRequests) -> None:
-        self._translation_catalog = translation_catalog
         self._catalog = catalog
         self._requests = requests
-        self.offer()
-
-    def offer(self) -> None:
-        """Puts what the catalog has now into the command."""
-        translation_catalog, catalog = self._translation_catalog, self._catalog
-        models = [
-            app_commands.Choice(
-                name=localized(translation_catalog, partial(option_labels.model_label, model)), value=model.id
-            )
-            for model in catalog.models
-        ]
-        lengths = [
-            app_commands.Choice(
-                name=localized(translation_catalog, partial(option_labels.seconds_label, catalog, n)), value=n
-            )
-            for n in catalog.seconds
-        ]
-        sizes = [
-            app_commands.Choice(
-                name=localized(translation_catalog, partial(option_labels.size_label, catalog, size)), value=size
-            )
-            for size in catalog.sizes
-        ]
-        app_commands.choices(model=models, size=sizes)(self.animate)
-        app_commands.choices(seconds=lengths)(self.animate)
         shows = [
             app_commands.Choice(
                 name=localized(translation_catalog, partial(option_labels.show_label, show)), value=show.value
@@ -65,7 +43,7 @@ class Animate(commands.Cog):
     @app_commands.describe(
         image=N_("The picture to animate"),
         prompt=N_("What should happen in the video"),
-        model=N_("The model that makes the video (leave empty for the default)"),
+        model=N_("The model that makes the video (leave empty for the first that can)"),
         seconds=N_("How long the video is (leave empty for the default)"),
         size=N_("Size of the video (leave empty for the cheapest that fits the picture)"),
         show=N_("Who sees the video (leave empty to show it here)"),
@@ -84,9 +62,67 @@ class Animate(commands.Cog):
         spec = VideoSpec(model or "", prompt, seconds or 0, size, show=show)
         await self._requests.take(interaction, VideoRequest(spec, picture_of(image)))
 
+    @animate.autocomplete("model")
+    async def models(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
+        """Those that make what is chosen beside them."""
+
+        def name(translations: Translations, spec: VideoSpec) -> str:
+            return f"{self._label(spec)} · {prices.length(translations, spec.seconds)}"
+
+        return await self._choices(interaction, "model", current, choices.models, name)
+
+    @animate.autocomplete("seconds")
+    async def lengths(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[int]]:
+        """Those of the model, or of any."""
+
+        def name(translations: Translations, spec: VideoSpec) -> str:
+            return prices.length(translations, spec.seconds)
+
+        return await self._choices(interaction, "seconds", current, choices.lengths, name)
+
+    @animate.autocomplete("size")
+    async def sizes(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
+        """Those of the model, or of any."""
+
+        def name(translations: Translations, spec: VideoSpec) -> str:
+            return prices.size(translations, spec.size or "")
+
+        return await self._choices(interaction, "size", current, choices.sizes, name)
+
+    async def _choices(
+        self, interaction: discord.Interaction[Any], field: str, current: object, listed: Listed, named: Named
+    ) -> list[app_commands.Choice[Any]]:
+        """At most as many as Discord shows, those that the member can pay first."""
+        left, translations = await self._requests.spendable.of(interaction), translations_of(interaction)
+        chosen = choices.known(self._catalog, _chosen(interaction, field))
+        found = listed(self._catalog, chosen)
+        if left is not None:
+            found.sort(key=lambda spec: spec.total > left)
+        typed, shown = str(current).casefold().strip(), []
+        for spec in found:
+            facts = [] if field == "model" else option_labels.maker(self._catalog, spec, chosen)
+            label = option_labels.choice_label(translations, named(translations, spec), facts, spec, left)
+            value = getattr(spec, field)
+            if typed in label.casefold() or typed in str(value).casefold():
+                shown.append(app_commands.Choice(name=label, value=value))
+        return shown[: option_labels.MOST]
+
+    def _label(self, spec: VideoSpec) -> str:
+        model = self._catalog.model(spec.model)
+        return spec.model if model is None else model.label
+
+
+def _chosen(interaction: discord.Interaction[Any], field: str) -> VideoSpec:
+    """What was typed or chosen so far, but for the field that a list is shown for."""
+    typed = {name: value for name, value in interaction.namespace if name != field}
+    seconds, size = typed.get("seconds"), typed.get("size")
+    return VideoSpec(
+        model=str(typed.get("model") or ""),
+        seconds=seconds if isinstance(seconds, int) else 0,
+        size=size if isinstance(size, str) and size else None,
+    )
+
 
 async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:
     """Adds the command."""
-    cog = Animate(bot.translation_catalog, catalog, requests)
-    await bot.add_cog(cog)
-    bot.offers.append(cog.offer)
+    await bot.add_cog(Animate(bot.translation_catalog, catalog, requests))

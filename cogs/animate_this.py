@@ -50,7 +50,10 @@ class AnimateThis(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take(answer, filled, found, author)
 
-        form = VideoForm(translations_of(interaction), NAME, self._catalog, submitted, pictures=found, spec=None)
+        left = await self._requests.spendable.of(interaction)
+        form = VideoForm(
+            translations_of(interaction), NAME, self._catalog, submitted, pictures=found, spec=None, left=left
+        )
         await interaction.response.send_modal(form)
 
     async def _take(

@@ -68,10 +68,9 @@ class CardButtons(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take_edited(answer, filled, job_id)
 
-        translations = translations_of(interaction)
-        form = VideoForm(
-            translations, translations.gettext("Edit and make again"), self._catalog, submitted, spec=job.spec
-        )
+        translations, left = translations_of(interaction), await self._requests.spendable.of(interaction)
+        title = translations.gettext("Edit and make again")
+        form = VideoForm(translations, title, self._catalog, submitted, spec=job.spec, left=left)
         await interaction.response.send_modal(form)
 
     async def hide(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -59,6 +60,13 @@ class Shape:
     resolution: str | None
 
 
+class Misfit(enum.Enum):
+    """What of a request a model does not make."""
+
+    SECONDS = enum.auto()
+    SIZE = enum.auto()
+
+
 _AS_ITS_ID = ModelWire("")
 
 
@@ -94,6 +102,24 @@ class Model:
     def cheapest(self) -> int:
         """Credits per second of the cheapest size."""
         return min(self.sizes.values())
+
+    def misfit(self, spec: VideoSpec) -> Misfit | None:
+        """The first thing that was chosen and this model does not make; None where it makes all of it."""
+        if spec.seconds and spec.seconds not in self.seconds:
+            return Misfit.SECONDS
+        if spec.size is not None and spec.size not in self.sizes:
+            return Misfit.SIZE
+        return None
+
+    def made(self, spec: VideoSpec) -> VideoSpec:
+        """The whole video, with its price, of a request that fits; whatever size a picture will decide, it holds."""
+        seconds = spec.seconds or self.seconds[0]
+        rate = self.cheapest
+        if spec.size is not None:
+            rate = self.sizes[spec.size]
+        elif spec.rate is not None and spec.rate in self.sizes.values():
+            rate = spec.rate
+        return replace(spec, model=self.id, seconds=seconds, credits=rate * seconds)
 
     def size_for(self, width: int, height: int) -> str:
         """The cheapest size of the orientation of a picture of this many pixels, upright; a square goes upright."""
@@ -173,6 +199,13 @@ class Catalog:
         """The model, also one that is no longer on offer; None where the catalog does not know it."""
         return self._models.get(model_id)
 
+    def offered(self, typed: str) -> Model | None:
+        """The model of this id, or of this label, which somebody may type; None where it is not on offer."""
+        found = self._models.get(typed)
+        if found is None:
+            found = next((model for model in self.models if model.label.casefold() == typed.casefold()), None)
+        return found if found is not None and self._is_offered(found) else None
+
     @property
     def concurrent(self) -> dict[str, int]:
         """How many videos at once each provider makes, where it has a limit."""
@@ -201,22 +234,27 @@ class Catalog:
     def complete(self, spec: VideoSpec) -> VideoSpec:
         """The video that was meant, with its price; the price holds whatever size a picture will decide.
 
-        Raises UserError, saying what would work, where what was chosen does not fit together.
+        Where no model was chosen, it is the first that makes what was. Raises UserError, saying what would work, where
+        what was chosen does not fit together.
         """
-        model, size = self._chosen(spec.model), spec.size
-        length = spec.seconds or model.seconds[0]
-        if length not in model.seconds:
-            raise UserError(
-                "{model} does not make this length: {seconds} s. Nothing was charged. "
-                "Choose one of these lengths: {lengths} s.",
-                model=model.label,
-                lengths=[str(n) for n in model.seconds],
-                seconds=str(length),
-            )
-        if size is not None and size not in model.sizes:
-            raise self._wrong_size(model, size)
-        price = model.cheapest if size is None else model.sizes[size]
-        return replace(spec, model=model.id, seconds=length, credits=price * length)
+        found = self.possible(spec)
+        if found is not None:
+            return found
+        model = self._chosen(spec.model)
+        if model.misfit(spec) is Misfit.SIZE:
+            raise self._wrong_size(model, spec.size or "")
+        raise UserError(
+            "{model} does not make this length: {seconds} s. Nothing was charged. "
+            "Choose one of these lengths: {lengths} s.",
+            model=model.label,
+            lengths=[str(n) for n in model.seconds],
+            seconds=str(spec.seconds),
+        )
+
+    def possible(self, spec: VideoSpec) -> VideoSpec | None:
+        """As `complete`; None where what was chosen does not fit together. Raises UserError for an unknown model."""
+        models = [self._chosen(spec.model)] if spec.model else self.models
+        return next((model.made(spec) for model in models if model.misfit(spec) is None), None)
 
     def _chosen(self, model_id: str) -> Model:
         offered = self.models
@@ -226,9 +264,10 @@ class Catalog:
             )
         if not model_id:
             return offered[0]
-        model = self._models.get(model_id)
-        if model is not None and self._is_offered(model):
+        model = self.offered(model_id)
+        if model is not None:
             return model
+        model = self._models.get(model_id)
         if model is not None and model.retired is not None:
             instead = [each.label for each in offered if each.id in model.retired.instead] or [offered[0].label]
             raise UserError(

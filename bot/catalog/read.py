@@ -25,8 +25,6 @@ from bot.wire_config import ModelWire, PictureForm
 
 PACKAGED = "gptproto"
 """What is read where VIDEO_CATALOG is empty."""
-CHOICES = 25
-"""Discord's bound on the choices of one option."""
 _DIALECTS = {"queue": ("fal", "comfy-router"), "comfyui": ("comfyui", "api-v2")}
 _PICTURES = {
     "openai": (PictureForm.FILE, PictureForm.DATA_URI, PictureForm.OBJECT),
@@ -112,10 +110,6 @@ def _catalog(file: entries.File, source: _Source, today: Callable[[], date]) -> 
     default = file.default or ids[0]
     if default not in ids:
         raise _Wrong(("default",), f'default = "{default}" names no model of the file')
-    lengths, sizes = {n for model in models for n in model.seconds}, {s for model in models for s in model.sizes}
-    for what, found in (("models", models), ("lengths", lengths), ("sizes", sizes)):
-        if len(found) > CHOICES:
-            raise _Wrong(("models",), f"Discord shows at most {CHOICES} {what}, and these are {len(found)}")
     styles = [Style(style.label, style.words) for style in file.styles]
     return Catalog(models, default, file.max_enlargement, providers=providers, styles=styles, today=today)
 

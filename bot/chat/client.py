@@ -89,7 +89,9 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         refusal = self.client.refusal(interaction)
         if refusal is None:
             return True
-        if interaction.type is not discord.InteractionType.autocomplete:
+        if interaction.type is discord.InteractionType.autocomplete:
+            await interaction.response.autocomplete([])
+        else:
             await answer_translated(interaction, refusal)
         return False
 
@@ -157,7 +159,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.pages: dict[str, ShowPage] = {}
         self.actions: dict[str, Action] = {}
         self.personal: dict[str, Personal] = {}
-        self.offers: list[Callable[[], None]] = []  # what puts the choices of the catalog into commands
+        self.offers: list[Callable[[], None]] = []  # what puts into commands what the catalog has
         self.stopping = False
         self.ready = asyncio.Event()
         self._knows_discord = False

@@ -1,4 +1,4 @@
-"""The form for a video: which picture, the prompt, the model, the length, the size."""
+"""The form for a video: which picture, the prompt, the video with its price, its shape."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.catalog import Catalog
-from bot.chat import option_labels, text
+from bot.catalog import Catalog, choices
+from bot.catalog.choices import Whole
+from bot.chat import option_labels, prices, text
 from bot.chat.pictures import Found
+from bot.i18n.marking import N_
 from bot.i18n.translations import Translations, translations_of
 from bot.models import VideoSpec
 
@@ -19,6 +21,7 @@ OPEN_FOR_S = 15 * 60.0
 """An unsubmitted form is kept no longer: discord.py would keep it for ever."""
 AS_PICTURE = "auto"
 LONGEST_PROMPT = 2_000
+_SHAPES = {"portrait": N_("Portrait"), "landscape": N_("Landscape"), "square": N_("Square")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,11 @@ Submitted = Callable[[discord.Interaction[Any], Filled], Awaitable[None]]
 
 
 class VideoForm(ui.Modal):
-    """Asks for what is not clear yet. With `spec` its words and choices are filled in, and a size is asked for too.
+    """Asks for what is not clear yet. With `spec` its words and choices are filled in.
 
-    It lives as long as this process; `AnimateBot.on_interaction` answers those that come later.
+    A form cannot change while it is filled in. So model, length and price are one choice, which always fits, and the
+    shapes are those that all of these videos have. It lives as long as this process; `AnimateBot.on_interaction`
+    answers those that come later.
     """
 
     def __init__(
@@ -47,7 +52,9 @@ class VideoForm(ui.Modal):
         *,
         pictures: Sequence[Found] = (),
         spec: VideoSpec | None,
+        left: int | None = None,
     ) -> None:
+        """`left` are the credits that the member has, where that is known."""
         super().__init__(title=title, timeout=OPEN_FOR_S)
         self._submitted = submitted
         self._spec = spec or VideoSpec()
@@ -58,49 +65,67 @@ class VideoForm(ui.Modal):
         self._prompt: ui.TextInput[Any] = ui.TextInput(
             custom_id="prompt",
             style=discord.TextStyle.paragraph,
-            default=None if spec is None else spec.prompt,
+            default=self._spec.prompt or None,
             min_length=1,
             max_length=LONGEST_PROMPT,
         )
         what = translations.gettext("What should happen in the video")
         self.add_item(ui.Label(text=translations.gettext("Prompt"), description=what, component=self._prompt))
-        model = catalog.models[0] if spec is None else catalog.model(spec.model) or catalog.models[0]
-        self._model = _select(
-            "model", {each.id: option_labels.model_label(each, translations) for each in catalog.models}, model.id
-        )
-        self.add_item(ui.Label(text=translations.gettext("Model"), component=self._model))
-        seconds = spec.seconds if spec is not None and spec.seconds in catalog.seconds else model.seconds[0]
-        lengths = {str(n): option_labels.seconds_label(catalog, n, translations) for n in catalog.seconds}
-        self._seconds = _select("seconds", lengths, str(seconds))
-        self.add_item(ui.Label(text=translations.gettext("Length"), component=self._seconds))
-        self._size: ui.Select[Any] | None = None
-        if spec is not None:
-            sizes = {
-                size: option_labels.size_label(catalog, size, translations)
-                for size in catalog.sizes[: option_labels.MOST - 1]
-            }
-            self._size = _select(
-                "size",
-                {AS_PICTURE: translations.gettext("Cheapest that fits the picture")} | sizes,
-                spec.size or AS_PICTURE,
+        self._wholes = choices.wholes(catalog, self._spec, option_labels.MOST)
+        self._video: ui.Select[Any] | None = None
+        if self._wholes:
+            self._add_video(translations, left)
+        self._shape: ui.Select[Any] | None = None
+        shapes = choices.shapes(self._wholes)
+        if len(shapes) > 1:
+            words = {shape: translations.gettext(_SHAPES[shape]) for shape in shapes}
+            size = self._spec.size
+            chosen = AS_PICTURE if size is None or choices.shape_of(size) not in shapes else choices.shape_of(size)
+            self._shape = _select("size", {AS_PICTURE: translations.gettext("As the picture")} | words, chosen)
+            self.add_item(ui.Label(text=translations.gettext("Size"), component=self._shape))
+
+    def _add_video(self, translations: Translations, left: int | None) -> None:
+        options = [
+            discord.SelectOption(
+                label=option_labels.whole_label(translations, whole, left),
+                value=str(number),
+                description=_sizes(translations, whole),
             )
-            self.add_item(ui.Label(text=translations.gettext("Size"), component=self._size))
+            for number, whole in enumerate(self._wholes)
+        ]
+        options[_default(self._wholes, self._spec, left)].default = True
+        self._video = ui.Select(custom_id="video", options=options, required=True)
+        have = None
+        if left is not None:
+            have = translations.ngettext("You have {n} credit left.", "You have {n} credits left.", left)
+        self.add_item(ui.Label(text=translations.gettext("Video"), description=have, component=self._video))
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         """Takes it; on a refusal the prompt is handed back, so that nobody types it twice."""
-        spec = replace(
-            self._spec,
-            prompt=self._prompt.value,
-            model=self._model.values[0],
-            seconds=int(self._seconds.values[0]),
-            size=None if self._size is None or self._size.values[0] == AS_PICTURE else self._size.values[0],
-        )
+        spec = self._spec
+        if self._video is not None:
+            shape = AS_PICTURE if self._shape is None else self._shape.values[0]
+            spec = self._wholes[int(self._video.values[0])].of_shape(None if shape == AS_PICTURE else shape)
+        spec = replace(spec, prompt=self._prompt.value)
         filled = Filled(0 if self._picture is None else int(self._picture.values[0]), spec)
         await interaction.client.press(
             interaction,
             lambda: self._submitted(interaction, filled),
             typed=text.typed(translations_of(interaction), spec.prompt),
         )
+
+
+def _default(wholes: Sequence[Whole], spec: VideoSpec, left: int | None) -> int:
+    """What was chosen before; else the first that the member can pay, else the first."""
+    chosen = next((n for n, whole in enumerate(wholes) if whole.is_chosen(spec)), None)
+    if chosen is not None:
+        return chosen
+    return next((n for n, whole in enumerate(wholes) if left is None or whole.spec.total <= left), 0)
+
+
+def _sizes(translations: Translations, whole: Whole) -> str:
+    """ "Portrait 720×1280 or Landscape 1280×720", as far as there is room."""
+    return translations.either([prices.size(translations, size) for size in whole.sizes])[: option_labels.LONGEST]
 
 
 def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:

@@ -17,6 +17,7 @@ from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
 from bot.chat.interaction_info import card_of, roles_of, scope_of
+from bot.chat.spendable import Spendable
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
@@ -54,6 +55,7 @@ class VideoRequests:
         self._service = service
         self._cards = cards
         self._send = send
+        self.spendable = Spendable(service)
 
     async def check_others(self, interaction: discord.Interaction[Any], author: UserId | None) -> None:
         """Raises UserError where a picture that `author` posted may not be animated by whoever asks here and now.

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.catalog.read import CHOICES
 from bot.catalog.sizes import size_of
 from bot.log import printable
 from bot.make_catalog.prices import Price, UnpricedError, price_of
@@ -55,7 +54,7 @@ class _Unfit(ValueError):
 
 
 def entries_of(listed: Sequence[Any]) -> Entries:
-    """Reads the list as far as Discord can offer it: at most 25 models, lengths and sizes."""
+    """Reads the list; each model that a picture can begin with."""
     found: list[Entry] = []
     left_out: dict[str, str] = {}
     for model in listed:
@@ -68,7 +67,7 @@ def entries_of(listed: Sequence[Any]) -> Entries:
         except (_Unfit, UnpricedError) as error:
             left_out[model["id"]] = printable(str(error))
     named = _with_ids(sorted(found, key=lambda entry: (entry.cheapest, entry.name)))
-    return _within_discords_limits(named, left_out)
+    return Entries(tuple(named), left_out)
 
 
 def _entry(model: Mapping[str, Any]) -> Entry:
@@ -137,39 +136,6 @@ def _with_ids(entries: Sequence[Entry]) -> list[Entry]:
         )
         for entry in entries
     ]
-
-
-def _within_discords_limits(entries: Sequence[Entry], left_out: dict[str, str]) -> Entries:
-    """The cheapest come first; of a later one only what still has a place."""
-    kept: list[Entry] = []
-    lengths: set[int] = set()
-    sizes: set[str] = set()
-    for entry in entries:
-        fitting = _reduced(entry, lengths, sizes)
-        if fitting is None or len(kept) == CHOICES:
-            left_out[entry.name] = f"Discord shows at most {CHOICES} models, lengths and sizes"
-            continue
-        kept.append(fitting)
-        lengths |= set(fitting.seconds)
-        sizes |= set(fitting.sizes)
-    return Entries(tuple(kept), left_out)
-
-
-def _reduced(entry: Entry, lengths: set[int], sizes: set[str]) -> Entry | None:
-    """With those lengths and resolutions that still have a place; None where there is none left."""
-    has_room = len(lengths | set(entry.seconds)) <= CHOICES
-    seconds = tuple(n for n in entry.seconds if has_room or n in lengths)
-    prices: dict[str, Price] = {}
-    taken = set(sizes)
-    for key, price in entry.prices.items():
-        of_key = {size for size, each in entry.sizes.items() if each == key}
-        if len(taken | of_key) <= CHOICES:
-            taken |= of_key
-            prices[key] = price
-    if not seconds or not prices:
-        return None
-    kept = {size: key for size, key in entry.sizes.items() if key in prices}
-    return replace(entry, seconds=seconds, sizes=kept, prices=prices)
 
 
 def _is_name(value: Any) -> bool:

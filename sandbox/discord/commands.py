@@ -206,6 +206,34 @@ class Filling:
             filled.options = [{"name": word, "type": int(kind), "options": filled.options}]
         return filled
 
+    def partly(
+        self, command: Wire, path: list[str], typed: Mapping[str, OptionValue | None], focused: str
+    ) -> list[Wire]:
+        """The options as they are sent while one of them is typed: nothing is checked, and nothing resolved.
+
+        What is typed into the focused one goes as text. Of the others only those of a declared type with a plain value
+        go. Raises `CannotInvoke` where no list comes up.
+        """
+        declared: list[Wire] = command.get("options") or []
+        for word in path:
+            declared = (_named(declared, word) or {}).get("options") or []
+        option = _named(declared, focused)
+        if option is None or not option.get("autocomplete"):
+            raise CannotInvoke(f"The option {focused} has no list.")
+        sent = [
+            {"name": each["name"], "type": int(each["type"]), "value": value}
+            for each in declared
+            if each["name"] != focused
+            and isinstance(value := typed.get(each["name"]), str | int | float)
+            and isinstance(value, _KINDS[each["type"]])
+        ]
+        text = typed.get(focused)
+        sent.append({"name": focused, "type": int(option["type"]), "value": str(text or ""), "focused": True})
+        for depth, word in reversed([*enumerate(path)]):
+            kind = Option.SUBCOMMAND if depth == len(path) - 1 else Option.GROUP
+            sent = [{"name": word, "type": int(kind), "options": sent}]
+        return sent
+
     def _leaf(self, declared: list[Wire], values: Mapping[str, OptionValue]) -> Filled:
         if not self._forge:
             missing = [o["name"] for o in declared if o.get("required") and o["name"] not in values]

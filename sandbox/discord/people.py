@@ -63,6 +63,17 @@ class People:
             data["resolved"] = filled.resolved
         return self._begin(person, channel, InteractionKind.COMMAND, data, self._owners(found, person, channel))
 
+    def complete(
+        self, person: Person, command: str, channel: Channel, typed: Mapping[str, OptionValue | None], focused: str
+    ) -> Interaction:
+        """What the client asks for while somebody types into an option with a list."""
+        name, *path = command.removeprefix("/").split()
+        found = self._command(person, name, CHAT, channel, forge=False)
+        filling = Filling(self._cdn, self._world.bot.id, channel.guild, forge=False)
+        options = filling.partly(found, path, typed, focused)
+        data: Wire = {"id": found["id"], "name": name, "type": CHAT, "options": options}
+        return self._begin(person, channel, InteractionKind.AUTOCOMPLETE, data, self._owners(found, person, channel))
+
     def menu(self, person: Person, name: str, message: Message, *, forge: bool) -> Interaction:
         if not message.is_shown_to(person) and not forge:
             raise CannotInvoke(f"{person.name} cannot see this message.")

@@ -204,6 +204,23 @@ class LocalDiscord:
         """As `invoke`, also for options that are called `channel` or `forge`."""
         return self._people.invoke(person, command, channel or self.world.general, options, forge=forge)
 
+    async def complete(
+        self,
+        person: Person,
+        command: str,
+        focused: str,
+        typed: Mapping[str, OptionValue | None],
+        *,
+        channel: Channel | None = None,
+    ) -> list[Wire]:
+        """The choices that come up while a person types into the option `focused`, beside what else they have typed.
+
+        Raises `CannotInvoke` where no list comes up, and `NotAnswered`.
+        """
+        asked = self._people.complete(person, command, channel or self.world.general, typed, focused)
+        await asked.answer()
+        return [choice for choice in asked.response_data.get("choices") or [] if choice]
+
     async def menu(self, person: Person, name: str, message: Message, *, forge: bool = False) -> Interaction:
         """A person uses a message context-menu command."""
         return self._people.menu(person, name, message, forge=forge)

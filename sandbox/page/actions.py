@@ -47,6 +47,7 @@ class Actions:
         self._handlers = {
             "invoke": self._invoke, "menu": self._menu, "press": self._press, "submit": self._submit,
             "post": self._post, "delete": self._delete, "dismiss": self._dismiss, "speak": self._speak,
+            "complete": self._complete,
         }  # fmt: skip
 
     async def perform(self, action: Action) -> Wire:
@@ -67,6 +68,15 @@ class Actions:
         for name, value in dict(action.asked.get("options") or {}).items():
             values[name] = self._thing(value) if kinds.get(name) in _THINGS else value
         return await self._answered(await self._discord.invoke_with(action.person, command, values, channel=place))
+
+    async def _complete(self, action: Action) -> Wire:
+        """The choices for an option while it is typed."""
+        place, command, focused = self._place(action), action.text("command"), action.text("option")
+        typed = dict(action.asked.get("options") or {})
+        try:
+            return {"choices": await self._discord.complete(action.person, command, focused, typed, channel=place)}
+        except NotAnswered:
+            return {"choices": [], "failed": "Loading options failed."}
 
     def _options(self, person: Person, place: Channel, command: str) -> list[Wire]:
         """The declared options; none for what is not there, which the local Discord refuses."""

@@ -40,11 +40,18 @@ async def sent(stage: Stage, form: Interaction, person: Person | None = None, **
 
 async def test_the_picture_of_ones_own_message_becomes_a_video(stage: Stage) -> None:
     form = await opened(stage, stage.mia, await posted(stage, stage.mia))
-    assert names(form) == ["prompt", "model", "seconds"]
+    assert names(form) == ["prompt", "video", "size"]
+    video = {field["custom_id"]: field for field in fields_of(form.response_data)}["video"]
+    assert [(option["label"], option["default"]) for option in video["options"][2:4]] == [
+        ("Sora 2 · 12 s · 12 credits", False),
+        ("Sora 2 Pro · 4 s · 12 credits", False),
+    ]
+    assert video["options"][8]["label"] == "Sora 2 Pro · 12 s · 60 credits · not enough credits"
+    assert video["options"][8]["description"] == "Portrait 1024×1792 or Landscape 1792×1024"
     with pytest.raises(CannotInvoke):
         await sent(stage, form, prompt="")
 
-    card = await stage.over(await sent(stage, form, prompt="it yawns", model="sora-2-pro"))
+    card = await stage.over(await sent(stage, form, prompt="it yawns", video="3"))
 
     assert DONE in card.text()
     (job,) = stage.provider.jobs.values()
@@ -147,16 +154,13 @@ async def test_edit_makes_it_again_with_other_words_and_another_shape(stage: Sta
         name: [o["value"] for o in fields[name]["options"] if o["default"]] for name in fields if name != "prompt"
     }
     assert fields["prompt"]["value"] == "puts on a hat"
-    assert chosen == {"model": ["sora-2"], "seconds": ["8"], "size": ["720x1280"]}
+    assert chosen == {"video": ["1"], "size": ["portrait"]}
 
-    refused = await sent(stage, form, prompt="dances", size="1792x1024")
-    assert (await alone(refused)).text() == (
-        "Sora 2 does not make this size: 1792×1024. Nothing was charged. Choose one of these sizes: 720×1280 "
-        "and 1280×720. Models that make 1792×1024: Sora 2 Pro.\nYour prompt was:\n```\ndances\n```"
-    )
+    refused = await sent(stage, form, prompt="dances", video="8")
+    assert (await alone(refused)).text().endswith("\nYour prompt was:\n```\ndances\n```")
     again = await stage.discord.press(stage.mia, card, edit or "")
     await again.answer()
-    second = await stage.over(await sent(stage, again, prompt="dances", seconds="4", size="1280x720"))
+    second = await stage.over(await sent(stage, again, prompt="dances", video="0", size="landscape"))
 
     assert second is not card
     _, job = stage.provider.jobs.values()

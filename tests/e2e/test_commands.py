@@ -78,7 +78,32 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
     options = {option["name"]: option for option in by_name["animate"]["options"]}
     assert [name for name, option in options.items() if option.get("required")] == ["image", "prompt"]
     assert (options["prompt"]["min_length"], options["prompt"]["max_length"]) == (1, 2000)
-    assert [choice["value"] for choice in options["seconds"]["choices"]] == [4, 8, 12]
+    assert [name for name, option in options.items() if option.get("autocomplete")] == ["model", "seconds", "size"]
+    await _lists_have_only_what_fits(stage)
+
+
+async def _lists_have_only_what_fits(stage: Stage) -> None:
+    """Of /animate, in two orders of choosing, and what the member can pay before the rest."""
+
+    async def listed(option: str, **typed: str | int) -> list[str]:
+        return [choice["name"] for choice in await stage.discord.complete(stage.mia, "animate", option, typed)]
+
+    assert await listed("model", seconds=8) == [
+        "Sora 2 · 8 s · 8 credits · you have 20",
+        "Sora 2 Pro · 8 s · 24 credits · not enough: you have 20",
+    ]
+    assert await listed("size", model="sora-2") == [
+        "Portrait 720×1280 · 4 credits · you have 20",
+        "Landscape 1280×720 · 4 credits · you have 20",
+    ]
+    assert await listed("model", size="1792x1024") == ["Sora 2 Pro · 4 s · 20 credits · you have 20"]
+    assert await listed("seconds", size="1792x1024", seconds="8") == [
+        "8 s · Sora 2 Pro · 40 credits · not enough: you have 20"
+    ]
+    assert await listed("size", model="no such model", size="land") == [
+        "Landscape 1280×720 · Sora 2 · 4 credits · you have 20",
+        "Landscape 1792×1024 · Sora 2 Pro · 20 credits · you have 20",
+    ]
 
 
 async def test_the_docs_list_every_command_with_its_options(stage: Stage) -> None:

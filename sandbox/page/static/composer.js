@@ -59,18 +59,37 @@ function point() {
   if (there) popup.children[at].scrollIntoView({ block: "nearest" });
 }
 
+function kindOf(option, list) {
+  if (option.autocomplete) return "suggested";
+  if (option.type === 11) return "files";
+  if (list) return "choice";
+  return option.type === 3 ? (option.max_length > LONG ? "paragraph" : "line") : KINDS[option.type];
+}
+
+/** What the bot offers for an option, given what stands in the others. */
+function suggestions(option, typed) {
+  const options = { ...filledIn(), [option.name]: typed };
+  const asked = { action: "complete", place: place().id, command: form.leaf.name, option: option.name, options };
+  return perform(asked);
+}
+
+function filledIn() {
+  const given = form.fields.filter((one) => !one.files && one.value() !== undefined && one.value() !== "");
+  return Object.fromEntries(given.map((one) => [one.name, one.value()]));
+}
+
 function wanted(option) {
   const choices = option.choices?.map((one) => ({ value: one.value, label: translated(one, "name") }));
   const truth = option.type === 5 && [{ value: true, label: "True" }, { value: false, label: "False" }];
   const list = choices ?? (truth || thingsFor(THINGS[option.type]));
-  const text = option.max_length > LONG ? "paragraph" : "line";
   return {
     name: option.name,
     label: translated(option, "name"),
     description: translated(option, "description"),
     required: option.required,
     of: KINDS[option.type] ?? "thing",
-    kind: option.type === 11 ? "files" : list ? "choice" : option.type === 3 ? text : KINDS[option.type],
+    kind: kindOf(option, list),
+    suggest: (typed) => suggestions(option, typed),
     min: option.type === 3 ? (option.min_length ?? 1) : option.min_value,
     max: option.type === 3 ? option.max_length : option.type === 11 || list ? 1 : option.max_value,
     choices: list,
@@ -167,12 +186,8 @@ async function sendCommand() {
   const { leaf, fields } = form;
   const faulty = fields.filter((one) => one.check());
   if (faulty.length) return faulty[0].focus();
-  const options = {};
-  const files = {};
-  for (const one of fields) {
-    if (one.files) files[one.name] = one.files();
-    else if (one.value() !== undefined && one.value() !== "") options[one.name] = one.value();
-  }
+  const options = filledIn();
+  const files = Object.fromEntries(fields.filter((one) => one.files).map((one) => [one.name, one.files()]));
   find("send").setAttribute("aria-busy", "true");
   const answer = await perform({ action: "invoke", place: place().id, command: leaf.name, options }, files);
   find("send").removeAttribute("aria-busy");

@@ -74,6 +74,8 @@ function faultOfNumber({ kind, min, max }, text) {
   return Number(text) > (max ?? Infinity) ? `Must be at most ${max}.` : "";
 }
 
+const described = ({ label, description }) => (description ? `${label} – ${description}` : label);
+
 function choice(spec, attributes) {
   const many = spec.max > 1;
   const chosen = spec.choices.some((one) => one.default);
@@ -81,7 +83,7 @@ function choice(spec, attributes) {
     "select",
     { ...attributes, multiple: many },
     !many && h("option", { value: "", selected: !chosen }, spec.placeholder ?? "Choose …"),
-    spec.choices.map((one) => h("option", { value: String(one.value), selected: one.default }, one.label)),
+    spec.choices.map((one) => h("option", { value: String(one.value), selected: one.default }, described(one))),
   );
   const picked = () => [...control.selectedOptions].map((option) => option.value).filter(Boolean);
   const fault = () => {
@@ -139,4 +141,37 @@ export async function samplePicture() {
   return new File([await answer.blob()], "cat.jpg", { type: "image/jpeg" });
 }
 
-const BUILDERS = { choice, files };
+/** A line with a list that is asked for while one types; what is picked shows its label and stands for its value. */
+function suggested(spec, attributes) {
+  const control = h("input", { ...attributes, type: "text", role: "combobox", autocomplete: "off" });
+  const list = h("ul", { class: "suggested", role: "listbox", hidden: true });
+  let picked = null;
+  let asked = 0;
+  const pick = (choice) => {
+    picked = choice;
+    control.value = choice.name;
+    list.hidden = true;
+    control.dispatchEvent(new Event("change"));
+  };
+  const row = (choice) => h("li", { role: "option", onmousedown: () => pick(choice) }, choice.name);
+  const show = async () => {
+    const number = ++asked;
+    const { choices, failed } = await spec.suggest(picked ? String(picked.value) : control.value);
+    if (number !== asked || document.activeElement !== control) return;
+    const none = h("li", { "aria-disabled": "true" }, failed ?? "No options match your search.");
+    list.replaceChildren(...(choices?.length ? choices.map(row) : [none]));
+    list.hidden = false;
+  };
+  control.addEventListener("focus", () => show());
+  control.addEventListener("input", () => ((picked = null), show()));
+  control.addEventListener("blur", () => (list.hidden = true));
+  const text = () => control.value.trim();
+  const fault = () => {
+    if (!text()) return spec.required ? NEEDED : "";
+    return !picked && spec.of === "integer" ? faultOfNumber({ ...spec, kind: "integer" }, text()) : "";
+  };
+  const value = () => (picked ? picked.value : text() && spec.of === "integer" ? Number(text()) : text());
+  return { control, node: h("div", { class: "combo" }, control, list), fault, value };
+}
+
+const BUILDERS = { choice, files, suggested };

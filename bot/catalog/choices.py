@@ -1,0 +1,107 @@
+"""What can still be chosen, given what is chosen already: whole videos with their prices, each of which can be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bot.catalog.offer import Catalog, Model
+from bot.measures import parse_size
+from bot.models import VideoSpec
+
+
+def known(catalog: Catalog, chosen: VideoSpec) -> VideoSpec:
+    """What was chosen, without a model that is not on offer: a list shows what there is in its place."""
+    model = catalog.offered(chosen.model)
+    return replace(chosen, model="" if model is None else model.id)
+
+
+def models(catalog: Catalog, chosen: VideoSpec) -> list[VideoSpec]:
+    """One video of each model that makes what is chosen beside it, in the order of the catalog."""
+    return [model.made(chosen) for model in catalog.models if model.misfit(chosen) is None]
+
+
+def lengths(catalog: Catalog, chosen: VideoSpec) -> list[VideoSpec]:
+    """One video of each length, the shortest first."""
+    return _possible(catalog, (replace(chosen, seconds=seconds) for seconds in catalog.seconds))
+
+
+def sizes(catalog: Catalog, chosen: VideoSpec) -> list[VideoSpec]:
+    """One video of each size."""
+    return _possible(catalog, (replace(chosen, size=size) for size in catalog.sizes))
+
+
+def _possible(catalog: Catalog, specs: Iterable[VideoSpec]) -> list[VideoSpec]:
+    found = (catalog.possible(spec) for spec in specs)
+    return [spec for spec in found if spec is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A video as one option of a form has it: model, length and price; the picture, or a shape, decides the size."""
+
+    model: Model
+    spec: VideoSpec
+
+    @property
+    def sizes(self) -> list[str]:
+        """Those among which it is decided."""
+        return [size for size, rate in self.model.sizes.items() if rate == self.spec.rate]
+
+    def is_chosen(self, spec: VideoSpec) -> bool:
+        """Whether it is what was asked for before."""
+        return (self.spec.model, self.spec.seconds) == (spec.model, spec.seconds) and (
+            spec.size is None or spec.size in self.sizes
+        )
+
+    def of_shape(self, shape: str | None) -> VideoSpec:
+        """The video in this shape; with None as the picture is. Only a shape that it has."""
+        size = None if shape is None else next(size for size in self.sizes if shape_of(size) == shape)
+        is_told = size is not None or self.spec.rate == self.model.cheapest
+        return replace(self.spec, size=size, rate=None if is_told else self.spec.rate)
+
+
+def wholes(catalog: Catalog, chosen: VideoSpec, at_most: int) -> list[Whole]:
+    """Every video that fits what is chosen beside model, length and size, in the order of the catalog.
+
+    Where there are more than `at_most`, each model loses its dearest sizes and last lengths; what is chosen stays.
+    """
+    asked = replace(chosen, seconds=0, size=None, rate=None)
+    found = [list(_of_model(model, asked)) for model in catalog.models if model.misfit(asked) is None]
+    kept = {
+        (at, place)
+        for at, of_model in enumerate(found)
+        for place, whole in enumerate(of_model)
+        if whole.is_chosen(chosen)
+    }
+    rounds = ((at, place) for place in range(max(map(len, found), default=0)) for at in range(len(found)))
+    for at, place in rounds:
+        if len(kept) < at_most and place < len(found[at]):
+            kept.add((at, place))
+    return [
+        whole
+        for at, of_model in enumerate(found)
+        for whole in sorted(
+            (whole for place, whole in enumerate(of_model) if (at, place) in kept),
+            key=lambda whole: (whole.spec.rate or 0, whole.spec.seconds),
+        )
+    ]
+
+
+def _of_model(model: Model, asked: VideoSpec) -> Iterator[Whole]:
+    """The first length of the cheapest sizes first."""
+    for rate in sorted(set(model.sizes.values())):
+        for seconds in model.seconds:
+            yield Whole(model, model.made(replace(asked, seconds=seconds, rate=rate)))
+
+
+def shapes(among: Sequence[Whole]) -> list[str]:
+    """The shapes that every one of these videos can have."""
+    found = [[shape_of(size) for size in whole.sizes] for whole in among]
+    return [shape for shape in dict.fromkeys(found[0] if found else ()) if all(shape in each for each in found)]
+
+
+def shape_of(size: str) -> str:
+    """ "portrait", "landscape" or "square"."""
+    width, height = parse_size(size)
+    return "square" if width == height else "landscape" if width > height else "portrait"

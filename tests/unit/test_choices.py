@@ -1,0 +1,102 @@
+"""What can still be chosen: only what can be made, in whatever order it is chosen, with the price that is charged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from bot.catalog import Catalog, Model, choices, load_catalog
+from bot.catalog.read import packaged
+from bot.chat import option_labels
+from bot.i18n.translations import TranslationCatalog
+from bot.models import VideoSpec
+from tests.builders import seed_catalog
+
+LISTS = {"model": choices.models, "seconds": choices.lengths, "size": choices.sizes}
+ENGLISH = TranslationCatalog().english
+
+
+def many(count: int) -> Catalog:
+    sizes = {f"{720 + 2 * number}x1280": number % 3 + 1 for number in range(4)}
+    models = [Model(f"m{n}", f"Model {n}", (4 + n % 7, 12 + n % 5), sizes, {}) for n in range(count)]
+    return Catalog(models, "m0")
+
+
+@pytest.mark.parametrize("name", packaged())
+def test_whatever_is_chosen_in_whatever_order_fits_and_costs_what_the_list_said(name: str) -> None:
+    catalog = load_catalog(name)
+    for order in permutations(LISTS):
+        chosen = [VideoSpec()]
+        for field in order:
+            offered = [(before, spec) for before in chosen for spec in LISTS[field](catalog, before)]
+            assert offered
+            for before, spec in offered:
+                picked = replace(before, **{field: getattr(spec, field)})
+                assert catalog.complete(picked) == spec
+            chosen = [replace(before, **{field: getattr(spec, field)}) for before, spec in offered]
+
+
+def test_a_length_that_the_default_model_does_not_make_is_made_by_the_first_that_does() -> None:
+    catalog = many(3)
+
+    found = choices.lengths(catalog, VideoSpec())
+
+    assert {spec.seconds: spec.model for spec in found} == {4: "m0", 12: "m0", 5: "m1", 13: "m1", 6: "m2", 14: "m2"}
+    assert catalog.complete(VideoSpec(seconds=13)).model == "m1"
+
+
+def test_an_unknown_model_leaves_every_other_choice_open() -> None:
+    catalog = seed_catalog()
+
+    assert choices.known(catalog, VideoSpec("sora 2 PRO")).model == "sora-2-pro"
+    assert choices.known(catalog, VideoSpec("nothing")).model == ""
+
+
+class TestForms:
+    @pytest.mark.parametrize("name", packaged())
+    def test_every_option_can_be_made_in_each_shape_of_the_form(self, name: str) -> None:
+        catalog = load_catalog(name)
+        wholes = choices.wholes(catalog, VideoSpec(), 25)
+        assert 1 <= len(wholes) <= 25
+        for whole in wholes:
+            for shape in (None, *choices.shapes(wholes)):
+                spec = whole.of_shape(shape)
+                assert catalog.complete(spec).credits == whole.spec.credits
+                assert shape is None or choices.shape_of(spec.size or "") == shape
+
+    @pytest.mark.parametrize("count", [1, 25, 300])
+    def test_a_catalog_of_any_size_fits_and_what_was_chosen_before_stays(self, count: int) -> None:
+        catalog = many(count)
+        chosen = catalog.complete(VideoSpec(f"m{count - 1}", size="722x1280"))
+
+        wholes = choices.wholes(catalog, chosen, 25)
+
+        assert len(wholes) == min(25, 6 * count)
+        assert sum(whole.is_chosen(chosen) for whole in wholes) == 1
+
+    def test_the_dearer_sizes_keep_their_price_when_the_picture_decides(self) -> None:
+        catalog = seed_catalog()
+        (dear,) = (w for w in choices.wholes(catalog, VideoSpec(), 25) if w.spec.credits == 40)
+
+        assert catalog.complete(dear.of_shape(None)).credits == 40
+        assert dear.of_shape("landscape").size == "1792x1024"
+
+
+class TestLabels:
+    def test_it_says_the_price_and_what_is_left(self) -> None:
+        spec = VideoSpec("sora-2", seconds=8, credits=8)
+
+        def label(left: int | None) -> str:
+            return option_labels.choice_label(ENGLISH, "8 s", [], spec, left)
+
+        assert label(12) == "8 s · 8 credits · you have 12"
+        assert label(7) == "8 s · 8 credits · not enough: you have 7"
+        assert label(None) == "8 s · 8 credits"
+
+    def test_a_long_name_loses_its_end_and_the_price_stays(self) -> None:
+        label = option_labels.choice_label(ENGLISH, "x" * 200, [], VideoSpec(credits=8), 12)
+
+        assert len(label) == 100
+        assert label.endswith("x · 8 credits · you have 12")
