@@ -1,4 +1,4 @@
-"""`python -m bot [run | check | healthy | backup | catalog]`.
+"""`python -m bot [run | check | healthy | backup | usage | catalog]`.
 
 Exit code 2: wrong settings or arguments; 1: any other error.
 """
@@ -72,6 +72,15 @@ def parser() -> argparse.ArgumentParser:
         "2: a setting is wrong.",
     )
     check.add_argument("--json", action="store_true", help="print the result as JSON")
+    usage = commands.add_parser(
+        "usage",
+        help="show what all servers used and what it cost",
+        description="Reads the database; works while the bot runs.",
+    )
+    usage.add_argument(
+        "--days", type=_days, default=30, metavar="N", help="how many days, including today (%(default)s)"
+    )
+    usage.add_argument("--json", action="store_true", help="print the result as JSON")
     commands.add_parser(
         "healthy",
         help="say whether the bot answers at HTTP_PORT; for the health check of a container",
@@ -97,6 +106,13 @@ def _dollars(text: str) -> float:
     if not 0.0001 <= value <= 1_000:
         raise ValueError
     return value
+
+
+def _days(text: str) -> int:
+    """Raises ValueError, which argparse tells."""
+    if not 1 <= int(text) <= 3_660:
+        raise ValueError
+    return int(text)
 
 
 def _leave(*_: object) -> None:
@@ -131,6 +147,8 @@ def _do(options: argparse.Namespace) -> int:
             return _back_up(options.file)
         if options.command == "check":
             return _check(options)
+        if options.command == "usage":
+            return _tell_usage(options)
         if options.command == "catalog":
             return _write_catalog(options)
         return _run(options)
@@ -251,6 +269,22 @@ def _back_up(target: Path) -> int:
         _say(f"stopped: {target} was not written")
         return FAILED
     print(f"The database is backed up to {target.absolute()} ({size_bytes:,} bytes).")  # noqa: T201 - the answer
+    return 0
+
+
+def _tell_usage(options: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from bot import usage_report
+    from bot.errors import StoreError
+    from bot.settings import Settings
+
+    try:
+        found = usage_report.report(Settings.load_spelled(), options.days, datetime.now(UTC))
+    except StoreError as error:
+        _say(str(error))
+        return FAILED
+    print(usage_report.as_json(found) if options.json else "\n".join(usage_report.as_lines(found)))  # noqa: T201 - the answer
     return 0
 
 

@@ -25,6 +25,7 @@ ENDS = {
     "uv run python -m bot": 2,
     "uv run --no-dev python -m bot": 2,
     "uv run python -m bot check": 2,
+    "uv run python -m bot usage": 2,
     "uv run python -m bot run --restored": 2,
     "uv run python -m bot run --sync": 2,
     "uv run python -m bot --version": 0,

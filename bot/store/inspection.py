@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bot.errors import StoreUnavailable, StoreUnusable
-from bot.store.database import check_access, check_log, check_pages
+from bot.store.database import Tx, Unit, check_access, check_log, check_pages
 from bot.store.migrations import scripts, version_of
+
+T = TypeVar("T")
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +39,25 @@ def inspect(path: Path) -> State:
     except sqlite3.DatabaseError as error:
         raise StoreUnusable(f"{path} is not a database this bot can read ({error}); it was not changed") from error
     return State(version, newest)
+
+
+def read(path: Path, unit: Unit[T]) -> T:
+    """What a unit that only reads tells of the database at `path`, while a bot may be using it.
+
+    Raises StoreUnavailable where there is none or it cannot be opened, StoreUnusable where it is another version's.
+    """
+    if not path.exists():
+        raise StoreUnavailable(f"{path} is not there: the bot has not run with this DATABASE_URL yet")
+    state = inspect(path)
+    if state.version != state.newest:
+        raise StoreUnusable(
+            f"{path} was written by another version of the bot; start this version once, then try again"
+        )
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")  # one snapshot
+            return unit(Tx(connection))
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{path} cannot be read: {error}") from error

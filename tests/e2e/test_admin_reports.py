@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
+import os
 import re
+import sys
 
 import pytest
 
 from sandbox.discord.permissions import Permission
+from sandbox.process import PROJECT
 from tests.e2e.asking import alone, keys, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
@@ -27,6 +31,35 @@ async def test_usage_is_told_in_text(stage: Stage) -> None:
         f"- <@{stage.mia.id}>: 1 video · 8 credits · about 0.80 USD\n"
         f"- <@{ana.id}>: 1 video · 0 credits · 4 credits refunded · about 0.40 USD · 1 × failed at the video service"
     )
+    assert await usage_of_all(stage) == {
+        "total": (2, 2, 8, 4, 12, 1.2),
+        "servers": {str(stage.discord.world.guild.id): (2, 2, 8, 4, 12, 1.2)},
+        "models": {"sora-2": (2, 2, 8, 4, 12, 1.2)},
+        "providers": {"gptproto": (2, 2, 8, 4, 12, 1.2)},
+        "left": 988,
+    }
+
+
+async def usage_of_all(stage: Stage) -> dict[str, object]:
+    """What `python -m bot usage --json` says beside the running bot."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "usage", "--days", "1", "--json",
+        cwd=PROJECT, env={"PATH": os.environ["PATH"], **stage.settings()}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        said, _ = await process.communicate()
+    assert process.returncode == 0
+    found = json.loads(said)
+
+    def numbers(sums: dict[str, object]) -> tuple[object, ...]:
+        names = ("videos_asked", "videos_made", "credits", "credits_refunded", "credits_of_budget", "usd_by_catalog")
+        return tuple(sums[name] for name in names)
+
+    groups = {
+        name: {which: numbers(sums) for which, sums in found[name].items()}
+        for name in ("servers", "models", "providers")
+    }
+    return {"total": numbers(found["total"]), "left": found["budget"]["left"], **groups}
 
 
 @pytest.mark.thorough
