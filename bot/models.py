@@ -206,6 +206,7 @@ class Job:
     cost_usd: float | None = None  # as the provider tells
     failure: FailureKind | None = None
     again_of: JobId | None = None  # the job whose card was pressed for this one; its kept picture is used
+    continues: JobId | None = None  # the job whose last frame is this one's picture
     picture_author: UserId | None = None  # whose picture it is, where it is not the member's own
     deleted: bool = False  # by its member, or with all their data: nothing more is shown of it
     fetched: bool = False  # of an undelivered one: its video has been on our disk

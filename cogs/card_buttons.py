@@ -11,19 +11,20 @@ from discord.ext import commands
 
 from bot.catalog import Catalog
 from bot.chat import text
-from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, ERASE, HIDE, KEEP, is_in_list
+from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, ERASE, HIDE, KEEP, is_in_list
 from bot.chat.client import AnimateBot, answer_translated
 from bot.chat.deletion import remove_all, remove_pressed
 from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.modals import Filled, VideoForm
-from bot.chat.posted_video import stream, video_address
+from bot.chat.posted_video import address_on, stream, video_address
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.chat.videos import LIST, question, sentence
 from bot.errors import ChatUnavailable
 from bot.i18n.translations import translations_of
 from bot.jobs.library import Library, Place, goes_on, has_video
-from bot.models import ChannelId, GuildId, Job, JobId, JobState
+from bot.measures import parse_size
+from bot.models import ChannelId, GuildId, Job, JobId, JobState, Picture
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,24 @@ class CardButtons(commands.Cog):
         title = translations.gettext("Edit and make again")
         form = VideoForm(translations, title, self._catalog, submitted, spec=job.spec, left=left)
         await interaction.response.send_modal(form)
+
+    async def continue_(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+        """A form with what this job was asked with; submitted, a new job that begins where this video ends.
+
+        A form has to be the first answer, so the last frame is fetched with the new job.
+        """
+        job = await self._library.continuable(user_of(interaction), job_id)
+        await self._requests.check_others(interaction, job.picture_author)
+
+        async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
+            job = await self._library.continuable(user_of(answer), job_id)
+            frame = _frame_of(job, address_on(answer.message))
+            request = VideoRequest(filled.spec, frame, job.picture_author, continues=job_id, from_form=True)
+            await self._requests.take(answer, request)
+
+        translations = translations_of(interaction)
+        title = translations.gettext("Continue this video")
+        await interaction.response.send_modal(VideoForm(translations, title, self._catalog, submitted, spec=job.spec))
 
     async def hide(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The card goes, the job goes on."""
@@ -198,6 +217,12 @@ def _pressed_message(interaction: discord.Interaction[Any]) -> int | None:
     return None if interaction.message is None else interaction.message.id
 
 
+def _frame_of(job: Job, address: str) -> Picture:
+    """The last frame of its video, before it is fetched: as large as the video. `address` is where the video is."""
+    width, height = (None, None) if job.spec.size is None else parse_size(job.spec.size)
+    return Picture(address, "frame.png", None, "image/png", width, height, spoiler=job.picture.spoiler)
+
+
 def _moderated(interaction: discord.Interaction[Any]) -> Place | None:
     """The channel of the press, where whoever pressed may manage its messages."""
     if interaction.guild_id is None or interaction.channel_id is None or not interaction.permissions.manage_messages:
@@ -213,6 +238,7 @@ async def setup(bot: AnimateBot, library: Library, catalog: Catalog, requests: V
         CANCEL: cog.cancel,
         AGAIN: cog.again,
         EDIT: cog.edit,
+        CONTINUE: cog.continue_,
         HIDE: cog.hide,
         DELETE: cog.delete,
         ERASE: cog.erase,

@@ -24,6 +24,7 @@ CANCEL = "cancel"
 HIDE = "hide"
 AGAIN = "again"
 EDIT = "edit"
+CONTINUE = "continue"
 DELETE = "delete"
 """On a card, or in the member's list."""
 ERASE = "erase"
@@ -41,6 +42,7 @@ _LABELS = {
     HIDE: N_("Hide"),
     AGAIN: N_("Again"),
     EDIT: N_("Edit"),
+    CONTINUE: N_("Continue"),
     DELETE: N_("Delete"),
     ERASE: N_("Delete"),
     KEEP: N_("Keep it"),

@@ -12,7 +12,7 @@ from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import failures, text
-from bot.chat.buttons import AGAIN, CANCEL, DELETE, EDIT, HIDE, SHOW, JobButton
+from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, HIDE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
@@ -22,6 +22,8 @@ from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
 BAR_CELLS = 12
 OVER = (AGAIN, EDIT, DELETE)
 """What can be done from a card that has had its last edit."""
+WITH_VIDEO = (AGAIN, EDIT, CONTINUE, DELETE)
+"""And where there is a video."""
 REENCODED = N_("-# Converted so that it plays on Discord.")
 LEAVING = N_(
     "The video is not ready yet, and the bot can no longer update this message. Press the button to check on your "
@@ -139,7 +141,7 @@ class Cards:
             gallery,
             *parts,
             translations=translations,
-            actions=OVER,
+            actions=WITH_VIDEO,
             shows_video=True,
         )
 
@@ -150,7 +152,7 @@ class Cards:
             line = translations.gettext("The video is in the next message.")
         else:
             line = translations.gettext("The video was sent as a direct message.")
-        return self._view(Shown(job, plain=True), GREEN, translations.gettext(READY), line, actions=OVER)
+        return self._view(Shown(job, plain=True), GREEN, translations.gettext(READY), line, actions=WITH_VIDEO)
 
     def link_only(self, job: Job, size_bytes: int, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
@@ -159,13 +161,17 @@ class Cards:
         sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
         line = translations.gettext(sentence, size=megabytes(size_bytes), when=text.moment(until, "f"))
         head, links_video = translations.gettext(READY), bool(address)
-        return self._view(Shown(job, plain=plain), GREEN, head, line, *address, actions=OVER, shows_video=links_video)
+        return self._view(
+            Shown(job, plain=plain), GREEN, head, line, *address, actions=WITH_VIDEO, shows_video=links_video
+        )
 
     def kept(self, job: Job, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """No transport takes the video now. A press brings a fresh token, which may."""
         translations = self._of(job)
         line = translations.gettext(KEPT_HERE, when=text.moment(until, "f"))
-        return self._view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *OVER))
+        return self._view(
+            Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *WITH_VIDEO)
+        )
 
     def not_fetched(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """The provider is done, and the file cannot be had yet."""

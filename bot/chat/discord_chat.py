@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import Edits
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
 from bot.chat.picture_download import PictureFetcher
+from bot.chat.posted_video import posted_address, stream
 from bot.chat.transports import EDIT_WITHIN_S, Transports
 from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
 from bot.errors import ChatUnavailable, PictureRefused
@@ -48,6 +49,7 @@ class DiscordChat:
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._client = client
         self._cards = cards
         self._translation_catalog = translation_catalog
         self._now = now
@@ -74,6 +76,11 @@ class DiscordChat:
     async def fetch_picture(self, job: Job) -> bytes:
         """From Discord's own hosts alone."""
         return await self._pictures.fetch(job.picture)
+
+    async def fetch_video(self, job: Job, address: str) -> AsyncIterator[bytes] | None:
+        """By the bot's own token where that reaches the message: what it then says of the file is signed anew."""
+        found = await posted_address(self._client, job, address)
+        return stream(found) if found else None
 
     def show(self, job: Job, progress_view: ProgressView | None = None) -> None:
         """Progress; returns at once."""

@@ -55,6 +55,31 @@ async def video_address(interaction: discord.Interaction[Any], job: Job) -> str 
         raise ChatUnavailable(f"the message with the video cannot be seen: {type(error).__name__}") from None
 
 
+def address_on(message: discord.Message | None) -> str:
+    """Where Discord has the video that a pressed message shows; empty where it shows none."""
+    return "" if message is None else _video_in(message) or ""
+
+
+async def posted_address(client: discord.Client, job: Job, address: str = "") -> str | None:
+    """Where Discord has the job's video, by its message; `address` where the bot's own token reaches none.
+
+    Raises ChatUnavailable.
+    """
+    card = job.card
+    is_direct = card.shown_channel not in (None, card.channel)
+    if card.place is None or not (is_direct or (card.bot_reaches and not card.ephemeral)):
+        return address or None
+    channel, message = card.place
+    there = client.get_partial_messageable(channel, guild_id=None if is_direct else card.guild)
+    try:
+        async with asyncio.timeout(GET_WITHIN_S):
+            return _video_in(await there.fetch_message(message))
+    except TROUBLE as error:
+        if error_kind_of(error) is ErrorKind.PASSING:
+            raise ChatUnavailable(f"the message with the video cannot be seen: {type(error).__name__}") from None
+        return None
+
+
 async def stream(address: str, *, at_most_bytes: int = MOST_BYTES) -> AsyncIterator[bytes]:
     """The file at Discord, in pieces. Raises ChatUnavailable, also where it ends too soon."""
     timeout = aiohttp.ClientTimeout(total=FETCH_WITHIN_S, sock_read=FETCH_IDLE_S)

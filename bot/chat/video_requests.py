@@ -45,6 +45,7 @@ class VideoRequest:
     picture: Picture
     picture_author: UserId | None = None
     again_of: JobId | None = None
+    continues: JobId | None = None  # the last frame of its video is the picture; `picture` describes that
     from_form: bool = False  # then a refusal hands the prompt back
 
 
@@ -85,6 +86,7 @@ class VideoRequests:
             card=_card(interaction, spec),
             picture_author=request.picture_author,
             again_of=request.again_of,
+            continues=request.continues,
         )
         with self._service.answers_first.one():
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -130,6 +131,12 @@ class Chat(Protocol):
 
     async def fetch_picture(self, job: Job) -> bytes:
         """The attachment's bytes. Raises PictureRefused when it cannot be had, ChatUnavailable."""
+
+    async def fetch_video(self, job: Job, address: str) -> AsyncIterator[bytes] | None:
+        """The video of a job that is over, in pieces, from the message that shows it, else from `address`, if any.
+
+        None where neither is to be had. Raises ChatUnavailable, also while it is read.
+        """
 
     def show(self, job: Job, progress_view: ProgressView | None = None) -> None:
         """Brings the card up to date soon, newest state first; returns at once. Nothing new costs nothing."""

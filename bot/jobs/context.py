@@ -156,6 +156,7 @@ class JobContext:
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)
     fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FETCHES_AT_ONCE))
+    borrowing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # `bot.jobs.finished_videos`
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
     picture_url: Callable[[Job], str | None] = lambda _: None  # where the bot itself serves a job's picture

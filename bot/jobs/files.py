@@ -73,14 +73,26 @@ class Files:
 
     async def keep_video(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
         """Writes a video that Discord had to `kept`, whole or not at all. Raises OSError, and what `chunks` raises."""
-        part = await asyncio.to_thread(_new_part, self.kept(job))
+        await self.write(self.kept(job), chunks)
+        self.keep_on(job)
+
+    async def write(self, target: Path, chunks: AsyncIterator[bytes]) -> None:
+        """Writes a file of ours, whole or not at all. Raises OSError, and what `chunks` raises."""
+        part = await asyncio.to_thread(_new_part, target)
         try:
             async for chunk in chunks:
                 await asyncio.to_thread(_append, part, chunk)
-            await asyncio.to_thread(_settle, part, self.kept(job))
-            self.keep_on(job)
+            await asyncio.to_thread(_settle, part, target)
         finally:
             part.unlink(missing_ok=True)
+
+    def borrowed(self, taker: JobId, number: int) -> Path:
+        """A video that is fetched from Discord once more, for a job or a command, and deleted when that is done."""
+        return self._root / "videos" / f"{taker}.borrowed{number}.mp4"
+
+    def work_folder(self, job: JobId, what: str) -> Path:
+        """Where a process writes what it makes of a video; cleared away at the next start, if nobody did before."""
+        return self._root / "videos" / f"{job}.{what}.shrinking"
 
     async def keep_picture(self, job: Job, jpeg: bytes) -> None:
         """Writes the fitted picture, whole or not at all. Raises OSError."""

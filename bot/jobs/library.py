@@ -104,12 +104,26 @@ class Library:
         if not found.spec.prompt:
             raise UserError(PROMPT_GONE)
         is_at_chat = bool(found.picture.url) and self._clock.now() <= found.created_at + PICTURE_AT_CHAT
+        is_at_chat = is_at_chat and found.continues is None  # there is the whole video, not the frame
         if not is_at_chat and not self._files.copy(job).exists():
             raise UserError(PICTURE_GONE)
-        author = found.picture_author
-        if author is not None and await self._store.read(erasure.has_taken_back(author, since=found.created_at)):
-            raise UserError(PICTURE_GONE)
+        await self._check_author(found)
         return found
+
+    async def continuable(self, member: UserId, job: JobId) -> Job:
+        """The member's job whose video is there to go on from. That its last frame can be had is found out later."""
+        found = await self.own(member, job)
+        if not has_video(found) or (found.card.place is None and self._found(found) is None):
+            raise UserError(GONE)
+        if not found.spec.prompt:
+            raise UserError(PROMPT_GONE)
+        await self._check_author(found)
+        return found
+
+    async def _check_author(self, job: Job) -> None:
+        author = job.picture_author
+        if author is not None and await self._store.read(erasure.has_taken_back(author, since=job.created_at)):
+            raise UserError(PICTURE_GONE)
 
     async def visible(self, viewer: UserId, job: JobId, *, moderated: Place | None) -> Job:
         """The job, where the viewer may take its card away: its member, its picture's author, a moderator there.

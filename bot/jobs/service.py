@@ -64,6 +64,7 @@ class Ask:
     card: Card
     picture_author: UserId | None = None  # where it is not the member
     again_of: JobId | None = None
+    continues: JobId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class Service:
             wire=self._providers.wire(model.provider),
             fallback_from=None if spec is ask.spec else ask.spec.model,
             again_of=ask.again_of,
+            continues=ask.continues,
             picture_author=ask.picture_author,
         )
         unit = reserve(job, ask.roles, self._limits)

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import shutil
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from bot import confined_process
@@ -79,7 +79,7 @@ class Transcoder:
         try:
             _clear(folder)  # a power cut may have left it
             folder.mkdir()
-            fault = await self._encode(source, folder, limit_bytes)
+            fault = await self._run("fit", str(folder), str(limit_bytes), str(source))
             if not fault:
                 (folder / "video.mp4").replace(target)
         except TimeoutError:
@@ -94,11 +94,45 @@ class Transcoder:
                 self._hopeless.popitem(last=False)
         return fault
 
-    async def _encode(self, source: Path, folder: Path, limit_bytes: int) -> str:
+    async def last_frame(self, source: Path, folder: Path) -> bytes | None:
+        """The last frame that a player shows, as a PNG; None, with a line in the log, where there is none to be had.
+
+        `folder` is made for it and cleared away. Raises OSError.
+        """
+        return await self._made(folder, "frame.png", source.name, "last", str(folder), str(source))
+
+    async def still(self, source: Path, folder: Path, *, side: int, most_bytes: int) -> bytes | None:
+        """A frame near the middle, at most `side` pixels long, as a JPEG of at most so many bytes; else as above."""
+        arguments = ("still", str(folder), str(side), str(most_bytes), str(source))
+        return await self._made(folder, "frame.jpg", source.name, *arguments)
+
+    async def joined(
+        self, sources: Sequence[Path], folder: Path, *, limit_bytes: int, most_seconds: float
+    ) -> bytes | None:
+        """The videos as one, each after the other, as an MP4 of at most so many bytes and seconds; else as above."""
+        arguments = ("join", str(folder), str(limit_bytes), str(most_seconds), *map(str, sources))
+        return await self._made(folder, "video.mp4", f"{len(sources)} videos", *arguments)
+
+    async def _made(self, folder: Path, name: str, what: str, *arguments: str) -> bytes | None:
+        try:
+            async with self._turn(folder):
+                try:
+                    await asyncio.to_thread(_make, folder)
+                    fault = await self._run(*arguments)
+                    if not fault:
+                        return await asyncio.to_thread((folder / name).read_bytes)
+                finally:
+                    _clear(folder)
+        except TimeoutError:
+            fault = "took too long"
+        log.warning("nothing was made of %s (%s): %s", what, arguments[0], fault)
+        return None
+
+    async def _run(self, *arguments: str) -> str:
         """What was wrong, or nothing. Raises TimeoutError, OSError."""
         async with (
             asyncio.timeout(self._within_s),
-            confined_process.process("bot.transcode", str(source), str(folder), str(limit_bytes)) as process,
+            confined_process.process("bot.transcode", *arguments) as process,
         ):
             assert process.stderr is not None
             said = await process.stderr.read()
@@ -108,6 +142,11 @@ class Transcoder:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _make(folder: Path) -> None:
+    _clear(folder)  # a power cut may have left it
+    folder.mkdir()
 
 
 def _clear(folder: Path) -> None:

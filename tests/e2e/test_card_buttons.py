@@ -48,7 +48,7 @@ async def test_each_state_has_the_buttons_that_fit_it(build: Build) -> None:
     for job in stage.provider.jobs.values():
         stage.provider.finish(job.id)
     await stage.until(card, DONE)
-    assert labels(card) == ["Again", "Edit", "Delete"]
+    assert labels(card) == ["Again", "Edit", "Continue", "Delete"]
 
 
 async def test_cancel_in_the_queue_gives_all_credits_back_and_is_too_late_after(build: Build) -> None:

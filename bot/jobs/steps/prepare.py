@@ -9,6 +9,7 @@ from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.marking import N_
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
+from bot.jobs.finished_videos import NOT_THERE, FinishedVideos
 from bot.measures import parse_size
 from bot.models import Job
 from bot.store import jobs
@@ -50,18 +51,29 @@ async def _from_copy(context: JobContext, job: Job) -> str | None:
 async def _from_chat(context: JobContext, job: Job) -> str:
     """The size it was fitted to. No permit is held in the pauses between two tries."""
     began, tries = context.clock.now(), 0
+    permit = context.fetching if job.continues is None else context.borrowing
     while True:
         try:
-            async with context.fetching:
-                raw = await context.chat.fetch_picture(job)
+            async with permit:
+                raw = await _picture(context, job)
                 async with context.preparing:
                     return await _fit(context, job, raw, is_copy=False)
         except ChatUnavailable as error:
             log.warning("job=%s picture not downloaded yet: %s", job.id, error)
             if context.clock.since(began) > FETCHED_WITHIN:
-                raise PictureRefused(NOT_FETCHED) from error
+                raise PictureRefused(NOT_FETCHED if job.continues is None else NOT_THERE) from error
         tries += 1
         await context.clock.sleep(backoff.fetch_pause(tries, context.rng))
+
+
+async def _picture(context: JobContext, job: Job) -> bytes:
+    """What its member attached, or the last frame of the video that this one continues."""
+    if job.continues is None:
+        return await context.chat.fetch_picture(job)
+    try:
+        return await FinishedVideos(context).last_frame(job)
+    except OSError as error:
+        raise ChatUnavailable(f"no room or no process for a frame: {error}") from error
 
 
 async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool) -> str:
