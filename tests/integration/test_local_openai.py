@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import io
 import threading
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ class Clock:
         return self.now
 
 
+@functools.cache
 def picture(size: str = "720x1280", kind: str = "JPEG") -> bytes:
     file = io.BytesIO()
     Image.new("RGB", pixels(size), "teal").save(file, kind)
@@ -334,30 +336,45 @@ async def test_a_restart_keeps_the_account_and_ends_what_was_begun(clock: Clock)
     assert videos.jobs[job_id].state == "done"
 
 
+@pytest.mark.thorough
 async def test_the_video_is_what_was_ordered() -> None:
-    """By a request, with the real renderer: size, length, sound, index first, and the picture itself."""
-    with Image.open(io.BytesIO(sample_picture())) as sample:
-        assert sample.size == (1080, 1350)
-        fitted = sample.resize((720, 1280))
-    file = io.BytesIO()
-    fitted.save(file, "JPEG")
+    """By a request, in the size that is paid for."""
     async with LocalOpenAI(settings=OpenAISettings(render_seconds=0)) as videos, dial(videos) as http:
-        _, made = await create(http, form(image=file.getvalue()))
+        _, made = await create(http, form(image=sample("720x1280")))
         job = videos.jobs[made["id"]]
         await videos.wait_for(lambda: job.is_over, 20)
         _, content = await get(http, f"videos/{job.id}/content")
 
-    with av.open(io.BytesIO(content), "r") as container:
+    shows(content, sample("720x1280"), seconds=4)
+
+
+def test_the_renderer_makes_a_video_of_the_picture() -> None:
+    shows(render_video(sample("72x128"), (72, 128), 1, lambda _share: None), sample("72x128"), seconds=1)
+
+
+def sample(size: str) -> bytes:
+    """The sandbox's picture, fitted."""
+    with Image.open(io.BytesIO(sample_picture())) as whole:
+        assert whole.size == (1080, 1350)
+        fitted = whole.resize(pixels(size))
+    file = io.BytesIO()
+    fitted.save(file, "JPEG")
+    return file.getvalue()
+
+
+def shows(content: bytes, picture: bytes, seconds: int) -> None:
+    """Size, length, sound, the index first, and the picture itself, which moves."""
+    with Image.open(io.BytesIO(picture)) as wanted, av.open(io.BytesIO(content), "r") as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         frames = [frame.to_image() for frame in container.decode(video)]  # type: ignore[no-untyped-call] # no types there
         assert (video.codec.name, video.pix_fmt) == ("h264", "yuv420p")
-        assert (video.width, video.height, len(frames)) == (720, 1280, 96)
+        assert (video.width, video.height, len(frames)) == (*wanted.size, 24 * seconds)
         assert video.average_rate == 24
-        assert container.duration == 4 * av.time_base
+        assert container.duration == seconds * av.time_base
         assert audio.codec.name == "aac"
-    assert content.index(b"moov") < content.index(b"mdat")
-    assert difference(frames[0], fitted) < 4
-    assert difference(frames[0], frames[-1]) > 8
+        assert content.index(b"moov") < content.index(b"mdat")
+        assert difference(frames[0], wanted) < 4
+        assert difference(frames[0], frames[-1]) > 8
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
