@@ -53,9 +53,14 @@ def sentences(source: str) -> Iterator[Sentence]:
             yield words[0] if len(words) == 1 else words
 
 
+@cache
+def nodes(source: str) -> list[ast.Call | ast.Assign]:
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call | ast.Assign)]
+
+
 def calls(source: str) -> Iterator[tuple[ast.Call, list[ast.expr]]]:
     """Each call that says or marks, and what it is given to say: of a choice, both."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -89,7 +94,7 @@ def marked(source: str) -> set[str]:
     """The names of constants that hold a marked sentence."""
     return {
         target.id
-        for node in ast.walk(ast.parse(source))
+        for node in nodes(source)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         if getattr(node.value.func, "id", "") == "N_"
         for target in node.targets
