@@ -28,6 +28,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 PINS = re.compile(r"^constraint-dependencies = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?")
+LOCKS: dict[str, list[str]] = {
+    "requirements.lock": [],
+    "requirements-cluster.lock": ["--extra", "cluster"],
+}
 HEADER = "# Written by .ci/pins.py, together with the pins in pyproject.toml: what the bot needs, on any platform.\n"
 
 
@@ -41,14 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (folder / "pyproject.toml").write_text(_to_resolve(text, options.upgrade, options.newest), "utf-8")
         try:
             _uv(folder, "lock", "--quiet")
-            pins = _export(folder, "--all-groups", "--no-hashes")
-            lock = _export(folder, "--no-default-groups")
+            pins = _export(folder, "--all-groups", "--all-extras", "--no-hashes")
+            locks = {name: _export(folder, "--no-default-groups", *options) for name, options in LOCKS.items()}
         except subprocess.CalledProcessError as error:
             return error.returncode  # uv has said why
     if options.newest is not None:
         text = _unbounded(text, options.newest)
     project.write_text(_with_pins(text, pins.splitlines()), "utf-8")
-    (PROJECT / "requirements.lock").write_text(HEADER + lock, "utf-8")
+    for name, lock in locks.items():
+        (PROJECT / name).write_text(HEADER + lock, "utf-8")
     return 0
 
 

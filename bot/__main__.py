@@ -289,12 +289,19 @@ def _tell_usage(options: argparse.Namespace) -> int:
 
 
 def _database() -> Path:
-    """DATABASE_URL alone is read: no token is needed, and no fault of another setting matters."""
+    """DATABASE_URL alone is read: no token is needed, and no fault of another setting matters.
+
+    Raises SettingsError where it is no SQLite file.
+    """
+    from bot.errors import SettingsError
     from bot.settings import Settings
 
     given = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
     del given["database_url"]
-    return Settings.load(**given | dict.fromkeys(("discord_token", "video_api_key"), "-")).database_path
+    path = Settings.load(**given | dict.fromkeys(("discord_token", "video_api_key"), "-")).database_path
+    if path is None:
+        raise SettingsError(["`backup` is for SQLite only: back up PostgreSQL with pg_dump, see docs/operations.md."])
+    return path
 
 
 def _say(*sentences: str) -> None:

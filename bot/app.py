@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -57,7 +57,7 @@ from bot.providers.registry import connect
 from bot.reload import Reloader
 from bot.serving import hosted_pictures, serve_http
 from bot.settings import Settings
-from bot.store.database import Store, Writer
+from bot.store.database import Store
 from bot.transcode.transcoder import Transcoder
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class App:
 
 @contextlib.asynccontextmanager
 async def assemble(
-    settings: Settings, *, writer: Callable[..., Writer] = Writer, force_sync: bool = False, restored: bool = False
+    settings: Settings, *, writer: Callable[..., Any] | None = None, force_sync: bool = False, restored: bool = False
 ) -> AsyncIterator[App]:
     """Opens what the bot needs and closes it again, also when the start fails midway.
 
@@ -116,7 +116,7 @@ async def assemble(
     metrics = _metrics(settings, catalog, clock)
     point_at(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
-        store = await Store.open(settings.database_path, writer=writer)
+        store = await Store.open(settings.database, writer=writer)
         stack.push_async_callback(store.close)
         store.observe(log_move)
         if metrics is not None:
@@ -211,7 +211,7 @@ def _operator_alerts(
         return None
     messages = OperatorMessages(bot, None if webhook is None else webhook.get_secret_value())
     stack.push_async_callback(messages.close)
-    folders = [settings.data_dir, settings.database_path.parent]
+    folders = [settings.data_dir, *([] if settings.database_path is None else [settings.database_path.parent])]
     alerts = OperatorAlerts(context, budget=settings.limits.budget, folders=folders, send=messages.send)
     stack.push_async_callback(alerts.stop)
     return alerts
@@ -219,7 +219,7 @@ def _operator_alerts(
 
 def _backups(settings: Settings, clock: Clock) -> Backups | None:
     """None where the operator wants none."""
-    if settings.backup_every is None:
+    if settings.backup_every is None or settings.database_path is None:
         return None
     return Backups(settings.database_path, every=settings.backup_every, keep=settings.backup_keep, clock=clock)
 
@@ -304,7 +304,7 @@ def _service(settings: Settings, context: JobContext, worker: Worker, retention:
 
 
 async def run(
-    settings: Settings, *, writer: Callable[..., Writer] = Writer, force_sync: bool = False, restored: bool = False
+    settings: Settings, *, writer: Callable[..., Any] | None = None, force_sync: bool = False, restored: bool = False
 ) -> None:
     """Runs the bot until SIGTERM or SIGINT.
 

@@ -23,9 +23,9 @@ def write_for_this_user_alone() -> None:
     os.umask(UMASK)
 
 
-def tighten(data_dir: Path, database: Path) -> None:
+def tighten(data_dir: Path, database: Path | None) -> None:
     """Takes from others what an earlier version or a restored copy lets them read; tells what cannot be changed."""
-    for path in (*_of_the_database(database), *_of_the_data(data_dir)):
+    for path in (*(() if database is None else _of_the_database(database)), *_of_the_data(data_dir)):
         try:
             _restrict(path)
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from bot import misspelt_settings, secret_files
+from bot import database_address, misspelt_settings, secret_files
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
@@ -24,7 +24,6 @@ Credits = Annotated[int, Field(ge=0, le=1_000_000)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Seconds = Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)]
 
-_SQLITE = "sqlite:///"
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _DURATION = re.compile(r"(?P<number>\d{1,6}(\.\d{1,3})?) ?(?P<unit>[mhd]?)")
@@ -39,7 +38,7 @@ _SHOULD_BE = {
     "VIDEO_API_AUTH": "auto, raw or bearer",
     "VIDEO_CATALOG": "the name of a catalog that comes with the bot, or the path of a catalog file",
     "VIDEO_DOWNLOAD_HOSTS": "names of hosts, separated by commas, or empty",
-    "DATABASE_URL": "sqlite:/// and a path, such as sqlite:///data/animate.db",
+    "DATABASE_URL": "sqlite:/// and a path, such as sqlite:///data/animate.db, or a postgresql:// address",
     "DATA_DIR": "a folder",
     "QUOTA_DEFAULT_CREDITS": "a whole number from 0 to 1000000",
     "QUOTA_DEFAULT_PERIOD": "day, week, month or total",
@@ -193,17 +192,17 @@ class Settings(ShardSettings):
     def _upper(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
-    @field_validator("database_url")
-    @classmethod
-    def _sqlite(cls, url: str) -> str:
-        if not url.startswith(_SQLITE) or not url.removeprefix(_SQLITE):
-            raise ValueError("no SQLite file")
-        return url
+    _database_url = field_validator("database_url")(database_address.normal)
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file; four slashes make the path absolute."""
-        return Path(self.database_url.removeprefix(_SQLITE))
+    def database_path(self) -> Path | None:
+        """The SQLite file; None with PostgreSQL."""
+        return database_address.path_of(self.database_url)
+
+    @property
+    def database(self) -> Path | str:
+        """As `Store.open` takes it."""
+        return database_address.database_of(self.database_url)
 
     @property
     def catalog(self) -> Catalog:
@@ -228,7 +227,8 @@ class Settings(ShardSettings):
     def secrets(self) -> list[str]:
         """What no line of the log may hold."""
         ours = [value for _, value in self if isinstance(value, SecretStr)]
-        return [value.get_secret_value() for value in [*ours, *self._provider_keys.values()]]
+        keys = [value.get_secret_value() for value in [*ours, *self._provider_keys.values()]]
+        return [*keys, *database_address.passwords(self.database_url)]
 
     @property
     def limits(self) -> Limits:
@@ -278,7 +278,8 @@ class Settings(ShardSettings):
         except ValidationError as error:
             faults = _faults(error) | faults
         else:
-            faults |= settings.shard_faults(several_processes=not settings.database_url.startswith(_SQLITE))
+            faults |= settings.shard_faults(several_processes=settings.database_path is None)
+            faults |= database_address.faults(settings.database_url, is_backed_up=settings.backup_every is not None)
         if settings is None or faults:
             ordered = sorted(faults.items(), key=lambda fault: [*_SHOULD_BE, fault[0]].index(fault[0]))
             raise SettingsError([sentence.format(key=first.key) for _, sentence in ordered])

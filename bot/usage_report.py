@@ -64,7 +64,7 @@ def report(settings: Settings, days: int, now: datetime) -> Report:
     def unit(tx: Tx) -> tuple[list[TotalRow], int]:
         return usage.everywhere(days, now)(tx), balances.budget_used(tx, budget.per, now)
 
-    rows, used = inspection.read(settings.database_path, unit)
+    rows, used = inspection.read(settings.database, unit)
     return of_rows(rows, settings.catalog, days, now, budget, used)
 
 

@@ -5,12 +5,19 @@ Reads a database of the bot, whoever wrote it; works the sums out anew and share
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from typing import Any, Protocol
 
 Key = tuple[int | None, ...]
+
+
+class Connection(Protocol):
+    """Of sqlite3, or of psycopg."""
+
+    def execute(self, query: str, /) -> Iterable[Any]: ...
+
 
 _PAID = ("delivered", "undelivered", "delivering")  # with a refund only if it came too late
 _MAY_STILL_COME = ("timed_out", "lost_answer", "gone")
@@ -111,12 +118,12 @@ _NOTHING_LIKE_IT = {
 """Rows that must not be there."""
 
 
-def differences(connection: sqlite3.Connection) -> list[str]:
+def differences(connection: Connection) -> list[str]:
     """One sentence for each place where the books disagree; none where they are right."""
     return [*_unequal_sums(connection), *_strange_rows(connection), *_overdrafts(connection)]
 
 
-def _unequal_sums(connection: sqlite3.Connection) -> Iterator[str]:
+def _unequal_sums(connection: Connection) -> Iterator[str]:
     for name, (kept, ledger) in _SUMS.items():
         has, should = _added_up(connection, kept), _added_up(connection, ledger)
         for key in sorted(has.keys() | should.keys(), key=str):
@@ -124,20 +131,20 @@ def _unequal_sums(connection: sqlite3.Connection) -> Iterator[str]:
                 yield f"{name} {key}: {has[key]} kept, {should[key]} by the ledger"
 
 
-def _added_up(connection: sqlite3.Connection, sql: str) -> Counter[Key]:
+def _added_up(connection: Connection, sql: str) -> Counter[Key]:
     sums: Counter[Key] = Counter()
     for *key, count in connection.execute(sql):
         sums[tuple(key)] += count
     return sums
 
 
-def _strange_rows(connection: sqlite3.Connection) -> Iterator[str]:
+def _strange_rows(connection: Connection) -> Iterator[str]:
     for name, sql in _NOTHING_LIKE_IT.items():
         for row in connection.execute(sql):
             yield f"{name}: {tuple(row)}"
 
 
-def _overdrafts(connection: sqlite3.Connection) -> Iterator[str]:
+def _overdrafts(connection: Connection) -> Iterator[str]:
     """Goes through the ledger in its order: at each reservation no limit it names may be passed."""
     member_usage: dict[Key, Counter[int]] = {}
     server_usage: dict[Key, Counter[int]] = {}

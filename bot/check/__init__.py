@@ -35,7 +35,7 @@ async def check(settings: Settings, *, within_s: float = EACH_WITHIN_S) -> list[
             )
             for config, provider in asked
         },
-        "database": lambda: asyncio.to_thread(storage.database, settings.database_path),
+        "database": lambda: asyncio.to_thread(storage.database, settings.database),
         "disk": lambda: asyncio.to_thread(storage.disk, settings.data_dir, settings.database_path),
     }
     if settings.public_url is not None:

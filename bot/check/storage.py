@@ -17,8 +17,22 @@ ENOUGH_BYTES = 1000**3
 _PROBE_BYTES = 4096
 
 
-def database(path: Path) -> list[Finding]:
+def database(where: Path | str) -> list[Finding]:
     """Whether it opens, which version it has, and whether its folder can be written to."""
+    return _file(where) if isinstance(where, Path) else _server(where)
+
+
+def _server(address: str) -> list[Finding]:
+    try:
+        found = inspection.inspect_server(address)
+    except StoreError as error:
+        return [problem("database", f"{error}.")]
+    if found.version < found.newest:
+        return [ok("database", f"the server can be reached; the next start brings it to schema {found.newest}")]
+    return [ok("database", f"the server can be reached, with schema {found.version}")]
+
+
+def _file(path: Path) -> list[Finding]:
     folder = _existing(path.parent)
     if (error := _trouble(folder)) is not None:
         return [problem("database", f"this user cannot write to {folder} ({error}). Give the folder to this user.")]
@@ -38,11 +52,11 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def disk(data_dir: Path, database_path: Path, free: Callable[[Path], int] = free_bytes) -> list[Finding]:
+def disk(data_dir: Path, database_path: Path | None, free: Callable[[Path], int] = free_bytes) -> list[Finding]:
     """Whether the folders can be written to, and how much room there is for videos."""
     found = list(_folders(data_dir))
     found.append(_room("DATA_DIR", free(_existing(data_dir))))
-    other = _existing(database_path.parent)
+    other = _existing(data_dir if database_path is None else database_path.parent)
     if other.stat().st_dev != _existing(data_dir).stat().st_dev:
         found.append(_room("the database", free(other)))
     return found

@@ -71,11 +71,11 @@ class Metrics:
         bot: AnimateBot,
         context: JobContext,
         data: Path,
-        database: Path,
+        database: Path | None,
         clock_ahead_s: Callable[[], float],
         backups: Backups | None,
     ) -> None:
-        """From here on a scrape can be answered."""
+        """From here on a scrape can be answered. `database` is None where it is no file."""
         self._backups = backups
         self._bot, self._context, self._clock_ahead_s = bot, context, clock_ahead_s
         self._folders = Folders(data, database)

@@ -48,7 +48,7 @@ class Folders:
     """Where the bot keeps what."""
 
     data: Path
-    database: Path
+    database: Path | None
 
 
 class Gauges(Collector):
@@ -114,7 +114,11 @@ class Gauges(Collector):
 
     def _of_disk(self) -> Iterator[Metric]:
         database = self._folders.database
-        sizes = [([name], _size(database.with_name(database.name + end))) for name, end in _FILES.items()]
+        if database is not None:
+            sizes = [([name], _size(database.with_name(database.name + end))) for name, end in _FILES.items()]
+        else:
+            known = None if self._figures is None else self._figures.size_bytes
+            sizes = [] if known is None else [(["database"], known)]
         yield _gauges("database_size_bytes", "Bytes of the database and of its write-ahead log.", ["file"], sizes)
         try:
             usage = shutil.disk_usage(self._folders.data)

@@ -20,12 +20,14 @@ from pathlib import Path
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.models import FailureKind, Job, JobId, JobState
 from bot.store import cards, jobs
-from bot.store.database import BACKUP_MARK, Tx, Unit
+from bot.store.database import Tx, Unit
 
 PATIENCE_S = 10.0
 _COUNTED = ("jobs", "ledger")
 """Rows are only added to these, but for a server's that is deleted as a whole."""
 _STEPS_BETWEEN_LOOKS = 10_000
+BACKUP_MARK = 0x62616B31
+"""`Tx.mark` of a copy that `back_up` made; 0 in every other database of ours."""
 SETTLED_MARK = BACKUP_MARK + 1
 """Between `settle` and `keep`: the cards are still to be looked at."""
 
@@ -86,12 +88,12 @@ def back_up(database: Path, target: Path, *, is_stopped: Callable[[], bool] = la
 
 def is_backup(tx: Tx) -> bool:
     """Whether `back_up` made this database, and nobody has started from it yet. A unit."""
-    return _mark(tx) == BACKUP_MARK
+    return tx.mark == BACKUP_MARK
 
 
 def is_settled(tx: Tx) -> bool:
     """Whether `settle` was here, and `keep` not yet. A unit."""
-    return _mark(tx) == SETTLED_MARK
+    return tx.mark == SETTLED_MARK
 
 
 def settle(*, now: datetime) -> Unit[Settled]:
@@ -105,7 +107,7 @@ def settle(*, now: datetime) -> Unit[Settled]:
             if state in _ENDS:
                 to, failure = _ENDS[state]
                 jobs.move(JobId(row["id"]), state, to, now=now, failure=failure)(tx)
-        tx.changed(f"PRAGMA user_version = {SETTLED_MARK}")
+        tx.mark = SETTLED_MARK
         ended = {state: found.pop(state, 0) for state in _ENDS}
         return Settled(ended[JobState.WAITING], ended[JobState.SUBMITTING], found.total())
 
@@ -122,16 +124,9 @@ def keep(shown: Sequence[Job], *, now: datetime) -> Unit[None]:
                 jobs.move(job.id, state, to, now=now)(tx)
                 state = to
             cards.finish(job.id, now=now)(tx)
-        tx.changed("PRAGMA user_version = 0")
+        tx.mark = 0
 
     return unit
-
-
-def _mark(tx: Tx) -> int:
-    row = tx.one("PRAGMA user_version")
-    assert row is not None
-    mark: int = row["user_version"]
-    return mark
 
 
 def _copy(database: Path, aside: Path, is_stopped: Callable[[], bool]) -> None:

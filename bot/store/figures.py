@@ -25,10 +25,14 @@ class JobCount:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The jobs that have not ended, and the credits of the budget's period that are spent."""
+    """The jobs that have not ended, and the credits of the budget's period that are spent.
+
+    `size_bytes` is of the whole database, where no file shows it.
+    """
 
     jobs: list[JobCount]
     budget_used: int
+    size_bytes: int | None = None
 
 
 def figures(budget: Limit, now: datetime) -> Unit[Figures]:
@@ -41,7 +45,7 @@ def figures(budget: Limit, now: datetime) -> Unit[Figures]:
             " GROUP BY state, provider, model"
         )
         counts = [JobCount(JobState(row["state"]), row["provider"], row["model"], row["n"]) for row in rows]
-        return Figures(counts, balances.budget_used(tx, budget.per, now))
+        return Figures(counts, balances.budget_used(tx, budget.per, now), tx.size_bytes)
 
     return unit
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.errors import StoreUnavailable, StoreUnusable
-from bot.store.database import Tx, Unit, check_access, check_log, check_pages
 from bot.store.migrations import scripts, version_of
+from bot.store.sqlite import check_access, check_log, check_pages
+from bot.store.units import Tx, Unit
 
 T = TypeVar("T")
 PATIENCE_S = 10.0
@@ -22,6 +23,14 @@ class State:
 
     version: int
     newest: int
+
+
+def inspect_server(address: str) -> State:
+    """Looks at the PostgreSQL database at `address`. Raises StoreUnavailable, StoreUnusable as a start would."""
+    from bot.store import postgres  # its driver is an extra that SQLite does without
+
+    version, newest = postgres.version_at(address)
+    return State(version, newest)
 
 
 def inspect(path: Path) -> State:
@@ -41,11 +50,19 @@ def inspect(path: Path) -> State:
     return State(version, newest)
 
 
-def read(path: Path, unit: Unit[T]) -> T:
-    """What a unit that only reads tells of the database at `path`, while a bot may be using it.
+def read(where: Path | str, unit: Unit[T]) -> T:
+    """What a unit that only reads tells of a database, while a bot may be using it.
 
     Raises StoreUnavailable where there is none or it cannot be opened, StoreUnusable where it is another version's.
     """
+    if isinstance(where, Path):
+        return _read_file(where, unit)
+    from bot.store import postgres  # as above
+
+    return postgres.read_at(where, unit)
+
+
+def _read_file(path: Path, unit: Unit[T]) -> T:
     if not path.exists():
         raise StoreUnavailable(f"{path} is not there: the bot has not run with this DATABASE_URL yet")
     state = inspect(path)

@@ -8,7 +8,7 @@ import signal
 
 from bot import app, log
 from bot.settings import Settings
-from bot.store.database import Writer
+from bot.store.sqlite import Writer
 
 
 class CrashingWriter(Writer):

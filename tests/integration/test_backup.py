@@ -17,9 +17,9 @@ import pytest
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.models import FailureKind, JobId, JobState, UserId
 from bot.store import jobs
-from bot.store.backup import Settled, back_up, is_backup, is_settled, keep, settle
+from bot.store.backup import BACKUP_MARK, Settled, back_up, is_backup, is_settled, keep, settle
 from bot.store.commands import remember_hash
-from bot.store.database import BACKUP_MARK, Store, Tx
+from bot.store.database import Store, Tx
 from bot.store.migrations import migrate, scripts
 from bot.store.reservations import reserve
 from tests.builders import NOON, a_job, grant, limits

@@ -16,9 +16,9 @@ from bot.errors import StoreUnavailable, StoreUnusable
 from bot.jobs import backups as module
 from bot.jobs.backups import Backups
 from bot.jobs.context import Clock
-from bot.store.backup import back_up
+from bot.store.backup import BACKUP_MARK, back_up
 from bot.store.commands import remember_hash
-from bot.store.database import BACKUP_MARK, Store
+from bot.store.database import Store
 from tests.integration.test_store import torn
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +31,7 @@ from bot.models import (
 )
 from bot.store import balances, jobs, server_settings
 from bot.store.database import Row, Store, Tx, Unit
+from bot.store.migrations import scripts
 from bot.store.reservations import REFUNDS_A_DAY, reserve
 from tests.builders import (
     GUILD,
@@ -48,26 +47,20 @@ from tests.builders import (
     set_role,
     set_server_limit,
 )
-from tests.ledger_audit import differences
+from tests.databases import Database
 
 S = JobState
 DAY = timedelta(days=1)
 OTHER_GUILD = Scope(GUILD + 1)
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "animate.db"
-
-
 @pytest.fixture(name="store")
-async def _store(path: Path) -> AsyncIterator[Store]:
+async def _store(database: Database) -> AsyncIterator[Store]:
     """Its books are right at the end of every test."""
-    store = await Store.open(path)
+    store = await Store.open(database.where)
     yield store
     await store.close()
-    with closing(sqlite3.connect(path)) as connection:
-        assert differences(connection) == []
+    assert database.differences() == []
 
 
 async def ask(
@@ -292,7 +285,7 @@ class TestLimits:
 
 def counts(tx: Tx) -> dict[str, int]:
     """Rows of every table, and the counter of lines."""
-    names = [row["name"] for row in tx.all("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    names = {name for _, script in scripts() for name in re.findall(r"CREATE TABLE (\w+)", script)}
     rows = {name: tx.one(f"SELECT COUNT(*) AS n FROM {name}") for name in names}
     last = tx.one("SELECT lines AS n FROM budget")
     return {name: row["n"] for name, row in {**rows, "line": last}.items() if row is not None}

@@ -1,4 +1,7 @@
-"""The store on real SQLite files: units and their batches, the lock, what it opens and what it leaves alone."""
+"""The store on real SQLite files: units and their batches, the lock, what it opens and what it leaves alone.
+
+What holds for units and batches on PostgreSQL is in `test_store_on_postgres.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,10 @@ import pytest
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.commands import remember_hash, synced_hash
-from bot.store.database import BATCH, BUSY_TIMEOUT_MS, Store, Tx, Unit, Writer
+from bot.store.database import Store, Tx, Unit
 from bot.store.migrations import migrate, scripts
+from bot.store.sqlite import BUSY_TIMEOUT_MS, Writer
+from bot.store.units import BATCH
 
 PROJECT = Path(__file__).parents[2]
 DEADLINE_S = 20.0
@@ -650,8 +655,10 @@ def files_in(folder: Path) -> set[str]:
 
 class TestMigrations:
     def test_they_are_numbered_from_one_without_a_gap(self) -> None:
-        assert [number for number, _ in scripts()] == list(range(1, len(scripts()) + 1))
-        assert scripts()
+        numbers = {number for engine in ("sqlite", "postgres") for number, _ in scripts(engine)}
+
+        assert sorted(numbers) == list(range(1, len(numbers) + 1))
+        assert numbers
 
     def test_a_broken_script_leaves_the_schema_before_it(self, path: Path) -> None:
         newest = scripts()[-1][0]

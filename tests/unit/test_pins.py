@@ -55,6 +55,7 @@ def direct() -> list[Requirement]:
     lines = [
         *tables["project"]["dependencies"],
         *(line for group in tables["dependency-groups"].values() for line in group),
+        *(line for extra in tables["project"]["optional-dependencies"].values() for line in extra),
     ]
     assert len(lines) > 15
     return [Requirement(line) for line in lines]
@@ -72,13 +73,17 @@ def pinned() -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-def lock() -> list[str]:
-    return (PROJECT / "requirements.lock").read_text("utf-8").splitlines()
+LOCKS = {"requirements.lock": [], "requirements-cluster.lock": ["cluster"]}
+"""Each with the extras that are in it beside what the bot needs."""
 
 
-def locked() -> dict[str, set[tuple[str, str]]]:
+def lock(name: str) -> list[str]:
+    return (PROJECT / name).read_text("utf-8").splitlines()
+
+
+def locked(name: str) -> dict[str, set[tuple[str, str]]]:
     found: dict[str, set[tuple[str, str]]] = {}
-    for pin in filter(None, map(PIN.fullmatch, lock())):
+    for pin in filter(None, map(PIN.fullmatch, lock(name))):
         found.setdefault(pin["name"], set()).add((pin["version"], str(Marker(pin["marker"])) if pin["marker"] else ""))
     assert len(found) > 15
     return found
@@ -134,15 +139,24 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert {name: version for name, version in installed().items() if pins.get(name) != version} == {}
 
 
-def test_the_image_gets_what_the_bot_needs_and_nothing_more_in_the_pinned_versions() -> None:
-    pins = pinned()
+@pytest.mark.parametrize("file", LOCKS)
+def test_the_image_gets_what_the_bot_needs_and_nothing_more_in_the_pinned_versions(file: str) -> None:
+    pins, tables = pinned(), project()["project"]
+    asked_for = [tables["dependencies"], *(tables["optional-dependencies"][extra] for extra in LOCKS[file])]
 
-    assert {name: versions for name, versions in locked().items() if versions != pins.get(name)} == {}
-    assert set(here(locked())) == set(needed_by(project()["project"]["dependencies"]))
+    assert {name: versions for name, versions in locked(file).items() if versions != pins.get(name)} == {}
+    assert set(here(locked(file))) == set(needed_by(line for lines in asked_for for line in lines))
 
 
-def test_the_lock_holds_pins_with_hashes_and_comments_alone() -> None:
-    lines = lock()
+def test_the_tests_have_what_every_extra_has() -> None:
+    tables = project()
+
+    assert set(tables["project"]["optional-dependencies"]["cluster"]) <= set(tables["dependency-groups"]["dev"])
+
+
+@pytest.mark.parametrize("file", LOCKS)
+def test_the_lock_holds_pins_with_hashes_and_comments_alone(file: str) -> None:
+    lines = lock(file)
 
     strange = [line for line in lines if not any(form.fullmatch(line) for form in (PIN, HASH, COMMENT))]
     bare = [

@@ -35,7 +35,10 @@ WRONG = {
     "VIDEO_API_KEY": (["two words", "kéy"], "the key from your provider (GPTPROTO_API_KEY works, too)"),
     "VIDEO_API_URL": (["gptproto.com/v1"], "an http(s) address, such as https://gptproto.com/v1"),
     "VIDEO_API_AUTH": (["basic"], "auto, raw or bearer"),
-    "DATABASE_URL": (["postgresql://db/animate", "data/animate.db", "sqlite:///"], "sqlite:/// and a path, such as sqlite:///data/animate.db"),
+    "DATABASE_URL": (
+        ["mysql://db/animate", "postgresql://", "data/animate.db", "sqlite:///"],
+        "sqlite:/// and a path, such as sqlite:///data/animate.db, or a postgresql:// address",
+    ),
     "QUOTA_DEFAULT_CREDITS": (["-1", "1000001", "many", "1.5"], CREDITS),
     "QUOTA_DEFAULT_PERIOD": (["year"], A_PERIOD),
     "DIRECT_CREDITS": (["-1", "1000001"], f"{CREDITS}, or empty for QUOTA_DEFAULT_CREDITS"),

@@ -55,7 +55,7 @@ STRUCK_AT_THE_START = """
 import asyncio, os, signal
 from bot import app
 from bot.settings import Settings
-from bot.store.database import Writer
+from bot.store.sqlite import Writer
 
 class Struck(Writer):
     def __init__(self, *given, **named):

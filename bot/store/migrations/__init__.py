@@ -12,10 +12,17 @@ from bot.errors import StoreUnusable
 from bot.store.migrations import from_0_1
 
 
-def scripts() -> list[tuple[int, str]]:
-    """Every migration as (version, SQL), oldest first."""
-    found = [entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".sql")]
-    return sorted((int(entry.name.partition("_")[0]), entry.read_text("utf-8")) for entry in found)
+def scripts(engine: str = "sqlite") -> list[tuple[int, str]]:
+    """Every migration of this kind of database as (version, SQL), oldest first.
+
+    `0007_what.sql` is for both; `0007_what.postgres.sql` stands in for it on PostgreSQL, or is for that alone.
+    """
+    found: dict[int, str] = {}
+    for entry in sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name.count(".")):
+        name, *kinds, ending = entry.name.split(".")
+        if ending == "sql" and kinds in ([], [engine]):
+            found[int(name.partition("_")[0])] = entry.read_text("utf-8")
+    return sorted(found.items())
 
 
 def migrate(path: Path, known: Sequence[tuple[int, str]] | None = None) -> None:
