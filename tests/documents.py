@@ -78,6 +78,7 @@ NOT_RUN = {
     "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
     ".ci/run": "runs all tests; tests/unit/test_structure.py runs it with a uv that does nothing",
     "uv run": "half a command",
+    "uv sync --extra cluster": "asks a package source",
     "uv sync": "asks a package source",
     "pip install uv": "asks a package source",
     "pipx install uv": "asks a package source",
