@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.models import FailureKind, JobId, JobState
-from bot.store import jobs
+from bot.store import jobs, migrations
 from bot.store.database import Store
 from bot.store.migrations import migrate, scripts
 from tests.builders import NOON
@@ -231,3 +231,11 @@ def test_every_script_is_cut_into_its_statements() -> None:
     for _, script in KNOWN:
         assert "".join(statements(script)).strip() == script.strip()
         assert statements(script)
+
+
+def test_no_two_scripts_for_one_kind_of_database_have_one_number() -> None:
+    """One would silently take the other's place."""
+    names = [path.name for path in Path(migrations.__file__).parent.glob("*.sql")]
+    numbered = [(name.partition("_")[0], *name.split(".")[1:-1]) for name in names]
+
+    assert sorted(name for name, key in zip(names, numbered, strict=True) if numbered.count(key) > 1) == []
