@@ -30,7 +30,7 @@ CREATE TABLE moods (                                 -- and a table with what is
 );
 INSERT INTO moods (member) SELECT DISTINCT member FROM jobs;
 """
-KNOWN = [*scripts(), (len(scripts()) + 1, A_LATER_SCRIPT)]
+KNOWN = [*scripts(), (scripts()[-1][0] + 1, A_LATER_SCRIPT)]
 """As it will be after the next release: every script that there is, and one more."""
 OLDER = [number for number, _ in KNOWN][:-1]
 ROWS_EACH = 3

@@ -19,8 +19,8 @@ def scripts(engine: str = "sqlite") -> list[tuple[int, str]]:
     """
     found: dict[int, str] = {}
     for entry in sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name.count(".")):
-        name, *kinds, ending = entry.name.split(".")
-        if ending == "sql" and kinds in ([], [engine]):
+        name, *kinds = entry.name.split(".")
+        if kinds in (["sql"], [engine, "sql"]):
             found[int(name.partition("_")[0])] = entry.read_text("utf-8")
     return sorted(found.items())
 
