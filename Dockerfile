@@ -1,17 +1,19 @@
 # The image of animate-bot: the bot, what requirements.lock names, and nothing that builds or installs.
+# With `--build-arg REQUIREMENTS=requirements-sentry.lock` it has the extra `sentry` as well.
 #
 # The tag below follows Python's and Debian's security updates. For a build that never changes, pin it by digest: find it
 # with `docker buildx imagetools inspect python:3.13-slim-trixie`, and write PYTHON=python:3.13-slim-trixie@sha256:…
 ARG PYTHON=python:3.13-slim-trixie
 
 FROM ${PYTHON} AS build
+ARG REQUIREMENTS=requirements.lock
 WORKDIR /app
-COPY requirements.lock ./
+COPY requirements*.lock ./
 # Every package comes built, so that nothing is compiled here. The environment is moved to the image without pip.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install \
-    --no-cache-dir --no-compile --only-binary :all: --require-hashes -r requirements.lock \
-    && rm requirements.lock
+    --no-cache-dir --no-compile --only-binary :all: --require-hashes -r "${REQUIREMENTS}" \
+    && rm requirements*.lock
 COPY bot ./bot
 COPY cogs ./cogs
 # The root of a container can be read-only, so the bytecode is written now; it is never held against the dates of files.

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Pins every package of every group: one resolution, written into `pyproject.toml` and `requirements.lock`.
+"""Pins every package of every group and extra: one resolution, written into `pyproject.toml` and `requirements*.lock`.
 
-    uv run --no-project .ci/pins.py                     # after `dependencies` or `dependency-groups` changed
+    uv run --no-project .ci/pins.py                     # after dependencies, extras or groups changed
     uv run --no-project .ci/pins.py --upgrade           # the newest of everything that still fits
     uv run --no-project .ci/pins.py --upgrade NAME NAME # of these alone
     uv run --no-project .ci/pins.py --newest            # also beyond the bounds of `dependencies`; for a scratch copy
 
 Without an option, every version pinned now stays. `pyproject.toml` gets `constraint-dependencies`, which hold for every
-`uv run`. `requirements.lock` gets the packages of the bot alone, with hashes; the Docker image is installed from it.
-Neither names a package source. A dependency whose line says behind it why it is held keeps its bounds with `--newest`
-too, unless its name is given. The script needs Python 3.11 and uv, nothing else.
+`uv run`. `requirements.lock` gets the packages of the bot alone, with hashes, and each `requirements-EXTRA.lock` those
+of an extra as well; the Docker image is installed from one of them. None names a package source. A dependency whose
+line says behind it why it is held keeps its bounds with `--newest` too, unless its name is given. The script needs Python 3.11 and uv, nothing else.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ NAME = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?")
 LOCKS: dict[str, list[str]] = {
     "requirements.lock": [],
     "requirements-cluster.lock": ["--extra", "cluster"],
+    "requirements-sentry.lock": ["--extra", "sentry"],
 }
 HEADER = "# Written by .ci/pins.py, together with the pins in pyproject.toml: what the bot needs, on any platform.\n"
 
@@ -79,7 +80,12 @@ def _to_resolve(text: str, upgrade: list[str] | None, newest: list[str] | None) 
 def _unbounded(text: str, named: list[str]) -> str:
     """The same with direct dependencies by their names alone: those named, else all but those with a remark."""
     tables = tomllib.loads(text)
-    groups: list[list[str]] = [tables["project"]["dependencies"], *tables["dependency-groups"].values()]
+    project = tables["project"]
+    groups: list[list[str]] = [
+        project["dependencies"],
+        *project.get("optional-dependencies", {}).values(),
+        *tables["dependency-groups"].values(),
+    ]
     names = {_normal(name) for name in named}
     for need in (need for group in groups for need in group):
         found = NAME.match(need)

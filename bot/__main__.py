@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,10 +169,20 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings.load_spelled()
     proxy.read_env_file()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
+    flush = _send_errors(settings)
     logging.getLogger("bot").info("animate-bot %s on Python %s", VERSION, platform.python_version())
     for sentence in misspelt_in_environment(settings.key_names):
         logging.getLogger(__name__).warning("%s", sentence)
-    return asyncio.run(_bot(settings, options))
+    return asyncio.run(_bot(settings, options, flush))
+
+
+def _send_errors(settings: Settings) -> Callable[[], None]:
+    """What is to be called at the end. Raises SettingsError where the extra is missing."""
+    if settings.sentry_dsn is None:
+        return lambda: None
+    from bot import log, sentry  # not loaded where nobody wants it
+
+    return sentry.begin(settings.sentry_dsn.get_secret_value(), log.cleaner(settings.secrets))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -184,6 +194,10 @@ def _check(options: argparse.Namespace) -> int:
     settings = Settings.load_spelled()
     proxy.read_env_file()
     log.set_up("ERROR", settings.log_format, settings.secrets)
+    if settings.sentry_dsn is not None:
+        from bot import sentry
+
+        sentry.client_class()
     return asyncio.run(_checked(settings, options))
 
 
@@ -235,7 +249,7 @@ def _ended(code: int) -> int:
     return code
 
 
-async def _bot(settings: Settings, options: argparse.Namespace) -> int:
+async def _bot(settings: Settings, options: argparse.Namespace, flush: Callable[[], None]) -> int:
     from bot import app
     from bot.errors import ChatUnavailable, SettingsError, StoreError
 
@@ -251,6 +265,7 @@ async def _bot(settings: Settings, options: argparse.Namespace) -> int:
     except Exception:
         logging.getLogger(__name__).exception("the bot ended")
     finally:
+        flush()  # nothing else goes on any more
         if not (code == WRONG_SETTINGS and options.stay):
             _ended(code)
     return code

@@ -161,7 +161,7 @@ class _JsonFormatter(_Formatter):
             "logger": self.clean(record.name),
             "message": self.message_of(record),
         }
-        for name, value in {**current(), **_named(record)}.items():
+        for name, value in {**current(), **named(record)}.items():
             if value is not None:
                 line.setdefault(name, self._field(name, value))
         if trace := self.trace_of(record):
@@ -179,7 +179,7 @@ _IDS = frozenset(("job", "user", "guild", "scope", "interaction", "channel", "me
 _PLACE = re.compile(r"(?:(?<![\w.])(\w+)=)?%(?:%|[-+ #0]*\d*(?:\.\d+)?[a-zA-Z])")
 
 
-def _named(record: logging.LogRecord) -> dict[str, object]:
+def named(record: logging.LogRecord) -> dict[str, object]:
     """The arguments that stand behind a name in the message as it was written in the source: nobody can add one."""
     if not isinstance(record.msg, str) or not isinstance(record.args, tuple):
         return {}

@@ -18,6 +18,7 @@ from bot import database_address, misspelt_settings, secret_files
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
+from bot.sentry_dsn import SentryDSN
 from bot.shard_settings import SHARDS_SHOULD_BE, ShardSettings
 
 Credits = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -61,11 +62,11 @@ _SHOULD_BE = {
     "OPERATOR_DIRECT_MESSAGES": "on or off",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
+    "SENTRY_DSN": "the DSN of a Sentry project, such as https://key@sentry.example.com/1, or empty",
 } | SHARDS_SHOULD_BE
 """What each setting should be; the sentence about a wrong one ends with it."""
 
-
-_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", "OPERATOR_WEBHOOK_URL")
+_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", "OPERATOR_WEBHOOK_URL", "SENTRY_DSN")
 """Settings that may also be in a file of their own. The keys that the catalog names come on top."""
 _TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {provider}. Remove one of them."
 """One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
@@ -113,6 +114,7 @@ class Settings(ShardSettings):
     operator_direct_messages: Literal["on", "off"] = "on"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    sentry_dsn: SentryDSN | None = None
 
     _catalog: Catalog = PrivateAttr()
     _provider_keys: dict[str, SecretStr] = PrivateAttr(default_factory=dict)

@@ -24,6 +24,7 @@ ENDS = {
     # The example's two required lines are empty: the sentences that name them are what comes.
     "uv run python -m bot": 2,
     "uv run --no-dev python -m bot": 2,
+    "uv run --no-dev --extra sentry python -m bot": 2,
     "uv run python -m bot check": 2,
     "uv run python -m bot usage": 2,
     "uv run python -m bot run --restored": 2,

@@ -39,7 +39,9 @@ def _environment(copy: Path) -> dict[str, str]:
     if uv is None:  # installed without it: only `uv run` is wanted of it
         tools = copy / "tools"
         tools.mkdir(exist_ok=True)
-        (tools / "uv").write_text('#!/bin/sh\nshift\n[ "$1" = --no-dev ] && shift\nexec "$@"\n')
+        (tools / "uv").write_text(
+            '#!/bin/sh\nshift\n[ "$1" = --no-dev ] && shift\n[ "$1" = --extra ] && shift 2\nexec "$@"\n'
+        )
         (tools / "uv").chmod(0o755)
         uv = str(tools / "uv")
     path = os.pathsep.join((str(Path(sys.prefix) / "bin"), str(Path(uv).parent), os.environ["PATH"]))

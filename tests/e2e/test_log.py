@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
+from tests.sentry_server import LocalSentry
 
 FORGED = "2026-11-28T12:00:00.000Z ERROR bot.jobs forged"
 TRICK = f"\n{FORGED}\r{FORGED}\x1b[1A\u2028{FORGED}\nTraceback (most recent call last):\n{FORGED}"
+
+
+@pytest.fixture(name="sentry")
+async def _sentry() -> AsyncIterator[LocalSentry]:
+    async with LocalSentry() as sentry:
+        yield sentry
 
 
 def secrets_of(stage: Stage) -> list[str]:
@@ -25,8 +34,11 @@ def secrets_of(stage: Stage) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fails(build: Build, form: str) -> None:
-    stage = await build({"LOG_LEVEL": "DEBUG", "LOG_FORMAT": form})
+async def test_no_token_address_or_key_is_logged_or_sent_to_sentry_and_no_line_forged_whatever_fails(
+    build: Build, sentry: LocalSentry, tmp_path: Path, form: str
+) -> None:
+    (tmp_path / "dsn").write_text(sentry.dsn)
+    stage = await build({"LOG_LEVEL": "DEBUG", "LOG_FORMAT": form, "SENTRY_DSN_FILE": str(tmp_path / "dsn")})
     struck: dict[str, int] = {}
     answers: list[Reply | Cut] = [
         CUT,
@@ -43,9 +55,9 @@ async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fai
         return answers[count] if count < (2 if exchange.part == "cdn" else len(answers)) else None
 
     stage.discord.on_exchange(fail)
-    for fault in ("poll:html", "poll:500", "poll:cut", "file:500", "file:cut"):
+    for fault in ("poll:html", "poll:500", "poll:cut", "file:500", "file:cut", "create:lost"):
         stage.provider.faults.inject(fault)
-    asked = [await stage.animate(prompt=f"picture {n}") for n in range(2)]
+    asked = [await stage.animate(prompt=f"a hat of velvet {n}") for n in range(2)]
     for interaction in asked:
         await interaction.answer()
     await stage.settled(40)
@@ -54,7 +66,11 @@ async def test_no_token_address_or_key_is_logged_and_no_line_forged_whatever_fai
     written = stage.bot.log()
 
     assert {"GET cdn"} < struck.keys(), struck
-    assert [secret for secret in secrets_of(stage) if secret in written] == []
+    secrets = secrets_of(stage)
+    assert [secret for secret in secrets if secret in written] == []
+    assert [told for told in (*secrets, "velvet", "forged", str(stage.mia.id)) if told in sentry.text] == []
+    (lost,) = [each for each in sentry.events if "outcome unknown" in each["logentry"]["message"]]
+    assert lost["tags"]["job"] in [str(job) for (job,) in stage.rows("SELECT id FROM jobs WHERE state = 'unknown'")]
     lines = written.splitlines()
     assert [line for line in lines if line.startswith(FORGED)] == []
     if form == "json":

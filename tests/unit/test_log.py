@@ -300,7 +300,7 @@ class TestFields:
     def test_arguments_that_do_not_fit_make_no_field(self) -> None:
         record = logging.makeLogRecord({"msg": "job=%s %s", "args": (1,)})
 
-        assert log._named(record) == {}
+        assert log.named(record) == {}
 
     @pytest.mark.parametrize("template", ["100%% job=%s", "%.1f%% of job=%s", "x.job=%s job=%s"])
     def test_places_are_counted_as_python_fills_them(self, template: str) -> None:
@@ -308,7 +308,7 @@ class TestFields:
         record = logging.makeLogRecord({"msg": template, "args": arguments})
         record.getMessage()
 
-        assert log._named(record) == {"job": 7}
+        assert log.named(record) == {"job": 7}
 
 
 @pytest.mark.usefixtures("alone")

@@ -50,7 +50,7 @@ def project() -> dict[str, Any]:
 
 
 def direct() -> list[Requirement]:
-    """What the bot and every group ask for by name."""
+    """What the bot, every extra and every group ask for by name."""
     tables = project()
     lines = [
         *tables["project"]["dependencies"],
@@ -73,7 +73,7 @@ def pinned() -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-LOCKS = {"requirements.lock": [], "requirements-cluster.lock": ["cluster"]}
+LOCKS = {"requirements.lock": [], "requirements-cluster.lock": ["cluster"], "requirements-sentry.lock": ["sentry"]}
 """Each with the extras that are in it beside what the bot needs."""
 
 
@@ -151,7 +151,8 @@ def test_the_image_gets_what_the_bot_needs_and_nothing_more_in_the_pinned_versio
 def test_the_tests_have_what_every_extra_has() -> None:
     tables = project()
 
-    assert set(tables["project"]["optional-dependencies"]["cluster"]) <= set(tables["dependency-groups"]["dev"])
+    extras = tables["project"]["optional-dependencies"].values()
+    assert {need for extra in extras for need in extra} <= set(tables["dependency-groups"]["dev"])
 
 
 @pytest.mark.parametrize("file", LOCKS)
@@ -178,11 +179,12 @@ class TestScript:
         (copy / "requirements.lock").write_text("old\n")
         (tmp_path / "pins").write_text("gamma==9 ; sys_platform == 'win32'\nalpha==1.6\nbeta==3.1\n")
         (tmp_path / "lock").write_text("alpha==1.6 \\\n    --hash=sha256:00\n")
+        (tmp_path / "more").write_text("beta==3.1 \\\n    --hash=sha256:11\n")
         uv = tmp_path / "uv"
         uv.write_text(
             f'#!/bin/sh\ncd "{tmp_path}"\n'
             'case "$*" in lock*) cp "$OLDPWD/pyproject.toml" asked.toml; exit "${FAILS:-0}";;\n'
-            "*all-groups*) cat pins;; *) cat lock;; esac\n"
+            "*all-groups*) cat pins;; *extra*) cat more;; *) cat lock;; esac\n"
         )
         uv.chmod(0o755)
         return copy
@@ -211,6 +213,7 @@ class TestScript:
             "package": False,
         }
         assert (copy / "requirements.lock").read_text().splitlines()[1:] == ["alpha==1.6 \\", "    --hash=sha256:00"]
+        assert (copy / "requirements-sentry.lock").read_text().splitlines()[1] == "beta==3.1 \\"
 
     @pytest.mark.parametrize(
         ("options", "pins", "needs"),

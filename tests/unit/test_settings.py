@@ -71,6 +71,10 @@ WRONG = {
     "SHARD_IDS": (["first", "3-1", "-1", "0-99999"], "numbers of shards, such as 0-15 or 0-7,12, or empty for all"),
     "SHARD_COUNT": (["0", "16385", "all"], "a whole number from 1 to 16384, or empty for what Discord recommends"),
     "ROLE": (["leader"], "all, gateway or worker"),
+    "SENTRY_DSN": (
+        ["sentry.example.com/1", "https://sentry.example.com/1", "https://key@sentry.example.com/mine", "two words"],
+        "the DSN of a Sentry project, such as https://key@sentry.example.com/1, or empty",
+    ),
 }  # fmt: skip
 ANYTHING_GOES = {"VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "DATA_DIR", "HTTP_HOST"}
 """No text is wrong by itself."""
