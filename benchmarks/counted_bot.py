@@ -1,26 +1,33 @@
-"""The real bot, which writes once a second how many tasks it has: lines of time and number, in the file `COUNTS`."""
+"""The real bot, which writes once a second how many tasks it has, and how many bytes SQLite holds.
+
+The file `COUNTS` gets the lines.
+"""
 
 from __future__ import annotations
 
+import _sqlite3
 import asyncio
+import ctypes
 import os
-import time
 from pathlib import Path
 
-from bot import app, garbage_collection, log
+from bot import allocator, app, garbage_collection, log
 from bot.settings import Settings
 
 
 async def count(file: Path) -> None:
     """Until it is cancelled; keeps nothing in memory."""
+    sqlite = ctypes.CDLL(getattr(_sqlite3, "__file__", None))  # it leads to the library, where it is not part of Python
+    sqlite.sqlite3_memory_used.restype = ctypes.c_int64
     with file.open("a", encoding="utf-8", buffering=1) as counts:
         while True:
-            counts.write(f"{time.time()} {len(asyncio.all_tasks())}\n")
+            counts.write(f"{len(asyncio.all_tasks())} {sqlite.sqlite3_memory_used()}\n")
             await asyncio.sleep(1)
 
 
 async def main() -> None:
     """Runs until SIGTERM."""
+    allocator.share_one_arena()
     garbage_collection.begin()
     settings = Settings.load()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)

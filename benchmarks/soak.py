@@ -4,9 +4,10 @@
 
 The time is compressed: renders take two seconds, so half an hour has the videos of days. Memory, tasks, connections,
 files and threads of the bot are read once a second. The first five minutes of each life are its start and are not
-counted. Of the rest, each figure has a slope per 1,000 videos with its 95% interval, over all lives, each life at a
-level of its own. The verdict is “flat” where the upper end of the interval is within what is allowed, “GROWS” where
-the figure surely grows, and by more than that, and else “undecided”.
+counted; nor are the pages that SQLite keeps in memory, which have a bound of their own. Of the rest, each figure has a
+slope per 1,000 videos with its 95% interval, over all lives, each life at a level of its own. The verdict is “flat”
+where the upper end of the interval is within what is allowed, “GROWS” where the figure surely grows, and by more than
+that, and else “undecided”.
 
 Every command has to be accounted for: it was answered and its video came to an end, or it was sent while the bot was
 not connected to Discord. At the end every job must have ended, no video may have been paid twice, and the ledger must
@@ -59,6 +60,8 @@ ENDS_WITHIN_S = 120.0
 ASKED, ENDED, NOT_CONNECTED = "commands", "answered and ended", "sent while the bot was not connected"
 REFUSED, UNANSWERED, ENDLESS = "refused", "not answered by the connected bot", "without an end in two minutes"
 OUTCOMES = (ENDED, REFUSED, NOT_CONNECTED, UNANSWERED, ENDLESS)
+SQLITE_BYTES = 8 * 2**20
+"""It keeps statements, and pages: up to 2 MiB for each of the connections that read, write and back up."""
 KEPT_REQUESTS = 1_000
 """The local Discord remembers no more: its memory is this process's, and the run is long."""
 SETTINGS = {
@@ -78,6 +81,8 @@ class Soak:
     rng: random.Random
     seconds: float
     is_over: bool = False
+    sqlite_bytes: int = 0
+    """The most that SQLite held; it does not count as memory, since it has a bound of its own."""
     is_open: asyncio.Event = field(default_factory=asyncio.Event)
     seen: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -173,9 +178,11 @@ class Soak:
         if time.time() - process.create_time() < WARM_UP_S:
             return
         connections = len(process.net_connections())
+        tasks, sqlite = last_counts(self.stage.folder / "counts")
+        self.sqlite_bytes = max(self.sqlite_bytes, sqlite)
         found = {
-            "memory, MiB": process.memory_info().rss / 2**20,
-            "tasks": last_count(self.stage.folder / "counts"),
+            "memory, MiB": (process.memory_info().rss - sqlite) / 2**20,
+            "tasks": tasks,
             "connections": connections,
             "files": process.num_fds() - connections,
             "threads": process.num_threads(),
@@ -184,12 +191,13 @@ class Soak:
             self.lives[name].setdefault(process.pid, []).append((self.seen[ENDED], value))
 
 
-def last_count(file: Path) -> float:
-    """The number in the last whole line."""
+def last_counts(file: Path) -> tuple[int, int]:
+    """Tasks, and bytes that SQLite holds, of the last whole line; zeros before there is one."""
     with contextlib.suppress(OSError, IndexError, ValueError), file.open("rb") as counts:
         counts.seek(max(0, file.stat().st_size - 200))
-        return float(counts.read().splitlines()[-2].split()[1])
-    return 0.0
+        tasks, sqlite = counts.read().splitlines()[-2].split()
+        return int(tasks), int(sqlite)
+    return 0, 0
 
 
 def report(soak: Soak) -> bool:
@@ -205,7 +213,8 @@ def report(soak: Soak) -> bool:
         verdicts.append(slope.verdict(allowed / 1000))
         each, low, high = (1000 * value for value in (slope.each, slope.low, slope.high))
         print(f"{name:<12} {slope.mean:>8.1f} {each:>+17.2f} {low:>+9.2f} to {high:>+7.2f}  {verdicts[-1]} ({allowed})")
-    return Verdict.GROWS not in verdicts
+    print(f"SQLite held up to {soak.sqlite_bytes / 2**20:.1f} MiB beside that, of {SQLITE_BYTES / 2**20:.0f} at most")
+    return Verdict.GROWS not in verdicts and soak.sqlite_bytes <= SQLITE_BYTES
 
 
 def promises(soak: Soak) -> list[str]:

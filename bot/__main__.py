@@ -161,8 +161,9 @@ def _run(options: argparse.Namespace) -> int:
     import asyncio
     import platform
 
-    from bot import garbage_collection, log, proxy
+    from bot import allocator, garbage_collection, log, proxy
 
+    allocator.share_one_arena()
     garbage_collection.begin()
     from bot.settings import Settings, misspelt_in_environment
 
