@@ -9,7 +9,8 @@
 Without an option, every version pinned now stays. `pyproject.toml` gets `constraint-dependencies`, which hold for every
 `uv run`. `requirements.lock` gets the packages of the bot alone, with hashes, and each `requirements-EXTRA.lock` those
 of an extra as well; the Docker image is installed from one of them. None names a package source. A dependency whose
-line says behind it why it is held keeps its bounds with `--newest` too, unless its name is given. The script needs Python 3.11 and uv, nothing else.
+line says behind it why it is held keeps its bounds with `--newest` too, unless its name is given. The script
+needs Python 3.11 and uv, nothing else.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bot import database_address, misspelt_settings, secret_files
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
-from bot.sentry_dsn import SentryDSN
+from bot.sentry_settings import SENTRY_SHOULD_BE, SentrySettings
 from bot.shard_settings import SHARDS_SHOULD_BE, ShardSettings
 
 Credits = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -62,7 +62,7 @@ _SHOULD_BE = {
     "OPERATOR_DIRECT_MESSAGES": "on or off",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
-    "SENTRY_DSN": "the DSN of a Sentry project, such as https://key@sentry.example.com/1, or empty",
+    **SENTRY_SHOULD_BE,
 } | SHARDS_SHOULD_BE
 """What each setting should be; the sentence about a wrong one ends with it."""
 
@@ -72,7 +72,7 @@ _TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {prov
 """One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
 
 
-class Settings(ShardSettings):
+class Settings(SentrySettings, ShardSettings):
     """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
     model_config = SettingsConfigDict(
@@ -114,7 +114,6 @@ class Settings(ShardSettings):
     operator_direct_messages: Literal["on", "off"] = "on"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
-    sentry_dsn: SentryDSN | None = None
 
     _catalog: Catalog = PrivateAttr()
     _provider_keys: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
