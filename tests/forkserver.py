@@ -30,9 +30,13 @@ from typing import IO, Any
 
 from babel import localedata
 
+from bot.i18n import translations
 from sandbox.process import PROJECT, Running
 
-IMPORTS = ("bot.app", "bot.check", "bot.make_catalog")
+IMPORTS = (
+    "bot.app", "bot.check", "bot.make_catalog",
+    *(f"bot.providers.{wire}" for wire in ("comfy_api", "comfyui", "openai", "openrouter", "queue_wire")),
+)  # fmt: skip
 LOCALES = ("en_GB", "de", "es", "fr", "ja", "pt_BR")
 """What babel knows of the bot's languages; it is read from babel's own files, once, as modules are."""
 IMPORTED_WITH = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": os.devnull}
@@ -233,6 +237,8 @@ if __name__ == "__main__":
         importlib.import_module(module)
     for locale in LOCALES:
         localedata.load(locale)
+    for code in {*translations.FILES.values()}:
+        translations.read(code)
     gc.freeze()  # no collection in a child looks through all that was imported
     if (task := _Server(socket.socket(fileno=int(sys.argv[1]))).serve()) is not None:
         _become(task, interrupted)

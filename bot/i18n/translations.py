@@ -6,6 +6,7 @@ import gettext
 import hashlib
 import io
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -104,7 +105,7 @@ class TranslationCatalog:
         if code is None:
             return self.english
         if code not in self._read:
-            self._read[code] = Translations(code, _translations(code))
+            self._read[code] = Translations(code, read(code))
         return self._read[code]
 
 
@@ -124,7 +125,9 @@ def _file(code: str) -> bytes:
     return (resources.files("bot.i18n") / "locales" / f"{code}.po").read_bytes()
 
 
-def _translations(code: str) -> gettext.GNUTranslations:
+@cache
+def read(code: str) -> gettext.GNUTranslations:
+    """What the translators' file says; read once in a process."""
     from babel.messages.mofile import write_mo  # most of Babel, which the start does without
     from babel.messages.pofile import read_po
 
