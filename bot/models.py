@@ -104,6 +104,7 @@ class VideoSpec:
     size: str | None = None
     credits: int = 0
     show: str | None = None  # a `Show`
+    style: str | None = None  # its label in the catalog
     rate: int | None = None  # credits per second of the sizes among which the picture decides; None: of the cheapest
 
     @property
@@ -332,30 +333,6 @@ class LedgerKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerLine:
-    """One line of a member's ledger, newest first in lists."""
-
-    at: datetime
-    kind: LedgerKind
-    credits: int
-    job_key: str | None
-    failure: FailureKind | None
-    limit: Limit | None
-    actor: UserId | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Quotas:
-    """Every rule of a server: its default and limit where set, and the own ones of roles and members."""
-
-    default: Limit | None
-    server_limit: Limit | None
-    roles: list[tuple[int, Limit]]
-    members: list[tuple[UserId, Limit]]
-
-
-@dataclass(frozen=True, slots=True)
 class Server:
     """How a server stands. `paused_at` is None while jobs are taken; no `log_channel`, no log.
 
@@ -366,24 +343,6 @@ class Server:
     pause_reason: str | None = None
     log_channel: ChannelId | None = None
     others_allowed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """Jobs alike. `refunded` credits came back; the provider took `made`, and told the cost of all but `untold`."""
-
-    member: UserId
-    model: str
-    seconds: int
-    size: str | None
-    state: JobState
-    failure: FailureKind | None
-    videos: int
-    credits: int
-    refunded: int
-    made: int
-    untold: int
-    told_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

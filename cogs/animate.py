@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.catalog import Catalog, choices
+from bot.catalog.styles import NO_STYLE
 from bot.chat import option_labels, prices
 from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
@@ -21,7 +22,7 @@ from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations, translations_of
 from bot.models import Show, VideoSpec
 
-Listed = Callable[[Catalog, VideoSpec], list[VideoSpec]]
+Listed = Callable[[Catalog, VideoSpec, VideoSpec | None], list[VideoSpec]]
 Named = Callable[[Translations, VideoSpec], str]
 
 
@@ -38,6 +39,14 @@ class Animate(commands.Cog):
             for show in Show
         ]
         app_commands.choices(show=shows)(self.animate)
+        self._options = dict(self.animate._params)  # noqa: SLF001 - discord.py has no way to leave one out
+        self.offer()
+
+    def offer(self) -> None:
+        """The command has the options that mean something with the catalog as it is now."""
+        left_out = set() if self._catalog.styles else {"style"}
+        options = {name: option for name, option in self._options.items() if name not in left_out}
+        self.animate._params = options  # noqa: SLF001 - as above; what is left out has its default
 
     @app_commands.command(name="animate", description=N_("Turn a picture into a video"))
     @app_commands.describe(
@@ -46,6 +55,7 @@ class Animate(commands.Cog):
         model=N_("The model that makes the video (leave empty for the first that can)"),
         seconds=N_("How long the video is (leave empty for the default)"),
         size=N_("Size of the video (leave empty for the cheapest that fits the picture)"),
+        style=N_("A style that is added to the prompt (leave empty for none, or the last one)"),
         show=N_("Who sees the video (leave empty to show it here)"),
     )
     async def animate(
@@ -56,11 +66,12 @@ class Animate(commands.Cog):
         model: str | None = None,
         seconds: int | None = None,
         size: str | None = None,
+        style: str | None = None,
         show: str | None = None,
     ) -> None:
         """Takes the request as it was typed."""
-        spec = VideoSpec(model or "", prompt, seconds or 0, size, show=show)
-        await self._requests.take(interaction, VideoRequest(spec, picture_of(image)))
+        spec = VideoSpec(model or "", prompt, seconds or 0, size, show=show, style=style)
+        await self._requests.take(interaction, VideoRequest(spec, picture_of(image), is_open=True))
 
     @animate.autocomplete("model")
     async def models(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
@@ -89,13 +100,24 @@ class Animate(commands.Cog):
 
         return await self._choices(interaction, "size", current, choices.sizes, name)
 
+    @animate.autocomplete("style")
+    async def styles(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
+        """Those of the catalog; and none, where there was one before."""
+        last = await self._requests.last_choices(interaction)
+        without = translations_of(interaction).gettext("No style")
+        found = [(style.label, style.label) for style in self._catalog.styles]
+        found += [(without, NO_STYLE)] if last is not None and last.style else []
+        typed = current.casefold().strip()
+        listed = [app_commands.Choice(name=name, value=value) for name, value in found if typed in name.casefold()]
+        return listed[: option_labels.MOST]
+
     async def _choices(
         self, interaction: discord.Interaction[Any], field: str, current: object, listed: Listed, named: Named
     ) -> list[app_commands.Choice[Any]]:
         """At most as many as Discord shows, those that the member can pay first."""
         left, translations = await self._requests.spendable.of(interaction), translations_of(interaction)
         chosen = choices.known(self._catalog, _chosen(interaction, field))
-        found = listed(self._catalog, chosen)
+        found = listed(self._catalog, chosen, await self._requests.last_choices(interaction))
         if left is not None:
             found.sort(key=lambda spec: spec.total > left)
         typed, shown = str(current).casefold().strip(), []
@@ -125,4 +147,6 @@ def _chosen(interaction: discord.Interaction[Any], field: str) -> VideoSpec:
 
 async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:
     """Adds the command."""
-    await bot.add_cog(Animate(bot.translation_catalog, catalog, requests))
+    cog = Animate(bot.translation_catalog, catalog, requests)
+    await bot.add_cog(cog)
+    bot.offers.append(cog.offer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -9,6 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.catalog import Catalog
+from bot.catalog.last_choices import with_last
 from bot.chat import text
 from bot.chat.client import AnimateBot
 from bot.chat.interaction_info import user_of
@@ -17,7 +19,7 @@ from bot.chat.pictures import Found, pictures_in
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.errors import UserError
 from bot.i18n.translations import translations_of
-from bot.models import UserId
+from bot.models import UserId, VideoSpec
 
 NAME = "Animate this"
 
@@ -50,9 +52,10 @@ class AnimateThis(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take(answer, filled, found, author)
 
-        left = await self._requests.spendable.of(interaction)
+        left, last = await self._requests.spendable.of(interaction), await self._requests.last_choices(interaction)
+        spec = None if last is None else with_last(self._catalog, VideoSpec(), replace(last, style=None))
         form = VideoForm(
-            translations_of(interaction), NAME, self._catalog, submitted, pictures=found, spec=None, left=left
+            translations_of(interaction), NAME, self._catalog, submitted, pictures=found, spec=spec, left=left
         )
         await interaction.response.send_modal(form)
 

@@ -50,6 +50,16 @@ class Privacy(commands.Cog):
         await self._personal_data.set_mentions_muted(user_of(interaction), muted=False)
         await self.back(interaction)
 
+    async def forget(self, interaction: discord.Interaction[Any]) -> None:
+        """The last choices are deleted, and no more are remembered."""
+        await self._personal_data.set_choices_kept(user_of(interaction), kept=False)
+        await self.back(interaction)
+
+    async def remember(self, interaction: discord.Interaction[Any]) -> None:
+        """Choices are remembered again."""
+        await self._personal_data.set_choices_kept(user_of(interaction), kept=True)
+        await self.back(interaction)
+
     async def silence(self, interaction: discord.Interaction[Any], job: JobId) -> None:
         """No more mentions, pressed on one of them: others see that button too."""
         if not await self._personal_data.is_of(user_of(interaction), job):
@@ -78,11 +88,18 @@ class Privacy(commands.Cog):
         await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
     async def _page(self, interaction: discord.Interaction[Any]) -> discord.ui.LayoutView:
-        muted = await self._personal_data.has_muted_mentions(user_of(interaction))
+        member = user_of(interaction)
+        muted = await self._personal_data.has_muted_mentions(member)
+        remembers = await self._personal_data.keeps_choices(member)
         application = interaction.client.application
         policy = None if application is None else application.privacy_policy_url
         return privacy.about(
-            translations_of(interaction), self._endpoints(), self._personal_data.keeping, muted=muted, policy=policy
+            translations_of(interaction),
+            self._endpoints(),
+            self._personal_data.keeping,
+            muted=muted,
+            remembers=remembers,
+            policy=policy,
         )
 
 
@@ -98,4 +115,6 @@ async def setup(bot: AnimateBot, personal_data: PersonalData, endpoints: Callabl
         privacy.BACK: cog.back,
         privacy.QUIET: cog.quiet,
         privacy.LOUD: cog.loud,
+        privacy.FORGET: cog.forget,
+        privacy.REMEMBER: cog.remember,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bot.catalog.last_choices import with_last
 from bot.catalog.offer import Catalog, Model
 from bot.measures import parse_size
 from bot.models import VideoSpec
@@ -16,23 +17,27 @@ def known(catalog: Catalog, chosen: VideoSpec) -> VideoSpec:
     return replace(chosen, model="" if model is None else model.id)
 
 
-def models(catalog: Catalog, chosen: VideoSpec) -> list[VideoSpec]:
-    """One video of each model that makes what is chosen beside it, in the order of the catalog."""
-    return [model.made(chosen) for model in catalog.models if model.misfit(chosen) is None]
+def models(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[VideoSpec]:
+    """One video of each model that makes what is chosen beside it, in the order of the catalog.
+
+    Here and below, what is not chosen is as it was `last`, where that fits: so is the video that is then made.
+    """
+    fitting = (model for model in catalog.models if model.misfit(chosen) is None)
+    return _possible(catalog, (replace(chosen, model=model.id) for model in fitting), last)
 
 
-def lengths(catalog: Catalog, chosen: VideoSpec) -> list[VideoSpec]:
+def lengths(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[VideoSpec]:
     """One video of each length, the shortest first."""
-    return _possible(catalog, (replace(chosen, seconds=seconds) for seconds in catalog.seconds))
+    return _possible(catalog, (replace(chosen, seconds=seconds) for seconds in catalog.seconds), last)
 
 
-def sizes(catalog: Catalog, chosen: VideoSpec) -> list[VideoSpec]:
+def sizes(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[VideoSpec]:
     """One video of each size."""
-    return _possible(catalog, (replace(chosen, size=size) for size in catalog.sizes))
+    return _possible(catalog, (replace(chosen, size=size) for size in catalog.sizes), last)
 
 
-def _possible(catalog: Catalog, specs: Iterable[VideoSpec]) -> list[VideoSpec]:
-    found = (catalog.possible(spec) for spec in specs)
+def _possible(catalog: Catalog, specs: Iterable[VideoSpec], last: VideoSpec | None) -> list[VideoSpec]:
+    found = (catalog.possible(with_last(catalog, spec, last)) for spec in specs)
     return [spec for spec in found if spec is not None]
 
 

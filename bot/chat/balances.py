@@ -10,7 +10,8 @@ from bot.errors import ReservationRefused
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.service import Account
-from bot.models import Balance, FailureKind, LedgerKind, LedgerLine, RefusalReason
+from bot.models import Balance, FailureKind, LedgerKind, RefusalReason
+from bot.overviews import LedgerLine
 
 REASON_SHOWN = 60
 """Ten lines with the longest reasons would be more than the 2,000 characters of a message."""

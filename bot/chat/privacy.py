@@ -24,12 +24,16 @@ DELETE = "delete"
 ERASE = "erase"
 BACK = "back"
 QUIET = "quiet"
+FORGET = "forget"
+REMEMBER = "remember"
 LOUD = "loud"
 _LABELS = {
     EXPORT: N_("Export my data"),
     DELETE: N_("Delete my data"),
     ERASE: N_("Delete"),
     BACK: N_("Keep it"),
+    FORGET: N_("Forget my choices"),
+    REMEMBER: N_("Remember my choices"),
     QUIET: N_("Mute mentions"),
     LOUD: N_("Unmute mentions"),
 }
@@ -43,7 +47,7 @@ EXPORTED = N_("Here is everything the bot keeps about you. Only you can see this
 STAYS = N_(
     "**What stays:** your user ID with credits and times, as long as a limit counts them. That is until next "
     "month, or longer where credits are counted in total or you keep using the bot. Your own quota, your bonus "
-    "credits, a block and muted mentions stay too."
+    "credits, a block, muted mentions and turned-off choices stay too."
 )
 
 
@@ -85,7 +89,13 @@ def first_line(translations: Translations, endpoint: str) -> str:
 
 
 def about(
-    translations: Translations, endpoints: Sequence[str], keeping: Keeping, *, muted: bool, policy: str | None
+    translations: Translations,
+    endpoints: Sequence[str],
+    keeping: Keeping,
+    *,
+    muted: bool,
+    remembers: bool,
+    policy: str | None,
 ) -> ui.LayoutView:
     """What is kept, where it goes, how long."""
     whoever = translations.gettext("-# The person who runs this bot can read what the bot keeps.")
@@ -101,11 +111,12 @@ def about(
         translations.gettext(
             "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
             "and the video, where its card is, times and credits. About you: your quota, bonus credits and "
-            "blocks with the admins' reasons, your language, and whether you have muted mentions."
+            "blocks with the admins' reasons, your language, whether you have muted mentions, and, unless you "
+            "turn it off, your last choices of model, length, price, sound and style: they are your defaults."
         ),
         _how_long(translations, keeping),
         whoever,
-        buttons=(EXPORT, DELETE, LOUD if muted else QUIET),
+        buttons=(EXPORT, DELETE, LOUD if muted else QUIET, FORGET if remembers else REMEMBER),
     )
 
 

@@ -13,7 +13,8 @@ from bot.chat.balances import failure_words
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.jobs.worker import Load
-from bot.models import JobState, Quotas, UsageRow, UserId
+from bot.models import JobState, UserId
+from bot.overviews import Quotas, UsageRow
 
 ROWS_PER_PAGE = 15
 _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)

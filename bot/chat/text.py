@@ -157,6 +157,7 @@ def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
         model,
         prices.length(translations, spec.seconds),
         *dimensions,
+        *([spec.style] if spec.style else []),
         prices.credits_of(translations, spec.credits),
     ]
 

@@ -11,14 +11,15 @@ from typing import Any, Protocol
 import discord
 from discord import ui
 
+from bot.catalog import last_choices, styles
 from bot.chat import refusals, text
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
-from bot.chat.interaction_info import card_of, roles_of, scope_of
+from bot.chat.interaction_info import card_of, roles_of, scope_of, user_of
 from bot.chat.spendable import Spendable
-from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, UserError
+from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
 from bot.models import DIRECT, Card, Job, JobId, Picture, Show, UserId, VideoSpec
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CALLBACK_WITHIN_S = 40.0
 """It is tried five times over 25 s when Discord answers 5xx."""
+LAST_WITHIN_S = 0.5
+"""Discord waits 3 s for a list or a form."""
 
 
 class Send(Protocol):
@@ -47,6 +50,7 @@ class VideoRequest:
     again_of: JobId | None = None
     continues: JobId | None = None  # the last frame of its video is the picture; `picture` describes that
     from_form: bool = False  # then a refusal hands the prompt back
+    is_open: bool = False  # what was left out is as the member last chose it, where that fits
 
 
 class VideoRequests:
@@ -73,8 +77,11 @@ class VideoRequests:
 
     async def take(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
-        catalog = self._service.catalog
-        spec = catalog.complete(request.spec)
+        catalog, personal_data = self._service.catalog, self._service.personal_data
+        if request.is_open:
+            last = await personal_data.last_choices(user_of(interaction))
+            request = replace(request, spec=last_choices.with_last(catalog, request.spec, last))
+        spec = catalog.complete(styles.styled(catalog, request.spec))
         await self.check_others(interaction, request.picture_author)
         ask = Ask(
             interaction=JobId(interaction.id),
@@ -102,6 +109,8 @@ class VideoRequests:
                 )
             else:
                 await self._show(interaction, job)
+                if request.again_of is None:
+                    await self._remember(request.spec, job)
 
     async def _show(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The first answer. Whatever ends this, the job has an owner then.
@@ -116,6 +125,21 @@ class VideoRequests:
                 self._service.card_unsure(job)
             else:
                 self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
+
+    async def _remember(self, typed: VideoSpec, job: Job) -> None:
+        """After the answer, which does not wait for it."""
+        try:
+            await self._service.personal_data.remember_choices(job.member, typed, job.spec)
+        except StoreError as error:
+            log.warning("job=%s the member's choices are not remembered: %s", job.id, error)
+
+    async def last_choices(self, interaction: discord.Interaction[Any]) -> VideoSpec | None:
+        """What the member last chose, for a list or a form; None too where the store does not tell it soon."""
+        try:
+            async with asyncio.timeout(LAST_WITHIN_S):
+                return await self._service.personal_data.last_choices(user_of(interaction))
+        except (TimeoutError, StoreError):
+            return None
 
     async def _answer(self, interaction: discord.Interaction[Any], job: Job) -> Answer | None:
         for plain in (False, True):

@@ -19,13 +19,12 @@ from bot.models import (
     Limit,
     Limits,
     Period,
-    Quotas,
     Scope,
     Server,
     Source,
-    UsageRow,
     UserId,
 )
+from bot.overviews import Quotas, UsageRow
 from bot.store import balances, quotas, reservations, server_settings, usage
 from bot.store.database import Store, Tx, Unit
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 
+from bot.catalog import last_choices
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
 from bot.jobs.retention import Retention
-from bot.models import JobId, Keeping, UserId
+from bot.models import JobId, Keeping, UserId, VideoSpec
 from bot.store import export, jobs, users
 from bot.store.database import Store
 
@@ -37,6 +38,26 @@ class PersonalData:
     async def set_mentions_muted(self, member: UserId, *, muted: bool) -> None:
         """From now on, everywhere."""
         unit = users.set_mentions_muted(member, self._clock.now() if muted else None)
+        await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)
+
+    async def last_choices(self, member: UserId) -> VideoSpec | None:
+        """What they last chose, to be their defaults; None where nothing is remembered."""
+        kept = await self._store.read(users.last_choices(member))
+        return None if kept is None else last_choices.from_json(kept)
+
+    async def remember_choices(self, member: UserId, typed: VideoSpec, complete: VideoSpec) -> None:
+        """What they chose just now, where that is news."""
+        chosen = last_choices.as_json(typed, complete)
+        if chosen != (await self._store.read(users.last_choices(member)) or "{}"):
+            await self._store.write(users.remember_choices(member, chosen))
+
+    async def keeps_choices(self, member: UserId) -> bool:
+        """Whether what they choose is remembered."""
+        return not await self._store.read(users.are_choices_off(member))
+
+    async def set_choices_kept(self, member: UserId, *, kept: bool) -> None:
+        """From now on; what was remembered is deleted."""
+        unit = users.set_choices_off(member, None if kept else self._clock.now())
         await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)
 
     async def is_of(self, member: UserId, job: JobId) -> bool:

@@ -31,7 +31,6 @@ from bot.models import (
     Job,
     JobId,
     JobState,
-    LedgerLine,
     Limits,
     MessageId,
     Picture,
@@ -39,6 +38,7 @@ from bot.models import (
     UserId,
     VideoSpec,
 )
+from bot.overviews import LedgerLine
 from bot.store import balances, ledger
 from bot.store.database import Store
 from bot.store.reservations import reserve

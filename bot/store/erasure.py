@@ -75,7 +75,7 @@ def request(member: UserId, *, now: datetime) -> Unit[Erased]:
     """The member wants to be forgotten: remembered, and carried out as far as can be."""
 
     def unit(tx: Tx) -> Erased:
-        sql.put(tx, "users", {"member": member}, erasure_requested_at=to_ms(now), privacy_note_at=None)
+        sql.put(tx, "users", {"member": member}, erasure_requested_at=to_ms(now), privacy_note_at=None, choices=None)
         return carry_out(member, now=now)(tx)
 
     return unit

@@ -118,6 +118,8 @@ def _told(row: Row, left_out: Container[str]) -> Entry:
 def _shown(name: str, value: Any) -> Any:
     if value is None:
         return None
+    if name == "choices":
+        return json.loads(value)
     if name == "at" or name.endswith("_at"):
         return from_ms(value).isoformat()
     if name == "day":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.models import FailureKind, LedgerKind, LedgerLine, Limit, Period, Scope, Source, UserId
+from bot.models import FailureKind, LedgerKind, Limit, Period, Scope, Source, UserId
+from bot.overviews import LedgerLine
 from bot.store.database import Row, Tx, Unit
 from bot.store.row_mapping import Standing, from_ms, to_ms
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.models import Bonus, By, Change, LedgerKind, Limit, Limits, Period, Quotas, Scope, Source, UserId
+from bot.models import Bonus, By, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
+from bot.overviews import Quotas
 from bot.store import balances, ledger, sql
 from bot.store.database import Tx, Unit
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.models import FailureKind, JobState, Scope, UsageRow, UserId
+from bot.models import FailureKind, JobState, Scope, UserId
+from bot.overviews import UsageRow
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import day_of
 

@@ -41,6 +41,36 @@ def set_mentions_muted(member: UserId, since: datetime | None) -> Unit[None]:
     return lambda tx: sql.put(tx, "users", {"member": member}, mentions_muted_at=maybe_ms(since))
 
 
+def last_choices(member: UserId) -> Unit[str | None]:
+    """What they last chose, as it was remembered; None where nothing is, or they do not want that."""
+
+    def unit(tx: Tx) -> str | None:
+        row = tx.one("SELECT choices FROM users WHERE member = :member AND choices_off_at IS NULL", member=member)
+        return None if row is None else row["choices"]
+
+    return unit
+
+
+def remember_choices(member: UserId, choices: str) -> Unit[int]:
+    """What they chose just now, unless they do not want that."""
+    return lambda tx: tx.changed(
+        "INSERT INTO users (member, choices) VALUES (:member, :choices)"
+        " ON CONFLICT (member) DO UPDATE SET choices = excluded.choices WHERE users.choices_off_at IS NULL",
+        member=member,
+        choices=choices,
+    )
+
+
+def are_choices_off(member: UserId) -> Unit[bool]:
+    """Whether they do not want their choices remembered."""
+    return _is_set(member, "choices_off_at")
+
+
+def set_choices_off(member: UserId, since: datetime | None) -> Unit[None]:
+    """No choices are remembered from now on, and none of before; None for remembering."""
+    return lambda tx: sql.put(tx, "users", {"member": member}, choices=None, choices_off_at=maybe_ms(since))
+
+
 def _is_set(member: UserId, column: str) -> Unit[bool]:
     statement = f"SELECT member FROM users WHERE member = :member AND {column} IS NOT NULL"
     return lambda tx: tx.one(statement, member=member) is not None

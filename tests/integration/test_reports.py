@@ -18,21 +18,8 @@ from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.jobs.admin import Status
 from bot.jobs.service import Account
 from bot.jobs.worker import Load
-from bot.models import (
-    Balance,
-    FailureKind,
-    JobState,
-    LedgerKind,
-    LedgerLine,
-    Limit,
-    Period,
-    Quotas,
-    RefusalReason,
-    Server,
-    Source,
-    UsageRow,
-    UserId,
-)
+from bot.models import Balance, FailureKind, JobState, LedgerKind, Limit, Period, RefusalReason, Server, Source, UserId
+from bot.overviews import LedgerLine, Quotas, UsageRow
 from bot.store import jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve

@@ -81,6 +81,10 @@ class JobContext:
         self.answers_first = AnswersFirst()
         self.catalog = CATALOG
         self.told: list[str] = []
+        self.personal_data = self
+
+    async def remember_choices(self, *_chosen: object) -> None:
+        """Nothing is remembered here."""
 
     async def animate(self, _ask: Ask) -> Job:
         return a_job(1)

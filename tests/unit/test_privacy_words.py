@@ -30,7 +30,7 @@ def labels(view: ui.LayoutView) -> list[str | None]:
 
 
 def about(prompts_kept: timedelta | None = QUARTER, pictures: timedelta = WEEK, **changes: object) -> ui.LayoutView:
-    given: dict[str, object] = {"muted": False, "policy": None, **changes}
+    given: dict[str, object] = {"muted": False, "remembers": True, "policy": None, **changes}
     return privacy.about(ENGLISH, [ENDPOINT], Keeping(prompts_kept, pictures), **given)  # type: ignore[arg-type]  # its own words
 
 
@@ -54,7 +54,8 @@ def test_the_page_says_how_long_as_it_is_set(
 
 @pytest.mark.parametrize(("muted", "last"), [(False, "Mute mentions"), (True, "Unmute mentions")])
 def test_the_page_offers_the_other_choice_of_pings(*, muted: bool, last: str) -> None:
-    assert labels(about(muted=muted)) == ["Export my data", "Delete my data", last]
+    assert labels(about(muted=muted)) == ["Export my data", "Delete my data", last, "Forget my choices"]
+    assert labels(about(muted=muted, remembers=False))[-1] == "Remember my choices"
 
 
 def test_the_operators_policy_is_linked_where_there_is_one() -> None:
@@ -78,7 +79,7 @@ def test_the_operators_policy_is_linked_where_there_is_one() -> None:
     ],
 )
 def test_one_video_service_is_singular_and_several_are_plural(endpoints: list[str], sent_to: str, kept_by: str) -> None:
-    page = privacy.about(ENGLISH, endpoints, Keeping(QUARTER, WEEK), muted=False, policy=None)
+    page = privacy.about(ENGLISH, endpoints, Keeping(QUARTER, WEEK), muted=False, remembers=True, policy=None)
 
     assert sent_to in words(page)
     for view in (privacy.confirm(ENGLISH, endpoints), privacy.erased(ENGLISH, endpoints, 0)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from bot.catalog import Model
+from bot.catalog import Model, styles
 from bot.jobs import request_keys
 from bot.jobs.context import JobContext
 from bot.models import Job
@@ -41,7 +41,7 @@ def request_of(context: JobContext, job: Job, model: Model, picture: bytes) -> C
     return CreateRequest(
         key=job.request_key or "",
         model=model.wire_of_it,
-        prompt=spec.prompt,
+        prompt=styles.prompt_of(context.catalog, spec),
         seconds=spec.seconds,
         size=spec.size,
         picture=picture,
