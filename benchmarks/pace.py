@@ -27,7 +27,8 @@ from benchmarks.figures import Figure, table
 from bot.jobs import backoff
 from bot.jobs.estimate import observed_s
 from bot.jobs.render_times import RenderTimes
-from bot.models import Render, VideoSpec
+from bot.models import VideoSpec
+from bot.store.jobs import Render
 
 POLL_S = 5.0
 MEDIANS_S = (40.0, 80.0, 120.0, 200.0)

@@ -44,7 +44,7 @@ from bot.jobs import restored_copy
 from bot.jobs.backups import Backups
 from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.circuit_breakers import CircuitBreakers
-from bot.jobs.context import Clock, JobContext, Timing, log_move
+from bot.jobs.context import Clock, JobContext, Timing, log_move, not_served
 from bot.jobs.files import Files
 from bot.jobs.operator_alerts import OperatorAlerts
 from bot.jobs.providers import Providers
@@ -284,7 +284,7 @@ def _context(
         circuit_breakers=circuit_breakers,
         timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
         clock=clock,
-        picture_url=pictures.address if pictures else lambda _: None,
+        picture_url=pictures.address if pictures else not_served,
     )
 
 

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
@@ -30,8 +31,14 @@ SERVED = frozenset({JobState.WAITING, JobState.SUBMITTING, JobState.RENDERING})
 KEY_FILE = "hosted_pictures.key"
 KEY_BYTES = 32
 
-_NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,12})-([A-Za-z0-9_-]{43})\.jpg", re.ASCII)
+_NAME = re.compile(r"([0-9]{1,20})(l?)-([0-9]{1,12})-([A-Za-z0-9_-]{43})\.jpg", re.ASCII)
 _HEADERS = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
+
+
+class Read(Protocol):
+    """Reads a job's first fitted picture, or its last."""
+
+    def __call__(self, job: Job, *, last: bool = False) -> Awaitable[bytes | None]: ...
 
 
 class HostedPictures:
@@ -43,7 +50,7 @@ class HostedPictures:
         *,
         key: bytes,
         find: Callable[[JobId], Awaitable[Job | None]],
-        read: Callable[[Job], Awaitable[bytes | None]],
+        read: Read,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._public_url = public_url.rstrip("/")
@@ -52,9 +59,9 @@ class HostedPictures:
         self._read = read
         self._now = now
 
-    def address(self, job: Job) -> str:
-        """Where a job's picture is served: whoever knows it can fetch the picture until it expires."""
-        signed = f"{job.id}-{int((job.created_at + LASTS).timestamp())}"
+    def address(self, job: Job, /, *, last: bool = False) -> str:
+        """Where a job's first or last picture is served: whoever knows it can fetch the picture until it expires."""
+        signed = f"{job.id}{'l' if last else ''}-{int((job.created_at + LASTS).timestamp())}"
         return f"{self._public_url}/pictures/{signed}-{self._signature(signed)}.jpg"
 
     def routes(self) -> list[web.RouteDef]:
@@ -62,12 +69,12 @@ class HostedPictures:
         return [web.get("/pictures/{name}", self._serve)]
 
     async def _serve(self, request: web.Request) -> web.Response:
-        job = self._job_of(request.match_info["name"])
+        job, last = self._job_of(request.match_info["name"])
         if job is None:
             return web.Response(status=404, headers=_HEADERS)
         try:
             found = await self._find(job)
-            picture = None if found is None or found.state not in SERVED else await self._read(found)
+            picture = None if found is None or found.state not in SERVED else await self._read(found, last=last)
         except (StoreError, OSError) as error:
             log.warning("job=%s its picture cannot be served now: %s", job, error)
             return web.Response(status=503, headers=_HEADERS)
@@ -75,12 +82,12 @@ class HostedPictures:
             return web.Response(status=404, headers=_HEADERS)
         return web.Response(body=picture, content_type="image/jpeg", headers=_HEADERS)
 
-    def _job_of(self, name: str) -> JobId | None:
-        """The job whose address this is; None for any other name, and once it has expired."""
+    def _job_of(self, name: str) -> tuple[JobId | None, bool]:
+        """The job whose address this is, and whether of its last picture; None for any other, and once expired."""
         found = _NAME.fullmatch(name)
-        if found is None or not hmac.compare_digest(found[3], self._signature(f"{found[1]}-{found[2]}")):
-            return None
-        return JobId(int(found[1])) if self._now().timestamp() < int(found[2]) else None
+        if found is None or not hmac.compare_digest(found[4], self._signature(f"{found[1]}{found[2]}-{found[3]}")):
+            return None, False
+        return JobId(int(found[1])) if self._now().timestamp() < int(found[3]) else None, bool(found[2])
 
     def _signature(self, signed: str) -> str:
         digest = hmac.digest(self._key, signed.encode(), "sha256")

@@ -106,6 +106,15 @@ class VideoSpec:
     show: str | None = None  # a `Show`
     style: str | None = None  # its label in the catalog
     rate: int | None = None  # credits per second of the sizes among which the picture decides; None: of the cheapest
+    last_image: str | None = None  # where Discord has the picture that the video ends with
+    loop: bool | None = None  # it ends with the picture it begins with
+    sound: bool | None = None  # None where the model leaves no choice, or nothing is said of it
+    seed: int | None = None  # drawn by the bot where the model takes one
+
+    @property
+    def last_picture(self) -> Picture | None:
+        """The picture of its own that it ends with."""
+        return None if self.last_image is None else Picture(self.last_image, "last picture", None, None, None, None)
 
     @property
     def total(self) -> int:
@@ -215,17 +224,6 @@ class Job:
     def evolve(self, **changes: Any) -> Self:
         """A copy with these fields changed."""
         return replace(self, **changes)
-
-
-@dataclass(frozen=True, slots=True)
-class Render:
-    """What one video took at the provider, from sent to done, as polls saw it."""
-
-    model: str
-    seconds: int
-    size: str | None
-    ended_at: datetime
-    took: timedelta
 
 
 class Source(enum.StrEnum):

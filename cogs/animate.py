@@ -11,23 +11,26 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.catalog import Catalog, choices
+from bot.catalog.offer import Sound
 from bot.catalog.styles import NO_STYLE
-from bot.chat import option_labels, prices
+from bot.chat import option_labels, prices, text
 from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.video_requests import VideoRequest, VideoRequests
+from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations, translations_of
 from bot.models import Show, VideoSpec
 
-Listed = Callable[[Catalog, VideoSpec, VideoSpec | None], list[VideoSpec]]
-Named = Callable[[Translations, VideoSpec], str]
+Listed = Callable[[Catalog, VideoSpec, VideoSpec | None], list[tuple[Any, VideoSpec]]]
+Named = Callable[[Translations, Any, VideoSpec], str]
+SOUNDS = {"on": True, "off": False}
 
 
 class Animate(commands.Cog):
-    """One command."""
+    """One command. Options that no model on offer can do anything with are left out of it."""
 
     def __init__(self, translation_catalog: TranslationCatalog, catalog: Catalog, requests: VideoRequests) -> None:
         self._catalog = catalog
@@ -39,14 +42,21 @@ class Animate(commands.Cog):
             for show in Show
         ]
         app_commands.choices(show=shows)(self.animate)
-        self._options = dict(self.animate._params)  # noqa: SLF001 - discord.py has no way to leave one out
+        self._params = dict(self.animate._params)  # noqa: SLF001 - discord.py has no options that come and go
         self.offer()
 
     def offer(self) -> None:
-        """The command has the options that mean something with the catalog as it is now."""
-        left_out = set() if self._catalog.styles else {"style"}
-        options = {name: option for name, option in self._options.items() if name not in left_out}
-        self.animate._params = options  # noqa: SLF001 - as above; what is left out has its default
+        """Leaves in the command what the models on offer can."""
+        models = self._catalog.models
+        has_last = any(model.last_image for model in models)
+        is_there = {
+            "style": bool(self._catalog.styles),
+            "last_image": has_last,
+            "loop": has_last,
+            "sound": any(model.sound is not Sound.NEVER for model in models),
+        }
+        shown = {name: param for name, param in self._params.items() if is_there.get(name, True)}
+        self.animate._params = shown  # noqa: SLF001 - as above
 
     @app_commands.command(name="animate", description=N_("Turn a picture into a video"))
     @app_commands.describe(
@@ -55,6 +65,9 @@ class Animate(commands.Cog):
         model=N_("The model that makes the video (leave empty for the first that can)"),
         seconds=N_("How long the video is (leave empty for the default)"),
         size=N_("Size of the video (leave empty for the cheapest that fits the picture)"),
+        last_image=N_("The picture the video ends with (leave empty to let the model decide)"),
+        loop=N_("End the video as it begins"),
+        sound=N_("With or without sound (leave empty to let the model decide)"),
         style=N_("A style that is added to the prompt (leave empty for none, or the last one)"),
         show=N_("Who sees the video (leave empty to show it here)"),
     )
@@ -66,18 +79,34 @@ class Animate(commands.Cog):
         model: str | None = None,
         seconds: int | None = None,
         size: str | None = None,
+        last_image: discord.Attachment | None = None,
+        loop: bool | None = None,
+        sound: str | None = None,
         style: str | None = None,
         show: str | None = None,
     ) -> None:
         """Takes the request as it was typed."""
-        spec = VideoSpec(model or "", prompt, seconds or 0, size, show=show, style=style)
-        await self._requests.take(interaction, VideoRequest(spec, picture_of(image), is_open=True))
+        if sound is not None and sound not in SOUNDS:
+            raise UserError("There is no such choice for `sound`. Nothing was charged. Choose one from the list.")
+        spec = VideoSpec(
+            model or "",
+            prompt,
+            seconds or 0,
+            size,
+            last_image=None if last_image is None else last_image.url,
+            loop=loop or None,
+            sound=None if sound is None else SOUNDS[sound],
+            show=show,
+            style=style,
+        )
+        last = None if last_image is None else picture_of(last_image)
+        await self._requests.take(interaction, VideoRequest(spec, picture_of(image), last_picture=last, is_open=True))
 
     @animate.autocomplete("model")
     async def models(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
         """Those that make what is chosen beside them."""
 
-        def name(translations: Translations, spec: VideoSpec) -> str:
+        def name(translations: Translations, _: str, spec: VideoSpec) -> str:
             return f"{self._label(spec)} · {prices.length(translations, spec.seconds)}"
 
         return await self._choices(interaction, "model", current, choices.models, name)
@@ -86,8 +115,8 @@ class Animate(commands.Cog):
     async def lengths(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[int]]:
         """Those of the model, or of any."""
 
-        def name(translations: Translations, spec: VideoSpec) -> str:
-            return prices.length(translations, spec.seconds)
+        def name(translations: Translations, value: int, _: VideoSpec) -> str:
+            return prices.length(translations, value)
 
         return await self._choices(interaction, "seconds", current, choices.lengths, name)
 
@@ -95,10 +124,23 @@ class Animate(commands.Cog):
     async def sizes(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
         """Those of the model, or of any."""
 
-        def name(translations: Translations, spec: VideoSpec) -> str:
-            return prices.size(translations, spec.size or "")
+        def name(translations: Translations, value: str, _: VideoSpec) -> str:
+            return prices.size(translations, value)
 
         return await self._choices(interaction, "size", current, choices.sizes, name)
+
+    @animate.autocomplete("sound")
+    async def sounds(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
+        """With sound and without, with the price of each."""
+
+        def listed(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None) -> list[tuple[Any, VideoSpec]]:
+            words = {value: word for word, value in SOUNDS.items()}
+            return [(words[sound], spec) for sound, spec in choices.sounds(catalog, chosen, last)]
+
+        def name(translations: Translations, value: str, _: VideoSpec) -> str:
+            return text.sound(translations, on=SOUNDS[value])
+
+        return await self._choices(interaction, "sound", current, listed, name)
 
     @animate.autocomplete("style")
     async def styles(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
@@ -119,12 +161,11 @@ class Animate(commands.Cog):
         chosen = choices.known(self._catalog, _chosen(interaction, field))
         found = listed(self._catalog, chosen, await self._requests.last_choices(interaction))
         if left is not None:
-            found.sort(key=lambda spec: spec.total > left)
+            found.sort(key=lambda each: each[1].total > left)
         typed, shown = str(current).casefold().strip(), []
-        for spec in found:
+        for value, spec in found:
             facts = [] if field == "model" else option_labels.maker(self._catalog, spec, chosen)
-            label = option_labels.choice_label(translations, named(translations, spec), facts, spec, left)
-            value = getattr(spec, field)
+            label = option_labels.choice_label(translations, named(translations, value, spec), facts, spec, left)
             if typed in label.casefold() or typed in str(value).casefold():
                 shown.append(app_commands.Choice(name=label, value=value))
         return shown[: option_labels.MOST]
@@ -138,10 +179,13 @@ def _chosen(interaction: discord.Interaction[Any], field: str) -> VideoSpec:
     """What was typed or chosen so far, but for the field that a list is shown for."""
     typed = {name: value for name, value in interaction.namespace if name != field}
     seconds, size = typed.get("seconds"), typed.get("size")
+    has_last = typed.get("last_image") is not None or typed.get("loop") is True
     return VideoSpec(
         model=str(typed.get("model") or ""),
         seconds=seconds if isinstance(seconds, int) else 0,
         size=size if isinstance(size, str) and size else None,
+        loop=has_last or None,  # a last picture asks the same of a model
+        sound=SOUNDS.get(str(typed.get("sound"))),
     )
 
 

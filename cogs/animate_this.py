@@ -64,7 +64,9 @@ class AnimateThis(commands.Cog):
     ) -> None:
         others = None if author == user_of(interaction) else author
         picture = found[filled.picture].picture
-        await self._requests.take(interaction, VideoRequest(filled.spec, picture, others, from_form=True))
+        await self._requests.take(
+            interaction, VideoRequest(filled.spec, picture, others, from_form=True, last_picture=filled.last_picture)
+        )
 
 
 async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -57,9 +58,10 @@ class CardButtons(commands.Cog):
         await self._library.cancel(job.member, job_id)
 
     async def again(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """The same once more, as a new job."""
+        """The same once more, as a new job; by another seed, since the same one would make the same video."""
         job = await self._library.repeatable(user_of(interaction), job_id)
-        await self._requests.take(interaction, VideoRequest(job.spec, job.picture, job.picture_author, job.id))
+        spec = replace(job.spec, seed=None)
+        await self._requests.take(interaction, VideoRequest(spec, job.picture, job.picture_author, job.id))
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """A form with what this job was asked with; submitted, a new job."""
@@ -85,12 +87,21 @@ class CardButtons(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             job = await self._library.continuable(user_of(answer), job_id)
             frame = _frame_of(job, address_on(answer.message))
-            request = VideoRequest(filled.spec, frame, job.picture_author, continues=job_id, from_form=True)
+            request = VideoRequest(
+                filled.spec,
+                frame,
+                job.picture_author,
+                continues=job_id,
+                from_form=True,
+                last_picture=filled.last_picture,
+            )
             await self._requests.take(answer, request)
 
-        translations = translations_of(interaction)
+        translations, left = translations_of(interaction), await self._requests.spendable.of(interaction)
         title = translations.gettext("Continue this video")
-        await interaction.response.send_modal(VideoForm(translations, title, self._catalog, submitted, spec=job.spec))
+        spec = replace(job.spec, last_image=None, loop=None, seed=None)
+        form = VideoForm(translations, title, self._catalog, submitted, spec=spec, left=left)
+        await interaction.response.send_modal(form)
 
     async def hide(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The card goes, the job goes on."""
@@ -152,7 +163,14 @@ class CardButtons(commands.Cog):
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
         job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
-        request = VideoRequest(filled.spec, job.picture, job.picture_author, job.id, from_form=True)
+        request = VideoRequest(
+            filled.spec,
+            job.picture,
+            job.picture_author,
+            job.id,
+            from_form=True,
+            last_picture=filled.last_picture,
+        )
         await self._requests.take(interaction, request)
 
     async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:

@@ -208,7 +208,7 @@ class Messages:
             raise ChatUnavailable("unwell")
         return FoundCard(MessageId(job.id), ephemeral=False, is_ours=True) if job.id in self.cards else None
 
-    async def fetch_picture(self, job: Job) -> bytes:
+    async def fetch_picture(self, job: Job, *, last: bool = False) -> bytes:
         self.fetched += 1
         match self.pictures.get(job.member, IN_PLACE):
             case "passing":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bot.catalog.last_choices import with_last
 from bot.catalog.offer import Catalog, Model
 from bot.measures import parse_size
 from bot.models import VideoSpec
+
+T = TypeVar("T")
 
 
 def known(catalog: Catalog, chosen: VideoSpec) -> VideoSpec:
@@ -17,28 +20,36 @@ def known(catalog: Catalog, chosen: VideoSpec) -> VideoSpec:
     return replace(chosen, model="" if model is None else model.id)
 
 
-def models(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[VideoSpec]:
-    """One video of each model that makes what is chosen beside it, in the order of the catalog.
+def models(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[tuple[str, VideoSpec]]:
+    """The models that make what is chosen beside it, in the order of the catalog, each with a video of it.
 
     Here and below, what is not chosen is as it was `last`, where that fits: so is the video that is then made.
     """
-    fitting = (model for model in catalog.models if model.misfit(chosen) is None)
-    return _possible(catalog, (replace(chosen, model=model.id) for model in fitting), last)
+    fitting = (model.id for model in catalog.models if model.misfit(chosen) is None)
+    return _possible(catalog, fitting, lambda model: replace(chosen, model=model), last)
 
 
-def lengths(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[VideoSpec]:
-    """One video of each length, the shortest first."""
-    return _possible(catalog, (replace(chosen, seconds=seconds) for seconds in catalog.seconds), last)
+def lengths(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[tuple[int, VideoSpec]]:
+    """The shortest first."""
+    return _possible(catalog, catalog.seconds, lambda seconds: replace(chosen, seconds=seconds), last)
 
 
-def sizes(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[VideoSpec]:
-    """One video of each size."""
-    return _possible(catalog, (replace(chosen, size=size) for size in catalog.sizes), last)
+def sizes(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[tuple[str, VideoSpec]]:
+    """In pixels."""
+    return _possible(catalog, catalog.sizes, lambda size: replace(chosen, size=size), last)
 
 
-def _possible(catalog: Catalog, specs: Iterable[VideoSpec], last: VideoSpec | None) -> list[VideoSpec]:
-    found = (catalog.possible(with_last(catalog, spec, last)) for spec in specs)
-    return [spec for spec in found if spec is not None]
+def sounds(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[tuple[bool, VideoSpec]]:
+    """With sound and without, as far as they can be had."""
+    return _possible(catalog, (True, False), lambda sound: replace(chosen, sound=sound), last)
+
+
+def _possible(
+    catalog: Catalog, values: Iterable[T], asked: Callable[[T], VideoSpec], last: VideoSpec | None
+) -> list[tuple[T, VideoSpec]]:
+    """Each value with the video that it would be, where there is one."""
+    found = ((value, catalog.possible(with_last(catalog, asked(value), last))) for value in values)
+    return [(value, spec) for value, spec in found if spec is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class Whole:
     @property
     def sizes(self) -> list[str]:
         """Those among which it is decided."""
-        return [size for size, rate in self.model.sizes.items() if rate == self.spec.rate]
+        return [size for size, rate in self.model.rates(self.spec.sound).items() if rate == self.spec.rate]
 
     def is_chosen(self, spec: VideoSpec) -> bool:
         """Whether it is what was asked for before."""
@@ -62,7 +73,7 @@ class Whole:
     def of_shape(self, shape: str | None) -> VideoSpec:
         """The video in this shape; with None as the picture is. Only a shape that it has."""
         size = None if shape is None else next(size for size in self.sizes if shape_of(size) == shape)
-        is_told = size is not None or self.spec.rate == self.model.cheapest
+        is_told = size is not None or self.spec.rate == min(self.model.rates(self.spec.sound).values())
         return replace(self.spec, size=size, rate=None if is_told else self.spec.rate)
 
 
@@ -95,7 +106,7 @@ def wholes(catalog: Catalog, chosen: VideoSpec, at_most: int) -> list[Whole]:
 
 def _of_model(model: Model, asked: VideoSpec) -> Iterator[Whole]:
     """The first length of the cheapest sizes first."""
-    for rate in sorted(set(model.sizes.values())):
+    for rate in sorted(set(model.rates(model.sound_of(asked)).values())):
         for seconds in model.seconds:
             yield Whole(model, model.made(replace(asked, seconds=seconds, rate=rate)))
 

@@ -37,7 +37,9 @@ SHOULD_BE = {
     "picture": "file, data-uri, object or url",
     "max_picture_side": "pixels, a whole number above 0",
     "max_picture_bytes": "a whole number above 0",
-    "sound": "true or false",
+    "sound": 'true where it can be chosen, "always" where the model always makes sound, or false',
+    "sound_credits": "as credits, for a video with sound, where that costs more",
+    "sound_usd": "as usd, for a video with sound",
     "last_image": "true or false",
     "seed": "true or false",
     "negative_prompt": "true or false",
@@ -97,7 +99,9 @@ class Model(Entry):
     picture: Literal["file", "data-uri", "object", "url"] | None = None
     max_picture_side: Annotated[int, Field(gt=0)] | None = None
     max_picture_bytes: Annotated[int, Field(gt=0)] | None = None
-    sound: bool = False
+    sound: bool | Literal["always"] = False
+    sound_credits: Credits | dict[str, Credits] | None = None
+    sound_usd: Dollars | dict[str, Dollars] = {}
     last_image: bool = False
     seed: bool = False
     negative_prompt: bool = False

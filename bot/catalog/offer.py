@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 from bot.errors import UserError
+from bot.i18n.marking import N_
 from bot.measures import parse_size, shown_size
 from bot.models import VideoSpec
 from bot.wire_config import ModelWire
@@ -65,6 +66,17 @@ class Misfit(enum.Enum):
 
     SECONDS = enum.auto()
     SIZE = enum.auto()
+    SOUND = enum.auto()
+    SILENCE = enum.auto()
+    LAST_IMAGE = enum.auto()
+
+
+class Sound(enum.Enum):
+    """Whether a model's videos have sound."""
+
+    NEVER = enum.auto()
+    CHOSEN = enum.auto()
+    ALWAYS = enum.auto()
 
 
 _AS_ITS_ID = ModelWire("")
@@ -74,7 +86,8 @@ _AS_ITS_ID = ModelWire("")
 class Model:
     """One model: `sizes` maps "WIDTHxHEIGHT" to credits per second, `usd` to US dollars per second where known.
 
-    The first length is the default. `shapes` has the sizes that the provider knows by aspect ratio and resolution.
+    `sound_sizes` and `sound_usd` are those with sound, where it costs more. The first length is the default. `shapes`
+    has the sizes that the provider knows by aspect ratio and resolution.
     """
 
     id: str
@@ -85,7 +98,9 @@ class Model:
     provider: str = ""
     wire: ModelWire = _AS_ITS_ID
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    sound: bool = False
+    sound: Sound = Sound.NEVER
+    sound_sizes: Mapping[str, int] = field(default_factory=dict)
+    sound_usd: Mapping[str, float] = field(default_factory=dict)
     last_image: bool = False
     seed: bool = False
     negative_prompt: bool = False
@@ -109,17 +124,35 @@ class Model:
             return Misfit.SECONDS
         if spec.size is not None and spec.size not in self.sizes:
             return Misfit.SIZE
+        if spec.sound is True and self.sound is Sound.NEVER:
+            return Misfit.SOUND
+        if spec.sound is False and self.sound is Sound.ALWAYS:
+            return Misfit.SILENCE
+        if (spec.last_image or spec.loop) and not self.last_image:
+            return Misfit.LAST_IMAGE
         return None
+
+    def sound_of(self, spec: VideoSpec) -> bool | None:
+        """What its provider is told of the sound, None if nothing; where it costs more, it is made only if chosen."""
+        if self.sound is not Sound.CHOSEN:
+            return None
+        return False if spec.sound is None and self.sound_sizes else spec.sound
+
+    def rates(self, sound: bool | None) -> Mapping[str, int]:  # noqa: FBT001 - the option's value
+        """Credits per second of each size."""
+        return self.sound_sizes if sound and self.sound_sizes else self.sizes
 
     def made(self, spec: VideoSpec) -> VideoSpec:
         """The whole video, with its price, of a request that fits; whatever size a picture will decide, it holds."""
-        seconds = spec.seconds or self.seconds[0]
-        rate = self.cheapest
+        seconds, sound = spec.seconds or self.seconds[0], self.sound_of(spec)
+        rates = self.rates(sound)
+        rate = min(rates.values())
         if spec.size is not None:
-            rate = self.sizes[spec.size]
-        elif spec.rate is not None and spec.rate in self.sizes.values():
+            rate = rates[spec.size]
+        elif spec.rate is not None and spec.rate in rates.values():
             rate = spec.rate
-        return replace(spec, model=self.id, seconds=seconds, credits=rate * seconds)
+        seed = spec.seed if self.seed else None
+        return replace(spec, model=self.id, seconds=seconds, credits=rate * seconds, sound=sound, seed=seed)
 
     def size_for(self, width: int, height: int) -> str:
         """The cheapest size of the orientation of a picture of this many pixels, upright; a square goes upright."""
@@ -127,10 +160,10 @@ class Model:
         assert size is not None
         return size
 
-    def size_at(self, price: float, width: int, height: int) -> str | None:
+    def size_at(self, price: float, width: int, height: int, *, sound: bool | None = None) -> str | None:
         """As `size_for`, among the sizes of this price in credits per second; None where there is none any more."""
         wide = width > height
-        affordable = [size for size, of_size in self.sizes.items() if of_size == price]
+        affordable = [size for size, of_size in self.rates(sound).items() if of_size == price]
         fitting = [size for size in affordable if _is_wide(size) == wide]
         return next(iter(fitting or affordable), None)
 
@@ -225,10 +258,12 @@ class Catalog:
         ]
         return max(fitting, key=lambda spec: (spec.model == preferred, spec.credits), default=None)
 
-    def money(self, model_id: str, seconds: int, size: str | None) -> float | None:
-        """What the provider asks for such a video in US dollars, where the catalog knows."""
+    def money(self, model_id: str, seconds: int, size: str | None, *, sound: bool | None = None) -> float | None:
+        """What the provider asks for it in US dollars, where the catalog knows; with sound unless that is off."""
         model = self._models.get(model_id)
-        price = None if model is None or size is None else model.usd.get(size)
+        if model is None or size is None:
+            return None
+        price = model.usd.get(size) if sound is False else model.sound_usd.get(size, model.usd.get(size))
         return None if price is None else price * seconds
 
     def complete(self, spec: VideoSpec) -> VideoSpec:
@@ -237,19 +272,13 @@ class Catalog:
         Where no model was chosen, it is the first that makes what was. Raises UserError, saying what would work, where
         what was chosen does not fit together.
         """
+        if spec.last_image and spec.loop:
+            raise UserError("Choose `last_image` or `loop`, not both. Nothing was charged.")
         found = self.possible(spec)
         if found is not None:
             return found
         model = self._chosen(spec.model)
-        if model.misfit(spec) is Misfit.SIZE:
-            raise self._wrong_size(model, spec.size or "")
-        raise UserError(
-            "{model} does not make this length: {seconds} s. Nothing was charged. "
-            "Choose one of these lengths: {lengths} s.",
-            model=model.label,
-            lengths=[str(n) for n in model.seconds],
-            seconds=str(spec.seconds),
-        )
+        raise self._misfitting(model, spec, model.misfit(spec))
 
     def possible(self, spec: VideoSpec) -> VideoSpec | None:
         """As `complete`; None where what was chosen does not fit together. Raises UserError for an unknown model."""
@@ -291,6 +320,28 @@ class Catalog:
             return True
         return end.at is not None and urlsplit(urls[model.provider]).hostname != end.at
 
+    def _misfitting(self, model: Model, spec: VideoSpec, misfit: Misfit | None) -> UserError:
+        """What does not fit, and what would."""
+        match misfit:
+            case Misfit.SIZE:
+                return self._wrong_size(model, spec.size or "")
+            case Misfit.SOUND | Misfit.LAST_IMAGE:
+                asked = VideoSpec(sound=spec.sound) if misfit is Misfit.SOUND else VideoSpec(loop=True)
+                others = [other.label for other in self.models if other.misfit(asked) is None]
+                return _lacking(model, misfit, others)
+            case Misfit.SILENCE:
+                return UserError(
+                    "{model} always makes sound. Nothing was charged. Leave `sound` empty.", model=model.label
+                )
+            case _:
+                return UserError(
+                    "{model} does not make this length: {seconds} s. Nothing was charged. "
+                    "Choose one of these lengths: {lengths} s.",
+                    model=model.label,
+                    lengths=[str(n) for n in model.seconds],
+                    seconds=str(spec.seconds),
+                )
+
     def _wrong_size(self, model: Model, size: str) -> UserError:
         others = [other.label for other in self.models if size in other.sizes]
         if not others:
@@ -313,3 +364,13 @@ class Catalog:
 def _is_wide(size: str) -> bool:
     width, height = parse_size(size)
     return width > height
+
+
+def _lacking(model: Model, misfit: Misfit, others: Sequence[str]) -> UserError:
+    if misfit is Misfit.SOUND:
+        lack = N_("{model} makes no sound. Nothing was charged.")
+        would = N_("{model} makes no sound. Nothing was charged. Models that do: {models}.")
+    else:
+        lack = N_("{model} takes no last picture. Nothing was charged.")
+        would = N_("{model} takes no last picture. Nothing was charged. Models that do: {models}.")
+    return UserError(would, model=model.label, models=others) if others else UserError(lack, model=model.label)

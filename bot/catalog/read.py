@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bot.catalog import entries
-from bot.catalog.offer import Catalog, Model, ProviderEntry, Retired, Shape, Style, utc_today
+from bot.catalog.offer import Catalog, Model, ProviderEntry, Retired, Shape, Sound, Style, utc_today
 from bot.catalog.sizes import size_of
 from bot.errors import SettingsError
 from bot.measures import parse_size
@@ -34,6 +34,7 @@ _PICTURES = {
 }
 """The ways a wire can be given the picture, its own first."""
 
+_SOUNDS: dict[bool | str, Sound] = {True: Sound.CHOSEN, False: Sound.NEVER, "always": Sound.ALWAYS}
 _TOP = ("", 0)
 """Above the first table."""
 
@@ -152,7 +153,9 @@ class _Reader:
             provider=provider,
             wire=self._wire(self.file.providers[provider].wire),
             shapes={size: shape for size, shape in shapes.items() if shape is not None},
-            sound=entry.sound,
+            sound=_SOUNDS[entry.sound],
+            sound_sizes=self._sound_credits(shapes),
+            sound_usd=self._by_size("sound_usd", entry.sound_usd, shapes),
             last_image=entry.last_image,
             seed=entry.seed,
             negative_prompt=entry.negative_prompt,
@@ -160,6 +163,13 @@ class _Reader:
             fallback=tuple(entry.fallback),
             unproven=entry.unproven,
         )
+
+    def _sound_credits(self, shapes: dict[str, Shape | None]) -> dict[str, int]:
+        if self.entry.sound_credits is None:
+            return {}
+        if self.entry.sound is not True:
+            raise self._wrong("sound_credits", "sound_credits is for a model whose sound can be chosen: sound = true")
+        return self._by_size("sound_credits", self.entry.sound_credits, shapes)
 
     def _provider(self) -> str:
         providers = self.file.providers
@@ -201,8 +211,8 @@ class _Reader:
             if name not in names:
                 raise self._wrong(key, f'{key} has "{name}", which is no size or resolution of the model')
         for size in shapes:
-            if key == "credits" and size not in found:
-                raise self._wrong(key, f"credits has no price for {size}")
+            if key.endswith("credits") and size not in found:
+                raise self._wrong(key, f"{key} has no price for {size}")
         return found
 
     def _wire(self, wire: str) -> ModelWire:
@@ -215,17 +225,28 @@ class _Reader:
             raise self._wrong(missing, f"with the wire queue a model needs {missing}: {entries.SHOULD_BE[missing]}")
         if wire == "comfyui" and entry.workflow is None:
             raise self._wrong("workflow", f"with the wire comfyui a model needs {entries.SHOULD_BE['workflow']}")
+        workflow = None if entry.workflow is None else self._workflow(entry.workflow)
+        self._check_carried(wire, json.dumps(workflow if wire == "comfyui" else self._body()))
         return ModelWire(
             name=entry.name or entry.id,
             picture=picture,
             body=self._body(),
             result=entry.result,
-            workflow=None if entry.workflow is None else self._workflow(entry.workflow),
+            workflow=workflow,
             fps=entry.fps,
             charges_refusals=entry.charges_refusals,
             max_picture_side=entry.max_picture_side,
             max_picture_bytes=entry.max_picture_bytes,
         )
+
+    def _check_carried(self, wire: str, template: str) -> None:
+        """What a model can is offered to members, so the request has to say it."""
+        own = {"openrouter": ("sound", "last_image", "seed"), "openai": ("sound", "seed")}.get(wire, ())
+        for option in ("sound", "last_image", "seed"):
+            carried = re.search(rf"\{{\s*{option}\b", template) is not None
+            if getattr(self.entry, option) is True and option not in own and not carried:
+                where = "workflow" if wire == "comfyui" else "body"
+                raise self._wrong(option, f"{option} is true, and {where} has no placeholder for it")
 
     def _body(self) -> dict[str, Any] | None:
         """What cannot be sent is found now, and not at a member's first video."""

@@ -73,9 +73,9 @@ class DiscordChat:
             raise ChatUnavailable(f"GET @original: {told(error)}") from error
         return FoundCard(MessageId(message.id), message.flags.ephemeral, is_ours=key_of(message) == job.key)
 
-    async def fetch_picture(self, job: Job) -> bytes:
+    async def fetch_picture(self, job: Job, *, last: bool = False) -> bytes:
         """From Discord's own hosts alone."""
-        return await self._pictures.fetch(job.picture)
+        return await self._pictures.fetch((job.spec.last_picture if last else None) or job.picture)
 
     async def fetch_video(self, job: Job, address: str) -> AsyncIterator[bytes] | None:
         """By the bot's own token where that reaches the message: what it then says of the file is signed anew."""

@@ -12,10 +12,11 @@ from discord import ui
 from bot.catalog import Catalog, choices
 from bot.catalog.choices import Whole
 from bot.chat import option_labels, prices, text
+from bot.chat.interaction_info import picture_of
 from bot.chat.pictures import Found
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations, translations_of
-from bot.models import VideoSpec
+from bot.models import Picture, VideoSpec
 
 OPEN_FOR_S = 15 * 60.0
 """An unsubmitted form is kept no longer: discord.py would keep it for ever."""
@@ -30,6 +31,7 @@ class Filled:
 
     picture: int
     spec: VideoSpec
+    last_picture: Picture | None = None
 
 
 Submitted = Callable[[discord.Interaction[Any], Filled], Awaitable[None]]
@@ -83,6 +85,14 @@ class VideoForm(ui.Modal):
             chosen = AS_PICTURE if size is None or choices.shape_of(size) not in shapes else choices.shape_of(size)
             self._shape = _select("size", {AS_PICTURE: translations.gettext("As the picture")} | words, chosen)
             self.add_item(ui.Label(text=translations.gettext("Size"), component=self._shape))
+        self._last: ui.FileUpload[Any] | None = None
+        able = list(dict.fromkeys(whole.model.label for whole in self._wholes if whole.model.last_image))
+        if able:
+            self._last = ui.FileUpload(custom_id="last_image", required=False, max_values=1)
+            with_which = translations.gettext("Only with: {models}", models=able)[: option_labels.LONGEST]
+            self.add_item(
+                ui.Label(text=translations.gettext("Last picture"), description=with_which, component=self._last)
+            )
 
     def _add_video(self, translations: Translations, left: int | None) -> None:
         options = [
@@ -106,8 +116,11 @@ class VideoForm(ui.Modal):
         if self._video is not None:
             shape = AS_PICTURE if self._shape is None else self._shape.values[0]
             spec = self._wholes[int(self._video.values[0])].of_shape(None if shape == AS_PICTURE else shape)
-        spec = replace(spec, prompt=self._prompt.value)
-        filled = Filled(0 if self._picture is None else int(self._picture.values[0]), spec)
+        spec, last = replace(spec, prompt=self._prompt.value), self._last.values if self._last is not None else []
+        if last:
+            spec = replace(spec, last_image=last[0].url, loop=None)
+        picture = 0 if self._picture is None else int(self._picture.values[0])
+        filled = Filled(picture, spec, picture_of(last[0]) if last else None)
         await interaction.client.press(
             interaction,
             lambda: self._submitted(interaction, filled),

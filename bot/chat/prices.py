@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bot.catalog import Model
 from bot.i18n.translations import Translations
@@ -47,12 +47,19 @@ def rate(translations: Translations, credits_per_s: Sequence[int]) -> str:
 
 def lines(translations: Translations, model: Model) -> Iterator[str]:
     """A line for each price: "Sora 2 · 4 s = 4 credits · 8 s = 8"."""
+    yield from _lines(translations, model, model.label, model.sizes)
+    if model.sound_sizes:
+        with_sound = f"{model.label} · {translations.gettext('with sound')}"
+        yield from _lines(translations, model, with_sound, model.sound_sizes)
+
+
+def _lines(translations: Translations, model: Model, label: str, rates: Mapping[str, int]) -> Iterator[str]:
     by_price: dict[int, list[str]] = {}
-    for dimensions, each in model.sizes.items():
+    for dimensions, each in rates.items():
         by_price.setdefault(each, []).append(size(translations, dimensions))
     for each, sizes in by_price.items():
         first, *others = model.seconds
-        parts = [model.label] if len(by_price) == 1 else [model.label, translations.either(sizes)]
+        parts = [label] if len(by_price) == 1 else [label, translations.either(sizes)]
         parts.append(price(translations, first, each * first))
         parts += [f"{length(translations, n)} = {translations.number(each * n)}" for n in others]
         yield " · ".join(parts)

@@ -158,8 +158,15 @@ def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
         prices.length(translations, spec.seconds),
         *dimensions,
         *([spec.style] if spec.style else []),
+        *([] if spec.sound is None else [sound(translations, on=spec.sound)]),
         prices.credits_of(translations, spec.credits),
+        *([] if spec.seed is None else [translations.gettext("seed {seed}", seed=str(spec.seed))]),
     ]
+
+
+def sound(translations: Translations, *, on: bool) -> str:
+    """Of a video whose sound can be chosen."""
+    return translations.gettext("with sound") if on else translations.gettext("without sound")
 
 
 def too_large_here(translations: Translations, job: Job) -> str:

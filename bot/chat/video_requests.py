@@ -42,7 +42,10 @@ class Send(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """A video as a member asks for it. `picture_author` where it is another's; `again_of` where a card was pressed."""
+    """A video as a member asks for it. `picture_author` where it is another's; `again_of` where a card was pressed.
+
+    `last_picture` describes the one at `spec.last_image`, where that is new.
+    """
 
     spec: VideoSpec  # as it was typed
     picture: Picture
@@ -51,6 +54,13 @@ class VideoRequest:
     continues: JobId | None = None  # the last frame of its video is the picture; `picture` describes that
     from_form: bool = False  # then a refusal hands the prompt back
     is_open: bool = False  # what was left out is as the member last chose it, where that fits
+    last_picture: Picture | None = None
+
+    @property
+    def shown_picture(self) -> Picture:
+        """The picture; a spoiler where the member wants that, or the last picture is one."""
+        has_spoiler = self.last_picture is not None and self.last_picture.spoiler
+        return replace(self.picture, spoiler=True) if has_spoiler or self.spec.show == Show.SPOILER else self.picture
 
 
 class VideoRequests:
@@ -89,7 +99,8 @@ class VideoRequests:
             member=UserId(interaction.user.id),
             roles=roles_of(interaction.user),
             spec=spec,
-            picture=replace(request.picture, spoiler=True) if spec.show == Show.SPOILER else request.picture,
+            picture=request.shown_picture,
+            last_picture=request.last_picture,
             card=_card(interaction, spec),
             picture_author=request.picture_author,
             again_of=request.again_of,

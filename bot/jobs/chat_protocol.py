@@ -129,8 +129,11 @@ class Chat(Protocol):
         Raises ChatUnavailable.
         """
 
-    async def fetch_picture(self, job: Job) -> bytes:
-        """The attachment's bytes. Raises PictureRefused when it cannot be had, ChatUnavailable."""
+    async def fetch_picture(self, job: Job, *, last: bool = False) -> bytes:
+        """The bytes of the attachment, or of the one that the video ends with.
+
+        Raises PictureRefused when it cannot be had, ChatUnavailable.
+        """
 
     async def fetch_video(self, job: Job, address: str) -> AsyncIterator[bytes] | None:
         """The video of a job that is over, in pieces, from the message that shows it, else from `address`, if any.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bot.catalog import Catalog
 from bot.errors import StoreUnavailable
@@ -137,6 +137,16 @@ class Timing:
     fetch_for: timedelta = timedelta(minutes=10)  # then the card shows the link, and it is fetched more seldom
 
 
+class PictureUrl(Protocol):
+    """Where the bot itself serves a job's first picture, or its last; None where it does not."""
+
+    def __call__(self, job: Job, /, *, last: bool = False) -> str | None: ...
+
+
+def not_served(_: Job, /, *, last: bool = False) -> None:
+    """The bot serves no pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """Handed to every step; owns nothing but the creates under way."""
@@ -159,7 +169,7 @@ class JobContext:
     borrowing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # `bot.jobs.finished_videos`
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
-    picture_url: Callable[[Job], str | None] = lambda _: None  # where the bot itself serves a job's picture
+    picture_url: PictureUrl = not_served
 
     async def persist(self, unit: Unit[T]) -> T:
         """Writes, however long the store is out of reach: what is paid for goes on from memory."""

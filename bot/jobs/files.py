@@ -37,13 +37,21 @@ class Files:
         for leftover in self._root.glob("videos/*.shrinking"):
             shutil.rmtree(leftover)
 
-    def picture(self, job: Job) -> Path:
-        """The fitted JPEG."""
-        return self._root / "pictures" / f"{job.id}.jpg"
+    def picture(self, job: Job, *, last: bool = False) -> Path:
+        """The fitted JPEG of the first picture, or of the `last`."""
+        return self._root / "pictures" / f"{job.id}.{'last.' if last else ''}jpg"
 
-    def copy(self, job: JobId) -> Path:
+    def copy(self, job: JobId, *, last: bool = False) -> Path:
         """The member's picture without metadata, kept for another video of it."""
-        return self._root / "pictures" / f"{job}.copy.jpg"
+        return self._root / "pictures" / f"{job}.{'last.' if last else ''}copy.jpg"
+
+    def has_copies(self, job: Job) -> bool:
+        """Whether all of its pictures are kept for another video."""
+        return all(self.copy(job.id, last=last).exists() for last in lasts(job))
+
+    def has_pictures(self, job: Job) -> bool:
+        """Whether all of its pictures are fitted."""
+        return all(self.picture(job, last=last).exists() for last in lasts(job))
 
     def video(self, job: Job) -> Path:
         """The finished video."""
@@ -94,21 +102,21 @@ class Files:
         """Where a process writes what it makes of a video; cleared away at the next start, if nobody did before."""
         return self._root / "videos" / f"{job}.{what}.shrinking"
 
-    async def keep_picture(self, job: Job, jpeg: bytes) -> None:
+    async def keep_picture(self, job: Job, jpeg: bytes, *, last: bool = False) -> None:
         """Writes the fitted picture, whole or not at all. Raises OSError."""
-        await asyncio.to_thread(_replace, self.picture(job), jpeg, self._now())
+        await asyncio.to_thread(_replace, self.picture(job, last=last), jpeg, self._now())
 
-    async def keep_copy(self, job: Job, jpeg: bytes) -> None:
+    async def keep_copy(self, job: Job, jpeg: bytes, *, last: bool = False) -> None:
         """Writes the kept copy, whole or not at all. Raises OSError."""
-        await asyncio.to_thread(_replace, self.copy(job.id), jpeg, self._now())
+        await asyncio.to_thread(_replace, self.copy(job.id, last=last), jpeg, self._now())
 
-    async def read_copy(self, job: JobId) -> bytes | None:
+    async def read_copy(self, job: JobId, *, last: bool = False) -> bytes | None:
         """The kept copy, or None where it is not kept any more."""
-        return await _read(self.copy(job))
+        return await _read(self.copy(job, last=last))
 
-    async def read_picture(self, job: Job) -> bytes | None:
-        """The fitted picture, or None where it is not there."""
-        return await _read(self.picture(job))
+    async def read_picture(self, job: Job, *, last: bool = False) -> bytes | None:
+        """The fitted picture, or None where it is not there, or there is no such picture."""
+        return await _read(self.picture(job, last=last))
 
     def has_room(self) -> bool:
         """Whether there is room for another video."""
@@ -120,24 +128,28 @@ class Files:
         What our disk does not let go keeps nobody waiting: it is logged, and deleted by its age (`purge`).
         """
         videos = [] if keep_video else [self.video(job), self.transcoded(job)]
-        for path in (self.picture(job), *videos):
+        for path in (self.picture(job), self.picture(job, last=True), *videos):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 log.warning("%s could not be deleted: %s", path.name, error)
 
     def forget_picture(self, job: Job) -> None:
-        """Deletes the fitted picture: it is to be fitted anew, to another size. Raises OSError."""
-        self.picture(job).unlink(missing_ok=True)
+        """Deletes the fitted pictures: they are to be fitted anew, to another size. Raises OSError."""
+        for last in (False, True):
+            self.picture(job, last=last).unlink(missing_ok=True)
 
     def erase(self, job: Job) -> None:
         """Deletes all that is kept for this job: its member wants it gone. Raises OSError."""
-        for path in (self.picture(job), self.video(job), self.transcoded(job), self.kept(job), self.copy(job.id)):
+        for path in (self.video(job), self.transcoded(job), self.kept(job)):
             path.unlink(missing_ok=True)
+        self.forget_picture(job)
+        self.forget_copy(job.id)
 
     def forget_copy(self, job: JobId) -> None:
-        """Deletes the kept copy of the picture."""
-        self.copy(job).unlink(missing_ok=True)
+        """Deletes the kept copies of the pictures."""
+        for last in (False, True):
+            self.copy(job, last=last).unlink(missing_ok=True)
 
     def purge(self, folder: Literal["pictures", "videos"], *, older_than: timedelta, spare: Collection[JobId]) -> int:
         """Deletes files untouched for so long, but for those of the jobs to `spare`, and tells how many."""
@@ -160,6 +172,11 @@ class Files:
             job = file.name.partition(".")[0]
             if job.isdecimal() and file.is_file():
                 yield JobId(int(job)), file
+
+
+def lasts(job: Job) -> tuple[bool, ...]:
+    """For each picture of its own that a job has, whether it is the last."""
+    return (False,) if job.spec.last_image is None else (False, True)
 
 
 def _touched(file: Path) -> float:

@@ -105,7 +105,7 @@ class Library:
             raise UserError(PROMPT_GONE)
         is_at_chat = bool(found.picture.url) and self._clock.now() <= found.created_at + PICTURE_AT_CHAT
         is_at_chat = is_at_chat and found.continues is None  # there is the whole video, not the frame
-        if not is_at_chat and not self._files.copy(job).exists():
+        if not is_at_chat and not self._files.has_copies(found):
             raise UserError(PICTURE_GONE)
         await self._check_author(found)
         return found

@@ -10,7 +10,8 @@ from itertools import islice
 
 from bot.jobs.estimate import Estimate, estimate
 from bot.measures import parse_size
-from bot.models import Render, VideoSpec
+from bot.models import VideoSpec
+from bot.store.jobs import Render
 
 RECENT = 15
 """So many decide: after eight slow ones a slow day is believed."""

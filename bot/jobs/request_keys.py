@@ -1,6 +1,6 @@
 """The key of a paid request: a UUID that also tells, without a secret in it, which request it was made for.
 
-Its last 48 bits are a digest of the provider's account and of all that is sent but the picture, salted with the rest.
+Its last 48 bits are a digest of the provider's account and of all that is sent but the pictures, salted with the rest.
 So a request is sent again under its key only where it is the same one: another catalog, address or account in the
 meantime would pay once more.
 """
@@ -34,7 +34,8 @@ def is_for(config: ProviderConfig, request: CreateRequest) -> bool:
 
 
 def _made(config: ProviderConfig, request: CreateRequest, salt: bytes) -> uuid.UUID:
-    sent = asdict(request) | dict.fromkeys(("key", "picture", "picture_url", "last_image", "sent_at", "max_usd"))
+    left_out = ("key", "picture", "picture_url", "last_image_url", "sent_at", "max_usd")
+    sent = asdict(request) | dict.fromkeys(left_out) | {"last_image": request.last_image is not None}
     told = json.dumps([config.wire, config.dialect, config.url, config.key, sent], sort_keys=True, default=str)
     digest = hashlib.blake2b(told.encode("utf-8", "backslashreplace"), key=salt[:_SALT], digest_size=_DIGEST).digest()
     return uuid.UUID(bytes=salt[:_SALT] + digest, version=4)

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot.catalog import Catalog
+from bot.catalog import Catalog, Model
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is misread
 KEY_LENGTH = 7
+SEEDS = 2**31
+"""What every provider that takes a seed can read."""
 LINES_SHOWN = 10
 TAKEN_BACK_WITHIN_S = 5.0
 
@@ -65,6 +67,7 @@ class Ask:
     picture_author: UserId | None = None  # where it is not the member
     again_of: JobId | None = None
     continues: JobId | None = None
+    last_picture: Picture | None = None  # as Discord describes the one at `spec.last_image`, where it is new
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class Service:
         """
         _check_prompt(ask.spec.prompt)
         _check_picture(ask.picture, ask.spec, self.catalog)
+        if ask.last_picture is not None:
+            _check_picture(ask.last_picture, ask.spec, self.catalog)
         spec = self._admit(ask)
         try:
             return await self._reserve(ask, spec)
@@ -156,13 +161,13 @@ class Service:
             created_at=now,
             scope=ask.scope,
             member=ask.member,
-            spec=spec,
+            spec=_with_seed(spec, model),
             picture=ask.picture,
             card=ask.card,
             endpoint=provider.endpoint,
             provider=model.provider,
             wire=self._providers.wire(model.provider),
-            fallback_from=None if spec is ask.spec else ask.spec.model,
+            fallback_from=None if spec.model == ask.spec.model else ask.spec.model,
             again_of=ask.again_of,
             continues=ask.continues,
             picture_author=ask.picture_author,
@@ -236,6 +241,11 @@ class Service:
             return
         log.warning("job=%s reserved too late; cancelled", job.id)
         await self._worker.take_back(job)
+
+
+def _with_seed(spec: VideoSpec, model: Model) -> VideoSpec:
+    """Drawn here where the model takes one, so that the card tells it and another video can have it, too."""
+    return replace(spec, seed=secrets.randbelow(SEEDS)) if model.seed and spec.seed is None else spec
 
 
 def new_key() -> str:

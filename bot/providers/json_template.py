@@ -57,7 +57,7 @@ def values_of(request: CreateRequest) -> dict[str, Any]:
     picture = request.picture_url if request.model.picture is PictureForm.URL else _URI + coded
     given = (
         request.prompt, request.negative_prompt, picture, coded,
-        data_uri(request.last_image), request.seconds, request.size, int(width) if height else None,
+        last_picture_of(request), request.seconds, request.size, int(width) if height else None,
         int(height) if height else None, request.aspect_ratio, request.resolution, request.sound, request.seed,
     )  # fmt: skip
     return dict(zip(_NAMES, given, strict=True))
@@ -71,6 +71,11 @@ def has_picture(request: CreateRequest) -> bool:
 def picture_of(request: CreateRequest) -> str | None:
     """The picture as its model takes it in JSON: the address where the bot serves it, or the bytes as a data URI."""
     return request.picture_url if request.model.picture is PictureForm.URL else data_uri(request.picture)
+
+
+def last_picture_of(request: CreateRequest) -> str | None:
+    """The picture with which the video ends, as `picture_of` has the first; None where there is none."""
+    return request.last_image_url if request.model.picture is PictureForm.URL else data_uri(request.last_image)
 
 
 def data_uri(picture: bytes | None) -> str | None:

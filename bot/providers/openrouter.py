@@ -112,7 +112,7 @@ def body_of(request: CreateRequest) -> dict[str, Any]:
         raise VideoRejected(FailureKind.BAD_REQUEST, "this model takes the picture as an address only: set PUBLIC_URL")
     frames = [_frame("first_frame", picture)]
     if request.last_image is not None:
-        frames.append(_frame("last_frame", json_template.data_uri(request.last_image)))
+        frames.append(_frame("last_frame", json_template.last_picture_of(request)))
     has_shape = request.aspect_ratio is not None or request.resolution is not None
     body = {
         "model": request.model.name,

@@ -46,13 +46,13 @@ class VideoStatus:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """One paid request. `picture` is a JPEG of exactly `size`, and `last_image` is one too.
+    """One paid request. `picture` is a JPEG of exactly `size`, and so is `last_image`, with which the video ends.
 
     `key` is made and stored before anything is sent; what a wire derives by chance (a seed, an id) it derives from the
-    key, so that the same request can be sent again. `picture_url` is where the bot serves the picture, for
-    PictureForm.URL. Where the catalog knows a model by aspect ratio and resolution, these are set and go out in place
-    of `size`. `max_usd` is the most that may be paid, where known. `sent_at` is aware UTC: when one that is to be
-    settled was first sent.
+    key, so that the same request can be sent again. `picture_url` and `last_image_url` are where the bot serves
+    them, for PictureForm.URL. Where the catalog knows a model by aspect ratio and resolution, these are set and go out
+    in place of `size`. `max_usd` is the most that may be paid, where known. `sent_at` is aware UTC: when one that is
+    to be settled was first sent.
     """
 
     key: str
@@ -65,6 +65,7 @@ class CreateRequest:
     aspect_ratio: str | None = None
     resolution: str | None = None
     last_image: bytes | None = None
+    last_image_url: str | None = None
     sound: bool | None = None
     seed: int | None = None
     negative_prompt: str | None = None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.models import Job, JobId, JobState, Render
+from bot.models import Job, JobId, JobState
 from bot.store import cards, refunds
 from bot.store.database import Tx, Unit
 from bot.store.refunds import Refund
@@ -41,6 +41,17 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.UNDELIVERED, S.DELIVERED): Refund.NONE,
     (S.UNDELIVERED, S.FAILED): Refund.MEMBER,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """What one video took at the provider, from sent to done, as polls saw it."""
+
+    model: str
+    seconds: int
+    size: str | None
+    ended_at: datetime
+    took: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -25,7 +25,7 @@ from sandbox.providers.exchange import (
 )
 from sandbox.providers.faults import BUSY, FAULTS, RENDER_FAILED, VIDEO, InjectedFaults, Moment, Pending, due
 from sandbox.providers.http import open_site, read_exchange, send
-from sandbox.providers.jobs import VideoJob
+from sandbox.providers.jobs import Options, VideoJob
 from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.prompt_faults import faults_of
 from sandbox.providers.renderer import Renderer
@@ -133,6 +133,7 @@ class LocalProvider(ABC):
         picture: bytes | None,
         job_id: str = "",
         key: str | None = None,
+        **more: Unpack[Options],
     ) -> VideoJob:
         """A job, which counts as paid from here on. Raises `RequestRefused` (429) where too many are running."""
         running = sum(not job.is_over for job in self.jobs.values())
@@ -141,7 +142,7 @@ class LocalProvider(ABC):
         job = VideoJob(
             job_id or secrets.token_hex(16), prompt, model, seconds, size, picture,
             created_at=self.clock(), render_seconds=self.settings.render_seconds,
-            lifetime_seconds=self.settings.lifetime_seconds, faults=faults_of(prompt), key=key,
+            lifetime_seconds=self.settings.lifetime_seconds, faults=faults_of(prompt), key=key, **more,
         )  # fmt: skip
         exchange.job_id = job.id
         self._files[job.file_name] = job

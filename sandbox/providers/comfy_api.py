@@ -176,6 +176,7 @@ class LocalComfyAPI(LocalProvider):
         return self.make(
             exchange, prompt=asked.prompt, model="local", seconds=asked.seconds, size=asked.size,
             picture=self.assets.get(asked.picture), job_id=str(uuid.uuid4()), key=key,
+            seed=asked.seed, last_picture=self.assets.get(asked.last_picture or ""),
         )  # fmt: skip
 
     def _resolved(self, value: Any) -> Any:

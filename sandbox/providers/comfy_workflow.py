@@ -45,6 +45,8 @@ class Asked:
     seconds: str
     size: str
     picture: str
+    last_picture: str | None
+    seed: int | None
     sampler: str
     saved_as: str
 
@@ -104,7 +106,7 @@ def _error(node: Mapping[str, Any], settings: ComfySettings, pictures: Collectio
     if kind == "LoadImage" and inputs.get("image") not in pictures:
         details = f"image - Invalid image file: {inputs.get('image')}"
         return _node_error(kind, "custom_validation_failed", "Custom validation failed for node", details)
-    for name in ("width", "height", "length"):
+    for name in ("width", "height", "length", "seed", "noise_seed"):
         if name in inputs and not isinstance(inputs[name], int):
             return _node_error(kind, "invalid_input_type", "Failed to convert an input value to a INT value", name)
     return None
@@ -119,6 +121,9 @@ def _node_error(kind: str, error: str, message: str, details: str) -> dict[str, 
 
 
 def _asked(workflow: Workflow) -> Asked:
+    pictures = [node["inputs"].get("image") for node in workflow.values() if node["class_type"] == "LoadImage"]
+    seed = _first_input(workflow, "seed")
+    seed = _first_input(workflow, "noise_seed") if seed is None else seed
     width, height = (_first_input(workflow, name) or 512 for name in ("width", "height"))
     fps, frames = _first_input(workflow, "fps") or DEFAULT_FPS, _first_input(workflow, "length")
     seconds = round((frames - 1) / fps) if frames else DEFAULT_SECONDS
@@ -127,6 +132,8 @@ def _asked(workflow: Workflow) -> Asked:
         seconds=str(max(1, seconds)),
         size=f"{width}x{height}",
         picture=str(_first_input(workflow, "image", "LoadImage") or ""),
+        last_picture=str(pictures[1]) if len(pictures) > 1 else None,
+        seed=seed if isinstance(seed, int) else None,
         sampler=next((name for name, node in workflow.items() if "steps" in node.get("inputs", {})), "?"),
         saved_as=str(_first_input(workflow, "filename_prefix") or "ComfyUI"),
     )

@@ -165,6 +165,7 @@ class LocalComfyUI(LocalProvider):
         job = self.make(
             exchange, prompt=asked.prompt, model="local", seconds=asked.seconds, size=asked.size,
             picture=self.uploads.get(asked.picture), job_id="" if name in self.jobs else name, key=name,
+            seed=asked.seed, last_picture=self.uploads.get(asked.last_picture or ""),
         )  # fmt: skip
         self._asked[job.id] = asked
         count = sum(each.saved_as == asked.saved_as for each in self._asked.values())

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 from sandbox.providers.exchange import ErrorReply
 
@@ -12,6 +12,14 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 QUEUED_SHARE = 0.1
 # Where a job that is going to fail does so, as a share of the time it takes.
 FAILS_AT_SHARE = 0.6
+
+
+class Options(TypedDict, total=False):
+    """What only some models take."""
+
+    last_picture: bytes | None
+    sound: bool | None
+    seed: int | None
 
 
 @dataclass(slots=True)
@@ -30,6 +38,9 @@ class VideoJob:
     created_at: float
     render_seconds: float | None
     lifetime_seconds: float
+    last_picture: bytes | None = None  # the video ends with it
+    sound: bool | None = None
+    seed: int | None = None
     key: str | None = None  # the client's own, where the wire has one: an idempotency key
     state: State = "queued"
     is_charged: bool = True

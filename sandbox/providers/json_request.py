@@ -11,6 +11,7 @@ import aiohttp
 from PIL import Image
 
 from sandbox.providers.exchange import ErrorReply, RequestRefused
+from sandbox.providers.jobs import Options
 
 DEFAULT_SECONDS = 5
 MOST_SECONDS = 60
@@ -42,6 +43,26 @@ def seconds_in(body: Any) -> int:
             ErrorReply(422, f"{given} is not a length", "less_than_equal", "invalid_input", "duration")
         )
     return int(found[1])
+
+
+def options_in(body: Any) -> Options:
+    """Sound and seed, of the types that they have everywhere. Raises RequestRefused (422)."""
+    found: Options = {}
+    sound, seed = _first(body, ("generate_audio", "generateAudio")), _first(body, ("seed",))
+    if sound is not None and type(sound) is not bool:
+        raise RequestRefused(
+            ErrorReply(422, f"{sound} is not a boolean", "bool_type", "invalid_input", "generate_audio")
+        )
+    if seed is not None and (type(seed) is not int or not -1 <= seed < 2**32):
+        raise RequestRefused(ErrorReply(422, f"{seed} is not a seed", "int_type", "invalid_input", "seed"))
+    found["sound"], found["seed"] = sound, seed
+    return found
+
+
+def check_last(first: bytes, last: bytes) -> None:
+    """A video has one shape. Raises RequestRefused (422)."""
+    if _dimensions(first) != _dimensions(last):
+        raise RequestRefused(ErrorReply(422, "First and last picture differ in size", "value_error", "invalid_input"))
 
 
 def size_in(body: Any, picture: bytes) -> str:

@@ -12,7 +12,7 @@ from sandbox.providers.base import LocalProvider
 from sandbox.providers.exchange import Answer, ErrorReply, Exchange, RequestRefused, Route
 from sandbox.providers.faults import VIDEO
 from sandbox.providers.jobs import VideoJob
-from sandbox.providers.json_request import picture_of, size_in
+from sandbox.providers.json_request import check_last, options_in, picture_of, size_in
 from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.settings import ProviderSettings
 
@@ -57,6 +57,8 @@ seconds = [5, 10]
 aspect_ratios = ["9:16", "16:9"]
 resolutions = ["720p"]
 credits = 1
+last_image = true
+seed = true
 """
 
 Body = dict[str, Any]
@@ -128,13 +130,16 @@ class LocalOpenRouter(LocalProvider):
     async def _created(self, exchange: Exchange) -> Answer:
         body = exchange.fields
         self._check(body)
-        frames = [frame for frame in body.get("frame_images") or () if frame["frame_type"] == "first_frame"]
-        if not frames:
+        frames = {frame["frame_type"]: frame["image_url"]["url"] for frame in body.get("frame_images") or ()}
+        if "first_frame" not in frames:
             raise _refused("frame_images: a first_frame is needed to animate a picture")
-        picture = await self._picture(frames[0]["image_url"]["url"])
+        picture, options = await self._picture(frames["first_frame"]), options_in(body)
+        if "last_frame" in frames:
+            options["last_picture"] = await self._picture(frames["last_frame"])
+            check_last(picture, options["last_picture"] or b"")
         job = self.make(
             exchange, prompt=str(body.get("prompt", "")), model=body["model"], seconds=str(body.get("duration", 5)),
-            size=size_in(body, picture), picture=picture, job_id=self._new_id(),
+            size=size_in(body, picture), picture=picture, job_id=self._new_id(), **options,
         )  # fmt: skip
         return Answer(202, {"id": job.id, "polling_url": self._polling_path(job), "status": "pending"})
 

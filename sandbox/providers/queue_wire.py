@@ -17,7 +17,15 @@ from typing import Any
 from sandbox.providers.base import LocalProvider
 from sandbox.providers.exchange import Answer, ErrorReply, Exchange, RequestRefused, Route
 from sandbox.providers.jobs import VideoJob
-from sandbox.providers.json_request import picture_of, pictures_in, prompt_in, seconds_in, size_in
+from sandbox.providers.json_request import (
+    check_last,
+    options_in,
+    picture_of,
+    pictures_in,
+    prompt_in,
+    seconds_in,
+    size_in,
+)
 from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.settings import ProviderSettings
 
@@ -54,10 +62,14 @@ class LocalQueue(LocalProvider):
         if not (pictures := pictures_in(body)):
             raise RequestRefused(ErrorReply(422, "Field required", "missing", "invalid_input", "image_url"))
         seconds = seconds_in(body)
+        options = options_in(body)
         picture = await picture_of(pictures[0])
+        if len(pictures) > 1:
+            options["last_picture"] = await picture_of(pictures[1])
+            check_last(picture, options["last_picture"] or b"")
         return self.make(
             exchange, prompt=prompt, model=model, seconds=str(seconds), size=size_in(body, picture), picture=picture,
-            job_id=str(uuid.uuid4()), key=key,
+            job_id=str(uuid.uuid4()), key=key, **options,
         )  # fmt: skip
 
     def check_model(self, model: str) -> None:

@@ -36,7 +36,7 @@ class Host:
             raise StoreUnavailable("the database is closed")
         return self.job if job == self.job.id else None
 
-    async def read(self, _job: Job) -> bytes | None:
+    async def read(self, job: Job, *, last: bool = False) -> bytes | None:
         return self.picture
 
     @contextlib.asynccontextmanager

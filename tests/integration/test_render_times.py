@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.jobs.render_times import RenderTimes
-from bot.models import JobState, Render
+from bot.models import JobState
 from bot.store import jobs
 from bot.store.database import Store
+from bot.store.jobs import Render
 from bot.store.reservations import reserve
 from tests.builders import NOON, a_job, a_spec, limits
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,9 @@ from bot.i18n.translations import TranslationCatalog
 from bot.models import VideoSpec
 from tests.builders import seed_catalog
 
-LISTS = {"model": choices.models, "seconds": choices.lengths, "size": choices.sizes}
+LISTS: dict[str, Any] = {
+    "model": choices.models, "seconds": choices.lengths, "size": choices.sizes, "sound": choices.sounds
+}  # fmt: skip
 ENGLISH = TranslationCatalog().english
 
 
@@ -30,12 +33,14 @@ def test_whatever_is_chosen_in_whatever_order_fits_and_costs_what_the_list_said(
     for order in permutations(LISTS):
         chosen = [VideoSpec()]
         for field in order:
-            offered = [(before, spec) for before in chosen for spec in LISTS[field](catalog, before)]
+            offered = [
+                (replace(before, **{field: value}), spec)
+                for before in chosen
+                for value, spec in LISTS[field](catalog, before)
+            ]
             assert offered
-            for before, spec in offered:
-                picked = replace(before, **{field: getattr(spec, field)})
-                assert catalog.complete(picked) == spec
-            chosen = [replace(before, **{field: getattr(spec, field)}) for before, spec in offered]
+            assert [catalog.complete(picked) for picked, _ in offered] == [spec for _, spec in offered]
+            chosen = [picked for picked, _ in offered]
 
 
 def test_a_length_that_the_default_model_does_not_make_is_made_by_the_first_that_does() -> None:
@@ -43,7 +48,7 @@ def test_a_length_that_the_default_model_does_not_make_is_made_by_the_first_that
 
     found = choices.lengths(catalog, VideoSpec())
 
-    assert {spec.seconds: spec.model for spec in found} == {4: "m0", 12: "m0", 5: "m1", 13: "m1", 6: "m2", 14: "m2"}
+    assert {seconds: spec.model for seconds, spec in found} == {4: "m0", 12: "m0", 5: "m1", 13: "m1", 6: "m2", 14: "m2"}
     assert catalog.complete(VideoSpec(seconds=13)).model == "m1"
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.jobs import backoff
 from bot.jobs.estimate import LEAST_KNOWN, Estimate, estimate, observed_s
 from bot.jobs.render_times import KEPT, RECENT, RenderTimes
-from bot.models import Render
+from bot.store.jobs import Render
 from tests.builders import NOON, a_spec
 
 SECONDS = st.floats(0.001, 100_000)

@@ -10,6 +10,7 @@ import pytest
 
 from bot.__main__ import parser
 from bot.catalog import Catalog, load_catalog
+from bot.catalog.offer import Sound
 from bot.make_catalog.openrouter import Entries, entries_of
 from bot.make_catalog.prices import Price, UnpricedError, credits_for, price_of
 from bot.make_catalog.toml import text_of
@@ -129,7 +130,7 @@ class TestModels:
         assert model.sizes == {"720x1280": 1, "1280x720": 1, "1080x1920": 4, "1920x1080": 4}
         assert model.usd["1080x1920"] == 0.354
         assert model.shapes["720x1280"].aspect_ratio == "9:16"
-        assert (model.sound, model.last_image, model.seed) == (True, True, True)
+        assert (model.sound, model.last_image, model.seed) == (Sound.CHOSEN, True, True)
         assert "2026-11-28" in text
         assert "https://a.example/list" in text
 

@@ -19,7 +19,8 @@ from bot.jobs.context import Clock
 from bot.jobs.queue import JobQueue
 from bot.jobs.queue_positions import QueuePositions, starts_s
 from bot.jobs.render_times import RenderTimes
-from bot.models import Job, Render, Scope, UserId
+from bot.models import Job, Scope, UserId
+from bot.store.jobs import Render
 from tests.builders import NOON, a_job, a_spec
 
 DEADLINE_S = 5.0

@@ -32,11 +32,8 @@ def specs_instead(catalog: Catalog, spec: VideoSpec) -> Iterator[tuple[Model, Vi
     """What could be made in place of a video, for as many credits at most; nothing is known of its picture yet."""
     asked = catalog.model(spec.model)
     for model in _named(catalog, () if asked is None else asked.fallback, {spec.model}):
-        if spec.seconds not in model.seconds or spec.size not in (None, *model.sizes):
-            continue
-        cost = spec.seconds * (model.cheapest if spec.size is None else model.sizes[spec.size])
-        if cost <= spec.credits:
-            yield model, replace(spec, model=model.id, credits=cost)
+        if model.misfit(spec) is None and (made := model.made(spec)).credits <= spec.credits:
+            yield model, made
 
 
 def may_fall_back(context: JobContext, job: Job) -> bool:
@@ -79,7 +76,7 @@ def _candidates(context: JobContext, job: Job) -> Iterator[_Instead]:
         model = context.catalog.model(asked)
         for other in _named(context.catalog, () if model is None else model.fallback, tried):
             size = _size_in(other, job)
-            if size is not None and job.spec.seconds in other.seconds:
+            if size is not None and other.misfit(replace(job.spec, size=None)) is None:
                 yield _Instead(other, size)
 
 
@@ -91,12 +88,13 @@ def _named(catalog: Catalog, ids: tuple[str, ...], tried: set[str]) -> Iterator[
 def _size_in(model: Model, job: Job) -> str | None:
     """The job's own size, else the dearest of its orientation for what was reserved; None if all cost more."""
     most = job.spec.credits / job.spec.seconds
-    size = job.spec.size
+    size, sound = job.spec.size, model.sound_of(job.spec)
     assert size is not None
-    if model.sizes.get(size, most + 1) <= most:
+    rates = model.rates(sound)
+    if rates.get(size, most + 1) <= most:
         return size
-    affordable = [price for price in model.sizes.values() if price <= most]
-    return model.size_at(max(affordable), *parse_size(size)) if affordable else None
+    affordable = [price for price in rates.values() if price <= most]
+    return model.size_at(max(affordable), *parse_size(size), sound=sound) if affordable else None
 
 
 def _bounds(model: Model | None) -> tuple[int | None, int | None] | None:

@@ -70,6 +70,7 @@ async def _request(context: JobContext, job: Job, provider: Provider) -> CreateR
     if not provider.knows_keys or job.request_key is None or job.spec.size is None or found is None:
         return None
     model, current = found
-    request = request_of(context, job, model, await context.files.read_picture(job) or b"")
+    picture, last = [await context.files.read_picture(job, last=last) or b"" for last in (False, True)]
+    request = request_of(context, job, model, picture, last)
     is_same = current is provider and request_keys.is_for(context.providers.config(provider.name), request)
     return request if is_same else None

@@ -17,8 +17,9 @@ from bot.jobs.context import Clock, JobContext
 from bot.jobs.estimate import observed_s
 from bot.jobs.progress import Bar
 from bot.jobs.steps.finish import close
-from bot.models import FailureKind, Job, JobState, Render
+from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import Phase, VideoStatus
+from bot.store.jobs import Render
 
 log = logging.getLogger(__name__)
 

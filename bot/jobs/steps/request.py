@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from bot.catalog import Model, styles
 from bot.jobs import request_keys
 from bot.jobs.context import JobContext
-from bot.models import Job
+from bot.models import Job, VideoSpec
 from bot.providers.protocols import CreateRequest, Provider
 from bot.store.row_mapping import SPEC_COLUMNS
 from bot.wire_config import PictureForm
 
-_REQUESTED = {field.name for field in fields(CreateRequest)} - {*SPEC_COLUMNS}
+_REQUESTED = {field.name for field in fields(CreateRequest)} - {*SPEC_COLUMNS, "last_image"}
 """An option that a member chose goes to the wire as it is, where the request knows it by the same name."""
 
 
@@ -30,11 +30,19 @@ def with_key(context: JobContext, job: Job, model: Model) -> Job:
     return job.evolve(request_key=request_keys.key_for(context.providers.config(model.provider), request))
 
 
-def request_of(context: JobContext, job: Job, model: Model, picture: bytes) -> CreateRequest:
-    """`picture` is the fitted JPEG; empty where it is lost."""
-    spec = job.spec
+def model_spec(spec: VideoSpec, model: Model) -> VideoSpec:
+    """What this model is told of it: one that stands in may know less than the one asked for."""
+    return replace(spec, sound=model.sound_of(spec), seed=spec.seed if model.seed else None)
+
+
+def request_of(context: JobContext, job: Job, model: Model, picture: bytes, last: bytes | None = b"") -> CreateRequest:
+    """`picture` and `last` are the fitted JPEGs; empty where they are lost, which none of them may be to be sent."""
+    spec = model_spec(job.spec, model)
+    ends_with = (picture if spec.loop else last) if spec.loop or spec.last_image else None
+    if ends_with == b"":
+        picture = b""
     assert spec.size is not None
-    shape = model.shapes.get(spec.size)
+    shape, is_hosted = model.shapes.get(spec.size), model.wire.picture is PictureForm.URL
     options: dict[str, Any] = {
         field.name: getattr(spec, field.name) for field in fields(spec) if field.name in _REQUESTED
     }
@@ -45,10 +53,12 @@ def request_of(context: JobContext, job: Job, model: Model, picture: bytes) -> C
         seconds=spec.seconds,
         size=spec.size,
         picture=picture,
-        picture_url=context.picture_url(job) if model.wire.picture is PictureForm.URL else None,
+        picture_url=context.picture_url(job) if is_hosted else None,
+        last_image=ends_with,
+        last_image_url=context.picture_url(job, last=not spec.loop) if is_hosted and ends_with is not None else None,
         aspect_ratio=None if shape is None else shape.aspect_ratio,
         resolution=None if shape is None else shape.resolution,
-        max_usd=context.catalog.money(model.id, spec.seconds, spec.size),
+        max_usd=context.catalog.money(model.id, spec.seconds, spec.size, sound=spec.sound),
         sent_at=job.last_sent_at,
         **options,
     )

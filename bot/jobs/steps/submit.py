@@ -114,11 +114,14 @@ async def _send(context: JobContext, job: Job, model: Model, provider: Provider)
     create: asyncio.Task[Job | None] | None = None
     try:
         picture = await context.files.read_picture(job)
-        if picture is None or job.spec.size is None or context.queue.is_closed:
-            return job  # the picture went missing and is fetched again, or the bot is stopping
+        last = await context.files.read_picture(job, last=True)
+        is_whole = picture is not None and (last is not None or job.spec.last_image is None)
+        if picture is None or not is_whole or job.spec.size is None or context.queue.is_closed:
+            return job  # a picture went missing and is fetched again, or the bot is stopping
         if model_of(context, job) != (model, provider):
             return job  # the catalog was read anew while the job waited for its turn
-        create = context.protect(job.id, _submit(context, job, request_of(context, job, model, picture), provider))
+        request = request_of(context, job, model, picture, last)
+        create = context.protect(job.id, _submit(context, job, request, provider))
     finally:
         if create is None:
             context.queue.release(job)
