@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -45,9 +46,9 @@ def test_a_size_is_remembered_by_its_price_so_that_the_picture_decides_which() -
 
 
 def test_lists_have_the_prices_of_what_will_be_made() -> None:
-    for listed in (choices.lengths, choices.models, choices.sizes):
-        field = {choices.lengths: "seconds", choices.models: "model", choices.sizes: "size"}[listed]
-        for value, spec in listed(CATALOG, VideoSpec(), PRO):  # type: ignore[operator]  # each has values of its own
+    lists: dict[str, Any] = {"seconds": choices.lengths, "model": choices.models, "size": choices.sizes}
+    for field, listed in lists.items():
+        for value, spec in listed(CATALOG, VideoSpec(), PRO):
             assert taken(VideoSpec(**{field: value})).credits == spec.credits
 
 
