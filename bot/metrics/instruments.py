@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from bot.catalog import Catalog
-from bot.models import JobState, LedgerKind
+from bot.models import FailureKind, JobState, LedgerKind
 from bot.store.jobs import Moved
 from bot.store.ledger import Booked
 
@@ -15,6 +15,15 @@ ANSWER_S = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0)
 CALL_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
 WAIT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1_800.0, 3_600.0, 7_200.0)
 RENDER_S = (10.0, 20.0, 40.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1_200.0, 1_800.0)
+FAILURES_OF_PROVIDERS = (
+    FailureKind.PROVIDER,
+    FailureKind.GONE,
+    FailureKind.TIMED_OUT,
+    FailureKind.RESULT_GONE,
+    FailureKind.BUSY,
+    FailureKind.LOST_ANSWER,
+)
+"""The alert AnimateVideosFail counts these."""
 CALLS = ("settle_auth", "check", "create", "settle", "status", "download", "cancel")
 
 
@@ -98,6 +107,8 @@ class Instruments:
         for model in self._catalog.models:
             for state in JobState:
                 self.transitions.labels(state, model.provider, model.id)
+            for reason in FAILURES_OF_PROVIDERS:
+                self.failures.labels(model.provider, model.id, reason)
         for provider in self.providers:
             for call in CALLS:
                 self.provider_calls.labels(provider, call, "ok")

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from bot.catalog import load_catalog
-from bot.metrics.instruments import Instruments
+from bot.metrics.instruments import FAILURES_OF_PROVIDERS, Instruments
 from tests.alert_faults import FAIR, FAULTS, STEPS
 from tests.promtool import promtool
 from tests.thorough import mostly_thorough
@@ -81,6 +81,19 @@ def test_each_alert_leads_to_a_section_that_there_is() -> None:
 
     assert len(named) > 5
     assert named <= headings
+
+
+def test_the_failures_that_an_alert_counts_are_told_as_zero_from_the_start() -> None:
+    (rule,) = [rule for rule in alerts() if rule["alert"] == "AnimateVideosFail"]
+
+    assert re.findall(r'reason=~"(.*?)"', rule["expr"]) == ["|".join(FAILURES_OF_PROVIDERS)]
+    registry = CollectorRegistry()
+    catalog = load_catalog()
+    Instruments(registry, catalog)
+    model, *_ = catalog.models
+    labels = {"provider": model.provider, "model": model.id}
+    for reason in FAILURES_OF_PROVIDERS:
+        assert registry.get_sample_value("animate_job_failures_total", {**labels, "reason": reason}) == 0
 
 
 def exposed() -> set[str]:
