@@ -174,8 +174,8 @@ async def assemble(
 async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -> None:
     """Every command and button; Discord is sent the commands in this order."""
     await cogs.animate.setup(bot, service.catalog, requests)
-    await cogs.animate_this.setup(bot, service.catalog, requests)
-    await cogs.card_buttons.setup(bot, service.library, service.catalog, requests)
+    await cogs.animate_this.setup(bot, requests)
+    await cogs.card_buttons.setup(bot, service.library, requests)
     await cogs.quota.setup(bot, service)
     await cogs.videos.setup(bot, service.library, service.catalog)
     await cogs.privacy.setup(bot, service.personal_data, lambda: service.endpoints)

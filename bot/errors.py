@@ -2,7 +2,8 @@
 
 BotError
 ├── UserError              a sentence for the member or admin, and what stands in it
-│   └── PictureRefused     the picture cannot be used
+│   ├── PictureRefused     the picture cannot be used
+│   └── WordBarred         the prompt has a word that the server's admins bar
 ├── ReservationRefused     a limit forbids it; worded where it is shown
 ├── CircuitOpen            nothing is sent to the provider for now
 ├── AlreadyKnown           this interaction has its job already
@@ -44,6 +45,13 @@ class UserError(BotError):
         super().__init__(english(sentence, values))
         self.sentence = sentence
         self.values = values
+
+
+class WordBarred(UserError):
+    """The prompt has a word that the server's admins bar. The word is in the sentence, never in the log."""
+
+    def __str__(self) -> str:
+        return "a word of the prompt is barred in this server"
 
 
 class PictureRefused(UserError):

@@ -105,6 +105,7 @@ class VideoSpec:
     credits: int = 0
     show: str | None = None  # a `Show`
     style: str | None = None  # its label in the catalog
+    allowed: str | None = None  # ids of the models that the server's rules let make it; None: any
     rate: int | None = None  # credits per second of the sizes among which the picture decides; None: of the cheapest
     last_image: str | None = None  # where Discord has the picture that the video ends with
     loop: bool | None = None  # it ends with the picture it begins with

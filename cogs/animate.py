@@ -19,7 +19,7 @@ from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.video_requests import VideoRequest, VideoRequests
-from bot.errors import UserError
+from bot.errors import BotError, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations, translations_of
 from bot.models import Show, VideoSpec
@@ -157,14 +157,18 @@ class Animate(commands.Cog):
         self, interaction: discord.Interaction[Any], field: str, current: object, listed: Listed, named: Named
     ) -> list[app_commands.Choice[Any]]:
         """At most as many as Discord shows, those that the member can pay first."""
+        try:
+            catalog = await self._requests.offered(interaction)
+        except BotError:  # nothing can be made here: the command says so
+            return []
         left, translations = await self._requests.spendable.of(interaction), translations_of(interaction)
-        chosen = choices.known(self._catalog, _chosen(interaction, field))
-        found = listed(self._catalog, chosen, await self._requests.last_choices(interaction))
+        chosen = choices.known(catalog, _chosen(interaction, field))
+        found = listed(catalog, chosen, await self._requests.last_choices(interaction))
         if left is not None:
             found.sort(key=lambda each: each[1].total > left)
         typed, shown = str(current).casefold().strip(), []
         for value, spec in found:
-            facts = [] if field == "model" else option_labels.maker(self._catalog, spec, chosen)
+            facts = [] if field == "model" else option_labels.maker(catalog, spec, chosen)
             label = option_labels.choice_label(translations, named(translations, value, spec), facts, spec, left)
             if typed in label.casefold() or typed in str(value).casefold():
                 shown.append(app_commands.Choice(name=label, value=value))

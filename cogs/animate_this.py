@@ -9,7 +9,6 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.catalog import Catalog
 from bot.catalog.last_choices import with_last
 from bot.chat import text
 from bot.chat.client import AnimateBot
@@ -27,9 +26,8 @@ NAME = "Animate this"
 class AnimateThis(commands.Cog):
     """A context menu: discord.py has no decorator for one in a cog, so it is added when the cog is loaded."""
 
-    def __init__(self, tree: app_commands.CommandTree[Any], catalog: Catalog, requests: VideoRequests) -> None:
+    def __init__(self, tree: app_commands.CommandTree[Any], requests: VideoRequests) -> None:
         self._tree = tree
-        self._catalog = catalog
         self._requests = requests
         self._menu = app_commands.ContextMenu(name=NAME, callback=self.animate_this)
 
@@ -52,11 +50,10 @@ class AnimateThis(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take(answer, filled, found, author)
 
-        left, last = await self._requests.spendable.of(interaction), await self._requests.last_choices(interaction)
-        spec = None if last is None else with_last(self._catalog, VideoSpec(), replace(last, style=None))
-        form = VideoForm(
-            translations_of(interaction), NAME, self._catalog, submitted, pictures=found, spec=spec, left=left
-        )
+        catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
+        last = await self._requests.last_choices(interaction)
+        spec = None if last is None else with_last(catalog, VideoSpec(), replace(last, style=None))
+        form = VideoForm(translations_of(interaction), NAME, catalog, submitted, pictures=found, spec=spec, left=left)
         await interaction.response.send_modal(form)
 
     async def _take(
@@ -69,6 +66,6 @@ class AnimateThis(commands.Cog):
         )
 
 
-async def setup(bot: AnimateBot, catalog: Catalog, requests: VideoRequests) -> None:
+async def setup(bot: AnimateBot, requests: VideoRequests) -> None:
     """Adds the context menu."""
-    await bot.add_cog(AnimateThis(bot.tree, catalog, requests))
+    await bot.add_cog(AnimateThis(bot.tree, requests))

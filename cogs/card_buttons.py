@@ -10,7 +10,6 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.catalog import Catalog
 from bot.chat import text
 from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, ERASE, HIDE, KEEP, is_in_list
 from bot.chat.client import AnimateBot, answer_translated
@@ -37,9 +36,8 @@ ASKED_AT_MOST = 100
 class CardButtons(commands.Cog):
     """One method a button; has no commands."""
 
-    def __init__(self, library: Library, catalog: Catalog, requests: VideoRequests) -> None:
+    def __init__(self, library: Library, requests: VideoRequests) -> None:
         self._library = library
-        self._catalog = catalog
         self._requests = requests
         self._asked: OrderedDict[JobId, discord.Interaction[Any]] = OrderedDict()
 
@@ -71,9 +69,10 @@ class CardButtons(commands.Cog):
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             await self._take_edited(answer, filled, job_id)
 
-        translations, left = translations_of(interaction), await self._requests.spendable.of(interaction)
+        catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
+        translations = translations_of(interaction)
         title = translations.gettext("Edit and make again")
-        form = VideoForm(translations, title, self._catalog, submitted, spec=job.spec, left=left)
+        form = VideoForm(translations, title, catalog, submitted, spec=job.spec, left=left)
         await interaction.response.send_modal(form)
 
     async def continue_(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -97,10 +96,11 @@ class CardButtons(commands.Cog):
             )
             await self._requests.take(answer, request)
 
-        translations, left = translations_of(interaction), await self._requests.spendable.of(interaction)
+        catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
+        translations = translations_of(interaction)
         title = translations.gettext("Continue this video")
         spec = replace(job.spec, last_image=None, loop=None, seed=None)
-        form = VideoForm(translations, title, self._catalog, submitted, spec=spec, left=left)
+        form = VideoForm(translations, title, catalog, submitted, spec=spec, left=left)
         await interaction.response.send_modal(form)
 
     async def hide(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -248,9 +248,9 @@ def _moderated(interaction: discord.Interaction[Any]) -> Place | None:
     return GuildId(interaction.guild_id), ChannelId(interaction.channel_id)
 
 
-async def setup(bot: AnimateBot, library: Library, catalog: Catalog, requests: VideoRequests) -> None:
+async def setup(bot: AnimateBot, library: Library, requests: VideoRequests) -> None:
     """Says what each button does."""
-    cog = CardButtons(library, catalog, requests)
+    cog = CardButtons(library, requests)
     await bot.add_cog(cog)
     bot.actions |= {
         CANCEL: cog.cancel,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
@@ -200,6 +200,21 @@ class Catalog:
             today=self._today,
         )
         catalog._urls = dict(urls)
+        return catalog
+
+    def only(self, allowed: Collection[str] | None) -> Catalog:
+        """The same as it is now, offering these models alone; None for all."""
+        if allowed is None:
+            return self
+        catalog = Catalog(
+            [model for name, model in self._models.items() if name in allowed],
+            self._default,
+            self.max_enlargement,
+            providers=list(self.providers.values()),
+            styles=self.styles,
+            today=self._today,
+        )
+        catalog._urls = self._urls
         return catalog
 
     def become(self, other: Catalog) -> None:

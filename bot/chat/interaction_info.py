@@ -7,6 +7,7 @@ from typing import Any
 import discord
 
 from bot.models import DIRECT, Card, ChannelId, GuildId, MessageId, Picture, Press, Scope, UserId
+from bot.rules import Place
 
 
 def scope_of(interaction: discord.Interaction[Any]) -> Scope:
@@ -26,6 +27,17 @@ def roles_of(member: discord.User | discord.Member) -> list[int]:
     if not isinstance(member, discord.Member):
         return []
     return [role.id for role in member.roles if not role.is_default()]
+
+
+def place_of(interaction: discord.Interaction[Any]) -> Place:
+    """The channel, as rules see it. A channel that the bot cannot see does not say whether it is age-restricted."""
+    channel = interaction.channel
+    shown = channel.parent if isinstance(channel, discord.Thread) else channel
+    return Place(
+        interaction.channel_id or 0,
+        channel.parent_id if isinstance(channel, discord.Thread) else None,
+        bool(getattr(shown, "nsfw", False)),
+    )
 
 
 def card_of(interaction: discord.Interaction[Any]) -> Card:

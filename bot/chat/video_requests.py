@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import discord
 from discord import ui
 
-from bot.catalog import last_choices, styles
+from bot.catalog import Catalog, last_choices, styles
 from bot.chat import refusals, text
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
-from bot.chat.interaction_info import card_of, roles_of, scope_of, user_of
+from bot.chat.interaction_info import card_of, place_of, roles_of, scope_of, user_of
 from bot.chat.spendable import Spendable
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError, UserError
 from bot.i18n.translations import translations_of
@@ -85,19 +85,33 @@ class VideoRequests:
         if not await self._service.admin.others_allowed(scope):
             raise UserError(text.ONLY_OWN_PICTURES)
 
+    async def offered(self, interaction: discord.Interaction[Any]) -> Catalog:
+        """What whoever asks may use here and now; whoever opens a form asks it before.
+
+        Raises UserError where they can make no video here, StoreUnavailable.
+        """
+        allowed = await self._service.rules.models(
+            scope_of(interaction), roles_of(interaction.user), place_of(interaction)
+        )
+        return self._service.catalog.only(allowed)
+
     async def take(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
         catalog, personal_data = self._service.catalog, self._service.personal_data
+        offered = await self.offered(interaction)
         if request.is_open:
             last = await personal_data.last_choices(user_of(interaction))
-            request = replace(request, spec=last_choices.with_last(catalog, request.spec, last))
-        spec = catalog.complete(styles.styled(catalog, request.spec))
+            request = replace(request, spec=last_choices.with_last(offered, request.spec, last))
+        is_offered = not request.spec.model or offered.offered(request.spec.model) is not None
+        within = offered if is_offered else catalog  # the service says what is not allowed
+        spec = within.complete(styles.styled(catalog, request.spec))
         await self.check_others(interaction, request.picture_author)
         ask = Ask(
             interaction=JobId(interaction.id),
             scope=scope_of(interaction),
             member=UserId(interaction.user.id),
             roles=roles_of(interaction.user),
+            place=place_of(interaction),
             spec=spec,
             picture=request.shown_picture,
             last_picture=request.last_picture,

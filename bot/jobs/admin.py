@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from bot.errors import ReservationRefused
 from bot.jobs.context import Clock
+from bot.jobs.server_rules import RulesOfServers
 from bot.jobs.worker import Load, Worker
 from bot.models import (
     Balance,
@@ -25,8 +26,10 @@ from bot.models import (
     UserId,
 )
 from bot.overviews import Quotas, UsageRow
-from bot.store import balances, quotas, reservations, server_settings, usage
+from bot.rules import RuleTarget, ServerRules
+from bot.store import balances, quotas, reservations, rules, server_settings, usage
 from bot.store.database import Store, Tx, Unit
+from bot.store.rules import ModelsChange
 
 T = TypeVar("T")
 
@@ -59,12 +62,14 @@ class Admin:
         limits: Limits,
         clock: Clock,
         refused: Callable[[], Mapping[str, FailureKind]],
+        rules: RulesOfServers,
     ) -> None:
         self._store = store
         self._worker = worker
         self._limits = limits
         self._clock = clock
         self._refused = refused
+        self._rules = rules
 
     def by(self, scope: Scope, actor: UserId) -> By:
         """Who acts where, now."""
@@ -165,6 +170,24 @@ class Admin:
     async def others_allowed(self, scope: Scope) -> bool:
         """Whether members of this server may animate other people's pictures."""
         return (await self._store.read(server_settings.server(scope))).others_allowed
+
+    async def set_models(self, by: By, kind: RuleTarget, target: int, models: Sequence[str] | None) -> ModelsChange:
+        """Which models a role or channel may use, None for all."""
+        return await self._change_rules(by, rules.set_models(by, kind, target, models))
+
+    async def set_rules(
+        self, by: By, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
+    ) -> tuple[ServerRules, ServerRules]:
+        """Changes what is not None; the rules before and after."""
+        unit = rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
+        before = await self._change_rules(by, unit)
+        return before, await self._rules.of(by.scope)
+
+    async def _change_rules(self, by: By, unit: Unit[T]) -> T:
+        try:
+            return await self._write(unit)
+        finally:
+            self._rules.forget(by.scope)
 
     async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
         """The refusal that would meet the member here now, whatever the video; None where credits alone decide."""

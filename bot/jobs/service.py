@@ -21,6 +21,7 @@ from bot.jobs.library import Library
 from bot.jobs.personal_data import PersonalData
 from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
+from bot.jobs.server_rules import RulesOfServers
 from bot.jobs.steps.fall_back import specs_instead
 from bot.jobs.worker import Worker
 from bot.measures import parse_size
@@ -39,6 +40,7 @@ from bot.models import (
     VideoSpec,
 )
 from bot.overviews import LedgerLine
+from bot.rules import NOWHERE, Place
 from bot.store import balances, ledger
 from bot.store.database import Store
 from bot.store.reservations import reserve
@@ -68,6 +70,7 @@ class Ask:
     again_of: JobId | None = None
     continues: JobId | None = None
     last_picture: Picture | None = None  # as Discord describes the one at `spec.last_image`, where it is new
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,10 @@ class Service:
         self._worker = worker
         self._limits = limits
         self._clock = clock
-        self.admin = Admin(store=store, worker=worker, limits=limits, clock=clock, refused=self._refused)
+        self.rules = RulesOfServers(store, catalog)
+        self.admin = Admin(
+            store=store, worker=worker, limits=limits, clock=clock, refused=self._refused, rules=self.rules
+        )
         self.library = Library(store=store, worker=worker, files=files, clock=clock)
         self.personal_data = PersonalData(store=store, retention=retention, clock=clock)
         self.retention = retention
@@ -120,6 +126,7 @@ class Service:
         _check_picture(ask.picture, ask.spec, self.catalog)
         if ask.last_picture is not None:
             _check_picture(ask.last_picture, ask.spec, self.catalog)
+        ask = replace(ask, spec=await self.rules.check(ask.scope, ask.roles, ask.place, ask.spec))
         spec = self._admit(ask)
         try:
             return await self._reserve(ask, spec)

@@ -10,6 +10,7 @@ from bot.jobs.service import Service
 from bot.models import UserId
 from cogs.admin.quota import DELEGATED, MANAGED, QuotaCommands
 from cogs.admin.roles import RoleWatch
+from cogs.admin.rules import RulesCommands
 from cogs.admin.server import ServerCommands
 
 
@@ -17,7 +18,11 @@ from cogs.admin.server import ServerCommands
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 class Admin(
-    ServerCommands, QuotaCommands, name="animate-admin", description=N_("Manage the quotas and settings of this server")
+    RulesCommands,
+    ServerCommands,
+    QuotaCommands,
+    name="animate-admin",
+    description=N_("Manage the quotas and settings of this server"),
 ):
     """The whole group. Discord lists the commands of the last base first."""
 

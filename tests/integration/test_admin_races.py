@@ -208,7 +208,7 @@ async def test_they_are_also_while_an_admin_changes_every_rule_and_videos_are_ta
 async def test_a_role_that_gets_a_quota_while_deleted_roles_are_looked_for_keeps_it(store: Store) -> None:
     alive = {ARTISTS}  # PAINTERS was deleted
     worker: Any = None  # not asked
-    admin = Admin(store=store, worker=worker, limits=OPERATOR, clock=Clock(), refused=dict)
+    admin = Admin(store=store, worker=worker, limits=OPERATOR, clock=Clock(), refused=dict, rules=worker)
 
     async def a_new_role() -> None:
         alive.add(99)

@@ -31,7 +31,7 @@ class _Instead:
 def specs_instead(catalog: Catalog, spec: VideoSpec) -> Iterator[tuple[Model, VideoSpec]]:
     """What could be made in place of a video, for as many credits at most; nothing is known of its picture yet."""
     asked = catalog.model(spec.model)
-    for model in _named(catalog, () if asked is None else asked.fallback, {spec.model}):
+    for model in _named(catalog, () if asked is None else asked.fallback, {spec.model}, spec):
         if model.misfit(spec) is None and (made := model.made(spec)).credits <= spec.credits:
             yield model, made
 
@@ -74,14 +74,16 @@ def _candidates(context: JobContext, job: Job) -> Iterator[_Instead]:
     tried = {*_tried(job), job.spec.model}
     for asked in (*_tried(job), job.spec.model):
         model = context.catalog.model(asked)
-        for other in _named(context.catalog, () if model is None else model.fallback, tried):
+        for other in _named(context.catalog, () if model is None else model.fallback, tried, job.spec):
             size = _size_in(other, job)
             if size is not None and other.misfit(replace(job.spec, size=None)) is None:
                 yield _Instead(other, size)
 
 
-def _named(catalog: Catalog, ids: tuple[str, ...], tried: set[str]) -> Iterator[Model]:
-    offered = {model.id: model for model in catalog.models}
+def _named(catalog: Catalog, ids: tuple[str, ...], tried: set[str], spec: VideoSpec) -> Iterator[Model]:
+    """Those on offer, as far as the server's rules let them make this video."""
+    allowed = None if spec.allowed is None else spec.allowed.split(",")
+    offered = {model.id: model for model in catalog.models if allowed is None or model.id in allowed}
     return (offered[each] for each in ids if each in offered and each not in tried)
 
 

@@ -1,0 +1,89 @@
+"""What admins allow: barred words, also where somebody writes round them, and models by role and channel."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.rules import Place, ServerRules, words_of
+
+HERE = Place(1)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a nazi waves",
+        "a NAZI waves",
+        "a Nàzï waves",
+        "a ｎａｚｉ waves",
+        "a na\u200bz\u2060i\ufe0f waves",
+        "a n4z1 waves",
+        "a N@Z! waves",
+        "n a z i",
+        "n.a-z_i!",
+        "(nazi)",
+        "nazi!!",
+        "nazi88",
+        "n1a2z3i",
+        "nаzі in Cyrillic",
+        "🇳🇦🇿🇮",
+        "ⓝⓐⓩⓘ",
+        "𝓷𝓪𝔃𝓲",
+        "n\n a\n z\n i",
+    ],
+)
+def test_a_barred_word_is_seen_however_it_is_written(prompt: str) -> None:
+    assert ServerRules(barred_words=("nazi",)).barred_in(prompt) == "nazi"
+
+
+@pytest.mark.parametrize(
+    ("word", "prompt"),
+    [
+        ("nazi", "Tanzania is nice in a zip of colors"),
+        ("ass", "a classic bass passes the grass"),
+        ("sex", "his exam in Essex, on the Sussex coast"),
+        ("kill", "a skilled painter"),
+        ("fall", "he must not fail"),
+        ("88", "it is 1988, or 880"),
+        ("hell", "hello she'll"),
+    ],
+)
+def test_other_words_are_let_through(word: str, prompt: str) -> None:
+    assert ServerRules(barred_words=(word,)).barred_in(prompt) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "prompt"),
+    [
+        ("nud*", "all nudes"),
+        ("naked child", "a NAKED   child"),
+        ("裸", "彼女は裸です"),
+        ("épée", "une epee"),
+        ("l33t", "so l33t"),
+        ("kiiler", "a k1iler"),
+    ],
+)
+def test_beginnings_phrases_and_other_scripts_can_be_barred(word: str, prompt: str) -> None:
+    assert ServerRules(barred_words=(word,)).barred_in(prompt) == word
+
+
+def test_the_words_of_an_admin_are_each_kept_once_as_they_were_written() -> None:
+    assert words_of(" Nazi, naked  child,, *,!;Nazi\nnud*") == ("Nazi", "naked child", "nud*")
+
+
+def test_a_long_prompt_is_looked_through_in_no_time() -> None:
+    words = tuple(f"word{n}*" for n in range(200))
+    assert ServerRules(barred_words=words).barred_in("w o r d " * 250) is None
+
+
+def test_a_member_may_use_what_any_of_their_roles_may_of_what_the_channel_may() -> None:
+    rules = ServerRules(roles={7: ["a"], 8: ["b", "c"]}, channels={1: ["a", "b"], 2: ["c"]})
+
+    assert rules.models([], Place(9)) is None
+    assert rules.models([7], Place(9)) == frozenset({"a"})
+    assert rules.models([7, 8, 99], Place(9)) == frozenset({"a", "b", "c"})
+    assert rules.models([], HERE) == frozenset({"a", "b"})
+    assert rules.models([8], HERE) == frozenset({"b"})
+    assert rules.models([7], Place(2)) == frozenset()
+    assert rules.models([8], Place(5, parent=1)) == frozenset({"b"})
+    assert ServerRules().models([7], HERE) is None
