@@ -8,8 +8,15 @@ import os
 import time
 from pathlib import Path
 
-from bot import app, garbage_collection, log
-from bot.settings import Settings
+from bot import allocator, garbage_collection
+from bot.__main__ import load_aiohttp
+
+allocator.share_one_arena()  # as the bot itself begins
+garbage_collection.begin()
+load_aiohttp()
+
+from bot import app, log  # noqa: E402
+from bot.settings import Settings  # noqa: E402
 
 TICK_S = 0.01
 
@@ -25,7 +32,6 @@ async def watch(lags: list[tuple[float, float, float]]) -> None:
 
 async def main() -> None:
     """Runs until SIGTERM."""
-    garbage_collection.begin()
     settings = Settings.load()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)
     lags: list[tuple[float, float, float]] = []

@@ -6,6 +6,7 @@ Exit code 2: wrong settings or arguments; 1: any other error.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -165,6 +166,7 @@ def _run(options: argparse.Namespace) -> int:
 
     allocator.share_one_arena()
     garbage_collection.begin()
+    load_aiohttp()
     from bot.settings import Settings, misspelt_in_environment
 
     settings = Settings.load_spelled()
@@ -175,6 +177,11 @@ def _run(options: argparse.Namespace) -> int:
     for sentence in misspelt_in_environment(settings.key_names):
         logging.getLogger(__name__).warning("%s", sentence)
     return asyncio.run(_bot(settings, options, flush))
+
+
+def load_aiohttp() -> None:
+    """Begins to load it, beside whatever else is loaded: much of it is reading the machine's certificates, twice."""
+    threading.Thread(target=importlib.import_module, args=("aiohttp",), name="load-aiohttp").start()
 
 
 def _send_errors(settings: Settings) -> Callable[[], None]:
