@@ -47,8 +47,6 @@ IS_ENOUGH = {
     "uv run python -m bot backup backup.db",
     "uv run python -m bot",
     ".ci/words",
-    "uv run pybabel init -i messages.pot -l it -o bot/i18n/locales/it.po",
-    'uv run python -m sandbox --as admin --command "/animate-admin quota set user:@mia credits:40"',
     "uv run pytest -n 0 tests/unit/test_translations.py tests/unit/test_translations_lengths.py",
     "uv run python -m sandbox --page --port 8080",
 }

@@ -5,6 +5,7 @@ Whatever the moment: each job ends once, none is paid twice, the card in the cha
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,6 +37,11 @@ DISCORD_REQUESTS = {
     "delivering-edit": ("PATCH", "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"),
 }
 VIDEO_REQUESTS = ("settle", "create", "poll", "last-poll", "file")
+BY_DEFAULT = [
+    *(("create", phase) for phase in PHASES),
+    ("settle", "inside"), ("poll", "after"), ("last-poll", "before"), ("file", "inside"),
+]  # fmt: skip
+"""Around the paid request every moment, around each other one."""
 
 
 async def _killed(stage: Stage) -> None:
@@ -107,9 +113,11 @@ async def test_killed_at_a_request_to_discord(build: Build, name: str, phase: st
     await _restart_and_settle(stage, expected)
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("name", VIDEO_REQUESTS)
-async def test_killed_at_a_request_to_the_provider(build: Build, name: str, phase: str) -> None:
+@pytest.mark.parametrize(
+    "moment", mostly_thorough([*itertools.product(VIDEO_REQUESTS, PHASES)], BY_DEFAULT), ids="-".join
+)
+async def test_killed_at_a_request_to_the_provider(build: Build, moment: tuple[str, str]) -> None:
+    name, phase = moment
     stage = await build()
 
     def is_it(exchange: Any) -> bool:

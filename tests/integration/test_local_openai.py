@@ -234,6 +234,7 @@ async def test_list_and_delete(videos: LocalOpenAI, http: aiohttp.ClientSession)
     assert len(videos.jobs) == 3  # what was paid stays paid
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings(SDK_SAYS_RETIRED)
 @pytest.mark.parametrize("videos", ["gptproto", "openai"], indirect=True)
 async def test_the_official_sdk_works_unchanged(videos: LocalOpenAI) -> None:

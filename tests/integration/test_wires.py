@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,32 +67,24 @@ def test_an_address_or_key_that_cannot_work_is_refused_at_once(wire: Wire, url: 
         wire.adapter(url, key)
 
 
-@pytest.mark.parametrize(
-    "mangle",
-    [
-        lambda _: "",
-        lambda _: "video_1",
-        lambda _: "[]",
-        lambda _: "null",
-        lambda _: "{}",
-        lambda ticket: ticket[:-5],
-        lambda ticket: json.dumps(dict.fromkeys(json.loads(ticket), "nowhere")),
-        lambda ticket: json.dumps(dict.fromkeys(json.loads(ticket), 7)),
-    ],
-)
 async def test_of_a_ticket_that_cannot_be_read_nobody_is_asked(
-    wire: Wire, mangle: Callable[[str], str], tmp_path: Path
+    wire: Wire, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     async with wire.bench() as bench:
-        ticket = Ticket(mangle(await made(bench)))
+        whole = await made(bench)
+        parts = json.loads(whole)
+        others = (json.dumps(dict.fromkeys(parts, "nowhere")), json.dumps(dict.fromkeys(parts, 7)))
         sent = len(bench.local.requests)
-        with pytest.raises(TicketUnreadable):
-            await bench.api.status(ticket)
-        with pytest.raises(TicketUnreadable):
-            await bench.api.download(ticket, None, tmp_path / "video.mp4")
-        if wire.can_cancel:
-            with pytest.raises(TicketUnreadable):
-                await bench.api.cancel(ticket)
+        for broken in ("", "video_1", "[]", "null", "{}", whole[:-5], *others):
+            with subtests.test(broken):
+                ticket = Ticket(broken)
+                with pytest.raises(TicketUnreadable):
+                    await bench.api.status(ticket)
+                with pytest.raises(TicketUnreadable):
+                    await bench.api.download(ticket, None, tmp_path / "video.mp4")
+                if wire.can_cancel:
+                    with pytest.raises(TicketUnreadable):
+                        await bench.api.cancel(ticket)
 
         assert len(bench.local.requests) == sent
 
@@ -167,16 +159,16 @@ async def test_a_prompt_that_is_no_text_is_refused_before_anything_is_sent(wire:
     assert refused.value.kind is FailureKind.BAD_REQUEST
 
 
-@pytest.mark.parametrize(("fault", "kind"), REFUSALS.items())
-async def test_a_refusal_is_final_and_of_its_kind(wire: Wire, fault: str, kind: FailureKind) -> None:
+async def test_a_refusal_is_final_and_of_its_kind(wire: Wire, subtests: pytest.Subtests) -> None:
     async with wire.bench() as bench:
-        bench.local.faults.inject(f"create:{fault}")
-        with pytest.raises(VideoRejected) as refused:
-            await made(bench)
-        assert (bench.local.creates, bench.local.times_created()) == (1, 0)
-
-    assert refused.value.kind is kind
-    assert is_clean(refused.value)
+        for number, (fault, kind) in enumerate(REFUSALS.items(), 1):
+            with subtests.test(fault):
+                bench.local.faults.inject(f"create:{fault}")
+                with pytest.raises(VideoRejected) as refused:
+                    await made(bench)
+                assert (bench.local.creates, bench.local.times_created()) == (number, 0)
+                assert refused.value.kind is kind
+                assert is_clean(refused.value)
 
 
 async def test_a_model_that_is_gone_is_refused_as_such(wire: Wire) -> None:
@@ -266,20 +258,20 @@ async def test_an_id_beside_an_error_can_be_followed(wire: Wire) -> None:
         assert (await bench.ended(lost.value.ticket)).phase is Phase.DONE
 
 
-@pytest.mark.parametrize("fault", NO_ANSWERS)
-async def test_no_answer_to_a_poll_ends_a_job(wire: Wire, fault: str) -> None:
+async def test_no_answer_to_a_poll_ends_a_job(wire: Wire, subtests: pytest.Subtests) -> None:
     async with wire.bench() as bench:
         ticket = await made(bench)
         (job,) = bench.local.jobs.values()
         bench.local.finish(job.id)
-        for route in wire.polls:
-            bench.local.faults.inject(f"{route}:{fault}", times=None)
-            with pytest.raises(VideoUnavailable) as silent:
-                await bench.api.status(ticket)
-            bench.local.faults.clear()
-            assert is_clean(silent.value)
-            assert silent.value.rate_limited == (fault == "429")
-        assert (await bench.api.status(ticket)).phase is Phase.DONE
+        for route, fault in itertools.product(wire.polls, NO_ANSWERS):
+            with subtests.test(route=route, fault=fault):
+                bench.local.faults.inject(f"{route}:{fault}", times=None)
+                with pytest.raises(VideoUnavailable) as silent:
+                    await bench.api.status(ticket)
+                bench.local.faults.clear()
+                assert is_clean(silent.value)
+                assert silent.value.rate_limited == (fault == "429")
+                assert (await bench.api.status(ticket)).phase is Phase.DONE
         assert bench.local.creates == 1
 
 
@@ -346,20 +338,27 @@ async def test_the_video_is_had_where_its_address_fails(wire: Wire, tmp_path: Pa
             assert target.read_bytes() == tiny_mp4()
 
 
-@pytest.mark.parametrize("fault", ["404", "500", "cut", "html", "empty", "json", "cut-early", "redirect-private"])
-async def test_a_download_that_fails_leaves_nothing_behind(wire: Wire, fault: str, tmp_path: Path) -> None:
+async def test_a_download_that_fails_leaves_nothing_behind(
+    wire: Wire, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    target = tmp_path / "video.mp4"
     async with wire.bench() as bench:
         ticket = await made(bench)
         url = (await bench.ended(ticket)).url
-        for route in ("file", "content"):
-            if any(each.name == route for each in bench.local.routes) or route == "file":
-                bench.local.faults.inject(f"{route}:{fault}", times=None)
-        with pytest.raises((VideoNotReady, VideoUnavailable)) as missing:
-            await bench.api.download(ticket, url, tmp_path / "video.mp4")
-        assert left_in(tmp_path) == []
-        assert is_clean(missing.value)
-        bench.local.faults.clear()
-        await bench.api.download(ticket, url, tmp_path / "video.mp4")
+        routes = [
+            name for name in ("file", "content") if name == "file" or name in {r.name for r in bench.local.routes}
+        ]
+        for fault in ("404", "500", "cut", "html", "empty", "json", "cut-early", "redirect-private"):
+            with subtests.test(fault):
+                for route in routes:
+                    bench.local.faults.inject(f"{route}:{fault}", times=None)
+                with pytest.raises((VideoNotReady, VideoUnavailable)) as missing:
+                    await bench.api.download(ticket, url, target)
+                assert left_in(tmp_path) == []
+                assert is_clean(missing.value)
+                bench.local.faults.clear()
+                await bench.api.download(ticket, url, target)
+                target.unlink()
 
 
 async def test_the_key_stays_at_its_own_origin(wire: Wire, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ async def test_on_a_phone_nothing_scrolls_sideways_and_the_sides_are_drawers(tab
     assert await fits()
 
 
+@pytest.mark.thorough
 async def test_axe_finds_nothing_serious(tab: OpenTab) -> None:
     mia = await tab("mia", place="dm")
     await mia.sheet.evaluate(axe.AXE_SCRIPT)

@@ -87,6 +87,7 @@ async def test_a_dropped_gateway_dead_tokens_and_a_deleted_card_lose_no_video(si
     await expect(mia.message("whose card goes").locator("video")).to_be_visible()
 
 
+@pytest.mark.thorough
 async def test_a_killed_bot_goes_on_when_it_is_started(tab: OpenTab) -> None:
     mia = await tab()
     await mia.inject("Slow")

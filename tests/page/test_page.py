@@ -158,6 +158,7 @@ async def test_an_admin_sets_a_quota_and_the_member_meets_it(tab: OpenTab) -> No
     await expect(admin.find("#ledger tbody tr").first).to_contain_text("Newcomer")
 
 
+@pytest.mark.thorough
 async def test_animate_this_asks_in_a_modal(tab: OpenTab, tmp_path: Path) -> None:
     mia = await tab()
     (tmp_path / "cat.png").write_bytes(png())
