@@ -219,7 +219,7 @@ class CircuitBreaker:
         A probe that is under way stays the probe; whoever carries it asks about the new key.
         """
         self._unpaid.clear()
-        for circuit in self._circuits.values():
+        for circuit in [*self._circuits.values()]:
             if circuit.kind in (_KEY, _BALANCE):
                 circuit.until, circuit.pause_s, circuit.forbidden = self._now(), FIRST_PAUSE_S, None
                 self._half_open(circuit)
