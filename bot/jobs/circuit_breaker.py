@@ -14,8 +14,9 @@ from __future__ import annotations
 import enum
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from bot.errors import CircuitOpen
 from bot.models import FailureKind, Job, JobId, UserId
@@ -28,6 +29,8 @@ SILENT_JOBS = 5
 """So many in a row, of at least two members: a picture that breaks the provider is one member's."""
 REQUEST_FOR_S = 120.0
 """A request that is let in to probe has so long to be sent; then another one may try."""
+LATER_S = 0.5
+"""By less than that, two processes' pauses of one circuit may differ."""
 EVERY = ""
 """Stands for all models."""
 QUESTION = JobId(0)
@@ -139,6 +142,9 @@ class CircuitBreaker:
         self._unpaid: dict[str, Job] = {}  # the first of a row of a model's jobs whose payment was refused
         self._silent: dict[str, deque[_Silent]] = {}  # in a row, by model and for all of them
         self.wake: Callable[[], None] = lambda: None
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a circuit was opened, for longer perhaps, or closed, by what was seen here."""
+        self._shared: set[tuple[str, FailureKind]] = set()  # circuits that other processes know
         self.ask_key: Callable[[], None] | None = None
         """Begins the question that costs nothing; its end is reported with `answer`."""
 
@@ -170,6 +176,28 @@ class CircuitBreaker:
         return Counter(
             State.OPEN if self._now() < circuit.until else State.HALF_OPEN for circuit in self._circuits.values()
         )
+
+    def opened(self) -> list[tuple[str, FailureKind, float, float]]:
+        """The circuits that are not closed: model, reason, and in seconds the pause that is left and all of it."""
+        now = self._now()
+        return [(each.model, each.kind, each.until - now, each.pause_s) for each in self._circuits.values()]
+
+    def use_shared(self, opened: Iterable[tuple[str, FailureKind, float, float]]) -> None:
+        """As `opened`, of all processes. One that is not among them any more was closed by another process.
+
+        What was opened here and is not known to the others yet stays.
+        """
+        known = {(model, kind): (left_s, pause_s) for model, kind, left_s, pause_s in opened}
+        for key in self._shared - known.keys() & self._circuits.keys():
+            del self._circuits[key]
+        for (model, kind), (left_s, pause_s) in known.items():
+            circuit = self._circuits.setdefault((model, kind), _Circuit(model, kind, 0.0))
+            until = self._now() + left_s
+            if until > circuit.until + LATER_S:
+                circuit.probe, circuit.pause_s, circuit.until = None, pause_s, until
+                self._call_later(left_s, partial(self._half_open, circuit))
+        self._shared = set(known)
+        self.wake()
 
     def admit(self, job: JobId, model: str) -> None:
         """Lets a request in: always while closed; while half-open the first, to be the probe. Raises CircuitOpen."""
@@ -246,6 +274,7 @@ class CircuitBreaker:
         match transition:
             case Transition.CLOSE:
                 del self._circuits[circuit.model, circuit.kind]
+                self.changed()
                 log.warning(
                     "the provider %s is used again (%s, model %s)", self._provider, circuit.kind, circuit.model or "any"
                 )

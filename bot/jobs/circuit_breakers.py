@@ -16,6 +16,8 @@ class CircuitBreakers:
         self._call_later = call_later
         self._of: dict[str, CircuitBreaker] = {}
         self.wake: Callable[[], None] = lambda: None
+        self.changed: Callable[[str], None] = lambda _provider: None
+        """Called with the provider whose circuits have changed by what was seen here."""
         self.ask_key: Callable[[str], None] = lambda _: None
         """Begins the question to a provider that costs nothing; its end is reported with `answer`."""
 
@@ -24,8 +26,13 @@ class CircuitBreakers:
         if provider not in self._of:
             breaker = self._of[provider] = CircuitBreaker(self._now, self._call_later, provider)
             breaker.wake = self._wake
+            breaker.changed = lambda: self.changed(provider)
             breaker.ask_key = lambda: self.ask_key(provider)
         return self._of[provider]
+
+    def known(self) -> list[str]:
+        """The providers that have one."""
+        return list(self._of)
 
     def _wake(self) -> None:
         self.wake()

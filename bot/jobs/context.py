@@ -18,6 +18,7 @@ from bot.jobs import backoff
 from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.chat_protocol import Chat
 from bot.jobs.circuit_breakers import CircuitBreakers
+from bot.jobs.dispatch import Dispatch
 from bot.jobs.files import Files
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
@@ -134,6 +135,7 @@ class Timing:
     resubmit_for: timedelta = timedelta(minutes=10)
     queue_timeout: timedelta = timedelta(hours=2)
     late_for: timedelta = timedelta(hours=24)
+    intent_for: timedelta | None = None  # a process that was frozen for longer between intent and create sends nothing
     fetch_for: timedelta = timedelta(minutes=10)  # then the card shows the link, and it is fetched more seldom
 
 
@@ -169,6 +171,7 @@ class JobContext:
     borrowing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))  # `bot.jobs.finished_videos`
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
+    dispatch: Dispatch | None = None  # where several processes share the store
     picture_url: PictureUrl = not_served
 
     async def persist(self, unit: Unit[T]) -> T:
@@ -186,7 +189,8 @@ class JobContext:
     async def move(self, job: Job, to: JobState, **changes: object) -> Job | None:
         """Moves the job in the store, for as long as that takes; None when it was not where we thought."""
         now = self.clock.now()
-        return await self.move_by(jobs.move(job.id, job.state, to, now=now, **changes), job, to, now)
+        since = job.state_at if job.state is JobState.SUBMITTING else None  # that very create, and no later one
+        return await self.move_by(jobs.move(job.id, job.state, to, now=now, since=since, **changes), job, to, now)
 
     async def move_by(self, unit: Unit[Job | None], job: Job, to: JobState, now: datetime) -> Job | None:
         """As `move`, by a unit that does more than that."""

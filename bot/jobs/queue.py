@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from operator import itemgetter
 
@@ -44,6 +45,9 @@ class JobQueue:
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
         self._holding: dict[JobId, tuple[Job, float]] = {}
         self._at: Counter[str] = Counter()  # how many hold a slot, by provider
+        self._sent: set[JobId] = set()  # of those who hold a slot, the ones that the store counts too
+        self._elsewhere: Counter[str] = Counter()  # how many other processes have, by provider
+        self.provider_paused: Callable[[str, float], None] = lambda _provider, _seconds: None
         self._paused: set[Scope] = set()
         self._paused_until: dict[str, float] = {}  # by provider
         self._timer: asyncio.TimerHandle | None = None
@@ -104,13 +108,24 @@ class JobQueue:
             return HoldReason.PAUSED
         return None if self._circuit_breakers.may_go(job) else HoldReason.CIRCUIT_OPEN
 
+    def knows(self, job: JobId) -> bool:
+        """Whether it waits here for a slot."""
+        return job in self._waiting
+
+    def use_shared(self, at_provider: Mapping[str, int]) -> None:
+        """How many jobs of all processes hold a slot, by provider; the store has the last word."""
+        own = Counter(self._holding[job][0].provider for job in self._sent)
+        before, self._elsewhere = self._elsewhere, Counter(at_provider) - own
+        if self._elsewhere != before:
+            self._advance_soon()
+
     async def acquire(self, job: Job) -> None:
         """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
         try:
             is_next = self._soon is None and not self._is_closed  # all others that may start have started
-            if is_next and len(self._holding) < self.slots and self._has_room(job) and self.hold_reason(job) is None:
+            if is_next and self._free() and self._has_room(job) and self.hold_reason(job) is None:
                 self._grant(job)
             else:
                 self.changed()
@@ -128,6 +143,12 @@ class JobQueue:
         self._paused.add(scope)
         self.changed()
 
+    def use_paused(self, scopes: AbstractSet[Scope]) -> None:
+        """Holds the jobs of exactly these servers."""
+        if scopes != self._paused:
+            self._paused = set(scopes)
+            self._advance_soon()
+
     def resume(self, scope: Scope) -> None:
         """The server's jobs go again."""
         self._paused.discard(scope)
@@ -140,6 +161,7 @@ class JobQueue:
     def release(self, job: Job) -> None:
         """Gives the slot back, and settles the probe that it may have been; does nothing for a job that holds none."""
         held = self._holding.pop(job.id, None)
+        self._sent.discard(job.id)
         if held is not None:
             self._at[held[0].provider] -= 1
             self._circuit_breakers.report(held[0], Outcome.NEVER_SENT)
@@ -149,11 +171,18 @@ class JobQueue:
         """The slot as the job's state says: taken while it is at the provider, else released."""
         if not job.state.holds_slot:
             self.release(job)
-        elif job.id not in self._holding:
-            self.occupy(job)
+        else:
+            if job.id not in self._holding:
+                self.occupy(job)
+            self._sent.add(job.id)
 
     def pause_for(self, provider: str, seconds: float) -> None:
         """Starts no job there for so many seconds: the provider asked for it."""
+        self.provider_paused(provider, seconds)
+        self.hold(provider, seconds)
+
+    def hold(self, provider: str, seconds: float) -> None:
+        """As `pause_for`, where others know of it."""
         until = asyncio.get_running_loop().time() + seconds
         self._paused_until[provider] = max(self._paused_until.get(provider, 0.0), until)
         self._arm()
@@ -171,10 +200,16 @@ class JobQueue:
             if planned is not None:
                 planned.cancel()
 
+    def _free(self) -> bool:
+        """Whether one more job may start, at whatever provider."""
+        return len(self._holding) + self._elsewhere.total() < self.slots
+
     def _has_room(self, job: Job) -> bool:
         """Whether its provider takes one more now."""
         limit = self.limits.get(job.provider)
-        return job.provider not in self._paused_until and (limit is None or self._at[job.provider] < limit)
+        return job.provider not in self._paused_until and (
+            limit is None or self._at[job.provider] + self._elsewhere[job.provider] < limit
+        )
 
     def _hold(self, job: Job, since: float) -> None:
         if job.id not in self._holding:
@@ -203,13 +238,13 @@ class JobQueue:
     def _advance(self) -> None:
         self._soon = None
         self.changed()
-        if self._waiting and len(self._holding) < self.slots and self._grant_eligible():
+        if self._waiting and self._free() and self._grant_eligible():
             self._advance_soon()  # a probe started: what else may start has changed
 
     def _grant_eligible(self) -> bool:
         """Starts the first of the queue, as many as there are slots; True where it ended early, with a probe."""
         for job in self.eligible():
-            if len(self._holding) >= self.slots:
+            if not self._free():
                 return False
             if self._has_room(job) and self._grant(job):
                 return True

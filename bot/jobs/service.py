@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from bot.catalog import Catalog, Model
@@ -42,7 +42,7 @@ from bot.models import (
 from bot.overviews import LedgerLine
 from bot.rules import NOWHERE, Place
 from bot.store import balances, ledger
-from bot.store.database import Store
+from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Service:
         answers_first: AnswersFirst,
         circuit_breakers: CircuitBreakers,
         retention: Retention,
+        entering: Callable[[Unit[Job]], Unit[Job]] = lambda unit: unit,
     ) -> None:
         self.catalog = catalog
         self._circuit_breakers = circuit_breakers
@@ -113,6 +114,7 @@ class Service:
         self.library = Library(store=store, worker=worker, files=files, clock=clock)
         self.personal_data = PersonalData(store=store, retention=retention, clock=clock)
         self.retention = retention
+        self._entering = entering  # what else is done in the unit of a reservation
         self._late: set[asyncio.Task[None]] = set()
 
     async def animate(self, ask: Ask) -> Job:
@@ -179,7 +181,7 @@ class Service:
             continues=ask.continues,
             picture_author=ask.picture_author,
         )
-        unit = reserve(job, ask.roles, self._limits)
+        unit = self._entering(reserve(job, ask.roles, self._limits))
         writing = asyncio.create_task(self._store.write(unit, start_within_s=ANSWER_WITHIN_S))
         try:
             await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)

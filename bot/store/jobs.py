@@ -70,8 +70,12 @@ RESUME_SQL = (
 """Two look-ups by index: an OR over both tables would go through every job there ever was."""
 
 
-def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes: object) -> Unit[Job | None]:
+def move(
+    job: JobId, start: JobState, to: JobState, *, now: datetime, since: datetime | None = None, **changes: object
+) -> Unit[Job | None]:
     """Moves the job if it is still in `start`, refunds what `MOVES` says, and returns it; None when it was elsewhere.
+
+    With `since`, only if it has been there since then: it may have been sent by another process in between.
 
     None too for a delivery whose card was taken down in the meantime: nobody would find the video there.
     `changes` are fields of the job that are set along, and columns of `jobs` that are no fields.
@@ -80,6 +84,8 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
 
     def unit(tx: Tx) -> Job | None:
         if to is S.DELIVERED and not cards.shows_video(tx, job):
+            return None
+        if since is not None and not _is_there_since(tx, job, start, since):
             return None
         moved = _move(tx, job, start, to, now, refund, changes)
         if moved is None or to is not S.DELIVERED:
@@ -111,6 +117,11 @@ def change_waiting(job: JobId, waits_for: str, /, **changes: object) -> Unit[Job
 def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
     """Its member alone was shown the video, and the card is to say where it is; None when it was delivered before."""
     return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})
+
+
+def _is_there_since(tx: Tx, job: JobId, state: JobState, since: datetime) -> bool:
+    row = tx.one("SELECT state_at FROM jobs WHERE id = :job AND state = :state", job=job, state=state)
+    return row is not None and row["state_at"] == to_ms(since)
 
 
 def _move(

@@ -20,6 +20,8 @@ from bot.jobs.steps.prepare import prepare
 from bot.jobs.steps.request import model_of, request_of, with_key
 from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import CreateRequest, Provider
+from bot.store import jobs
+from bot.store.shared_state import NoSlotError
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +139,7 @@ async def _submit(context: JobContext, job: Job, request: CreateRequest, provide
     try:
         moved = await _intend(context, job)
         if moved is not None and moved.state is JobState.SUBMITTING:
+            context.queue.follow(moved)
             moved = await _create(context, moved, request, provider)
     finally:
         if moved is None or not moved.state.holds_slot:
@@ -149,9 +152,12 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
     if context.clock.since(job.created_at) >= context.timing.queue_timeout:  # the machine slept, say
         return await context.end(job, JobState.FAILED, FailureKind.QUEUE_TIMEOUT)
     now = context.clock.now()
-    sent = await context.move(
-        job,
+    unit = jobs.move(
+        job.id,
+        JobState.WAITING,
         JobState.SUBMITTING,
+        now=now,
+        since=job.state_at,
         first_sent_at=job.first_sent_at or now,
         last_sent_at=now,
         not_before=None,
@@ -160,6 +166,12 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
         endpoint=job.endpoint,
         request_key=job.request_key,
     )
+    try:
+        sending = unit if context.dispatch is None else context.dispatch.sending(unit, job)
+        sent = await context.move_by(sending, job, JobState.SUBMITTING, now)
+    except NoSlotError as full:  # another process has taken it
+        context.queue.use_shared(full.at_provider)
+        return job
     if sent is None:  # cancelled in the meantime
         return await context.reload(job)
     if context.queue.is_closed:  # the bot was told to stop while this was written: certainly nothing made
@@ -170,9 +182,14 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
 async def _create(context: JobContext, job: Job, request: CreateRequest, provider: Provider) -> Job | None:
     """The only paid request of this program, then its outcome in the store. Nothing is awaited before it.
 
+    Where another process may have taken the job over while this one was frozen, nothing is sent: the other one has
+    settled what was not even sent yet.
+
     A lost answer leaves the job submitting where the wire knows its key: `settle` goes on from there.
     """
     context.chat.show(job)
+    if context.timing.intent_for is not None and context.clock.since(job.state_at) > context.timing.intent_for:
+        return await send_later(context, job, VideoUnavailable("this process was frozen before it could send anything"))
     try:
         ticket = await provider.create(request)
     except VideoUnavailable as error:

@@ -4,10 +4,6 @@ CREATE TABLE identifies (                -- when a shard of each bucket last had
     bucket BIGINT NOT NULL PRIMARY KEY,  -- shard id modulo Discord's max_concurrency
     at BIGINT NOT NULL
 );
-CREATE TABLE processes (                 -- those that run jobs or answer commands
-    id TEXT NOT NULL PRIMARY KEY,        -- made at each start
-    seen_at BIGINT NOT NULL
-);
 CREATE TABLE provider_pauses (           -- a provider asked for a pause
     provider TEXT NOT NULL PRIMARY KEY,
     ends_at BIGINT NOT NULL
@@ -20,7 +16,8 @@ CREATE TABLE circuits (                  -- circuits that are not closed
     pause_ms BIGINT NOT NULL,
     PRIMARY KEY (provider, model, kind)
 );
-CREATE TABLE slots (                     -- one row, updated first by whoever counts the jobs at the providers
+CREATE TABLE shared_folders (            -- the mark in the DATA_DIR that all processes share
     id BIGINT NOT NULL PRIMARY KEY,      -- always 1
-    counted_at BIGINT NOT NULL
+    mark TEXT NOT NULL
 );
+CREATE INDEX jobs_at_provider ON jobs (provider) WHERE state IN ('submitting', 'rendering');

@@ -1,0 +1,40 @@
+"""Which process carries a job: this one, or, where several share a store, the one that a queue between them says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from bot.models import Job, JobId
+from bot.store.database import Unit
+
+Carry = Callable[[JobId], Awaitable[bool]]
+"""Carries a job here until it needs no more work; False where it was put down before that, for another process."""
+
+
+class Dispatch(Protocol):
+    """Between the processes that share a store. Without one, a process carries all jobs itself."""
+
+    def entering(self, unit: Unit[Job]) -> Unit[Job]:
+        """A reservation that also enters the job into the queue, both or neither."""
+
+    def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
+        """The move of a job to its provider; raises NoSlotError where all processes together have no slot for it."""
+
+    async def start(self, carry: Carry) -> None:
+        """Begins to take jobs up, each with `carry`."""
+
+    async def free(self, job: JobId) -> None:
+        """Somebody may take it up now, where nobody carries it."""
+
+    def tell(self, job: JobId) -> None:
+        """Whoever else carries it soon looks at what the store says now."""
+
+    def changed(self) -> None:
+        """The others soon learn what has changed of all that they share: a pause, a slot."""
+
+    async def stop_taking(self) -> None:
+        """Takes no more jobs up."""
+
+    async def close(self) -> None:
+        """What was put down here is free for the others; to be called when no `carry` waits for anything any more."""

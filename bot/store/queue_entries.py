@@ -1,0 +1,116 @@
+"""Entries of procrastinate's queue, one for each job that needs work; on PostgreSQL alone.
+
+They are written in the unit that changes the job, so a job and its entry are there together or not at all. The lock
+is the job's id: one process carries it at a time.
+"""
+
+from __future__ import annotations
+
+from bot.models import Job, JobId
+from bot.store.database import Tx, Unit
+from bot.store.jobs import UNENDED
+
+QUEUE = "jobs"
+TASK = "carry"
+CARD_SETTLES_S = 6.0
+"""Until then the process that took the command stores the card's message; later, whoever has the entry looks for it."""
+_ENTRY = (
+    "CAST(ROW('jobs', 'carry', 0, CAST({id} AS TEXT), CAST({id} AS TEXT), jsonb_build_object('job', {id}), {due})"
+    " AS procrastinate_job_to_defer_v1)"
+)
+_THERE = (
+    "EXISTS (SELECT 1 FROM procrastinate_jobs AS queued WHERE queued.queueing_lock = CAST({id} AS TEXT)"
+    " AND queued.status = 'todo') OR EXISTS (SELECT 1 FROM procrastinate_jobs AS taken"
+    " WHERE taken.lock = CAST({id} AS TEXT) AND taken.status = 'doing')"
+)
+_ENTER = (
+    f"SELECT procrastinate_defer_jobs_v1(ARRAY[{_ENTRY}]) WHERE NOT ({_THERE})".replace("{id}", "CAST(:job AS BIGINT)")
+).replace("{due}", "now() + make_interval(secs => CAST(:after_s AS DOUBLE PRECISION))")
+_MISSING = (
+    (
+        f"SELECT procrastinate_defer_jobs_v1(array_agg({_ENTRY})) AS entered FROM jobs WHERE jobs.id IN"
+        f" (SELECT id FROM jobs WHERE state IN ({UNENDED}) UNION SELECT job FROM cards WHERE finished_at IS NULL)"
+        f" AND NOT ({_THERE})"
+    )
+    .replace("{id}", "jobs.id")
+    .replace("{due}", "NULL")
+)
+_WAKE = 'SELECT pg_notify(\'procrastinate_queue_v1#jobs\', \'{"type": "job_inserted", "job_id": 0}\')'
+"""What procrastinate's own trigger tells its workers of a new entry; an entry that becomes due tells nobody."""
+
+
+def entering(unit: Unit[Job]) -> Unit[Job]:
+    """The reservation with the job's entry; nobody takes it up before its card can be known."""
+
+    def with_entry(tx: Tx) -> Job:
+        job = unit(tx)
+        tx.all(_ENTER, job=job.id, after_s=CARD_SETTLES_S)
+        return job
+
+    return with_entry
+
+
+def due(job: JobId) -> Unit[None]:
+    """Somebody may take the job up now; its entry is made where there is none."""
+
+    def unit(tx: Tx) -> None:
+        there = tx.changed(
+            "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE queueing_lock = :lock AND status = 'todo'",
+            lock=str(job),
+        )
+        if not there:
+            tx.all(_ENTER, job=job, after_s=0.0)
+        tx.all(_WAKE)
+
+    return unit
+
+
+def mend() -> Unit[int]:
+    """Enters the jobs that need work and have no entry; tells how many."""
+
+    def unit(tx: Tx) -> int:
+        row = tx.one(_MISSING)
+        return 0 if row is None or not row["entered"] else len(row["entered"])
+
+    return unit
+
+
+def take_over(*, silent_s: float) -> Unit[int]:
+    """Frees what a process carries that has been silent for so long, or is gone; tells how many jobs."""
+
+    def unit(tx: Tx) -> int:
+        found = tx.all(
+            "SELECT procrastinate_retry_job_v2(entry.id, now(), NULL, NULL, NULL) FROM procrastinate_jobs AS entry"
+            " LEFT JOIN procrastinate_workers AS worker ON worker.id = entry.worker_id"
+            " WHERE entry.status = 'doing' AND entry.queue_name = 'jobs' AND (worker.id IS NULL"
+            " OR worker.last_heartbeat < now() - make_interval(secs => CAST(:silent_s AS DOUBLE PRECISION)))",
+            silent_s=silent_s,
+        )
+        if found:
+            tx.all(_WAKE)
+        return len(found)
+
+    return unit
+
+
+def wake() -> Unit[None]:
+    """Tells every process that entries are free."""
+
+    def unit(tx: Tx) -> None:
+        tx.all(_WAKE)
+
+    return unit
+
+
+def workers(*, silent_s: float) -> Unit[int]:
+    """How many processes carry jobs."""
+
+    def unit(tx: Tx) -> int:
+        row = tx.one(
+            "SELECT COUNT(*) AS workers FROM procrastinate_workers"
+            " WHERE last_heartbeat > now() - make_interval(secs => CAST(:silent_s AS DOUBLE PRECISION))",
+            silent_s=silent_s,
+        )
+        return 0 if row is None else int(row["workers"])
+
+    return unit

@@ -1,0 +1,140 @@
+"""What several processes must agree on beside jobs and credits: slots, pauses, circuits, the shared folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.models import FailureKind, Job, JobId, JobState, Scope
+from bot.store import server_settings, sql
+from bot.store.database import Row, Tx, Unit
+from bot.store.row_mapping import from_ms, to_ms
+
+AT_PROVIDER = ", ".join(f"'{state}'" for state in JobState if state.holds_slot)
+_MS = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCircuit:
+    """One that is not closed."""
+
+    provider: str
+    model: str
+    kind: FailureKind
+    ends_at: datetime
+    pause: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """As of one moment. `at_provider` counts the jobs that hold a slot, by provider."""
+
+    paused: frozenset[Scope] = frozenset()
+    provider_pauses: Mapping[str, datetime] = field(default_factory=dict)
+    circuits: Sequence[OpenCircuit] = ()
+    at_provider: Counter[str] = field(default_factory=Counter)
+    moved: Sequence[JobId] = ()
+
+
+class NoSlotError(Exception):
+    """As many jobs as may are at the providers, or at this job's provider; `at_provider` are all of them."""
+
+    def __init__(self, at_provider: Counter[str]) -> None:
+        super().__init__("every slot is taken")
+        self.at_provider = at_provider
+
+
+def read(waiting: Collection[JobId]) -> Unit[SharedState]:
+    """All of it. `moved` are those of `waiting` that do not wait any more."""
+
+    def unit(tx: Tx) -> SharedState:
+        return SharedState(
+            paused=frozenset(server_settings.paused()(tx)),
+            provider_pauses={
+                row["provider"]: from_ms(row["ends_at"])
+                for row in tx.all("SELECT provider, ends_at FROM provider_pauses")
+            },
+            circuits=[_circuit(row) for row in tx.all("SELECT provider, model, kind, ends_at, pause_ms FROM circuits")],
+            at_provider=_at_provider(tx),
+            moved=_moved(tx, waiting),
+        )
+
+    return unit
+
+
+def within_slots(unit: Unit[Job | None], job: Job, *, slots: int, limit: int | None) -> Unit[Job | None]:
+    """`unit`, which sends the job to its provider, where a slot is free there and in all; raises NoSlotError.
+
+    Whoever writes does so alone, so what was counted stays so until the COMMIT.
+    """
+
+    def counted(tx: Tx) -> Job | None:
+        at_provider = _at_provider(tx)
+        if at_provider.total() >= slots or (limit is not None and at_provider[job.provider] >= limit):
+            raise NoSlotError(at_provider)
+        return unit(tx)
+
+    return counted
+
+
+def pause_provider(provider: str, *, ends_at: datetime) -> Unit[None]:
+    """No process sends it a job before that; a longer pause stays."""
+
+    def unit(tx: Tx) -> None:
+        tx.changed(
+            "INSERT INTO provider_pauses (provider, ends_at) VALUES (:provider, :ends_at) ON CONFLICT (provider)"
+            " DO UPDATE SET ends_at = excluded.ends_at WHERE provider_pauses.ends_at < excluded.ends_at",
+            provider=provider,
+            ends_at=to_ms(ends_at),
+        )
+
+    return unit
+
+
+def keep_circuits(opened: Collection[OpenCircuit], closed: Collection[tuple[str, str, FailureKind]]) -> Unit[None]:
+    """Those that a process has opened, and by provider, model and reason those that it has closed."""
+
+    def unit(tx: Tx) -> None:
+        for circuit in opened:
+            key = {"provider": circuit.provider, "model": circuit.model, "kind": circuit.kind}
+            sql.put(tx, "circuits", key, ends_at=to_ms(circuit.ends_at), pause_ms=circuit.pause // _MS)
+        for provider, model, kind in closed:
+            tx.changed(
+                "DELETE FROM circuits WHERE provider = :provider AND model = :model AND kind = :kind",
+                provider=provider,
+                model=model,
+                kind=kind,
+            )
+
+    return unit
+
+
+def shared_folder(mark: str) -> Unit[str]:
+    """The mark of the folder that all processes share: this one where there is none yet."""
+
+    def unit(tx: Tx) -> str:
+        tx.changed("INSERT INTO shared_folders (id, mark) VALUES (1, :mark) ON CONFLICT (id) DO NOTHING", mark=mark)
+        row = tx.one("SELECT mark FROM shared_folders WHERE id = 1")
+        return mark if row is None else str(row["mark"])
+
+    return unit
+
+
+def _at_provider(tx: Tx) -> Counter[str]:
+    rows = tx.all(f"SELECT provider, COUNT(*) AS jobs FROM jobs WHERE state IN ({AT_PROVIDER}) GROUP BY provider")
+    return Counter({row["provider"]: int(row["jobs"]) for row in rows})
+
+
+def _moved(tx: Tx, waiting: Collection[JobId]) -> list[JobId]:
+    """Numbers alone are put into the statement."""
+    if not waiting:
+        return []
+    ids = ", ".join(str(int(job)) for job in waiting)
+    return [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE id IN ({ids}) AND state <> 'waiting'")]
+
+
+def _circuit(row: Row) -> OpenCircuit:
+    kind, ends_at, pause = FailureKind(row["kind"]), from_ms(row["ends_at"]), row["pause_ms"] * _MS
+    return OpenCircuit(row["provider"], row["model"], kind, ends_at, pause)
