@@ -12,6 +12,7 @@ MOST_SHARDS = 16_384
 SHARDS_SHOULD_BE = {
     "ROLE": "all, gateway or worker",
     "SHARD_COUNT": f"a whole number from 1 to {MOST_SHARDS}, or empty for what Discord recommends",
+    "TAKEOVER_SECONDS": "a number from 3 to 600",
     "SHARD_IDS": "numbers of shards, such as 0-15 or 0-7,12, or empty for all",
 }
 _PART = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
@@ -23,6 +24,7 @@ class ShardSettings(BaseSettings):
     shard_ids: Annotated[frozenset[int], NoDecode] = frozenset()
     shard_count: int | None = Field(default=None, ge=1, le=MOST_SHARDS)
     role: Literal["all", "gateway", "worker"] = "all"
+    takeover_seconds: float = Field(default=30.0, ge=3, le=600, allow_inf_nan=False)
 
     @field_validator("shard_ids", mode="before")
     @classmethod

@@ -174,6 +174,10 @@ class DiscordChat:
         self._transports.forget(job)
         self._edits.forget(job)
 
+    def share(self, processes: int) -> None:
+        """So many processes edit cards: this one has its part of what Discord takes of all."""
+        self._rate_limit.share(processes)
+
     async def close(self) -> None:
         """Ends what is under way and closes every connection."""
         await self._edits.close()

@@ -28,14 +28,27 @@ class Window:
     def __init__(self, most: int, span_s: float) -> None:
         self._most = most
         self._span_s = span_s
+        self._of_all = (most, span_s)
         self._taken: deque[float] = deque()
+
+    def is_empty(self, now: float) -> bool:
+        """Whether none was taken of late."""
+        while self._taken and self._taken[0] <= now - self._span_s:
+            self._taken.popleft()
+        return not self._taken
 
     def wait_s(self, now: float, *, keeping: int = 0) -> float:
         """How long until one more may be taken, so that `keeping` are still left after it; 0 for now."""
-        while self._taken and self._taken[0] <= now - self._span_s:
-            self._taken.popleft()
+        if self.is_empty(now):
+            return 0.0
         too_many = len(self._taken) + 1 + keeping - self._most
         return 0.0 if too_many <= 0 else self._taken[too_many - 1] + self._span_s - now
+
+    def share(self, processes: int) -> None:
+        """This process's part, of so many that have the same; never less than one, then in a longer time."""
+        most, span_s = self._of_all
+        self._most = max(1, most // processes)
+        self._span_s = span_s if most >= processes else span_s * processes / most
 
     def take(self, now: float) -> None:
         """One is taken."""
@@ -52,6 +65,11 @@ class _Queue:
     progress: asyncio.Lock = field(default_factory=asyncio.Lock)
     unfinished: set[JobId] = field(default_factory=set)
 
+    def share(self, processes: int) -> None:
+        """As `Window.share`."""
+        self.window.share(processes)
+        self.apart.share(processes)
+
 
 class EditRateLimit:
     """Cards ask before each edit, and wait in here for their turn; cancelling them is safe."""
@@ -62,6 +80,14 @@ class EditRateLimit:
         self._all = _Queue(Window(PROGRESS_EDITS, PROGRESS_SPAN_S))
         self._refused = Window(REFUSED, REFUSED_SPAN_S)
         self._channels: OrderedDict[ChannelId, _Queue] = OrderedDict()
+        self._processes = 1
+
+    def share(self, processes: int) -> None:
+        """So many processes edit cards from now on, and any of them any card: each has its part of every bound."""
+        self._processes = processes
+        for queue in (self._all, *self._channels.values()):
+            queue.share(processes)
+        self._refused.share(processes)
 
     async def last(self, channel: ChannelId) -> None:
         """For a card's last edit by the bot's own token."""
@@ -74,7 +100,8 @@ class EditRateLimit:
         queue = self._queue(channel)
         async with queue.progress:
             await self._take(queue.apart, lambda: 0)
-            await self._take(queue.window, lambda: min(len(queue.unfinished), KEPT_FOR_LAST))
+            kept = max(0, min(KEPT_FOR_LAST // self._processes, CHANNEL_EDITS // self._processes - 1))
+            await self._take(queue.window, lambda: min(len(queue.unfinished), kept))
 
     async def anywhere(self) -> None:
         """For any edit but a card's last, whatever its transport."""
@@ -108,8 +135,9 @@ class EditRateLimit:
                 if not self._is_idle(queue):
                     self._channels[known] = queue
             self._channels[channel] = _Queue(Window(CHANNEL_EDITS, CHANNEL_SPAN_S))
+            self._channels[channel].share(self._processes)
         return self._channels[channel]
 
     def _is_idle(self, queue: _Queue) -> bool:
         in_use = queue.unfinished or queue.last.locked() or queue.progress.locked()
-        return not in_use and queue.window.wait_s(self._now(), keeping=CHANNEL_EDITS - 1) == 0
+        return not in_use and queue.window.is_empty(self._now())

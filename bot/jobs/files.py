@@ -22,20 +22,27 @@ log = logging.getLogger(__name__)
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 """Nothing is submitted with less room than this: a paid video must have a place to land."""
 
+LEFT_OVER_S = 3_600.0
+"""No video is re-encoded for so long."""
+
 
 class Files:
-    """Owns `root`; nobody else writes there. By `now`, in seconds, files age."""
+    """Owns `root`; nobody else writes there but processes of the same bot. By `now`, in seconds, files age."""
 
     def __init__(self, root: Path, now: Callable[[], float] = time.time) -> None:
         self._root = root
         self._now = now
 
-    def prepare(self) -> None:
-        """Makes the folders and clears away what a power cut left of re-encoding. Raises OSError."""
+    def prepare(self, *, shared: bool = False) -> None:
+        """Makes the folders and clears away what a power cut left of re-encoding. Raises OSError.
+
+        Where they are `shared`, another process may be re-encoding right now: what is old is left over.
+        """
         for folder in ("pictures", "videos"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         for leftover in self._root.glob("videos/*.shrinking"):
-            shutil.rmtree(leftover)
+            if not shared or _touched(leftover) < time.time() - LEFT_OVER_S:
+                shutil.rmtree(leftover, ignore_errors=shared)  # another process may do so, too
 
     def picture(self, job: Job, *, last: bool = False) -> Path:
         """The fitted JPEG of the first picture, or of the `last`."""

@@ -114,3 +114,28 @@ def workers(*, silent_s: float) -> Unit[int]:
         return 0 if row is None else int(row["workers"])
 
     return unit
+
+
+def held_by(worker: int) -> Unit[set[JobId]]:
+    """The jobs that this worker of procrastinate's carries, as the queue has it."""
+    return lambda tx: {
+        JobId(int(row["lock"]))
+        for row in tx.all(
+            "SELECT lock FROM procrastinate_jobs WHERE worker_id = :worker AND status = 'doing'", worker=worker
+        )
+    }
+
+
+def give_back(jobs: set[JobId]) -> Unit[None]:
+    """Frees these entries."""
+
+    def unit(tx: Tx) -> None:
+        for job in jobs:
+            tx.all(
+                "SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs"
+                " WHERE lock = :lock AND status = 'doing'",
+                lock=str(job),
+            )
+        tx.all(_WAKE)
+
+    return unit

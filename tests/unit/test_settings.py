@@ -70,6 +70,7 @@ WRONG = {
     "LOG_FORMAT": (["xml"], "text or json"),
     "SHARD_IDS": (["first", "3-1", "-1", "0-99999"], "numbers of shards, such as 0-15 or 0-7,12, or empty for all"),
     "SHARD_COUNT": (["0", "16385", "all"], "a whole number from 1 to 16384, or empty for what Discord recommends"),
+    "TAKEOVER_SECONDS": (["2", "601", "nan"], "a number from 3 to 600"),
     "ROLE": (["leader"], "all, gateway or worker"),
     "SENTRY_DSN": (
         ["sentry.example.com/1", "https://sentry.example.com/1", "https://key@sentry.example.com/mine", "two words"],

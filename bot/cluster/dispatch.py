@@ -1,0 +1,92 @@
+"""The dispatch of jobs between processes, as `bot.jobs.dispatch` has it, on PostgreSQL and procrastinate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from bot.cluster.sharing import Sharing
+from bot.cluster.taking import Taking
+from bot.jobs.context import Clock, JobContext
+from bot.jobs.dispatch import Carry
+from bot.jobs.shared_worker import SharedWorker
+from bot.models import Job, JobId
+from bot.store import queue_entries, shared_state
+from bot.store.database import Store, Unit
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+
+
+class ClusterDispatch:
+    """Open it, `begin` it, start it through the worker, close it. `frozen` is set once others may have taken over."""
+
+    def __init__(self, store: Store, address: str, clock: Clock, *, takeover_s: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._takeover_s = takeover_s
+        self._taking = Taking(store, address, takeover_s=takeover_s)
+        self._sharing = Sharing(address, self._taking.notify, takeover_s=takeover_s)
+        self._watch: asyncio.Task[None] | None = None
+        self._context: JobContext | None = None
+        self.frozen = asyncio.Event()
+
+    async def open(self) -> None:
+        """Raises StoreUnavailable."""
+        await self._taking.open()
+
+    def begin(self, context: JobContext, worker: SharedWorker) -> Sharing:
+        """What is shared is kept from now on, whatever the process does itself."""
+        self._context = context
+        self._sharing.begin(context, worker)
+        self._watch = asyncio.create_task(self._notice_a_freeze(), name="freeze")
+        return self._sharing
+
+    def entering(self, unit: Unit[Job]) -> Unit[Job]:
+        """A reservation with its entry."""
+        return queue_entries.entering(unit)
+
+    def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
+        """The move to the provider, within the slots of all processes."""
+        assert self._context is not None
+        queue = self._context.queue
+        return shared_state.within_slots(unit, job, slots=queue.slots, limit=queue.limits.get(job.provider))
+
+    async def start(self, carry: Carry) -> None:
+        """Takes jobs up."""
+        await self._taking.start(carry)
+
+    async def free(self, job: JobId) -> None:
+        """Its entry is due."""
+        assert self._context is not None
+        await self._context.persist(queue_entries.due(job))
+
+    def tell(self, job: JobId) -> None:
+        """Whoever else carries it looks at the store."""
+        self._sharing.tell(job)
+
+    def changed(self) -> None:
+        """The others read what is shared."""
+        self._sharing.changed()
+
+    async def stop_taking(self) -> None:
+        """What is carried goes on."""
+        await self._taking.stop_taking()
+
+    async def close(self) -> None:
+        """What was put down is free."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._sharing.close()
+        await self._taking.close()
+
+    async def _notice_a_freeze(self) -> None:
+        """A process that was stopped for half the time after which others take over ends, and is started anew."""
+        while True:
+            before = self._clock.now()
+            await asyncio.sleep(TICK_S)
+            frozen_s = self._clock.since(before).total_seconds() - TICK_S
+            if frozen_s > self._takeover_s / 2:
+                log.error("this process stood still for %.0f s; others may have taken its jobs over", frozen_s)
+                self.frozen.set()

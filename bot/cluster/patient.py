@@ -1,0 +1,50 @@
+"""procrastinate's connector, with patience: while the database is out of reach, its worker waits in place of ending."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import psycopg
+from procrastinate import PsycopgConnector, exceptions
+from procrastinate.connector import Notify
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PAUSE_S = 1.0
+OUT_OF_REACH = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+class PatientConnector(PsycopgConnector):
+    """Asks again until the database answers. A question may so be done twice: entries that nobody carries are freed."""
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        await _until_answered(lambda: PsycopgConnector.execute_query_async(self, query, **arguments))
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        return await _until_answered(lambda: PsycopgConnector.execute_query_one_async(self, query, **arguments))
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        return await _until_answered(lambda: PsycopgConnector.execute_query_all_async(self, query, **arguments))
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        names = list(channels)
+        await _until_answered(lambda: PsycopgConnector.listen_notify(self, on_notification, names))
+
+
+async def _until_answered(ask: Callable[[], Awaitable[T]]) -> T:
+    tries = 0
+    while True:
+        try:
+            return await ask()
+        except exceptions.ConnectorException as error:
+            if not isinstance(error.__cause__, OUT_OF_REACH):
+                raise
+            if not tries:
+                log.warning("the queue of jobs is out of reach, asking again")
+            tries += 1
+            await asyncio.sleep(PAUSE_S)

@@ -1,0 +1,206 @@
+"""What all processes agree on beside jobs: servers that are paused, providers' pauses, circuits, slots.
+
+Each process keeps its own copy, which decides at once; the store has what all have in common, and is read when a
+notification says that it has changed, and every few seconds in case one was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import psycopg
+
+from bot.errors import StoreError
+from bot.jobs.context import JobContext
+from bot.jobs.shared_worker import SharedWorker
+from bot.models import FailureKind, JobId
+from bot.store import queue_entries, shared_state
+from bot.store.jobs import Moved
+from bot.store.shared_state import OpenCircuit, SharedState
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "animate_bot"
+READ_EVERY_S = 3.0
+READ_APART_S = 0.1
+CONNECT_AGAIN_S = 1.0
+Key = tuple[str, FailureKind]
+
+
+class Sharing:
+    """Owns its tasks. `notify` sends to a channel of the database; `address` is listened at."""
+
+    def __init__(
+        self, address: str, notify: Callable[[str, str], Awaitable[None]], *, takeover_s: float
+    ) -> None:
+        self._address = address
+        self._notify = notify
+        self._takeover_s = takeover_s
+        self._id = uuid4().hex
+        self._is_due = asyncio.Event()
+        self._to_say: deque[str] = deque()
+        self._may_say = asyncio.Event()
+        self._changed_circuits: set[str] = set()
+        self._known: dict[str, set[Key]] = {}
+        self._pauses: dict[str, datetime] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.workers = 1
+        self.counted: Callable[[int], None] = lambda _workers: None
+        """Called with how many processes carry jobs, when that has changed."""
+
+    def begin(self, context: JobContext, worker: SharedWorker) -> None:
+        """From now on what changes here is told, and what others change holds here."""
+        self._context, self._worker = context, worker
+        context.circuit_breakers.changed = self._circuit_changed
+        context.queue.provider_paused = self._provider_paused
+        context.store.observe(self._moved)
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="shared-listen"),
+            asyncio.create_task(self._keep(), name="shared-keep"),
+            asyncio.create_task(self._say(), name="shared-say"),
+        ]
+
+    async def close(self) -> None:
+        """Nothing is told and heard any more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = []
+
+    def tell(self, job: JobId) -> None:
+        """Whoever else carries it looks at the store."""
+        self._to_say.append(f"job:{job}")
+        self._may_say.set()
+
+    def changed(self) -> None:
+        """Something that all share."""
+        if "all" not in self._to_say:
+            self._to_say.append("all")
+        self._may_say.set()
+
+    def _circuit_changed(self, provider: str) -> None:
+        self._changed_circuits.add(provider)
+        self._is_due.set()
+
+    def _provider_paused(self, provider: str, seconds: float) -> None:
+        self._pauses[provider] = self._context.clock.now() + timedelta(seconds=seconds)
+        self._is_due.set()
+
+    def _moved(self, event: object) -> None:
+        """A slot is free, and others may wait for it."""
+        if isinstance(event, Moved) and event.start.holds_slot and not event.job.state.holds_slot and self.workers > 1:
+            self.changed()
+
+    async def _say(self) -> None:
+        while True:
+            await self._may_say.wait()
+            self._may_say.clear()
+            while self._to_say:
+                try:
+                    await self._notify(CHANNEL, f"{self._id}:{self._to_say[0]}")
+                except Exception as error:  # noqa: BLE001 - the others read what has changed every few seconds
+                    log.warning("other processes were not told: %s", type(error).__name__)
+                self._to_say.popleft()
+            await asyncio.sleep(READ_APART_S)
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(psycopg.Error):
+                async with await psycopg.AsyncConnection.connect(self._address, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._is_due.set()  # for what was said before
+                    async for heard in connection.notifies():
+                        self._hear(heard.payload)
+            await asyncio.sleep(CONNECT_AGAIN_S)
+
+    def _hear(self, payload: str) -> None:
+        sender, _, said = payload.partition(":")
+        if sender == self._id:
+            return
+        what, _, job = said.partition(":")
+        if what == "job" and job.isdecimal():
+            self._worker.heard_of(JobId(int(job)))
+        else:
+            self._is_due.set()
+
+    async def _keep(self) -> None:
+        counted_at = float("-inf")
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(READ_EVERY_S):
+                    await self._is_due.wait()
+            self._is_due.clear()
+            try:
+                if await self._write():
+                    self.changed()
+                self._use(await self._context.store.read(shared_state.read(self._worker.waiting)))
+                if loop.time() - counted_at > READ_EVERY_S:
+                    counted_at = loop.time()
+                    await self._count()
+            except StoreError as error:
+                log.warning("what all processes share was not read: %s", error)
+            except Exception:
+                log.exception("what all processes share was not read")
+            await asyncio.sleep(READ_APART_S)
+
+    async def _write(self) -> bool:
+        """What has changed here; whether anything has. What cannot be written is written the next time."""
+        providers, pauses = set(self._changed_circuits), dict(self._pauses)
+        now, opened, closed = self._context.clock.now(), [], []
+        for provider in providers:
+            here = self._context.circuit_breakers.of(provider).opened()
+            opened += [
+                OpenCircuit(provider, model, kind, now + timedelta(seconds=left_s), timedelta(seconds=pause_s))
+                for model, kind, left_s, pause_s in here
+            ]
+            gone = self._known.get(provider, set()) - {(model, kind) for model, kind, _, _ in here}
+            closed += [(provider, model, kind) for model, kind in gone]
+        if providers:
+            self._changed_circuits -= providers
+            try:
+                await self._context.store.write(shared_state.keep_circuits(opened, closed))
+            except StoreError:
+                self._changed_circuits |= providers
+                raise
+            for provider in providers:
+                self._known[provider] = {(each.model, each.kind) for each in opened if each.provider == provider}
+        for provider, ends_at in pauses.items():
+            await self._context.store.write(shared_state.pause_provider(provider, ends_at=ends_at))
+            if self._pauses.get(provider) == ends_at:
+                del self._pauses[provider]
+        return bool(providers or pauses)
+
+    def _use(self, state: SharedState) -> None:
+        queue, now = self._context.queue, self._context.clock.now()
+        queue.use_paused(state.paused)
+        for provider, ends_at in state.provider_pauses.items():
+            left_s = (ends_at - now).total_seconds()
+            if left_s > queue.pause_left_s(provider) + READ_APART_S:
+                queue.hold(provider, left_s)
+        for provider in {each.provider for each in state.circuits} | self._known.keys():
+            if provider in self._changed_circuits:
+                continue  # it changed while that was read
+            opened = [each for each in state.circuits if each.provider == provider]
+            if opened or self._known.get(provider):
+                self._context.circuit_breakers.of(provider).use_shared(
+                    (each.model, each.kind, (each.ends_at - now).total_seconds(), each.pause.total_seconds())
+                    for each in opened
+                )
+            self._known[provider] = {(each.model, each.kind) for each in opened}
+        queue.use_shared(state.at_provider)
+        for job in state.moved:
+            self._worker.heard_of(job)
+
+    async def _count(self) -> None:
+        workers = max(1, await self._context.store.read(queue_entries.workers(silent_s=self._takeover_s)))
+        if workers != self.workers:
+            self.workers = workers
+            self.counted(workers)

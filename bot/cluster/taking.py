@@ -1,0 +1,179 @@
+"""Takes jobs up from procrastinate's queue, and frees what others have left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import psycopg
+from procrastinate import App
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.jobs import DeleteJobCondition
+from procrastinate.jobs import Job as Entry
+from procrastinate.schema import SchemaManager
+from procrastinate.worker import Worker as EntryWorker
+
+from bot.cluster.patient import PatientConnector
+from bot.errors import StoreError, StoreUnavailable
+from bot.jobs.dispatch import Carry
+from bot.models import JobId
+from bot.store import queue_entries
+from bot.store.database import Store
+from bot.store.queue_entries import QUEUE, TASK
+
+log = logging.getLogger(__name__)
+
+AT_MOST = 20_000
+"""Jobs that one process carries at a time."""
+LOOK_S = 1.0
+"""A free entry is found after so long, where no notification told of it."""
+MEND_EVERY_S = 30.0
+CREATES_END_S = 75.0
+"""At a stop: what a process carries is put down, at the latest when its create requests have ended."""
+RETRIED_AFTER_S = 30
+SCHEMA_LOCK = (0x616E696D, 3)
+
+
+class PutDownError(Exception):
+    """The process stops; another one carries the job on."""
+
+
+class _Retry(BaseRetryStrategy):
+    """What was put down is free at once; what failed, after a while."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Entry) -> RetryDecision:  # noqa: ARG002 - its signature
+        is_put_down = isinstance(exception, PutDownError | asyncio.CancelledError)
+        return RetryDecision(retry_in={"seconds": 0 if is_put_down else RETRIED_AFTER_S})
+
+
+class Taking:
+    """One of procrastinate's workers. `takeover_s`: a process that is silent for so long is taken to be gone."""
+
+    def __init__(self, store: Store, address: str, *, takeover_s: float) -> None:
+        self._store = store
+        self._address = address
+        self._takeover_s = takeover_s
+        self._app = App(connector=PatientConnector(conninfo=address, min_size=1, max_size=4, open=False))
+        self._worker: EntryWorker | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._carried: set[JobId] = set()
+        self._is_closing = False
+        logging.getLogger("procrastinate").setLevel(logging.ERROR)  # it tells of each job what our own log tells
+
+    async def open(self) -> None:
+        """Connects, and makes the tables of the queue where they are missing. Raises StoreUnavailable."""
+        try:
+            async with await psycopg.AsyncConnection.connect(self._address, autocommit=True) as connection:
+                await _make_tables(connection)
+            await self._app.open_async()
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"the queue of jobs cannot be opened: {error}") from error
+
+    async def start(self, carry: Carry) -> None:
+        """Begins to take entries up."""
+
+        async def run(job: int) -> None:
+            key = JobId(job)
+            self._carried.add(key)
+            try:
+                if not await carry(key):
+                    raise PutDownError
+            finally:
+                self._carried.discard(key)
+
+        self._app.task(run, name=TASK, queue=QUEUE, retry=_Retry())
+        self._worker = EntryWorker(
+            self._app,
+            queues=[QUEUE],
+            concurrency=AT_MOST,
+            fetch_job_polling_interval=LOOK_S,
+            abort_job_polling_interval=3_600.0,
+            shutdown_graceful_timeout=CREATES_END_S,
+            delete_jobs=DeleteJobCondition.ALWAYS,
+            install_signal_handlers=False,
+            update_heartbeat_interval=self._takeover_s / 6,
+            stalled_worker_timeout=self._takeover_s,
+        )
+        self._tasks = [
+            asyncio.create_task(self._run(self._worker), name="taking"),
+            asyncio.create_task(self._sweep(), name="sweep"),
+        ]
+
+    async def stop_taking(self) -> None:
+        """What is carried goes on."""
+        self._is_closing = True
+        if self._worker is not None:
+            self._worker.stop()
+
+    async def close(self) -> None:
+        """What was put down is free; the others are told."""
+        self._is_closing = True
+        if self._tasks:
+            taking, sweep = self._tasks
+            sweep.cancel()
+            await asyncio.wait({taking}, timeout=5.0)
+            taking.cancel()
+            await asyncio.wait({taking, sweep}, timeout=5.0)
+            with contextlib.suppress(StoreError):
+                await self._store.write(queue_entries.wake(), start_within_s=2.0)
+        self._tasks = []
+        with contextlib.suppress(Exception):  # of the pool, at the end of the process
+            await self._app.close_async()
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Tells every process; waits while the database is out of reach."""
+        await self._app.connector.execute_query_async(
+            "SELECT pg_notify(%(channel)s, %(payload)s)", channel=channel, payload=payload
+        )
+
+    async def _run(self, worker: EntryWorker) -> None:
+        while not self._is_closing:
+            try:
+                await worker.run()
+            except Exception:
+                log.exception("no jobs are taken up for a moment")
+            if not self._is_closing:
+                await asyncio.sleep(LOOK_S)
+
+    async def _sweep(self) -> None:
+        """Frees what silent processes carry, mends what has no entry, and gives back what this one does not carry."""
+        mended_at, suspects = float("-inf"), set[JobId]()
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._takeover_s / 4)
+            try:
+                taken_over = await self._store.write(queue_entries.take_over(silent_s=self._takeover_s))
+                if taken_over:
+                    log.warning("took over %s jobs of a process that is silent or gone", taken_over)
+                if loop.time() - mended_at >= min(MEND_EVERY_S, self._takeover_s):
+                    mended_at = loop.time()
+                    if mended := await self._store.write(queue_entries.mend()):
+                        log.warning("%s jobs had no entry in the queue", mended)
+                    suspects = await self._give_back(suspects)
+            except StoreError as error:
+                log.warning("the queue of jobs was not looked through: %s", error)
+            except Exception:
+                log.exception("the queue of jobs was not looked through")
+
+    async def _give_back(self, suspects: set[JobId]) -> set[JobId]:
+        """Entries that are this worker's by the queue alone: the answer that gave them was lost. Seen twice, they go."""
+        if self._worker is None or (worker_id := self._worker.worker_id) is None:
+            return set()
+        held = await self._store.read(queue_entries.held_by(worker_id))
+        missing = held - self._carried
+        if forgotten := missing & suspects:
+            log.warning("%s entries of the queue were this process's without its knowledge", len(forgotten))
+            await self._store.write(queue_entries.give_back(forgotten))
+        return missing
+
+
+async def _make_tables(connection: psycopg.AsyncConnection) -> None:
+    await connection.execute(f"SELECT pg_advisory_lock{SCHEMA_LOCK}")
+    try:
+        there = await (await connection.execute("SELECT to_regclass('procrastinate_jobs')")).fetchone()
+        if there == (None,):
+            async with connection.transaction():
+                await connection.execute(SchemaManager.get_schema())
+    finally:
+        await connection.execute(f"SELECT pg_advisory_unlock{SCHEMA_LOCK}")
