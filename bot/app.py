@@ -36,8 +36,8 @@ from bot.chat.discord_errors import told
 from bot.chat.operator_messages import OperatorMessages
 from bot.chat.posted_video import shows_video
 from bot.chat.video_requests import VideoRequests
-from bot.cluster import shards_of
-from bot.errors import SettingsError
+from bot.cluster.assembly import open_dispatch, shards_of, worker_of
+from bot.errors import SettingsError, StoreUnavailable
 from bot.i18n.translations import TranslationCatalog
 from bot.images.fitter import Fitter
 from bot.jobs import restored_copy
@@ -61,6 +61,7 @@ from bot.store.database import Store
 from bot.transcode.transcoder import Transcoder
 
 if TYPE_CHECKING:
+    from bot.cluster.dispatch import ClusterDispatch
     from bot.hosted_pictures import HostedPictures
     from bot.metrics import Metrics
     from bot.providers.protocols import Provider
@@ -100,6 +101,8 @@ class App:
     worker: Worker
     service: Service
     reloader: Reloader
+    frozen: asyncio.Event
+    """This process stood still, and others may have taken its jobs over."""
 
 
 @contextlib.asynccontextmanager
@@ -122,6 +125,7 @@ async def assemble(
         if metrics is not None:
             metrics.measure(store)
         await restored_copy.settle_copy(store, restored=restored)
+        dispatch = await open_dispatch(settings, store, clock, stack)
         providers = _providers(settings, on_offer, connect if metrics is None else metrics.connecting(connect))
         stack.push_async_callback(providers.close)
         translation_catalog = TranslationCatalog()
@@ -151,8 +155,8 @@ async def assemble(
         )
         stack.push_async_callback(chat.close)
         pictures = hosted_pictures(settings, store, files, clock)
-        context = _context(settings, store, providers, chat, files, catalog, clock, pictures)
-        worker = Worker(context)
+        context = _context(settings, store, providers, chat, files, catalog, clock, pictures, dispatch)
+        worker = worker_of(settings, context, dispatch, chat)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
         backups = _backups(settings, clock)
         if backups is not None:
@@ -168,7 +172,8 @@ async def assemble(
             await serve_http(settings, stack, bot, context, pictures, metrics, backups)
         for note in on_offer.notes:
             log.warning("%s", note)
-        yield App(bot, worker, service, Reloader(settings, context, worker, bot))
+        frozen = asyncio.Event() if dispatch is None else dispatch.frozen
+        yield App(bot, worker, service, Reloader(settings, context, worker, bot), frozen)
 
 
 async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -> None:
@@ -228,7 +233,7 @@ def _data_folder(settings: Settings, clock: Clock) -> Files:
     """The folder for pictures and videos, made and found to be ours. Raises SettingsError."""
     files = Files(settings.data_dir, now=lambda: clock.now().timestamp())
     try:
-        files.prepare()
+        files.prepare(shared=settings.database_path is None)
     except OSError as error:
         raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
     _check_folders(settings.data_dir)
@@ -269,6 +274,7 @@ def _context(
     catalog: Catalog,
     clock: Clock,
     pictures: HostedPictures | None,
+    dispatch: ClusterDispatch | None,
 ) -> JobContext:
     loop = asyncio.get_running_loop()
     circuit_breakers = CircuitBreakers(loop.time, loop.call_later)
@@ -282,7 +288,12 @@ def _context(
         catalog=catalog,
         queue=JobQueue(settings.max_concurrent_jobs, circuit_breakers, catalog.concurrent),
         circuit_breakers=circuit_breakers,
-        timing=Timing(settings.poll_seconds, timedelta(minutes=settings.job_timeout_minutes)),
+        timing=Timing(
+            settings.poll_seconds,
+            timedelta(minutes=settings.job_timeout_minutes),
+            intent_for=None if dispatch is None else timedelta(seconds=settings.takeover_seconds / 2),
+        ),
+        dispatch=dispatch,
         clock=clock,
         picture_url=pictures.address if pictures else not_served,
     )
@@ -300,6 +311,7 @@ def _service(settings: Settings, context: JobContext, worker: Worker, retention:
         answers_first=context.answers_first,
         circuit_breakers=context.circuit_breakers,
         retention=retention,
+        entering=(lambda unit: unit) if context.dispatch is None else context.dispatch.entering,
     )
 
 
@@ -323,15 +335,19 @@ async def run(
             app.reloader.ask()
         starting = asyncio.create_task(app.bot.start(settings.discord_token.get_secret_value()), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")
+        freezing = asyncio.create_task(app.frozen.wait(), name="frozen")
         settling = asyncio.create_task(_settle(app.bot.ready), name="settle")
         reloading = asyncio.create_task(_reload(app), name="reload")
         try:
-            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({starting, stopping, freezing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+            freezing.cancel()
             settling.cancel()
             reloading.cancel()
             await _stop(app, starting)
+        if app.frozen.is_set() and not stop.is_set():
+            raise StoreUnavailable("this process stood still, and others may have taken its jobs over; start it again")
         if starting.done() and not starting.cancelled() and not stop.is_set():
             _raise_for(starting, settings.discord_api_url)
 

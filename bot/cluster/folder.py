@@ -19,12 +19,11 @@ async def check_folder(store: Store, data_dir: Path) -> None:
     """Raises SettingsError where this is not the folder of the other processes, StoreUnavailable."""
     here = await asyncio.to_thread(_mark, data_dir / MARK)
     if await store.write(shared_folder(here)) != here:
-        raise SettingsError(
-            [
-                "DATA_DIR is wrong: with PostgreSQL it should be one folder that all processes share, "
-                f"with the file {MARK} that the first of them wrote."
-            ]
+        sentence = (
+            "DATA_DIR is wrong: with PostgreSQL it should be one folder that all processes share, "
+            f"with the file {MARK} that the first of them wrote."
         )
+        raise SettingsError([sentence])
 
 
 def _mark(path: Path) -> str:

@@ -36,9 +36,7 @@ Key = tuple[str, FailureKind]
 class Sharing:
     """Owns its tasks. `notify` sends to a channel of the database; `address` is listened at."""
 
-    def __init__(
-        self, address: str, notify: Callable[[str, str], Awaitable[None]], *, takeover_s: float
-    ) -> None:
+    def __init__(self, address: str, notify: Callable[[str, str], Awaitable[None]], *, takeover_s: float) -> None:
         self._address = address
         self._notify = notify
         self._takeover_s = takeover_s

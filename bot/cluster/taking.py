@@ -8,9 +8,9 @@ import logging
 
 import psycopg
 from procrastinate import App
-from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.jobs import Job as Entry
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.schema import SchemaManager
 from procrastinate.worker import Worker as EntryWorker
 
@@ -54,12 +54,12 @@ class Taking:
         self._store = store
         self._address = address
         self._takeover_s = takeover_s
-        self._app = App(connector=PatientConnector(conninfo=address, min_size=1, max_size=4, open=False))
+        logging.getLogger("procrastinate").setLevel(logging.ERROR)  # of each job it tells what our own log tells
+        self._app = App(connector=PatientConnector(conninfo=address, min_size=1, max_size=4))
         self._worker: EntryWorker | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._carried: set[JobId] = set()
         self._is_closing = False
-        logging.getLogger("procrastinate").setLevel(logging.ERROR)  # it tells of each job what our own log tells
 
     async def open(self) -> None:
         """Connects, and makes the tables of the queue where they are missing. Raises StoreUnavailable."""
@@ -73,6 +73,7 @@ class Taking:
     async def start(self, carry: Carry) -> None:
         """Begins to take entries up."""
 
+        @self._app.task(name=TASK, queue=QUEUE, retry=_Retry())
         async def run(job: int) -> None:
             key = JobId(job)
             self._carried.add(key)
@@ -82,7 +83,6 @@ class Taking:
             finally:
                 self._carried.discard(key)
 
-        self._app.task(run, name=TASK, queue=QUEUE, retry=_Retry())
         self._worker = EntryWorker(
             self._app,
             queues=[QUEUE],
@@ -104,7 +104,7 @@ class Taking:
         """What is carried goes on."""
         self._is_closing = True
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop()  # type: ignore[no-untyped-call]
 
     async def close(self) -> None:
         """What was put down is free; the others are told."""
@@ -130,7 +130,7 @@ class Taking:
     async def _run(self, worker: EntryWorker) -> None:
         while not self._is_closing:
             try:
-                await worker.run()
+                await worker.run()  # type: ignore[no-untyped-call]
             except Exception:
                 log.exception("no jobs are taken up for a moment")
             if not self._is_closing:
@@ -157,7 +157,7 @@ class Taking:
                 log.exception("the queue of jobs was not looked through")
 
     async def _give_back(self, suspects: set[JobId]) -> set[JobId]:
-        """Entries that are this worker's by the queue alone: the answer that gave them was lost. Seen twice, they go."""
+        """Entries that are this worker's by the queue alone: the answer that gave them was lost."""
         if self._worker is None or (worker_id := self._worker.worker_id) is None:
             return set()
         held = await self._store.read(queue_entries.held_by(worker_id))

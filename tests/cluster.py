@@ -1,0 +1,111 @@
+"""Several processes of the bot on one PostgreSQL server, with the shards shared among them, in the sandbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from sandbox.discord.server import LocalDiscord
+from sandbox.process import BotProcess
+from sandbox.providers.base import LocalProvider
+from tests.e2e.stage import Stage
+from tests.ledger_audit import differences
+
+READY_WITHIN_S = 20.0
+TAKEOVER_S = 4
+
+
+class Cluster(Stage):
+    """`start` starts the servers and then all processes; `bots` are those, by number. One shard each.
+
+    `address` is that of an empty database.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        processes: int = 2,
+        settings: Mapping[str, str] | None = None,
+        roles: Sequence[str] = (),
+        render_s: float | None = 0.1,
+        provider: LocalProvider | None = None,
+    ) -> None:
+        discord = LocalDiscord()
+        self.processes = processes
+        self.roles = list(roles) or ["all"] * processes
+        self.gateways = sum(role != "worker" for role in self.roles)
+        discord.shards = self.gateways
+        shared = {"DATABASE_URL": address, "SHARD_COUNT": str(self.gateways), "TAKEOVER_SECONDS": str(TAKEOVER_S)}
+        super().__init__(shared | dict(settings or {}), render_s=render_s, provider=provider, discord=discord)
+        discord.gateway.max_concurrency = max(1, self.gateways)
+        self.address = address
+        self.bots: dict[int, BotProcess] = {}
+
+    def settings_of(self, number: int) -> dict[str, str]:
+        """What the process with this number is started with."""
+        own = self.settings() | {"ROLE": self.roles[number]}
+        if self.roles[number] == "worker":
+            return own
+        shard = sum(role != "worker" for role in self.roles[:number])
+        return own | {"SHARD_IDS": str(shard)}
+
+    async def start(self, *, bot: bool = True) -> None:
+        await super().start(bot=False)
+        if bot:
+            for number in range(self.processes):
+                await self.start_one(number, wait=False)
+            await self.wait_connected()
+
+    async def start_one(self, number: int, *, wait: bool = True) -> BotProcess:
+        """Starts it, again after it has ended."""
+        folder = self.folder / f"process-{number}"
+        folder.mkdir(exist_ok=True)
+        bot = self.bots[number] = BotProcess(folder, self.settings_of(number), self.arguments, spawn=self.spawn)
+        await bot.start()
+        if wait:
+            await self.wait_connected()
+        return bot
+
+    async def wait_connected(self) -> None:
+        """Until every shard is there, and every process that carries jobs."""
+        gateway = self.discord.gateway
+
+        def shards() -> set[int]:
+            return {session.shard[0] for session in gateway.live}
+
+        await self.discord.wait_for(lambda: len(shards()) >= self.gateways, READY_WITHIN_S, "every shard")
+
+    def seen(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a query answers."""
+        with psycopg.connect(self.address) as connection:
+            return connection.execute(sql).fetchall()
+
+    def faults(self) -> list[str]:
+        """Where the books disagree."""
+        with psycopg.connect(self.address) as connection:
+            return differences(connection)
+
+    def logs(self) -> str:
+        """Of all processes."""
+        return "\n".join(f"--- process {number}\n{bot.log()}" for number, bot in self.bots.items())
+
+    async def stop(self) -> None:
+        try:
+            for bot in self.bots.values():
+                bot.terminate()
+            for bot in self.bots.values():
+                if bot.is_running:
+                    await bot.stop(30)
+        finally:
+            await super().stop()
+
+
+async def timed(waiting: Any) -> float:
+    """Seconds that it takes."""
+    began = time.monotonic()
+    await waiting
+    return time.monotonic() - began
