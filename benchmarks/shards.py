@@ -106,17 +106,23 @@ async def main() -> None:
             await bot.start()
             bots.append(bot)
         await discord.wait_for(lambda: len(gateway.live) >= options.shards, 1_800, "every shard")
-        print(f"{options.shards} shards of {options.processes} processes: all identified in {time.monotonic() - began:.1f} s")
+        print(
+            f"{options.shards} shards of {options.processes} processes: all identified in {time.monotonic() - began:.1f} s"
+        )
         print(f"IDENTIFY refused by the gateway: {gateway.refused_identifies}")
         await asyncio.sleep(10)
         used: dict[int, int] = defaultdict(int)
         for number, bot in enumerate(bots):
             used[number] = psutil.Process(bot.pid).memory_info().rss
         whole = sum(used.values()) / 2**20
-        print(f"memory: {', '.join(f'{rss / 2**20:.0f}' for rss in used.values())} MiB; {whole / options.shards:.1f} MiB a shard")
+        print(
+            f"memory: {', '.join(f'{rss / 2**20:.0f}' for rss in used.values())} MiB; {whole / options.shards:.1f} MiB a shard"
+        )
         took = [await ask(discord, guild) for guild in by_shard(discord, options.shards).values()]
         took.sort()
-        print(f"a command to a server of each of {len(took)} shards: all answered, p50 {1000 * took[len(took) // 2]:.0f} ms, slowest {1000 * took[-1]:.0f} ms")
+        print(
+            f"a command to a server of each of {len(took)} shards: all answered, p50 {1000 * took[len(took) // 2]:.0f} ms, slowest {1000 * took[-1]:.0f} ms"
+        )
     finally:
         for bot in bots:
             if bot.is_running:

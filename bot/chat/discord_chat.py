@@ -178,6 +178,10 @@ class DiscordChat:
         """So many processes edit cards: this one has its part of what Discord takes of all."""
         self._rate_limit.share(processes)
 
+    def edits_if(self, is_current: Callable[[], bool]) -> None:
+        """Shows progress only while that is so: another process may have shown the video in the meantime."""
+        self._edits.is_current = is_current
+
     async def close(self) -> None:
         """Ends what is under way and closes every connection."""
         await self._edits.close()

@@ -72,6 +72,7 @@ class Edits:
         self._transports = transports
         self._drawn = cards
         self._rate_limit = rate_limit
+        self.is_current: Callable[[], bool] = lambda: True
         self._every_s = every_s
         self._now = now
         self._cards: dict[JobId, _Card] = {}
@@ -218,7 +219,7 @@ class Edits:
         finally:
             card.before_edit = False
         wanted, card.wanted = card.wanted, None
-        if wanted is None or transport is None:
+        if wanted is None or transport is None or not self.is_current():
             return
         card.edited_at = asyncio.get_running_loop().time()
         error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), transport)

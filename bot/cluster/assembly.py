@@ -49,4 +49,5 @@ def worker_of(settings: Settings, context: JobContext, dispatch: ClusterDispatch
         return Worker(context)
     worker = SharedWorker(context, dispatch, carries=settings.role != "gateway")
     dispatch.begin(context, worker).counted = chat.share
+    chat.edits_if(dispatch.is_current)
     return worker

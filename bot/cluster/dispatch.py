@@ -30,6 +30,7 @@ class ClusterDispatch:
         self._sharing = Sharing(address, self._taking.notify, takeover_s=takeover_s)
         self._watch: asyncio.Task[None] | None = None
         self._context: JobContext | None = None
+        self._ticked_at = clock.now()
         self.frozen = asyncio.Event()
 
     async def open(self) -> None:
@@ -40,8 +41,13 @@ class ClusterDispatch:
         """What is shared is kept from now on, whatever the process does itself."""
         self._context = context
         self._sharing.begin(context, worker)
+        self._ticked_at = self._clock.now()
         self._watch = asyncio.create_task(self._notice_a_freeze(), name="freeze")
         return self._sharing
+
+    def is_current(self) -> bool:
+        """Whether no other process can have taken its jobs over: it did not stand still, not even right before this."""
+        return not self.frozen.is_set() and self._clock.since(self._ticked_at).total_seconds() < self._takeover_s / 2
 
     def entering(self, unit: Unit[Job]) -> Unit[Job]:
         """A reservation with its entry."""
@@ -83,10 +89,9 @@ class ClusterDispatch:
 
     async def _notice_a_freeze(self) -> None:
         """A process that was stopped for half the time after which others take over ends, and is started anew."""
-        while True:
-            before = self._clock.now()
-            await asyncio.sleep(TICK_S)
-            frozen_s = self._clock.since(before).total_seconds() - TICK_S
-            if frozen_s > self._takeover_s / 2:
-                log.error("this process stood still for %.0f s; others may have taken its jobs over", frozen_s)
+        while not self.frozen.is_set():
+            if not self.is_current():
+                log.error("this process stood still for too long; others may have taken its jobs over")
                 self.frozen.set()
+            self._ticked_at = self._clock.now()
+            await asyncio.sleep(TICK_S)

@@ -138,20 +138,22 @@ class Taking:
 
     async def _sweep(self) -> None:
         """Frees what silent processes carry, mends what has no entry, and gives back what this one does not carry."""
-        mended_at, suspects = float("-inf"), set[JobId]()
         loop = asyncio.get_running_loop()
+        mended_at, suspects, reached_since = float("-inf"), set[JobId](), loop.time()
         while True:
             await asyncio.sleep(self._takeover_s / 4)
             try:
-                taken_over = await self._store.write(queue_entries.take_over(silent_s=self._takeover_s))
-                if taken_over:
-                    log.warning("took over %s jobs of a process that is silent or gone", taken_over)
+                if loop.time() - reached_since > self._takeover_s:  # else the database was away, and all were silent
+                    taken_over = await self._store.write(queue_entries.take_over(silent_s=self._takeover_s))
+                    if taken_over:
+                        log.warning("took over %s jobs of a process that is silent or gone", taken_over)
                 if loop.time() - mended_at >= min(MEND_EVERY_S, self._takeover_s):
                     mended_at = loop.time()
                     if mended := await self._store.write(queue_entries.mend()):
                         log.warning("%s jobs had no entry in the queue", mended)
                     suspects = await self._give_back(suspects)
             except StoreError as error:
+                reached_since = loop.time()
                 log.warning("the queue of jobs was not looked through: %s", error)
             except Exception:
                 log.exception("the queue of jobs was not looked through")
