@@ -2,17 +2,15 @@
 
     uv run python benchmarks/shards.py [--servers 20000] [--shards 64] [--processes 4] [--max-concurrency 16]
 
-Each process is the real bot with its part of the shards. The gateway takes one IDENTIFY of each bucket in five seconds
-and refuses others, as Discord does. Afterwards a member of one server of each shard uses `/quota`, and one `/animate`
-is answered to a direct message. With `--database postgresql://…` the processes share it; without, each has a SQLite
-file of its own, and only the turns to identify are shared, by a file that this script makes.
+Each process is the real bot with its part of the shards; all share a PostgreSQL server that is made for this. The
+gateway takes one IDENTIFY of each bucket in five seconds and refuses others, as Discord does. Afterwards somebody uses
+`/quota` in one server of each shard.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import ChannelType, Guild
 from sandbox.environment import Environment
 from sandbox.process import BotProcess
+from tests.postgres_server import PostgresServer
 
 SHARD_SHIFT = 22
 KINDS = (ChannelType.TEXT, ChannelType.VOICE, ChannelType.FORUM, ChannelType.STAGE)
@@ -81,7 +80,6 @@ async def main() -> None:
     parser.add_argument("--shards", type=int, default=64)
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--max-concurrency", type=int, default=16)
-    parser.add_argument("--database", default=None, help="postgresql://…, empty; all processes share it")
     options = parser.parse_args()
     discord = LocalDiscord()
     discord.shards, gateway = options.shards, discord.gateway
@@ -90,6 +88,7 @@ async def main() -> None:
     spread(discord, options.shards)
     environment = Environment(discord=discord, settings={"LOG_LEVEL": "WARNING"})
     await environment.start(bot=False)
+    server = PostgresServer.make()
     bots: list[BotProcess] = []
     each = -(-options.shards // options.processes)
     try:
@@ -100,36 +99,33 @@ async def main() -> None:
             settings = environment.settings() | {
                 "SHARD_COUNT": str(options.shards),
                 "SHARD_IDS": f"{number * each}-{last}",
-                "DATABASE_URL": options.database,
+                "DATABASE_URL": server.address(),
             }
             bot = BotProcess(folder, settings)
             await bot.start()
             bots.append(bot)
         await discord.wait_for(lambda: len(gateway.live) >= options.shards, 1_800, "every shard")
-        print(
-            f"{options.shards} shards of {options.processes} processes: all identified in {time.monotonic() - began:.1f} s"
-        )
+        took_s = time.monotonic() - began
+        print(f"{options.shards} shards of {options.processes} processes: all identified in {took_s:.1f} s")
         print(f"IDENTIFY refused by the gateway: {gateway.refused_identifies}")
         await asyncio.sleep(10)
         used: dict[int, int] = defaultdict(int)
         for number, bot in enumerate(bots):
             used[number] = psutil.Process(bot.pid).memory_info().rss
-        whole = sum(used.values()) / 2**20
-        print(
-            f"memory: {', '.join(f'{rss / 2**20:.0f}' for rss in used.values())} MiB; {whole / options.shards:.1f} MiB a shard"
-        )
-        took = [await ask(discord, guild) for guild in by_shard(discord, options.shards).values()]
-        took.sort()
-        print(
-            f"a command to a server of each of {len(took)} shards: all answered, p50 {1000 * took[len(took) // 2]:.0f} ms, slowest {1000 * took[-1]:.0f} ms"
-        )
+        each_mib = [rss / 2**20 for rss in used.values()]
+        told = ", ".join(f"{mib:.0f}" for mib in each_mib)
+        print(f"memory of each process: {told} MiB; {sum(each_mib) / options.shards:.1f} MiB a shard")
+        took = sorted([await ask(discord, guild) for guild in by_shard(discord, options.shards).values()])
+        p50_ms, slowest_ms = 1000 * took[len(took) // 2], 1000 * took[-1]
+        print(f"a command to a server of each of {len(took)} shards: all answered", end=", ")
+        print(f"p50 {p50_ms:.0f} ms, slowest {slowest_ms:.0f} ms")
     finally:
         for bot in bots:
             if bot.is_running:
                 await bot.stop(30)
         await environment.stop()
+        server.close()
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     asyncio.run(main())

@@ -189,8 +189,10 @@ class JobContext:
     async def move(self, job: Job, to: JobState, **changes: object) -> Job | None:
         """Moves the job in the store, for as long as that takes; None when it was not where we thought."""
         now = self.clock.now()
-        since = job.state_at if job.state is JobState.SUBMITTING else None  # that very create, and no later one
-        return await self.move_by(jobs.move(job.id, job.state, to, now=now, since=since, **changes), job, to, now)
+        unit = jobs.move(job.id, job.state, to, now=now, **changes)
+        if job.state is JobState.SUBMITTING:  # what came of that very create says nothing of a later one
+            unit = jobs.if_unmoved(job, unit)
+        return await self.move_by(unit, job, to, now)
 
     async def move_by(self, unit: Unit[Job | None], job: Job, to: JobState, now: datetime) -> Job | None:
         """As `move`, by a unit that does more than that."""

@@ -70,12 +70,8 @@ RESUME_SQL = (
 """Two look-ups by index: an OR over both tables would go through every job there ever was."""
 
 
-def move(
-    job: JobId, start: JobState, to: JobState, *, now: datetime, since: datetime | None = None, **changes: object
-) -> Unit[Job | None]:
+def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes: object) -> Unit[Job | None]:
     """Moves the job if it is still in `start`, refunds what `MOVES` says, and returns it; None when it was elsewhere.
-
-    With `since`, only if it has been there since then: it may have been sent by another process in between.
 
     None too for a delivery whose card was taken down in the meantime: nobody would find the video there.
     `changes` are fields of the job that are set along, and columns of `jobs` that are no fields.
@@ -84,8 +80,6 @@ def move(
 
     def unit(tx: Tx) -> Job | None:
         if to is S.DELIVERED and not cards.shows_video(tx, job):
-            return None
-        if since is not None and not _is_there_since(tx, job, start, since):
             return None
         moved = _move(tx, job, start, to, now, refund, changes)
         if moved is None or to is not S.DELIVERED:
@@ -119,9 +113,14 @@ def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
     return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})
 
 
-def _is_there_since(tx: Tx, job: JobId, state: JobState, since: datetime) -> bool:
-    row = tx.one("SELECT state_at FROM jobs WHERE id = :job AND state = :state", job=job, state=state)
-    return row is not None and row["state_at"] == to_ms(since)
+def if_unmoved(job: Job, unit: Unit[Job | None]) -> Unit[Job | None]:
+    """The unit, if the job is where and since when it was seen: another process may have sent it once more since."""
+
+    def checked(tx: Tx) -> Job | None:
+        row = tx.one("SELECT state_at FROM jobs WHERE id = :job AND state = :state", job=job.id, state=job.state)
+        return unit(tx) if row is not None and row["state_at"] == to_ms(job.state_at) else None
+
+    return checked
 
 
 def _move(

@@ -57,7 +57,7 @@ async def play(
     server = await asyncio.to_thread(PostgresServer.make, FAST)
     cluster = Cluster(server.address(), processes=processes, settings=SETTINGS, render_s=rng.uniform(0.5, 3.0))
     try:
-        guilds = await _guilds(cluster)
+        guilds = await guilds_of_each_shard(cluster)
         await cluster.start()
         asking = asyncio.create_task(_ask(cluster, guilds, Random(rng.random()), lasts_s))
         await _strike(cluster, server, rng, outcome, time.monotonic() + lasts_s, log)
@@ -75,7 +75,7 @@ async def play(
     return outcome
 
 
-async def _guilds(cluster: Cluster) -> list[Guild]:
+async def guilds_of_each_shard(cluster: Cluster) -> list[Guild]:
     """One server of each shard."""
     world, found = cluster.discord.world, dict[int, Guild]()
     while len(found) < cluster.gateways:
@@ -162,7 +162,7 @@ def _open(cluster: Cluster) -> list[tuple[object, ...]]:
 
 async def _reckon(cluster: Cluster, asked: list[tuple[str, Guild, Interaction]], outcome: Outcome) -> None:
     provider = cluster.provider
-    jobs = {prompt: state for prompt, state in cluster.seen("SELECT prompt, state FROM jobs")}
+    jobs = dict[str, str](cluster.seen("SELECT prompt, state FROM jobs"))
     outcome.asked, outcome.taken = len(asked), len(jobs)
     outcome.delivered = sum(state == "delivered" for state in jobs.values())
     outcome.unknown = sum(state == "unknown" for state in jobs.values())

@@ -18,6 +18,7 @@ SPEAKS_SQL = re.compile(
     r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE|VALUES|WHERE|FROM|ON CONFLICT|ORDER BY|JOIN|AND|SET)\b"
 )
 ENGINES_OWN = {
+    "queue_entries.py",
     "sqlite.py", "postgres.py", "postgres_values.py",
     "migrations/__init__.py", "migrations/from_0_1.py", "migrations/on_postgres.py",
 }  # fmt: skip

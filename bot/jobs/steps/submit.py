@@ -157,7 +157,6 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
         JobState.WAITING,
         JobState.SUBMITTING,
         now=now,
-        since=job.state_at,
         first_sent_at=job.first_sent_at or now,
         last_sent_at=now,
         not_before=None,
@@ -167,6 +166,7 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
         request_key=job.request_key,
     )
     try:
+        unit = jobs.if_unmoved(job, unit)
         sending = unit if context.dispatch is None else context.dispatch.sending(unit, job)
         sent = await context.move_by(sending, job, JobState.SUBMITTING, now)
     except NoSlotError as full:  # another process has taken it

@@ -1,0 +1,140 @@
+"""Several processes of one bot on PostgreSQL: whoever takes the command, somebody makes the video, and pays once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from sandbox.discord.world import Channel
+from tests.cluster import TAKEOVER_S, Cluster
+from tests.e2e.stage import DONE
+from tests.faults.several import guilds_of_each_shard
+from tests.integration.conftest import postgres_address, postgres_server
+
+__all__ = ["postgres_address", "postgres_server"]  # fixtures
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
+
+Build = Callable[..., Awaitable[Cluster]]
+MANY = {"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "100"}
+
+
+@pytest.fixture
+async def build(postgres_address: str) -> AsyncIterator[Build]:
+    clusters: list[Cluster] = []
+
+    async def make(**given: object) -> Cluster:
+        clusters.append(Cluster(postgres_address, **given))  # type: ignore[arg-type]  # its own words
+        await clusters[-1].start()
+        return clusters[-1]
+
+    yield make
+    for cluster in clusters:
+        assert cluster.faults() == []
+        await cluster.stop()
+
+
+def carriers(cluster: Cluster, word: str = "state=submitting") -> list[int]:
+    """The processes whose log has the word."""
+    return [number for number, bot in cluster.bots.items() if word in bot.log()]
+
+
+async def until(happened: Callable[[], object], within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def places(cluster: Cluster) -> list[Channel]:
+    """A channel of each shard."""
+    return [guild.general for guild in await guilds_of_each_shard(cluster)]
+
+
+async def test_a_gateway_answers_and_a_worker_makes_the_video(build: Build) -> None:
+    cluster = await build(processes=2, roles=["gateway", "worker"])
+
+    card = await cluster.over(await cluster.animate())
+
+    assert DONE in card.text()
+    assert carriers(cluster) == [1]
+    assert carriers(cluster, "reserved") == [0]
+    await until(lambda: cluster.seen("SELECT COUNT(*) FROM procrastinate_jobs") == [(0,)])
+
+
+async def test_what_a_killed_process_carried_is_delivered_by_another_and_paid_once(build: Build) -> None:
+    cluster = await build(processes=2, render_s=TAKEOVER_S * 0.75)
+    asked, _ = await cluster.rendering()
+    (carrier,) = carriers(cluster)
+
+    cluster.bots[carrier].kill()
+
+    assert DONE in (await cluster.over(asked, within_s=40)).text()
+    assert cluster.provider.creates == 1
+    assert "took over 1 jobs" in cluster.bots[1 - carrier].log()
+
+
+async def test_a_process_that_was_frozen_ends_and_shows_and_pays_nothing_twice(build: Build) -> None:
+    cluster = await build(processes=2, render_s=TAKEOVER_S * 0.75)
+    asked, card = await cluster.rendering()
+    (carrier,) = carriers(cluster)
+
+    os.kill(cluster.bots[carrier].pid, signal.SIGSTOP)
+    assert DONE in (await cluster.over(asked, within_s=40)).text()
+    os.kill(cluster.bots[carrier].pid, signal.SIGCONT)
+
+    assert await cluster.bots[carrier].wait(30) == 1
+    assert DONE in card.text()
+    assert cluster.provider.creates == 1
+
+
+async def test_a_process_that_is_rolled_hands_its_jobs_over_at_once(build: Build) -> None:
+    cluster = await build(processes=2, render_s=6.0)
+    asked, _ = await cluster.rendering()
+    (carrier,) = carriers(cluster)
+    began = time.monotonic()
+
+    assert await cluster.bots[carrier].stop() == 0
+    await until(lambda: cluster.seen("SELECT COUNT(*) FROM procrastinate_jobs WHERE status = 'doing'") == [(1,)])
+
+    assert time.monotonic() - began < TAKEOVER_S - 1  # so nobody waited for its silence
+    assert DONE in (await cluster.over(asked, within_s=40)).text()
+    assert cluster.provider.creates == 1
+
+
+async def test_no_more_jobs_than_slots_are_at_the_provider_whichever_process_sends_them(build: Build) -> None:
+    cluster = await build(processes=3, settings=MANY | {"MAX_CONCURRENT_JOBS": "2"}, render_s=0.5)
+    most = 0
+
+    async def count(phase: str, _exchange: object) -> None:
+        nonlocal most
+        if phase == "before":
+            for job in cluster.provider.jobs.values():
+                cluster.provider.settle(job)
+            most = max(most, sum(not job.is_over for job in cluster.provider.jobs.values()))
+
+    cluster.provider.on_exchange(count)
+    there = await places(cluster)
+    asked = [await cluster.animate(cluster.admin, channel=there[n % 3], prompt=f"video {n}") for n in range(9)]
+    for used in asked:
+        assert DONE in (await cluster.over(used, within_s=60)).text()
+
+    assert most == 2
+    assert cluster.provider.creates == 9
+
+
+async def test_a_server_that_is_paused_through_one_process_is_held_by_all(build: Build) -> None:
+    cluster = await build(processes=2, settings=MANY | {"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
+    home = cluster.discord.world.guild
+    await cluster.rendering()
+    held = await cluster.animate(cluster.admin)
+    card = await held.answer()
+    assert card is not None
+
+    await cluster.reply(cluster.admin, "animate-admin pause", channel=home.general)
+
+    await cluster.until(card, "paused", within_s=5)
