@@ -17,6 +17,7 @@ from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRou
 from sandbox.providers.queue_wire import LocalFal, QueueSettings
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
+from tests.thorough import mostly_thorough
 
 SOON = 0.1
 LOCAL: dict[str, Callable[[], LocalProvider]] = {
@@ -71,7 +72,9 @@ def _killer(stage: Stage, phase: str) -> Callable[[Any, Any], Any]:
     return hook
 
 
-async def test_a_picture_becomes_a_posted_video(stage: Stage) -> None:
+async def test_a_picture_becomes_a_posted_video_and_what_it_cost_is_kept_where_the_provider_tells(
+    stage: Stage, name: str
+) -> None:
     card = await stage.over(await stage.animate())
     await stage.settled()
 
@@ -81,17 +84,11 @@ async def test_a_picture_becomes_a_posted_video(stage: Stage) -> None:
     assert DONE in card.text()
     assert stage.states() == ["delivered"]
     assert stage.provider.times_charged() == 1
-
-
-async def test_what_it_cost_is_kept_where_the_provider_tells(stage: Stage, name: str) -> None:
-    await stage.over(await stage.animate())
-    await stage.settled()
-    (job,) = stage.provider.jobs.values()
-
     told = None if name == "fal" else round(int(job.seconds) * 0.02 * 1_000_000)
     assert stage.rows("SELECT cost_usd_micros FROM jobs") == [(told,)]
 
 
+@pytest.mark.parametrize("name", mostly_thorough(LOCAL, by_default=["fal"]))  # more of them: test_wires
 async def test_a_lost_answer_is_settled_or_unknown_and_never_paid_twice(stage: Stage, name: str) -> None:
     stage.provider.faults.inject("create:lost")
     await stage.over(await stage.animate())
@@ -102,8 +99,8 @@ async def test_a_lost_answer_is_settled_or_unknown_and_never_paid_twice(stage: S
     assert stage.provider.creates == (2 if name in KNOWS_KEYS else 1)
 
 
-@pytest.mark.parametrize("name", ["fal", "comfy-router"])  # one that knows no keys, and one that does
-@pytest.mark.parametrize("phase", ["before", "inside", "after"])
+@pytest.mark.parametrize("name", mostly_thorough(["fal", "comfy-router"], by_default=["fal"]))  # others: test_wires
+@pytest.mark.parametrize("phase", mostly_thorough(["before", "inside", "after"], by_default=["inside", "after"]))
 async def test_killed_at_the_create(stage: Stage, name: str, phase: str) -> None:
     stage.provider.on_exchange(_killer(stage, phase))
     await stage.animate()
@@ -123,6 +120,7 @@ async def test_killed_at_the_create(stage: Stage, name: str, phase: str) -> None
         assert stage.states() == ["unknown"]
 
 
+@pytest.mark.parametrize("name", mostly_thorough(LOCAL, by_default=["gptproto", "fal"]))
 async def test_what_is_refused_gives_the_credits_back(stage: Stage) -> None:
     stage.provider.faults.inject("create:403", times=None)  # also of a model that it falls back to
     await stage.over(await stage.animate())
@@ -132,6 +130,7 @@ async def test_what_is_refused_gives_the_credits_back(stage: Stage) -> None:
     assert stage.rows("SELECT COUNT(*) FROM ledger WHERE kind = 'refund'") == [(1,)]
 
 
+@pytest.mark.parametrize("name", mostly_thorough(LOCAL, by_default=["openrouter", "comfy-router"]))
 async def test_the_operator_reads_whether_a_failure_is_charged(stage: Stage, name: str) -> None:
     stage.provider.faults.inject("create:fails")
     await stage.over(await stage.animate())

@@ -12,6 +12,7 @@ from sandbox.providers.openai_dialects import DIALECTS
 from sandbox.providers.openai_request import OpenAISettings
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
+from tests.thorough import mostly_thorough
 
 BACK = "Your 4 credits are back."
 CHECK = "The person who runs this bot has to check it."
@@ -29,7 +30,7 @@ RULES = (
 WATCHED = ("Invalid", "{", "Traceback", "video_", "sk-", "http 4", "HTTP", "error")
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", mostly_thorough(DIALECTS, by_default=["new-api-task", "tensorrt-llm"]))
 async def test_each_servers_dialect_ends_in_a_posted_video_or_a_right_refusal(build: Build, dialect: str) -> None:
     videos = LocalOpenAI(render=tiny_mp4, settings=OpenAISettings(render_seconds=0.1), dialect=dialect)
     stage = await build(provider=videos)

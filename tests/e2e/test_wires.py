@@ -39,7 +39,7 @@ def paid(provider: LocalProvider) -> int:
     return len(provider.jobs)
 
 
-@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("name", mostly_thorough(WIRES, by_default=["openai"]))  # others: test_other_apis, test_comfyui
 async def test_a_video_comes(build: Build, name: str) -> None:
     stage = await build(provider=local(name))
 
