@@ -122,9 +122,9 @@ def _leave(*_: object) -> None:
 
 
 def _healthy() -> int:
-    from bot import healthy
+    from bot import health_check
 
-    is_healthy, sentence = healthy.ask()
+    is_healthy, sentence = health_check.ask()
     print(sentence, flush=True)  # noqa: T201 - the answer
     return 0 if is_healthy else FAILED
 

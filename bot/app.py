@@ -43,10 +43,10 @@ from bot.images.fitter import Fitter
 from bot.jobs import restored_copy
 from bot.jobs.backups import Backups
 from bot.jobs.chat_memory import StoredCards, StoredCommands
-from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing, log_move, not_served
 from bot.jobs.files import Files
 from bot.jobs.operator_alerts import OperatorAlerts
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.retention import Retention

@@ -20,9 +20,9 @@ from bot.catalog import Catalog, Model
 from bot.errors import (
     BotError,
 )
-from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue
 from bot.jobs.service import Ask, Service
 from bot.jobs.worker import Worker

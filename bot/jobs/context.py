@@ -17,9 +17,9 @@ from bot.images.fitter import Fitter
 from bot.jobs import backoff
 from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.chat_protocol import Chat
-from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.dispatch import Dispatch
 from bot.jobs.files import Files
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes

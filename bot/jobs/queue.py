@@ -11,7 +11,7 @@ from operator import itemgetter
 
 from bot.jobs.chat_protocol import HoldReason
 from bot.jobs.circuit_breaker import Outcome
-from bot.jobs.circuit_breakers import CircuitBreakers
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.models import Job, JobId, Scope, UserId
 
 

@@ -14,11 +14,11 @@ from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
 from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.circuit_breaker import State
-from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
 from bot.jobs.library import Library
 from bot.jobs.personal_data import PersonalData
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
 from bot.jobs.server_rules import RulesOfServers

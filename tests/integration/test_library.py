@@ -16,10 +16,10 @@ import pytest
 from bot.errors import UserError
 from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
-from bot.jobs.circuit_breakers import CircuitBreakers
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
 from bot.jobs.library import ARRIVED, GONE, NOT_YOURS, PICTURE_GONE, Library
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, GuildId, Job, JobId, JobState, MessageId, Press, UserId

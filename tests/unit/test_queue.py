@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, Outcome
-from bot.jobs.circuit_breakers import CircuitBreakers
+from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue, in_order
 from bot.models import Job, UserId
 from tests.builders import a_job, a_spec

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.healthy import ask
+from bot.health_check import ask
 
 PROJECT = Path(__file__).parents[2]
 
@@ -111,5 +111,5 @@ def test_it_loads_no_event_loop_and_none_of_the_libraries(tmp_path: Path) -> Non
     )  # fmt: skip
 
     loaded = set(ended.stdout.split())
-    assert "bot.healthy" in loaded
+    assert "bot.health_check" in loaded
     assert loaded & {"asyncio", "ssl", "http.client", "aiohttp", "discord", "pydantic", "dotenv"} == set()
