@@ -55,7 +55,7 @@ from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, former, offer
 from bot.providers.registry import connect
 from bot.reload import Reloader
-from bot.serving import hosted_pictures, serve_http
+from bot.serving import hosted_pictures, serve_http, signed_credits
 from bot.settings import Settings
 from bot.store.database import Store
 from bot.transcode.transcoder import Transcoder
@@ -169,7 +169,8 @@ async def assemble(
             metrics.watch(
                 bot, context, settings.data_dir, settings.database_path, lambda: discord_clock.ahead_s, backups
             )
-            await serve_http(settings, stack, bot, context, pictures, metrics, backups)
+            from_outside = signed_credits(settings, bot, service, clock)
+            await serve_http(settings, stack, bot, context, pictures, metrics, backups, from_outside)
         for note in on_offer.notes:
             log.warning("%s", note)
         frozen = asyncio.Event() if dispatch is None else dispatch.frozen

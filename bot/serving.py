@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING
 
 from bot.chat.client import AnimateBot
-from bot.errors import SettingsError
+from bot.errors import SettingsError, StoreUnavailable
 from bot.jobs.backups import Backups
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.files import Files
+from bot.jobs.service import Service
+from bot.models import UserId
 from bot.settings import Settings
 from bot.store import figures, jobs
+from bot.store.credit_requests import Granted
 from bot.store.database import Store
 
 if TYPE_CHECKING:
     from bot.hosted_pictures import HostedPictures
     from bot.metrics import Metrics
+    from bot.signed_credits import SignedCredits
 
 
 def hosted_pictures(settings: Settings, store: Store, files: Files, clock: Clock) -> HostedPictures | None:
@@ -38,6 +43,26 @@ def hosted_pictures(settings: Settings, store: Store, files: Files, clock: Clock
     )
 
 
+def signed_credits(settings: Settings, bot: AnimateBot, service: Service, clock: Clock) -> SignedCredits | None:
+    """Where a shop gives bonus credits, if anywhere. They are given in the bot's own name."""
+    if settings.credits_secret is None or not settings.http_port:
+        return None
+    from bot.signed_credits import CreditRequest, SignedCredits  # a web server takes a while to load
+
+    async def grant(asked: CreditRequest) -> Granted | None:
+        if bot.user is None:
+            raise StoreUnavailable("not logged in to Discord yet")
+        by = service.admin.by(asked.scope, UserId(bot.user.id))
+        return await service.admin.grant_once(by, asked.member, asked.credits, asked.reason, key=asked.key)
+
+    return SignedCredits(
+        settings.credits_secret.get_secret_value(),
+        grant=grant,
+        knows=lambda scope: bot.get_guild(scope) is not None,
+        now=clock.now,
+    )
+
+
 async def serve_http(
     settings: Settings,
     stack: contextlib.AsyncExitStack,
@@ -46,6 +71,7 @@ async def serve_http(
     pictures: HostedPictures | None,
     metrics: Metrics,
     backups: Backups | None,
+    from_outside: SignedCredits | None,
 ) -> None:
     """Listens where HTTP_HOST and HTTP_PORT say, until `stack` ends. Raises SettingsError where it cannot."""
     from bot.health import Health  # a web server takes a while to load
@@ -57,6 +83,7 @@ async def serve_http(
         ask_store=lambda: context.store.read(figures.is_there()),
         exposition=metrics.exposition,
     )
-    server = HttpServer([*health.routes(), *(pictures.routes() if pictures else ())])
+    more = [part.routes() for part in (pictures, from_outside) if part is not None]
+    server = HttpServer([*health.routes(), *itertools.chain.from_iterable(more)])
     stack.push_async_callback(server.close)
     await server.start(settings.http_host, settings.http_port)

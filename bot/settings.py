@@ -18,6 +18,7 @@ from bot import database_address, misspelt_settings, secret_files
 from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
+from bot.operator_settings import OPERATOR_SECRETS, OPERATOR_SHOULD_BE, OperatorSettings
 from bot.sentry_settings import SENTRY_SHOULD_BE, SentrySettings
 from bot.shard_settings import SHARDS_SHOULD_BE, ShardSettings
 
@@ -58,21 +59,20 @@ _SHOULD_BE = {
     "HTTP_HOST": "an address of this machine, such as 127.0.0.1",
     "HTTP_PORT": "a port from 1 to 65535, or 0 to turn it off",
     "PUBLIC_URL": "the https address of HTTP_PORT as the internet sees it, such as https://bot.example.com, or empty",
-    "OPERATOR_WEBHOOK_URL": "the http(s) address of a Discord webhook, or empty",
-    "OPERATOR_DIRECT_MESSAGES": "on or off",
+    **OPERATOR_SHOULD_BE,
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
     **SENTRY_SHOULD_BE,
 } | SHARDS_SHOULD_BE
 """What each setting should be; the sentence about a wrong one ends with it."""
 
-_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", "OPERATOR_WEBHOOK_URL", "SENTRY_DSN")
+_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", *OPERATOR_SECRETS, "SENTRY_DSN")
 """Settings that may also be in a file of their own. The keys that the catalog names come on top."""
 _TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {provider}. Remove one of them."
 """One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
 
 
-class Settings(SentrySettings, ShardSettings):
+class Settings(OperatorSettings, SentrySettings, ShardSettings):
     """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
     model_config = SettingsConfigDict(
@@ -110,8 +110,6 @@ class Settings(SentrySettings, ShardSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
     public_url: str | None = None
-    operator_webhook_url: SecretStr | None = None
-    operator_direct_messages: Literal["on", "off"] = "on"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -133,11 +131,6 @@ class Settings(SentrySettings, ShardSettings):
         if scheme.lower() not in {"http", "https"} or not rest or any(char.isspace() for char in url):
             raise ValueError("no http address")
         return f"{scheme.lower()}://{rest}"
-
-    @field_validator("operator_webhook_url")
-    @classmethod
-    def _webhook(cls, secret: SecretStr | None) -> SecretStr | None:
-        return secret and SecretStr(cls._http(_one_word(secret).get_secret_value()) or "")
 
     @field_validator("public_url")
     @classmethod
@@ -161,7 +154,6 @@ class Settings(SentrySettings, ShardSettings):
         "quota_default_period",
         "budget_period",
         "video_api_auth",
-        "operator_direct_messages",
         "log_format",
         mode="before",
     )

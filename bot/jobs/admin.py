@@ -27,7 +27,8 @@ from bot.models import (
 )
 from bot.overviews import Quotas, UsageRow
 from bot.rules import RuleTarget, ServerRules
-from bot.store import balances, quotas, reservations, rules, server_settings, usage
+from bot.store import balances, credit_requests, quotas, reservations, rules, server_settings, usage
+from bot.store.credit_requests import Granted
 from bot.store.database import Store, Tx, Unit
 from bot.store.rules import ModelsChange
 
@@ -115,6 +116,18 @@ class Admin:
     async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Bonus credits."""
         return await self._write(quotas.grant(by, member, credits, reason))
+
+    async def grant_once(
+        self,
+        by: By,
+        member: UserId,
+        credits: int,  # noqa: A002 - the option
+        reason: str | None,
+        *,
+        key: str,
+    ) -> Granted | None:
+        """As `grant`, once for each key; None where the key was used for something else."""
+        return await self._store.write(credit_requests.grant(by, member, credits, reason, key=key))
 
     async def revoke(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Takes back bonus credits that are not spent yet."""

@@ -27,7 +27,7 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import balances, jobs, quotas, reservations, server_settings
+from bot.store import balances, credit_requests, jobs, quotas, reservations, server_settings
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
 from tests import builders
@@ -63,6 +63,7 @@ class Life:
         self.model = MoneyModel(OPERATOR)
         self.now = builders.NOON
         self.asked: list[Job] = []
+        self.orders: dict[str, tuple[Scope, UserId, int]] = {}
         self.refused: Counter[str] = Counter()
         self.steps: dict[Callable[[], str], int] = {
             self.ask: 40,
@@ -76,6 +77,7 @@ class Life:
             self.forget_roles: 3,
             self.revoke: 3,
             self.grant: 2,
+            self.grant_from_outside: 3,
             self.reset: 2,
             self.bar_or_let_in: 3,
             self.restart: 2,
@@ -246,6 +248,21 @@ class Life:
         self.write(builders.grant(member, count, scope=scope, now=self.now))
         self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + count
         return f"{member} is granted {count} in {scope}"
+
+    def grant_from_outside(self) -> str:
+        """A shop's request, which may come again, or with another's key."""
+        (scope, member), count = self.somebody(), self.rng.randrange(1, 10)
+        key, asked = f"order {self.rng.randrange(8)}", (scope, member, count)
+        granted = self.write(credit_requests.grant(self.by(scope), member, count, None, key=key))
+        is_new = key not in self.orders
+        if self.orders.setdefault(key, asked) != asked:
+            assert granted is None
+            return f"{key} was for {self.orders[key]}, and is refused for {asked}"
+        if is_new:
+            self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + count
+        assert granted is not None
+        assert (granted.is_repeated, granted.bonus.left) == (not is_new, self.model.bonus_left(scope, member))
+        return f"{key}: {member} is granted {count} in {scope}, repeated: {not is_new}"
 
     def revoke(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)

@@ -66,6 +66,10 @@ WRONG = {
         "the http(s) address of a Discord webhook, or empty",
     ),
     "OPERATOR_DIRECT_MESSAGES": (["maybe"], "on or off"),
+    "CREDITS_SECRET": (
+        ["short", "two words " * 5, "ü" * 40],
+        "at least 32 letters and digits that nobody can guess, or empty",
+    ),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),
     "SHARD_IDS": (["first", "3-1", "-1", "0-99999"], "numbers of shards, such as 0-15 or 0-7,12, or empty for all"),
