@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import discord
 import cogs.admin
 import cogs.animate
 import cogs.animate_this
+import cogs.better_words
 import cogs.card_buttons
 import cogs.membership
 import cogs.privacy
@@ -28,7 +29,7 @@ from bot import file_permissions, garbage_collection
 from bot.catalog import Catalog
 from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
-from bot.chat.clock import DiscordClock, steady_s
+from bot.chat.clock import DiscordClock, DiscordTime
 from bot.chat.connection import Connection
 from bot.chat.connection_errors import ended
 from bot.chat.discord_chat import DiscordChat
@@ -46,6 +47,7 @@ from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.context import Clock, JobContext, Timing, log_move, not_served
 from bot.jobs.files import Files
 from bot.jobs.operator_alerts import OperatorAlerts
+from bot.jobs.prompt_help import PromptHelp
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
@@ -72,25 +74,6 @@ log = logging.getLogger(__name__)
 CLOSE_WITHIN_S = 4.0
 SETTLES_WITHIN_S = 60.0
 """Later than this the bot counts as started, also without Discord."""
-
-
-class DiscordTime(Clock):
-    """All times of a job are told in Discord's time: this machine's clock may be wrong, and jump."""
-
-    def __init__(self, discord_clock: DiscordClock) -> None:
-        super().__init__()
-        self._discord = discord_clock
-        self._is_measured = False
-
-    def now(self) -> datetime:
-        """Aware UTC. At login, before any job is looked at, it is set for the first time; that is no step."""
-        now = self._discord.now()
-        if self._is_measured:
-            self._notice(now)
-        else:
-            self._is_measured = self._discord.is_measured
-            self._offset_s = now.timestamp() - steady_s()
-        return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +112,8 @@ async def assemble(
         providers = _providers(settings, on_offer, connect if metrics is None else metrics.connecting(connect))
         stack.push_async_callback(providers.close)
         translation_catalog = TranslationCatalog()
-        cards = Cards(catalog, translation_catalog)
+        prompt_help = PromptHelp(store, clock, settings.prompt_helper)
+        cards = Cards(catalog, translation_catalog, lambda: prompt_help.is_on)
         bot = AnimateBot(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
@@ -138,7 +122,7 @@ async def assemble(
                 settings.discord_api_url, discord_clock, *([] if metrics is None else [metrics.listen])
             ),
             translation_catalog=translation_catalog,
-            add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards)),
+            add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards), prompt_help),
             on_login=lambda: _resume(store, bot, worker, retention, backups, alerts),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
@@ -174,17 +158,18 @@ async def assemble(
         for note in on_offer.notes:
             log.warning("%s", note)
         frozen = asyncio.Event() if dispatch is None else dispatch.frozen
-        yield App(bot, worker, service, Reloader(settings, context, worker, bot), frozen)
+        yield App(bot, worker, service, Reloader(settings, context, worker, bot, prompt_help), frozen)
 
 
-async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests) -> None:
+async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests, prompt_help: PromptHelp) -> None:
     """Every command and button; Discord is sent the commands in this order."""
     await cogs.animate.setup(bot, service.catalog, requests)
     await cogs.animate_this.setup(bot, requests)
     await cogs.card_buttons.setup(bot, service.library, requests)
+    await cogs.better_words.setup(bot, service.library, requests, prompt_help)
     await cogs.quota.setup(bot, service)
     await cogs.videos.setup(bot, service.library, service.catalog)
-    await cogs.privacy.setup(bot, service.personal_data, lambda: service.endpoints)
+    await cogs.privacy.setup(bot, service.personal_data, lambda: service.endpoints, lambda: prompt_help.endpoint)
     await cogs.membership.setup(bot, service.retention)
     await cogs.admin.setup(bot, service)
 

@@ -13,6 +13,7 @@ BotError
 │   ├── StoreInUse         another process holds the database
 │   └── StoreUnusable      corrupt, foreign, or of a newer version; left untouched
 ├── ChatUnavailable        Discord gave no answer that decides anything
+├── PromptHelpUnavailable  the chat model gave no words; for the log
 ├── LocalTrouble           our own disk or system failed; it says nothing about the provider
 └── VideoError             of the provider; carries its words for the log only
     ├── VideoUnavailable   certainly nothing made, or only a question unanswered: may be asked again
@@ -200,3 +201,7 @@ class VideoProtocolError(VideoError):
 
     def __init__(self, provider_text: str = "", *, http_status: int | None = None) -> None:
         super().__init__(FailureKind.PROVIDER, provider_text, http_status=http_status)
+
+
+class PromptHelpUnavailable(BotError):
+    """The chat model gave no words."""

@@ -1,4 +1,4 @@
-"""The catalog while the bot runs: read anew at SIGHUP. A wrong one changes nothing."""
+"""The catalog, its keys and the chat model while the bot runs: read anew at SIGHUP. A wrong one changes nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bot import log as log_setup
 from bot.chat.client import AnimateBot
 from bot.errors import SettingsError
 from bot.jobs.context import JobContext
+from bot.jobs.prompt_help import PromptHelp
 from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, offer
 from bot.settings import Settings
@@ -26,6 +27,7 @@ class Reloader:
         context: JobContext,
         worker: Worker,
         bot: AnimateBot,
+        prompt_help: PromptHelp,
         load: Callable[[], Settings] = Settings.load_spelled,
     ) -> None:
         self._settings = settings  # of this process: what they say beside the catalog and its keys stays
@@ -33,6 +35,7 @@ class Reloader:
         self._context = context
         self._worker = worker
         self._bot = bot
+        self._prompt_help = prompt_help
         self._load = load
         self._asked = asyncio.Event()
 
@@ -80,5 +83,6 @@ class Reloader:
         with_another_key = self._context.providers.use(on_offer.providers)
         self._context.catalog.become(on_offer.catalog)
         self._context.queue.use(on_offer.catalog.concurrent)
+        self._prompt_help.config = settings.prompt_helper
         for provider in with_another_key:
             self._context.circuit_breakers.key_changed(provider)

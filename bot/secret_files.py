@@ -29,3 +29,11 @@ def read(name: str, variables: Mapping[str, str]) -> str | None:
     if not content:
         raise ValueError(f"{name}{ENDING} is wrong: the file is empty.")
     return content
+
+
+def one_word(secret: str) -> str:
+    """The secret without blanks around it. Raises ValueError where it has characters that no key has."""
+    value = secret.strip()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("blank, or with characters that no key has")
+    return value

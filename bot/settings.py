@@ -19,6 +19,7 @@ from bot.catalog import Catalog, load_catalog
 from bot.errors import SettingsError
 from bot.models import Keeping, Limit, Limits, Period
 from bot.operator_settings import OPERATOR_SECRETS, OPERATOR_SHOULD_BE, OperatorSettings
+from bot.prompt_helper_settings import HELPER_SHOULD_BE, PromptHelperSettings
 from bot.sentry_settings import SENTRY_SHOULD_BE, SentrySettings
 from bot.shard_settings import SHARDS_SHOULD_BE, ShardSettings
 
@@ -63,16 +64,17 @@ _SHOULD_BE = {
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "text or json",
     **SENTRY_SHOULD_BE,
+    **HELPER_SHOULD_BE,
 } | SHARDS_SHOULD_BE
 """What each setting should be; the sentence about a wrong one ends with it."""
 
-_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", *OPERATOR_SECRETS, "SENTRY_DSN")
+_SECRETS = ("DISCORD_TOKEN", "VIDEO_API_KEY", *OPERATOR_SECRETS, "SENTRY_DSN", "PROMPT_HELPER_KEY")
 """Settings that may also be in a file of their own. The keys that the catalog names come on top."""
 _TWO_KEYS = "VIDEO_API_KEY and {key} are both set and differ: both are for {provider}. Remove one of them."
 """One may be left over from another provider. With VIDEO_API_URL, VIDEO_API_KEY is for that address."""
 
 
-class Settings(OperatorSettings, SentrySettings, ShardSettings):
+class Settings(OperatorSettings, SentrySettings, ShardSettings, PromptHelperSettings):
     """docs/configuration.md has the same names, defaults and meanings. Secrets stay inside their SecretStr."""
 
     model_config = SettingsConfigDict(
@@ -271,6 +273,7 @@ class Settings(OperatorSettings, SentrySettings, ShardSettings):
         except ValidationError as error:
             faults = _faults(error) | faults
         else:
+            faults |= settings.helper_faults()
             faults |= settings.shard_faults(several_processes=settings.database_path is None)
             faults |= database_address.faults(settings.database_url, is_backed_up=settings.backup_every is not None)
         if settings is None or faults:
@@ -372,10 +375,7 @@ def _keys(names: Iterable[str], variables: Mapping[str, str], faults: dict[str, 
 
 
 def _one_word(secret: SecretStr) -> SecretStr:
-    value = secret.get_secret_value().strip()
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("blank, or with characters that no key has")
-    return SecretStr(value)
+    return SecretStr(secret_files.one_word(secret.get_secret_value()))
 
 
 def _missing(name: str) -> str:

@@ -43,3 +43,13 @@ class ProviderConfig:
     auth: str = "auto"  # auto, raw, bearer, key ("Authorization: Key …"), x-api-key, none
     dialect: str | None = None  # of a wire that is spoken in two: fal, comfy-router; comfyui, api-v2
     download_hosts: frozenset[str] = frozenset()  # private hosts from which a video may be fetched
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModelConfig:
+    """The operator's chat model: the root of its API, its name there, its key, and how often a member may ask a day."""
+
+    url: str
+    model: str
+    key: str | None
+    per_day: int

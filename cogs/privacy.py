@@ -26,8 +26,11 @@ NOBODY = discord.AllowedMentions.none()
 class Privacy(commands.Cog):
     """The command opens a page; each button of it acts on the data of whoever presses it."""
 
-    def __init__(self, personal_data: PersonalData, endpoints: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, personal_data: PersonalData, endpoints: Callable[[], Sequence[str]], helper: Callable[[], str | None]
+    ) -> None:
         self._personal_data = personal_data
+        self._helper = helper
         self._endpoints = endpoints
 
     @app_commands.command(name="privacy", description=N_("See, export or delete what the bot keeps about you"))
@@ -99,13 +102,19 @@ class Privacy(commands.Cog):
             self._personal_data.keeping,
             muted=muted,
             remembers=remembers,
+            helper=self._helper(),
             policy=policy,
         )
 
 
-async def setup(bot: AnimateBot, personal_data: PersonalData, endpoints: Callable[[], Sequence[str]]) -> None:
-    """Adds the command, and says what each button does."""
-    cog = Privacy(personal_data, endpoints)
+async def setup(
+    bot: AnimateBot,
+    personal_data: PersonalData,
+    endpoints: Callable[[], Sequence[str]],
+    helper: Callable[[], str | None],
+) -> None:
+    """Adds the command, and says what each button does. `helper`: where prompts go for better words, if anywhere."""
+    cog = Privacy(personal_data, endpoints, helper)
     await bot.add_cog(cog)
     bot.actions[SILENCE] = cog.silence
     bot.personal |= {

@@ -24,6 +24,10 @@ CANCEL = "cancel"
 HIDE = "hide"
 AGAIN = "again"
 EDIT = "edit"
+WORDS = "words"
+"""On a card, where there is a chat model to ask for better ones."""
+USE = "use"
+"""Below better words."""
 CONTINUE = "continue"
 DELETE = "delete"
 """On a card, or in the member's list."""
@@ -34,7 +38,9 @@ SILENCE = "silence"
 """Below the message that mentions the member."""
 IN_LIST = ":list"
 """Ends the id of a button that stands in the member's list, or in a question in its place: the list is shown again."""
-_STYLES = {SHOW: discord.ButtonStyle.primary} | dict.fromkeys((DELETE, ERASE), discord.ButtonStyle.danger)
+_STYLES = dict.fromkeys((SHOW, USE), discord.ButtonStyle.primary) | dict.fromkeys(
+    (DELETE, ERASE), discord.ButtonStyle.danger
+)
 _LABELS = {
     SHOW: N_("Show my video"),
     KEPT: N_("Show again"),
@@ -42,6 +48,8 @@ _LABELS = {
     HIDE: N_("Hide"),
     AGAIN: N_("Again"),
     EDIT: N_("Edit"),
+    WORDS: N_("Better words"),
+    USE: N_("Use these words"),
     CONTINUE: N_("Continue"),
     DELETE: N_("Delete"),
     ERASE: N_("Delete"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import failures, text
-from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, HIDE, SHOW, JobButton
+from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, HIDE, SHOW, WORDS, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
@@ -20,6 +21,8 @@ from bot.measures import megabytes
 from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
 
 BAR_CELLS = 12
+MOST_BUTTONS = 5
+"""Discord's bound on those of one row."""
 OVER = (AGAIN, EDIT, DELETE)
 """What can be done from a card that has had its last edit."""
 WITH_VIDEO = (AGAIN, EDIT, CONTINUE, DELETE)
@@ -101,8 +104,12 @@ def _texts(components: object) -> list[str]:
 class Cards:
     """Draws cards, each in the language of its readers; knows the labels of the catalog and nothing of transports."""
 
-    def __init__(self, catalog: Catalog, translation_catalog: TranslationCatalog) -> None:
+    def __init__(
+        self, catalog: Catalog, translation_catalog: TranslationCatalog, helps: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`helps`: whether better words can be had for a prompt."""
         self._catalog = catalog
+        self._helps = helps
         self._translation_catalog = translation_catalog
 
     def progress(self, shown: Shown) -> ui.LayoutView:
@@ -224,6 +231,9 @@ class Cards:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
         box.add_item(ui.TextDisplay(self._foot(translations, shown.job, shows_video=shows_video)))
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
+        if EDIT in actions and len(actions) < MOST_BUTTONS and self._helps() and shown.job.spec.prompt:
+            after = actions.index(EDIT) + 1
+            actions = (*actions[:after], WORDS, *actions[after:])
         for action in actions:
             row.add_item(JobButton(action, shown.job.id, translations))
         box.add_item(row)

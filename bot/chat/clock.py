@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import discord
 
+from bot.jobs.context import Clock
+
 log = logging.getLogger(__name__)
 
 TOLD_FROM_S = 30.0
@@ -88,3 +90,22 @@ def told(ahead_s: float) -> str:
     way = "ahead of" if ahead_s > 0 else "behind"
     apart = timedelta(seconds=round(abs(ahead_s)))
     return f"the clock of this machine is {apart} {way} Discord's: set it, because tokens expire by Discord's clock"
+
+
+class DiscordTime(Clock):
+    """All times of a job are told in Discord's time: this machine's clock may be wrong, and jump."""
+
+    def __init__(self, discord_clock: DiscordClock) -> None:
+        super().__init__()
+        self._discord = discord_clock
+        self._is_measured = False
+
+    def now(self) -> datetime:
+        """Aware UTC. At login, before any job is looked at, it is set for the first time; that is no step."""
+        now = self._discord.now()
+        if self._is_measured:
+            self._notice(now)
+        else:
+            self._is_measured = self._discord.is_measured
+            self._offset_s = now.timestamp() - steady_s()
+        return now

@@ -44,6 +44,10 @@ NO_MORE_MENTIONS = N_(
 )
 NOT_MENTIONED = N_("Only the member who was mentioned can mute these mentions. Use `/privacy` to mute yours.")
 EXPORTED = N_("Here is everything the bot keeps about you. Only you can see this message.")
+HELPED = N_(
+    "When you press *Better words*, your prompt is also sent to {host}, which has its own rules for what it keeps. The "
+    "bot keeps how often you asked that day."
+)
 STAYS = N_(
     "**What stays:** your user ID with credits and times, as long as a limit counts them. That is until next "
     "month, or longer where credits are counted in total or you keep using the bot. Your own quota, your bonus "
@@ -95,6 +99,7 @@ def about(
     *,
     muted: bool,
     remembers: bool,
+    helper: str | None = None,
     policy: str | None,
 ) -> ui.LayoutView:
     """What is kept, where it goes, how long."""
@@ -108,6 +113,7 @@ def about(
         translations,
         translations.gettext("### What the bot keeps about you"),
         _where(translations, endpoints),
+        *([translations.gettext(HELPED, host=_host(helper))] if helper else []),
         translations.gettext(
             "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
             "and the video, where its card is, times and credits. About you: your quota, bonus credits and "

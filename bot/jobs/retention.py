@@ -13,7 +13,7 @@ from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.worker import Worker
 from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
-from bot.store import cards, erasure, memberships, pseudonyms
+from bot.store import cards, erasure, memberships, prompt_help, pseudonyms
 from bot.store.database import Unit
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ class Retention:
         for job in await store.read(erasure.dead_tokens(now=now)):
             await store.write(cards.drop_dead_token(job, now=now))
         await self._purge_prompts(now)
+        await store.write(prompt_help.purge(now=now))
         needed = await store.read(erasure.needing_files(undelivered_since=now - KEPT_FOR))
         files = self._context.files
         await asyncio.to_thread(files.purge, "pictures", older_than=self.keeping.pictures, spare=needed)

@@ -37,6 +37,7 @@ LEFT_OUT = {
     "bonus_credits": {"id", "scope", "member"},
     "members": {"scope", "member"},
     "users": {"member"},
+    "prompt_help": {"member"},
 }  # fmt: skip
 _IDS = {column.name for column in (*JOB, *CARD) if isinstance(column.hint, NewType)} | {"role", "mention_message"}
 """Ids go out as text: they are longer than the numbers that many programs can read."""
@@ -69,6 +70,10 @@ def export(member: UserId, *, now: datetime) -> Unit[Entry]:
             "member": str(member),
             "written_at": now.astimezone(UTC).isoformat(),
             "preferences": _told(users[0], LEFT_OUT["users"]) if users else {},
+            "better_words_asked_for": [
+                _told(row, LEFT_OUT["prompt_help"])
+                for row in tx.all("SELECT * FROM prompt_help WHERE member = :member", member=member)
+            ],
             "videos": [_video(job) | {"card": _told(card, LEFT_OUT["cards"])} for job, card in own],
             "credit_lines": [_line(row, member) for row in tx.all(_LINES, member=member)],
             "credits_used": [_usage(row) for row in tx.all(_USAGE, member=member)],

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import discord
 import pytest
 
-from bot.app import DiscordTime
-from bot.chat.clock import DiscordClock
+from bot.chat.clock import DiscordClock, DiscordTime
 from tests.builders import NOON
 
 MINUTES_20 = 1_200.0

@@ -47,7 +47,9 @@ class Bot:
         self.renewed.set()
 
     def reloader(self, settings: Settings, load: Callable[[], Settings] = Settings.load) -> Reloader:
-        return Reloader(settings, cast("Any", self.context), cast("Any", self), cast("Any", self), load)
+        return Reloader(
+            settings, cast("Any", self.context), cast("Any", self), cast("Any", self), cast("Any", self), load
+        )
 
 
 @pytest.fixture(name="catalog")

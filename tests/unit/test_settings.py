@@ -70,6 +70,12 @@ WRONG = {
         ["short", "two words " * 5, "ü" * 40],
         "at least 32 letters and digits that nobody can guess, or empty",
     ),
+    "PROMPT_HELPER_URL": (
+        ["openrouter.ai/api/v1", "two words", "ftp://chat.example"],
+        "the http(s) address of an API with /chat/completions, such as https://openrouter.ai/api/v1",
+    ),
+    "PROMPT_HELPER_KEY": (["two words"], "the key for PROMPT_HELPER_URL, or empty"),
+    "PROMPT_HELPER_PER_DAY": (["0", "10001", "many"], "a whole number from 1 to 10000"),
     "LOG_LEVEL": (["LOUD"], "DEBUG, INFO, WARNING or ERROR"),
     "LOG_FORMAT": (["xml"], "text or json"),
     "SHARD_IDS": (["first", "3-1", "-1", "0-99999"], "numbers of shards, such as 0-15 or 0-7,12, or empty for all"),
@@ -81,7 +87,7 @@ WRONG = {
         "the DSN of a Sentry project, such as https://key@sentry.example.com/1, or empty",
     ),
 }  # fmt: skip
-ANYTHING_GOES = {"VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "DATA_DIR", "HTTP_HOST"}
+ANYTHING_GOES = {"VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "DATA_DIR", "HTTP_HOST", "PROMPT_HELPER_MODEL"}
 """No text is wrong by itself."""
 
 
@@ -536,3 +542,47 @@ def test_a_time_between_backups_is_hours_or_has_its_unit(
     env.setenv("BACKUP_EVERY", written)
 
     assert Settings.load().backup_every == meant
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"PROMPT_HELPER_URL": "https://chat.example/v1"},
+            "PROMPT_HELPER_MODEL is missing: it should be",
+        ),
+        ({"PROMPT_HELPER_MODEL": "small-talk"}, "PROMPT_HELPER_URL is missing: it should be the http(s) address"),
+    ],
+)
+def test_a_chat_model_needs_an_address_and_a_name(
+    env: pytest.MonkeyPatch, given: dict[str, str], sentence: str
+) -> None:
+    env.setenv("DISCORD_TOKEN", "a-token")
+    env.setenv("VIDEO_API_KEY", "a-key")
+    for name, value in given.items():
+        env.setenv(name, value)
+
+    with pytest.raises(SettingsError) as raised:
+        Settings.load()
+
+    assert [said for said in raised.value.sentences if said.startswith(sentence)] == list(raised.value.sentences)
+
+
+def test_the_key_of_the_chat_model_may_be_in_a_file_and_is_a_secret(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(" chat-key\n")
+    for name, value in {
+        "DISCORD_TOKEN": "a-token",
+        "VIDEO_API_KEY": "a-key",
+        "PROMPT_HELPER_URL": "https://chat.example/v1/",
+        "PROMPT_HELPER_MODEL": "small-talk",
+        "PROMPT_HELPER_KEY_FILE": str(tmp_path / "key"),
+    }.items():
+        env.setenv(name, value)
+
+    settings = Settings.load()
+
+    helper = settings.prompt_helper
+    assert helper is not None
+    assert (helper.url, helper.model) == ("https://chat.example/v1", "small-talk")
+    assert (helper.key, helper.per_day) == ("chat-key", 20)
+    assert "chat-key" in settings.secrets
