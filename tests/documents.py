@@ -73,6 +73,8 @@ SERVES = {
 NOT_RUN = {
     "litestream restore -o restored.db s3://your-bucket/animate": "is a program of its own, and wants storage",
     "uv run python -m benchmarks": "measures for an hour",
+    "uv run python -m tests.interop.dashboard": "takes seven minutes; tests/interop/test_prometheus.py draws it, too",
+    "promtool check config prometheus.yml": "comes with Prometheus; tests/unit/test_alerts.py runs it",
     "uv run pytest": "is what runs this",
     "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
     ".ci/run": "runs all tests; tests/unit/test_structure.py runs it with a uv that does nothing",

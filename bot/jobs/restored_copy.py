@@ -35,4 +35,5 @@ async def spare_finished_cards(store: Store, shows_video: Callable[[Job], Awaita
         return
     shown = [job for job in await store.read(jobs.to_resume()) if await shows_video(job)]
     await store.write(backup.keep(shown, now=datetime.now(UTC)))
-    log.warning("%s cards show their video already and are left as they are", len(shown))
+    if shown:
+        log.warning("%s cards show their video already and are left as they are", len(shown))

@@ -23,7 +23,7 @@ FAILURES_OF_PROVIDERS = (
     FailureKind.BUSY,
     FailureKind.LOST_ANSWER,
 )
-"""The alert AnimateVideosFail counts these."""
+"""An alert counts these."""
 CALLS = ("settle_auth", "check", "create", "settle", "status", "download", "cancel")
 
 

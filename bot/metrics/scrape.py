@@ -30,7 +30,9 @@ class BackupTimes:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of the bot, read on its loop. `shards` has each one's latency in seconds, NaN where it is not connected."""
+    """Of the bot, read on its loop. `shards` has each one's latency in seconds: NaN where it is not connected, infinite
+    before its first heartbeat is acknowledged.
+    """
 
     queue_jobs: int
     queue_held: int
@@ -89,7 +91,7 @@ class Gauges(Collector):
             "gateway_latency_seconds",
             "From a heartbeat to its acknowledgement.",
             ["shard"],
-            [([str(n)], latency_s) for n, latency_s in enumerate(memory.shards) if not math.isnan(latency_s)],
+            [([str(n)], latency_s) for n, latency_s in enumerate(memory.shards) if math.isfinite(latency_s)],
         )
         yield _gauge("clock_ahead_seconds", "This machine's clock less Discord's.", memory.clock_ahead_s)
         if (backups := memory.backups) is not None:

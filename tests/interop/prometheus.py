@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.e2e.conftest import leave
+from tests.e2e.stage import Stage
 from tests.e2e.test_health import free_port
 from tests.promtool import tool
 
@@ -75,7 +77,9 @@ class Prometheus:
         span = {"start": f"{self.began_s}", "end": f"{time.time()}", "step": f"{step_s}"}
         found = (await self._get("query_range", query=query, **span))["result"]
         series = [(one["metric"], [(at_s, float(value)) for at_s, value in one["values"]]) for one in found]
-        return [(labels, numbers) for labels, points in series if (numbers := [p for p in points if p[1] == p[1]])]
+        return [
+            (labels, numbers) for labels, points in series if (numbers := [p for p in points if math.isfinite(p[1])])
+        ]
 
     async def until(self, *alerts: str, within_s: float = WITHIN_S) -> None:
         """Waits until all of these fire at once."""
@@ -114,6 +118,20 @@ class Prometheus:
             told = await answer.json()
             assert answer.ok, told
             return told["data"]
+
+
+@contextlib.asynccontextmanager
+async def watched(stage: Stage) -> AsyncIterator[str]:
+    """Runs the bot; where its metrics are."""
+    try:
+        await stage.start(bot=False)
+        port = free_port()
+        stage.use({"HTTP_PORT": str(port)})
+        await stage.start_bot()
+        yield f"http://127.0.0.1:{port}/metrics"
+    finally:
+        faults = await leave(stage)
+    assert faults == []
 
 
 @contextlib.asynccontextmanager
@@ -163,9 +181,9 @@ async def _answers(prometheus: Prometheus, process: asyncio.subprocess.Process, 
 
 def panels() -> list[dict[str, Any]]:
     """Those of the dashboard that show something."""
-    return [panel for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"] if panel.get("targets")]
+    return [panel for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"] if panel["type"] != "row"]
 
 
 def asked(expression: str, window: str) -> str:
-    """A query of the dashboard as Grafana would send it for all jobs, with `window` for both of its windows."""
-    return expression.replace("$job", ".*").replace("$__rate_interval", window).replace("[1h]", f"[{window}]")
+    """A query of the dashboard as Grafana sends it: for all jobs, with a window that fits the pace of the scrapes."""
+    return expression.replace("$job", ".*").replace("$__rate_interval", window)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import html
 import os
 import shutil
 import signal
@@ -25,11 +26,10 @@ import yaml
 from sandbox.discord.exchange import Cut, Exchange, Phase, Reply, rate_limited
 from sandbox.discord.server import LocalDiscord
 from sandbox.discord.world import Person
-from tests.e2e.conftest import leave
 from tests.e2e.stage import Stage
-from tests.e2e.test_health import free_port
 from tests.faults.place import can_mount
-from tests.interop.prometheus import RULES, SCRAPE_S, Prometheus, asked, panels, running, sped_up
+from tests.interop.dashboard import page
+from tests.interop.prometheus import RULES, SCRAPE_S, Prometheus, asked, panels, running, sped_up, watched
 from tests.promtool import tool
 
 TIMES = 30
@@ -64,20 +64,6 @@ def test_every_wait_of_an_alert_is_sped_up() -> None:
         if "for" in rule:
             minutes = int(str(rule["for"]).removesuffix("m"))
             assert fast[name]["for"] == f"{minutes * 60_000 // TIMES}ms"
-
-
-@contextlib.asynccontextmanager
-async def watched(stage: Stage) -> AsyncIterator[str]:
-    """Runs the bot; where its metrics are."""
-    try:
-        await stage.start(bot=False)
-        port = free_port()
-        stage.use({"HTTP_PORT": str(port)})
-        await stage.start_bot()
-        yield f"http://127.0.0.1:{port}/metrics"
-    finally:
-        faults = await leave(stage)
-    assert faults == []
 
 
 @contextlib.contextmanager
@@ -281,7 +267,7 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-async def in_bad_weather(faults: Faults) -> None:
+async def with_every_fault(faults: Faults) -> None:
     """Every fault, one after the other; what takes long to be noticed first."""
     prometheus = faults.prometheus
     await faults.a_video_stays_here()
@@ -318,7 +304,7 @@ async def in_bad_weather(faults: Faults) -> None:
     await faults.the_bot_is_killed()
 
 
-async def in_fair_weather(stage: Stage, until: asyncio.Event) -> int:
+async def without_faults(stage: Stage, until: asyncio.Event) -> int:
     """Members ask for videos, of which one fails and one is refused; how many arrived."""
     prompts = ["puts on a hat", "[fail]", "blinks", "[moderated]"]
     arrived = 0
@@ -339,11 +325,11 @@ async def without_data(prometheus: Prometheus) -> list[str]:
     return [query for query in queries if not await prometheus.values(asked(query, "30s"), SCRAPE_S)]
 
 
-async def fair_run(folder: Path, rules: str, until: asyncio.Event) -> tuple[int, set[str]]:
+async def good_run(folder: Path, rules: str, until: asyncio.Event) -> tuple[int, set[str]]:
     """How many videos arrived, and the alerts that fired."""
     stage = Stage(GENEROUS)
     async with watched(stage) as metrics, running(folder, metrics, rules) as prometheus:
-        return await in_fair_weather(stage, until), await prometheus.have_fired()
+        return await without_faults(stage, until), await prometheus.have_fired()
 
 
 async def bad_run(folder: Path, rules: str) -> tuple[set[str], list[str]]:
@@ -357,20 +343,22 @@ async def bad_run(folder: Path, rules: str) -> tuple[set[str], list[str]]:
             stage.folder = folder / "disk"
             resize = stack.enter_context(disk(stage.folder))
         async with watched(stage) as metrics, running(folder / "prometheus", metrics, rules) as prometheus:
-            await in_bad_weather(Faults(stage, prometheus, clock, resize))
+            await with_every_fault(Faults(stage, prometheus, clock, resize))
+            drawn = await page(prometheus)
+            assert [panel["title"] for panel in panels() if html.escape(panel["title"]) not in drawn] == []
             return await prometheus.have_fired(), await without_data(prometheus)
 
 
-async def test_each_alert_fires_at_its_fault_and_none_in_fair_weather(tmp_path: Path) -> None:
+async def test_each_alert_fires_at_its_fault_and_none_without_faults(tmp_path: Path) -> None:
     tool("prometheus")  # or this is skipped
     rules = sped_up(RULES.read_text("utf-8"), TIMES)
     is_over = asyncio.Event()
     async with asyncio.TaskGroup() as runs:
-        fair = runs.create_task(fair_run(tmp_path / "fair", rules, is_over))
+        good = runs.create_task(good_run(tmp_path / "good", rules, is_over))
         bad = runs.create_task(bad_run(tmp_path, rules))
         bad.add_done_callback(lambda _: is_over.set())
 
-    arrived, fired_for_nothing = fair.result()
+    arrived, fired_for_nothing = good.result()
     fired, empty = bad.result()
     assert fired_for_nothing == set()
     assert arrived > 10

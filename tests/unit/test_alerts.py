@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,18 @@ def test_each_alert_fires_at_its_fault_and_none_in_fair_hours(tmp_path: Path, fa
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document), "utf-8")
 
     promtool("test", "rules", str(tmp_path / "test.yaml"))
+
+
+def test_the_documents_lines_are_a_configuration_for_prometheus(tmp_path: Path) -> None:
+    blocks = re.findall(
+        r"^```yaml\n(.*?)^```$", (PROJECT / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    lines = [block for block in blocks if block.startswith(("rule_files:", "alerting:"))]
+    (tmp_path / "prometheus.yml").write_text("".join(lines), "utf-8")
+    shutil.copy(RULES, tmp_path)
+
+    assert len(lines) == 2
+    assert "1 rule files found" in promtool("check", "config", "prometheus.yml", folder=tmp_path)
 
 
 def test_an_alert_that_does_not_fire_would_be_seen(tmp_path: Path) -> None:
@@ -130,6 +143,15 @@ def test_what_the_dashboard_asks_is_valid(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}), "utf-8")
 
     assert f"{len(rules)} rules found" in promtool("check", "rules", str(tmp_path / "rules.yaml"))
+
+
+def test_the_documents_have_a_small_picture_of_the_dashboard() -> None:
+    document = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    (name,) = re.findall(r"^!\[.+\]\((dashboard\.png)\)$", document, re.MULTILINE)
+    data = (PROJECT / "docs" / name).read_bytes()
+
+    assert data.startswith(b"\x89PNG")
+    assert len(data) < 400_000
 
 
 def test_every_metric_of_the_bot_stands_on_the_dashboard() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.catalog import load_catalog
 from bot.metrics.discord_requests import kind_of, result_of
 from bot.metrics.instruments import OTHER, Instruments
-from bot.models import FailureKind, JobState, LedgerKind
+from bot.metrics.scrape import Folders, Gauges, Memory
+from bot.models import FailureKind, JobState, LedgerKind, Limit, Period
 from bot.store.jobs import Moved
 from bot.store.ledger import Booked
 from tests.builders import a_job, a_spec
@@ -92,3 +95,17 @@ def test_a_request_to_discord_is_known_by_its_method_and_path(method: str, path:
 
 def test_a_rate_limit_is_a_result_of_its_own() -> None:
     assert [result_of(status) for status in (200, 204, 404, 429, 503)] == ["2xx", "2xx", "4xx", "429", "5xx"]
+
+
+def test_a_shard_whose_first_heartbeat_is_not_acknowledged_yet_is_connected_and_has_no_latency(
+    registry: CollectorRegistry, instruments: Instruments, tmp_path: Path
+) -> None:
+    shards = [math.inf, math.nan, 0.25]
+    memory = Memory(0, 0, 0.0, 0, 1, {}, shards, clock_ahead_s=0.0, backups=None)
+    budget = Limit(1, Period.DAY)
+    registry.register(Gauges(memory, None, budget, Folders(tmp_path, tmp_path / "animate.db"), instruments))
+
+    assert value(registry, "gateway_shards") == 3
+    assert value(registry, "gateway_shards_connected") == 2
+    latencies = [value(registry, "gateway_latency_seconds", shard=f"{n}") for n in range(3)]
+    assert latencies == [None, None, 0.25]
