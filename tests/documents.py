@@ -76,6 +76,7 @@ NOT_RUN = {
     "uv run python -m tests.interop.dashboard": "takes seven minutes; tests/interop/test_prometheus.py draws it, too",
     "promtool check config prometheus.yml": "comes with Prometheus; tests/unit/test_alerts.py runs it",
     "uv run pytest": "is what runs this",
+    "uv run pytest -m postgres": "is a step of .ci/run",
     "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
     ".ci/run": "runs all tests; tests/unit/test_structure.py runs it with a uv that does nothing",
     "uv run": "half a command",

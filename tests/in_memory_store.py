@@ -15,6 +15,7 @@ from bot.store.database import Tx, Unit
 from bot.store.migrations import scripts
 from bot.store.reservations import reserve
 from tests.builders import MEMBER, NOON, a_card, a_job, limits
+from tests.databases import Direct
 from tests.ledger_audit import differences
 
 T = TypeVar("T")
@@ -54,20 +55,31 @@ def _empty() -> bytes:
         return connection.serialize()
 
 
-class Ledgers:
-    """One connection; every unit is run at once."""
+def _in_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.deserialize(_empty())
+    connection.row_factory = sqlite3.Row
+    return connection
 
-    def __init__(self, operator: Limits | None = None) -> None:
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        self._connection.deserialize(_empty())
-        self._connection.row_factory = sqlite3.Row
+
+class Ledgers:
+    """One connection; every unit is run at once. `direct` is to another database than SQLite's in memory."""
+
+    def __init__(self, operator: Limits | None = None, direct: Direct | None = None) -> None:
+        self._direct = direct
+        self._connection = direct or _in_memory()
         self.operator = operator or limits(1_000)
 
     def do(self, unit: Unit[T]) -> T:
-        return unit(Tx(self._connection))
+        return unit(Tx(self._connection)) if self._direct is None else self._direct.do(unit)
 
     def rows(self, sql: str, **params: object) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self._connection.execute(sql, params)]
+        cursor = self._connection.execute(sql, params)
+        return [] if cursor.description is None else [tuple(row) for row in cursor]
+
+    def columns(self, table: str) -> set[str]:
+        """The names of a table's columns."""
+        return {column[0] for column in self._connection.execute(f"SELECT * FROM {table}").description}
 
     def add_job(
         self,

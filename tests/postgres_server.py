@@ -85,7 +85,7 @@ class PostgresServer:
         """A new database's name."""
         name = f"t{os.getpid()}_{next(_NUMBERS)}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def drop_database(self, name: str) -> None:

@@ -121,7 +121,9 @@ def purge(guild: GuildId) -> Unit[list[JobId]]:
 
     def unit(tx: Tx) -> list[JobId]:
         scope = Scope(guild)
-        found = [JobId(row["id"]) for row in tx.all("SELECT id FROM jobs WHERE scope = :scope", scope=scope)]
+        found = [
+            JobId(row["id"]) for row in tx.all("SELECT id FROM jobs WHERE scope = :scope ORDER BY id", scope=scope)
+        ]
         tx.changed(
             f"UPDATE cards SET {PLACE_ERASED} WHERE job IN (SELECT id FROM jobs WHERE scope = :scope)", scope=scope
         )

@@ -204,12 +204,16 @@ def _kept(columns: Iterable[Column], model: object, at: int) -> dict[str, object
 
 
 def changed_columns(changes: Mapping[str, object]) -> dict[str, object]:
-    """Fields of a job that change, as columns; what is no field is a column of `jobs` as it is."""
+    """Fields of a job that change, as columns; what is no field is a column of `jobs`, times in milliseconds."""
     row: dict[str, object] = {}
     for name, value in changes.items():
         column = _OF_JOBS.get(name)
-        to_row = None if column is None or value is None else column.to_row
-        row[name if column is None else column.name] = value if to_row is None else to_row(value)
+        kept = value
+        if isinstance(value, datetime):
+            kept = to_ms(value)
+        elif column is not None and column.to_row is not None and value is not None:
+            kept = column.to_row(value)
+        row[name if column is None else column.name] = kept
     return row
 
 

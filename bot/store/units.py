@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 BATCH = 16
 """Units of one transaction: while the next batch is written, those of the last one are answered."""
+GIVES_WAY_S = 0.1
 ASK_AGAIN_S = 0.5
 """After a COMMIT whose answer was lost: until the database is asked again what came of it."""
 
@@ -221,6 +222,7 @@ class Batches:
                 with contextlib.suppress(self.driver_error):
                     self.execute("ROLLBACK")
                 if left and self.gives_way(error):
+                    time.sleep(GIVES_WAY_S)  # else it would be back before the other one has gone on
                     continue
                 self.fail(batch, error)
             else:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +23,7 @@ from bot.store.database import Store, Tx, Unit
 from bot.store.reservations import reserve
 from bot.store.row_mapping import day_of
 from tests.builders import GUILD, NOON, a_job, by, limits
-from tests.ledger_audit import differences
+from tests.databases import Database
 from tests.money_model import MoneyModel, follow
 
 COMMANDS = 200
@@ -72,21 +69,15 @@ def attempt(job: Job) -> Unit[Verdict]:
     return unit
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "animate.db"
-
-
 @pytest.fixture(name="store")
-async def _store(path: Path) -> AsyncIterator[Store]:
+async def _store(database: Database) -> AsyncIterator[Store]:
     """With every kind of rule; its books are right at the end."""
-    store = await Store.open(path)
+    store = await Store.open(database.where)
     for rule in RULES:
         await store.write(rule)
     yield store
     await store.close()
-    with closing(sqlite3.connect(path)) as connection:
-        assert differences(connection) == []
+    assert database.differences() == []
 
 
 def commands(rng: random.Random) -> list[Job]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +22,9 @@ from bot.store import cards, jobs, videos
 from bot.store.database import Store
 from bot.store.reservations import reserve
 from tests.builders import NOON, a_card, a_job, limits
+from tests.databases import Database
 from tests.fakes import providers_of
 from tests.in_memory_store import WAYS
-from tests.ledger_audit import differences
 
 S = JobState
 VIDEO = b"a video"
@@ -152,7 +150,6 @@ class Setup:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
-        self.path = folder / "animate.db"
         self.clock = PassingClock()
         self.service = Service(self.clock)
         self.room = Room()
@@ -219,13 +216,12 @@ class Setup:
 
 
 @pytest.fixture(name="setup")
-async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
-    store = await Store.open(tmp_path / "animate.db")
+async def _setup(tmp_path: Path, database: Database) -> AsyncIterator[Setup]:
+    store = await Store.open(database.where)
     setup = Setup(store, tmp_path)
     yield setup
     await store.close()
-    with closing(sqlite3.connect(setup.path)) as connection:
-        assert differences(connection) == []
+    assert database.differences() == []
 
 
 class TestFetching:

@@ -13,6 +13,7 @@ from bot.store import balances, cards, erasure, jobs, users, videos
 from bot.store.row_mapping import to_ms
 from tests.builders import GUILD, MEMBER, NOON
 from tests.in_memory_store import OTHER, Ledgers
+from tests.integration.conftest import MakeLedgers
 
 S = JobState
 LATER = NOON + timedelta(minutes=1)
@@ -27,8 +28,8 @@ UNDER_WAY = (S.SUBMITTING, S.RENDERING, S.DELIVERING, S.TIMED_OUT)
 
 
 @pytest.fixture(name="kept")
-def _kept() -> Iterator[Ledgers]:
-    kept = Ledgers()
+def _kept(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
+    kept = make_ledgers()
     yield kept
     kept.close()
 
@@ -50,18 +51,19 @@ class TestErasure:
         for number, state in enumerate((S.DELIVERED, S.UNDELIVERED, S.FAILED, S.CANCELLED, S.UNKNOWN), start=1):
             kept.add_job(number, state)
         kept.add_job(9, member=OTHER)
-        counted = (
-            "SELECT id, state, scope, member, day, reset_count, credits, from_quota, ticket IS NULL AS free FROM jobs"
-        )
-        before = kept.rows(counted), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
+        counts = [
+            "SELECT id, state, scope, member, day, credits, from_quota, ticket IS NULL AS free FROM jobs ORDER BY id",
+            "SELECT * FROM ledger ORDER BY id",
+            "SELECT * FROM member_usage",
+        ]
+        before = [kept.rows(sql) for sql in counts]
 
         erased = request(kept)
 
         assert erased == erasure.Erased([JobId(number) for number in range(1, 6)], [], 0)
         assert kept.rows(TEXTS) == kept.rows(PLACES) == [(9,)]
         assert pending_deletions(kept) == [(2, number) for number in range(1, 6)]
-        after = kept.rows(counted), kept.rows("SELECT * FROM ledger"), kept.rows("SELECT * FROM member_usage")
-        assert after == before
+        assert [kept.rows(sql) for sql in counts] == before
         assert kept.do(videos.of_member(MEMBER, 9)) == []
         assert kept.do(erasure.open_erasures()) == []
         assert kept.wrong() == []
@@ -150,7 +152,7 @@ class TestErasure:
         assert request(kept).pictures == (JobId(1),)
 
         assert kept.rows("SELECT id FROM jobs WHERE picture_url <> ''") == [(2,)]
-        assert kept.rows("SELECT id FROM jobs WHERE prompt <> ''") == [(1,), (2,)]
+        assert kept.rows("SELECT id FROM jobs WHERE prompt <> '' ORDER BY id") == [(1,), (2,)]
         assert kept.do(erasure.open_erasures()) == [MEMBER]
 
     def test_a_video_deleted_before_loses_its_place_too(self, kept: Ledgers) -> None:

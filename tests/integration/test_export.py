@@ -13,14 +13,15 @@ from bot.store import cards, erasure, server_settings, users
 from bot.store.export import LEFT_OUT, export
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, an_option, by, grant, reset, set_own, set_role
 from tests.in_memory_store import OTHER, Ledgers
+from tests.integration.conftest import MakeLedgers
 
 S = JobState
 TOKEN = "interaction-token"
 
 
 @pytest.fixture(name="kept")
-def _kept() -> Iterator[Ledgers]:
-    kept = Ledgers()
+def _kept(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
+    kept = make_ledgers()
     yield kept
     kept.close()
 
@@ -150,7 +151,7 @@ def test_every_column_about_a_member_is_told_also_a_new_one_unless_it_is_left_ou
     kept.rows(f"ALTER TABLE {table} ADD COLUMN mood TEXT")
     _a_life(kept)
     kept.rows(f"UPDATE {table} SET mood = 'merry'")
-    columns = {name for (_, name, *_) in kept.rows(f"PRAGMA table_info({table})")}
+    columns = kept.columns(table)
     place, columns_of = OWN_ROWS[table]
 
     found = document(kept)[place]

@@ -17,13 +17,14 @@ from bot.store import jobs
 from bot.store.row_mapping import SPEC_COLUMNS, insert, load
 from tests.builders import NOON, a_job, an_option
 from tests.in_memory_store import Ledgers
+from tests.integration.conftest import MakeLedgers
 
 ACCOUNTED = {"day": 1, "reset_count": 0, "from_quota": 1}
 
 
 @pytest.fixture(name="kept")
-def _kept() -> Iterator[Ledgers]:
-    kept = Ledgers()
+def _kept(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
+    kept = make_ledgers()
     yield kept
     kept.close()
 
@@ -117,7 +118,7 @@ def test_no_column_stands_for_nothing(kept: Ledgers, table: str, models: tuple[t
         "jobs": {"day", "reset_count", "from_quota", "render_ms", "options"},
         "cards": {"job", "posted_at", "posted_channel", "mentioned_at", "mention_message"},
     }
-    columns = {name for (_, name, *_) in kept.rows(f"PRAGMA table_info({table})")} - apart[table]
+    columns = kept.columns(table) - apart[table]
 
     assert len(columns) == sum(
         not is_dataclass(hint) for model in models for hint in get_type_hints(model).values()

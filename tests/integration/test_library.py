@@ -27,8 +27,10 @@ from bot.store import cards, erasure, jobs, memberships, videos
 from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
 from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
+from tests.databases import Database
 from tests.fakes import Provider, Transcoder, providers_of
 from tests.in_memory_store import WAYS, Ledgers
+from tests.integration.conftest import MakeLedgers
 from tests.thorough import mostly_thorough
 
 S = JobState
@@ -118,8 +120,8 @@ class Setup:
 
 
 @pytest.fixture(name="setup")
-async def _setup(tmp_path: Path) -> AsyncIterator[Setup]:
-    store = await Store.open(tmp_path / "animate.db")
+async def _setup(tmp_path: Path, database: Database) -> AsyncIterator[Setup]:
+    store = await Store.open(database.where)
     files, clock, room = Files(tmp_path / "data"), SleepingClock(), Room()
     files.prepare()
     loop = asyncio.get_running_loop()
@@ -282,8 +284,8 @@ async def test_a_late_delivery_deletes_its_own_file_and_not_the_copy_that_was_fe
 
 
 @pytest.fixture(name="books")
-def _books() -> Iterator[Ledgers]:
-    books = Ledgers()
+def _books(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
+    books = make_ledgers()
     yield books
     books.close()
 

@@ -11,6 +11,7 @@ from bot.models import DIRECT, ChannelId, GuildId, JobId, JobState, MessageId, P
 from bot.store import balances, cards, memberships, pseudonyms, server_settings
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, set_default, set_own, set_role, set_server_limit
 from tests.in_memory_store import OTHER, Ledgers
+from tests.integration.conftest import MakeLedgers
 
 S = JobState
 HERE, ELSEWHERE = GuildId(GUILD), GuildId(72)
@@ -19,8 +20,8 @@ MONTH = timedelta(days=30)
 
 
 @pytest.fixture(name="kept")
-def _kept() -> Iterator[Ledgers]:
-    kept = Ledgers()
+def _kept(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
+    kept = make_ledgers()
     yield kept
     assert kept.wrong() == []
     kept.close()

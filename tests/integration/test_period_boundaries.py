@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,21 +13,19 @@ from bot.store import balances, jobs, quotas
 from bot.store.database import Store
 from bot.store.reservations import bar, reserve
 from tests.builders import GUILD, MEMBER, NOON, a_job, by, grant, limits, reset, set_own, set_server_limit
-from tests.ledger_audit import differences
+from tests.databases import Database
 
 S = JobState
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 @pytest.fixture(name="store")
-async def _store(tmp_path: Path) -> AsyncIterator[Store]:
+async def _store(database: Database) -> AsyncIterator[Store]:
     """Its books are right at the end of every test."""
-    path = tmp_path / "animate.db"
-    store = await Store.open(path)
+    store = await Store.open(database.where)
     yield store
     await store.close()
-    with closing(sqlite3.connect(path)) as connection:
-        assert differences(connection) == []
+    assert database.differences() == []
 
 
 class Member:

@@ -13,6 +13,7 @@ from bot.models import DIRECT, JobState, Limits, Period, Scope, UserId
 from bot.store import balances, erasure, pseudonyms, server_settings, users
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, limits, reset, set_default, set_own, set_role
 from tests.in_memory_store import OTHER, WAYS, Ledgers
+from tests.integration.conftest import MakeLedgers
 
 S = JobState
 WISHED = NOON + timedelta(minutes=1)
@@ -24,8 +25,8 @@ NAMED = ("ledger", "jobs", "member_usage", "bonus_credits", "members")
 
 
 @pytest.fixture(name="kept")
-def _kept() -> Iterator[Ledgers]:
-    kept = Ledgers(limits(1_000, Period.MONTH))
+def _kept(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
+    kept = make_ledgers(limits(1_000, Period.MONTH))
     yield kept
     assert kept.wrong() == []
     kept.close()

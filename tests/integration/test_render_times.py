@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,14 @@ from bot.store.database import Store
 from bot.store.jobs import Render
 from bot.store.reservations import reserve
 from tests.builders import NOON, a_job, a_spec, limits
+from tests.databases import Database
 
 SPEC = a_spec(size="720x1280")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "animate.db")
+async def store(database: Database) -> AsyncIterator[Store]:
+    opened = await Store.open(database.where)
     yield opened
     await opened.close()
 

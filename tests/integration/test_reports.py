@@ -7,7 +7,6 @@ import io
 import math
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -25,6 +24,7 @@ from bot.store.database import Store
 from bot.store.reservations import reserve
 from bot.store.usage import usage
 from tests.builders import GUILD, MEMBER, NOON, a_job, a_spec, limits, seed_catalog
+from tests.databases import Database
 
 S = JobState
 DAY = timedelta(days=1)
@@ -36,8 +36,8 @@ ENGLISH = TranslationCatalog().english
 
 
 @pytest.fixture(name="store")
-async def _store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(tmp_path / "animate.db")
+async def _store(database: Database) -> AsyncIterator[Store]:
+    store = await Store.open(database.where)
     yield store
     await store.close()
 

@@ -295,7 +295,11 @@ class TestDocuments:
 class TestChecks:
     """`.ci/run` with a `uv` that only writes down what it was asked for."""
 
-    MORE_TESTS = ("uv run pytest -m thorough", "uv run pytest tests/interop")
+    MORE_TESTS = (
+        "uv run pytest -m postgres and not thorough",
+        "uv run pytest -m thorough",
+        "uv run pytest tests/interop",
+    )
     LINTS = ("uv run ruff check", "uv run ruff format --check", "uv run mypy", "uv run lint-imports")
     DRILL = "uv run python .ci/restore_drill.py"
     STEPS = (TEST_IT, *MORE_TESTS, DRILL, *LINTS)
@@ -314,8 +318,9 @@ class TestChecks:
                 case "$*" in {failing}) exit 5;; esac
                 """
             )
-            (tmp_path / "chromium").touch()  # so that nothing is installed
-            for program in ("uv", "chromium"):
+            for program in ("chromium", "apt-get"):  # so that nothing is installed
+                (tmp_path / program).write_text("#!/bin/sh\nexit 1\n")
+            for program in ("uv", "chromium", "apt-get"):
                 (tmp_path / program).chmod(0o755)
             environment: dict[str, Any] = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
             environment.pop("UV_PROJECT_ENVIRONMENT", None)
@@ -330,7 +335,7 @@ class TestChecks:
     def test_every_step_runs_and_is_counted(self, run: Callable[..., tuple[int, list[str], list[str]]]) -> None:
         code, asked, said = run()
 
-        assert (code, asked, said[-2:]) == (0, list(self.STEPS), ["", "8 passed, 0 failed"])
+        assert (code, asked, said[-2:]) == (0, list(self.STEPS), ["", "9 passed, 0 failed"])
         assert "== no Python newer than 3.11 is installed here: the unit tests ran on that alone" in said
 
     def test_a_failed_step_fails_the_run_stops_none_and_is_named_at_the_end(
@@ -340,7 +345,7 @@ class TestChecks:
 
         assert (code, asked) == (1, list(self.STEPS))
         red = [f"failed: {step}" for step in (TEST_IT, *self.MORE_TESTS, "uv run mypy")]
-        assert said[-6:] == ["", *red, "4 passed, 4 failed"]
+        assert said[-7:] == ["", *red, "4 passed, 5 failed"]
 
     def test_the_unit_tests_run_on_a_newer_python_too_in_an_environment_of_their_own(
         self, run: Callable[..., tuple[int, list[str], list[str]]]
@@ -350,7 +355,7 @@ class TestChecks:
 
         assert asked[1] == f".venv-newest uv run --python {sys.executable} pytest tests/unit"
         assert [line for line in asked if line != asked[1]] == list(self.STEPS)
-        assert said[-1] == "9 passed, 0 failed"
+        assert said[-1] == "10 passed, 0 failed"
         assert said_when_red[-2].startswith("failed: the unit tests on Python 3.")
 
     def test_it_can_be_started_as_it_is(self) -> None:

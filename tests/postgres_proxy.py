@@ -1,0 +1,92 @@
+"""Stands between the bot and PostgreSQL, and breaks the connection where a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+from collections.abc import AsyncIterator
+
+_COMMIT = b"COMMIT\0"
+
+
+class Cut(enum.Enum):
+    """When connections break."""
+
+    NEVER = enum.auto()
+    BEFORE_COMMIT = enum.auto()  # the server never hears of it
+    AFTER_COMMIT = enum.auto()  # the server has done it, the client never hears of that
+    NOW = enum.auto()  # and no new one is let through
+
+
+class Proxy:
+    """On a port of its own; `cut` may be changed at any time. Once a COMMIT was cut, `then` is what holds."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.cut = Cut.NEVER
+        self.then = Cut.NEVER
+        self.has_cut = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    def address(self, address: str) -> str:
+        """The same database, through here."""
+        return address.replace(f":{self._target}/", f":{self.port}/") + "?sslmode=disable&gssencmode=disable"
+
+    def break_off(self) -> None:
+        """Every connection, now; new ones are let through unless `cut` says otherwise."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.cut is Cut.NOW:
+            writer.transport.abort()
+            return
+        to_server, from_client = await asyncio.open_connection("127.0.0.1", self._target)
+        both = {writer, from_client}
+        self._writers |= both
+        with contextlib.suppress(OSError):
+            async with asyncio.TaskGroup() as pipes:
+                pipes.create_task(self._forward(reader, from_client))
+                pipes.create_task(self._backward(to_server, writer))
+        for each in both:
+            each.transport.abort()
+        self._writers -= both
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if _COMMIT in data and self.cut is Cut.BEFORE_COMMIT:
+                self._has_cut()
+                return
+            if _COMMIT in data and self.cut is Cut.AFTER_COMMIT:
+                self.cut = Cut.NOW  # of what the server answers, nothing goes back
+            writer.write(data)
+        writer.transport.abort()
+
+    async def _backward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if self.cut is Cut.NOW:
+                self._has_cut()
+                return
+            writer.write(data)
+        writer.transport.abort()
+
+    def _has_cut(self) -> None:
+        self.cut = self.then
+        self.has_cut.set()
+        self.break_off()
+
+
+@contextlib.asynccontextmanager
+async def proxied(target: int) -> AsyncIterator[Proxy]:
+    """A proxy in front of a port of this machine."""
+    proxy = Proxy(target)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.break_off()
+        await server.wait_closed()
