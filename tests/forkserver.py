@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -212,6 +213,17 @@ class _Server:
         os.close(line)
 
 
+def _run(order: dict[str, Any], on_interrupt: Any) -> int:
+    """The exit code. What ends otherwise, the interpreter tells."""
+    try:
+        _become(order, on_interrupt)
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        return end.code or 0
+    return 0
+
+
 def _become(order: dict[str, Any], on_interrupt: Any) -> None:
     """What `python` does with its arguments, in a child that is as an interpreter at its start."""
     signal.signal(signal.SIGINT, on_interrupt)
@@ -241,4 +253,9 @@ if __name__ == "__main__":
         translations.read(code)
     gc.freeze()  # no collection in a child looks through all that was imported
     if (task := _Server(socket.socket(fileno=int(sys.argv[1]))).serve()) is not None:
-        _become(task, interrupted)
+        ended = _run(task, interrupted)
+        threading._shutdown()  # type: ignore[attr-defined] # as the interpreter does, and as `multiprocessing` ends
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended)  # the rest would write to all memory, and so copy it, only to give it back
