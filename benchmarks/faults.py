@@ -2,6 +2,8 @@
 
     uv run python benchmarks/faults.py --runs 200 --seed 1 [--jobs 2] [--only RUN] [--kind NAME]… [--provider NAME]…
 
+With `--processes 3`, three processes share a PostgreSQL server, and one of them is killed, frozen or rolled at a time.
+
 Each run draws its providers, commands, faults and moments from the seed and its number; it ends without faults, a
 restart or two and the reckoning (`tests/faults/reckoning.py`). The draw is the same every time; the races are the
 machine's own, so a broken run may take a few goes to break again. Ends with the table; exit code 1 where a promise was
@@ -19,12 +21,14 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from sandbox.providers.registry import PROVIDERS
+from tests.faults import several
 from tests.faults.kinds import KINDS
 from tests.faults.runs import Outcome, draw, play
 from tests.faults.table import Tally, story
@@ -53,9 +57,12 @@ def main() -> int:
     parser.add_argument("--only", type=int, default=None, metavar="RUN", help="this run alone, with all it did")
     parser.add_argument("--kind", action="append", default=[], choices=list(KINDS), help="these faults, none drawn")
     parser.add_argument("--provider", action="append", default=[], choices=list(PROVIDERS), help="these, none drawn")
+    parser.add_argument("--processes", type=int, default=1, help="several share PostgreSQL; one of them is struck")
     parser.add_argument("--keep", type=Path, default=KEEP)
     parser.add_argument("--keep-all", action="store_true", help="the logs of runs in which nothing broke, too")
     options = parser.parse_args()
+    if options.processes > 1:
+        return several_processes(options)
     kinds, providers = tuple(options.kind), tuple(options.provider)
     if options.only is not None:
         outcome = one(options.seed, options.only, kinds, providers, options.keep, keep_all=options.keep_all)
@@ -76,6 +83,29 @@ def main() -> int:
         print(f"BROKEN in {len(runs)} runs of seed {options.seed}: {runs}; their logs are in {options.keep}")
         return 1
     return 0
+
+
+def several_processes(options: argparse.Namespace) -> int:
+    """Runs with several processes, one after the other; exit code 1 where a promise was broken."""
+    total, broken, rolls = Counter[str](), 0, list[float]()
+    for run in range(options.first, options.first + options.runs):
+        told: list[str] = []
+        outcome = asyncio.run(several.play(options.seed, run, processes=options.processes, log=told.append))
+        strikes = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.struck.items()))
+        print(f"run {run}: {outcome.told}; {strikes}", *outcome.broken, sep="\n  ", flush=True)
+        total.update(outcome.counts)
+        total.update(outcome.struck)
+        rolls += outcome.ended_s
+        if outcome.broken:
+            broken += 1
+            options.keep.mkdir(parents=True, exist_ok=True)
+            (options.keep / f"seed-{options.seed}-run-{run}.several.log").write_text("\n".join(told), "utf-8")
+    rolls.sort()
+    print(f"\nseed {options.seed}, {options.runs} runs of {options.processes} processes: {dict(total)}")
+    if rolls:
+        print(f"a rolled process ended after {rolls[len(rolls) // 2]:.1f} s (median), {rolls[-1]:.1f} s (longest)")
+    print(f"broken promises in {broken} runs")
+    return 1 if broken else 0
 
 
 def play_all(

@@ -122,6 +122,11 @@ class PostgresServer:
             return False
         return True
 
+    @property
+    def pid(self) -> int | None:
+        """Of the main process, while it runs."""
+        return None if self._process is None else self._process.pid
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends what is under way and closes the database, SIGQUIT is as if the machine failed."""
         if self._process is not None:

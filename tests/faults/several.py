@@ -43,10 +43,20 @@ class Outcome:
     delivered: int = 0
     unknown: int = 0
     unanswered: int = 0
-    most_at_once: int = 0
     struck: Counter[str] = field(default_factory=Counter)
-    handed_over_s: list[float] = field(default_factory=list)
+    ended_s: list[float] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What it came to."""
+        names = ("asked", "taken", "delivered", "unknown", "unanswered")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def told(self) -> str:
+        """In a line."""
+        return ", ".join(f"{count} {name}" for name, count in self.counts.items())
 
 
 async def play(
@@ -122,13 +132,13 @@ async def _strike(
             await asyncio.sleep(rng.uniform(*FROZEN_S))
             os.kill(bot.pid, signal.SIGCONT)
         else:
-            outcome.handed_over_s.append(await _roll(cluster, bot))
+            outcome.ended_s.append(await _roll(bot))
         if not bot.is_running:
             await cluster.start_one(number, wait=False)
 
 
-async def _roll(cluster: Cluster, bot: BotProcess) -> float:
-    """Seconds until the process has ended and nothing of what it carried waits for somebody."""
+async def _roll(bot: BotProcess) -> float:
+    """Seconds until the process has ended; what it carried is free by then."""
     began = time.monotonic()
     bot.terminate()
     await bot.wait(90)

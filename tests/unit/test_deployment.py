@@ -18,6 +18,7 @@ import yaml
 
 from bot.secret_files import ENDING
 from bot.settings import Settings
+from bot.shard_settings import shard_ids
 from bot.version import VERSION
 
 PROJECT = Path(__file__).parents[2]
@@ -147,6 +148,75 @@ class TestCompose:
         assert loaded["services"]["bot"]["environment"] == {"DISCORD_TOKEN_FILE": "/run/secrets/discord_token"}
         assert loaded["services"]["bot"]["secrets"] == list(loaded["secrets"])
         assert list(jsonschema_rs.validator_for(schema).iter_errors(loaded)) == []
+
+
+class TestSeveralProcesses:
+    """Compose with three bots, and a StatefulSet."""
+
+    @staticmethod
+    def services() -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(text_of("deploy/compose.cluster.yaml"))["services"]
+        return found
+
+    @staticmethod
+    def pods() -> tuple[dict[str, Any], dict[str, Any]]:
+        """The StatefulSet's spec and what is set for all pods."""
+        found = {each["kind"]: each for each in yaml.safe_load_all(text_of("deploy/kubernetes.cluster.yaml"))}
+        return found["StatefulSet"]["spec"], found["ConfigMap"]["data"]
+
+    def test_they_are_what_the_specifications_say(self) -> None:
+        schema = json.loads(text_of("tests/data/compose-spec/compose-spec.json"))
+        loaded = yaml.safe_load(text_of("deploy/compose.cluster.yaml"))
+
+        assert list(jsonschema_rs.validator_for(schema).iter_errors(loaded)) == []
+        for resource in yaml.safe_load_all(text_of("deploy/kubernetes.cluster.yaml")):
+            kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
+
+    def test_every_shard_of_compose_has_one_process_and_all_share_database_and_folder(self) -> None:
+        bots = [each for name, each in self.services().items() if name.startswith("bot-")]
+        shards = [shard_ids(each["environment"]["SHARD_IDS"]) for each in bots]
+
+        assert sorted(shard for each in shards for shard in each) == [0, 1, 2]
+        assert {each["environment"]["SHARD_COUNT"] for each in bots} == {"3"}
+        assert len({each["environment"]["DATABASE_URL"] for each in bots}) == 1
+        assert {tuple(each["volumes"]) for each in bots} == {("animate-shared:/data",)}
+        assert all((PROJECT / each["build"]["args"]["REQUIREMENTS"]).exists() for each in bots)
+
+    def test_every_shard_of_the_pods_has_one(self) -> None:
+        spec, settings = self.pods()
+        (container,) = spec["template"]["spec"]["containers"]
+        (each,) = [int(one["value"]) for one in container["env"] if one["name"] == "SHARDS_EACH"]
+        script = container["command"][-1].replace("python -m bot", "sh -c 'echo $SHARD_IDS'")
+        found = [
+            subprocess.run(
+                ["sh", "-c", script], check=True, capture_output=True, text=True, timeout=20,
+                env={**os.environ, "POD_INDEX": str(pod), "SHARDS_EACH": str(each)},
+            ).stdout.strip()
+            for pod in range(spec["replicas"])
+        ]  # fmt: skip
+
+        assert [sorted(shard_ids(one)) for one in found] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+        assert int(settings["SHARD_COUNT"]) == spec["replicas"] * each
+
+    def test_they_stop_in_time_and_hold_no_right_that_the_bot_does_not_need(self) -> None:
+        spec, _ = self.pods()
+        (container,) = spec["template"]["spec"]["containers"]
+        bots = [each for name, each in self.services().items() if name.startswith("bot-")]
+
+        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > LATEST_STOP_S
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert all(int(each["stop_grace_period"].removesuffix("s")) > LATEST_STOP_S for each in bots)
+        assert all((each["cap_drop"], each["read_only"]) == (["ALL"], True) for each in bots)
+
+    def test_what_they_set_are_settings(self) -> None:
+        spec, settings = self.pods()
+        (container,) = spec["template"]["spec"]["containers"]
+        names = [*settings, *(one["name"] for one in container["env"])]
+        names += [name for each in self.services().values() for name in each["environment"]]
+        ours = {name.upper() for name in Settings.model_fields} | {"POD_INDEX", "SHARDS_EACH"}
+        unknown = {name for name in names if name.removesuffix(ENDING) not in ours}
+
+        assert unknown == {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 
 
 class TestRelease:
