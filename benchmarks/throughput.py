@@ -35,6 +35,7 @@ SETTINGS = {
     "TAKEOVER_SECONDS": "30",
 }  # fmt: skip
 WITHIN_S = 500.0
+Place = tuple[Stage, list[BotProcess], list[Guild], PostgresServer | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def cost(bots: Sequence[BotProcess], server: PostgresServer | None) -> Cost:
 
 
 @contextlib.asynccontextmanager
-async def on_sqlite() -> AsyncIterator[tuple[Stage, list[BotProcess], list[Guild], PostgresServer | None]]:
+async def on_sqlite() -> AsyncIterator[Place]:
     """One process."""
     stage = Stage(SETTINGS, render_s=0.0)
     try:
@@ -77,7 +78,7 @@ async def on_sqlite() -> AsyncIterator[tuple[Stage, list[BotProcess], list[Guild
 @contextlib.asynccontextmanager
 async def on_postgres(
     processes: int,
-) -> AsyncIterator[tuple[Stage, list[BotProcess], list[Guild], PostgresServer | None]]:
+) -> AsyncIterator[Place]:
     """So many processes; written through to the disk."""
     server = await asyncio.to_thread(PostgresServer.make)
     cluster = Cluster(server.address(), processes=processes, settings=SETTINGS, render_s=0.0)
@@ -93,7 +94,7 @@ async def on_postgres(
 async def measure(
     what: str,
     jobs: int,
-    place: contextlib.AbstractAsyncContextManager[tuple[Stage, list[BotProcess], list[Guild], PostgresServer | None]],
+    place: contextlib.AbstractAsyncContextManager[Place],
 ) -> None:
     """Asks for so many videos at once, and prints what they cost."""
     async with place as (stage, bots, guilds, server):

@@ -297,6 +297,7 @@ class CircuitBreaker:
                 self._half_open(circuit)
 
         self._call_later(pause_s, end)
+        self.changed()
 
     def _half_open(self, circuit: _Circuit) -> None:
         is_key = circuit.kind is _KEY and self._circuits.get((circuit.model, circuit.kind)) is circuit

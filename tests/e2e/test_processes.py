@@ -138,3 +138,22 @@ async def test_a_server_that_is_paused_through_one_process_is_held_by_all(build:
     await cluster.reply(cluster.admin, "animate-admin pause", channel=home.general)
 
     await cluster.until(card, "paused", within_s=5)
+
+
+async def test_a_key_that_is_refused_to_one_process_stops_all_of_them_within_seconds(build: Build) -> None:
+    cluster = await build(processes=2, settings=MANY)
+    there = await places(cluster)
+    cluster.provider.key = "another one"
+
+    await cluster.over(await cluster.animate(cluster.admin, channel=there[0], prompt="a"))
+
+    deadline = time.monotonic() + 5
+    refused = set[int]()
+    while len(refused) < 2:
+        assert time.monotonic() < deadline
+        for number, channel in enumerate(there):
+            answer = await (await cluster.animate(cluster.admin, channel=channel, prompt="b")).answer()
+            if answer is not None and answer.is_ephemeral:
+                refused.add(number)
+        await asyncio.sleep(0.1)
+    assert cluster.seen("SELECT kind, model FROM circuits") == [("key", "")]

@@ -116,6 +116,9 @@ async def _strike(
         kind = rng.choices(KINDS, weights=(3, 3, 3, 1))[0]
         number = rng.choice(sorted(cluster.bots))
         bot = cluster.bots[number]
+        if bot.exit_code is not None:  # it was frozen for long, and has ended itself since
+            await cluster.start_one(number, wait=False)
+            continue
         outcome.struck[kind] += 1
         log(f"{kind} process {number}")
         if kind == "database":
