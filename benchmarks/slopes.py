@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-BLOCKS = 12
-"""Readings of one moment resemble their neighbors, so a life's readings go in as the means of so many stretches."""
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
 Reading = tuple[float, float]
@@ -24,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """For each unit of x; the true one is within `low` to `high` with 95%, as far as the stretches are independent."""
+    """For each unit of x; the true one is within `low` to `high` with 95%, as far as readings are independent."""
 
     mean: float
     each: float
@@ -42,7 +40,7 @@ class Slope:
 
 def slope_of(lives: Sequence[Sequence[Reading]]) -> Slope:
     """One slope of all lives of the process; each life has a level of its own. Raises ValueError for too few."""
-    lives = [blocks for life in lives if len(blocks := _blocks(life)) >= BLOCKS]
+    lives = [life for life in lives if len(life) > 1]
     points = [point for life in lives for point in _centered(life)]
     free = len(points) - len(lives) - 1
     if free < 5:
@@ -53,15 +51,6 @@ def slope_of(lives: Sequence[Sequence[Reading]]) -> Slope:
     margin = _quantile(free) * error
     mean = statistics.fmean(y for life in lives for _, y in life)
     return Slope(mean, slope, slope - margin, slope + margin)
-
-
-def _blocks(life: Sequence[Reading]) -> list[Reading]:
-    """The means of stretches with equally many readings."""
-    size = len(life) // BLOCKS
-    if size == 0:
-        return []
-    stretches = [life[start : start + size] for start in range(0, size * BLOCKS, size)]
-    return [(statistics.fmean(x for x, _ in each), statistics.fmean(y for _, y in each)) for each in stretches]
 
 
 def _centered(life: Sequence[Reading]) -> list[Reading]:

@@ -54,4 +54,4 @@ def test_bounds_hold_about_as_often_as_they_say() -> None:
 
 def test_too_few_readings_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
-        slope_of([life(0, level=80, per_hour=0, noise=1, seconds=10)])
+        slope_of([life(0, level=80, per_hour=0, noise=1, seconds=5)])
