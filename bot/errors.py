@@ -60,13 +60,17 @@ class PictureRefused(UserError):
 
 
 class ReservationRefused(BotError):
-    """No credits were taken. `balance` is what the member has now; `detail` an admin's words, if any."""
+    """No credits were taken. `balance` is what the member has now; `detail` an admin's words, if any.
 
-    def __init__(self, reason: RefusalReason, balance: Balance, *, detail: str | None = None) -> None:
+    `room` is how many videos more the member may have in progress, where that is why.
+    """
+
+    def __init__(self, reason: RefusalReason, balance: Balance, *, detail: str | None = None, room: int = 0) -> None:
         super().__init__(str(reason))
         self.reason = reason
         self.balance = balance
         self.detail = detail
+        self.room = room
 
 
 class CircuitOpen(BotError):

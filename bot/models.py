@@ -111,6 +111,8 @@ class VideoSpec:
     loop: bool | None = None  # it ends with the picture it begins with
     sound: bool | None = None  # None where the model leaves no choice, or nothing is said of it
     seed: int | None = None  # drawn by the bot where the model takes one
+    takes: int | None = None  # so many videos of one request, each a job; `credits` are those of one
+    take: int | None = None  # which of them this is, from 1
 
     @property
     def last_picture(self) -> Picture | None:
@@ -119,8 +121,8 @@ class VideoSpec:
 
     @property
     def total(self) -> int:
-        """Credits for all of it."""
-        return self.credits
+        """Credits for all takes."""
+        return self.credits * (self.takes or 1)
 
 
 @dataclass(frozen=True, slots=True)

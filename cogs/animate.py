@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.catalog import Catalog, choices
+from bot.catalog.choices import MOST_TAKES
 from bot.catalog.offer import Sound
 from bot.catalog.styles import NO_STYLE
 from bot.chat import option_labels, prices, text
@@ -53,6 +54,7 @@ class Animate(commands.Cog):
             "style": bool(self._catalog.styles),
             "last_image": has_last,
             "loop": has_last,
+            "takes": self._requests.most_takes > 1,
             "sound": any(model.sound is not Sound.NEVER for model in models),
         }
         shown = {name: param for name, param in self._params.items() if is_there.get(name, True)}
@@ -69,6 +71,7 @@ class Animate(commands.Cog):
         loop=N_("End the video as it begins"),
         sound=N_("With or without sound (leave empty to let the model decide)"),
         style=N_("A style that is added to the prompt (leave empty for none, or the last one)"),
+        takes=N_("Make several videos at once; each costs the same (leave empty for one)"),
         show=N_("Who sees the video (leave empty to show it here)"),
     )
     async def animate(
@@ -83,6 +86,7 @@ class Animate(commands.Cog):
         loop: bool | None = None,
         sound: str | None = None,
         style: str | None = None,
+        takes: app_commands.Range[int, 1, MOST_TAKES] | None = None,
         show: str | None = None,
     ) -> None:
         """Takes the request as it was typed."""
@@ -96,6 +100,7 @@ class Animate(commands.Cog):
             last_image=None if last_image is None else last_image.url,
             loop=loop or None,
             sound=None if sound is None else SOUNDS[sound],
+            takes=takes,
             show=show,
             style=style,
         )
@@ -153,6 +158,16 @@ class Animate(commands.Cog):
         listed = [app_commands.Choice(name=name, value=value) for name, value in found if typed in name.casefold()]
         return listed[: option_labels.MOST]
 
+    @animate.autocomplete("takes")
+    async def takes(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[int]]:
+        """As many as a member may have in progress, with the price of all."""
+        listed = partial(choices.takes, at_most=self._requests.most_takes)
+
+        def name(translations: Translations, value: int, _: VideoSpec) -> str:
+            return translations.ngettext("{n} take", "{n} takes", value)
+
+        return await self._choices(interaction, "takes", current, listed, name)
+
     async def _choices(
         self, interaction: discord.Interaction[Any], field: str, current: object, listed: Listed, named: Named
     ) -> list[app_commands.Choice[Any]]:
@@ -183,13 +198,14 @@ def _chosen(interaction: discord.Interaction[Any], field: str) -> VideoSpec:
     """What was typed or chosen so far, but for the field that a list is shown for."""
     typed = {name: value for name, value in interaction.namespace if name != field}
     seconds, size = typed.get("seconds"), typed.get("size")
-    has_last = typed.get("last_image") is not None or typed.get("loop") is True
+    takes, has_last = typed.get("takes"), typed.get("last_image") is not None or typed.get("loop") is True
     return VideoSpec(
         model=str(typed.get("model") or ""),
         seconds=seconds if isinstance(seconds, int) else 0,
         size=size if isinstance(size, str) and size else None,
         loop=has_last or None,  # a last picture asks the same of a model
         sound=SOUNDS.get(str(typed.get("sound"))),
+        takes=takes if isinstance(takes, int) and 1 < takes <= MOST_TAKES else None,
     )
 
 

@@ -266,7 +266,7 @@ class Harness:
             card=a_card(at=self.context.clock.now(), message=None),
             again_of=again_of,
         )
-        job = await self.service.animate(ask)
+        (job,) = await self.service.animate(ask)
         if shown is not False:
             self.chat.cards.add(interaction)
         if shown:

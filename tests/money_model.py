@@ -115,14 +115,16 @@ class MoneyModel:
         cost: int,
         today: int,
         again_of: JobId | None = None,
+        takes: int = 1,
     ) -> str | None:
-        """Why this is refused; None where it is not."""
+        """Why so many takes of `cost` each are refused; None where they are not."""
         left = self.left(scope, member, roles, today)
         server, budget = self.server_limits.get(scope), self.operator.budget
+        cost *= takes
         walls = {
             "again_under_way": again_of is not None
             and any(video.again_of == again_of and video.state in UNDER_WAY for video in self.videos.values()),
-            "too_many_jobs": self.running(member) >= self.operator.jobs_per_user,
+            "too_many_jobs": self.running(member) + takes > self.operator.jobs_per_user,
             "quota": cost > left + self.bonus_left(scope, member),
             "server_limit": server is not None and self._all(scope, server[1], today) + cost > server[0],
             "budget": self._all(None, budget.per, today) + cost > budget.credits,

@@ -12,6 +12,8 @@ from bot.measures import parse_size
 from bot.models import VideoSpec
 
 T = TypeVar("T")
+MOST_TAKES = 4
+"""Of one request."""
 
 
 def known(catalog: Catalog, chosen: VideoSpec) -> VideoSpec:
@@ -42,6 +44,13 @@ def sizes(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) ->
 def sounds(catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None) -> list[tuple[bool, VideoSpec]]:
     """With sound and without, as far as they can be had."""
     return _possible(catalog, (True, False), lambda sound: replace(chosen, sound=sound), last)
+
+
+def takes(
+    catalog: Catalog, chosen: VideoSpec, last: VideoSpec | None = None, *, at_most: int
+) -> list[tuple[int, VideoSpec]]:
+    """How many videos of one request."""
+    return _possible(catalog, range(2, at_most + 1), lambda count: replace(chosen, takes=count), last)
 
 
 def _possible(

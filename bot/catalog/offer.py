@@ -287,6 +287,8 @@ class Catalog:
         Where no model was chosen, it is the first that makes what was. Raises UserError, saying what would work, where
         what was chosen does not fit together.
         """
+        if spec.takes is not None and spec.takes <= 1:
+            spec = replace(spec, takes=None)
         if spec.last_image and spec.loop:
             raise UserError("Choose `last_image` or `loop`, not both. Nothing was charged.")
         found = self.possible(spec)

@@ -33,6 +33,12 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
         case RefusalReason.PAUSED | RefusalReason.BLOCKED | RefusalReason.TOO_MANY_REFUNDS:
             wrong, to_do = _barred(translations, error)
             return translations.paragraph(wrong, translations.gettext(text.NOTHING_CHARGED), to_do)
+        case RefusalReason.TOO_MANY_JOBS if error.room > 0:
+            return translations.ngettext(
+                "You can have {n} more video in progress. Nothing was charged. Choose fewer takes.",
+                "You can have {n} more videos in progress. Nothing was charged. Choose fewer takes.",
+                error.room,
+            )
         case RefusalReason.TOO_MANY_JOBS:
             return translations.ngettext(
                 "You already have {n} video in progress. Nothing was charged. Wait for it to finish, then try again.",
@@ -54,6 +60,17 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             return translations.gettext(
                 "This video would exceed what the bot may spend right now. Nothing was charged. Try again later."
             )
+
+
+def take_not_shown(translations: Translations, spec: VideoSpec) -> str:
+    """A take whose card could not be posted, of which nothing was made."""
+    (take,) = text.take_of(translations, spec)
+    return translations.ngettext(
+        "Discord did not accept a message for {take}, so it was canceled. Your {n} credit is back.",
+        "Discord did not accept a message for {take}, so it was canceled. Your {n} credits are back.",
+        spec.credits,
+        take=take,
+    )
 
 
 def barred(translations: Translations, error: ReservationRefused) -> str:
@@ -86,7 +103,9 @@ def _barred(translations: Translations, error: ReservationRefused) -> tuple[str,
 
 def _too_dear(translations: Translations, balance: Balance, spec: VideoSpec, catalog: Catalog) -> str:
     sentences = [
-        translations.ngettext("This video costs {n} credit.", "This video costs {n} credits.", spec.credits),
+        translations.ngettext("This video costs {n} credit.", "This video costs {n} credits.", spec.credits)
+        if spec.takes is None
+        else translations.ngettext("These takes cost {n} credit.", "These takes cost {n} credits.", spec.total),
         translations.ngettext("You have {n} credit left.", "You have {n} credits left.", balance.spendable),
         translations.gettext(text.NOTHING_CHARGED),
     ]
@@ -94,7 +113,7 @@ def _too_dear(translations: Translations, balance: Balance, spec: VideoSpec, cat
     fitting = catalog.best_within(balance.spendable, spec.model)
     if fitting is not None:
         sentences.append(_would_fit(translations, fitting, spec, catalog))
-    if spec.credits <= at_most and balance.renews_at is not None:
+    if spec.total <= at_most and balance.renews_at is not None:
         sentences.append(translations.gettext("Your quota renews {when}.", when=text.moment(balance.renews_at)))
     elif catalog.best_within(at_most, spec.model) is None or balance.renews_at is None:
         sentences.append(translations.gettext("Ask an admin for a larger quota."))

@@ -13,7 +13,7 @@ from bot.errors import PictureRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.chat_protocol import Due, HoldReason, QueuePosition
-from bot.models import FailureKind, Job
+from bot.models import FailureKind, Job, VideoSpec
 
 MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
@@ -160,8 +160,16 @@ def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
         *([spec.style] if spec.style else []),
         *([] if spec.sound is None else [sound(translations, on=spec.sound)]),
         prices.credits_of(translations, spec.credits),
+        *take_of(translations, spec),
         *([] if spec.seed is None else [translations.gettext("seed {seed}", seed=str(spec.seed))]),
     ]
+
+
+def take_of(translations: Translations, spec: VideoSpec) -> list[str]:
+    """ "take 2 of 3"; nothing where there is but one."""
+    if spec.take is None or spec.takes is None:
+        return []
+    return [translations.gettext("take {number} of {count}", number=spec.take, count=spec.takes)]
 
 
 def sound(translations: Translations, *, on: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
+from bot.chat.follow_ups import card_below
 from bot.chat.interaction_info import card_of, place_of, roles_of, scope_of, user_of
 from bot.chat.spendable import Spendable
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError, UserError
@@ -122,7 +124,7 @@ class VideoRequests:
         )
         with self._service.answers_first.one():
             try:
-                job = await self._service.animate(ask)
+                jobs = await self._service.animate(ask)
             except AlreadyKnown as error:
                 log.info("%s replayed by the gateway; ignored", error)
             except CircuitOpen as error:
@@ -133,23 +135,50 @@ class VideoRequests:
                     interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog)
                 )
             else:
-                await self._show(interaction, job)
+                await self._show(interaction, jobs)
                 if request.again_of is None:
-                    await self._remember(request.spec, job)
+                    await self._remember(request.spec, jobs[0])
 
-    async def _show(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """The first answer. Whatever ends this, the job has an owner then.
+    @property
+    def most_takes(self) -> int:
+        """So many takes of one request a member may have in progress."""
+        return self._service.most_takes
 
-        Where the outcome of the answer is not known the service finds out before anything is paid.
+    async def _show(self, interaction: discord.Interaction[Any], jobs: Sequence[Job]) -> None:
+        """The first answer, and below it a card of its own for each further take.
+
+        Whatever ends this, every job has an owner then. Where the outcome of the answer is not known the service finds
+        out before anything is paid. A take whose card is not certainly there is not made, and its credits are back.
         """
-        shown: Answer | None = None
+        unshown = deque(jobs)
         try:
-            shown = await self._answer(interaction, job)
+            first = await self._answer(interaction, jobs[0])
+            self._handed_over(unshown.popleft(), first)
+            while unshown and first is not None:
+                self._handed_over(unshown[0], await self._answer_below(interaction, unshown[0], first))
+                unshown.popleft()
         finally:
-            if shown is None:
+            for job in unshown:
                 self._service.card_unsure(job)
-            else:
-                self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
+
+    def _handed_over(self, job: Job, shown: Answer | None) -> None:
+        if shown is None:
+            self._service.card_unsure(job)
+        else:
+            self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
+
+    async def _answer_below(self, interaction: discord.Interaction[Any], job: Job, first: Answer) -> Answer | None:
+        """Sent once: a follow-up has no nonce."""
+        for plain in (False, True):
+            try:
+                view = self._cards.progress(Shown(job, plain=plain))
+                return Answer(await card_below(interaction, view, ephemeral=first.ephemeral), first.ephemeral)
+            except TROUBLE as error:
+                log.warning("job=%s the card of a take: %s", job.id, told(error))
+                if error_kind_of(error) is not ErrorKind.REFUSED:
+                    break
+        await answer_privately(interaction, refusals.take_not_shown(translations_of(interaction), job.spec))
+        return None
 
     async def _remember(self, typed: VideoSpec, job: Job) -> None:
         """After the answer, which does not wait for it."""

@@ -49,7 +49,7 @@ class ClusterDispatch:
         """Whether no other process can have taken its jobs over: it did not stand still, not even right before this."""
         return not self.frozen.is_set() and self._clock.since(self._ticked_at).total_seconds() < self._takeover_s / 2
 
-    def entering(self, unit: Unit[Job]) -> Unit[Job]:
+    def entering(self, unit: Unit[list[Job]]) -> Unit[list[Job]]:
         """A reservation with its entry."""
         return queue_entries.entering(unit)
 

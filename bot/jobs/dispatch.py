@@ -15,7 +15,7 @@ Carry = Callable[[JobId], Awaitable[bool]]
 class Dispatch(Protocol):
     """Between the processes that share a store. Without one, a process carries all jobs itself."""
 
-    def entering(self, unit: Unit[Job]) -> Unit[Job]:
+    def entering(self, unit: Unit[list[Job]]) -> Unit[list[Job]]:
         """A reservation that also enters the job into the queue, both or neither."""
 
     def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:

@@ -22,7 +22,7 @@ def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[
     """
     ahead: Counter[UserId] = Counter(at_provider)
     ranked: list[tuple[int, Job]] = []
-    for job in sorted(waiting, key=lambda job: job.id):
+    for job in sorted(waiting, key=lambda job: (job.created_at, job.spec.take or 1, job.id)):
         ranked.append((ahead[job.member], job))
         ahead[job.member] += 1
     ranked.sort(key=itemgetter(0))  # those of one rank stay in their order

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
 from bot.catalog import Catalog, Model
+from bot.catalog.choices import MOST_TAKES
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
@@ -43,7 +44,7 @@ from bot.overviews import LedgerLine
 from bot.rules import NOWHERE, Place
 from bot.store import balances, ledger
 from bot.store.database import Store, Unit
-from bot.store.reservations import reserve
+from bot.store.takes import reserve_all, take_id
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Service:
         answers_first: AnswersFirst,
         circuit_breakers: CircuitBreakers,
         retention: Retention,
-        entering: Callable[[Unit[Job]], Unit[Job]] = lambda unit: unit,
+        entering: Callable[[Unit[list[Job]]], Unit[list[Job]]] = lambda unit: unit,
     ) -> None:
         self.catalog = catalog
         self._circuit_breakers = circuit_breakers
@@ -117,8 +118,8 @@ class Service:
         self._entering = entering  # what else is done in the unit of a reservation
         self._late: set[asyncio.Task[None]] = set()
 
-    async def animate(self, ask: Ask) -> Job:
-        """Reserves the credits and creates the job, before anything is answered.
+    async def animate(self, ask: Ask) -> list[Job]:
+        """Reserves the credits and creates the job, or one for each take, before anything is answered.
 
         Raises CircuitOpen while nothing is sent, UserError for what cannot be animated, ReservationRefused for a
         limit, AlreadyKnown for a replay, and StoreUnavailable when the store does not answer in time; then nothing
@@ -156,7 +157,12 @@ class Service:
         found = (self._providers.named(name) for name in makers)
         return [provider.endpoint for provider in found if provider is not None]
 
-    async def _reserve(self, ask: Ask, spec: VideoSpec) -> Job:
+    @property
+    def most_takes(self) -> int:
+        """So many takes of one request a member may have in progress."""
+        return min(MOST_TAKES, self._limits.jobs_per_user)
+
+    async def _reserve(self, ask: Ask, spec: VideoSpec) -> list[Job]:
         model = self.catalog.model(spec.model)
         provider = None if model is None else self._providers.named(model.provider)
         if model is None or provider is None:  # the catalog was read anew in this moment
@@ -170,7 +176,7 @@ class Service:
             created_at=now,
             scope=ask.scope,
             member=ask.member,
-            spec=_with_seed(spec, model),
+            spec=spec,
             picture=ask.picture,
             card=ask.card,
             endpoint=provider.endpoint,
@@ -181,20 +187,24 @@ class Service:
             continues=ask.continues,
             picture_author=ask.picture_author,
         )
-        unit = self._entering(reserve(job, ask.roles, self._limits))
+        takes = [_take(job, number) for number in range(1, (spec.takes or 1) + 1)]
+        takes = [take.evolve(spec=_with_seed(take.spec, model)) for take in takes]
+        unit = self._entering(reserve_all(takes, ask.roles, self._limits))
         writing = asyncio.create_task(self._store.write(unit, start_within_s=ANSWER_WITHIN_S))
         try:
             await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
         finally:
             if not writing.done():  # too slow, or nobody waits for the answer any more
-                self._keep(self._take_back(job, writing))
+                self._keep(self._take_back(writing))
         if not writing.done():
             raise StoreUnavailable(f"job={job.id} the store did not answer in {ANSWER_WITHIN_S} s")
         reserved = writing.result()
-        log.info(
-            "job=%s key=%s user=%s scope=%s model=%s seconds=%s size=%s credits=%s reserved",
-            job.id, job.key, job.member, job.scope, job.spec.model, job.spec.seconds, job.spec.size, job.spec.credits,
-        )  # fmt: skip
+        for each in reserved:
+            spec = each.spec
+            log.info(
+                "job=%s key=%s user=%s scope=%s model=%s seconds=%s size=%s credits=%s reserved",
+                each.id, each.key, each.member, each.scope, spec.model, spec.seconds, spec.size, spec.credits,
+            )  # fmt: skip
         return reserved
 
     def card_shown(self, job: Job, message: MessageId, *, ephemeral: bool) -> None:
@@ -241,15 +251,24 @@ class Service:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def _take_back(self, job: Job, writing: asyncio.Task[Job]) -> None:
-        """The member was refused, but the store may still have taken the job."""
+    async def _take_back(self, writing: asyncio.Task[list[Job]]) -> None:
+        """The member was refused, but the store may still have taken what was asked for."""
         try:
-            await writing
+            reserved = await writing
         except BotError as error:
-            log.info("job=%s late and not reserved: %s", job.id, error)
+            log.info("late and not reserved: %s", error)
             return
-        log.warning("job=%s reserved too late; cancelled", job.id)
-        await self._worker.take_back(job)
+        for job in reserved:
+            log.warning("job=%s reserved too late; cancelled", job.id)
+            await self._worker.take_back(job)
+
+
+def _take(first: Job, number: int) -> Job:
+    """One of several takes of a job, or the job itself."""
+    if first.spec.takes is None:
+        return first
+    key = first.key if number == 1 else new_key()
+    return first.evolve(id=take_id(first.id, number), key=key, spec=replace(first.spec, take=number))
 
 
 def _with_seed(spec: VideoSpec, model: Model) -> VideoSpec:

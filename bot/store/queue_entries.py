@@ -39,15 +39,16 @@ _WAKE = 'SELECT pg_notify(\'procrastinate_queue_v1#jobs\', \'{"type": "job_inser
 """What procrastinate's own trigger tells its workers of a new entry; an entry that becomes due tells nobody."""
 
 
-def entering(unit: Unit[Job]) -> Unit[Job]:
-    """The reservation with the job's entry; nobody takes it up before its card can be known."""
+def entering(unit: Unit[list[Job]]) -> Unit[list[Job]]:
+    """The reservation with an entry for each job; nobody takes one up before its card can be known."""
 
-    def with_entry(tx: Tx) -> Job:
-        job = unit(tx)
-        tx.all(_ENTER, job=job.id, after_s=CARD_SETTLES_S)
-        return job
+    def with_entries(tx: Tx) -> list[Job]:
+        reserved = unit(tx)
+        for job in reserved:
+            tx.all(_ENTER, job=job.id, after_s=CARD_SETTLES_S)
+        return reserved
 
-    return with_entry
+    return with_entries
 
 
 def due(job: JobId) -> Unit[None]:

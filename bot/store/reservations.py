@@ -16,9 +16,10 @@ REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
 
 
-def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
+def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1) -> Unit[Job]:
     """Takes the credits and stores `job` (waiting, `created_at` being now), exactly once per interaction.
 
+    It is refused unless there is room for so many like it `together`.
     Raises AlreadyKnown, ReservationRefused, and UserError where the operator has shut direct messages.
     """
 
@@ -28,9 +29,9 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits) -> Unit[Job]:
         if tx.one("SELECT id FROM jobs WHERE id = :id", id=job.id) is not None:
             raise AlreadyKnown(f"job={job.id}")
         balance = balances.balance_in(tx, standing, job.scope, job.member, roles, limits, job.created_at)
-        _refuse_if_barred(tx, standing, job, balance, limits)
+        _refuse_if_barred(tx, standing, job, balance, limits, together)
         server_limit = balances.server_limit_of(standing.server)
-        _refuse_if_spent(tx, job, balance, server_limit, limits)
+        _refuse_if_spent(tx, job, balance, server_limit, limits, together)
         from_quota = min(job.spec.credits, balance.left)
         insert(tx, job, day=day_of(job.created_at), reset_count=standing.reset_count, from_quota=from_quota)
         _book(tx, job, from_quota, lock, balance.limit, server_limit, limits.budget)
@@ -57,7 +58,7 @@ def _bar(
     return None
 
 
-def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits) -> None:
+def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits, together: int) -> None:
     if job.scope == DIRECT and not limits.direct.credits:
         raise UserError(
             "This bot does not make videos in direct messages or in servers that have not added it. Nothing "
@@ -68,8 +69,8 @@ def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, li
         raise barred
     if job.again_of is not None and _is_under_way_again(tx, job.again_of):
         raise ReservationRefused(RefusalReason.AGAIN_UNDER_WAY, balance)
-    if balance.running >= limits.jobs_per_user:
-        raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance)
+    if balance.running + together > limits.jobs_per_user:
+        raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance, room=limits.jobs_per_user - balance.running)
 
 
 def _is_under_way_again(tx: Tx, card: JobId) -> bool:
@@ -77,8 +78,10 @@ def _is_under_way_again(tx: Tx, card: JobId) -> bool:
     return tx.one(f"SELECT id FROM jobs WHERE again_of = :card AND state IN ({states})", card=card) is not None
 
 
-def _refuse_if_spent(tx: Tx, job: Job, balance: Balance, server_limit: Limit | None, limits: Limits) -> None:
-    now, cost = job.created_at, job.spec.credits
+def _refuse_if_spent(
+    tx: Tx, job: Job, balance: Balance, server_limit: Limit | None, limits: Limits, together: int
+) -> None:
+    now, cost = job.created_at, job.spec.credits * together
     if cost > balance.spendable:
         raise ReservationRefused(RefusalReason.QUOTA, balance)
     if (

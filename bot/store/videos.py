@@ -17,7 +17,8 @@ def of_member(member: UserId, count: int) -> Unit[list[Job]]:
 
     def unit(tx: Tx) -> list[Job]:
         rows = tx.all(
-            f"{JOB_SQL} WHERE jobs.member = :member AND jobs.deleted_at IS NULL ORDER BY jobs.id DESC LIMIT :count",
+            f"{JOB_SQL} WHERE jobs.member = :member AND jobs.deleted_at IS NULL"
+            " ORDER BY jobs.created_at DESC, jobs.id DESC LIMIT :count",
             member=member,
             count=count,
         )

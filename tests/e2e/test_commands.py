@@ -78,7 +78,9 @@ async def test_the_declarations_are_within_discords_bounds_and_say_what_design_s
     options = {option["name"]: option for option in by_name["animate"]["options"]}
     assert [name for name, option in options.items() if option.get("required")] == ["image", "prompt"]
     assert (options["prompt"]["min_length"], options["prompt"]["max_length"]) == (1, 2000)
-    assert [name for name, option in options.items() if option.get("autocomplete")] == ["model", "seconds", "size"]
+    assert [name for name, option in options.items() if option.get("autocomplete")] == [
+        "model", "seconds", "size", *(["style"] if "style" in options else []), "takes"
+    ]  # fmt: skip
     await _lists_have_only_what_fits(stage)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
@@ -9,8 +10,10 @@ import pytest
 from PIL import Image
 
 from sandbox.discord.cdn import Upload
+from sandbox.discord.exchange import CUT, Cut, Exchange
 from sandbox.discord.messages import Message
 from sandbox.discord.modals import fields_of
+from sandbox.discord.rules import Code
 from sandbox.providers.jobs import VideoJob
 from tests import catalogs
 from tests.e2e.asking import alone
@@ -112,7 +115,7 @@ async def test_sound_has_its_price_and_is_made_only_where_it_is_chosen(stage: St
     assert [choice["value"] for choice in models] == ["able"]
 
     card = await stage.over(await stage.animate(sound="on"))
-    await stage.over(await stage.animate())
+    await stage.over(await stage.animate(stage.admin))
 
     assert [job.sound for job in jobs(stage)] == [True, False]
     assert "with sound · 8 credits" in card.text()
@@ -138,3 +141,96 @@ async def test_the_form_takes_a_last_picture_and_the_export_names_it(stage: Stag
     assert (upright(job.picture), upright(job.last_picture)) == ((1280, 720), (1280, 720))
     (options,) = (json.loads(str(options)) for (options,) in stage.rows("SELECT options FROM jobs"))
     assert options["last_image"].endswith("end.png") or "end.png?" in options["last_image"]
+
+
+class TestTakes:
+    """Several videos of one request: each a job with a card of its own, all reserved or none."""
+
+    async def test_each_take_has_its_card_its_seed_and_its_video_over_a_restart(self, stage: Stage) -> None:
+        listed = await stage.discord.complete(stage.mia, "animate", "takes", {"model": "able"})
+        assert [choice["name"] for choice in listed] == [
+            "2 takes · 8 credits · you have 20",
+            "3 takes · 12 credits · you have 20",
+            "4 takes · 16 credits · you have 20",
+        ]
+        stage.provider.settings.render_seconds = None
+        asked = await stage.animate(takes=3)
+        await stage.booked(lambda: stage.states() == ["rendering"] * 3)
+        assert asked.message is not None
+        cards = [asked.message, *(word for word in asked.followups if not word.is_ephemeral)]
+        assert [f"take {n} of 3" in card.text() for n, card in enumerate(cards, 1)] == [True] * 3
+        assert stage.bot is not None
+        await stage.bot.stop()
+        await stage.start_bot()
+        for job in jobs(stage):
+            stage.provider.finish(job.id)
+
+        for card in cards:
+            assert DONE in await stage.until(card, DONE)
+        assert len({job.seed for job in jobs(stage)}) == 3
+        assert len({card.media[0].filename for card in cards}) == 3
+        await stage.settled()
+        stage.provider.settings.render_seconds = 0.1
+        again = await stage.over(await stage.discord.press(stage.mia, cards[1], button(cards[1], "Again")))
+        assert "take" not in again.text()
+
+    async def test_all_are_reserved_or_none(self, stage: Stage) -> None:
+        refused = await alone(await stage.animate(takes=3, sound="on"))
+        assert "These takes cost 24 credits. You have 20 credits left. Nothing was charged." in refused.text()
+        stage.provider.settings.render_seconds = None
+        await stage.rendering(takes=2)
+        refused = await alone(await stage.animate(takes=3))
+        assert refused.text() == ("You can have 2 more videos in progress. Nothing was charged. Choose fewer takes.")
+        assert stage.rows("SELECT COUNT(*) FROM jobs") == [(2,)]
+        assert len(stage.rows("SELECT 1 FROM ledger WHERE kind = 'reserve'")) == 2
+
+    async def test_one_can_be_canceled_alone(self, stage: Stage) -> None:
+        stage.use({"MAX_CONCURRENT_JOBS": "1"})
+        assert stage.bot is not None
+        await stage.bot.stop()
+        await stage.start_bot()
+        stage.provider.settings.render_seconds = None
+        asked = await stage.animate(takes=2)
+        await stage.booked(lambda: stage.states() == ["waiting", "rendering"])  # the first has the later id
+        second = asked.followups[0]
+
+        await stage.discord.press(stage.mia, second, button(second, "Cancel"))
+
+        assert "Your 4 credits are back" in await stage.until(second, "Canceled")
+        (job,) = jobs(stage)
+        stage.provider.finish(job.id)
+        assert DONE in (await stage.over(asked)).text()
+
+    async def test_a_take_whose_card_discord_does_not_take_is_not_made(self, stage: Stage) -> None:
+        stage.discord.refuse("POST …/webhooks/{webhook_id}/{webhook_token}", Code.TOO_MANY_FOLLOWUPS, times=2)
+
+        card = await stage.over(await stage.animate(takes=2))
+        await stage.settled()
+
+        assert DONE in card.text()
+        assert stage.states() == ["cancelled", "delivered"]
+        assert len(jobs(stage)) == 1
+
+    async def test_killed_between_the_cards_it_makes_those_that_are_there(self, stage: Stage) -> None:
+        bot, killed = stage.bot, asyncio.Event()
+        assert bot is not None
+
+        async def kill(phase: str, exchange: Exchange) -> Cut | None:
+            if phase != "before" or exchange.method != "POST" or not exchange.path.startswith("/webhooks/"):
+                return None
+            stage.discord.remove(kill)
+            bot.kill()
+            await bot.wait()
+            killed.set()
+            return CUT
+
+        stage.discord.on_exchange(kill)
+        asked = await stage.animate(takes=2)
+        async with asyncio.timeout(20):
+            await killed.wait()
+        await stage.start_bot()
+
+        assert DONE in (await stage.over(asked)).text()
+        await stage.settled()
+        assert stage.states() == ["cancelled", "delivered"]
+        assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,7 @@ from bot.models import (
 from bot.store import balances, credit_requests, jobs, quotas, reservations, server_settings
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
+from bot.store.takes import first_take, reserve_all, take_id
 from tests import builders
 from tests.databases import Database, Direct
 from tests.ledger_audit import differences
@@ -42,6 +44,8 @@ SCOPES = (Scope(71), Scope(72), DIRECT)
 MEMBERS = (UserId(1), UserId(2))
 RULES = ["own", "clear own", "role", "clear role", "default", "no default", "server limit", "no server limit"]
 ROLES = (51, 52)
+HOUR = 3_600_000 << 22
+"""In ids of Discord's."""
 MOVES: dict[str, dict[str, str | None]] = {
     "waiting": {"submitting": None, "cancelled": "all", "failed": "all"},
     "submitting": {"rendering": None, "waiting": None, "failed": "all", "unknown": "member"},
@@ -63,9 +67,11 @@ class Life:
         self.now = builders.NOON
         self.asked: list[Job] = []
         self.orders: dict[str, tuple[Scope, UserId, int]] = {}
+        self.takes: dict[JobId, Job] = {}
         self.refused: Counter[str] = Counter()
         self.steps: dict[Callable[[], str], int] = {
             self.ask: 40,
+            self.ask_for_takes: 12,
             self.move_on: 70,
             self.move_anyhow: 5,
             self.fall_back: 8,
@@ -120,10 +126,41 @@ class Life:
         self.refused[refusal or "taken"] += 1
         return f"{member} asks for {cost} in {scope} with {roles}, again of {again_of}: {refusal}"
 
+    def ask_for_takes(self) -> str:
+        """Several of one request: all of them are reserved, or none."""
+        (scope, member), cost, count = self.somebody(), self.rng.choice([1, 2, 4]), self.rng.choice([2, 3, 4])
+        first = builders.a_job(len(self.asked) + 4 * HOUR, scope=scope, member=member, cost=cost, at=self.now)
+        made = [
+            first.evolve(
+                id=take_id(first.id, number),
+                key=f"{first.key}-{number}",
+                spec=replace(first.spec, takes=count, take=number),
+            )
+            for number in range(1, count + 1)
+        ]
+        refusal = self.model.refusal(scope, member, [], cost, self.today, takes=count)
+        found: str | None = None
+        try:
+            taken = self.write(reserve_all(made, [], OPERATOR))
+            assert [first_take(job) for job in taken] == [first.id] * count
+        except ReservationRefused as error:
+            found = error.reason
+        assert found == refusal
+        for job in made if refusal is None else ():
+            self.takes[job.id] = job
+            self.model.take(job.id, scope, member, [], cost, self.today)
+        self.asked.append(first)  # its number is used
+        self.refused[refusal or "taken"] += 1
+        return f"{member} asks for {count} takes of {cost} in {scope}: {refusal}"
+
+    def job(self, known: JobId) -> Job:
+        """As it was asked for."""
+        return self.takes[known] if known in self.takes else self.asked[known]
+
     def ask_again(self) -> str:
         for known in self.videos():
             with pytest.raises(AlreadyKnown):
-                self.write(reservations.reserve(self.asked[known].evolve(created_at=self.now), [], OPERATOR))
+                self.write(reservations.reserve(self.job(known).evolve(created_at=self.now), [], OPERATOR))
             return f"{known} is asked for again"
         return "nothing to ask for again"
 
@@ -156,7 +193,7 @@ class Life:
             self.model.videos[job].state = "waiting"
             return f"{job} was refused, and waits for {other}"
         for job in self.videos("waiting"):
-            before = self.asked[job].spec.model
+            before = self.job(job).spec.model
             changed = self.write(jobs.change_waiting(job, before, **changes))
             assert changed is None or changed.spec.credits == self.model.videos[job].cost
             return f"{job} waits for {other} instead of {before}: {changed is not None}"

@@ -18,6 +18,7 @@ from bot.jobs.steps.download import Fetched, Tries, fetch
 from bot.models import KEPT_FOR, FailureKind, Job, JobState
 from bot.store import cards, jobs
 from bot.store.database import Tx, Unit
+from bot.store.takes import first_take
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ async def _fitting(context: JobContext, job: Job) -> Path:
 async def _mention(context: JobContext, job: Job) -> None:
     if context.clock.now() - job.created_at < MENTION_AFTER:
         return
-    if await context.persist(cards.claim_mention(job.id, now=context.clock.now())):
+    if await context.persist(cards.claim_mention(first_take(job), now=context.clock.now())):  # once for all takes
         message = await context.chat.mention(job)
         if message is not None:
             await context.persist(cards.remember_mention(job.id, message))

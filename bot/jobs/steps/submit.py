@@ -22,6 +22,7 @@ from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import CreateRequest, Provider
 from bot.store import jobs
 from bot.store.shared_state import NoSlotError
+from bot.store.takes import first_take
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ async def _place(context: JobContext, job: Job) -> Job | None:
     """The job with its card's message in the store; None when the answer at Discord is not ours."""
     if job.card.message is not None:
         return job
+    if job.id != first_take(job):  # posted by who reserved it, who then knows its message; or not at all
+        return None
     tries = 0
     while True:
         try:
