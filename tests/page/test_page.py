@@ -332,3 +332,24 @@ async def test_timestamps_tick(tab: OpenTab) -> None:
     await ticking.evaluate("time => { time.dataset.at -= 480; }")
 
     await expect(ticking).to_have_text("in 2 minutes")
+
+
+async def test_a_list_comes_up_while_one_types_and_has_only_what_fits(tab: OpenTab) -> None:
+    mia = await tab()
+    await mia.open("animate")
+    await mia.press("+ model")
+    listed = mia.find('.field[data-name="model"] [role=option]')
+    await expect(listed.first).to_contain_text("Sora 2 · 4 s · 4 credits · you have")
+
+    await listed.filter(has_text="Sora 2 Pro").click()
+    await mia.press("+ size")
+    sizes = mia.find('.field[data-name="size"] [role=option]')
+    await expect(sizes).to_have_count(4)
+    await mia.sheet.keyboard.type("1792×")
+    await expect(sizes).to_have_count(1)
+    await sizes.click()
+    await mia.sheet.click(".drop button")
+    await mia.fill("prompt", "chosen from lists")
+    await mia.send()
+
+    await mia.says(mia.message("chosen from lists"), "Sora 2 Pro · 4 s · Landscape 1792×1024 · 20 credits")

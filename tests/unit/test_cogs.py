@@ -41,7 +41,7 @@ async def bot() -> AnimateBot:
         direct_is_open=False,
     )
     bot._connection.user = cast("Any", SimpleNamespace(id=1))
-    await add_cogs(bot, SERVICE, cast("Any", None), cast("Any", None))
+    await add_cogs(bot, SERVICE, cast("Any", SimpleNamespace(most_takes=4)), cast("Any", None))
     return bot
 
 
