@@ -108,14 +108,14 @@ async def _lists_have_only_what_fits(stage: Stage) -> None:
     ]
 
 
-BY_MODEL = " [last_image] [loop] [sound]"
-"""Options that only some models make sense of: they are there where one on offer does."""
+BY_CATALOG = " [last_image] [loop] [sound] [style]"
+"""Options that only some catalogs give a meaning: they are there where the catalog does."""
 
 
 async def test_the_docs_list_every_command_with_its_options(stage: Stage) -> None:
     docs = DOCS.read_text("utf-8")
     told = {line.split("`")[1] for line in docs.split("\n") if line.startswith("- `")}
-    told = {line.replace(BY_MODEL, "") for line in told}
+    told = {line.replace(BY_CATALOG, "") for line in told}
     declared = set()
     for name, command in _leaves(stage.discord.commands):
         words = [o["name"] if o.get("required") else f"[{o['name']}]" for o in command.get("options", [])]

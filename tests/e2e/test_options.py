@@ -191,15 +191,19 @@ class TestTakes:
         await stage.start_bot()
         stage.provider.settings.render_seconds = None
         asked = await stage.animate(takes=2)
-        await stage.booked(lambda: stage.states() == ["waiting", "rendering"])  # the first has the later id
-        second = asked.followups[0]
+        await stage.booked(lambda: sorted(stage.states()) == ["rendering", "waiting"])
+        assert asked.message is not None
+        cards = [asked.message, asked.followups[0]]
+        await stage.discord.wait_for(lambda: any("Rendering" in card.text() for card in cards), 20, "the render")
+        waits, renders = sorted(cards, key=lambda card: "Rendering" in card.text())
 
-        await stage.discord.press(stage.mia, second, button(second, "Cancel"))
+        await stage.discord.press(stage.mia, waits, button(waits, "Cancel"))
 
-        assert "Your 4 credits are back" in await stage.until(second, "Canceled")
+        await stage.until(waits, "Canceled")
         (job,) = jobs(stage)
         stage.provider.finish(job.id)
-        assert DONE in (await stage.over(asked)).text()
+        await stage.until(renders, DONE)
+        assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
 
     async def test_a_take_whose_card_discord_does_not_take_is_not_made(self, stage: Stage) -> None:
         stage.discord.refuse("POST …/webhooks/{webhook_id}/{webhook_token}", Code.TOO_MANY_FOLLOWUPS, times=2)
