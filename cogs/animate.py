@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,8 +20,9 @@ from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
+from bot.chat.spendable import WITHIN_S
 from bot.chat.video_requests import VideoRequest, VideoRequests
-from bot.errors import BotError, UserError
+from bot.errors import BotError, StoreUnavailable, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations, translations_of
 from bot.models import Show, VideoSpec
@@ -173,7 +175,10 @@ class Animate(commands.Cog):
     ) -> list[app_commands.Choice[Any]]:
         """At most as many as Discord shows, those that the member can pay first."""
         try:
-            catalog = await self._requests.offered(interaction)
+            async with asyncio.timeout(WITHIN_S):
+                catalog = await self._requests.offered(interaction)
+        except (StoreUnavailable, TimeoutError):
+            catalog = self._catalog  # a slow store keeps nobody from choosing; the command asks it again
         except BotError:  # nothing can be made here: the command says so
             return []
         left, translations = await self._requests.spendable.of(interaction), translations_of(interaction)

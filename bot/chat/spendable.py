@@ -19,8 +19,9 @@ WITHIN_S = 0.5
 class Spendable:
     """Asks the store's read connection. A question that was given up is answered later, and shared until then."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, within_s: float = WITHIN_S) -> None:
         self._service = service
+        self._within_s = within_s
         self._asked: dict[tuple[Scope, UserId], asyncio.Task[Balance]] = {}
 
     async def of(self, interaction: discord.Interaction[Any]) -> int | None:
@@ -32,7 +33,7 @@ class Spendable:
             self._asked[who] = asked
             asked.add_done_callback(lambda task: self._answered(who, task))
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 return (await asyncio.shield(asked)).spendable
         except (TimeoutError, StoreError):
             return None
