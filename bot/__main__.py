@@ -1,4 +1,4 @@
-"""`python -m bot [run | check | healthy | backup | usage | catalog]`.
+"""`python -m bot [run | check | healthy | backup | move | usage | catalog]`.
 
 Exit code 2: wrong settings or arguments; 1: any other error.
 """
@@ -65,6 +65,14 @@ def parser() -> argparse.ArgumentParser:
         "backup", help="copy the database; works while the bot runs and needs only DATABASE_URL"
     )
     backup.add_argument("file", type=Path, help="the copy to write; the file must not exist yet")
+    move = commands.add_parser(
+        "move",
+        help="move the whole database to PostgreSQL, or back to SQLite",
+        description="Stop the bot first. Each address is written as in DATABASE_URL. The target has to be a file that "
+        "does not exist yet, or an empty database. On any failure nothing is changed.",
+    )
+    move.add_argument("source", help="the database as it is")
+    move.add_argument("target", help="where it is to be")
     check = commands.add_parser(
         "check",
         help="say what is missing before you run the bot",
@@ -146,6 +154,8 @@ def _do(options: argparse.Namespace) -> int:
     try:
         if options.command == "backup":
             return _back_up(options.file)
+        if options.command == "move":
+            return _move(options)
         if options.command == "check":
             return _check(options)
         if options.command == "usage":
@@ -292,6 +302,27 @@ def _back_up(target: Path) -> int:
         _say(f"stopped: {target} was not written")
         return FAILED
     print(f"The database is backed up to {target.absolute()} ({size_bytes:,} bytes).")  # noqa: T201 - the answer
+    return 0
+
+
+def _move(options: argparse.Namespace) -> int:
+    from bot import database_address
+    from bot.errors import StoreError
+    from bot.store.move import move
+
+    source, target = (database_address.checked(url) for url in (options.source, options.target))
+    try:
+        moved = move(source, target)
+    except StoreError as error:
+        _say(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        _say("stopped: nothing was moved")
+        return FAILED
+    for table, rows in moved.rows.items():
+        print(f"{table}: {rows:,} rows")  # noqa: T201 - the answer
+    print(f"The ledger is as it was: {moved.lines:,} lines, {moved.credits:,} credits.")  # noqa: T201 - the answer
+    print("Everything is moved. Set DATABASE_URL to the new address, then start the bot.")  # noqa: T201 - the answer
     return 0
 
 

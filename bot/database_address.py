@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from bot.errors import SettingsError
+
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 NOT_INSTALLED = (
@@ -35,6 +37,17 @@ def path_of(url: str) -> Path | None:
 def database_of(url: str) -> Path | str:
     """As `Store.open` takes it."""
     return path_of(url) or url
+
+
+def checked(url: str) -> Path | str:
+    """As `Store.open` takes it. Raises SettingsError."""
+    try:
+        url = normal(url)
+    except ValueError:
+        raise SettingsError(["A database is written as sqlite:/// and a path, or as postgresql://…"]) from None
+    if sentences := faults(url, is_backed_up=False):
+        raise SettingsError(list(sentences.values()))
+    return database_of(url)
 
 
 def faults(url: str, *, is_backed_up: bool) -> dict[str, str]:

@@ -9,14 +9,14 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
-from bot.store.migrations import migrate
+from bot.store.migrations import migrate, scripts, version_of
 from bot.store.units import Batches, Pump
 
 BUSY_TIMEOUT_MS = 5_000
@@ -109,7 +109,20 @@ async def _connect(path: Path, factory: Callable[..., Units]) -> Pump:
     return Pump(made[0], connection.commit, connection.close, type(made[0]).__name__.lower())
 
 
-def _prepare(path: Path) -> sqlite3.Connection:
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """No bot runs on it meanwhile. Raises StoreInUse, StoreUnavailable, StoreUnusable also for an older schema."""
+    with contextlib.closing(_prepare(path, migrate=_refuse_older)):
+        yield
+
+
+def _refuse_older(path: Path) -> None:
+    newest = scripts()[-1][0]
+    if version_of(path, newest) != newest:
+        raise StoreUnusable(f"{path} was written by an older version; start this version once, then try again")
+
+
+def _prepare(path: Path, migrate: Callable[[Path], None] = migrate) -> sqlite3.Connection:
     """Takes the lock and brings the schema up to date; returns the connection that holds the lock."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ def test_every_command_of_the_bot_can_be_typed_as_it_stands() -> None:
     asked = [arguments.split() for arguments in typed]
     commands = {parser().parse_args(arguments).command for arguments in asked if arguments not in ([], ["--version"])}
 
-    assert commands == {"run", "backup", "check", "healthy", "usage"}
+    assert commands == {"run", "backup", "check", "healthy", "move", "usage"}
     assert ["run", "--restored"] in asked
 
 
