@@ -80,7 +80,7 @@ NOT_RUN = {
     "uv run pytest -m thorough": "is a step of .ci/run, and runs most of this",
     ".ci/run": "runs all tests; tests/unit/test_structure.py runs it with a uv that does nothing",
     "uv run": "half a command",
-    "uv run python -m bot move sqlite:///data/animate.db postgresql://user:password@host/name": "wants a server; tests/integration/test_move.py has one",
+    "uv run python -m bot move sqlite:///data/animate.db postgresql://user:password@host/name": "wants a server",
     "uv sync --extra cluster": "asks a package source",
     "uv sync": "asks a package source",
     "pip install uv": "asks a package source",
