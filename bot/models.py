@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NewType, Self
 
@@ -353,3 +353,5 @@ class By:
     scope: Scope
     actor: UserId
     now: datetime
+    acts: list[int] = field(default_factory=list, compare=False)
+    """Filled by the units: under which ids what they changed can be undone."""

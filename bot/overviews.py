@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bot.models import FailureKind, JobState, LedgerKind, Limit, UserId
 
@@ -48,3 +50,45 @@ class Quotas:
     server_limit: Limit | None
     roles: list[tuple[int, Limit]]
     members: list[tuple[UserId, Limit]]
+
+
+class What(enum.StrEnum):
+    """What an admin can change. Each has the JSON of its value behind it."""
+
+    MEMBER_QUOTA = "member_quota"  # [credits, per] or None, as of the next three
+    ROLE_QUOTA = "role_quota"
+    DEFAULT_QUOTA = "default_quota"
+    SERVER_LIMIT = "server_limit"
+    BONUS = "bonus"  # credits that are left
+    RESET = "reset"  # the reset count
+    PAUSE = "pause"  # [reason or None] or None
+    BLOCK = "block"
+    LOG_CHANNEL = "log_channel"  # id or None
+    OTHERS = "others"  # whether it is allowed
+    ROLE_MODELS = "role_models"  # ids or None
+    CHANNEL_MODELS = "channel_models"
+    RULES = "rules"  # [age-restricted channels only, barred words]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminAct:
+    """One change by an admin. `member` is whom it is about; `target` a role or a channel."""
+
+    id: int
+    at: datetime
+    actor: UserId | None
+    what: What
+    member: UserId | None
+    target: int | None
+    old: Any
+    new: Any
+    is_undone: bool
+    undoes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AdminActs:
+    """Some of a server's changes, the newest first, and how many there are in all."""
+
+    acts: list[AdminAct]
+    count: int

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import discord
 import yarl
-from discord import app_commands
+from discord import app_commands, ui
 from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
@@ -29,6 +29,7 @@ from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
 from bot.chat.sync import CommandSync, SyncMemory
+from bot.chat.undo import Undo, UndoButton
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
 from bot.i18n.translations import TranslationCatalog, translations_of
@@ -159,6 +160,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.pages: dict[str, ShowPage] = {}
         self.actions: dict[str, Action] = {}
         self.personal: dict[str, Personal] = {}
+        self.undo: Undo | None = None
         self.offers: list[Callable[[], None]] = []  # what puts into commands what the catalog has
         self.stopping = False
         self.ready = asyncio.Event()
@@ -195,7 +197,7 @@ class AnimateBot(commands.AutoShardedBot):
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         self.shard_count = self.shard_count or shards
         self._max_concurrency = max(1, limit["max_concurrency"])
-        self.add_dynamic_items(PageButton, JobButton, PrivacyButton)
+        self.add_dynamic_items(PageButton, JobButton, UndoButton, PrivacyButton)
         await self._add_commands(self)
         self._tell_operator()
         await self._on_login()
@@ -338,14 +340,20 @@ async def answer_translated(interaction: discord.Interaction[Any], sentence: str
     await answer_privately(interaction, translations_of(interaction).gettext(sentence, **values))
 
 
-async def answer_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """Answers for the member alone; an answer that Discord no longer takes is logged."""
+async def answer_privately(
+    interaction: discord.Interaction[Any], sentence: str, *, view: ui.View | None = None
+) -> None:
+    """Answers for the member alone, with buttons where it is the first answer.
+
+    An answer that Discord no longer takes is logged.
+    """
     nobody = discord.AllowedMentions.none()
     try:
         if interaction.response.is_done():
             await follow_up(interaction, sentence)
         else:
-            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=nobody)
+            buttons = discord.utils.MISSING if view is None else view
+            await interaction.response.send_message(sentence, view=buttons, ephemeral=True, allowed_mentions=nobody)
     except TROUBLE as error:
         log.warning("interaction=%s not answered: %s", interaction.id, told(error))
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bot.errors import ReservationRefused
+from bot.errors import ReservationRefused, UserError
+from bot.i18n.marking import N_
 from bot.jobs.context import Clock
 from bot.jobs.server_rules import RulesOfServers
 from bot.jobs.worker import Load, Worker
@@ -17,6 +18,7 @@ from bot.models import (
     Change,
     ChannelId,
     FailureKind,
+    Job,
     Limit,
     Limits,
     Period,
@@ -25,9 +27,10 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import Quotas, UsageRow
+from bot.overviews import AdminAct, AdminActs, Quotas, UsageRow, What
 from bot.rules import RuleTarget, ServerRules
-from bot.store import balances, credit_requests, quotas, reservations, rules, server_settings, usage
+from bot.store import admin_acts, balances, credit_requests, quotas, reservations, rules, server_settings, usage
+from bot.store.admin_acts import Refusal, Subject
 from bot.store.credit_requests import Granted
 from bot.store.database import Store, Tx, Unit
 from bot.store.rules import ModelsChange
@@ -36,6 +39,13 @@ T = TypeVar("T")
 
 ANSWER_WITHIN_S = 2.0
 """Discord wants its first answer within 3 s: a store slower than this means a refusal."""
+
+_NOT_UNDONE = {
+    Refusal.UNKNOWN: N_("This cannot be undone. Nothing was changed."),
+    Refusal.ALREADY: N_("This is undone already. Nothing was changed."),
+    Refusal.TOO_LATE: N_("This could be undone for ten minutes. Nothing was changed."),
+    Refusal.CHANGED: N_("This has been changed or used since, so it cannot be undone. Nothing was changed."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,36 +96,39 @@ class Admin:
     ) -> Change:
         """A quota of a member's own; tells what counted before."""
         unit = quotas.set_member(by, member, Limit(credits, per, Source.OWN))
-        return await self._write(quotas.changing(by, member, roles, self._limits, unit))
+        changing = quotas.changing(by, member, roles, self._limits, unit)
+        return await self._record(by, What.MEMBER_QUOTA, changing, member=member)
 
     async def clear_member(self, by: By, member: UserId, roles: Sequence[int]) -> Change | None:
         """Removes a member's own quota and tells what counts instead; None where there was none."""
         unit = quotas.clear_member(by, member)
-        change = await self._write(quotas.changing(by, member, roles, self._limits, unit))
+        changing = quotas.changing(by, member, roles, self._limits, unit)
+        change = await self._record(by, What.MEMBER_QUOTA, changing, member=member)
         return None if change.before is None or change.before.source is not Source.OWN else change
 
     async def set_role(self, by: By, role: int, credits: int, per: Period) -> Change:  # noqa: A002 - the option
         """A quota of all who have the role."""
-        return await self._write(quotas.set_role(by, role, Limit(credits, per, Source.ROLE, role)))
+        unit = quotas.set_role(by, role, Limit(credits, per, Source.ROLE, role))
+        return await self._record(by, What.ROLE_QUOTA, unit, target=role)
 
     async def clear_role(self, by: By, role: int) -> Limit | None:
         """Removes a role's quota and returns it; None where there was none."""
-        return await self._write(quotas.clear_role(by, role))
+        return await self._record(by, What.ROLE_QUOTA, quotas.clear_role(by, role), target=role)
 
     async def set_default(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """The quota of everybody else; without credits, the operator's default again."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        change = await self._write(quotas.set_default(by, limit))
+        change = await self._record(by, What.DEFAULT_QUOTA, quotas.set_default(by, limit))
         return Change(change.before or self._limits.default, change.after or self._limits.default)
 
     async def set_server_limit(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """What the whole server may spend; without credits, no limit of its own any more."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        return await self._write(quotas.set_server_limit(by, limit))
+        return await self._record(by, What.SERVER_LIMIT, quotas.set_server_limit(by, limit))
 
     async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Bonus credits."""
-        return await self._write(quotas.grant(by, member, credits, reason))
+        return await self._record(by, What.BONUS, quotas.grant(by, member, credits, reason), member=member)
 
     async def grant_once(
         self,
@@ -131,11 +144,11 @@ class Admin:
 
     async def revoke(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Takes back bonus credits that are not spent yet."""
-        return await self._write(quotas.revoke(by, member, credits, reason))
+        return await self._record(by, What.BONUS, quotas.revoke(by, member, credits, reason), member=member)
 
     async def reset(self, by: By, member: UserId) -> None:
         """Forgets the use so far."""
-        await self._write(quotas.reset(by, member))
+        await self._record(by, What.RESET, quotas.reset(by, member), member=member)
 
     async def forget_roles(self, by: By, exists: Callable[[int], bool]) -> list[int]:
         """Removes the quotas of roles that are gone; returns those.
@@ -152,33 +165,36 @@ class Admin:
 
     async def pause(self, by: By, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""
-        await self._write(server_settings.pause(by, reason))
+        await self._record(by, What.PAUSE, server_settings.pause(by, reason))
         self._worker.pause(by.scope)
 
     async def resume(self, by: By) -> None:
         """Takes jobs again."""
-        await self._write(server_settings.resume(by))
+        await self._record(by, What.PAUSE, server_settings.resume(by))
         self._worker.resume(by.scope)
 
     async def block(self, by: By, member: UserId, reason: str | None) -> int:
         """Shuts a member out; tells how many waiting jobs were cancelled and refunded."""
-        cancelled = await self._write(server_settings.block(by, member, reason))
+        cancelled = await self._record(by, What.BLOCK, server_settings.block(by, member, reason), member=member)
+        await self._recheck(cancelled)
+        return len(cancelled)
+
+    async def _recheck(self, cancelled: Sequence[Job]) -> None:
         for job in cancelled:
             if job.card.message is not None:  # else its task is about to store the card, and to see the job as it is
                 await self._worker.recheck(job.id)
-        return len(cancelled)
 
     async def unblock(self, by: By, member: UserId) -> None:
         """Lets a member in again."""
-        await self._write(server_settings.unblock(by, member))
+        await self._record(by, What.BLOCK, server_settings.unblock(by, member), member=member)
 
     async def set_log_channel(self, by: By, channel: ChannelId | None) -> ChannelId | None:
         """Where each job is listed, None for nowhere; tells where it was before."""
-        return await self._write(server_settings.set_log_channel(by, channel))
+        return await self._record(by, What.LOG_CHANNEL, server_settings.set_log_channel(by, channel))
 
     async def allow_others(self, by: By, *, allowed: bool) -> None:
         """Whether members may animate pictures that other people posted."""
-        await self._write(server_settings.allow_others(by, allowed=allowed))
+        await self._record(by, What.OTHERS, server_settings.allow_others(by, allowed=allowed))
 
     async def others_allowed(self, scope: Scope) -> bool:
         """Whether members of this server may animate other people's pictures."""
@@ -186,21 +202,37 @@ class Admin:
 
     async def set_models(self, by: By, kind: RuleTarget, target: int, models: Sequence[str] | None) -> ModelsChange:
         """Which models a role or channel may use, None for all."""
-        return await self._change_rules(by, rules.set_models(by, kind, target, models))
+        what = What.ROLE_MODELS if kind is RuleTarget.ROLE else What.CHANNEL_MODELS
+        try:
+            return await self._record(by, what, rules.set_models(by, kind, target, models), target=target)
+        finally:
+            self._rules.forget(by.scope)
 
     async def set_rules(
         self, by: By, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
     ) -> tuple[ServerRules, ServerRules]:
         """Changes what is not None; the rules before and after."""
         unit = rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
-        before = await self._change_rules(by, unit)
-        return before, await self._rules.of(by.scope)
-
-    async def _change_rules(self, by: By, unit: Unit[T]) -> T:
         try:
-            return await self._write(unit)
+            before = await self._record(by, What.RULES, unit)
         finally:
             self._rules.forget(by.scope)
+        return before, await self._rules.of(by.scope)
+
+    async def undo(self, by: By, act: int) -> AdminAct:
+        """Undoes what an admin changed here; returns that change. Raises UserError where it does not stand any more."""
+        found = await self._write(admin_acts.undo(by, act))
+        if isinstance(found, Refusal):
+            raise UserError(_NOT_UNDONE[found])
+        self._rules.forget(by.scope)
+        if found.act.what is What.PAUSE:
+            (self._worker.resume if found.act.new is None else self._worker.pause)(by.scope)
+        await self._recheck(found.cancelled)
+        return found.act
+
+    async def acts(self, scope: Scope, first: int, count: int) -> AdminActs:
+        """What admins changed here, the newest first."""
+        return await self._store.read(admin_acts.page(scope, first, count))
 
     async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
         """The refusal that would meet the member here now, whatever the video; None where credits alone decide."""
@@ -223,6 +255,12 @@ class Admin:
             )
 
         return await self._store.read(unit)
+
+    async def _record(
+        self, by: By, what: What, unit: Unit[T], *, member: UserId | None = None, target: int | None = None
+    ) -> T:
+        """Writes, and writes down what has changed by it."""
+        return await self._write(admin_acts.recorded(by, Subject(what, member, target), unit))
 
     async def _write(self, unit: Unit[T]) -> T:
         return await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)

@@ -15,7 +15,7 @@ from bot.store.database import Tx, Unit
 from bot.store.row_mapping import day_of, first_day, from_ms
 
 ADMIN_ACTS = "kind IN ('grant', 'revoke', 'reset', 'quota', 'pause', 'block')"
-_NAMED = ("ledger", "jobs", "member_usage", "bonus_credits")
+_NAMED = ("ledger", "jobs", "member_usage", "bonus_credits", "admin_acts")
 
 
 def unname(tx: Tx, scope: Scope, member: UserId) -> None:
@@ -33,6 +33,12 @@ def unname(tx: Tx, scope: Scope, member: UserId) -> None:
         nobody=nobody,
         scope=scope,
         member=member,
+    )
+    tx.changed(
+        "UPDATE admin_acts SET old_value = NULL, new_value = NULL"
+        " WHERE scope = :scope AND member = :nobody AND what = 'block'",
+        nobody=nobody,
+        scope=scope,
     )
     tx.changed(
         f"UPDATE ledger SET reason = NULL WHERE scope = :scope AND member = :nobody AND {ADMIN_ACTS}",
@@ -141,6 +147,7 @@ def _forget_person(tx: Tx, member: UserId, until: int) -> None:
         member=member,
         until=until,
     )
+    tx.changed("UPDATE admin_acts SET actor = NULL WHERE actor = :member AND at <= :until", member=member, until=until)
     tx.changed("UPDATE users SET erasure_requested_at = NULL WHERE member = :member", member=member)
     tx.changed(
         "DELETE FROM users WHERE member = :member AND privacy_note_at IS NULL AND mentions_muted_at IS NULL",

@@ -9,6 +9,9 @@ from bot.overviews import Quotas
 from bot.store import balances, ledger, sql
 from bot.store.database import Tx, Unit
 
+UNDONE = "undone"
+"""The reason of a ledger line that takes a change back."""
+
 
 def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
     """Gives a member a quota of their own; use so far counts against it."""
@@ -128,6 +131,44 @@ def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bon
         if total:
             _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_bonus=-total, reason=reason)
         return Bonus(-total, balances.bonus_left(tx, by.scope, member))
+
+    return unit
+
+
+def revoke_pot(by: By, member: UserId, pot: int) -> Unit[Bonus]:
+    """Takes back what is left of the bonus credits that the ledger line `pot` gave."""
+
+    def unit(tx: Tx) -> Bonus:
+        line = ledger.lock(tx, by.scope, member)
+        row = tx.one("SELECT remaining FROM bonus_credits WHERE id = :pot", pot=pot)
+        left = 0 if row is None else row["remaining"]
+        if left:
+            balances.return_bonus(tx, pot, -left)
+            sql.insert(tx, "revoked_bonus_credits", {"line": line, "bonus_id": pot, "credits": left})
+            _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-left, from_bonus=-left, reason=UNDONE)
+        return Bonus(-left, balances.bonus_left(tx, by.scope, member))
+
+    return unit
+
+
+def undo_reset(by: By, member: UserId, count: int) -> Unit[bool]:
+    """Sets the reset count back to `count`; False where the member has used something since it was raised."""
+
+    def unit(tx: Tx) -> bool:
+        line = ledger.lock(tx, by.scope, member)
+        used = tx.one(
+            "SELECT 1 AS found FROM jobs WHERE scope = :scope AND member = :member AND reset_count > :count"
+            " UNION SELECT 1 AS found FROM member_usage WHERE scope = :scope AND member = :member"
+            " AND reset_count > :count",
+            scope=by.scope,
+            member=member,
+            count=count,
+        )
+        if used is not None:
+            return False
+        sql.update(tx, "members", {"scope": by.scope, "member": member}, reset_count=count)
+        _append(tx, by, line, LedgerKind.RESET, member=member, reason=UNDONE)
+        return True
 
     return unit
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import discord
-from discord import app_commands
+from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.chat import text
 from bot.chat.client import answer_privately
 from bot.chat.interaction_info import scope_of, user_of
+from bot.chat.undo import UndoButton
 from bot.errors import UserError
 from bot.i18n.translations import Translations, translations_of
 from bot.jobs.service import Service
@@ -35,6 +36,14 @@ class AdminCog(commands.GroupCog):
             return True
         await answer_privately(interaction, sentence)
         return False
+
+    async def _confirm(self, interaction: discord.Interaction[Any], by: By, sentence: str) -> None:
+        """Tells what was changed, with Undo for those who may press it."""
+        view = None
+        if by.acts and interaction.permissions.manage_guild:
+            view = ui.View(timeout=None)
+            view.add_item(UndoButton(by.acts[-1], translations_of(interaction)))
+        await answer_privately(interaction, sentence, view=view)
 
     def _by(self, interaction: discord.Interaction[Any]) -> By:
         """Who acts where, now; it goes to `_admin` as it is."""

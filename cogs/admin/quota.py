@@ -16,7 +16,7 @@ from bot.chat.paging import text_page
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
-from bot.models import Bonus, Period
+from bot.models import Bonus, By, Period
 from cogs.admin.group import AdminCog, Reason, member_of
 
 T = TypeVar("T")
@@ -63,7 +63,9 @@ class QuotaCommands(AdminCog):
         """A member's own."""
         member, by = member_of(user), self._by(interaction)
         change = await self._admin.set_member(by, member, roles_of(user), credits, Period(per))
-        await answer_privately(interaction, confirmations.of_member(translations_of(interaction), user.mention, change))
+        await self._confirm(
+            interaction, by, confirmations.of_member(translations_of(interaction), user.mention, change)
+        )
 
     @quota.command(name="role", description=N_("Set a quota for everyone with a role"))
     @app_commands.describe(role=N_("The role"))
@@ -72,8 +74,9 @@ class QuotaCommands(AdminCog):
         self, interaction: discord.Interaction[Any], role: discord.Role, credits: Credits, per: str = "day"
     ) -> None:
         """Of all who have the role."""
-        change = await self._admin.set_role(self._by(interaction), _role_of(interaction, role), credits, Period(per))
-        await answer_privately(interaction, confirmations.of_role(translations_of(interaction), role.mention, change))
+        by = self._by(interaction)
+        change = await self._admin.set_role(by, _role_of(interaction, role), credits, Period(per))
+        await self._confirm(interaction, by, confirmations.of_role(translations_of(interaction), role.mention, change))
 
     @quota.command(name="default", description=N_("Set the default quota for all members"))
     @_limit_options(N_("How many credits (leave empty for the bot's default)"))
@@ -81,8 +84,9 @@ class QuotaCommands(AdminCog):
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
         """Of everybody else."""
-        change = await self._admin.set_default(self._by(interaction), credits, Period(per))
-        await answer_privately(interaction, confirmations.of_default(translations_of(interaction), change))
+        by = self._by(interaction)
+        change = await self._admin.set_default(by, credits, Period(per))
+        await self._confirm(interaction, by, confirmations.of_default(translations_of(interaction), change))
 
     @quota.command(name="server", description=N_("Set a limit for the whole server"))
     @_limit_options(N_("How many credits (leave empty to remove the limit)"))
@@ -90,8 +94,9 @@ class QuotaCommands(AdminCog):
         self, interaction: discord.Interaction[Any], credits: Credits | None = None, per: str = "day"
     ) -> None:
         """Of all together."""
-        change = await self._admin.set_server_limit(self._by(interaction), credits, Period(per))
-        await answer_privately(interaction, confirmations.of_server(translations_of(interaction), change))
+        by = self._by(interaction)
+        change = await self._admin.set_server_limit(by, credits, Period(per))
+        await self._confirm(interaction, by, confirmations.of_server(translations_of(interaction), change))
 
     @quota.command(name="grant", description=N_("Give a member bonus credits that do not expire"))
     @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
@@ -103,8 +108,9 @@ class QuotaCommands(AdminCog):
         reason: Reason | None = None,
     ) -> None:
         """Bonus credits."""
-        bonus = await self._admin.grant(self._by(interaction), member_of(user), credits, reason)
-        await _tell_bonus(interaction, user, bonus)
+        by = self._by(interaction)
+        bonus = await self._admin.grant(by, member_of(user), credits, reason)
+        await self._tell_bonus(interaction, by, user, bonus)
 
     @quota.command(name="revoke", description=N_("Take back bonus credits that are not spent yet"))
     @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
@@ -116,8 +122,14 @@ class QuotaCommands(AdminCog):
         reason: Reason | None = None,
     ) -> None:
         """Bonus credits that are left."""
-        bonus = await self._admin.revoke(self._by(interaction), member_of(user), credits, reason)
-        await _tell_bonus(interaction, user, bonus)
+        by = self._by(interaction)
+        bonus = await self._admin.revoke(by, member_of(user), credits, reason)
+        await self._tell_bonus(interaction, by, user, bonus)
+
+    async def _tell_bonus(
+        self, interaction: discord.Interaction[Any], by: By, user: discord.User, bonus: Bonus
+    ) -> None:
+        await self._confirm(interaction, by, confirmations.of_bonus(translations_of(interaction), user.mention, bonus))
 
     @quota.command(name="reset", description=N_("Reset what a member has used so far"))
     @app_commands.describe(user=MEMBER)
@@ -125,8 +137,9 @@ class QuotaCommands(AdminCog):
         """The use so far."""
         scope, member = scope_of(interaction), member_of(user)
         before = await self._service.balance(scope, member, roles_of(user))
-        await self._admin.reset(self._by(interaction), member)
-        await answer_privately(interaction, confirmations.of_reset(translations_of(interaction), user.mention, before))
+        by = self._by(interaction)
+        await self._admin.reset(by, member)
+        await self._confirm(interaction, by, confirmations.of_reset(translations_of(interaction), user.mention, before))
 
     @quota.command(name="clear", description=N_("Remove a member's or role's own quota"))
     @app_commands.describe(target=N_("The member or role"))
@@ -140,7 +153,7 @@ class QuotaCommands(AdminCog):
         else:
             change = await self._admin.clear_member(by, member_of(target), roles_of(target))
             sentence = confirmations.member_cleared(translations, target.mention, change)
-        await answer_privately(interaction, sentence)
+        await self._confirm(interaction, by, sentence)
 
     @quota.command(name="show", description=N_("See a member's credits and what they were used for"))
     @app_commands.describe(user=N_("The member (leave empty for yourself)"))
@@ -180,10 +193,6 @@ class QuotaCommands(AdminCog):
         translations = translations_of(interaction)
         pages = reports.quota_pages(translations, await self._admin.every(scope_of(interaction)))
         return text_page(translations, name, pages, page)
-
-
-async def _tell_bonus(interaction: discord.Interaction[Any], user: discord.User, bonus: Bonus) -> None:
-    await answer_privately(interaction, confirmations.of_bonus(translations_of(interaction), user.mention, bonus))
 
 
 def _refuse_everyone(role: discord.Role) -> None:

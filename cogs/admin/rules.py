@@ -41,10 +41,12 @@ class RulesCommands(AdminCog):
         """Of a member's roles all count together; a thread has the models of its channel."""
         kind, target = _target_of(interaction, role_or_channel)
         chosen = self._models_of(models)
-        change = await self._admin.set_models(self._by(interaction), kind, target, chosen)
+        by = self._by(interaction)
+        change = await self._admin.set_models(by, kind, target, chosen)
         mention = server_rules.mention(kind, target, scope_of(interaction))
-        await answer_privately(
+        await self._confirm(
             interaction,
+            by,
             server_rules.of_models(
                 translations_of(interaction), self._service.catalog, mention, change.before, change.after
             ),
@@ -112,12 +114,13 @@ class RulesCommands(AdminCog):
         words = None if barred_words is None else () if _is_none(barred_words) else words_of(barred_words)
         if words == () and barred_words is not None and not _is_none(barred_words):
             raise UserError("No word was found. Nothing was changed. Type words, separated by commas, or `none`.")
-        before, after = await self._admin.set_rules(
-            self._by(interaction), age_restricted_only=age_restricted_only, barred_words=words
-        )
+        by = self._by(interaction)
+        before, after = await self._admin.set_rules(by, age_restricted_only=age_restricted_only, barred_words=words)
         lines = server_rules.of_change(translations, before, after)
-        await answer_privately(
-            interaction, "\n".join(lines) or translations.gettext("These rules are already so. Nothing was changed.")
+        await self._confirm(
+            interaction,
+            by,
+            "\n".join(lines) or translations.gettext("These rules are already so. Nothing was changed."),
         )
 
 

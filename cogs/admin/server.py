@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.chat import confirmations, reports
-from bot.chat.client import answer_privately, answer_translated
+from bot.chat.client import answer_privately
 from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
 from bot.i18n.marking import N_
@@ -27,18 +27,21 @@ class ServerCommands(AdminCog):
     @app_commands.describe(reason=N_("Reason (members can see it)"))
     async def pause(self, interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
         """No new jobs."""
-        await self._admin.pause(self._by(interaction), reason)
-        await answer_translated(
-            interaction,
+        by = self._by(interaction)
+        await self._admin.pause(by, reason)
+        words = translations_of(interaction).gettext(
             "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
-            "Use `/animate-admin resume` to start again.",
+            "Use `/animate-admin resume` to start again."
         )
+        await self._confirm(interaction, by, words)
 
     @app_commands.command(name="resume", description=N_("Resume videos in this server"))
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
         """New jobs again."""
-        await self._admin.resume(self._by(interaction))
-        await answer_translated(interaction, "Videos can be made in this server again.")
+        by = self._by(interaction)
+        await self._admin.resume(by)
+        words = translations_of(interaction).gettext("Videos can be made in this server again.")
+        await self._confirm(interaction, by, words)
 
     @app_commands.command(name="block", description=N_("Block a member and cancel their videos in the queue"))
     @app_commands.describe(user=N_("The member"), reason=N_("Reason (the member can see it)"))
@@ -46,7 +49,8 @@ class ServerCommands(AdminCog):
         self, interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None
     ) -> None:
         """No new jobs of one member."""
-        cancelled = await self._admin.block(self._by(interaction), member_of(user), reason)
+        by = self._by(interaction)
+        cancelled = await self._admin.block(by, member_of(user), reason)
         translations = translations_of(interaction)
         words = translations.gettext("{member} can no longer make videos in this server.", member=user.mention)
         if cancelled:
@@ -56,14 +60,16 @@ class ServerCommands(AdminCog):
                 cancelled,
             )
             words = translations.paragraph(words, videos)
-        await answer_privately(interaction, words)
+        await self._confirm(interaction, by, words)
 
     @app_commands.command(name="unblock", description=N_("Unblock a member"))
     @app_commands.describe(user=N_("The member"))
     async def unblock(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """New jobs of this member again."""
-        await self._admin.unblock(self._by(interaction), member_of(user))
-        await answer_translated(interaction, "{member} can make videos in this server again.", member=user.mention)
+        by, translations = self._by(interaction), translations_of(interaction)
+        await self._admin.unblock(by, member_of(user))
+        words = translations.gettext("{member} can make videos in this server again.", member=user.mention)
+        await self._confirm(interaction, by, words)
 
     @app_commands.command(name="usage", description=N_("See who made how many videos"))
     @app_commands.describe(days=N_("How many days, including today (leave empty for 7)"))
@@ -85,8 +91,9 @@ class ServerCommands(AdminCog):
         if channel is not None:
             _refuse_unless_writable(channel)
         after = None if channel is None else ChannelId(channel.id)
-        before = await self._admin.set_log_channel(self._by(interaction), after)
-        await answer_privately(interaction, confirmations.of_log(translations_of(interaction), after, before))
+        by = self._by(interaction)
+        before = await self._admin.set_log_channel(by, after)
+        await self._confirm(interaction, by, confirmations.of_log(translations_of(interaction), after, before))
 
     @app_commands.command(
         name="others", description=N_("Choose whether members can animate pictures that other people posted")
@@ -94,15 +101,16 @@ class ServerCommands(AdminCog):
     @app_commands.describe(allowed=N_("Whether this is allowed (off by default)"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
-        await self._admin.allow_others(self._by(interaction), allowed=allowed)
-        if allowed:
-            await answer_translated(
-                interaction, "With “Animate this”, members can now animate pictures that other people posted."
+        by, translations = self._by(interaction), translations_of(interaction)
+        await self._admin.allow_others(by, allowed=allowed)
+        words = (
+            translations.gettext("With “Animate this”, members can now animate pictures that other people posted.")
+            if allowed
+            else translations.gettext(
+                "With “Animate this”, members can now only animate pictures from their own messages."
             )
-        else:
-            await answer_translated(
-                interaction, "With “Animate this”, members can now only animate pictures from their own messages."
-            )
+        )
+        await self._confirm(interaction, by, words)
 
     @app_commands.command(name="status", description=N_("See how the bot and this server are doing"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:

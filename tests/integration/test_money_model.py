@@ -27,7 +27,9 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.store import balances, credit_requests, jobs, quotas, reservations, server_settings
+from bot.overviews import What
+from bot.store import admin_acts, balances, credit_requests, jobs, quotas, reservations, server_settings
+from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
 from bot.store.takes import first_take, reserve_all, take_id
@@ -83,6 +85,7 @@ class Life:
             self.revoke: 3,
             self.grant: 2,
             self.grant_from_outside: 3,
+            self.change_and_undo: 8,
             self.reset: 2,
             self.bar_or_let_in: 3,
             self.restart: 2,
@@ -292,6 +295,50 @@ class Life:
         assert granted is not None
         assert (granted.is_repeated, granted.bonus.left) == (not is_new, self.model.bonus_left(scope, member))
         return f"{key}: {member} is granted {count} in {scope}, repeated: {not is_new}"
+
+    def change_and_undo(self) -> str:
+        """A change that still stands is undone: the model does not hear of it. Pressed twice, it is undone once."""
+        (scope, member), role = self.somebody(), self.rng.choice(ROLES)
+        by, limit = self.by(scope), (self.rng.randrange(40), self.rng.choice(list(Period)))
+        others = [self.rng.choice([self.ask, self.move_on]) for _ in range(self.rng.randrange(3))]
+        what = self.rng.choice([What.MEMBER_QUOTA, What.ROLE_QUOTA, What.SERVER_LIMIT, What.RESET, What.BONUS])
+        count, had = self.rng.randrange(1, 9), self.model.bonus_left(scope, member)
+        units: dict[What, list[Unit[object]]] = {
+            What.MEMBER_QUOTA: [
+                quotas.set_member(by, member, Limit(*limit, Source.OWN)),
+                quotas.clear_member(by, member),
+            ],
+            What.ROLE_QUOTA: [quotas.set_role(by, role, Limit(*limit, Source.ROLE, role)), quotas.clear_role(by, role)],
+            What.SERVER_LIMIT: [quotas.set_server_limit(by, Limit(*limit, Source.SERVER))],
+            What.RESET: [quotas.reset(by, member)],
+            What.BONUS: [quotas.grant(by, member, count, None), quotas.revoke(by, member, count, None)],
+        }
+        unit = self.rng.choice(units[what])
+        about = member if what in (What.MEMBER_QUOTA, What.RESET, What.BONUS) else None
+        self.write(admin_acts.recorded(by, Subject(what, about, role if what is What.ROLE_QUOTA else None), unit))
+        if not by.acts:
+            return f"{what} of {member} in {scope} is as before"
+        change = balances.bonus_left(Tx(self.connection), scope, member) - had
+        self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + change
+        if what is What.RESET:
+            self.model.reset_counts[scope, member] = self.model.reset_counts.get((scope, member), 0) + 1
+        if what in (What.RESET, What.BONUS):  # else the model would not know by which rules they are asked for
+            for step in others:
+                step()
+        (pot,) = self.connection.execute("SELECT COALESCE(MAX(id), 0) FROM bonus_credits").fetchone()
+        of_pot = "SELECT COALESCE(SUM(remaining), 0) FROM bonus_credits WHERE id = :pot"
+        (left,) = self.connection.execute(of_pot, {"pot": pot}).fetchone()
+        done, again = (self.write(admin_acts.undo(self.by(scope), by.acts[0])) for _ in range(2))
+        now = (scope, member, self.model.reset_counts.get((scope, member)))
+        used = any((video.scope, video.member, video.reset_count) == now for video in self.model.videos.values())
+        stands = not (what is What.RESET and used) and not (what is What.BONUS and change > 0 and not left)
+        assert isinstance(done, Undone) == stands
+        assert again is (Refusal.ALREADY if stands else Refusal.CHANGED)
+        if stands and what is What.RESET:
+            self.model.reset_counts[scope, member] -= 1
+        if stands and what is What.BONUS:
+            self.model.bonus[scope, member] -= left if change > 0 else change
+        return f"{what} of {member} in {scope} was changed and undone: {stands}"
 
     def revoke(self) -> str:
         (scope, member), count = self.somebody(), self.rng.randrange(1, 10)

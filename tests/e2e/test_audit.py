@@ -1,0 +1,79 @@
+"""Undo below each confirmation, and who changed what: with Manage Server, once, and only while the change stands."""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.discord.messages import Message
+from sandbox.discord.world import Person
+from tests.e2e.asking import alone, plain, quota, told
+from tests.e2e.stage import Stage
+
+
+async def confirmed(stage: Stage, command: str, **options: object) -> Message:
+    """The confirmation, with its button."""
+    asked = await stage.discord.invoke_with(stage.admin, f"animate-admin {command}", options, forge=False)  # type: ignore[arg-type]
+    return await alone(asked)
+
+
+async def undo(stage: Stage, confirmation: Message, by: Person | None = None) -> str:
+    """What is read after a press of Undo: the last line of the confirmation, or a private answer."""
+    (button,) = [button for button in confirmation.buttons if button.label == "Undo"]
+    pressed = await stage.discord.press(by or stage.admin, confirmation, button.custom_id or "")
+    message = await pressed.answer()
+    return plain((message or confirmation).text()).splitlines()[-1]
+
+
+async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_restart_and_listed(stage: Stage) -> None:
+    mia, ana = stage.mia, stage.discord.world.people["ana"]
+    own = await confirmed(stage, "quota set", user=mia, credits=40)
+    bonus = await confirmed(stage, "quota grant", user=mia, credits=9)
+    pause = await confirmed(stage, "pause", reason="a feast")
+    words = await confirmed(stage, "rules", barred_words="gore")
+    overtaken = await confirmed(stage, "quota default", credits=1)
+    await told(stage, "quota default", credits=30)
+    assert stage.bot is not None
+    await stage.bot.stop()
+    await stage.start_bot()
+
+    answers = [await undo(stage, each) for each in (own, bonus, pause, words, overtaken)]
+
+    assert answers == [
+        f"Undone. quota of <@{mia.id}>: none",
+        f"Undone. bonus credits of <@{mia.id}>: 0",
+        "Undone. videos in this server: allowed",
+        "Undone. rules: all words allowed",
+        "This has been changed or used since, so it cannot be undone. Nothing was changed.",
+    ]
+    assert own.text().startswith(f"<@{mia.id}> now has a quota of their own: 40 credits per day.")
+    assert [button.label for button in own.buttons] == []
+    assert (await quota(stage, mia)).startswith("**30 credits left**")
+    await stage.over(await stage.animate(prompt="gore"))
+
+    block = await confirmed(stage, "block", user=ana, reason="spam")
+    listed = (await told(stage, "audit")).splitlines()
+    assert listed[0] == "**Changes by admins**"
+    assert listed[1] == f"- videos of <@{ana.id}>: allowed → not allowed (“spam”) · <@{stage.admin.id}> · <t>"
+    assert listed[2] == f"- rules: gore → all words allowed · <@{stage.admin.id}> · <t> · by Undo"
+    assert "none → 40 credits per day" in await _whole_audit(stage)
+    assert await undo(stage, block) == f"Undone. videos of <@{ana.id}>: allowed"
+
+
+async def _whole_audit(stage: Stage) -> str:
+    message = await alone(await stage.discord.invoke(stage.admin, "animate-admin audit"))
+    (onward,) = message.buttons
+    await stage.discord.press(stage.admin, message, onward.custom_id or "")
+    await stage.discord.wait_for(lambda: "Page 2 of 2" in message.text(), 10, "the second page")
+    return re.sub(r"<t:\d+:R>", "<t>", message.text())
+
+
+async def test_somebody_without_manage_server_has_no_undo_and_cannot_forge_one(stage: Stage) -> None:
+    confirmation = await confirmed(stage, "quota set", user=stage.mia, credits=40)
+    (button,) = confirmation.buttons
+
+    forged = await stage.discord.press(stage.mia, confirmation, button.custom_id or "", forge=True)
+    answer = await forged.answer()
+
+    assert answer is not None
+    assert answer.text() == "Only people with the permission Manage Server can undo this. Nothing was changed."
+    assert stage.rows("SELECT credits FROM members WHERE credits IS NOT NULL") == [(40,)]
