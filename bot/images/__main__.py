@@ -69,3 +69,5 @@ def _say(**answer: object) -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    os._exit(0)  # all that was taken goes with the process; to give it back bit by bit is a tenth of the whole work
