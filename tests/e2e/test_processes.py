@@ -14,9 +14,7 @@ from sandbox.discord.world import Channel
 from tests.cluster import TAKEOVER_S, Cluster
 from tests.e2e.stage import DONE
 from tests.faults.several import guilds_of_each_shard
-from tests.integration.conftest import postgres_address, postgres_server
 
-__all__ = ["postgres_address", "postgres_server"]  # fixtures
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
 
 Build = Callable[..., Awaitable[Cluster]]

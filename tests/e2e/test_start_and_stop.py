@@ -23,7 +23,10 @@ WRONG = {
     "DISCORD_API_URL": ("discord", "an http(s) address, such as https://discord.com/api/v10"),
     "ALLOWED_GUILDS": ("home", "ids of servers, separated by commas, or empty for any server"),
     "VIDEO_API_URL": ("gptproto", "an http(s) address, such as https://gptproto.com/v1"),
-    "DATABASE_URL": ("mysql://db", "sqlite:/// and a path, such as sqlite:///data/animate.db"),
+    "DATABASE_URL": (
+        "mysql://db",
+        "sqlite:/// and a path, such as sqlite:///data/animate.db, or a postgresql:// address",
+    ),
     "QUOTA_DEFAULT_CREDITS": ("-1", "a whole number from 0 to 1000000"),
     "POLL_SECONDS": ("0", "a number above 0, up to 3600"),
     "JOB_TIMEOUT_MINUTES": ("100000", "a number above 0, up to 10000"),

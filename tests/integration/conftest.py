@@ -2,84 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
-from bot.store.migrations import on_postgres, scripts
 from tests.databases import DATABASES, Database, Direct
 from tests.in_memory_store import Ledgers
-from tests.postgres_server import FAST, PostgresServer
-
-TEMPLATE = "newest"
 
 MakeLedgers = Callable[..., Ledgers]
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One for all tests of this process, with a database from which theirs are copied."""
-    server = PostgresServer.make(FAST)
-    with server.connect() as connection:
-        connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    with psycopg.connect(server.address(TEMPLATE), autocommit=True) as connection:
-        on_postgres.migrate(connection)
-    yield server
-    server.close()
-
-
-class Emptied:
-    """Databases of the newest schema, emptied and given to the next test: a new one would take 30 times as long."""
-
-    def __init__(self, server: PostgresServer) -> None:
-        self._server = server
-        self._free: list[str] = []
-        with server.connect(TEMPLATE) as connection:
-            self._schema = self._columns(connection)
-
-    def take(self) -> str:
-        return self._free.pop() if self._free else self._server.make_database(TEMPLATE)
-
-    def give_back(self, name: str) -> None:
-        """One whose schema is another one by now, or that somebody still holds, is dropped."""
-        try:
-            with self._server.connect(name) as connection:
-                columns = self._columns(connection)
-                connection.execute("SET lock_timeout = '1s'")
-                connection.execute("; ".join(f"DELETE FROM {table}" for table in {table for table, _ in columns}))
-                versions = connection.execute("SELECT COUNT(*) FROM schema_versions").fetchone()
-                is_as_before = columns == self._schema and versions == (0,)
-                for number, _ in scripts("postgres"):
-                    connection.execute("INSERT INTO schema_versions VALUES (%s)", [number])
-        except psycopg.Error:
-            is_as_before = False
-        if is_as_before:
-            self._free.append(name)
-        else:
-            self._server.drop_database(name)
-
-    @staticmethod
-    def _columns(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
-        return connection.execute(
-            "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-            " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2"
-        ).fetchall()
-
-
-@pytest.fixture(scope="session")
-def emptied(postgres_server: PostgresServer) -> Emptied:
-    return Emptied(postgres_server)
-
-
-@pytest.fixture
-def postgres_address(postgres_server: PostgresServer, emptied: Emptied) -> Iterator[str]:
-    """A database of the newest schema, empty, of this test alone."""
-    name = emptied.take()
-    yield postgres_server.address(name)
-    emptied.give_back(name)
 
 
 @pytest.fixture(params=DATABASES)
