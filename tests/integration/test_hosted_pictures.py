@@ -19,6 +19,7 @@ from bot.models import Job, JobId, JobState
 from tests.builders import NOON, a_job
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
+LAST = b"the last picture"
 KEY = b"k" * 32
 
 
@@ -37,7 +38,7 @@ class Host:
         return self.job if job == self.job.id else None
 
     async def read(self, job: Job, *, last: bool = False) -> bytes | None:
-        return self.picture
+        return LAST if last else self.picture
 
     @contextlib.asynccontextmanager
     async def served(self, *, later: timedelta = timedelta(0), key: bytes = KEY) -> AsyncIterator[str]:
@@ -71,6 +72,15 @@ async def test_a_picture_is_had_at_its_address_and_kept_by_nobody(host: Host) ->
     assert headers["Content-Type"] == "image/jpeg"
     assert headers["Cache-Control"] == "private, no-store"
     assert (head_status, head_body, head_headers["Content-Length"]) == (200, b"", str(len(JPEG)))
+
+
+async def test_the_last_picture_has_an_address_of_its_own(host: Host) -> None:
+    async with host.served() as address:
+        pictures = HostedPictures(address.partition("/pictures/")[0], key=KEY, find=host.find, read=host.read)
+        last = pictures.address(host.job, last=True)
+        assert (await asked(last))[:2] == (200, LAST)
+        assert (await asked(last.replace(f"{host.job.id}l-", f"{host.job.id}-")))[0] == 404
+        assert (await asked(address.replace(f"{host.job.id}-", f"{host.job.id}l-")))[0] == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
