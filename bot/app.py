@@ -140,7 +140,7 @@ async def assemble(
         stack.push_async_callback(chat.close)
         pictures = hosted_pictures(settings, store, files, clock)
         context = _context(settings, store, providers, chat, files, catalog, clock, pictures, dispatch)
-        worker = worker_of(settings, context, dispatch, chat)
+        worker = worker_of(settings, context, dispatch, chat, bot)
         retention = Retention(context, worker, keeping=settings.keeping, limits=settings.limits)
         backups = _backups(settings, clock)
         if backups is not None:
@@ -196,9 +196,9 @@ async def _resume(
 def _operator_alerts(
     settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext
 ) -> OperatorAlerts | None:
-    """None where the operator wants to be told nothing."""
+    """None where the operator wants to be told nothing, or another process does it."""
     webhook = settings.operator_webhook_url
-    if webhook is None and settings.operator_direct_messages == "off":
+    if not bot.leads or (webhook is None and settings.operator_direct_messages == "off"):
         return None
     messages = OperatorMessages(bot, None if webhook is None else webhook.get_secret_value())
     stack.push_async_callback(messages.close)

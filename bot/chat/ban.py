@@ -16,6 +16,7 @@ TOO_MANY = 429
 UNTOLD_S = 60.0
 """Where the edge does not say for how long."""
 LONGEST_S = 3_600.0
+NOT_NOW_S = 1.0
 
 
 class Ban:
@@ -32,6 +33,8 @@ class Ban:
         self._now = now
         self._listen = listen
         self._until = 0.0
+        self.may_send: Callable[[], bool] = lambda: True
+        """While it is not so, nothing is sent: another process may have taken over what this one was about to say."""
 
     @property
     def left_s(self) -> float:
@@ -52,8 +55,8 @@ class Ban:
         _context: types.SimpleNamespace,
         sent: aiohttp.TraceRequestStartParams,
     ) -> None:
-        if self.left_s and str(sent.url).startswith(Route.BASE):
-            raise discord.RateLimited(self.left_s)
+        if (self.left_s or not self.may_send()) and str(sent.url).startswith(Route.BASE):
+            raise discord.RateLimited(self.left_s or NOT_NOW_S)
 
     async def _after(
         self,

@@ -222,10 +222,14 @@ class AnimateBot(commands.AutoShardedBot):
         """Whether a shard of this process is told of that server."""
         return self._shards.has_gateway and self._shards.has((guild >> SHARD_SHIFT) % (self.shard_count or 1))
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process with the first shard: what one of several has to do, it does."""
+        return self._shards.has_gateway and self._shards.has(0)
+
     async def _sync_commands(self) -> None:
-        """Of several processes, by the one with the first shard."""
         assert self.application_id is not None
-        if self._shards.has_gateway and self._shards.has(0):
+        if self.leads:
             await self._sync.begin(self.http, self.application_id, self.tree)
 
     async def renew_commands(self) -> None:

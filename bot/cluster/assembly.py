@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from bot.chat.client import Shards
+from bot.chat.client import AnimateBot, Shards
 from bot.chat.discord_chat import DiscordChat
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.identify_turns import IdentifyTurns
@@ -43,11 +43,14 @@ async def open_dispatch(
     return dispatch
 
 
-def worker_of(settings: Settings, context: JobContext, dispatch: ClusterDispatch | None, chat: DiscordChat) -> Worker:
+def worker_of(
+    settings: Settings, context: JobContext, dispatch: ClusterDispatch | None, chat: DiscordChat, bot: AnimateBot
+) -> Worker:
     """Carries all jobs, or those that the dispatch gives this process."""
     if dispatch is None:
         return Worker(context)
     worker = SharedWorker(context, dispatch, carries=settings.role != "gateway")
     dispatch.begin(context, worker).counted = chat.share
     chat.edits_if(dispatch.is_current)
+    bot.ban.may_send = dispatch.has_run
     return worker

@@ -46,7 +46,13 @@ class ClusterDispatch:
         return self._sharing
 
     def is_current(self) -> bool:
-        """Whether no other process can have taken its jobs over: it did not stand still, not even right before this."""
+        """Whether no other process can have taken its jobs over: it did not stand still, and the store answers it."""
+        read_at = self._sharing.read_at
+        silent_s = 0.0 if read_at is None else self._clock.since(read_at).total_seconds()
+        return self.has_run() and silent_s < self._takeover_s / 2 + self._sharing.read_every_s
+
+    def has_run(self) -> bool:
+        """Whether it did not stand still, not even right before this."""
         return not self.frozen.is_set() and self._clock.since(self._ticked_at).total_seconds() < self._takeover_s / 2
 
     def entering(self, unit: Unit[list[Job]]) -> Unit[list[Job]]:
@@ -90,7 +96,7 @@ class ClusterDispatch:
     async def _notice_a_freeze(self) -> None:
         """A process that was stopped for half the time after which others take over ends, and is started anew."""
         while not self.frozen.is_set():
-            if not self.is_current():
+            if not self.has_run():
                 log.error("this process stood still for too long; others may have taken its jobs over")
                 self.frozen.set()
             self._ticked_at = self._clock.now()

@@ -41,6 +41,9 @@ class Sharing:
         self._notify = notify
         self._takeover_s = takeover_s
         self._id = uuid4().hex
+        self.read_every_s = min(READ_EVERY_S, takeover_s / 6)
+        self.read_at: datetime | None = None
+        """When the store last answered; a process that it does not answer may be taken to be gone by the others."""
         self._is_due = asyncio.Event()
         self._to_say: deque[str] = deque()
         self._may_say = asyncio.Event()
@@ -133,13 +136,15 @@ class Sharing:
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(READ_EVERY_S):
+                async with asyncio.timeout(self.read_every_s):
                     await self._is_due.wait()
             self._is_due.clear()
             try:
                 if await self._write():
                     self.changed()
+                asked_at = self._context.clock.now()
                 self._use(await self._context.store.read(shared_state.read(self._worker.waiting)))
+                self.read_at = asked_at
                 if loop.time() - counted_at > READ_EVERY_S:
                     counted_at = loop.time()
                     await self._count()

@@ -3,7 +3,7 @@
 waiting ──► submitting ──► rendering ──► delivering ──► delivered
  │ ▲ └► cancelled ◄─┼────────┤  │ ▲            │ └► undelivered ──► delivered
  │ └──────────────┘ └► unknown  │ └ (late) ─┐  └► failed
- └► failed ◄──┴──────────────┘  └► timed_out ┴► failed
+ └► failed ◄──┴──────────────┘  └► timed_out ┴► failed; unknown ──► timed_out, where the answer came after all
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.models import Job, JobId, JobState
+from bot.models import Job, JobId, JobState, Ticket
 from bot.store import cards, refunds
 from bot.store.database import Tx, Unit
 from bot.store.refunds import Refund
@@ -29,6 +29,7 @@ MOVES: dict[tuple[JobState, JobState], Refund] = {
     (S.SUBMITTING, S.FAILED): Refund.ALL,
     (S.SUBMITTING, S.RENDERING): Refund.NONE,
     (S.SUBMITTING, S.UNKNOWN): Refund.MEMBER,
+    (S.UNKNOWN, S.TIMED_OUT): Refund.NONE,
     (S.RENDERING, S.DELIVERING): Refund.NONE,
     (S.RENDERING, S.CANCELLED): Refund.ALL,
     (S.RENDERING, S.FAILED): Refund.MEMBER,
@@ -86,6 +87,19 @@ def move(job: JobId, start: JobState, to: JobState, *, now: datetime, **changes:
             return moved
         cards.finish_delivered(job, now=now)(tx)
         return load(tx, job)
+
+    return unit
+
+
+def answered_late(job: Job, ticket: Ticket, *, now: datetime) -> Unit[Job | None]:
+    """Its create was answered after another process had given it up: the video is asked for as a late one."""
+
+    def unit(tx: Tx) -> Job | None:
+        changes = {"ticket": ticket}
+        if _move(tx, job.id, S.UNKNOWN, S.TIMED_OUT, now, MOVES[S.UNKNOWN, S.TIMED_OUT], changes) is None:
+            return None
+        tx.changed("UPDATE cards SET finished_at = NULL WHERE job = :job", job=job.id)
+        return load(tx, job.id)
 
     return unit
 

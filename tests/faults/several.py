@@ -19,7 +19,7 @@ from sandbox.discord.world import Guild, Person
 from sandbox.process import BotProcess
 from tests.cluster import TAKEOVER_S, Cluster
 from tests.e2e.stage import OVER
-from tests.postgres_server import FAST, PostgresServer
+from tests.postgres_server import PostgresServer
 
 KINDS = ("kill", "freeze", "roll", "database")
 DOWN_S = (0.2, 2.0)
@@ -64,7 +64,7 @@ async def play(
 ) -> Outcome:
     """One run; the server, the sandbox and all processes are its own."""
     rng, outcome = Random(f"{seed}-{run}"), Outcome(run)
-    server = await asyncio.to_thread(PostgresServer.make, FAST)
+    server = await asyncio.to_thread(PostgresServer.make)  # as PostgreSQL is: what was kept survives its crash
     cluster = Cluster(server.address(), processes=processes, settings=SETTINGS, render_s=rng.uniform(0.5, 3.0))
     try:
         guilds = await guilds_of_each_shard(cluster)

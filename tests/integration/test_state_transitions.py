@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import StoreUnavailable
-from bot.models import FailureKind, Job, JobId, JobState, LedgerKind, MessageId, Scope, UserId
+from bot.models import FailureKind, Job, JobId, JobState, LedgerKind, MessageId, Scope, Ticket, UserId
 from bot.store import balances, cards, jobs, ledger
 from bot.store.database import Store, Tx
 from bot.store.jobs import MOVES
@@ -29,6 +29,7 @@ TABLE = {
     ("submitting", "failed"): "all",
     ("submitting", "rendering"): "nothing",
     ("submitting", "unknown"): "member",
+    ("unknown", "timed_out"): "nothing",
     ("rendering", "delivering"): "nothing",
     ("rendering", "cancelled"): "all",  # by the provider, which charges nothing
     ("rendering", "failed"): "member",
@@ -48,6 +49,7 @@ WAY: dict[JobState, Sequence[JobState]] = {
     S.SUBMITTING: (S.SUBMITTING,),
     S.RENDERING: (S.SUBMITTING, S.RENDERING),
     S.DELIVERING: (S.SUBMITTING, S.RENDERING, S.DELIVERING),
+    S.UNKNOWN: (S.SUBMITTING, S.UNKNOWN),
     S.TIMED_OUT: (S.SUBMITTING, S.RENDERING, S.TIMED_OUT),
     S.UNDELIVERED: (S.SUBMITTING, S.RENDERING, S.DELIVERING, S.UNDELIVERED),
 }
@@ -139,7 +141,7 @@ async def test_a_move_works_once_and_gives_back_what_is_due(
     assert moved is not None
     assert (moved.state, moved.state_at, moved.failure) == (to, LATER, fault(to).get("failure", job.failure))
     refund = TABLE[start, to]
-    was_refunded = start is S.TIMED_OUT
+    was_refunded = start in (S.TIMED_OUT, S.UNKNOWN)
     assert before == ((0, 0, 5, 5) if was_refunded else (4, 1, 5, 5))
     assert await spent(store) == {"nothing": before, "member": (0, 0, 5, 5), "all": (0, 0, 0, 0)}[refund]
     refunded = was_refunded or refund != "nothing"
@@ -290,7 +292,23 @@ class TestResuming:
         found = await store.read(jobs.to_resume())
 
         assert found == list(reversed(brought))
-        assert len(found) == 6
+        assert len(found) == len(WAY)
+
+    async def test_one_that_was_given_up_and_is_answered_after_all_is_found_again_and_refunded_once(
+        self, store: Store, database: Database
+    ) -> None:
+        job = await brought_to(store, S.UNKNOWN)
+        await store.write(cards.finish(job.id, now=NOON))
+        assert await store.read(jobs.to_resume()) == []
+
+        late = await store.write(jobs.answered_late(job, Ticket("video_1"), now=LATER))
+
+        assert late is not None
+        assert (late.state, late.ticket, late.card.finished) == (S.TIMED_OUT, "video_1", False)
+        assert await store.read(jobs.to_resume()) == [late]
+        assert await kinds(store, job.id) == ["reserve", "refund"]
+        assert await store.write(jobs.answered_late(job, Ticket("video_2"), now=LATER)) is None
+        assert database.differences() == []
 
     @pytest.mark.parametrize("to", [S.FAILED, S.UNKNOWN])
     async def test_an_ended_job_is_found_until_its_card_says_so(self, store: Store, to: JobState) -> None:

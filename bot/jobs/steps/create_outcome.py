@@ -12,6 +12,7 @@ from bot.jobs.context import JobContext
 from bot.jobs.steps.fall_back import REASONS, fall_back
 from bot.models import FailureKind, Job, JobState, Ticket
 from bot.providers.protocols import Provider
+from bot.store import jobs
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,18 @@ async def taken(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
     """The provider has it. Logged before it is stored: whatever becomes of us, the operator can find what was paid."""
     log.info("job=%s ticket=%s", job.id, ticket)
     context.circuit_breakers.report(job, Outcome.TAKEN)
-    return await context.move(job, JobState.RENDERING, ticket=ticket)
+    moved = await context.move(job, JobState.RENDERING, ticket=ticket)
+    return moved or await _taken_late(context, job, ticket)
+
+
+async def _taken_late(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
+    """The answer to a create that another process has given up: this one stood still, or could not reach the store."""
+    found = await context.reload(job)
+    if found is None or found.state is not JobState.UNKNOWN or found.request_key != job.request_key:
+        return None
+    log.warning("job=%s the answer that was given up came after all", job.id)
+    now = context.clock.now()
+    return await context.move_by(jobs.answered_late(found, ticket, now=now), found, JobState.TIMED_OUT, now)
 
 
 async def refused(context: JobContext, job: Job, provider: Provider, error: VideoRejected) -> Job | None:
