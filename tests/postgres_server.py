@@ -73,6 +73,31 @@ class PostgresServer:
             port: int = free.getsockname()[1]
         return cls(folder, port, options or {})
 
+    def standby(self) -> PostgresServer:
+        """A copy that follows this server; from now on a COMMIT here is answered once it is there, too."""
+        follower = PostgresServer.in_new_folder(self.options)
+        follower.run(
+            "pg_basebackup", "-D", follower.data, "-h", "127.0.0.1", "-p", self.port, "-U", USER, "-R", "-c", "fast"
+        )
+        follower.start()
+        with self.connect() as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            connection.execute("SELECT pg_reload_conf()")
+            self.wait(
+                lambda: (
+                    connection.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone()
+                    is not None
+                )
+            )
+        return follower
+
+    def promote(self) -> None:
+        """A standby becomes a server of its own, which nobody has to confirm to."""
+        with self.connect() as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            connection.execute("SELECT pg_promote()")
+            connection.execute("SELECT pg_reload_conf()")
+
     def address(self, database: str = "postgres") -> str:
         """For DATABASE_URL."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
