@@ -44,12 +44,18 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Every rule of a server: its default and limit where set, and the own ones of roles and members."""
+    """Every rule of a server: its default and limit where set, the own ones of roles and members, and blocks.
+
+    And who has how many bonus credits. `bots_default` counts where there is no default.
+    """
 
     default: Limit | None
     server_limit: Limit | None
     roles: list[tuple[int, Limit]]
     members: list[tuple[UserId, Limit]]
+    blocked: list[tuple[UserId, str | None]]
+    bonus: list[tuple[UserId, int]]
+    bots_default: Limit | None = None
 
 
 class What(enum.StrEnum):

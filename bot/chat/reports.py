@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 
 from bot.catalog import Catalog
 from bot.chat import limits, prices, text
-from bot.chat.balances import failure_words
+from bot.chat.balances import REASON_SHOWN, failure_words
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.jobs.worker import Load
@@ -23,7 +23,8 @@ _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 
 def quota_pages(translations: Translations, found: Quotas) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
-    default = limits.limit(translations, found.default) if found.default else translations.gettext("the bot's default")
+    facts = [limits.limit(translations, each) for each in (found.default or found.bots_default,) if each is not None]
+    default = " · ".join(facts if found.default else [*facts, translations.gettext("the bot's default")])
     whole = translations.gettext("Server limit: none")
     if found.server_limit:
         whole = translations.gettext("Server limit: {limit}", limit=limits.limit(translations, found.server_limit))
@@ -32,12 +33,25 @@ def quota_pages(translations: Translations, found: Quotas) -> list[str]:
         whole,
         *(translations.labeled(f"<@&{role}>", limits.limit(translations, limit)) for role, limit in found.roles),
         *(translations.labeled(f"<@{member}>", limits.limit(translations, limit)) for member, limit in found.members),
+        *(translations.labeled(f"<@{member}>", _bonus(translations, count)) for member, count in found.bonus),
+        *(translations.labeled(f"<@{member}>", _blocked(translations, reason)) for member, reason in found.blocked),
     ]
     pages = [rules[start : start + ROWS_PER_PAGE] for start in range(0, len(rules), ROWS_PER_PAGE)]
     return [
         "\n".join([translations.gettext("**Quotas in this server**"), *(f"- {rule}" for rule in page)])
         for page in pages
     ]
+
+
+def _bonus(translations: Translations, count: int) -> str:
+    return translations.ngettext("{n} bonus credit", "{n} bonus credits", count)
+
+
+def _blocked(translations: Translations, reason: str | None) -> str:
+    if reason is None:
+        return translations.gettext("blocked")
+    short = reason if len(reason) <= REASON_SHOWN else f"{reason[: REASON_SHOWN - 1]}…"
+    return translations.gettext("blocked: {reason}", reason=short)
 
 
 class Usage:

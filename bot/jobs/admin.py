@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bot.errors import ReservationRefused, UserError
@@ -161,7 +161,7 @@ class Admin:
 
     async def every(self, scope: Scope) -> Quotas:
         """All quotas of the server."""
-        return await self._store.read(quotas.every(scope))
+        return replace(await self._store.read(quotas.every(scope)), bots_default=self._limits.default)
 
     async def pause(self, by: By, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""

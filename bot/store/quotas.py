@@ -198,11 +198,22 @@ def every(scope: Scope) -> Unit[Quotas]:
             "SELECT member, credits, per FROM members WHERE scope = :scope AND credits IS NOT NULL ORDER BY member",
             scope=scope,
         )
+        blocked = tx.all(
+            "SELECT member, block_reason FROM members WHERE scope = :scope AND blocked_at IS NOT NULL ORDER BY member",
+            scope=scope,
+        )
+        bonus = tx.all(
+            "SELECT member, CAST(SUM(remaining) AS BIGINT) AS credits FROM bonus_credits"
+            " WHERE scope = :scope AND remaining > 0 AND member > 0 GROUP BY member ORDER BY member",
+            scope=scope,
+        )
         return Quotas(
             balances.default_of(server),
             balances.server_limit_of(server),
             [(row["role"], Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])) for row in roles],
             [(UserId(row["member"]), Limit(row["credits"], Period(row["per"]), Source.OWN)) for row in members],
+            [(UserId(row["member"]), row["block_reason"]) for row in blocked],
+            [(UserId(row["member"]), row["credits"]) for row in bonus],
         )
 
     return unit

@@ -182,7 +182,7 @@ class TestQuotas:
         manager = world.add_role("manager", permissions=Permission.MANAGE_GUILD, members=(ana,))
         await stage.start_bot()
         assert await told(stage, "quota list") == (
-            "**Quotas in this server**\n- Default quota: the bot's default\n- Server limit: none"
+            "**Quotas in this server**\n- Default quota: 20 credits per day · the bot's default\n- Server limit: none"
         )
         await told(stage, "quota default", credits=30, per="week")
         await told(stage, "quota server", credits=300, per="total")

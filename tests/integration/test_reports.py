@@ -159,11 +159,13 @@ class TestTheLongest:
 
     def test_every_page_of_quotas_fits(self, translations: Translations) -> None:
         limit = Limit(BIGGEST, Period.MONTH)
-        found = Quotas(limit, limit, [(SOMEBODY, limit)] * 20, [(UserId(SOMEBODY), limit)] * 20)
+        somebody = UserId(SOMEBODY)
+        blocked: list[tuple[UserId, str | None]] = [(somebody, "r" * 200)] * 20
+        found = Quotas(limit, limit, [(SOMEBODY, limit)] * 20, [(somebody, limit)] * 20, blocked, [(somebody, 7)] * 8)
 
         pages = reports.quota_pages(translations, found)
 
-        assert [page.count("\n- ") for page in pages] == [15, 15, 12]
+        assert [page.count("\n- ") for page in pages] == [15, 15, 15, 15, 10]
         assert max(map(len, pages)) <= 1_900  # and a line for the number of the page
 
 
