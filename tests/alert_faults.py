@@ -6,6 +6,7 @@ STEPS = 240
 """Of 30 s: two hours."""
 
 FAIR = {
+    "up": f"1x{STEPS}",
     "animate_build_info": f"1x{STEPS}",
     "process_start_time_seconds": f"-9000x{STEPS}",
     "animate_gateway_shards": f"2x{STEPS}",
@@ -41,6 +42,8 @@ FAIR = {
 UNKNOWN = 'animate_job_transitions_total{provider="p", state="unknown"}'
 FAULTS: dict[str, tuple[str, dict[str, str]]] = {
     "the bot is stopped": ("AnimateDown", {"animate_build_info": "1x100 _x140"}),
+    "it is stopped and its port closed": ("AnimateDown", {"animate_build_info": "1x100 _x140", "up": "1x100 0x140"}),
+    "one of its processes is stopped": ("AnimateDown", {'up{process="2"}': "1x100 0x140"}),
     "it starts again and again": (
         "AnimateRestarting", {"process_start_time_seconds": "0x220 6600x6 6780x6 6960x8"},
     ),

@@ -245,6 +245,11 @@ class AnimateBot(commands.AutoShardedBot):
         self.ready.set()
 
     @property
+    def has_gateway(self) -> bool:
+        """Whether this process is connected to the gateway at all."""
+        return self._shards.has_gateway
+
+    @property
     def is_connected(self) -> bool:
         """Whether every shard of this process hears Discord."""
         if not self._shards.has_gateway:

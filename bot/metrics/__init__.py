@@ -127,7 +127,9 @@ class Metrics:
             slots_used=queue.at_provider,
             slots=queue.slots,
             circuits=self._context.circuit_breakers.counts(),
-            shards=[
+            shards=None
+            if not self._bot.has_gateway
+            else [
                 float("nan") if shard.is_closed() else shard.latency for _, shard in sorted(self._bot.shards.items())
             ],
             clock_ahead_s=self._clock_ahead_s(),

@@ -40,7 +40,7 @@ class Memory:
     slots_used: int
     slots: int
     circuits: Mapping[tuple[str, State], int]  # by provider
-    shards: Sequence[float]
+    shards: Sequence[float] | None  # None where this process has no gateway
     clock_ahead_s: float
     backups: BackupTimes | None
 
@@ -84,20 +84,24 @@ class Gauges(Collector):
             for state in CIRCUITS
         ]
         yield _gauges("circuits", "Circuits that are not closed.", ["provider", "state"], rows)
-        up = sum(not math.isnan(latency_s) for latency_s in memory.shards)
-        yield _gauge("gateway_shards", "Shards of the connection to Discord.", len(memory.shards))
-        yield _gauge("gateway_shards_connected", "Shards that hear Discord.", up)
-        yield _gauges(
-            "gateway_latency_seconds",
-            "From a heartbeat to its acknowledgement.",
-            ["shard"],
-            [([str(n)], latency_s) for n, latency_s in enumerate(memory.shards) if math.isfinite(latency_s)],
-        )
+        if memory.shards is not None:
+            yield from self._of_shards(memory.shards)
         yield _gauge("clock_ahead_seconds", "This machine's clock less Discord's.", memory.clock_ahead_s)
         if (backups := memory.backups) is not None:
             yield _gauge("backup_every_seconds", "BACKUP_EVERY.", backups.every_s)
             yield _gauge("backup_last_timestamp_seconds", "When the newest backup was made; 0: never.", backups.last_s)
             yield _gauge("backup_failing", "1 where the last try to make a backup failed.", int(backups.has_failed))
+
+    def _of_shards(self, shards: Sequence[float]) -> Iterator[Metric]:
+        up = sum(not math.isnan(latency_s) for latency_s in shards)
+        yield _gauge("gateway_shards", "Shards of the connection to Discord.", len(shards))
+        yield _gauge("gateway_shards_connected", "Shards that hear Discord.", up)
+        yield _gauges(
+            "gateway_latency_seconds",
+            "From a heartbeat to its acknowledgement.",
+            ["shard"],
+            [([str(n)], latency_s) for n, latency_s in enumerate(shards) if math.isfinite(latency_s)],
+        )
 
     def _of_database(self) -> Iterator[Metric]:
         yield _gauge("database_up", "1 where the database answered this scrape.", int(self._figures is not None))

@@ -34,8 +34,8 @@ scrape_configs:
   - job_name: animate-bot
     static_configs: [{{targets: ["{target}"]}}]
 """
-_DURATION = re.compile(r"(?<=\[)\d+[smh](?=\])|(?<=for: )\d+[smh]$", re.MULTILINE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=for: )\d+[smhd]$", re.MULTILINE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def sped_up(rules: str, times: int) -> str:

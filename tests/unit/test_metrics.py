@@ -97,15 +97,27 @@ def test_a_rate_limit_is_a_result_of_its_own() -> None:
     assert [result_of(status) for status in (200, 204, 404, 429, 503)] == ["2xx", "2xx", "4xx", "429", "5xx"]
 
 
+def gauges_of(shards: list[float] | None, instruments: Instruments, folder: Path) -> Gauges:
+    memory = Memory(0, 0, 0.0, 0, 1, {}, shards, clock_ahead_s=0.0, backups=None)
+    return Gauges(memory, None, Limit(1, Period.DAY), Folders(folder, folder / "animate.db"), instruments)
+
+
 def test_a_shard_whose_first_heartbeat_is_not_acknowledged_yet_is_connected_and_has_no_latency(
     registry: CollectorRegistry, instruments: Instruments, tmp_path: Path
 ) -> None:
-    shards = [math.inf, math.nan, 0.25]
-    memory = Memory(0, 0, 0.0, 0, 1, {}, shards, clock_ahead_s=0.0, backups=None)
-    budget = Limit(1, Period.DAY)
-    registry.register(Gauges(memory, None, budget, Folders(tmp_path, tmp_path / "animate.db"), instruments))
+    registry.register(gauges_of([math.inf, math.nan, 0.25], instruments, tmp_path))
 
     assert value(registry, "gateway_shards") == 3
     assert value(registry, "gateway_shards_connected") == 2
     latencies = [value(registry, "gateway_latency_seconds", shard=f"{n}") for n in range(3)]
     assert latencies == [None, None, 0.25]
+
+
+def test_a_process_without_the_gateway_tells_nothing_of_it(
+    registry: CollectorRegistry, instruments: Instruments, tmp_path: Path
+) -> None:
+    registry.register(gauges_of(None, instruments, tmp_path))
+
+    assert value(registry, "slots") == 1
+    assert value(registry, "gateway_shards") is None
+    assert value(registry, "gateway_shards_connected") is None
