@@ -220,9 +220,9 @@ class Faults:
         """Behind one that does not end. While the bot is down, 45 minutes pass."""
         stage = self.stage
         stage.provider.settings.render_seconds = None
+        await stage.rendering(person=stage.admin)
         await stage.animate(stage.admin)
-        await stage.animate(stage.admin)
-        await stage.booked(lambda: stage.states()[-2:] == ["rendering", "waiting"])
+        await stage.booked(lambda: stage.states()[-1] == "waiting")
         await self.stop()
         with contextlib.closing(sqlite3.connect(stage.database)) as books, books:
             books.execute("UPDATE jobs SET created_at = created_at - 2700000 WHERE state = 'waiting'")
