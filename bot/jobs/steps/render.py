@@ -41,6 +41,7 @@ class _Watch:
     clock: Clock
     sent_at: datetime
     bar: Bar
+    at_s: float  # when `look` was last called
     running_s: float  # it certainly ran then
     fresh: bool  # watched from its beginning, or at least told how far it is
     pause_s: float = 0.0  # before the poll that is next
@@ -50,8 +51,9 @@ class _Watch:
     queue_position: int | None = None  # in the provider's own queue
     can_cancel: bool = False
 
-    def at_s(self) -> float:
-        return self.clock.since(self.sent_at).total_seconds()
+    def look(self) -> None:
+        """Reads the clock, once for all that is told and decided then: thousands are polled."""
+        self.at_s = self.clock.since(self.sent_at).total_seconds()
 
     def runs(self, status: VideoStatus) -> None:
         """A poll has said so.
@@ -60,7 +62,7 @@ class _Watch:
         behind what it showed before.
         """
         self.errors, self.answered, self.gone_s = 0, True, None
-        self.running_s = self.at_s()
+        self.running_s = self.at_s
         self.bar = self.bar.told(status.percent, self.running_s if self.fresh else 0.0)
         self.queue_position = status.queue_position
         if status.can_cancel is not None:
@@ -71,26 +73,26 @@ class _Watch:
         """A poll has said nothing of the job, or that there is no such job."""
         self.errors += 1
         if self.answered and error.http_status == NOT_FOUND and self.gone_s is None:
-            self.gone_s = self.at_s()
+            self.gone_s = self.at_s
 
     def is_gone(self, error: VideoError) -> bool:
         """Whether the provider has lost the job, and says so now."""
-        is_long = self.gone_s is not None and self.at_s() - self.gone_s >= GONE_FOR_S
+        is_long = self.gone_s is not None and self.at_s - self.gone_s >= GONE_FOR_S
         return is_long and error.http_status == NOT_FOUND
 
     def progress(self) -> Progress:
-        at_s = self.at_s()
+        at_s = self.at_s
         expected_s = self.bar.expected_s(at_s)
         due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
         return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at, self.queue_position, self.can_cancel)
 
     def step_s(self, left_s: float) -> float:
         """Until the next poll, or the bar shows something else before."""
-        return min(left_s, max(SHORTEST_STEP_S, self.bar.next_change_s(self.at_s()))) if self.fresh else left_s
+        return min(left_s, max(SHORTEST_STEP_S, self.bar.next_change_s(self.at_s))) if self.fresh else left_s
 
     def took(self) -> timedelta | None:
         """How long it rendered, now that it is done; None where that was not seen."""
-        took_s = observed_s(self.running_s, self.at_s(), self.pause_s)
+        took_s = observed_s(self.running_s, self.at_s, self.pause_s)
         return None if took_s is None else timedelta(milliseconds=max(1, round(took_s * 1000)))
 
 
@@ -105,8 +107,10 @@ async def render(context: JobContext, job: Job) -> Job | None:
             await context.clock.sleep(step_s)
             left_s -= step_s
             if watch.fresh and left_s > 0:
+                watch.look()
                 context.chat.show(job, watch.progress())
         answer = await _ask(context, job)
+        watch.look()
         if isinstance(answer, TicketUnreadable):
             await _wait_out(context, watch.sent_at, context.timing.job_timeout + context.timing.answer_grace)
             return await context.end(job, JobState.TIMED_OUT, FailureKind.TIMED_OUT)
@@ -115,11 +119,11 @@ async def render(context: JobContext, job: Job) -> Job | None:
             if watch.is_gone(answer):
                 log.warning("job=%s the provider knew this job and now denies it", job.id)
                 return await context.end(job, JobState.TIMED_OUT, FailureKind.GONE)
-            if watch.at_s() > deadline_s + context.timing.answer_grace.total_seconds():
+            if watch.at_s > deadline_s + context.timing.answer_grace.total_seconds():
                 return await _give_up(context, job)
         elif answer.phase is not Phase.RUNNING:
             return await _ended(context, job, answer, watch.took())
-        elif watch.at_s() > deadline_s:
+        elif watch.at_s > deadline_s:
             return await _give_up(context, job)
         else:
             watch.runs(answer)
@@ -158,6 +162,7 @@ def _begin(context: JobContext, job: Job) -> _Watch:
         context.clock,
         sent_at,
         Bar(context.render_times.estimate(job.spec, sent_at)),
+        at_s=context.clock.since(sent_at).total_seconds(),
         running_s=(job.state_at - sent_at).total_seconds(),
         fresh=context.clock.since(job.state_at) < FRESH,
         can_cancel=context.providers.of(job).can_cancel,
@@ -174,7 +179,7 @@ def _next_pause(context: JobContext, watch: _Watch, answer: VideoStatus | VideoE
     """The newest durations place the polls; those known when it was sent made the promise on its card."""
     now, least_s = context.clock.now(), _least_pause(context)
     estimate = context.render_times.estimate(watch.job.spec, now)
-    planned_s = 0.0 if estimate is None else estimate.next_look_s(watch.at_s(), least_s)
+    planned_s = 0.0 if estimate is None else estimate.next_look_s(watch.at_s, least_s)
     return backoff.poll_pause(least_s, planned_s, _asked(answer), watch.errors, context.rng)
 
 
