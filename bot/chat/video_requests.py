@@ -99,6 +99,15 @@ class VideoRequests:
 
     async def take(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
+        with self._service.answers_first.one():
+            chosen = await self._answered(interaction, request)
+        if chosen is not None:
+            await self._remember(*chosen)
+
+    async def _answered(
+        self, interaction: discord.Interaction[Any], request: VideoRequest
+    ) -> tuple[VideoSpec, Job] | None:
+        """What a member chose by themselves, and what was made of it; otherwise None."""
         catalog, personal_data = self._service.catalog, self._service.personal_data
         offered = await self.offered(interaction)
         if request.is_open:
@@ -122,22 +131,20 @@ class VideoRequests:
             again_of=request.again_of,
             continues=request.continues,
         )
-        with self._service.answers_first.one():
-            try:
-                jobs = await self._service.animate(ask)
-            except AlreadyKnown as error:
-                log.info("%s replayed by the gateway; ignored", error)
-            except CircuitOpen as error:
-                await _refuse(interaction, request, refusals.circuit_open(translations_of(interaction), error))
-            except ReservationRefused as error:
-                log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
-                await _refuse(
-                    interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog)
-                )
-            else:
-                await self._show(interaction, jobs)
-                if request.again_of is None:
-                    await self._remember(request.spec, jobs[0])
+        try:
+            jobs = await self._service.animate(ask)
+        except AlreadyKnown as error:
+            log.info("%s replayed by the gateway; ignored", error)
+        except CircuitOpen as error:
+            await _refuse(interaction, request, refusals.circuit_open(translations_of(interaction), error))
+        except ReservationRefused as error:
+            log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
+            await _refuse(interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog))
+        else:
+            await self._show(interaction, jobs)
+            if request.again_of is None:
+                return request.spec, jobs[0]
+        return None
 
     @property
     def most_takes(self) -> int:
