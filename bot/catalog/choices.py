@@ -75,9 +75,9 @@ class Whole:
 
     def is_chosen(self, spec: VideoSpec) -> bool:
         """Whether it is what was asked for before."""
-        return (self.spec.model, self.spec.seconds) == (spec.model, spec.seconds) and (
-            spec.size is None or spec.size in self.sizes
-        )
+        mine = self.spec.model, self.spec.seconds, self.spec.sound
+        has_rate = spec.rate in (None, self.spec.rate) if spec.size is None else spec.size in self.sizes
+        return mine == (spec.model, spec.seconds, self.model.sound_of(spec)) and has_rate
 
     def of_shape(self, shape: str | None) -> VideoSpec:
         """The video in this shape; with None as the picture is. Only a shape that it has."""
@@ -108,16 +108,17 @@ def wholes(catalog: Catalog, chosen: VideoSpec, at_most: int) -> list[Whole]:
         for at, of_model in enumerate(found)
         for whole in sorted(
             (whole for place, whole in enumerate(of_model) if (at, place) in kept),
-            key=lambda whole: (whole.spec.rate or 0, whole.spec.seconds),
+            key=lambda whole: (whole.spec.sound is True, whole.spec.rate or 0, whole.spec.seconds),
         )
     ]
 
 
 def _of_model(model: Model, asked: VideoSpec) -> Iterator[Whole]:
-    """The first length of the cheapest sizes first."""
-    for rate in sorted(set(model.rates(model.sound_of(asked)).values())):
-        for seconds in model.seconds:
-            yield Whole(model, model.made(replace(asked, seconds=seconds, rate=rate)))
+    """The first length of the cheapest sizes first; with sound and without, where that has a price of its own."""
+    for sound in (False, True) if model.sound_sizes else (model.sound_of(asked),):
+        for rate in sorted(set(model.rates(sound).values())):
+            for seconds in model.seconds:
+                yield Whole(model, model.made(replace(asked, seconds=seconds, rate=rate, sound=sound)))
 
 
 def shapes(among: Sequence[Whole]) -> list[str]:

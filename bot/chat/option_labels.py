@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.catalog import Catalog
 from bot.catalog.choices import Whole
-from bot.chat import prices
+from bot.chat import prices, text
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import Show, VideoSpec
@@ -43,6 +43,7 @@ def whole_label(translations: Translations, whole: Whole, left: int | None) -> s
     too_dear = left is not None and left < whole.spec.total
     tail = [
         prices.length(translations, whole.spec.seconds),
+        *([] if whole.spec.sound is None else [text.sound(translations, on=whole.spec.sound)]),
         prices.credits_of(translations, whole.spec.total),
         *([translations.gettext("not enough credits")] if too_dear else []),
     ]

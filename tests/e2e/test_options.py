@@ -97,7 +97,10 @@ async def test_a_loop_ends_as_it_begins_and_an_edit_keeps_it_and_the_seed(stage:
     form = await stage.discord.press(stage.mia, card, button(card, "Edit"))
     await form.answer()
     fields = {field["custom_id"]: field for field in fields_of(form.response_data)}
-    assert [option["label"] for option in fields["video"]["options"]] == ["able · 4 s · 4 credits"]
+    assert [(option["label"], option["default"]) for option in fields["video"]["options"]] == [
+        ("able · 4 s · without sound · 4 credits", True),
+        ("able · 4 s · with sound · 8 credits", False),
+    ]
     await stage.over(await stage.discord.submit(stage.mia, form, {"prompt": "dances"}))
 
     edited = jobs(stage)[1]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.catalog import Catalog, Model, choices, load_catalog
+from bot.catalog.offer import Sound
 from bot.catalog.read import packaged
 from bot.chat import option_labels
 from bot.i18n.translations import TranslationCatalog
@@ -87,6 +88,20 @@ class TestForms:
 
         assert catalog.complete(dear.of_shape(None)).credits == 40
         assert dear.of_shape("landscape").size == "1792x1024"
+
+    def test_sound_with_a_price_of_its_own_is_a_choice_of_the_form_and_what_was_chosen_is_there(self) -> None:
+        sizes, dear = {"720x1280": 1}, {"720x1280": 2}
+        able = Model("able", "Able", (4, 8), sizes, {}, sound=Sound.CHOSEN, sound_sizes=dear)
+        catalog = Catalog([able, Model("plain", "Plain", (4,), sizes, {})], "able")
+
+        fresh = choices.wholes(catalog, VideoSpec(), 25)
+        edited = choices.wholes(catalog, catalog.complete(VideoSpec("able", seconds=8, sound=True)), 25)
+
+        assert [(w.spec.model, w.spec.sound, w.spec.total) for w in fresh] == [
+            ("able", False, 4), ("able", False, 8), ("able", True, 8), ("able", True, 16), ("plain", None, 4)
+        ]  # fmt: skip
+        chosen = catalog.complete(VideoSpec("able", seconds=8, sound=True))
+        assert [(w.spec.sound, w.spec.total) for w in edited if w.is_chosen(chosen)] == [(True, 16)]
 
 
 class TestLabels:
