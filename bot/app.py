@@ -45,7 +45,7 @@ from bot.jobs import restored_copy
 from bot.jobs.backups import Backups
 from bot.jobs.chat_memory import StoredCards, StoredCommands
 from bot.jobs.context import Clock, JobContext, Timing, log_move, not_served
-from bot.jobs.files import Files
+from bot.jobs.files import FOLDERS, Files
 from bot.jobs.operator_alerts import OperatorAlerts
 from bot.jobs.prompt_help import PromptHelp
 from bot.jobs.provider_breakers import CircuitBreakers
@@ -229,7 +229,7 @@ def _data_folder(settings: Settings, clock: Clock) -> Files:
 
 def _check_folders(data_dir: Path) -> None:
     """A folder that is there may still belong to somebody else. Nothing is written: the disk may be full."""
-    for folder in (data_dir / "pictures", data_dir / "videos"):
+    for folder in (data_dir / name for name in FOLDERS):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise SettingsError([f"DATA_DIR is wrong: {folder} cannot be written to by this user."])
 

@@ -20,6 +20,7 @@ Action = Callable[[discord.Interaction[Any], JobId], Awaitable[None]]
 
 SHOW = "show"
 KEPT = "kept"
+JOIN = "join"
 CANCEL = "cancel"
 HIDE = "hide"
 AGAIN = "again"
@@ -44,6 +45,7 @@ _STYLES = dict.fromkeys((SHOW, USE), discord.ButtonStyle.primary) | dict.fromkey
 _LABELS = {
     SHOW: N_("Show my video"),
     KEPT: N_("Show again"),
+    JOIN: N_("Join"),
     CANCEL: N_("Cancel"),
     HIDE: N_("Hide"),
     AGAIN: N_("Again"),
@@ -87,6 +89,8 @@ class JobButton(
         """Does it, or says that no such button is known any more."""
         client = interaction.client
         interaction.extras[IN_LIST] = self.in_list
+        if self.in_list:
+            client.leave_list(interaction.user.id)
 
         async def work() -> None:
             action = client.actions.get(self.action)

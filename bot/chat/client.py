@@ -162,6 +162,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.personal: dict[str, Personal] = {}
         self.undo: Undo | None = None
         self.offers: list[Callable[[], None]] = []  # what puts into commands what the catalog has
+        self.filling: dict[int, asyncio.Task[None]] = {}  # by member: what will add stills to the list they look at
         self.stopping = False
         self.ready = asyncio.Event()
         self._knows_discord = False
@@ -182,6 +183,8 @@ class AnimateBot(commands.AutoShardedBot):
     async def close(self) -> None:
         """Ends what goes on beside the connection, then the connection."""
         await self._sync.close()
+        for member in list(self.filling):
+            self.leave_list(member)
         await self.once.close()
         await super().close()
 
@@ -231,6 +234,12 @@ class AnimateBot(commands.AutoShardedBot):
         assert self.application_id is not None
         if self.leads:
             await self._sync.begin(self.http, self.application_id, self.tree)
+
+    def leave_list(self, member: int) -> None:
+        """Something else takes the place of the member's list: nothing is added to it any more."""
+        task = self.filling.pop(member, None)
+        if task is not None:
+            task.cancel()
 
     async def renew_commands(self) -> None:
         """The catalog is another one: the commands offer what it has, and Discord is told if that changes them."""

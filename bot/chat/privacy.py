@@ -170,6 +170,7 @@ def _how_long(translations: Translations, keeping: Keeping) -> str:
             pictures.days,
         ),
         translations.gettext("- Videos: until they are on Discord for good, otherwise for 7 days."),
+        translations.gettext("- A small picture of each video in `/videos`: as long as its prompt."),
         translations.gettext(
             "- The key from Discord for updating your card: it works for 15 minutes and is deleted within a day."
         ),

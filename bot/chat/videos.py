@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import discord
 from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import prices, text
 from bot.chat.balances import failure_words
-from bot.chat.buttons import CANCEL, DELETE, ERASE, KEEP, KEPT, JobButton
+from bot.chat.buttons import CANCEL, DELETE, ERASE, JOIN, KEEP, KEPT, JobButton
 from bot.chat.paging import page_buttons, page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
@@ -40,16 +41,39 @@ _STATES = {
 }
 
 
+def on_page(jobs: list[Job], page: int) -> list[Job]:
+    """The jobs of a page, or of the nearest there is."""
+    page = min(page, _pages(jobs) - 1)
+    return jobs[page * PER_PAGE : (page + 1) * PER_PAGE]
+
+
+def _pages(jobs: list[Job]) -> int:
+    return max(1, -(-len(jobs) // PER_PAGE))
+
+
+def still_name(job: Job) -> str:
+    """What the file with a still is called; a spoiler's looks like one everywhere."""
+    return f"{'SPOILER_' if job.picture.spoiler else ''}still-{job.key}.jpg"
+
+
 def video_list(
-    translations: Translations, jobs: list[Job], page: int, catalog: Catalog, kept: Collection[JobId] = frozenset()
+    translations: Translations,
+    jobs: list[Job],
+    page: int,
+    catalog: Catalog,
+    kept: Collection[JobId] = frozenset(),
+    stills: Collection[JobId] = frozenset(),
 ) -> ui.LayoutView:
-    """One page, the nearest there is. The videos of the `kept` can be shown again."""
+    """One page, the nearest there is. The videos of the `kept` can be shown again; files come with the `stills`."""
     view = ui.LayoutView(timeout=None)
-    pages = max(1, -(-len(jobs) // PER_PAGE))
+    pages = _pages(jobs)
     page = min(page, pages - 1)
+    shown = [_still(translations, job) for job in on_page(jobs, page) if job.id in stills]
+    if shown:
+        view.add_item(ui.MediaGallery(*shown))
     if not jobs:
         view.add_item(ui.TextDisplay(translations.gettext(NOTHING)))
-    for job in jobs[page * PER_PAGE : (page + 1) * PER_PAGE]:
+    for job in on_page(jobs, page):
         view.add_item(ui.TextDisplay(_entry(translations, job, catalog, is_kept=job.id in kept)))
         buttons = _buttons(translations, job, is_kept=job.id in kept)
         if buttons:
@@ -58,6 +82,12 @@ def video_list(
         view.add_item(ui.ActionRow(*turns))
         view.add_item(ui.TextDisplay(page_line(translations, page, pages)))
     return view
+
+
+def _still(translations: Translations, job: Job) -> discord.MediaGalleryItem:
+    key, alt = text.video_key(translations, job.key).replace("`", ""), text.alt_text(job.spec.prompt)
+    said = key if alt is None else f"{key}: {alt}"[: text.ALT_TEXT]
+    return discord.MediaGalleryItem(f"attachment://{still_name(job)}", description=said, spoiler=job.picture.spoiler)
 
 
 def question(translations: Translations, job: Job, *, in_list: bool) -> ui.LayoutView:
@@ -115,6 +145,8 @@ def _buttons(translations: Translations, job: Job, *, is_kept: bool) -> list[ui.
         found.append(ui.Button(label=translations.gettext("Go to message"), url=link))
     if is_kept:
         found.append(JobButton(KEPT, job.id, translations))
+    if job.continues is not None and job.state in (JobState.DELIVERED, JobState.UNDELIVERED):
+        found.append(JobButton(JOIN, job.id, translations))
     if job.state is JobState.WAITING:
         found.append(JobButton(CANCEL, job.id, translations, in_list=True))
     if not job.state.needs_work:

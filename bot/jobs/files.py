@@ -17,11 +17,14 @@ from typing import Literal
 
 from bot.models import Job, JobId
 
+Folder = Literal["pictures", "videos", "stills"]
+
 log = logging.getLogger(__name__)
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 """Nothing is submitted with less room than this: a paid video must have a place to land."""
 
+FOLDERS: tuple[Folder, ...] = ("pictures", "videos", "stills")
 LEFT_OVER_S = 3_600.0
 """No video is re-encoded for so long."""
 
@@ -38,7 +41,7 @@ class Files:
 
         Where they are `shared`, another process may be re-encoding right now: what is old is left over.
         """
-        for folder in ("pictures", "videos"):
+        for folder in FOLDERS:
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         for leftover in self._root.glob("videos/*.shrinking"):
             if not shared or _touched(leftover) < time.time() - LEFT_OVER_S:
@@ -125,6 +128,24 @@ class Files:
         """The fitted picture, or None where it is not there, or there is no such picture."""
         return await _read(self.picture(job, last=last))
 
+    def still(self, job: JobId) -> Path:
+        """A small picture of the finished video, for its member's list."""
+        return self._root / "stills" / f"{job}.jpg"
+
+    async def read_still(self, job: JobId) -> bytes | None:
+        """The still, or None where there is none."""
+        return await _read(self.still(job))
+
+    async def keep_still(self, job: JobId, jpeg: bytes, *, at_most: int) -> None:
+        """Writes the still, and deletes the oldest where there are more than so many. Raises OSError."""
+        await asyncio.to_thread(_replace, self.still(job), jpeg, self._now())
+        await asyncio.to_thread(self._trim, at_most)
+
+    def _trim(self, at_most: int) -> None:
+        kept = [file for _, file in self._kept("stills")]
+        for file in sorted(kept, key=_touched)[: max(0, len(kept) - at_most)]:
+            file.unlink(missing_ok=True)
+
     def has_room(self) -> bool:
         """Whether there is room for another video."""
         return shutil.disk_usage(self._root).free >= LEAST_FREE_BYTES
@@ -148,7 +169,7 @@ class Files:
 
     def erase(self, job: Job) -> None:
         """Deletes all that is kept for this job: its member wants it gone. Raises OSError."""
-        for path in (self.video(job), self.transcoded(job), self.kept(job)):
+        for path in (self.video(job), self.transcoded(job), self.kept(job), self.still(job.id)):
             path.unlink(missing_ok=True)
         self.forget_picture(job)
         self.forget_copy(job.id)
@@ -158,7 +179,7 @@ class Files:
         for last in (False, True):
             self.copy(job, last=last).unlink(missing_ok=True)
 
-    def purge(self, folder: Literal["pictures", "videos"], *, older_than: timedelta, spare: Collection[JobId]) -> int:
+    def purge(self, folder: Folder, *, older_than: timedelta, spare: Collection[JobId]) -> int:
         """Deletes files untouched for so long, but for those of the jobs to `spare`, and tells how many."""
         oldest = self._now() - older_than.total_seconds()
         old = [file for job, file in self._kept(folder) if job not in spare and _touched(file) < oldest]
@@ -168,10 +189,19 @@ class Files:
 
     def forget_all(self, jobs: Collection[JobId]) -> None:
         """Deletes whatever is kept for these jobs."""
-        for folder in ("pictures", "videos"):
+        for folder in FOLDERS:
             for job, file in list(self._kept(folder)):
                 if job in jobs:
                     file.unlink(missing_ok=True)
+
+    def names_of(self, jobs: Collection[JobId]) -> dict[JobId, list[str]]:
+        """What is kept for each of these jobs, by folder and name."""
+        found: dict[JobId, list[str]] = {}
+        for folder in FOLDERS:
+            for job, file in self._kept(folder):
+                if job in jobs:
+                    found.setdefault(job, []).append(f"{folder}/{file.name}")
+        return found
 
     def _kept(self, folder: str) -> Iterator[tuple[JobId, Path]]:
         """Every file of the folder with its job, which is its name up to the first dot."""

@@ -20,12 +20,14 @@ from bot.store import jobs
 
 log = logging.getLogger(__name__)
 
+STILL_SIDE, STILL_BYTES, MOST_STILLS = 320, 24_000, 5_000
+"""Pixels of the longer side, bytes of one, and how many are kept: 120 MB at most."""
 MOST_JOINED = 10
 MOST_JOINED_S = 120.0
 NOT_THERE = N_("The video is no longer kept, or the bot cannot see the message with it.")
 NO_FRAME = N_("The last frame of the video could not be read.")
 NOT_JOINED = N_("These videos could not be joined into one that can be uploaded here.")
-PART_GONE = N_("A part of this video is deleted, so it cannot be joined.")
+PART_GONE = N_("These videos cannot be joined: one of them is deleted, or there are more than 10.")
 
 
 class FinishedVideos:
@@ -68,6 +70,30 @@ class FinishedVideos:
         if made is None:
             raise UserError(NOT_JOINED)
         return made
+
+    async def stills(self, among: Sequence[Job]) -> dict[JobId, bytes]:
+        """Those that are kept."""
+        found = {job.id: await self._context.files.read_still(job.id) for job in among}
+        return {job: still for job, still in found.items() if still is not None}
+
+    async def make_still(self, job: Job) -> bool:
+        """Whether there is one now. Where its video cannot be had, or there is no room, there is none."""
+        folder, still = self._context.files.work_folder(job.id, "still"), None
+        try:
+            if not self._context.files.has_room():
+                return False
+            async with self._context.borrowing, self.borrowed(job, job.id) as video:
+                transcoder = self._context.transcoder
+                still = await transcoder.still(video, folder, side=STILL_SIDE, most_bytes=STILL_BYTES)
+            if still is not None:
+                await self._context.files.keep_still(job.id, still, at_most=MOST_STILLS)
+        except (PictureRefused, ChatUnavailable, OSError) as error:
+            log.info("job=%s no still: %s", job.id, error)
+        now = await self._context.reload(job)
+        if now is None or now.deleted:  # by its member, meanwhile
+            self._context.files.still(job.id).unlink(missing_ok=True)
+            return False
+        return still is not None
 
     @contextlib.asynccontextmanager
     async def borrowed(self, job: Job, taker: JobId, *, number: int = 0, address: str = "") -> AsyncIterator[Path]:

@@ -17,6 +17,7 @@ from bot.i18n.marking import N_
 from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
+from bot.jobs.finished_videos import MOST_JOINED, PART_GONE
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, FailureKind, GuildId, Job, JobId, JobState, Press, UserId
 from bot.store import cards, erasure, jobs, videos
@@ -120,6 +121,34 @@ class Library:
         await self._check_author(found)
         return found
 
+    async def stills(self, among: Sequence[Job]) -> dict[JobId, bytes]:
+        """The stills that are kept of these videos, as JPEGs."""
+        return await self._worker.finished_videos.stills([job for job in among if self.has_still(job)])
+
+    def has_still(self, job: Job) -> bool:
+        """Whether there may be a still: the video is there, as far as is known."""
+        return has_video(job) and not job.deleted and (job.card.place is not None or self._found(job) is not None)
+
+    async def make_still(self, job: Job) -> bool:
+        """Whether there is one now; bounded in time, but for the others before it."""
+        return await self._worker.finished_videos.make_still(job)
+
+    async def parts(self, member: UserId, job: JobId) -> list[Job]:
+        """The videos that lead to this one, each continuing the one before, and it. At most `MOST_JOINED`."""
+        found = [await self.own(member, job)]
+        while (before := found[0].continues) is not None and len(found) < MOST_JOINED:
+            found.insert(0, await self.own(member, before))
+        if len(found) < 2 or found[0].continues is not None or not all(map(has_video, found)) or _any_deleted(found):
+            raise UserError(PART_GONE)
+        return found
+
+    async def joined(self, parts: Sequence[Job], limit_bytes: int) -> bytes:
+        """The videos as one, of at most so many bytes; nothing is charged, and nothing of it is kept.
+
+        Raises ChatUnavailable where a part cannot be fetched now, OSError.
+        """
+        return await self._worker.finished_videos.joined(parts, limit_bytes)
+
     async def _check_author(self, job: Job) -> None:
         author = job.picture_author
         if author is not None and await self._store.read(erasure.has_taken_back(author, since=job.created_at)):
@@ -212,6 +241,7 @@ class Library:
         if viewer == job.picture_author:
             await self._write(erasure.take_picture(job.id))
             self._files.forget_copy(job.id)
+        self._files.still(job.id).unlink(missing_ok=True)
         return cleared
 
     async def renew(self, job: Job, press: Press) -> bool:
@@ -228,6 +258,10 @@ class Library:
 def goes_on(job: Job) -> bool:
     """Sent, and no message of the bot is known to show its video."""
     return (job.state.needs_work and job.state is not JobState.WAITING) or job.state is JobState.UNDELIVERED
+
+
+def _any_deleted(found: Sequence[Job]) -> bool:
+    return any(job.deleted for job in found)
 
 
 def has_video(job: Job) -> bool:

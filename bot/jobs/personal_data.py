@@ -10,6 +10,7 @@ from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
+from bot.jobs.files import Files
 from bot.jobs.retention import Retention
 from bot.models import JobId, Keeping, UserId, VideoSpec
 from bot.store import export, jobs, users
@@ -21,8 +22,9 @@ TOO_MUCH = N_("The bot keeps more about you than fits into one message. Ask the 
 class PersonalData:
     """All raise StoreUnavailable."""
 
-    def __init__(self, *, store: Store, retention: Retention, clock: Clock) -> None:
+    def __init__(self, *, store: Store, retention: Retention, clock: Clock, files: Files) -> None:
         self._store = store
+        self._files = files
         self._retention = retention
         self._clock = clock
 
@@ -68,6 +70,9 @@ class PersonalData:
     async def export(self, member: UserId, *, at_most_bytes: int) -> bytes:
         """All that is kept about them, as JSON. Raises UserError where it is more than can be sent."""
         document = await self._store.read(export.export(member, now=self._clock.now()))
+        names = await asyncio.to_thread(self._files.names_of, {JobId(int(video["id"])) for video in document["videos"]})
+        for video in document["videos"]:
+            video["files_kept"] = sorted(names.get(JobId(int(video["id"])), []))
         content = await asyncio.to_thread(_json, document)
         if len(content) > at_most_bytes:
             raise UserError(TOO_MUCH)

@@ -136,6 +136,8 @@ class Retention:
         files = self._context.files
         await asyncio.to_thread(files.purge, "pictures", older_than=self.keeping.pictures, spare=needed)
         await asyncio.to_thread(files.purge, "videos", older_than=KEPT_FOR, spare=needed)
+        if self.keeping.prompts is not None:
+            await asyncio.to_thread(files.purge, "stills", older_than=self.keeping.prompts, spare=())
         for member in await store.read(pseudonyms.erased_people()):
             if await store.write(pseudonyms.forget_name(member, self._limits, now=now)):
                 log.info("the id of a member who deleted their data is gone")

@@ -14,6 +14,7 @@ from bot.errors import VideoUnavailable
 from bot.jobs import backoff
 from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import JobContext
+from bot.jobs.finished_videos import FinishedVideos
 from bot.jobs.fit_video import fitted
 from bot.jobs.providers import warn_of_missing_parts
 from bot.jobs.queue_positions import QueuePositions
@@ -203,6 +204,11 @@ class Worker:
                 self._cancelling.discard(job.id)
             if now is not None:
                 self.add(now)
+
+    @property
+    def finished_videos(self) -> FinishedVideos:
+        """What can be made of videos that are done."""
+        return FinishedVideos(self._context)
 
     async def fitted(self, job: Job, video: Path, limit_bytes: int) -> Path | None:
         """The video with at most so many bytes, as `bot.jobs.fit_video` has it."""

@@ -11,6 +11,7 @@ import av
 from av import AudioFrame, AudioResampler, VideoFrame
 from av.audio.fifo import AudioFifo
 from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
 
 from bot.transcode.fit import fit, good_bytes
 from bot.transcode.probe import Refused, Seen, look, opened, packets, read_boxes, streams
@@ -74,7 +75,10 @@ class _Pictures:
         self._stream = made.add_stream("libx264", rate=first.rate, options=_NEARLY_LOSSLESS)
         self._stream.width, self._stream.height = first.size
         self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = _CLOCK
+        context, picture = self._stream.codec_context, first.first
+        context.time_base, context.color_range = _CLOCK, ColorRange.MPEG
+        context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
+        context.colorspace = self._colorspace = Colorspace.ITU709 if picture.format.is_rgb else picture.colorspace
         self._last = -1
 
     def add(self, frame: VideoFrame, shift_s: Fraction) -> None:
@@ -84,7 +88,13 @@ class _Pictures:
         pts = round((stamp * frame.time_base + shift_s) / _CLOCK)
         if pts <= self._last:
             return  # it would upset the encoder
-        plain = frame.reformat(self._stream.width, self._stream.height, "yuv420p")
+        plain = frame.reformat(
+            self._stream.width,
+            self._stream.height,
+            "yuv420p",
+            dst_colorspace=self._colorspace,
+            dst_color_range=ColorRange.MPEG,
+        )
         self._last = plain.pts = pts
         plain.time_base = _CLOCK
         plain.pict_type = 0  # or the source's key frames are forced on the encoder

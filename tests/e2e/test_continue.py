@@ -12,6 +12,7 @@ from sandbox.discord.messages import Interaction, Message
 from sandbox.providers.mp4 import render_video
 from sandbox.providers.openai import LocalOpenAI
 from sandbox.providers.openai_request import OpenAISettings
+from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 
@@ -63,6 +64,29 @@ async def test_a_video_goes_on_from_the_last_frame_of_another_before_and_after_a
         assert difference(last_frame(before.video), Image.open(io.BytesIO(after.picture))) < 3
     ids = [job for (job,) in stage.rows("SELECT id FROM jobs ORDER BY id")]
     assert stage.rows("SELECT continues FROM jobs ORDER BY id") == [(None,), (ids[0],), (ids[1],)]
+    assert list((stage.folder / "data" / "videos").iterdir()) == []
+
+    listed = await alone(await stage.discord.invoke(stage.mia, "videos"))
+    await stage.discord.wait_for(lambda: len(listed.media) == 3, 20, "a still of each")
+    assert [Image.open(io.BytesIO(still.data)).size for still in listed.media] == [(180, 320)] * 3
+    assert all(len(still.data) <= 24_000 for still in listed.media)
+    assert "it sleeps" in str(listed.now["components"][0]["items"][0]["description"])
+    joined = await alone(await press(stage, listed, "Join"))
+    await stage.discord.wait_for(lambda: joined.media, 30, "the joined video")
+    with av.open(io.BytesIO(joined.media[0].data), "r") as file:
+        frames = list(file.decode(video=0))
+    assert len(frames) == 3 * 24
+    assert difference(frames[23].to_image(), last_frame(first.video or b"")) < 3  # type: ignore[no-untyped-call]
+    assert len(provider.jobs) == 3
+    assert stage.rows("SELECT COUNT(*) FROM ledger") == [(3,)]
+
+    stills = stage.folder / "data" / "stills"
+    assert len(list(stills.iterdir())) == 3
+    await press(stage, listed, "Delete")
+    await stage.until(listed, "Delete this video for good?")
+    await press(stage, listed, "Delete")
+    await stage.discord.wait_for(lambda: len(listed.media) == 2, 20, "the list without it")
+    assert len(list(stills.iterdir())) == 2
     assert list((stage.folder / "data" / "videos").iterdir()) == []
 
 

@@ -245,7 +245,7 @@ async def test_a_picture_that_a_task_was_just_writing_goes_too(setup: Setup) -> 
 
 async def test_a_copy_that_is_more_than_can_be_sent_is_refused_in_a_sentence(setup: Setup) -> None:
     await setup.add_job(1, S.DELIVERED)
-    people = PersonalData(store=setup.store, retention=setup.begin(), clock=setup.clock)
+    people = PersonalData(store=setup.store, retention=setup.begin(), clock=setup.clock, files=setup.files)
 
     whole = await people.export(MEMBER, at_most_bytes=100_000)
     with pytest.raises(UserError) as caught:
