@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 NOT_YOURS = N_("Only the member who asked for this video can do that.")
 TOO_LATE = N_("It is too late to cancel this video: the video service already has it.")
+IS_CANCELLED = N_("This video is already canceled. Nothing was charged.")
 CANCEL_UNSURE = N_(
     "The video service did not answer, so it is not certain that this video was canceled. Try again in a minute. "
     "If it was canceled, your credits come back by themselves."
@@ -196,6 +197,8 @@ class Library:
         if found.state is JobState.RENDERING:
             await self._cancel_render(found)
             return
+        if found.state is JobState.CANCELLED:  # its card may not know: that of a take whose message came too late
+            raise UserError(IS_CANCELLED)
         unit = jobs.move(
             job, JobState.WAITING, JobState.CANCELLED, now=self._clock.now(), failure=FailureKind.CANCELLED
         )

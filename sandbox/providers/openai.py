@@ -95,7 +95,7 @@ class LocalOpenAI(LocalProvider):
         asked = read_request(exchange, self.settings, strict=self.settings.strict or self.dialect.strict)
         job = self.make(
             exchange, prompt=asked.prompt, model=asked.model, seconds=asked.seconds, size=asked.size,
-            picture=asked.picture, job_id=self.dialect.new_id(),
+            picture=asked.picture, job_id=self.dialect.new_id(), **asked.options,
         )  # fmt: skip
         body = self.dialect.created(job) if self.dialect.created else self._body(job)
         return Answer(self.dialect.created_status, body, self._poll_after())

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from PIL import Image
 
 from sandbox.providers.exchange import ErrorReply, Exchange, Part, RequestRefused
+from sandbox.providers.jobs import Options
+from sandbox.providers.json_request import options_in
 from sandbox.providers.settings import ProviderSettings
 
 FIELDS = ("prompt", "model", "seconds", "size", "input_reference")
@@ -42,6 +44,7 @@ class CreateRequest:
     seconds: str
     size: str
     picture: bytes | None
+    options: Options
 
 
 def pixels(size: str) -> tuple[int, int]:
@@ -62,7 +65,17 @@ def read_request(exchange: Exchange, settings: OpenAISettings, *, strict: bool) 
     model = _one_of("model", _text(fields, "model", next(iter(settings.models))), settings.models)
     seconds = _one_of("seconds", _text(fields, "seconds", settings.seconds[0]), settings.seconds)
     size = _one_of("size", _text(fields, "size", settings.models[model][0]), settings.models[model])
-    return CreateRequest(prompt, model, seconds, size, _picture(fields.get("input_reference"), size, exchange))
+    picture = _picture(fields.get("input_reference"), size, exchange)
+    return CreateRequest(prompt, model, seconds, size, picture, _options(fields))
+
+
+def _options(fields: dict[str, Any]) -> Options:
+    """What LiteLLM and others take beside OpenAI's own fields: as JSON has it, in a form as text."""
+    given = {name: fields[name] for name in ("generate_audio", "seed") if name in fields}
+    try:
+        return options_in({name: json.loads(text) if isinstance(text, str) else text for name, text in given.items()})
+    except ValueError:
+        raise _refusal("Invalid type: expected a boolean and an integer.", "invalid_type", next(iter(given))) from None
 
 
 def _fields(exchange: Exchange) -> dict[str, Any]:
