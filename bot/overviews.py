@@ -73,6 +73,7 @@ class What(enum.StrEnum):
     OTHERS = "others"  # whether it is allowed
     ROLE_MODELS = "role_models"  # ids or None
     CHANNEL_MODELS = "channel_models"
+    ROLE_GIFT = "role_gift"  # [credits or None for a reset] or None
     RULES = "rules"  # [age-restricted channels only, barred words]
 
 

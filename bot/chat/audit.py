@@ -30,6 +30,7 @@ _NAMES = {
     What.OTHERS: N_("other people's pictures"),
     What.ROLE_MODELS: N_("models of {target}"),
     What.CHANNEL_MODELS: N_("models of {target}"),
+    What.ROLE_GIFT: N_("for everyone with {target}"),
     What.RULES: N_("rules"),
 }
 
@@ -71,7 +72,7 @@ class Audit:
         match act.what:
             case What.CHANNEL_MODELS:
                 target = server_rules.mention(RuleTarget.CHANNEL, act.target or 0, self._scope)
-            case What.ROLE_QUOTA | What.ROLE_MODELS:
+            case What.ROLE_QUOTA | What.ROLE_MODELS | What.ROLE_GIFT:
                 target = server_rules.mention(RuleTarget.ROLE, act.target or 0, self._scope)
             case _:
                 target = text.somebody(self._translations, act.member)
@@ -115,6 +116,14 @@ def _models(translations: Translations, catalog: Catalog, value: Any) -> str:
     return translations.gettext("all models") if value is None else ", ".join(server_rules.labels_of(catalog, value))
 
 
+def _gift(translations: Translations, _catalog: Catalog, value: Any) -> str:
+    if value is None:
+        return translations.gettext("none")
+    if value[0] is None:
+        return translations.gettext("usage reset")
+    return translations.ngettext("{n} bonus credit", "{n} bonus credits", value[0])
+
+
 def _rules(translations: Translations, _catalog: Catalog, value: Any) -> str:
     age_restricted_only, words = value or (False, [])
     where = [translations.gettext("only age-restricted channels")] if age_restricted_only else []
@@ -130,5 +139,6 @@ _VALUES: dict[What, Callable[[Translations, Catalog, Any], str]] = {
     What.OTHERS: _allowed,
     What.ROLE_MODELS: _models,
     What.CHANNEL_MODELS: _models,
+    What.ROLE_GIFT: _gift,
     What.RULES: _rules,
 }

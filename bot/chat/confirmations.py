@@ -80,6 +80,25 @@ def of_reset(translations: Translations, member: str, before: Balance) -> str:
     return translations.paragraph(now, was)
 
 
+def granted_to_role(translations: Translations, role: str, count: int) -> str:
+    """`role` is a mention."""
+    return translations.ngettext(
+        "Everyone with the role {role} gets {n} bonus credit when they next use the bot, in the next 30 days.",
+        "Everyone with the role {role} gets {n} bonus credits when they next use the bot, in the next 30 days.",
+        count,
+        role=role,
+    )
+
+
+def reset_for_role(translations: Translations, role: str) -> str:
+    """`role` is a mention."""
+    return translations.gettext(
+        "Everyone with the role {role} can use their whole quota again when they next use the bot, in the next 30 "
+        "days.",
+        role=role,
+    )
+
+
 def of_log(translations: Translations, after: ChannelId | None, before: ChannelId | None) -> str:
     """The channel in which each video is listed."""
     if after is None and before is None:

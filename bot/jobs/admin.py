@@ -29,7 +29,17 @@ from bot.models import (
 )
 from bot.overviews import AdminAct, AdminActs, Quotas, UsageRow, What
 from bot.rules import RuleTarget, ServerRules
-from bot.store import admin_acts, balances, credit_requests, quotas, reservations, rules, server_settings, usage
+from bot.store import (
+    admin_acts,
+    balances,
+    credit_requests,
+    quotas,
+    reservations,
+    role_gifts,
+    rules,
+    server_settings,
+    usage,
+)
 from bot.store.admin_acts import Refusal, Subject
 from bot.store.credit_requests import Granted
 from bot.store.database import Store, Tx, Unit
@@ -141,6 +151,10 @@ class Admin:
     ) -> Granted | None:
         """As `grant`, once for each key; None where the key was used for something else."""
         return await self._store.write(credit_requests.grant(by, member, credits, reason, key=key))
+
+    async def give_to_role(self, by: By, role: int, credits: int | None, reason: str | None) -> None:  # noqa: A002 - the option
+        """Bonus credits, or without a number a reset, for all with the role: each gets it at their next use, once."""
+        await self._record(by, What.ROLE_GIFT, role_gifts.add(by, role, credits, reason), target=role)
 
     async def revoke(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Takes back bonus credits that are not spent yet."""

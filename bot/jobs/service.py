@@ -42,8 +42,8 @@ from bot.models import (
 )
 from bot.overviews import LedgerLine
 from bot.rules import NOWHERE, Place
-from bot.store import balances, ledger
-from bot.store.database import Store, Unit
+from bot.store import balances, ledger, role_gifts
+from bot.store.database import Store, Tx, Unit
 from bot.store.takes import reserve_all, take_id
 
 log = logging.getLogger(__name__)
@@ -217,7 +217,17 @@ class Service:
 
     async def balance(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Balance:
         """What the member can spend now. Raises StoreUnavailable."""
-        return await self._store.read(balances.balance(scope, member, roles, self._limits, self._clock.now()))
+        now = self._clock.now()
+
+        def unit(tx: Tx) -> tuple[bool, Balance]:
+            due = role_gifts.are_due(scope, member, roles, now)(tx)
+            return due, balances.balance(scope, member, roles, self._limits, now)(tx)
+
+        due, balance = await self._store.read(unit)
+        if not due:
+            return balance
+        await self._store.write(role_gifts.give(scope, member, roles, now), start_within_s=ANSWER_WITHIN_S)
+        return (await self._store.read(unit))[1]
 
     async def account(self, scope: Scope, member: UserId, roles: Sequence[int]) -> Account:
         """The balance and the newest ledger lines. Raises StoreUnavailable."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bot.models import By, Change, Job, Limit, Period, Scope, Source, UserId
 from bot.overviews import AdminAct, AdminActs, What
 from bot.rules import RuleTarget
-from bot.store import balances, ledger, quotas, rules, server_settings, sql
+from bot.store import balances, ledger, quotas, role_gifts, rules, server_settings, sql
 from bot.store.database import Row, Tx, Unit
 from bot.store.row_mapping import from_ms, to_ms
 
@@ -52,7 +52,7 @@ def recorded(by: By, subject: Subject, unit: Unit[T]) -> Unit[T]:
 
     def around(tx: Tx) -> T:
         act = ledger.lock(tx, by.scope, subject.member)
-        old = _value(tx, by.scope, subject)
+        old = None if subject.what is What.ROLE_GIFT else _value(tx, by.scope, subject)
         result = unit(tx)
         new = _value(tx, by.scope, subject)
         if new != old:
@@ -82,7 +82,9 @@ def undo(by: By, act: int) -> Unit[Undone | Refusal]:
         if done is None:
             return Refusal.CHANGED
         sql.update(tx, "admin_acts", {"id": act}, undone_at=to_ms(by.now))
-        _write(tx, by, line, subject, before, _value(tx, by.scope, subject), undoes=act)
+        is_gift = found.what is What.ROLE_GIFT
+        old, new = (found.new, None) if is_gift else (before, _value(tx, by.scope, subject))
+        _write(tx, by, line, subject, old, new, undoes=act)
         written = tx.one("SELECT * FROM admin_acts WHERE id = :line", line=line)
         assert written is not None
         return Undone(_act_of(written), done)
@@ -125,7 +127,10 @@ def _write(tx: Tx, by: By, act: int, subject: Subject, old: Any, new: Any, undoe
 
 
 def _newest_line(tx: Tx, scope: Scope, subject: Subject) -> int | None:
-    """Of the credits that have just been given or taken."""
+    """Of the credits that have just been given or taken; of a role, the gift's id."""
+    if subject.what is What.ROLE_GIFT:
+        gift = role_gifts.newest(tx, scope, subject.target)
+        return None if gift is None else gift["id"]
     if subject.what is not What.BONUS:
         return None
     row = tx.one(
@@ -160,6 +165,9 @@ def _set_back(tx: Tx, by: By, act: AdminAct, line: int | None, now: Any) -> list
     """Jobs that ended by it; None where the change does not stand any more."""
     if act.what is What.BONUS:
         return _set_back_bonus(tx, by, act, line)
+    if act.what is What.ROLE_GIFT:
+        role_gifts.end(by, line or 0)(tx)
+        return []
     if now != act.new:
         return None
     if act.what is What.RESET:
@@ -231,6 +239,11 @@ def _rules(tx: Tx, scope: Scope, _subject: Subject) -> Any:
     return [found.age_restricted_only, list(found.barred_words)]
 
 
+def _role_gift(tx: Tx, scope: Scope, subject: Subject) -> Any:
+    gift = role_gifts.newest(tx, scope, subject.target)
+    return None if gift is None else [gift["credits"]]
+
+
 _VALUES: dict[What, Callable[[Tx, Scope, Subject], Any]] = {
     What.MEMBER_QUOTA: _member_value("credits"),
     What.ROLE_QUOTA: _role_quota,
@@ -244,6 +257,7 @@ _VALUES: dict[What, Callable[[Tx, Scope, Subject], Any]] = {
     What.OTHERS: lambda tx, scope, _: server_settings.server(scope)(tx).others_allowed,
     What.ROLE_MODELS: _models,
     What.CHANNEL_MODELS: _models,
+    What.ROLE_GIFT: _role_gift,
     What.RULES: _rules,
 }
 

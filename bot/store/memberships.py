@@ -132,7 +132,7 @@ def purge(guild: GuildId) -> Unit[list[JobId]]:
             scope=scope,
         )
         tx.changed(f"UPDATE ledger SET actor = NULL, reason = NULL WHERE scope = :scope AND {ADMIN_ACTS}", scope=scope)
-        for table in ("roles", "members", "model_rules", "admin_acts", "servers"):
+        for table in ("roles", "members", "model_rules", "admin_acts", "role_gifts", "role_gifts_given", "servers"):
             tx.changed(f"DELETE FROM {table} WHERE scope = :scope", scope=scope)
         tx.changed("DELETE FROM guilds WHERE guild = :guild", guild=guild)
         return found

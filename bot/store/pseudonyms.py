@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import DIRECT, Limits, Period, Scope, UserId
-from bot.store import ledger
+from bot.store import ledger, role_gifts
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import day_of, first_day, from_ms
 
@@ -34,6 +34,7 @@ def unname(tx: Tx, scope: Scope, member: UserId) -> None:
         scope=scope,
         member=member,
     )
+    tx.changed("DELETE FROM role_gifts_given WHERE scope = :scope AND member = :member", scope=scope, member=member)
     tx.changed(
         "UPDATE admin_acts SET old_value = NULL, new_value = NULL"
         " WHERE scope = :scope AND member = :nobody AND what = 'block'",
@@ -73,7 +74,7 @@ def forget_name(member: UserId, limits: Limits, *, now: datetime) -> Unit[bool]:
         first = _first_counted(now)
         left = 0
         for scope in _scopes(tx, member):
-            if _is_needed(tx, scope, member, limits, first=first, until=row["erasure_requested_at"]):
+            if _is_needed(tx, scope, member, limits, now=now, until=row["erasure_requested_at"]):
                 left += 1
                 continue
             unname(tx, scope, member)
@@ -108,9 +109,10 @@ def _scopes(tx: Tx, member: UserId) -> list[Scope]:
     ]
 
 
-def _is_needed(tx: Tx, scope: Scope, member: UserId, limits: Limits, *, first: int, until: int) -> bool:
+def _is_needed(tx: Tx, scope: Scope, member: UserId, limits: Limits, *, now: datetime, until: int) -> bool:
     if Period.TOTAL in _periods(tx, scope, member, limits):
         return True
+    first = _first_counted(now)
     in_use = tx.one(
         "SELECT 1 AS found FROM jobs JOIN cards ON cards.job = jobs.id WHERE jobs.scope = :scope"
         " AND jobs.member = :member AND (jobs.day >= :first OR jobs.created_at > :until OR jobs.deleted_at IS NULL"
@@ -125,7 +127,7 @@ def _is_needed(tx: Tx, scope: Scope, member: UserId, limits: Limits, *, first: i
         scope=scope,
         member=member,
     )
-    return in_use is not None or bonus is not None
+    return in_use is not None or bonus is not None or role_gifts.holds(tx, scope, member, now)
 
 
 def _periods(tx: Tx, scope: Scope, member: UserId, limits: Limits) -> set[str]:
@@ -147,6 +149,7 @@ def _forget_person(tx: Tx, member: UserId, until: int) -> None:
         member=member,
         until=until,
     )
+    tx.changed("UPDATE role_gifts SET actor = NULL WHERE actor = :member AND at <= :until", member=member, until=until)
     tx.changed("UPDATE admin_acts SET actor = NULL WHERE actor = :member AND at <= :until", member=member, until=until)
     tx.changed("UPDATE users SET erasure_requested_at = NULL WHERE member = :member", member=member)
     tx.changed(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.errors import AlreadyKnown, ReservationRefused, UserError
 from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
-from bot.store import balances, ledger
+from bot.store import balances, ledger, role_gifts
 from bot.store.database import Tx, Unit
 from bot.store.ledger import Lock
 from bot.store.row_mapping import Standing, day_of, insert
@@ -24,6 +24,7 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1
     """
 
     def unit(tx: Tx) -> Job:
+        role_gifts.give(job.scope, job.member, roles, job.created_at)(tx)
         lock = ledger.hold(tx, job.scope, job.member)
         standing = lock.standing
         if tx.one("SELECT id FROM jobs WHERE id = :id", id=job.id) is not None:

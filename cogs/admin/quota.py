@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
+MEMBER_OR_ROLE = N_("The member or role")
 MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Reason (admins can see it)")
 NOBODY = discord.AllowedMentions.none()
 MANAGED, DELEGATED = "managed", "delegated"
@@ -98,17 +99,22 @@ class QuotaCommands(AdminCog):
         change = await self._admin.set_server_limit(by, credits, Period(per))
         await self._confirm(interaction, by, confirmations.of_server(translations_of(interaction), change))
 
-    @quota.command(name="grant", description=N_("Give a member bonus credits that do not expire"))
-    @app_commands.describe(user=MEMBER, credits=HOW_MANY, reason=WHY)
+    @quota.command(name="grant", description=N_("Give a member, or everyone with a role, bonus credits"))
+    @app_commands.describe(user=MEMBER_OR_ROLE, credits=HOW_MANY, reason=WHY)
     async def grant(
         self,
         interaction: discord.Interaction[Any],
-        user: discord.User,
+        user: discord.User | discord.Role,
         credits: Granted,
         reason: Reason | None = None,
     ) -> None:
         """Bonus credits."""
         by = self._by(interaction)
+        if isinstance(user, discord.Role):
+            await self._admin.give_to_role(by, user.id, credits, reason)
+            sentence = confirmations.granted_to_role(translations_of(interaction), _mention(user), credits)
+            await self._confirm(interaction, by, sentence)
+            return
         bonus = await self._admin.grant(by, member_of(user), credits, reason)
         await self._tell_bonus(interaction, by, user, bonus)
 
@@ -131,10 +137,17 @@ class QuotaCommands(AdminCog):
     ) -> None:
         await self._confirm(interaction, by, confirmations.of_bonus(translations_of(interaction), user.mention, bonus))
 
-    @quota.command(name="reset", description=N_("Reset what a member has used so far"))
-    @app_commands.describe(user=MEMBER)
-    async def reset(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
+    @quota.command(name="reset", description=N_("Reset what a member, or everyone with a role, has used so far"))
+    @app_commands.describe(user=MEMBER_OR_ROLE)
+    async def reset(self, interaction: discord.Interaction[Any], user: discord.User | discord.Role) -> None:
         """The use so far."""
+        if isinstance(user, discord.Role):
+            by = self._by(interaction)
+            await self._admin.give_to_role(by, user.id, None, None)
+            await self._confirm(
+                interaction, by, confirmations.reset_for_role(translations_of(interaction), _mention(user))
+            )
+            return
         scope, member = scope_of(interaction), member_of(user)
         before = await self._service.balance(scope, member, roles_of(user))
         by = self._by(interaction)
@@ -142,7 +155,7 @@ class QuotaCommands(AdminCog):
         await self._confirm(interaction, by, confirmations.of_reset(translations_of(interaction), user.mention, before))
 
     @quota.command(name="clear", description=N_("Remove a member's or role's own quota"))
-    @app_commands.describe(target=N_("The member or role"))
+    @app_commands.describe(target=MEMBER_OR_ROLE)
     async def clear(self, interaction: discord.Interaction[Any], target: discord.User | discord.Role) -> None:
         """What `set` or `role` gave."""
         by, translations = self._by(interaction), translations_of(interaction)
@@ -193,6 +206,10 @@ class QuotaCommands(AdminCog):
         translations = translations_of(interaction)
         pages = reports.quota_pages(translations, await self._admin.every(scope_of(interaction)))
         return text_page(translations, name, pages, page)
+
+
+def _mention(role: discord.Role) -> str:
+    return "@everyone" if role.is_default() else role.mention
 
 
 def _refuse_everyone(role: discord.Role) -> None:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from bot.models import (
     UserId,
 )
 from bot.overviews import What
-from bot.store import admin_acts, balances, credit_requests, jobs, quotas, reservations, server_settings
+from bot.store import admin_acts, balances, credit_requests, jobs, quotas, reservations, role_gifts, server_settings
 from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
@@ -68,6 +68,7 @@ class Life:
         self.model = MoneyModel(OPERATOR)
         self.now = builders.NOON
         self.asked: list[Job] = []
+        self.gifts: dict[int, tuple[int, int | None, dict[UserId, datetime]]] = {}
         self.orders: dict[str, tuple[Scope, UserId, int]] = {}
         self.takes: dict[JobId, Job] = {}
         self.refused: Counter[str] = Counter()
@@ -84,8 +85,10 @@ class Life:
             self.forget_roles: 3,
             self.revoke: 3,
             self.grant: 2,
-            self.grant_from_outside: 3,
-            self.change_and_undo: 8,
+            self.grant_from_outside: 2,
+            self.change_and_undo: 4,
+            self.give_to_role: 2,
+            self.use_with_roles: 3,
             self.reset: 2,
             self.bar_or_let_in: 3,
             self.restart: 2,
@@ -117,6 +120,9 @@ class Life:
     def ask_for(self, cost: int, scope: Scope, member: UserId, roles: list[int], again_of: JobId | None = None) -> str:
         job = builders.a_job(len(self.asked), scope=scope, member=member, cost=cost, at=self.now, again_of=again_of)
         self.asked.append(job)
+        if scope == SCOPES[0]:  # as every look at the balance does; a refused request alone gives nothing
+            self.write(role_gifts.give(scope, member, roles, self.now))
+            self.follow_gifts(scope, member, roles)
         refusal = self.model.refusal(scope, member, roles, cost, self.today, again_of)
         found: str | None = None
         try:
@@ -295,6 +301,43 @@ class Life:
         assert granted is not None
         assert (granted.is_repeated, granted.bonus.left) == (not is_new, self.model.bonus_left(scope, member))
         return f"{key}: {member} is granted {count} in {scope}, repeated: {not is_new}"
+
+    def give_to_role(self) -> str:
+        """Of one server: each member with the role gets it at their next use, once."""
+        role, count = self.rng.choice(ROLES), self.rng.choice([None, 1, 5])
+        by = self.by(SCOPES[0])
+        self.write(admin_acts.recorded(by, Subject(What.ROLE_GIFT, target=role), role_gifts.add(by, role, count, None)))
+        self.gifts[by.acts[0]] = (role, count, {UserId(0): self.now})
+        return f"everyone with {role} is given {count}"
+
+    def use_with_roles(self) -> str:
+        """A member with roles comes along, twice; or a gift is undone, and what of it is not spent is taken back."""
+        scope, member, roles = SCOPES[0], self.rng.choice(MEMBERS), self.rng.sample(ROLES, self.rng.randrange(3))
+        for _ in range(2):
+            self.write(role_gifts.give(scope, member, roles, self.now))
+            self.follow_gifts(scope, member, roles)
+        if not self.gifts or self.rng.random() < 0.6:
+            return f"{member} comes with {roles}"
+        act = self.rng.choice(sorted(self.gifts))
+        had = {each: balances.bonus_left(Tx(self.connection), scope, each) for each in MEMBERS}
+        if isinstance(self.write(admin_acts.undo(self.by(scope), act)), Refusal):
+            return f"{act} is not undone any more"
+        role, count, given = self.gifts.pop(act)
+        for each in MEMBERS:
+            taken = had[each] - balances.bonus_left(Tx(self.connection), scope, each)
+            assert 0 <= taken <= (count or 0) * (each in given)
+            self.model.bonus[scope, each] = self.model.bonus.get((scope, each), 0) - taken
+        return f"{act} for {role} is undone"
+
+    def follow_gifts(self, scope: Scope, member: UserId, roles: list[int]) -> None:
+        """In the model: what is due now, of gifts that are not older than 30 days."""
+        for role, count, given in self.gifts.values():
+            if role in roles and member not in given and self.now - given[UserId(0)] < role_gifts.LASTS:
+                given[member] = self.now
+                if count is None:
+                    self.model.reset_counts[scope, member] = self.model.reset_counts.get((scope, member), 0) + 1
+                else:
+                    self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + count
 
     def change_and_undo(self) -> str:
         """A change that still stands is undone: the model does not hear of it. Pressed twice, it is undone once."""
