@@ -60,6 +60,7 @@ class Pressed:
         self.user = SimpleNamespace(id=7)
         self.guild_id = GUILD
         self.channel_id, self.application_id, self.token = 2, 3, "token"
+        self.channel = None
         self.expires_at = NOON + timedelta(minutes=15)
         self.filesize_limit = 10_000_000
         self.app_permissions = discord.Permissions.all()
@@ -81,13 +82,16 @@ class JobContext:
         self.answers_first = AnswersFirst()
         self.catalog = CATALOG
         self.told: list[str] = []
-        self.personal_data = self
+        self.personal_data = self.rules = self
+
+    async def models(self, *_where: object) -> None:
+        """Every model may be used."""
 
     async def remember_choices(self, *_chosen: object) -> None:
         """Nothing is remembered here."""
 
-    async def animate(self, _ask: Ask) -> Job:
-        return a_job(1)
+    async def animate(self, _ask: Ask) -> list[Job]:
+        return [a_job(1)]
 
     def card_shown(self, _job: Job, message: MessageId, *, ephemeral: bool) -> None:
         self.told.append(f"shown {message}")
