@@ -46,7 +46,6 @@ IS_ENOUGH = {
     "cp .env.example .env",
     "uv run python -m bot backup backup.db",
     "uv run python -m bot",
-    ".ci/words",
     "uv run pytest -n 0 tests/unit/test_translations.py tests/unit/test_translations_lengths.py",
     "uv run python -m sandbox --page --port 8080",
 }
