@@ -12,7 +12,10 @@ from bot.models import FailureKind, JobState, LedgerKind, Limit, UserId
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """Jobs alike. `refunded` credits came back; the provider took `made`, and told the cost of all but `untold`."""
+    """Jobs alike. `refunded` credits came back; the provider took `made`, and told the cost of all but `untold`.
+
+    `day` is a UTC day counted from 1970-01-01.
+    """
 
     member: UserId
     model: str
@@ -26,6 +29,7 @@ class UsageRow:
     made: int
     untold: int
     told_usd: float = 0.0
+    day: int = 0
 
 
 @dataclass(frozen=True, slots=True)

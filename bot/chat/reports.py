@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections import Counter, defaultdict
+from datetime import date, timedelta
 
 from bot.catalog import Catalog
 from bot.chat import limits, prices, text
@@ -13,10 +14,11 @@ from bot.chat.balances import REASON_SHOWN, failure_words
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.jobs.worker import Load
-from bot.models import JobState, UserId
+from bot.models import JobState, Limit, UserId
 from bot.overviews import Quotas, UsageRow
 
 ROWS_PER_PAGE = 15
+DAYS_SHOWN = 7
 _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 """A video that came late keeps what it failed of, and was refunded; it is not counted as one without a video."""
 
@@ -55,9 +57,17 @@ def _blocked(translations: Translations, reason: str | None) -> str:
 
 
 class Usage:
-    """A server's usage over days, summed once."""
+    """A server's usage over days, summed once. `limit` is what counts against the server limit, where there is one."""
 
-    def __init__(self, translations: Translations, rows: list[UsageRow], days: int, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        translations: Translations,
+        rows: list[UsageRow],
+        days: int,
+        catalog: Catalog,
+        limit: tuple[Limit, int] | None = None,
+    ) -> None:
+        self._limit = limit
         self._translations = translations
         self._days = days
         self._by_member: dict[UserId, list[UsageRow]] = defaultdict(list)
@@ -83,12 +93,12 @@ class Usage:
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(
-            ["member", "model", "seconds", "size", "state", "failure", "videos", "credits", "refunded", "usd"]
+            ["day", "member", "model", "seconds", "size", "state", "failure", "videos", "credits", "refunded", "usd"]
         )
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
-                text.somebody(self._translations, row.member), row.model, row.seconds, row.size or "",
+                _day(row.day), text.somebody(self._translations, row.member), row.model, row.seconds, row.size or "",
                 row.state, row.failure or "", row.videos, row.credits, row.refunded,
                 "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
@@ -107,7 +117,38 @@ class Usage:
         head = translations.gettext("**Usage today**")
         if days > 1:
             head = translations.ngettext("**Usage in the last {n} day**", "**Usage in the last {n} days**", days)
-        return [head, translations.gettext("Total: {sums}", sums=self._sums(self._rows)), *members]
+        total = translations.gettext("Total: {sums}", sums=self._sums(self._rows))
+        return [head, total, *self._limits(), *self._by_model(), *self._by_day(), *members]
+
+    def _limits(self) -> list[str]:
+        if self._limit is None:
+            return []
+        limit, used = self._limit
+        words = limits.limit(self._translations, limit)
+        facts = [self._translations.gettext("Server limit: {limit}", limit=words)]
+        return [" · ".join([*facts, limits.used(self._translations, used, limit.per)])]
+
+    def _by_model(self) -> list[str]:
+        """Where there are several, most credits first."""
+        groups: dict[str, list[UsageRow]] = defaultdict(list)
+        for row in self._rows:
+            groups[row.model].append(row)
+        if len(groups) < 2:
+            return []
+        found = [(self._catalog.model(name), name, rows) for name, rows in groups.items()]
+        labels = [(name if model is None else model.label, rows) for model, name, rows in found]
+        labels.sort(key=lambda each: (-_spent(each[1]), each[0]))
+        return [f"- {self._translations.labeled(label, self._sums(rows))}" for label, rows in labels]
+
+    def _by_day(self) -> list[str]:
+        """Where there are several, the newest first."""
+        groups: dict[int, list[UsageRow]] = defaultdict(list)
+        for row in self._rows:
+            groups[row.day].append(row)
+        newest = sorted(groups, reverse=True)[:DAYS_SHOWN]
+        if len(newest) < 2:
+            return []
+        return [f"- {self._translations.labeled(_day(day), self._sums(groups[day]))}" for day in newest]
 
     def _sums(self, rows: list[UsageRow]) -> str:
         videos, refunded = sum(row.videos for row in rows), sum(row.refunded for row in rows)
@@ -118,9 +159,15 @@ class Usage:
         ]
         if refunded:
             parts.append(translations.ngettext("{n} credit refunded", "{n} credits refunded", refunded))
-        money = self._money(rows)
+        money, told = self._money(rows), sum(row.told_usd for row in rows)
         if money is not None:
             parts.append(translations.gettext("about {money} USD", money=translations.number(money, digits=2)))
+        if any(row.untold < row.made for row in rows):
+            parts.append(
+                translations.gettext(
+                    "{money} USD of it told by the video service", money=translations.number(told, digits=2)
+                )
+            )
         failures = Counter[str]()
         for row in rows:
             if row.failure is not None and row.state not in _WITH_VIDEO:
@@ -137,6 +184,11 @@ class Usage:
         known = [price * untold for price, untold in prices if price is not None]
         told = [row.told_usd for row in rows if row.untold < row.made]
         return sum(known) + sum(told) if known or told else None
+
+
+def _day(day: int) -> str:
+    """Of a UTC day counted from 1970-01-01, as everybody can read and sort it."""
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 def _spent(rows: list[UsageRow]) -> int:

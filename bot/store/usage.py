@@ -75,7 +75,7 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
 
     def unit(tx: Tx) -> list[UsageRow]:
         rows = tx.all(
-            "SELECT jobs.member, model, seconds, size, state, failure, COUNT(*) AS videos,"
+            "SELECT jobs.day, jobs.member, model, seconds, size, state, failure, COUNT(*) AS videos,"
             " CAST(SUM(jobs.credits) AS BIGINT) AS credits,"
             " CAST(COALESCE(SUM(ledger.credits), 0) AS BIGINT) AS refunded,"
             f" COUNT(CASE WHEN {_TAKEN} THEN 1 END) AS made,"
@@ -83,8 +83,8 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
             " AS untold, CAST(COALESCE(SUM(cost_usd_micros), 0) AS BIGINT) AS told_micros"
             " FROM jobs LEFT JOIN ledger ON ledger.job = jobs.id AND ledger.kind = 'refund'"
             " WHERE jobs.scope = :scope AND jobs.day >= :first"
-            " GROUP BY jobs.member, model, seconds, size, state, failure"
-            " ORDER BY jobs.member, model, seconds, size, state, failure",
+            " GROUP BY jobs.day, jobs.member, model, seconds, size, state, failure"
+            " ORDER BY jobs.member, model, seconds, size, state, failure, jobs.day",
             scope=scope,
             first=day_of(now - timedelta(days=days - 1)),
             cancelled=JobState.CANCELLED,  # by the provider, which charged nothing
@@ -103,6 +103,7 @@ def usage(scope: Scope, days: int, now: datetime) -> Unit[list[UsageRow]]:
                 made=row["made"],
                 untold=row["untold"],
                 told_usd=row["told_micros"] / 1_000_000,
+                day=row["day"],
             )
             for row in rows
         ]

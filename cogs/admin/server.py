@@ -76,7 +76,9 @@ class ServerCommands(AdminCog):
     async def usage(self, interaction: discord.Interaction[Any], days: Days = 7) -> None:
         """A table, and a file where it is long."""
         rows = await self._admin.usage(scope_of(interaction), days)
-        found = reports.Usage(translations_of(interaction), rows, days, self._service.catalog)
+        status = await self._admin.status(scope_of(interaction))
+        limit = None if status.server_limit is None else (status.server_limit, status.used)
+        found = reports.Usage(translations_of(interaction), rows, days, self._service.catalog, limit)
         file = discord.utils.MISSING
         if found.is_long:
             file = discord.File(io.BytesIO(found.csv()), filename=f"usage-{days}-days.csv")

@@ -82,14 +82,16 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     assert short.text() == (
         "**Usage today**\n"
         f"Total: 3 videos · 60 credits · 8 credits refunded · about 6.40 USD · {failed}\n"
+        "- Sora 2 Pro: 1 video · 60 credits · about 6.00 USD\n"
+        f"- Sora 2: 2 videos · 0 credits · 8 credits refunded · about 0.40 USD · {failed}\n"
         f"- <@{stage.mia.id}>: 1 video · 60 credits · about 6.00 USD\n"
         f"- <@{people[0].id}>: 2 videos · 0 credits · 8 credits refunded · about 0.40 USD · {failed}"
     )
     lines = long.text().split("\n")
     assert lines[0] == "**Usage in the last 366 days**"
     assert lines[1] == f"Total: 35 videos · 188 credits · 8 credits refunded · about 19.20 USD · {failed}"
-    assert lines[3] == f"- <@{people[0].id}>: 3 videos · 4 credits · 8 credits refunded · about 0.80 USD · {failed}"
-    assert lines[4] == f"- <@{people[1].id}>: 1 video · 4 credits · about 0.40 USD"
+    assert lines[5] == f"- <@{people[0].id}>: 3 videos · 4 credits · 8 credits refunded · about 0.80 USD · {failed}"
+    assert lines[6] == f"- <@{people[1].id}>: 1 video · 4 credits · about 0.40 USD"
     assert lines[-1] == "- The full list is in the file."
     assert len(long.text()) <= 2_000
     (file,) = long.attachments
@@ -100,6 +102,7 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     assert sum(int(row["credits"]) - int(row["refunded"]) for row in rows) == 188
     assert sum(float(row["usd"] or 0) for row in rows) == pytest.approx(19.2)
     (failure,) = [row for row in rows if row["failure"] == "provider"]
+    assert failure.pop("day")
     assert failure == {
         "member": f"<@{people[0].id}>", "model": "sora-2", "seconds": "4", "size": "720x1280", "state": "failed",
         "failure": "provider", "videos": "1", "credits": "4", "refunded": "4", "usd": "0.40",

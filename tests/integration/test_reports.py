@@ -84,7 +84,7 @@ def test_without_prices_no_money_is_told() -> None:
 
     assert found.screen() == "**Usage in the last 2 days**\nTotal: 2 videos · 10 credits\n- <@7>: 2 videos · 10 credits"
     assert not found.is_long
-    assert found.csv().decode("utf-8-sig").splitlines()[1] == "<@7>,wan,5,480x832,delivered,,2,10,0,"
+    assert found.csv().decode("utf-8-sig").splitlines()[1] == "1970-01-01,<@7>,wan,5,480x832,delivered,,2,10,0,"
 
 
 def test_what_the_provider_tells_of_its_costs_comes_before_the_catalogs_prices() -> None:
@@ -92,7 +92,26 @@ def test_what_the_provider_tells_of_its_costs_comes_before_the_catalogs_prices()
 
     found = reports.Usage(ENGLISH, [told], 1, CATALOG)
 
-    assert "about 0.90 USD" in found.screen()  # 0.50 told of two, 0.40 by the catalog for the third
+    assert (
+        "about 0.90 USD · 0.50 USD of it told by the video service" in found.screen()
+    )  # 0.50 of two, 0.40 by the catalog for the third
+
+
+def test_models_days_and_the_server_limit_stand_beside_the_members() -> None:
+    rows = [
+        UsageRow(UserId(7), model, 4, "720x1280", S.DELIVERED, None, 1, credits_, refunded, 1, 1, day=day)
+        for model, credits_, refunded, day in [("sora-2", 4, 0, 20_000), ("sora-2-pro", 12, 12, 20_001)]
+    ]
+
+    found = reports.Usage(ENGLISH, rows, 7, CATALOG, (Limit(50, Period.DAY), 16))
+
+    assert found.screen().splitlines()[2:7] == [
+        "Server limit: 50 credits per day · 16 credits used today",
+        "- Sora 2: 1 video · 4 credits · about 0.40 USD",
+        "- Sora 2 Pro: 1 video · 0 credits · 12 credits refunded · about 1.20 USD",
+        "- 2024-10-05: 1 video · 0 credits · 12 credits refunded · about 1.20 USD",
+        "- 2024-10-04: 1 video · 4 credits · about 0.40 USD",
+    ]
 
 
 def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
@@ -103,7 +122,7 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
     assert "- a member whose data was deleted: 1 video · 5 credits" in found.screen()
-    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("a member whose data was deleted,wan,")
+    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,a member whose data was deleted,wan,")
 
 
 @pytest.mark.parametrize(
