@@ -158,7 +158,7 @@ async def members(stage: Stage) -> None:
         (prompt,) = rng.choices(prompts, weights)
         await stage.animate(rng.choice(people), prompt=prompt, model=rng.choice(["sora-2", "sora-2", "sora-2-pro"]))
         if rng.random() < 0.3:
-            await stage.reply(rng.choice(people), "quota")
+            await stage.discord.invoke(rng.choice(people), "quota")
         await asyncio.sleep(rng.expovariate(1 / 4))
 
 
