@@ -21,7 +21,7 @@ from bot.store.migrations import migrate
 from bot.store.sides import RenamedSide, Side, SqliteSide, Values
 from bot.store.sqlite import locked
 
-_SUMMED = "SELECT COUNT(*), COALESCE(SUM(credits), 0) FROM ledger"
+_SUMMED = "SELECT COUNT(*), CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM ledger"
 
 
 @dataclass(frozen=True, slots=True)

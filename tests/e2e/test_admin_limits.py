@@ -231,6 +231,9 @@ class TestBadInput:
             "usage": {},
             "log": {},
             "status": {},
+            "models": {"role_or_channel": world.artist, "models": "sora-2"},
+            "rules": {},
+            "audit": {},
         }
         declared = {command["name"]: command for command in stage.discord.commands}["animate-admin"]["options"]
         names = {one["name"] for one in declared} | {

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bot.chat.client import PERMISSIONS
+from bot.store.migrations import scripts
 from sandbox.discord.exchange import Reply
 from sandbox.discord.server import LocalDiscord
 from sandbox.process import BotProcess
@@ -116,7 +117,7 @@ async def test_it_works_beside_the_running_bot(stage: Stage) -> None:
 
     assert code == 0, lines
     (database,) = about(lines, "database")
-    assert database.endswith("opens, with schema 1")
+    assert database.endswith(f"opens, with schema {scripts()[-1][0]}")
     await stage.over(await stage.animate())
 
 

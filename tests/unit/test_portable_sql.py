@@ -19,7 +19,7 @@ SPEAKS_SQL = re.compile(
 )
 ENGINES_OWN = {
     "queue_entries.py",
-    "sqlite.py", "postgres.py", "postgres_values.py",
+    "sqlite.py", "postgres.py", "postgres_values.py", "postgres_side.py",
     "migrations/__init__.py", "migrations/from_0_1.py", "migrations/on_postgres.py",
 }  # fmt: skip
 """What is about one of them: PRAGMA, sqlite_master, BEGIN IMMEDIATE, advisory locks."""
@@ -43,7 +43,7 @@ FORBIDDEN = {
     "an alias in RETURNING": (r"(?i)\bRETURNING\b.*\bAS\b", "RETURNING a AS b"),
     "a LIMIT on UPDATE or DELETE": (r"(?i)^\s*(UPDATE|DELETE)\b.*\bLIMIT\b", "DELETE FROM t LIMIT 1"),
     "an unqualified column in DO UPDATE": (
-        r"(?i)\bDO UPDATE SET (\w+ = )(?!excluded\.|:|\w+\.)", "DO UPDATE SET n = n + 1"
+        r"(?i)\bDO UPDATE SET (\w+ = )(?!excluded\.|:|(CASE WHEN )?\w+\.)", "DO UPDATE SET n = n + 1"
     ),
     "a sum that is Decimal on PostgreSQL": (r"(?i)(?<!CAST\(COALESCE\()(?<!CAST\()\bSUM\(", "SELECT SUM(a) FROM t"),
     "a CHECK on names of states": (r"(?i)\bCHECK\s*\(", "state TEXT CHECK (state IN ('a'))"),
