@@ -25,6 +25,8 @@ class ModelWire:
     picture: PictureForm = PictureForm.FILE
     body: Mapping[str, Any] | None = None  # JSON with placeholders: the whole body, or what the wire's own lacks
     result: str | None = None  # path of the video's address in the result, such as "video.url"
+    unsafe: str | None = None  # path of the provider's own flag in the result; with "!" in front, false is the flag
+    refuses_unsafe: bool = False  # such a video is not shown, else it is a spoiler
     workflow: Mapping[str, Any] | None = None  # ComfyUI's API format, with placeholders
     fps: float | None = None  # frames per second of a workflow that counts frames
     charges_refusals: bool | None = None  # whether a refusal by its rules is charged for; None: not known

@@ -52,6 +52,7 @@ class Provider:
         self.creates = 0
         self.phases: dict[Ticket, Phase] = {}
         self.denies = False  # every poll is a 404
+        self.flags = False  # every video as unsafe
         self.silent = False  # no poll is answered
         self.breaks = False  # every question ends in a mistake of the adapter's own
         self.unreadable = False  # no ticket is read
@@ -173,6 +174,7 @@ class Provider:
             failure=FailureKind.PROVIDER if phase is Phase.FAILED else None,
             queue_position=self.positions.get(ticket),
             cost_usd=self.cost_usd if phase is Phase.DONE else None,
+            is_unsafe=self.flags,
         )
 
     async def download(self, *there: Any) -> None:

@@ -47,6 +47,8 @@ SHOULD_BE = {
     "charges_refusals": "true or false, or left out where it is not known",
     "body": 'a table with placeholders, such as { prompt = "{prompt}" }',
     "result": "where the result has the video's address, such as video.url",
+    "unsafe": "where the result has the provider's own flag, such as has_nsfw_concepts or !video.respect_moderation",
+    "unsafe_then": "spoiler or refuse",
     "workflow": "a workflow file in ComfyUI's API format",
     "fps": "frames per second, a number above 0",
     "retired": 'a table such as { on = 2026-09-24, instead = ["another-model"] }',
@@ -109,6 +111,8 @@ class Model(Entry):
     charges_refusals: bool | None = None
     body: dict[str, Any] | None = None
     result: Text | None = None
+    unsafe: Text | None = None
+    unsafe_then: Literal["spoiler", "refuse"] = "spoiler"
     workflow: Text | None = None
     fps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     retired: End | None = None

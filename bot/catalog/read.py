@@ -223,6 +223,8 @@ class _Reader:
         if wire == "queue" and (entry.body is None or entry.result is None):
             missing = "body" if entry.body is None else "result"
             raise self._wrong(missing, f"with the wire queue a model needs {missing}: {entries.SHOULD_BE[missing]}")
+        if entry.unsafe is not None and wire != "queue":
+            raise self._wrong("unsafe", "unsafe is for models with the wire queue")
         if wire == "comfyui" and entry.workflow is None:
             raise self._wrong("workflow", f"with the wire comfyui a model needs {entries.SHOULD_BE['workflow']}")
         workflow = None if entry.workflow is None else self._workflow(entry.workflow)
@@ -232,6 +234,8 @@ class _Reader:
             picture=picture,
             body=self._body(),
             result=entry.result,
+            unsafe=entry.unsafe,
+            refuses_unsafe=entry.unsafe_then == "refuse",
             workflow=workflow,
             fps=entry.fps,
             charges_refusals=entry.charges_refusals,

@@ -28,7 +28,8 @@ class VideoStatus:
     `percent` is 0 to 100 and only for show, and so is `queue_position`, where 1 is next; `expires_at` is aware UTC;
     `failure` and `provider_text` are set when the phase is FAILED, and `charged` where the provider tells whether it
     charges for that; `cost_usd` is what the video really cost; `poll_after_s` is the pause in seconds the provider
-    asks for. `can_cancel` is whether `Provider.cancel` can still end it, where that changes while it runs.
+    asks for. `is_unsafe` is the provider's own flag, where the catalog wants such videos as spoilers.
+    `can_cancel` is whether `Provider.cancel` can still end it, where that changes while it runs.
     """
 
     phase: Phase
@@ -42,6 +43,7 @@ class VideoStatus:
     cost_usd: float | None = None
     charged: bool | None = None
     can_cancel: bool | None = None
+    is_unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

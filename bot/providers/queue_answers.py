@@ -154,6 +154,17 @@ def url_in(result: Any, path: str | None) -> str | None:
     return responses.video_url(result)
 
 
+def is_flagged(result: Any, flag: str | None) -> bool:
+    """Whether the provider's own flag is set: true, or a list with true in it. "!path" is set where false stands."""
+    if flag is None:
+        return False
+    found = result
+    for step in flag.removeprefix("!").split("."):
+        found = responses.step_into(found, int(step) if step.isdecimal() else step)
+    marks = found if isinstance(found, list) else [found]
+    return any(mark is (not flag.startswith("!")) for mark in marks)
+
+
 def exact_usd(estimate: Any) -> float | None:
     """What a request costs, where that is known exactly."""
     return usd(estimate.get("amount")) if isinstance(estimate, dict) and estimate.get("source") == "exact" else None

@@ -198,7 +198,7 @@ class QueueProvider(JsonApi):
             if withheld is None:
                 if url is None:
                     log.error("the result of %s names no video at %r", kept["response"], kept.get("result"))
-                return VideoStatus(Phase.DONE, url=url, cost_usd=kept.get("usd"))
+                return self._done(kept, result, url)
             reason = queue_answers.Reason(error_text.said(result.json), None)
         if reason is None:
             raise error_mapping.of_no_report(result, self._now(), key=self._key)
@@ -212,6 +212,19 @@ class QueueProvider(JsonApi):
             failure=failure,
             provider_text=error_text.for_the_log(reason.said.text or reason.bucket or "", self._key),
             charged=queue_answers.is_charged(reason, failure, refusals=refusals),
+        )
+
+    def _done(self, kept: Mapping[str, Any], result: Answer, url: str | None) -> VideoStatus:
+        """A video that the provider itself calls unsafe is one, or was refused, as the catalog wants it."""
+        is_unsafe = queue_answers.is_flagged(result.json, kept.get("unsafe"))
+        if not (is_unsafe and kept.get("refuses_unsafe")):
+            return VideoStatus(Phase.DONE, url=url, cost_usd=kept.get("usd"), is_unsafe=is_unsafe)
+        return VideoStatus(
+            Phase.FAILED,
+            failure=FailureKind.MODERATED,
+            provider_text=f"{kept['unsafe']} is set",
+            charged=True,
+            cost_usd=kept.get("usd"),
         )
 
     def _ticket(self, answer: Answer, model: ModelWire) -> Ticket | None:
@@ -229,6 +242,7 @@ class QueueProvider(JsonApi):
                 "cancel": self._own(body.get("cancel_url"), f"{base}/cancel"),
                 "result": model.result,
                 "refusals": model.charges_refusals,
+                **({"unsafe": model.unsafe, "refuses_unsafe": model.refuses_unsafe} if model.unsafe else {}),
                 "usd": queue_answers.exact_usd(body.get("estimate")),
             }
         )

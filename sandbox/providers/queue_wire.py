@@ -182,4 +182,5 @@ class LocalFal(LocalQueue):
         if video is None:
             return self.error(ErrorReply(404, "Request not found"))
         file = {"url": self.video_url(job), "content_type": "video/mp4", "file_name": job.file_name}
-        return Answer(200, {"video": file | {"file_size": len(video)}, "seed": 42})
+        is_unsafe = "[unsafe]" in job.prompt
+        return Answer(200, {"video": file | {"file_size": len(video)}, "seed": 42, "has_nsfw_concepts": [is_unsafe]})

@@ -51,6 +51,16 @@ def loses_everything(bot: Harness, model: str = MODELS[0]) -> None:
     assert bot.context.circuit_breakers.of("default").state(model) is State.OPEN
 
 
+def test_a_video_that_the_provider_calls_unsafe_is_a_spoiler_like_that_of_a_spoiler_picture(bot: Harness) -> None:
+    jobs = [bot.ask(1), bot.ask(2)]
+    assert [bot.job(job).picture.spoiler for job in jobs] == [False, False]
+    bot.provider.flags = True
+    bot.provider.finishes()
+    bot.passes(120.0)
+
+    assert [(bot.state(job), bot.job(job).picture.spoiler) for job in jobs] == [(JobState.DELIVERED, True)] * 2
+
+
 def test_a_job_that_was_put_off_by_a_clock_far_ahead_is_sent_within_minutes(bot: Harness) -> None:
     bot.provider.moods[MODELS[0]] = "busy"
     job = bot.ask(1)

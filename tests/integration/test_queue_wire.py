@@ -299,6 +299,28 @@ async def test_a_request_is_found_under_owner_and_alias_alone() -> None:
         assert bench.local.requests[0].reply["status_url"].endswith(f"/acme/video/requests/{job.id}/status")
 
 
+@pytest.mark.parametrize(
+    ("flag", "prompt", "then", "phase", "is_unsafe"),
+    [
+        ("has_nsfw_concepts", "[unsafe]", "spoiler", Phase.DONE, True),
+        ("has_nsfw_concepts", "a cat", "spoiler", Phase.DONE, False),
+        ("!has_nsfw_concepts", "a cat", "spoiler", Phase.DONE, True),
+        ("has_nsfw_concepts", "[unsafe]", "refuse", Phase.FAILED, False),
+        (None, "[unsafe]", "spoiler", Phase.DONE, False),
+        ("video.nsfw", "[unsafe]", "refuse", Phase.DONE, False),
+    ],
+)
+async def test_the_providers_own_flag_makes_a_spoiler_or_a_refusal_as_the_catalog_wants_it(
+    flag: str | None, prompt: str, then: str, phase: Phase, is_unsafe: object
+) -> None:
+    async with Fal().bench() as bench:
+        model = replace(Fal.model, unsafe=flag, refuses_unsafe=then == "refuse")
+        found = await bench.ended(await bench.api.create(bench.request(model=model, prompt=prompt)))
+
+    assert (found.phase, found.is_unsafe) == (phase, is_unsafe)
+    assert found.failure is (FailureKind.MODERATED if phase is Phase.FAILED else None)
+
+
 async def test_a_result_without_a_video_is_done_and_said_to_the_operator(caplog: pytest.LogCaptureFixture) -> None:
     async with Fal().bench() as bench:
         model = replace(Fal.model, result="output.url")

@@ -20,6 +20,7 @@ from bot.jobs.steps.finish import close
 from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import Phase, VideoStatus
 from bot.store.jobs import Render
+from bot.store.row_mapping import to_ms
 
 log = logging.getLogger(__name__)
 
@@ -224,9 +225,11 @@ async def _ended(context: JobContext, job: Job, status: VideoStatus, took: timed
     context.circuit_breakers.report(job, Outcome.ENDED)
     if status.phase is Phase.DONE:
         render_ms = None if took is None else took // timedelta(milliseconds=1)
+        covered = {"picture_spoiler_at": to_ms(context.clock.now())} if status.is_unsafe else {}
         moved = await context.move(
             job,
             JobState.DELIVERING,
+            **covered,
             result_url=status.url,
             result_expires_at=status.expires_at,
             render_ms=render_ms,
