@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from sandbox.discord.world import Channel
+from sandbox.providers.exchange import Exchange
 from tests.cluster import TAKEOVER_S, Cluster
 from tests.e2e.stage import DONE
 from tests.faults.several import guilds_of_each_shard
@@ -87,6 +88,32 @@ async def test_a_process_that_was_frozen_ends_and_shows_and_pays_nothing_twice(b
 
     assert await cluster.bots[carrier].wait(30) == 1
     assert DONE in card.text()
+    assert cluster.provider.creates == 1
+
+
+async def test_an_answer_that_comes_after_its_process_was_given_up_brings_the_video_all_the_same(build: Build) -> None:
+    cluster = await build(processes=2, render_s=1.0)
+    taken, woken = asyncio.Event(), asyncio.Event()
+
+    async def hold(phase: str, exchange: Exchange) -> None:
+        if phase == "inside" and exchange.route == "create" and not taken.is_set():
+            taken.set()
+            await woken.wait()
+
+    cluster.provider.on_exchange(hold)
+    asked = await cluster.animate()
+    async with asyncio.timeout(20):
+        await taken.wait()
+    (carrier,) = carriers(cluster)
+    os.kill(cluster.bots[carrier].pid, signal.SIGSTOP)
+    await until(lambda: cluster.seen("SELECT state FROM jobs") == [("unknown",)])
+
+    woken.set()
+    os.kill(cluster.bots[carrier].pid, signal.SIGCONT)
+
+    assert await cluster.bots[carrier].wait(30) == 1
+    await until(lambda: cluster.seen("SELECT state FROM jobs") == [("delivered",)], within_s=60)
+    assert DONE in (await cluster.over(asked)).text()
     assert cluster.provider.creates == 1
 
 

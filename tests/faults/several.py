@@ -40,8 +40,7 @@ class Outcome:
     run: int
     asked: int = 0
     taken: int = 0
-    delivered: int = 0
-    unknown: int = 0
+    states: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     ended_s: list[float] = field(default_factory=list)
@@ -50,8 +49,7 @@ class Outcome:
     @property
     def counts(self) -> dict[str, int]:
         """What it came to."""
-        names = ("asked", "taken", "delivered", "unknown", "unanswered")
-        return {name: getattr(self, name) for name in names}
+        return {"asked": self.asked, "unanswered": self.unanswered, "taken": self.taken, **self.states}
 
     @property
     def told(self) -> str:
@@ -177,8 +175,7 @@ async def _reckon(cluster: Cluster, asked: list[tuple[str, Guild, Interaction]],
     provider = cluster.provider
     jobs = dict[str, str](cluster.seen("SELECT prompt, state FROM jobs"))
     outcome.asked, outcome.taken = len(asked), len(jobs)
-    outcome.delivered = sum(state == "delivered" for state in jobs.values())
-    outcome.unknown = sum(state == "unknown" for state in jobs.values())
+    outcome.states.update(jobs.values())
     for prompt, _, used in asked:
         state, paid = jobs.get(prompt), provider.times_charged(prompt)
         if paid > 1 or provider.times_created(prompt) > 1:
