@@ -65,6 +65,10 @@ class ClusterDispatch:
         queue = self._context.queue
         return shared_state.within_slots(unit, job, slots=queue.slots, limit=queue.limits.get(job.provider))
 
+    def carrying(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
+        """A move that is made only while the queue says that this process carries the job."""
+        return queue_entries.if_carried_by(self._taking.worker_id, job.id, unit)
+
     async def start(self, carry: Carry) -> None:
         """Takes jobs up."""
         await self._taking.start(carry)

@@ -61,6 +61,11 @@ class Taking:
         self._carried: set[JobId] = set()
         self._is_closing = False
 
+    @property
+    def worker_id(self) -> int | None:
+        """By which the queue knows this process; None while it takes nothing up."""
+        return None if self._worker is None else self._worker.worker_id
+
     async def open(self) -> None:
         """Connects, and makes the tables of the queue where they are missing. Raises StoreUnavailable."""
         try:
@@ -160,7 +165,7 @@ class Taking:
 
     async def _give_back(self, suspects: set[JobId]) -> set[JobId]:
         """Entries that are this worker's by the queue alone: the answer that gave them was lost."""
-        if self._worker is None or (worker_id := self._worker.worker_id) is None:
+        if (worker_id := self.worker_id) is None:
             return set()
         held = await self._store.read(queue_entries.held_by(worker_id))
         missing = held - self._carried

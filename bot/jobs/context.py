@@ -192,6 +192,8 @@ class JobContext:
         unit = jobs.move(job.id, job.state, to, now=now, **changes)
         if job.state is JobState.SUBMITTING:  # what came of that very create says nothing of a later one
             unit = jobs.if_unmoved(job, unit)
+        elif self.dispatch is not None and job.state is not JobState.WAITING and to is not JobState.CANCELLED:
+            unit = self.dispatch.carrying(unit, job)
         return await self.move_by(unit, job, to, now)
 
     async def move_by(self, unit: Unit[Job | None], job: Job, to: JobState, now: datetime) -> Job | None:

@@ -21,6 +21,12 @@ class Dispatch(Protocol):
     def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
         """The move of a job to its provider; raises NoSlotError where all processes together have no slot for it."""
 
+    def carrying(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
+        """A move that is made only while this process carries the job.
+
+        Another one that has taken it over may have edited the card since: what it shows in the end, it alone decides.
+        """
+
     async def start(self, carry: Carry) -> None:
         """Begins to take jobs up, each with `carry`."""
 

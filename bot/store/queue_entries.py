@@ -117,6 +117,16 @@ def workers(*, silent_s: float) -> Unit[int]:
     return unit
 
 
+def if_carried_by(worker: int | None, job: JobId, unit: Unit[Job | None]) -> Unit[Job | None]:
+    """The unit, if that worker of procrastinate's has the job's entry; else None, as if another had been first."""
+
+    def checked(tx: Tx) -> Job | None:
+        row = tx.one("SELECT worker_id FROM procrastinate_jobs WHERE lock = :lock AND status = 'doing'", lock=str(job))
+        return unit(tx) if row is not None and worker is not None and row["worker_id"] == worker else None
+
+    return checked
+
+
 def held_by(worker: int) -> Unit[set[JobId]]:
     """The jobs that this worker of procrastinate's carries, as the queue has it."""
     return lambda tx: {
