@@ -8,14 +8,22 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
+from bot.check import storage
+from bot.check.findings import Level
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.models import JobState
+from bot.store import backup, figures, inspection, usage
 from bot.store.commands import remember_hash
 from bot.store.database import Store, Tx
+from bot.store.migrations import scripts
 from bot.store.postgres_values import translated
+from bot.store.reservations import reserve
+from tests.builders import NOON, a_job, limits
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.postgres
+
+NOWHERE = "postgresql://bot@127.0.0.1:1/animate"
 
 
 @pytest.fixture(name="store")
@@ -108,4 +116,49 @@ class TestOpening:
 
     async def test_a_server_that_is_not_there_is_unavailable(self) -> None:
         with pytest.raises(StoreUnavailable, match="out of reach"):
-            await Store.open("postgresql://bot@127.0.0.1:1/animate")
+            await Store.open(NOWHERE)
+
+
+class TestBesideTheBot:
+    async def test_check_tells_whether_the_server_can_be_reached_and_its_schema(
+        self, postgres_server: PostgresServer, postgres_address: str
+    ) -> None:
+        empty = postgres_server.address(postgres_server.make_database())
+        newest = scripts("postgres")[-1][0]
+
+        (there,), (new,), (gone,) = (storage.database(address) for address in (postgres_address, empty, NOWHERE))
+
+        assert there.level is new.level is Level.OK
+        assert there.text == f"the server can be reached, with schema {newest}"
+        assert new.text == f"the server can be reached; the next start brings it to schema {newest}"
+        assert gone.level is Level.PROBLEM
+        assert gone.text.startswith("the database is out of reach: ")
+        assert "\n" not in gone.text
+
+    async def test_usage_is_read_while_the_bot_writes_and_changes_nothing(
+        self, store: Store, postgres_address: str
+    ) -> None:
+        await store.write(reserve(a_job(1), [], limits()))
+
+        rows = await asyncio.to_thread(inspection.read, postgres_address, usage.everywhere(1, NOON))
+
+        assert [row.credits for row in rows] == [4]
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            await asyncio.to_thread(inspection.read, postgres_address, remember_hash(1, "api", "one"))
+
+    async def test_metrics_are_told_how_large_the_database_is(self, store: Store) -> None:
+        found = await store.read(figures.figures(limits().budget, NOON))
+
+        assert found.size_bytes is not None
+        assert found.size_bytes > 1_000_000
+
+    async def test_a_restored_dump_sends_nothing_again_and_is_settled_once(self, store: Store) -> None:
+        """As `run --restored` has it: pg_dump marks nothing."""
+        await store.write(reserve(a_job(1), [], limits()))
+        assert not await store.read(backup.is_backup)
+
+        settled = await store.write(backup.settle(now=NOON))
+
+        assert (settled.cancelled, await store.read(backup.is_settled)) == (1, True)
+        await store.write(backup.keep([], now=NOON))
+        assert not await store.read(backup.is_settled)
