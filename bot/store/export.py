@@ -38,6 +38,7 @@ LEFT_OUT = {
     "members": {"scope", "member"},
     "users": {"member"},
     "prompt_help": {"member"},
+    "admin_acts": {"id", "scope", "actor", "member", "target", "line", "undoes"},
 }  # fmt: skip
 _IDS = {column.name for column in (*JOB, *CARD) if isinstance(column.hint, NewType)} | {"role", "mention_message"}
 """Ids go out as text: they are longer than the numbers that many programs can read."""
@@ -55,6 +56,8 @@ _USAGE = (
 )
 _BONUS = f"SELECT bonus_credits.* FROM bonus_credits {_OF_MEMBER.format('bonus_credits')} ORDER BY bonus_credits.id"
 _ACTS = f"SELECT * FROM ledger WHERE actor = :member AND {ADMIN_ACTS} ORDER BY id"
+
+_CHANGES = "SELECT * FROM admin_acts WHERE actor = :member ORDER BY id"
 
 
 def export(member: UserId, *, now: datetime) -> Unit[Entry]:
@@ -81,7 +84,8 @@ def export(member: UserId, *, now: datetime) -> Unit[Entry]:
                 _at(row) | _told(row, LEFT_OUT["bonus_credits"]) for row in tx.all(_BONUS, member=member)
             ],
             "rules_for_you": [_at(row) | _told(row, LEFT_OUT["members"]) for row in rules],
-            "done_as_an_admin": [_act(row, member) for row in tx.all(_ACTS, member=member)],
+            "done_as_an_admin": [_act(row, member, "ledger") for row in tx.all(_ACTS, member=member)],
+            "changed_as_an_admin": [_act(row, member, "admin_acts") for row in tx.all(_CHANGES, member=member)],
         }
 
     return unit
@@ -105,10 +109,10 @@ def _usage(row: Row) -> Entry:
     return _at(row) | _told(row, LEFT_OUT["member_usage"]) | {"forgotten_by_a_reset": forgotten}
 
 
-def _act(row: Row, member: UserId) -> Entry:
+def _act(row: Row, member: UserId, table: str) -> Entry:
     """What the person did to others; who they are is theirs to know."""
     whom = {None: None, member: "you"}.get(row["member"], "a member")
-    return _at(row) | _told(row, LEFT_OUT["ledger"]) | {"for": whom}
+    return _at(row) | _told(row, LEFT_OUT[table]) | {"for": whom}
 
 
 def _at(row: Row) -> Entry:
@@ -123,7 +127,7 @@ def _told(row: Row, left_out: Container[str]) -> Entry:
 def _shown(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name == "choices":
+    if name in ("choices", "old_value", "new_value"):
         return json.loads(value)
     if name == "at" or name.endswith("_at"):
         return from_ms(value).isoformat()
