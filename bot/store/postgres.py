@@ -115,11 +115,7 @@ class Session(Batches):
         """Without parameters it may be several statements."""
         if self._connection is None:
             raise psycopg.OperationalError("the connection is lost")
-        try:
-            return self._connection.execute(sql, params)
-        except errors.ReadOnlySqlTransaction:  # a server that has become a standby; the next connection finds another
-            self.disconnect()
-            raise
+        return self._connection.execute(sql, params)
 
     def begin_batch(self) -> None:
         """A connection that was lost since the last batch is made anew."""
@@ -208,6 +204,13 @@ class Writer(Session):
             f" ({self._id}, {self._batch}, {_now_ms()})"
             " ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at = excluded.at"
         )
+
+    def _run(self, sql: str, params: Mapping[str, object] | None = None) -> psycopg.Cursor[Any]:
+        try:
+            return super()._run(sql, params)
+        except errors.ReadOnlySqlTransaction:  # a server that has become a standby; the next connection finds another
+            Session.disconnect(self)
+            raise
 
     def prepare(self) -> None:
         """Connects and brings the schema up to date. Raises StoreUnavailable, StoreUnusable."""
