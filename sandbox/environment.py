@@ -11,6 +11,7 @@ from typing import Self
 from sandbox.discord.server import LocalDiscord
 from sandbox.process import BOT, BotProcess, Spawn
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.chat_model import LocalChatModel
 from sandbox.providers.registry import make_provider
 
 
@@ -27,6 +28,7 @@ class Environment:
         discord: LocalDiscord | None = None,
         provider: LocalProvider | None = None,
         more_providers: Sequence[LocalProvider] = (),
+        chat_model: LocalChatModel | None = None,
         folder: Path | None = None,
         arguments: Sequence[str] = BOT,
         spawn: Spawn = asyncio.create_subprocess_exec,
@@ -34,6 +36,7 @@ class Environment:
         self.discord = discord or LocalDiscord()
         self.provider = provider or make_provider()
         self.more_providers = list(more_providers)
+        self.chat_model = chat_model
         self._keeps = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="animate-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +71,7 @@ class Environment:
         discord = {"DISCORD_TOKEN": self.discord.token, "DISCORD_API_URL": self.discord.api_url}
         for each in reversed(self.providers if provider else []):  # where two name the same, the first decides
             discord |= each.bot_settings(self.folder)
-        return discord
+        return discord if self.chat_model is None else discord | self.chat_model.bot_settings()
 
     def use(self, settings: Mapping[str, str]) -> None:
         """Other settings from the bot's next start on."""
@@ -86,6 +89,8 @@ class Environment:
         await self.discord.start()
         for provider in self.providers:
             await provider.start()
+        if self.chat_model is not None:
+            await self.chat_model.start()
         if bot:
             await self.start_bot()
 
@@ -111,6 +116,8 @@ class Environment:
             stack.push_async_callback(self.discord.stop)
             for provider in self.providers:
                 stack.push_async_callback(provider.stop)
+            if self.chat_model is not None:
+                stack.push_async_callback(self.chat_model.stop)
             if self.bot is not None and self.bot.is_running:
                 await self.bot.stop()
 

@@ -11,6 +11,7 @@ from sandbox.page.actions import Refused
 from sandbox.page.server import Page
 from sandbox.process import PROJECT
 from sandbox.providers.base import LocalProvider
+from sandbox.providers.chat_model import LocalChatModel
 from sandbox.signals import run_in
 
 REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VIDEO_DOWNLOAD_HOSTS", "BUDGET_CREDITS")
@@ -42,7 +43,10 @@ async def show(
     except Unfit as unfit:
         say(str(unfit))
         return 2
-    environment = Environment(provider=provider, settings=settings, folder=PAID if real else None)
+    chat_model = None if real else LocalChatModel()
+    environment = Environment(
+        provider=provider, settings=settings, chat_model=chat_model, folder=PAID if real else None
+    )
     return await run_in(environment, _until_told(say, environment, port=port, opens=opens, bot=bot, real=real), ended=0)
 
 

@@ -14,6 +14,7 @@ from playwright.async_api import BrowserContext, Locator, async_playwright, expe
 from playwright.async_api import Page as Sheet
 
 from sandbox.page.server import Page
+from sandbox.providers.chat_model import LocalChatModel
 from tests.e2e.conftest import leave
 from tests.e2e.stage import Stage
 
@@ -128,6 +129,7 @@ async def site() -> AsyncIterator[Site]:
     """Ends with the same questions as a whole-path test: contracts, books, secrets."""
     path = chromium()
     stage = Stage(GENEROUS)
+    stage.chat_model = LocalChatModel()
     await stage.start(bot=False)
     faults: list[str] = []
     async with Page(stage) as page, async_playwright() as playwright:
