@@ -1,0 +1,121 @@
+"""Entries of the queue between processes: there with their job or not at all, and never missing for long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+
+from bot.cluster.taking import Taking
+from bot.errors import ReservationRefused
+from bot.models import Job, JobId, JobState
+from bot.store import jobs, queue_entries
+from bot.store.database import Store
+from bot.store.reservations import reserve
+from tests.builders import NOON, a_job, limits
+
+pytestmark = pytest.mark.postgres
+S = JobState
+
+
+@pytest.fixture
+async def store(postgres_address: str) -> AsyncIterator[Store]:
+    """With the tables of the queue."""
+    opened = await Store.open(postgres_address)
+    taking = Taking(opened, postgres_address, takeover_s=30)
+    await taking.open()
+    yield opened
+    await taking.close()
+    await opened.close()
+
+
+@pytest.fixture
+def connection(postgres_address: str, store: Store) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(postgres_address, autocommit=True) as connected:
+        yield connected
+
+
+async def reserved(store: Store, number: int) -> Job:
+    unit = reserve(a_job(number, cost=4), [], limits(4))
+    (job,) = await store.write(queue_entries.entering(lambda tx: [unit(tx)]))
+    return job
+
+
+def entries(connection: psycopg.Connection[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return connection.execute(
+        "SELECT lock, CAST(status AS TEXT), scheduled_at IS NULL OR scheduled_at <= now() FROM procrastinate_jobs"
+        " ORDER BY id"
+    ).fetchall()
+
+
+async def test_a_reservation_and_its_entry_are_there_together_or_not_at_all(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    await reserved(store, 1)
+    with pytest.raises(ReservationRefused):
+        await reserved(store, 2)
+
+    assert entries(connection) == [("1", "todo", False)]
+
+
+async def test_an_entry_is_due_once_the_card_is_known(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    await reserved(store, 1)
+
+    await store.write(queue_entries.due(JobId(1)))
+    await store.write(queue_entries.due(JobId(1)))
+
+    assert entries(connection) == [("1", "todo", True)]
+
+
+async def test_a_job_without_an_entry_gets_one_and_no_job_gets_two(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    await reserved(store, 1)
+    connection.execute("DELETE FROM procrastinate_jobs")
+
+    assert await store.write(queue_entries.mend()) == 1
+    assert await store.write(queue_entries.mend()) == 0
+    connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    assert await store.write(queue_entries.mend()) == 0
+
+    assert entries(connection) == [("1", "doing", True)]
+
+
+async def test_what_a_silent_process_carries_is_freed_and_what_a_living_one_carries_is_not(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    for number, age in ((1, 60), (2, 0)):
+        connection.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => %s))", [age]
+        )
+        await store.write(queue_entries.due(JobId(number)))
+        connection.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT MAX(id) FROM procrastinate_workers)"
+            " WHERE lock = %s",
+            [str(number)],
+        )
+
+    assert await store.write(queue_entries.take_over(silent_s=30)) == 1
+    assert await store.read(queue_entries.workers(silent_s=30)) == 1
+
+    assert entries(connection) == [("1", "todo", True), ("2", "doing", True)]
+
+
+async def test_a_process_that_does_not_carry_a_job_any_more_does_not_end_it(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    job = await reserved(store, 1)
+    connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    connection.execute(
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)"
+    )
+    ((worker,),) = connection.execute("SELECT id FROM procrastinate_workers").fetchall()
+    assert isinstance(worker, int)
+    move = jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON)
+
+    assert await store.write(queue_entries.if_carried_by(worker + 1, job.id, move)) is None
+    assert await store.write(queue_entries.if_carried_by(None, job.id, move)) is None
+    assert await store.write(queue_entries.if_carried_by(worker, job.id, move)) is not None
