@@ -80,11 +80,14 @@ async def test_a_video_ends_with_its_last_picture_and_another_of_it_does_so_afte
     again = jobs(stage)[1]
     assert upright(again.last_picture) == (720, 1280)
     assert again.seed != first.seed
-    kept = {path.name for path in (stage.folder / "data" / "pictures").iterdir()}
-    assert len([name for name in kept if name.endswith(".last.copy.jpg")]) == 2
-    assert not [name for name in kept if not name.endswith(".copy.jpg")]
+    folder = stage.folder / "data" / "pictures"
 
-    await stage.discord.press(stage.mia, card, button(card, "Delete"))
+    def is_copies_alone() -> bool:
+        """The fitted pictures go once the job is over."""
+        return all(path.name.endswith(".copy.jpg") for path in folder.iterdir())
+
+    await stage.booked(is_copies_alone)
+    assert len(list(folder.glob("*.last.copy.jpg"))) == 2
 
 
 async def test_a_loop_ends_as_it_begins_and_an_edit_keeps_it_and_the_seed(stage: Stage) -> None:
@@ -241,3 +244,16 @@ class TestTakes:
         await stage.settled()
         assert stage.states() == ["cancelled", "delivered"]
         assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
+
+    async def test_takes_for_oneself_and_by_a_command_that_only_the_member_installed(self, stage: Stage) -> None:
+        mine = await stage.animate(takes=2, show="me")
+        await stage.over(mine)
+        await stage.settled()
+        foreign = await stage.animate(takes=2, channel=stage.discord.world.foreign.general)
+        await stage.over(foreign)
+        await stage.settled()
+
+        for asked, is_private in ((mine, True), (foreign, False)):
+            below = [word for word in asked.followups if "take 2 of 2" in word.text()]
+            assert [(DONE in word.text(), word.is_ephemeral) for word in below] == [(True, is_private)]
+        assert stage.states() == ["delivered"] * 4
