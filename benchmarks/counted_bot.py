@@ -27,7 +27,7 @@ async def count(file: Path) -> None:
 
 async def main() -> None:
     """Runs until SIGTERM."""
-    allocator.share_one_arena()
+    allocator.keep_little()
     garbage_collection.begin()
     settings = Settings.load()
     log.set_up(settings.log_level, settings.log_format, settings.secrets)

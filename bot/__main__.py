@@ -174,7 +174,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from bot import allocator, garbage_collection, log, proxy
 
-    allocator.share_one_arena()
+    allocator.keep_little()
     garbage_collection.begin()
     load_aiohttp()
     from bot.settings import Settings, misspelt_in_environment

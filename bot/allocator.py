@@ -6,17 +6,22 @@ import contextlib
 import ctypes
 import os
 
-_M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """https://man7.org/linux/man-pages/man3/mallopt.3.html"""
+LARGE_BYTES = 128 * 1024
 
 
-def share_one_arena() -> None:
-    """All threads take memory from one place, from here on; before the first of them begins.
+def keep_little() -> None:
+    """What is freed can be used by all threads, or goes back to the system; to be called before threads begin.
 
     By itself glibc gives each thread an arena of its own, and what is freed in one stays there: the bot held 1 to 2 MiB
-    for each thread that had once read a picture or a video, 24 threads on a machine with 20 cores. Threads of Python
-    seldom take memory at the same moment. MALLOC_ARENA_MAX goes before; other C libraries know nothing of this.
+    for each thread that had once read a picture or a video. And after the first large block it takes such blocks from
+    the heap, where each small one behind them keeps the room from being given back; asyncio asks for 256 KiB for
+    whatever it reads. Variables of glibc's own go before; other C libraries know nothing of this.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        if "MALLOC_ARENA_MAX" not in os.environ:
+            mallopt(_M_ARENA_MAX, 1)
+        if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+            mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
