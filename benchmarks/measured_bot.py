@@ -11,7 +11,7 @@ from pathlib import Path
 from bot import allocator, garbage_collection
 from bot.__main__ import load_aiohttp
 
-allocator.share_one_arena()  # as the bot itself begins
+allocator.keep_little()  # as the bot itself begins
 garbage_collection.begin()
 load_aiohttp()
 
