@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
 STILLS_WITHIN_S = 120.0
+REMEMBERED = 10_000
+"""Videos of which no still could be made: until the next start Discord is not asked for them again."""
 JOINED_WITHIN_S = 840.0
 """The press's token lives for 15 minutes."""
 
@@ -42,6 +44,7 @@ class Videos(commands.Cog):
     def __init__(self, library: Library, catalog: Catalog) -> None:
         self._library = library
         self._catalog = catalog
+        self._in_vain: set[JobId] = set()
 
     @app_commands.command(name="videos", description=N_("Find, show again, cancel or delete your videos"))
     async def videos(self, interaction: discord.Interaction[Any]) -> None:
@@ -63,8 +66,9 @@ class Videos(commands.Cog):
 
     def _fill(self, interaction: discord.Interaction[Any], found: list[Job], number: int, shown: int) -> None:
         """Adds the stills that are not made yet, unless the member has gone on by then."""
-        wanted = [job for job in on_page(found, number) if self._library.has_still(job)]
-        if len(wanted) == shown:
+        there = [job for job in on_page(found, number) if self._library.has_still(job)]
+        wanted = [job for job in there if job.id not in self._in_vain]
+        if len(wanted) <= shown:
             return
         task = asyncio.create_task(self._add_stills(interaction, found, number, wanted), name="stills")
         filling = interaction.client.filling
@@ -80,8 +84,11 @@ class Videos(commands.Cog):
         try:
             async with asyncio.timeout(STILLS_WITHIN_S):
                 there = await self._library.stills(wanted)
-                made = [await self._library.make_still(job) for job in wanted if job.id not in there]
-            if any(made):
+                made = {job.id: await self._library.make_still(job) for job in wanted if job.id not in there}
+            if len(self._in_vain) > REMEMBERED:
+                self._in_vain.clear()
+            self._in_vain |= {job for job, is_made in made.items() if not is_made}
+            if any(made.values()):
                 files, view = await self._page(interaction, found, number)
                 await interaction.edit_original_response(view=view, attachments=files, allowed_mentions=NOBODY)
         except (*TROUBLE, BotError) as error:
