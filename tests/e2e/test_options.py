@@ -89,6 +89,16 @@ async def test_a_video_ends_with_its_last_picture_and_another_of_it_does_so_afte
     await stage.booked(is_copies_alone)
     assert len(list(folder.glob("*.last.copy.jpg"))) == 2
 
+    question = await alone(await stage.discord.press(stage.mia, card, button(card, "Delete")))
+    await stage.discord.press(stage.mia, question, button(question, "Delete"))
+
+    def is_erased() -> bool:
+        """With its address."""
+        left = stage.rows("SELECT options FROM jobs ORDER BY id")[0] != (None,)
+        return not left and len(list(folder.glob("*.last.copy.jpg"))) == 1
+
+    await stage.booked(is_erased)
+
 
 async def test_a_loop_ends_as_it_begins_and_an_edit_keeps_it_and_the_seed(stage: Stage) -> None:
     card = await stage.over(await stage.animate(loop=True))
