@@ -29,6 +29,7 @@ SAID = {
     "N_": [0],
     "UserError": [0],
     "PictureRefused": [0],
+    "WordBarred": [0],
 }
 """Where each of our functions takes its English, as `[tool.babel]` in pyproject.toml says too."""
 PLURALS = {
@@ -154,6 +155,11 @@ class TestTheCode:
 
         assert messages(template).keys() == said
         assert len(said) > 200
+
+    def test_every_error_that_people_read_is_looked_for(self) -> None:
+        errors: list[type[UserError]] = [UserError, *UserError.__subclasses__()]
+
+        assert {error.__name__ for error in errors} <= SAID.keys()
 
     def test_no_sentence_is_put_together_where_it_is_said(self) -> None:
         assert {name: lines for name, source in sources().items() if (lines := built(source))} == {}
