@@ -109,6 +109,8 @@ class VideoRequests:
     ) -> tuple[VideoSpec, Job] | None:
         """What a member chose by themselves, and what was made of it; otherwise None."""
         catalog, personal_data = self._service.catalog, self._service.personal_data
+        if request.is_open:
+            personal_data.ask_last_choices(user_of(interaction))
         offered = await self.offered(interaction)
         if request.is_open:
             last = await personal_data.last_choices(user_of(interaction))

@@ -217,20 +217,14 @@ class Admin:
     async def set_models(self, by: By, kind: RuleTarget, target: int, models: Sequence[str] | None) -> ModelsChange:
         """Which models a role or channel may use, None for all."""
         what = What.ROLE_MODELS if kind is RuleTarget.ROLE else What.CHANNEL_MODELS
-        try:
-            return await self._record(by, what, rules.set_models(by, kind, target, models), target=target)
-        finally:
-            self._rules.forget(by.scope)
+        return await self._record(by, what, rules.set_models(by, kind, target, models), target=target)
 
     async def set_rules(
         self, by: By, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
     ) -> tuple[ServerRules, ServerRules]:
         """Changes what is not None; the rules before and after."""
         unit = rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
-        try:
-            before = await self._record(by, What.RULES, unit)
-        finally:
-            self._rules.forget(by.scope)
+        before = await self._record(by, What.RULES, unit)
         return before, await self._rules.of(by.scope)
 
     async def undo(self, by: By, act: int) -> AdminAct:
@@ -238,7 +232,6 @@ class Admin:
         found = await self._write(admin_acts.undo(by, act))
         if isinstance(found, Refusal):
             raise UserError(_NOT_UNDONE[found])
-        self._rules.forget(by.scope)
         if found.act.what is What.PAUSE:
             (self._worker.resume if found.act.new is None else self._worker.pause)(by.scope)
         await self._recheck(found.cancelled)

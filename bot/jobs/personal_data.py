@@ -12,6 +12,7 @@ from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
 from bot.jobs.retention import Retention
+from bot.jobs.store_cache import StoreCache
 from bot.models import JobId, Keeping, UserId, VideoSpec
 from bot.store import export, jobs, users
 from bot.store.database import Store
@@ -27,6 +28,7 @@ class PersonalData:
         self._files = files
         self._retention = retention
         self._clock = clock
+        self._choices = StoreCache(store, users.last_choices, _choices_changed)
 
     @property
     def keeping(self) -> Keeping:
@@ -44,13 +46,17 @@ class PersonalData:
 
     async def last_choices(self, member: UserId) -> VideoSpec | None:
         """What they last chose, to be their defaults; None where nothing is remembered."""
-        kept = await self._store.read(users.last_choices(member))
+        kept = await self._choices.of(member)
         return None if kept is None else last_choices.from_json(kept)
+
+    def ask_last_choices(self, member: UserId) -> None:
+        """`last_choices` will be asked for soon."""
+        self._choices.ask(member)
 
     async def remember_choices(self, member: UserId, typed: VideoSpec, complete: VideoSpec) -> None:
         """What they chose just now, where that is news."""
         chosen = last_choices.as_json(typed, complete)
-        if chosen != (await self._store.read(users.last_choices(member)) or "{}"):
+        if chosen != (await self._choices.of(member) or "{}"):
             await self._store.write(users.remember_choices(member, chosen))
 
     async def keeps_choices(self, member: UserId) -> bool:
@@ -81,6 +87,10 @@ class PersonalData:
     async def forget(self, member: UserId) -> int:
         """Deletes what may be deleted; tells how many of their videos go on, to be deleted when they end."""
         return await self._retention.forget(member)
+
+
+def _choices_changed(event: object) -> UserId | None:
+    return event.member if isinstance(event, users.ChoicesChanged) else None
 
 
 def _json(document: export.Entry) -> bytes:

@@ -1,50 +1,31 @@
-"""What a server's admins allow, held against each request; the rules are kept for some seconds."""
+"""What a server's admins allow, held against each request."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.catalog import Catalog
 from bot.errors import UserError, WordBarred
+from bot.jobs.store_cache import StoreCache
 from bot.models import DIRECT, Scope, VideoSpec
 from bot.rules import Place, ServerRules
 from bot.store import rules
 from bot.store.database import Store
 
-KEPT_S = 5.0
-"""So long a change that another process of the bot made may be missed."""
-MOST = 10_000
 NO_RULES = ServerRules()
 
 
 class RulesOfServers:
-    """Asks the store; holds the newest answers of up to `MOST` servers."""
+    """Asks the store, or knows."""
 
-    def __init__(self, store: Store, catalog: Catalog, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._store = store
+    def __init__(self, store: Store, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._now_s = now_s
-        self._kept: dict[Scope, tuple[float, ServerRules]] = {}
+        self._cache = StoreCache(store, rules.of, _changed)
 
     async def of(self, scope: Scope) -> ServerRules:
         """Raises StoreUnavailable."""
-        if scope == DIRECT:
-            return NO_RULES
-        kept = self._kept.get(scope)
-        if kept is not None and self._now_s() - kept[0] < KEPT_S:
-            return kept[1]
-        asked_s = self._now_s()
-        found = await self._store.read(rules.of(scope))
-        if len(self._kept) >= MOST:
-            self._kept.clear()
-        self._kept[scope] = asked_s, found
-        return found
-
-    def forget(self, scope: Scope) -> None:
-        """They have changed."""
-        self._kept.pop(scope, None)
+        return NO_RULES if scope == DIRECT else await self._cache.of(scope)
 
     async def models(self, scope: Scope, roles: Sequence[int], place: Place) -> frozenset[str] | None:
         """Ids of the models that a member with these roles may use there; None for all.
@@ -83,3 +64,7 @@ class RulesOfServers:
 
     def _labels(self, allowed: frozenset[str]) -> list[str]:
         return [model.label for model in self._catalog.models if model.id in allowed]
+
+
+def _changed(event: object) -> Scope | None:
+    return event.scope if isinstance(event, rules.Changed) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import KEPT_FOR, ChannelId, FailureKind, JobId, JobState, MessageId, UserId
-from bot.store import jobs, sql
+from bot.store import jobs, sql, users
 from bot.store.database import Tx, Unit
 from bot.store.jobs import UNENDED
 from bot.store.row_mapping import day_of, to_ms
@@ -76,6 +76,7 @@ def request(member: UserId, *, now: datetime) -> Unit[Erased]:
 
     def unit(tx: Tx) -> Erased:
         sql.put(tx, "users", {"member": member}, erasure_requested_at=to_ms(now), privacy_note_at=None, choices=None)
+        tx.note(users.ChoicesChanged(member))
         return carry_out(member, now=now)(tx)
 
     return unit

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import DIRECT, Limits, Period, Scope, UserId
-from bot.store import ledger, role_gifts
+from bot.store import ledger, role_gifts, users
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import day_of, first_day, from_ms
 
@@ -156,3 +156,4 @@ def _forget_person(tx: Tx, member: UserId, until: int) -> None:
         "DELETE FROM users WHERE member = :member AND privacy_note_at IS NULL AND mentions_muted_at IS NULL",
         member=member,
     )
+    tx.note(users.ChoicesChanged(member))

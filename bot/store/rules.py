@@ -21,6 +21,13 @@ class ModelsChange:
     after: Sequence[str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Noted with each change of the rules of a server."""
+
+    scope: Scope
+
+
 def of(scope: Scope) -> Unit[ServerRules]:
     """All rules of a server."""
 
@@ -54,6 +61,7 @@ def set_models(by: By, kind: RuleTarget, target: int, models: Sequence[str] | No
             tx.changed("DELETE FROM model_rules WHERE scope = :scope AND kind = :kind AND target = :target", **key)
         else:
             sql.put(tx, "model_rules", key, models=json.dumps(list(models)))
+        tx.note(Changed(by.scope))
         return ModelsChange(before, models)
 
     return unit
@@ -72,6 +80,7 @@ def set_server(by: By, *, age_restricted_only: bool | None, barred_words: Sequen
             changes["barred_words"] = json.dumps(list(barred_words), ensure_ascii=False) if barred_words else None
         if changes:
             sql.update(tx, "servers", {"scope": by.scope}, **changes)
+            tx.note(Changed(by.scope))
         return before
 
     return unit

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import UserId
 from bot.store import sql
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import maybe_ms, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesChanged:
+    """Noted with each change of what a member last chose, or of whether that is remembered."""
+
+    member: UserId
 
 
 def was_shown_privacy_note(member: UserId) -> Unit[bool]:
@@ -53,12 +61,17 @@ def last_choices(member: UserId) -> Unit[str | None]:
 
 def remember_choices(member: UserId, choices: str) -> Unit[int]:
     """What they chose just now, unless they do not want that."""
-    return lambda tx: tx.changed(
-        "INSERT INTO users (member, choices) VALUES (:member, :choices)"
-        " ON CONFLICT (member) DO UPDATE SET choices = excluded.choices WHERE users.choices_off_at IS NULL",
-        member=member,
-        choices=choices,
-    )
+
+    def unit(tx: Tx) -> int:
+        tx.note(ChoicesChanged(member))
+        return tx.changed(
+            "INSERT INTO users (member, choices) VALUES (:member, :choices)"
+            " ON CONFLICT (member) DO UPDATE SET choices = excluded.choices WHERE users.choices_off_at IS NULL",
+            member=member,
+            choices=choices,
+        )
+
+    return unit
 
 
 def are_choices_off(member: UserId) -> Unit[bool]:
@@ -68,7 +81,12 @@ def are_choices_off(member: UserId) -> Unit[bool]:
 
 def set_choices_off(member: UserId, since: datetime | None) -> Unit[None]:
     """No choices are remembered from now on, and none of before; None for remembering."""
-    return lambda tx: sql.put(tx, "users", {"member": member}, choices=None, choices_off_at=maybe_ms(since))
+
+    def unit(tx: Tx) -> None:
+        sql.put(tx, "users", {"member": member}, choices=None, choices_off_at=maybe_ms(since))
+        tx.note(ChoicesChanged(member))
+
+    return unit
 
 
 def _is_set(member: UserId, column: str) -> Unit[bool]:
