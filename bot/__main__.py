@@ -172,10 +172,11 @@ def _run(options: argparse.Namespace) -> int:
     import asyncio
     import platform
 
-    from bot import allocator, garbage_collection, log, proxy
+    from bot import allocator, garbage_collection, log, proxy, thread_turns
 
     allocator.keep_little()
     garbage_collection.begin()
+    thread_turns.shorten()
     load_aiohttp()
     from bot.settings import Settings, misspelt_in_environment
 
