@@ -95,6 +95,7 @@ class OperatorAlerts:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S):
                     await self._woken.wait()
+            await self._context.answers_first.quiet()  # what woke it may be a reservation, with its answer to come
 
     async def _look(self) -> None:
         """Raises StoreError, ChatUnavailable, TimeoutError."""
