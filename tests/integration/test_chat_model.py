@@ -40,6 +40,9 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pyte
         ("a\x00 \u202ehat\x1b", "a hat"),
         ("w" * 5_000, "w" * 2_000),
         ("<think>only</think>", ""),
+        ("<think>one</think>a <think>two<think>three</think>hat", "a hat"),
+        ("a hat <think>", "a hat <think>"),
+        ("<think>" * 36_000, ("<think>" * 300)[:2_000]),  # each is looked at once
     ],
 )
 def test_words_are_cut_and_cleaned(said: str, words: str) -> None:
