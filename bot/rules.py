@@ -13,8 +13,13 @@ MOST_WORDS, LONGEST_WORD = 200, 50
 
 _ACCENTS = range(0x300, 0x370)
 _REGIONAL_A = 0x1F1E6
-_LOOKALIKES = str.maketrans("ıавекмнорстухіѕјαειορυ", "iabekmhopctyxisjaeiopu")
-"""Cyrillic and Greek letters that look like Latin ones."""
+_SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢɑ", "abcdefghijklmnopqrstuvwyza")
+_LOOKALIKES = _SMALL_CAPITALS | str.maketrans("ıавекмнорстухіѕјαειορυøłđ", "iabekmhopctyxisjaeiopuold")
+"""Cyrillic and Greek letters that look like Latin ones, small capitals, and letters with a stroke."""
+_BOXED = {chr(first + n): chr(ord("a") + n) for first in (_REGIONAL_A, 0x1F150, 0x1F170) for n in range(26)}
+"""Letters of flags, and white ones in a disk or a box: nothing else says that they are letters."""
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Letters by their category, and nothing to see."""
 _LEET = [str.maketrans("034578@$1|!", "oeastbas" + like * 3) for like in "il"]
 """What stands for a letter; a 1 stands for two."""
 _UNSEEN = ("Cf", "Me")
@@ -80,10 +85,8 @@ def words_of(typed: str) -> tuple[str, ...]:
 
 def _plain(text: str) -> str:
     """As it is compared: small letters without accents, full-width or look-alike forms, and nothing invisible."""
-    regional = "".join(
-        chr(ord("a") + ord(char) - _REGIONAL_A) if 0 <= ord(char) - _REGIONAL_A < 26 else char for char in text
-    )
-    wide = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", regional).casefold())
+    unboxed = "".join(_BOXED.get(char, char) for char in text if char not in _FILLERS)
+    wide = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", unboxed).casefold())
     kept = "".join(char for char in wide if ord(char) not in _ACCENTS and unicodedata.category(char) not in _UNSEEN)
     return unicodedata.normalize("NFC", kept).translate(_LOOKALIKES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.catalog import Catalog
+from bot.catalog import Catalog, styles
 from bot.errors import UserError, WordBarred
 from bot.jobs.store_cache import StoreCache
 from bot.models import DIRECT, Scope, VideoSpec
@@ -46,7 +46,7 @@ class RulesOfServers:
     async def check(self, scope: Scope, roles: Sequence[int], place: Place, spec: VideoSpec) -> VideoSpec:
         """The video with what may make it. Raises UserError where the admins do not allow it, StoreUnavailable."""
         allowed = await self.models(scope, roles, place)
-        barred = (await self.of(scope)).barred_in(spec.prompt)
+        barred = (await self.of(scope)).barred_in(styles.prompt_of(self._catalog, spec))
         if barred is not None:
             raise WordBarred(
                 "Your prompt has a word that is not allowed in this server: “{word}”. Nothing was charged. Change the "

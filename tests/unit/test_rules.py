@@ -29,6 +29,10 @@ HERE = Place(1)
         "🇳🇦🇿🇮",
         "ⓝⓐⓩⓘ",
         "𝓷𝓪𝔃𝓲",
+        "ɴᴀᴢɪ",
+        "🅽🅰🆉🅸",
+        "🅝🅐🅩🅘",
+        "n\u3164a\uffa0z\u1160i",
         "n\n a\n z\n i",
     ],
 )
@@ -59,6 +63,7 @@ def test_other_words_are_let_through(word: str, prompt: str) -> None:
         ("naked child", "a NAKED   child"),
         ("裸", "彼女は裸です"),
         ("épée", "une epee"),
+        ("bløt", "blot"),
         ("l33t", "so l33t"),
         ("kiiler", "a k1iler"),
     ],
