@@ -32,6 +32,8 @@ MOST_CREDITS = 1_000_000
 LONGEST_KEY, LONGEST_REASON = 200, 200
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,11}", re.ASCII)
+_LONE_HALF = re.compile("[\ud800-\udfff]")
+"""Of a character that takes two in JSON: nothing can store it."""
 _FIELDS = {"key", "server", "member", "credits", "reason"}
 
 
@@ -129,12 +131,12 @@ def sign(secret: bytes, timestamp: str, body: bytes) -> str:
 def _read(body: bytes) -> CreditRequest:
     try:
         found = json.loads(body)
-    except ValueError:  # also of bytes that are no UTF-8
+    except (ValueError, RecursionError):  # also of bytes that are no UTF-8
         raise _wrong("The body is not JSON.") from None
     if not isinstance(found, dict) or not found.keys() <= _FIELDS:
         raise _wrong(f"The body must be an object with no other fields than {', '.join(sorted(_FIELDS))}.")
     key, credits_, reason = found.get("key"), found.get("credits"), found.get("reason")
-    if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY:
+    if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY or _LONE_HALF.search(key):
         raise _wrong(f"key must be a text of 1 to {LONGEST_KEY} characters, another one for each purchase.")
     if type(credits_) is not int or not 1 <= credits_ <= MOST_CREDITS:
         raise _wrong(f"credits must be a whole number from 1 to {MOST_CREDITS}.")

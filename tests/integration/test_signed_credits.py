@@ -117,7 +117,8 @@ async def test_whoever_does_not_know_the_secret_or_heard_an_old_request_gets_not
     [
         {"credits": 0}, {"credits": 1_000_001}, {"credits": "40"}, {"credits": True}, {"credits": 4.0},
         {"member": None}, {"member": 910}, {"member": "mia"}, {"member": "0"}, {"member": "9" * 19},
-        {"server": "home"}, {"key": ""}, {"key": "k" * 201}, {"key": None}, {"reason": "r" * 201}, {"reason": "a\nb"},
+        {"server": "home"}, {"key": ""}, {"key": "k" * 201}, {"key": None}, {"key": "k\ud800"},
+        {"reason": "r" * 201}, {"reason": "a\nb"},
         {"more": 1},
         {"body": b"[]"}, {"body": b"{"}, {"body": b"\xff"},
     ],
