@@ -7,6 +7,7 @@ import contextlib
 import logging
 import math
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -104,13 +105,16 @@ class Files:
         finally:
             part.unlink(missing_ok=True)
 
-    def borrowed(self, taker: JobId, number: int) -> Path:
-        """A video that is fetched from Discord once more, for a job or a command, and deleted when that is done."""
-        return self._root / "videos" / f"{taker}.borrowed{number}.mp4"
+    def borrowed(self, taker: JobId) -> Path:
+        """A video that is fetched from Discord once more, for a job or a command, and deleted when that is done.
+
+        Another file each time, as below: two presses want the same at once, and each deletes its own.
+        """
+        return self._root / "videos" / f"{taker}.{secrets.token_hex(8)}.borrowed.mp4"
 
     def work_folder(self, job: JobId, what: str) -> Path:
         """Where a process writes what it makes of a video; cleared away at the next start, if nobody did before."""
-        return self._root / "videos" / f"{job}.{what}.shrinking"
+        return self._root / "videos" / f"{job}.{secrets.token_hex(8)}.{what}.shrinking"
 
     async def keep_picture(self, job: Job, jpeg: bytes, *, last: bool = False) -> None:
         """Writes the fitted picture, whole or not at all. Raises OSError."""

@@ -59,10 +59,7 @@ class FinishedVideos:
         """The videos as one, of at most so many bytes. Raises UserError, ChatUnavailable, OSError."""
         async with self._context.borrowing, contextlib.AsyncExitStack() as borrowed:
             last = parts[-1]
-            videos = [
-                await borrowed.enter_async_context(self.borrowed(part, last.id, number=number))
-                for number, part in enumerate(parts)
-            ]
+            videos = [await borrowed.enter_async_context(self.borrowed(part, last.id)) for part in parts]
             folder = self._context.files.work_folder(last.id, "joined")
             made = await self._context.transcoder.joined(
                 videos, folder, limit_bytes=limit_bytes, most_seconds=MOST_JOINED_S
@@ -96,7 +93,7 @@ class FinishedVideos:
         return still is not None
 
     @contextlib.asynccontextmanager
-    async def borrowed(self, job: Job, taker: JobId, *, number: int = 0, address: str = "") -> AsyncIterator[Path]:
+    async def borrowed(self, job: Job, taker: JobId, *, address: str = "") -> AsyncIterator[Path]:
         """A file with the video of a job, until the block is left. `address` is where Discord had it lately.
 
         Raises PictureRefused where nobody has it any more, ChatUnavailable where another try may bring it, OSError.
@@ -105,7 +102,7 @@ class FinishedVideos:
         if kept is not None and job.state in (JobState.DELIVERED, JobState.UNDELIVERED):
             yield kept
             return
-        target = self._context.files.borrowed(taker, number)
+        target = self._context.files.borrowed(taker)
         try:
             found = await self._context.chat.fetch_video(job, address)
             if found is None:
