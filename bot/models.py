@@ -120,6 +120,11 @@ class VideoSpec:
         return None if self.last_image is None else Picture(self.last_image, "last picture", None, None, None, None)
 
     @property
+    def alone(self) -> VideoSpec:
+        """Without its other takes: another video of one of them is one video."""
+        return replace(self, takes=None, take=None)
+
+    @property
     def total(self) -> int:
         """Credits for all takes."""
         return self.credits * (self.takes or 1)

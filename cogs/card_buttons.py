@@ -24,7 +24,7 @@ from bot.errors import ChatUnavailable
 from bot.i18n.translations import translations_of
 from bot.jobs.library import Library, Place, goes_on, has_video
 from bot.measures import parse_size
-from bot.models import ChannelId, GuildId, Job, JobId, JobState, Picture, VideoSpec
+from bot.models import ChannelId, GuildId, Job, JobId, JobState, Picture
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class CardButtons(commands.Cog):
     async def again(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The same once more, as a new job; by another seed, since the same one would make the same video."""
         job = await self._library.repeatable(user_of(interaction), job_id)
-        spec = replace(_alone(job.spec), seed=None)
+        spec = replace(job.spec.alone, seed=None)
         await self._requests.take(interaction, VideoRequest(spec, job.picture, job.picture_author, job.id))
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -72,7 +72,7 @@ class CardButtons(commands.Cog):
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)
         title = translations.gettext("Edit and make again")
-        form = VideoForm(translations, title, catalog, submitted, spec=_alone(job.spec), left=left)
+        form = VideoForm(translations, title, catalog, submitted, spec=job.spec, left=left)
         await interaction.response.send_modal(form)
 
     async def continue_(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -99,7 +99,7 @@ class CardButtons(commands.Cog):
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)
         title = translations.gettext("Continue this video")
-        spec = replace(_alone(job.spec), last_image=None, loop=None, seed=None)
+        spec = replace(job.spec, last_image=None, loop=None, seed=None)
         form = VideoForm(translations, title, catalog, submitted, spec=spec, left=left)
         await interaction.response.send_modal(form)
 
@@ -229,11 +229,6 @@ class CardButtons(commands.Cog):
             log.warning("job=%s its video was not kept, so its message stays: %s", job.id, error)
             return False
         return True
-
-
-def _alone(spec: VideoSpec) -> VideoSpec:
-    """Another video of one take is one video."""
-    return replace(spec, takes=None, take=None)
 
 
 def _pressed_message(interaction: discord.Interaction[Any]) -> int | None:

@@ -59,7 +59,7 @@ class VideoForm(ui.Modal):
         """`left` are the credits that the member has, where that is known."""
         super().__init__(title=title, timeout=OPEN_FOR_S)
         self._submitted = submitted
-        self._spec = spec or VideoSpec()
+        self._spec = (spec or VideoSpec()).alone
         self._picture: ui.Select[Any] | None = None
         if len(pictures) > 1:
             self._picture = _select("picture", {str(n): _numbered(n, one.label) for n, one in enumerate(pictures)}, "0")

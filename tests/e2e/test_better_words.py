@@ -28,14 +28,14 @@ async def press(stage: Stage, message: Message, label: str) -> Interaction:
 
 async def test_better_words_are_seen_before_they_are_paid_for(build: Build, chat_model: LocalChatModel) -> None:
     stage = await build({**chat_model.bot_settings(), "PROMPT_HELPER_PER_DAY": "2"})
-    card = await stage.over(await stage.animate())
+    card = await stage.over(await stage.animate(takes=2))
     await stage.settled()
     assert [button.label for button in card.buttons] == ["Again", "Edit", "Better words", "Continue", "Delete"]
 
     offer = await alone(await press(stage, card, "Better words"))
     await stage.until(offer, OFFERED)
     assert f"puts on a hat{ENDING}" in offer.text()
-    assert len(stage.provider.jobs) == 1
+    assert len(stage.provider.jobs) == 2
     assert stage.bot is not None
     await stage.bot.stop()
     await stage.start_bot()
@@ -43,7 +43,7 @@ async def test_better_words_are_seen_before_they_are_paid_for(build: Build, chat
     form = await press(stage, offer, "Use these words")
     await stage.over(await stage.discord.submit(stage.mia, form))
     await stage.settled()
-    assert [job.prompt for job in stage.provider.jobs.values()] == ["puts on a hat", f"puts on a hat{ENDING}"]
+    assert [job.prompt for job in stage.provider.jobs.values()] == [*["puts on a hat"] * 2, f"puts on a hat{ENDING}"]
     assert [body["model"] for body in chat_model.requests] == ["small-talk"]
 
     chat_model.fault = "busy"
