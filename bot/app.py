@@ -223,7 +223,7 @@ def _data_folder(settings: Settings, clock: Clock) -> Files:
     except OSError as error:
         raise SettingsError([f"DATA_DIR is wrong: {settings.data_dir} cannot be written to ({error})."]) from error
     _check_folders(settings.data_dir)
-    file_permissions.tighten(settings.data_dir, settings.database_path)
+    file_permissions.tighten(settings.data_dir, FOLDERS, settings.database_path)
     return files
 
 

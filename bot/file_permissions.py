@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,12 @@ def write_for_this_user_alone() -> None:
     os.umask(UMASK)
 
 
-def tighten(data_dir: Path, database: Path | None) -> None:
-    """Takes from others what an earlier version or a restored copy lets them read; tells what cannot be changed."""
-    for path in (*(() if database is None else _of_the_database(database)), *_of_the_data(data_dir)):
+def tighten(data_dir: Path, folders: Iterable[str], database: Path | None) -> None:
+    """Takes from others what an earlier version or a restored copy lets them read; tells what cannot be changed.
+
+    Looks at the database and at these folders of DATA_DIR.
+    """
+    for path in (*(() if database is None else _of_the_database(database)), *_of_the_data(data_dir, folders)):
         try:
             _restrict(path)
         except FileNotFoundError:
@@ -39,11 +42,11 @@ def _of_the_database(database: Path) -> Iterator[Path]:
     return (file for file in files if file.exists())
 
 
-def _of_the_data(data_dir: Path) -> Iterator[Path]:
+def _of_the_data(data_dir: Path, folders: Iterable[str]) -> Iterator[Path]:
     """DATA_DIR is the bot's own, unless it is where everybody works or the folder it was started in."""
     if not data_dir.stat().st_mode & stat.S_ISVTX and not data_dir.samefile(Path.cwd()):
         yield data_dir
-    for folder in (data_dir / "pictures", data_dir / "videos"):
+    for folder in (data_dir / name for name in folders):
         yield from (folder, *folder.rglob("*"))
 
 

@@ -131,7 +131,8 @@ class Retention:
         for job in await store.read(erasure.dead_tokens(now=now)):
             await store.write(cards.drop_dead_token(job, now=now))
         await self._purge_prompts(now)
-        await store.write(prompt_help.purge(now=now))
+        if await store.read(prompt_help.has_old(now=now)):
+            await store.write(prompt_help.purge(now=now))
         needed = await store.read(erasure.needing_files(undelivered_since=now - KEPT_FOR))
         files = self._context.files
         await asyncio.to_thread(files.purge, "pictures", older_than=self.keeping.pictures, spare=needed)

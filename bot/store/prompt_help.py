@@ -35,6 +35,11 @@ def give_back(member: UserId, *, now: datetime) -> Unit[int]:
     )
 
 
+def has_old(*, now: datetime) -> Unit[bool]:
+    """Whether something was counted on earlier days."""
+    return lambda tx: tx.one("SELECT 1 FROM prompt_help WHERE day < :day LIMIT 1", day=day_of(now)) is not None
+
+
 def purge(*, now: datetime) -> Unit[int]:
     """What was counted on earlier days goes."""
     return lambda tx: tx.changed("DELETE FROM prompt_help WHERE day < :day", day=day_of(now))

@@ -251,7 +251,7 @@ class TestAge:
 
         assert set(old) == {1, 5}
         assert {number for (number,) in kept.rows(TEXTS)} == {2, 3, 4}
-        assert [job.id for job in kept.do(videos.of_member(MEMBER, 9))] == [5, 4, 3, 2, 1]
+        assert [job.id for job in kept.do(videos.of_member(MEMBER, 9))] == [3, 2, 1, 5, 4]
         assert kept.do(erasure.old_prompts(asked_before=NOON - timedelta(days=90), at_most=9)) == []
         assert kept.wrong() == []
 

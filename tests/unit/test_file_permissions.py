@@ -34,7 +34,7 @@ def test_what_others_could_read_is_taken_from_them(tmp_path: Path) -> None:
     for folder in (data, data / "pictures", data / "videos", data / "videos" / "1.mp4.shrinking"):
         folder.chmod(0o777)
 
-    file_permissions.tighten(data, database)
+    file_permissions.tighten(data, ["pictures", "videos"], database)
 
     found = modes(tmp_path)
     assert found.pop("of somebody else") == 0o644
@@ -56,7 +56,7 @@ def test_a_folder_that_others_use_too_is_left_as_it_is(
     if shared == "working":
         monkeypatch.chdir(tmp_path)
 
-    file_permissions.tighten(tmp_path, tmp_path / "animate.db")
+    file_permissions.tighten(tmp_path, ["pictures", "videos"], tmp_path / "animate.db")
 
     assert stat.S_IMODE(tmp_path.stat().st_mode) == mode
     assert set(modes(tmp_path).values()) == {0o700}
