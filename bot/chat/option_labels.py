@@ -18,9 +18,10 @@ _SHOWS = {Show.HERE: N_("Here"), Show.SPOILER: N_("Here, as a spoiler"), Show.ME
 
 
 def choice_label(translations: Translations, what: str, facts: list[str], spec: VideoSpec, left: int | None) -> str:
-    """ "8 s · 8 credits · you have 12"; `left` is None where it is not known. Too long, it loses of `what`."""
-    tail = " · ".join([*facts, prices.credits_of(translations, spec.total), *left_of(translations, spec, left)])
-    return f"{what[: max(1, LONGEST - len(tail) - 3)]} · {tail}"[:LONGEST]
+    """ "8 s · 8 credits · you have 12"; `left` is None where it is not known. Too long, it loses none of the price."""
+    tail = " · ".join([prices.credits_of(translations, spec.total), *left_of(translations, spec, left)])
+    head = " · ".join([what, *facts])
+    return f"{head[: max(1, LONGEST - len(tail) - 3)]} · {tail}"[:LONGEST]
 
 
 def left_of(translations: Translations, spec: VideoSpec, left: int | None) -> list[str]:

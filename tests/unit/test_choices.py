@@ -120,3 +120,10 @@ class TestLabels:
 
         assert len(label) == 100
         assert label.endswith("x · 8 credits · you have 12")
+
+    def test_a_long_name_of_a_model_takes_nothing_from_the_length_and_the_price(self) -> None:
+        label = option_labels.choice_label(ENGLISH, "8 s", ["m" * 100], VideoSpec(credits=8), 12)
+
+        assert len(label) == 100
+        assert label.startswith("8 s · mmm")
+        assert label.endswith("m · 8 credits · you have 12")
