@@ -143,7 +143,7 @@ def _periods(tx: Tx, scope: Scope, member: UserId, limits: Limits) -> set[str]:
 
 
 def _forget_person(tx: Tx, member: UserId, until: int) -> None:
-    """Also what they did as an admin is nobody's from now on. Muted mentions stay muted."""
+    """Also what they did as an admin is nobody's from now on. Muted mentions stay muted, and choices unremembered."""
     tx.changed(
         f"UPDATE ledger SET actor = NULL WHERE actor = :member AND at <= :until AND {ADMIN_ACTS}",
         member=member,
@@ -153,7 +153,8 @@ def _forget_person(tx: Tx, member: UserId, until: int) -> None:
     tx.changed("UPDATE admin_acts SET actor = NULL WHERE actor = :member AND at <= :until", member=member, until=until)
     tx.changed("UPDATE users SET erasure_requested_at = NULL WHERE member = :member", member=member)
     tx.changed(
-        "DELETE FROM users WHERE member = :member AND privacy_note_at IS NULL AND mentions_muted_at IS NULL",
+        "DELETE FROM users WHERE member = :member AND privacy_note_at IS NULL AND mentions_muted_at IS NULL"
+        " AND choices_off_at IS NULL",
         member=member,
     )
     tx.note(users.ChoicesChanged(member))

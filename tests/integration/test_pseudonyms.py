@@ -115,6 +115,17 @@ class TestWhenNothingCountsThem:
         assert kept.do(users.has_muted_mentions(MEMBER))
         assert kept.do(pseudonyms.erased_people()) == []
 
+    def test_who_wants_no_choices_remembered_is_asked_no_second_time(self, kept: Ledgers) -> None:
+        kept.add_job(1)
+        kept.do(users.set_choices_off(MEMBER, NOON))
+        request(kept)
+
+        assert forget(kept)
+
+        assert kept.do(users.are_choices_off(MEMBER))
+        kept.do(users.remember_choices(MEMBER, '{"seconds": 8}'))
+        assert kept.do(users.last_choices(MEMBER)) is None
+
     def test_a_block_and_an_own_quota_stay_the_members(self, kept: Ledgers) -> None:
         """Else asking to be forgotten would lift them."""
         kept.do(server_settings.block(by(), MEMBER, "rude"))
