@@ -57,7 +57,7 @@ async def test_twenty_commands_at_once_get_exactly_what_fits(
 
 
 async def test_the_budget_is_not_passed_by_five_members_at_once(build: Build) -> None:
-    stage = await build({"BUDGET_CREDITS": "8"}, render_s=None)
+    stage = await build({"BUDGET_CREDITS": "8", "MAX_JOBS_PER_USER": "50"}, render_s=None)
     people = [stage.discord.world.add_member(f"member{n}") for n in range(5)]
 
     accepted, refusals = await _verdicts(await _at_once(stage, people * 4))
