@@ -11,6 +11,8 @@ import av
 from av import AudioFrame, AudioResampler, VideoFrame
 from av.audio.fifo import AudioFifo
 from av.container import OutputContainer
+from av.filter import Graph
+from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, Colorspace
 
 from bot.transcode.fit import fit, good_bytes
@@ -20,6 +22,8 @@ from bot.transcode.webp import is_webp, unpack_webp
 _NEARLY_LOSSLESS = {"preset": "ultrafast", "qp": "6"}
 _SOUND_RATE = 48_000
 _CLOCK = Fraction(1, 90_000)
+_NO_BORDER = 4
+"""Pixels, by which two videos of the same shape may differ after rounding."""
 _MORE = 1.3
 """Times the bytes of the sources: so much is spent where there is room for it."""
 
@@ -80,6 +84,7 @@ class _Pictures:
         context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
         context.colorspace = self._colorspace = Colorspace.ITU709 if picture.format.is_rgb else picture.colorspace
         self._last = -1
+        self._borders: dict[tuple[int, int], Graph] = {}
 
     def add(self, frame: VideoFrame, shift_s: Fraction) -> None:
         stamp = frame.dts if frame.pts is None else frame.pts
@@ -88,20 +93,46 @@ class _Pictures:
         pts = round((stamp * frame.time_base + shift_s) / _CLOCK)
         if pts <= self._last:
             return  # it would upset the encoder
-        plain = frame.reformat(
-            self._stream.width,
-            self._stream.height,
-            "yuv420p",
-            dst_colorspace=self._colorspace,
-            dst_color_range=ColorRange.MPEG,
-        )
+        plain = self._fitted(frame)
         self._last = plain.pts = pts
         plain.time_base = _CLOCK
         plain.pict_type = 0  # or the source's key frames are forced on the encoder
         self._made.mux(self._stream.encode(plain))
 
+    def _fitted(self, frame: VideoFrame) -> VideoFrame:
+        """In the size of the first: one of another shape stands between black borders, and is not distorted."""
+        width, height = self._stream.width, self._stream.height
+        scale = min(Fraction(width, frame.width), Fraction(height, frame.height))
+        inner = _even(frame.width * scale, width), _even(frame.height * scale, height)
+        plain = frame.reformat(*inner, "yuv420p", dst_colorspace=self._colorspace, dst_color_range=ColorRange.MPEG)
+        if inner == (width, height):
+            return plain
+        if inner not in self._borders:
+            self._borders[inner] = _border(inner, (width, height))
+        self._borders[inner].push(plain)
+        padded = self._borders[inner].pull()
+        assert isinstance(padded, VideoFrame)
+        return padded
+
     def finish(self) -> None:
         self._made.mux(self._stream.encode(None))
+
+
+def _even(length: Fraction, most: int) -> int:
+    """As H.264's halved colours want it. A pixel or two less than `most` is no border."""
+    even = max(2, 2 * round(length / 2))
+    return most if most - even <= _NO_BORDER else even
+
+
+def _border(inner: tuple[int, int], outer: tuple[int, int]) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(width=inner[0], height=inner[1], format=VideoFormat("yuv420p"), time_base=_CLOCK)
+    border = graph.add("pad", f"{outer[0]}:{outer[1]}:-1:-1")
+    sink = graph.add("buffersink")
+    source.link_to(border)
+    border.link_to(sink)
+    graph.configure()
+    return graph
 
 
 class _Sound:

@@ -57,7 +57,11 @@ def cut_by_edit_list(path: Path, frames: int) -> None:
 
 def light(picture: bytes | Path) -> int:
     opened = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture).convert("L")
-    return opened.getpixel((opened.width // 2, opened.height // 2))  # type: ignore[return-value]  # one band
+    return light_at(opened, opened.width // 2, opened.height // 2)
+
+
+def light_at(picture: Image.Image, x: int, y: int) -> int:
+    return picture.getpixel((x, y))  # type: ignore[return-value]  # one band
 
 
 def test_the_last_frame_is_the_one_shown_last_not_the_one_stored_last(tmp_path: Path) -> None:
@@ -113,6 +117,20 @@ async def test_joined_videos_play_one_after_the_other_in_the_size_of_the_first(t
         assert file.duration is not None
         assert file.duration / 1e6 == pytest.approx(1.0, abs=0.1)
     assert not (tmp_path / "work").exists()
+
+
+async def test_a_video_of_another_shape_is_joined_undistorted_between_borders(tmp_path: Path) -> None:
+    wide, tall = video(tmp_path / "a.mp4", 4), video(tmp_path / "b.mp4", 10, size=(64, 96), first=120)
+
+    joined = await Transcoder().joined([wide, tall], tmp_path / "work", limit_bytes=2_000_000, most_seconds=5)
+
+    assert joined is not None
+    with av.open(io.BytesIO(joined), "r") as file:
+        last = list(file.decode(video=0))[-1].to_image().convert("L")  # type: ignore[no-untyped-call]
+    assert last.size == (96, 64)
+    shown = [x for x in range(96) if light_at(last, x, 40) > 60]
+    assert len(shown) == pytest.approx(64 * 64 / 96, abs=3)
+    assert shown[0] == pytest.approx((96 - 64 * 64 / 96) / 2, abs=3)
 
 
 async def test_what_would_be_too_long_or_is_no_video_is_not_made(tmp_path: Path) -> None:
