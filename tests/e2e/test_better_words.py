@@ -59,6 +59,7 @@ async def test_better_words_are_seen_before_they_are_paid_for(build: Build, chat
     assert chat_model.key not in stage.bot.log()
 
 
+@pytest.mark.thorough
 async def test_without_a_chat_model_nothing_is_offered(stage: Stage) -> None:
     card = await stage.over(await stage.animate())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
@@ -54,6 +56,7 @@ async def test_what_i_chose_is_my_default_until_i_turn_that_off(build: Build, tm
     assert stage.rows("SELECT choices FROM users") == [(None,)]
 
 
+@pytest.mark.thorough
 async def test_without_styles_in_the_catalog_the_command_has_none(stage: Stage) -> None:
     command = next(command for command in stage.discord.commands if command["name"] == "animate")
 

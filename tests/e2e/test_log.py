@@ -13,6 +13,7 @@ from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
 from tests.sentry_server import LocalSentry
+from tests.thorough import mostly_thorough
 
 FORGED = "2026-11-28T12:00:00.000Z ERROR bot.jobs forged"
 TRICK = f"\n{FORGED}\r{FORGED}\x1b[1A\u2028{FORGED}\nTraceback (most recent call last):\n{FORGED}"
@@ -33,7 +34,7 @@ def secrets_of(stage: Stage) -> list[str]:
     return [stage.discord.token, stage.provider.key, *tokens, *signatures]
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", mostly_thorough(["text", "json"], by_default=["text"]))
 async def test_no_token_address_or_key_is_logged_or_sent_to_sentry_and_no_line_forged_whatever_fails(
     build: Build, sentry: LocalSentry, tmp_path: Path, form: str
 ) -> None:

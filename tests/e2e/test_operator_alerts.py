@@ -60,6 +60,7 @@ async def test_a_lost_answer_is_told_through_the_webhook_whose_address_stays_a_s
     assert stage.discord.messages(stage.discord.world.dm(stage.admin)) == []
 
 
+@pytest.mark.thorough
 async def test_without_a_webhook_the_owner_gets_a_direct_message(build: Build) -> None:
     stage = await build({"OPERATOR_DIRECT_MESSAGES": "on"})
     stage.provider.faults.inject("create:lost")

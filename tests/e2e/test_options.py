@@ -100,9 +100,9 @@ async def test_a_video_ends_with_its_last_picture_and_another_of_it_does_so_afte
     await stage.booked(is_erased)
 
 
-async def test_a_loop_ends_as_it_begins_and_an_edit_keeps_it_and_the_seed(stage: Stage) -> None:
+async def _loops_twice(stage: Stage) -> None:
     card = await stage.over(await stage.animate(loop=True))
-    (first,) = jobs(stage)
+    first = jobs(stage)[-1]
     assert first.picture == first.last_picture
     assert first.seed is not None
     assert f"seed {first.seed}" in card.text()
@@ -116,12 +116,14 @@ async def test_a_loop_ends_as_it_begins_and_an_edit_keeps_it_and_the_seed(stage:
     ]
     await stage.over(await stage.discord.submit(stage.mia, form, {"prompt": "dances"}))
 
-    edited = jobs(stage)[1]
+    edited = jobs(stage)[-1]
     assert (edited.prompt, edited.seed, edited.picture) == ("dances", first.seed, first.picture)
     assert edited.picture == edited.last_picture
 
 
-async def test_sound_has_its_price_and_is_made_only_where_it_is_chosen(stage: Stage) -> None:
+async def test_sound_has_its_price_and_a_loop_ends_as_it_begins_also_when_edited_with_the_same_seed(
+    stage: Stage,
+) -> None:
     listed = await stage.discord.complete(stage.mia, "animate", "sound", {})
     assert [(choice["value"], choice["name"]) for choice in listed] == [
         ("on", "with sound · able · 8 credits · you have 20"),
@@ -130,16 +132,17 @@ async def test_sound_has_its_price_and_is_made_only_where_it_is_chosen(stage: St
     models = await stage.discord.complete(stage.mia, "animate", "model", {"sound": "on"})
     assert [choice["value"] for choice in models] == ["able"]
 
+    await _loops_twice(stage)
     card = await stage.over(await stage.animate(sound="on"))
-    await stage.over(await stage.animate(stage.admin))
 
-    assert [job.sound for job in jobs(stage)] == [True, False]
+    assert [job.sound for job in jobs(stage)] == [False, False, True]
     assert "with sound · 8 credits" in card.text()
-    assert stage.rows("SELECT credits FROM jobs ORDER BY id") == [(8,), (4,)]
+    assert stage.rows("SELECT credits FROM jobs ORDER BY id") == [(4,), (4,), (8,)]
     refused = await alone(await stage.animate(model="plain", sound="on"))
     assert refused.text() == "plain makes no sound. Nothing was charged. Models that do: able."
 
 
+@pytest.mark.thorough
 async def test_the_form_takes_a_last_picture_and_the_export_names_it(stage: Stage) -> None:
     message = await stage.discord.post(stage.mia, "look", Upload("cat.png", png(), "image/png"))
     form = await stage.discord.menu(stage.mia, "Animate this", message)
@@ -169,6 +172,8 @@ class TestTakes:
             "3 takes · 12 credits · you have 20",
             "4 takes · 16 credits · you have 20",
         ]
+        refused = await alone(await stage.animate(takes=3, sound="on"))
+        assert "These takes cost 24 credits. You have 20 credits left. Nothing was charged." in refused.text()
         stage.provider.settings.render_seconds = None
         asked = await stage.animate(takes=3)
         await stage.booked(lambda: stage.states() == ["rendering"] * 3)
@@ -190,9 +195,8 @@ class TestTakes:
         again = await stage.over(await stage.discord.press(stage.mia, cards[1], button(cards[1], "Again")))
         assert "take" not in again.text()
 
+    @pytest.mark.thorough
     async def test_all_are_reserved_or_none(self, stage: Stage) -> None:
-        refused = await alone(await stage.animate(takes=3, sound="on"))
-        assert "These takes cost 24 credits. You have 20 credits left. Nothing was charged." in refused.text()
         stage.provider.settings.render_seconds = None
         await stage.rendering(takes=2)
         refused = await alone(await stage.animate(takes=3))
@@ -200,6 +204,7 @@ class TestTakes:
         assert stage.rows("SELECT COUNT(*) FROM jobs") == [(2,)]
         assert len(stage.rows("SELECT 1 FROM ledger WHERE kind = 'reserve'")) == 2
 
+    @pytest.mark.thorough
     async def test_one_can_be_canceled_alone(self, stage: Stage) -> None:
         stage.use({"MAX_CONCURRENT_JOBS": "1"})
         assert stage.bot is not None
@@ -221,6 +226,7 @@ class TestTakes:
         await stage.until(renders, DONE)
         assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
 
+    @pytest.mark.thorough
     async def test_a_take_whose_card_discord_does_not_take_is_not_made(self, stage: Stage) -> None:
         stage.discord.refuse("POST …/webhooks/{webhook_id}/{webhook_token}", Code.TOO_MANY_FOLLOWUPS, times=2)
 
@@ -255,6 +261,7 @@ class TestTakes:
         assert stage.states() == ["cancelled", "delivered"]
         assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
 
+    @pytest.mark.thorough
     async def test_takes_for_oneself_and_by_a_command_that_only_the_member_installed(self, stage: Stage) -> None:
         mine = await stage.animate(takes=2, show="me")
         await stage.over(mine)

@@ -8,7 +8,7 @@ from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage, png
 
 
-async def test_a_video_for_its_member_alone_never_stands_in_the_channel(stage: Stage) -> None:
+async def test_a_video_for_its_member_alone_never_stands_in_the_channel_and_a_spoiler_is_covered(stage: Stage) -> None:
     await told(stage, "log", channel=stage.discord.world.general)
     card = await stage.over(await stage.animate(show="me", prompt="a secret hat"))
     await stage.settled()
@@ -29,6 +29,7 @@ async def test_a_video_for_its_member_alone_never_stands_in_the_channel(stage: S
     second = await stage.over(await stage.discord.press(stage.mia, card, again or ""))
     assert second.is_ephemeral
     assert all("video `" in message.text() and not message.media for message in stage.public())
+    await _spoilers(stage)
 
 
 async def test_a_private_video_whose_card_is_out_of_reach_comes_as_a_direct_message(build: Build) -> None:
@@ -53,7 +54,8 @@ async def test_a_private_video_whose_card_is_out_of_reach_comes_as_a_direct_mess
     assert stage.states() == ["delivered"]
 
 
-async def test_a_spoiler_by_choice_or_because_the_picture_is_one(stage: Stage) -> None:
+async def _spoilers(stage: Stage) -> None:
+    """One by choice, one because its picture is one."""
     chosen = await stage.over(await stage.animate(show="spoiler"))
     hidden = Upload("SPOILER_cat.png", png(), "image/png")
     by_picture = await stage.over(await stage.animate(image=hidden, show="here"))

@@ -240,6 +240,7 @@ async def test_a_direct_message_that_discord_took_without_a_word_is_sent_once(bu
     assert shown(direct(stage)) == [job.video]
 
 
+@pytest.mark.thorough
 async def test_direct_messages_that_are_opened_too_fast_are_opened_a_little_later(build: Build) -> None:
     stage = await build(render_s=None)
     _, card = await stage.rendering()

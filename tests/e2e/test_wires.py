@@ -164,6 +164,7 @@ class TestSideBySide:
         assert "on-fal instead of on-openai" in card.text()
         assert [paid(provider) for provider in providers.values()] == [0, 0, 1, 0]
 
+    @pytest.mark.thorough
     async def test_one_that_is_down_is_refused_and_the_others_work(self, build: Build) -> None:
         stage, providers = await self.staged(build)
         providers["openai"].key = "sk-another"
@@ -247,6 +248,7 @@ class TestReadAnew:
         assert DONE in (await stage.over(asked)).text()
         assert "Sora 2" in card.text()
 
+    @pytest.mark.thorough
     async def test_a_wrong_one_is_told_in_a_sentence_and_the_old_one_stays(self, build: Build) -> None:
         stage, path = await self.staged(build)
         path.write_text(ONE.replace("credits = 1", "credits = 0"))

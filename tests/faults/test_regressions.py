@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from random import Random
 
+import pytest
+
 from sandbox.discord.exchange import Cut, Exchange, Phase, Reply
 from tests.faults.collect import collect
 from tests.faults.place import Place, until
@@ -14,6 +16,7 @@ from tests.faults.runs import is_settled
 from tests.faults.scene import opened
 
 
+@pytest.mark.thorough
 async def test_a_first_answer_whose_token_is_dead_is_looked_for_twice_at_most() -> None:
     """Seed 2, run 71: a 401 on GET @original was asked for again and again, in every life of the bot."""
     async with opened(Place({}, render_s=0.1), Random(1)) as scene:

@@ -95,8 +95,10 @@ def _video(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("card", "path"),
-    [({"bot_reaches": False}, "/webhooks/1/interaction-token/messages/3"), ({"token": None}, "/channels/2/messages/3")],
-    ids=["token", "bot"],
+    [
+        pytest.param({"bot_reaches": False}, "/webhooks/1/interaction-token/messages/3", id="token"),
+        pytest.param({"token": None}, "/channels/2/messages/3", id="bot", marks=pytest.mark.thorough),
+    ],
 )
 async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
     edge: Edge, tmp_path: Path, card: dict[str, Any], path: str
