@@ -11,12 +11,15 @@ from signal import SIGTERM
 
 from sandbox.discord.components import Kind, walk
 from sandbox.discord.exchange import Exchange
-from sandbox.discord.messages import Interaction, Message
+from sandbox.discord.messages import Message
 from sandbox.discord.permissions import Permission
 from sandbox.discord.world import permissions_in
 from sandbox.providers.jobs import VideoJob
-from tests.faults.reckoning import Account, Command, Paid, Shown, Stored
-from tests.faults.scene import Asked, Scene, is_about
+from tests.faults import gifts
+from tests.faults.place import CREDITS_SECRET, Life
+from tests.faults.reckoning import Account, Command, Shown, Stored
+from tests.faults.scene import Asked, Scene, Sent, is_about
+from tests.faults.takes import JOBS, Row, is_card, messages_of, name_of, paid, row_of
 from tests.ledger_audit import differences
 
 NOTHING_CHARGED = "othing was charged"
@@ -36,56 +39,42 @@ UNREACHABLE = "upstream_unreachable"
 """What the Comfy API says when it could not ask its ComfyUI."""
 INVALID = frozenset({401, 403})
 MISSING = frozenset({404})
-JOBS = (
-    "SELECT jobs.id, jobs.key, jobs.state, jobs.failure, jobs.deleted_at, cards.finished_at, cards.token, jobs.endpoint"
-    " FROM jobs JOIN cards ON cards.job = jobs.id ORDER BY jobs.id"
-)
 
 
 def collect(scene: Scene) -> Account:
     """The account of a run whose bot has ended."""
     files = _database_files(scene)
     with closing(sqlite3.connect(scene.place.database)) as connection:
-        rows = connection.execute(JOBS).fetchall()
-        book_differences = tuple(differences(connection))
-    asked = {each.interaction.id: each for each in scene.asked}
-    prompts = {int(row[0]): asked[row[0]].prompt if row[0] in asked else f"job {row[0]}" for row in rows}
-    is_closed = {prompts[row[0]]: row[5] is not None for row in rows}
-    keeps_token = {prompts[row[0]] for row in rows if row[6] is not None}
+        rows = [row_of(scene, *row) for row in connection.execute(JOBS).fetchall()]
+        book_differences = (*differences(connection), *gifts.differences(connection, scene.gifts))
+    is_closed = {row.prompt: all(each.is_closed for each in rows if each.prompt == row.prompt) for row in rows}
+    keeps_token = {row.prompt for row in rows if row.has_token}
     stored = tuple(
         Stored(
-            job=int(job),
-            key=str(key),
-            prompt=prompts[job],
-            state=str(state),
-            failure=failure,
-            card_finished=finished is not None,
-            file=_kept(scene, int(job)),
-            unknown_because=_why_unknown(scene, prompts[job], provider := _name_of(scene, endpoint)),
-            undelivered_because=_why_undelivered(scene, asked.get(job)),
-            deleted=deleted is not None,
+            job=row.job,
+            key=row.key,
+            prompt=row.name,
+            state=row.state,
+            failure=row.failure,
+            card_finished=row.is_closed,
+            file=_kept(scene, row.job),
+            unknown_because=_why_unknown(scene, row, provider := _name_of(scene, row.endpoint)),
+            undelivered_because=_why_undelivered(scene, row),
+            deleted=row.deleted,
             provider=provider,
         )
-        for job, key, state, failure, deleted, finished, _, endpoint in rows
+        for row in rows
     )
     return Account(
-        commands=tuple(_command(scene, each, is_stored=each.prompt in is_closed) for each in scene.asked),
-        paid=tuple(
-            Paid(
-                job.prompt,
-                job.video if job.state == "done" else None,
-                job.expires_at is not None and scene.place.videos_clock() >= job.expires_at,
-                job.is_charged,
-            )
-            for job in scene.place.made()
-        ),
+        commands=tuple(command for each in scene.asked for command in _commands(scene, each, rows)),
+        paid=tuple(paid(scene, rows)),
         shown=tuple(_shown(scene)),
         stored=stored,
         book_differences=book_differences,
         secrets=tuple(_secrets(scene, files, is_closed, keeps_token)),
         invalid=_refused(scene, INVALID),
         missing=_refused(scene, MISSING),
-        strange=tuple(_strange(scene)),
+        strange=tuple(_strange(scene, rows)),
         last=tuple(scene.last),
     )
 
@@ -101,29 +90,28 @@ def _kept(scene: Scene, job: int) -> bytes | None:
     return next((path.read_bytes() for path in paths if path.is_file()), None)
 
 
-def _command(scene: Scene, asked: Asked, *, is_stored: bool) -> Command:
-    interaction = asked.interaction
-    messages = [each for each in (interaction.message, *interaction.followups) if each is not None]
-    cards = [each for each in messages if _is_card(each)]
-    refusals = [each for each in messages if each.is_ephemeral and not _is_card(each)]
-    told_nothing = any(NOTHING_CHARGED in each.text() for each in refusals)
-    passing = _passing_head(cards[0]) if cards and is_stored else None
-    out_of_reach = _why_out_of_reach(scene, asked, cards[0]) if cards else None
-    return Command(
-        prompt=asked.prompt,
-        member=asked.person.id,
-        outcome="card" if cards else "refused" if refusals else "nothing",
-        excuse=_excuse(scene, asked),
-        also_refused=bool(cards) and told_nothing,
-        passing_card=passing if out_of_reach is None else None,
-        card_out_of_reach=out_of_reach if passing is not None else None,
-        spoiler=asked.spoiler,
-        said_delete=asked.prompt in scene.deleted,
-    )
-
-
-def _is_card(message: Message) -> bool:
-    return any("video `" in message.text(number) for number in range(len(message.revisions)))
+def _commands(scene: Scene, asked: Asked, rows: list[Row]) -> Iterator[Command]:
+    """One for each take that was reserved, and for a request of which nothing was."""
+    mine = [row for row in rows if row.asked is asked]
+    for row in mine or (None,):
+        cards = [each for each in messages_of(asked) if is_card(each, "" if row is None else row.key)]
+        refusals = [each for each in messages_of(asked) if each.is_ephemeral and not is_card(each)]
+        told_nothing = any(NOTHING_CHARGED in each.text() for each in refusals)
+        passing = _passing_head(cards[0]) if cards and row is not None else None
+        out_of_reach = _why_out_of_reach(scene, asked, cards[0]) if cards else None
+        is_later_take = row is not None and row.name != asked.prompt
+        yield Command(
+            prompt=asked.prompt if row is None else row.name,
+            member=asked.person.id,
+            outcome="card" if cards else "refused" if refusals and not is_later_take else "nothing",
+            excuse="its card was not certainly there" if is_later_take else _excuse(scene, asked),
+            also_refused=bool(cards) and told_nothing,
+            passing_card=passing if out_of_reach is None else None,
+            card_out_of_reach=out_of_reach if passing is not None else None,
+            spoiler=asked.spoiler,
+            said_delete=not is_later_take and asked.prompt in scene.deleted,
+            only_me=asked.only_me,
+        )
 
 
 def _passing_head(card: Message) -> str | None:
@@ -209,9 +197,9 @@ def _name_of(scene: Scene, endpoint: str | None) -> str:
     return "none" if provider is None else provider.name
 
 
-def _why_unknown(scene: Scene, prompt: str, provider: str) -> str | None:
+def _why_unknown(scene: Scene, row: Row, provider: str) -> str | None:
     """What happened to the create of this job that its answer may be lost, and that nobody could be asked for it."""
-    creates = [sent for sent in scene.sent if sent.prompt == prompt]
+    creates = [sent for sent in scene.sent if sent.prompt == row.prompt]
     if provider in KNOW_KEYS:
         if any(UNREACHABLE in str(sent.exchange.reply) for sent in creates):
             return "the API kept its key, and did not say whether ComfyUI had it"
@@ -221,25 +209,30 @@ def _why_unknown(scene: Scene, prompt: str, provider: str) -> str | None:
         if killed:
             return "killed before its create arrived"
         return "the create was cut on its way" if scene.struck["provider outage"] else None
-    last = creates[-1]
-    exchange = last.exchange
+    latest = creates[-1:] if row.asked is None or row.asked.takes == 1 else creates  # nothing tells which is whose
+    return next(filter(None, (_why_lost(scene, sent, killed) for sent in latest)), None)
+
+
+def _why_lost(scene: Scene, sent: Sent, killed: list[Life]) -> str | None:
+    exchange = sent.exchange
     if exchange.fault is not None:
         return f"its create met {exchange.fault}"
     if exchange.answer is None or exchange.cut:
         return "its create was cut"
     if exchange.status >= 500 or exchange.status in (408, 409):
         return f"its create was answered {exchange.status}"
-    life = scene.keeper.lives[last.life]
+    life = scene.keeper.lives[sent.life]
     if life in killed and life.wanted is not SIGTERM:
         return "killed before the answer was stored"
     return None
 
 
-def _why_undelivered(scene: Scene, asked: Asked | None) -> str | None:
+def _why_undelivered(scene: Scene, row: Row) -> str | None:
+    asked = row.asked
     if asked is None:
         return None
     interaction, world = asked.interaction, scene.place.discord.world
-    card, channel = interaction.message, interaction.channel
+    card, channel = next(iter(row.messages), None), interaction.channel
     if card is None:
         return "there is no card"
     if scene.is_removed(card) or card.deleted:
@@ -275,7 +268,11 @@ def _secrets(scene: Scene, files: dict[str, bytes], is_closed: dict[str, bool], 
     log = place.bot.log() if place.bot is not None else ""
     messages = json.dumps([message.revisions for message in place.discord.history])
     yield from scene.leaks
-    known = [("the bot's token", each) for each in place.tokens] + [("the API key", each) for each in place.keys]
+    known = (
+        [("the shop's secret", CREDITS_SECRET)]
+        + [("the bot's token", each) for each in place.tokens]
+        + [("the API key", each) for each in place.keys]
+    )
     for name, secret in known:
         if secret in log:
             yield f"{name} is in the log"
@@ -309,17 +306,17 @@ def _refused(scene: Scene, statuses: frozenset[int]) -> Counter[str]:
 
 def _subject(scene: Scene, x: Exchange) -> str:
     for asked in scene.asked:
-        mine = _ids(asked.interaction)
-        if is_about(x, asked) or x.params.get("message_id") in mine:
-            return repr(asked.prompt)
+        mine, message = [str(each.id) for each in messages_of(asked)], x.params.get("message_id")
+        if is_about(x, asked) or message in mine:
+            return repr(name_of(asked.prompt, mine.index(message) + 1 if message in mine and asked.takes > 1 else 1))
     return f"{x.method} {x.path if x.route.startswith('/channels') else x.route}"
 
 
-def _ids(interaction: Interaction) -> set[str]:
-    return {str(each.id) for each in (interaction.message, *interaction.followups) if each is not None}
-
-
-def _strange(scene: Scene) -> Iterator[str]:
+def _strange(scene: Scene, rows: list[Row]) -> Iterator[str]:
+    for asked in scene.asked:
+        reserved = sum(row.asked is asked for row in rows)
+        if reserved not in (0, asked.takes):
+            yield f"{reserved} of the {asked.takes} takes of {asked.prompt!r} were reserved"
     yield from (f"unknown route: {x.method} {x.path}" for x in scene.place.discord.unknown_routes)
     is_slow = any((sent.exchange.fault or "").endswith(SLOW_CREATES) for sent in scene.sent)
     for number, life in enumerate(scene.keeper.lives, 1):

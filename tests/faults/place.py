@@ -25,6 +25,7 @@ from sandbox.providers.jobs import VideoJob
 from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.registry import DEFAULT_PROVIDER, make_provider
 from tests import catalogs
+from tests.e2e.test_health import free_port
 from tests.faults.clocked_bot import SECONDS
 from tests.forkserver import spawn
 
@@ -32,12 +33,14 @@ VOLUME_BYTES = 260 * 1024 * 1024
 """The bot submits nothing under 200 MB free; tmpfs takes memory only for what is written."""
 STOPS_WITHIN_S = 90.0
 STARTS_WITHIN_S = 30.0
+CREDITS_SECRET = "a-shops-secret-of-more-than-32-characters"
 CLOCKED_BOT = (str(Path(__file__).with_name("clocked_bot.py")),)
 FAST = {
     "POLL_SECONDS": "0.05",
     "PROGRESS_SECONDS": "0.05",
     "QUOTA_DEFAULT_CREDITS": "24",
     "DIRECT_CREDITS": "24",
+    "CREDITS_SECRET": CREDITS_SECRET,
     "SSL_CERT_FILE": os.devnull,  # nothing here speaks TLS, and reading certificates is a tenth of a bot's start
 }
 
@@ -115,11 +118,13 @@ class Place(Environment):
         """Providers that the operator does not use any more."""
         self.tokens = [self.discord.token]
         self.keys = [each.key for each in self.providers]
+        port = free_port()
+        self.credits_url = f"http://127.0.0.1:{port}/credits"
         self.host_clock = HostClock(self.folder / "clock")
         self.volume = self.folder / "volume" if volume else None
         self._database_on_volume = volume and database_on_volume
         self._data = (self.volume or self.folder) / "data"
-        self.use({"DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
+        self.use({"HTTP_PORT": str(port), "DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
         self.use({"HOST_CLOCK": str(self.host_clock.path)} if own_clock else {})
 
     def _provider(self, name: str) -> LocalProvider:

@@ -18,19 +18,19 @@ HELD_S = (0.0, 0.05, 0.3, 1.0)
 
 
 async def pressed(scene: Scene, rng: Random) -> None:
-    """Members press the buttons of their cards: hide, cancel, delete, edit and make again."""
+    """Members press the buttons of their cards: hide, cancel, delete; edit, and continue what is there."""
     for number in range(rng.choice([2, 4, 6])):
         await scene.while_faults_last(rng.uniform(0.05, 0.5))
         cards = [asked for asked in scene.asked if asked.interaction.message and asked.interaction.message.buttons]
         if not cards:
             continue
         asked = rng.choice(cards)
-        button = _one_of(asked, rng, ("Hide", "Cancel", "Edit", "Delete"))
+        button = _one_of(asked, rng, ("Hide", "Cancel", "Edit", "Continue", "Continue", "Delete"))
         if button is None:
             continue
         interaction = await press(scene, "pressed buttons", asked, asked.person, button, rng)
-        if button.label == "Edit" and interaction is not None:
-            await scene.make_again(asked.person, interaction, f"{asked.prompt} again {number}", spoiler=asked.spoiler)
+        if button.label in ("Edit", "Continue") and interaction is not None:
+            await scene.make_again(asked.person, interaction, f"{asked.prompt} {button.label} {number}", of=asked)
 
 
 async def raced(scene: Scene, rng: Random) -> None:

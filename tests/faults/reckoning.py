@@ -40,6 +40,8 @@ class Command:
     """Its picture is covered until somebody clicks it."""
     said_delete: bool = False
     """Its member has said that the video is to be deleted for good."""
+    only_me: bool = False
+    """Nobody else is to see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,13 +328,16 @@ def _passing(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
 
 
 def _uncovered(account: Account, stored: Mapping[str, Stored]) -> Iterator[str]:
-    """The video of a covered picture is covered, too, wherever others might see it."""
+    """The video of a covered picture is covered wherever others might see it; they see none that is not for them."""
     covered = {command.prompt for command in account.commands if command.spoiler}
+    private = {command.prompt for command in account.commands if command.only_me}
     by_key = {job.key: prompt for prompt, job in stored.items()}
     for shown in account.shown:
         prompt = next((prompt for key, prompt in by_key.items() if key in shown.filename), None)
         if prompt in covered and not shown.spoiler and shown.only_to is None:
             yield f"{prompt!r} is of a covered picture, and its video was shown to everybody uncovered"
+        if prompt in private and shown.only_to is None:
+            yield f"{prompt!r} is for its member alone, and its video was shown to everybody"
 
 
 def _without_reason(stored: Iterable[Stored]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from signal import SIGKILL, SIGTERM, Signals
 from sandbox.discord.messages import Message, NotAnswered
 from sandbox.discord.world import Channel, Person, World
 from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
+from tests.faults import gifts
 from tests.faults.collect import collect
 from tests.faults.kinds import AT_PROVIDERS, KINDS
 from tests.faults.place import Place, can_mount, until
@@ -26,6 +27,10 @@ from tests.faults.scene import Scene, opened
 STORM_S = 2.2
 ERROR_LINE = re.compile(r"^\S+ (?:ERROR|CRITICAL) (.*)$", re.MULTILINE)
 STRIKES_LAST_S = 7.0
+TAKES = (None, None, None, 2, 2, 3)
+SHOWS = (None, None, "me")
+GIFTS = 3
+GIVEN_UNTIL_S = 1.4
 ANSWERED_WITHIN_S = 4.0
 """Discord's three seconds, and some for the way; what has no answer by then gets none."""
 REFUSED_FOR_S = 150.0
@@ -175,8 +180,13 @@ async def _storm(scene: Scene, plan: Plan, rng: Random) -> None:
     async def ask(number: int, at: float, who: str, where: str) -> None:
         await asyncio.sleep(at)
         person, channel = _where(world, who, where)
-        model = scene.place.model_of(Random(f"{plan.seed}:{plan.run}:{number}").choice(plan.providers))
-        await scene.ask(person, channel, f"video {plan.seed}-{plan.run}-{number}", model)
+        own = Random(f"{plan.seed}:{plan.run}:{number}")
+        model, takes, show = scene.place.model_of(own.choice(plan.providers)), own.choice(TAKES), own.choice(SHOWS)
+        await scene.ask(person, channel, f"video {plan.seed}-{plan.run}-{number}", model, takes=takes, show=show)
+
+    async def give(number: int, own: Random) -> None:
+        await asyncio.sleep(own.uniform(0.0, GIVEN_UNTIL_S))
+        await gifts.give(scene, number, own)
 
     async def strike(at: float, name: str, own: Random) -> None:
         await asyncio.sleep(at)
@@ -184,6 +194,9 @@ async def _storm(scene: Scene, plan: Plan, rng: Random) -> None:
 
     tasks = [asyncio.create_task(ask(number, *each)) for number, each in enumerate(plan.asks)]
     tasks += [asyncio.create_task(strike(at, name, Random(rng.random()))) for at, name in plan.strikes]
+    tasks += [
+        asyncio.create_task(give(number, Random(f"{plan.seed}:{plan.run}:gift {number}"))) for number in range(GIFTS)
+    ]
     tasks.append(asyncio.create_task(asyncio.sleep(STORM_S)))
     _, late = await asyncio.wait(tasks, timeout=STRIKES_LAST_S)
     scene.are_faults_over = bool(late)
@@ -200,6 +213,7 @@ async def _without_faults(scene: Scene, plan: Plan) -> list[str]:
         life = await scene.keeper.restart(signum)
         scene.tell(f"restarted with {signum.name}: code {life.code}")
     await _settle(scene)
+    await gifts.settle(scene)
     for provider in plan.providers:
         await _ask_last(scene, plan, provider)
     await _settle(scene)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -24,6 +24,9 @@ from sandbox.providers.exchange import Hook as VideoHook
 from sandbox.providers.exchange import HookReply
 from sandbox.providers.exchange import Phase as VideoPhase
 from tests.faults.place import Keeper, Place, until
+
+if TYPE_CHECKING:
+    from tests.faults.gifts import Gift
 
 Undo = Callable[[], Awaitable[None]]
 SPOILERS = 0.15
@@ -43,6 +46,9 @@ class Asked:
     """Its picture is covered until somebody clicks it."""
     author: Person | None = None
     """Whose picture it is, where it is not the person's own."""
+    takes: int = 1
+    only_me: bool = False
+    """Nobody else is to see the video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class Scene:
     """What is wrong with the request that somebody makes at the very end."""
     settles_within_s: float = 80.0
     """A poll of what is long overdue may be a minute away."""
+    gifts: list[Gift] = field(default_factory=list)
     struck: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -147,7 +154,16 @@ class Scene:
         """One of the providers in use, of these if some are named."""
         return rng.choice([each for each in self.place.providers if not names or each.name in names])
 
-    async def ask(self, person: Person, channel: Channel, prompt: str, model: str | None = None) -> Asked | None:
+    async def ask(
+        self,
+        person: Person,
+        channel: Channel,
+        prompt: str,
+        model: str | None = None,
+        *,
+        takes: int | None = None,
+        show: str | None = None,
+    ) -> Asked | None:
         """The person uses /animate; where Discord would not let them, nothing happens.
 
         A model that has left the catalog is still asked for: their Discord may not know yet.
@@ -158,15 +174,21 @@ class Scene:
         try:
             if channel.locked:
                 raise CannotInvoke("the thread is locked")  # noqa: TRY301 - as the client does
-            interaction = await self.place.discord.invoke(
-                person, "animate", channel=channel, image=picture, prompt=prompt, model=model, forge=model is not None
+            interaction = await self.place.discord.invoke_with(
+                person,
+                "animate",
+                {"image": picture, "prompt": prompt, "model": model, "takes": takes, "show": show},
+                channel=channel,
+                forge=model is not None,
             )
         except CannotInvoke as error:
             self.tell(f"{person.name} could not ask: {error}")
             return None
-        asked = Asked(prompt, person, interaction, time.monotonic(), was_up, spoiler)
+        asked = Asked(
+            prompt, person, interaction, time.monotonic(), was_up, spoiler, takes=takes or 1, only_me=show == "me"
+        )
         self.asked.append(asked)
-        self.tell(f"{person.name} asked in {channel.name or channel.type.name}: {prompt}")
+        self.tell(f"{person.name} asked in {channel.name or channel.type.name}: {prompt}, {takes} takes, {show}")
         return asked
 
     async def ask_with(self, person: Person, author: Person, prompt: str) -> Asked | None:
@@ -180,9 +202,9 @@ class Scene:
         return await self.make_again(person, opened, prompt, author=author)
 
     async def make_again(
-        self, person: Person, opened: Interaction, prompt: str, *, spoiler: bool = False, author: Person | None = None
+        self, person: Person, opened: Interaction, prompt: str, *, of: Asked | None = None, author: Person | None = None
     ) -> Asked | None:
-        """Fills in the form that something has brought up; where there is none, nothing happens."""
+        """Fills in the form that something, perhaps a card `of` a request, has brought up; without one, nothing."""
         try:
             await opened.answer()
         except NotAnswered:
@@ -191,7 +213,8 @@ class Scene:
             return None
         was_up = self._is_up()
         submitted = await self.place.discord.submit(person, opened, {"prompt": prompt})
-        asked = Asked(prompt, person, submitted, time.monotonic(), was_up, spoiler, author)
+        spoiler, only_me = of is not None and of.spoiler, of is not None and of.only_me
+        asked = Asked(prompt, person, submitted, time.monotonic(), was_up, spoiler, author, only_me=only_me)
         self.asked.append(asked)
         self.tell(f"{person.name} sent the form: {prompt}")
         return asked
