@@ -12,7 +12,7 @@ from bot.jobs.backups import Backups
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.files import Files
 from bot.jobs.service import Service
-from bot.models import UserId
+from bot.models import Scope, UserId
 from bot.settings import Settings
 from bot.store import figures, jobs
 from bot.store.credit_requests import Granted
@@ -55,10 +55,17 @@ def signed_credits(settings: Settings, bot: AnimateBot, service: Service, clock:
         by = service.admin.by(asked.scope, UserId(bot.user.id))
         return await service.admin.grant_once(by, asked.member, asked.credits, asked.reason, key=asked.key)
 
+    def knows(scope: Scope) -> bool:
+        if bot.get_guild(scope) is not None or not bot.hears(scope):  # another process is told of that server
+            return True
+        if not bot.ready.is_set():
+            raise StoreUnavailable("Discord has not told yet which servers the bot is in")
+        return False
+
     return SignedCredits(
         settings.credits_secret.get_secret_value(),
         grant=grant,
-        knows=lambda scope: bot.get_guild(scope) is not None,
+        knows=knows,
         now=clock.now,
     )
 

@@ -59,7 +59,7 @@ class _Refused(Exception):
 class SignedCredits:
     """`grant` gives the credits once for a key, None where the key was used for something else; it raises StoreError.
 
-    `knows` tells whether the bot is in a server.
+    `knows` tells whether the bot is in a server; it raises StoreUnavailable while nobody can tell.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ REPEATED_AFTER_S = 0.3
 ANSWERED_WITHIN_S = 10.0
 GIVEN_WITHIN_S = 60.0
 TRY_AGAIN = frozenset({"try_again", "bad_time"})
-"""Answers after which a shop sends its request again; the host's clock may be set meanwhile."""
+"""Answers after which a shop sends its request again; clocks jump meanwhile."""
 GRANTS = "SELECT id FROM ledger WHERE kind = 'grant' AND reason = ?"
 REVOKED = "SELECT COALESCE(SUM(credits), 0) FROM revoked_bonus_credits WHERE bonus_id = ?"
 
@@ -120,7 +120,7 @@ async def _send(scene: Scene, gift: Gift, is_enough: Callable[[], bool]) -> None
     timeout = aiohttp.ClientTimeout(total=ANSWERED_WITHIN_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         while not is_enough():
-            timestamp = str(int(time.time() + scene.place.host_clock.ahead_s))
+            timestamp = str(int(scene.place.discord_clock()))
             signature = sign(CREDITS_SECRET.encode(), timestamp, gift.order)
             headers = {"X-Timestamp": timestamp, "X-Signature": f"sha256={signature}"}
             try:

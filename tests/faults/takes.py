@@ -64,7 +64,7 @@ def name_of(prompt: str, take: int) -> str:
 def paid(scene: Scene, rows: list[Row]) -> Iterator[Paid]:
     """The takes of a request have one prompt: whose a video is, the bot's ticket tells.
 
-    Without a ticket it is a take's whose outcome nobody knows, then any other's that has none, at last the first's.
+    Without one it is a take's whose outcome nobody knows, or that is erased; then any that has none; then the first's.
     """
     made = list(scene.place.made())
     owner = [next((r.name for r in rows if r.prompt == job.prompt and job.id in r.ticket), None) for job in made]
@@ -73,7 +73,7 @@ def paid(scene: Scene, rows: list[Row]) -> Iterator[Paid]:
         whose = name or job.prompt
         if name is None and job.is_charged:
             left = [row for row in rows if row.prompt == job.prompt and row.name not in has_one]
-            whose = min(left, key=lambda row: row.state != "unknown").name if left else job.prompt
+            whose = min(left, key=lambda row: row.state != "unknown" and not row.deleted).name if left else job.prompt
             has_one.add(whose)
         yield Paid(
             whose,
