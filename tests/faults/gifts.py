@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import aiohttp
@@ -64,9 +65,7 @@ async def settle(scene: Scene) -> None:
     for gift in scene.gifts:
         if gift.order is not None:
             ends, told = time.monotonic() + GIVEN_WITHIN_S, gift.told
-            await _send(
-                scene, gift, lambda gift=gift, ends=ends, told=told: gift.told > told or time.monotonic() > ends
-            )
+            await _send(scene, gift, partial(_is_answered, gift, told, ends))
             if gift.told == told:
                 gift.wrong.append(f"{gift.reason!r} was not answered without faults")
 
