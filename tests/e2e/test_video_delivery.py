@@ -219,6 +219,7 @@ async def test_a_video_beside_its_card_that_discord_took_without_a_word_stands_t
     assert "/videos" in card.text()
 
 
+@pytest.mark.thorough
 async def test_a_direct_message_that_discord_took_without_a_word_is_sent_once(build: Build) -> None:
     stage = await build(render_s=None)
     _, card = await stage.rendering()

@@ -21,6 +21,7 @@ from sandbox.providers.exchange import Answer, ErrorReply, Exchange
 from sandbox.providers.exchange import Phase as When
 from sandbox.providers.mp4 import tiny_mp4
 from tests.integration.comfy import PICTURE, WAN, comfy_api, request
+from tests.thorough import mostly_thorough
 
 EXPIRED: dict[str, Any] = {"status": "expired", "outputs": [], "error": None}
 
@@ -332,7 +333,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("body", ODD)
+@pytest.mark.parametrize("body", mostly_thorough(ODD, by_default=ODD[:6]))
 async def test_odd_words_about_a_job_do_no_harm(body: Any) -> None:
     async with world() as (local, api):
         ticket = await api.create(request())
