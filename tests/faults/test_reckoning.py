@@ -131,6 +131,7 @@ OTHERS = {
     ),
     "refused although all is well": (_with(last=("'a hat' was refused for 150 s",)), "answer"),
     "a covered picture's video that everybody sees": (_with(commands=(replace(ASKED, spoiler=True),)), "answer"),
+    "a video for its member alone that everybody sees": (_with(commands=(replace(ASKED, only_me=True),)), "answer"),
     "a secret": (_with(secrets=("the API key is in the log",)), "secret"),
     "a dead route hammered": (_with(invalid={"'a hat', life 1": 4}), "hammered"),
     "a card looked for without end": (_with(missing={"'a hat', life 1": 5}), "hammered"),
