@@ -27,6 +27,8 @@ from sandbox.terminal import Screen
 
 FINISHED = ("### ✅", "### ⚠️", "### 🚫")
 """How the head of a card begins that has had its last edit; no prompt stands before it."""
+CARD = "### "
+"""How every card begins, also one that only its member sees; a refusal does not."""
 CARD_WITHIN_S = 600
 QUIET_S, QUIET_WITHIN_S = 2, 20
 MOST_PORT = 65_535
@@ -90,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         "--command",
         action=_Command,
         metavar='"/…"',
-        help='any command, such as "/animate-admin quota set user:@mia credits:40"; can be repeated',
+        help='any command, such as "/animate-admin quota set user:@mia credits:40"; can be repeated; each run of the '
+        "sandbox begins anew, and /animate without image: uses the sample picture",
     )
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder for the video (default: {OUTPUT})")
     parser.add_argument(
@@ -112,6 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log", action="store_true", help="print the bot's log at the end")
     return parser
+
+
+def _sample() -> Upload:
+    return Upload("cat.jpg", sample_picture(), "image/jpeg")
 
 
 class Stage:
@@ -139,12 +146,14 @@ class Stage:
         except CommandNotUnderstood as error:
             self._screen.say(f"@{name}: {text}\n  {error}")
             return False
+        if command == "animate" and "image" not in given:
+            given["image"] = _sample()
         return await self._invoke(person, command, text, given)
 
     async def _animate(self, name: str) -> bool:
         options = self._options
         try:
-            picture = upload(options.image) if options.image else Upload("cat.jpg", sample_picture(), "image/jpeg")
+            picture = upload(options.image) if options.image else _sample()
         except OSError as error:
             self._screen.say(f"The sandbox cannot read the picture {options.image}: {error.strerror}.")
             return False
@@ -170,7 +179,7 @@ class Stage:
             return False
         if message is None:
             return False
-        if command != "animate" or message.is_ephemeral:
+        if command != "animate" or (message.is_ephemeral and not message.text().startswith(CARD)):
             self._screen.draw(message.text(), self._names())
             self._screen.say("  (Only you can see this.)" if message.is_ephemeral else "")
             return command != "animate"
@@ -192,6 +201,8 @@ class Stage:
             await self._environment.discord.wait_for(changed, CARD_WITHIN_S, "the card to change")
         if message.deleted:
             self._screen.say("  (The bot deleted this message.)")
+        elif message.is_ephemeral:
+            self._screen.say("  (Only you can see this.)")
         if message.deleted or not message.media:
             await self._quiet()
         for private in asked.followups:

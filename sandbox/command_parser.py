@@ -23,7 +23,7 @@ def parse(text: str, commands: list[dict[str, Any]], world: World) -> tuple[str,
     every = list(_OPTION.finditer(text))
     head = text[: every[0].start()] if every else text
     name = " ".join(head.strip().removeprefix("/").split())
-    declared = {option["name"]: option["type"] for option in _options(name, commands)}
+    declared = {option["name"]: option for option in _options(name, commands)}
     if every and every[0][1] not in declared:
         raise CommandNotUnderstood(
             f"/{name} has no option {every[0][1]}. Its options are {', '.join(declared) or 'none'}."
@@ -46,7 +46,11 @@ def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return level
 
 
-def _value(key: str, text: str, kind: int, world: World) -> object:
+def _value(key: str, text: str, option: dict[str, Any], world: World) -> object:
+    """The value that is meant. One of the option's choices can be given as Discord shows it, or as it is sent."""
+    for choice in option.get("choices") or ():
+        if text.casefold() == choice["name"].casefold():
+            return choice["value"]
     roles = {role.name: role for role in world.guild.roles.values()}
     channels = {channel.name: channel for channel in world.guild.channels}
     readers: dict[Option, Callable[[str], object]] = {
@@ -60,7 +64,7 @@ def _value(key: str, text: str, kind: int, world: World) -> object:
         Option.ATTACHMENT: lambda path: upload(Path(path)),
     }
     try:
-        return readers.get(Option(kind), str)(text)
+        return readers.get(Option(option["type"]), str)(text)
     except (ValueError, KeyError, OSError) as error:
         there = f"Members: {', '.join(world.people)}. Roles: {', '.join(roles)}. Channels: {', '.join(channels)}."
         raise CommandNotUnderstood(f"{key}:{text} is not a value that {key} takes. {there}") from error

@@ -6,6 +6,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TextIO
 
 BOLD, DIM, OFF = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -23,6 +24,9 @@ def plain(text: str, names: Mapping[int, str], now: float) -> str:
     text = re.sub(r"<@&?(\d+)>", lambda m: f"@{names.get(int(m[1]), m[1])}", text)
     text = re.sub(r"<#(\d+)>", lambda m: f"#{names.get(int(m[1]), m[1])}", text)
     text = re.sub(r"<t:(\d+):R>", lambda m: _relative(int(m[1]) - now), text)
+    text = re.sub(
+        r"<t:(\d+)(?::[a-zA-Z])?>", lambda m: f"{datetime.fromtimestamp(int(m[1]), UTC):%Y-%m-%d %H:%M} UTC", text
+    )
     text = re.sub(r"<(https?://[^>]+)>", r"\1", text)
     text = "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else " " for c in text)
     lines = [line for line in text.split("\n") if line != "```"]

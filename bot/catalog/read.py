@@ -97,6 +97,11 @@ def _source(name: str) -> _Source:
     file: Traversable = _folder() / f"{name}.toml" if is_packaged else Path(name)
     try:
         return _Source(name, file.read_text("utf-8"), _folder() if is_packaged else Path(name).parent)
+    except FileNotFoundError as error:
+        known = ", ".join(packaged())
+        raise SettingsError(
+            [f"VIDEO_CATALOG: there is no file {name}. It should be a path, or one of {known}."]
+        ) from error
     except (OSError, ValueError) as error:
         raise SettingsError([f"VIDEO_CATALOG: {name} cannot be read as TOML ({error})."]) from error
 

@@ -43,6 +43,7 @@ async def check(settings: Settings, *, within_s: float = EACH_WITHIN_S) -> list[
     found = await asyncio.gather(*(_bounded(name, part, within_s) for name, part in parts.items()))
     return [
         *providers.of_the_settings(misspelt_in_environment(settings.key_names)),
+        *(application.credits_port(settings.http_port) if settings.credits_secret is not None else ()),
         *chain.from_iterable(found),
         *providers.of_the_catalog(on_offer),
     ]

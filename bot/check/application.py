@@ -59,6 +59,13 @@ async def public_url(url: str, http_port: int) -> list[Finding]:
     return [warning("PUBLIC_URL", f"what answers at {url} is not the bot (HTTP {answer.status}). {_WHEN_RUNNING}")]
 
 
+def credits_port(http_port: int) -> list[Finding]:
+    """Whether a shop can reach the bot at all."""
+    if http_port:
+        return []
+    return [warning("CREDITS_SECRET", "HTTP_PORT is 0, so no shop can give credits. Set it to a port.")]
+
+
 _WHEN_RUNNING = "If the bot is running, pass /pictures/ on to HTTP_PORT; if not, start it and check again."
 
 

@@ -400,11 +400,12 @@ class TestThePublicAddress:
         assert about(lines, "PUBLIC_URL") == [f"ok       PUBLIC_URL: the bot answers at http://127.0.0.1:{port}"]
 
     async def test_nobody_and_somebody_else_are_told_apart(self, idle: Stage, four: Four) -> None:
-        _, closed = await checked(idle, PUBLIC_URL=four.fal.url)
+        _, closed = await checked(idle, PUBLIC_URL=four.fal.url, CREDITS_SECRET="0123456789abcdef" * 2)
         _, nobody = await checked(idle, PUBLIC_URL="http://127.0.0.1:9", HTTP_PORT="8080")
         _, other = await checked(idle, PUBLIC_URL=four.fal.url, HTTP_PORT="8080")
 
         assert about(closed, "PUBLIC_URL")[0].startswith("warning  PUBLIC_URL: HTTP_PORT is 0")
+        assert about(closed, "CREDITS_SECRET")[0].startswith("warning  CREDITS_SECRET: HTTP_PORT is 0")
         assert about(nobody, "PUBLIC_URL")[0].startswith("warning  PUBLIC_URL: nobody answers at http://127.0.0.1:9 (")
         assert "is not the bot (HTTP 40" in about(other, "PUBLIC_URL")[0]
 

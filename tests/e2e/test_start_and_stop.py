@@ -31,7 +31,10 @@ WRONG = {
     "POLL_SECONDS": ("0", "a number above 0, up to 3600"),
     "JOB_TIMEOUT_MINUTES": ("100000", "a number above 0, up to 10000"),
 }
-CATALOG = "VIDEO_CATALOG: nowhere.toml cannot be read as TOML ([Errno 2] No such file or directory: 'nowhere.toml')."
+CATALOG = (
+    "VIDEO_CATALOG: there is no file nowhere.toml. "
+    "It should be a path, or one of comfy-router, comfyui, fal, gptproto, litellm, openrouter."
+)
 UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"
 
 

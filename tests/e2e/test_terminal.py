@@ -205,3 +205,13 @@ async def test_a_prompt_of_nothing_is_refused_as_discord_does(tmp_path: Path) ->
 
     assert "The option prompt takes 1 to 2000 characters" in said
     assert process.returncode == 1
+
+
+@pytest.mark.thorough
+async def test_a_typed_command_takes_a_choice_as_it_is_shown_and_a_private_video_is_followed(tmp_path: Path) -> None:
+    typed = "/animate prompt:a hat show:Only to me"
+    async with run(tmp_path, "--output", str(tmp_path / "kept"), "--command", typed) as process:
+        said = await ended(process)
+
+    assert "It is saved here:" in said
+    assert process.returncode == 0

@@ -268,19 +268,29 @@ class TestOwnCatalog:
 
     @pytest.mark.parametrize(
         "content",
-        [b"[[model", b"\xff\xfe", None, b"a = " + b"[" * 5_000, b"a = " + b"9" * 5_000],
+        [b"[[model", b"\xff\xfe", b"a = " + b"[" * 5_000, b"a = " + b"9" * 5_000],
         ids=lambda c: str(c)[:9],
     )
-    def test_a_file_that_cannot_be_read_is_told_in_one_sentence(self, tmp_path: Path, content: bytes | None) -> None:
+    def test_a_file_that_cannot_be_read_is_told_in_one_sentence(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "catalog.toml"
-        if content is not None:
-            path.write_bytes(content)
+        path.write_bytes(content)
 
         with pytest.raises(SettingsError) as caught:
             load_catalog(path)
 
         (sentence,) = caught.value.sentences
         assert sentence.startswith(f"VIDEO_CATALOG: {path} cannot be read as TOML (")
+
+    def test_a_file_that_is_not_there_is_told_with_the_names_of_the_packaged_ones(self, tmp_path: Path) -> None:
+        path = tmp_path / "catalog.toml"
+
+        with pytest.raises(SettingsError) as caught:
+            load_catalog(path)
+
+        (sentence,) = caught.value.sentences
+        assert sentence.startswith(
+            f"VIDEO_CATALOG: there is no file {path}. It should be a path, or one of comfy-router,"
+        )
 
     def test_a_path_that_there_cannot_be_is_told_in_one_sentence(self) -> None:
         with pytest.raises(SettingsError, match=r"VIDEO_CATALOG: a.b cannot be read as TOML \("):

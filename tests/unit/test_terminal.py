@@ -150,3 +150,7 @@ def test_an_address_is_not_cut_so_that_it_can_be_copied() -> None:
 
 def test_a_prompt_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in plain("a\x1b[2Jb", {}, 0)
+
+
+def test_a_moment_is_read_as_a_date() -> None:
+    assert plain("until <t:1796520010:f>.", {}, now=0.0) == "until 2026-12-06 01:20 UTC."
