@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         action=_Command,
         metavar='"/…"',
         help='any command, such as "/animate-admin quota set user:@mia credits:40"; can be repeated; each run of the '
-        "sandbox begins anew, and /animate without image: uses the sample picture",
+        "sandbox begins with nothing, and /animate without image: uses the sample picture",
     )
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder for the video (default: {OUTPUT})")
     parser.add_argument(
