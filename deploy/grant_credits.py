@@ -2,8 +2,9 @@
 
     python grant_credits.py URL SERVER MEMBER CREDITS KEY [REASON]
 
-The secret is read from CREDITS_SECRET. KEY is the number of the order: sent again with the same key, nothing is given
-twice, so send it until it is answered. See docs/credits.md.
+SERVER is the id of the server, or `direct` for direct messages and user installs. The secret is read from
+CREDITS_SECRET. KEY is the number of the order: sent again with the same key, nothing is given twice, so send it until
+it is answered. See docs/credits.md.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ def grant(url: str, secret: str, **purchase: object) -> dict[str, object]:
 
 def main() -> int:
     """Tries for some minutes, as a shop's server should."""
+    secret = os.environ.get("CREDITS_SECRET")
+    if len(sys.argv) < 6 or not secret:
+        print(f"{'' if secret else 'CREDITS_SECRET is missing.'}\n{__doc__}".strip(), file=sys.stderr)
+        return 2
     url, server, member, credits_, key, *reason = sys.argv[1:]
     purchase: dict[str, object] = {
         "key": key,
@@ -51,7 +56,7 @@ def main() -> int:
     }
     for pause_s in (1, 5, 30, 120, None):
         try:
-            answer = grant(url, os.environ["CREDITS_SECRET"], **purchase)
+            answer = grant(url, secret, **purchase)
         except OSError as error:
             if pause_s is None:
                 print(f"not answered: {error}", file=sys.stderr)
