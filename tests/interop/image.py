@@ -21,7 +21,8 @@ PROJECT = Path(__file__).parents[2]
 UID = 10001
 SUITE = "trixie"
 _BASE = "localhost/animate-bot-test/python"
-_IMAGE = "localhost/animate-bot-test/bot"
+_IMAGE = f"localhost/animate-bot-test/bot-{os.getpid()}"
+"""Of its own in each process of the tests: they may build at the same time."""
 _INSIDE = """
 mount --bind "$0" "$0"
 mount -o remount,bind,ro "$0"
