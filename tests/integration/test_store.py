@@ -1,6 +1,6 @@
 """The store on real SQLite files: units and their batches, the lock, what it opens and what it leaves alone.
 
-What holds for units and batches on PostgreSQL is in `test_store_on_postgres.py`.
+What holds for units and batches on PostgreSQL is in `test_units.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import pytest
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.commands import remember_hash
-from bot.store.database import Store, Tx, Unit
+from bot.store.database import Store, Tx
 from bot.store.migrations import migrate, scripts
 from bot.store.sqlite import BUSY_TIMEOUT_MS, Writer
+from tests.batches import DEADLINE_S, busy, hashes, note, outcomes, submit
 
 PROJECT = Path(__file__).parents[2]
-DEADLINE_S = 20.0
 
 Open = Callable[..., Coroutine[Any, Any, Store]]
 
@@ -86,61 +86,6 @@ def _watch() -> Watch:
 @pytest.fixture(name="store")
 async def _store(open_store: Open, watch: Watch) -> Store:
     return await open_store(writer=watch)
-
-
-@contextlib.asynccontextmanager
-async def busy(store: Store, unit: Unit[Any] = lambda _: None) -> AsyncIterator[None]:
-    """Keeps the writer inside a transaction, after `unit`; what is submitted meanwhile is the next batch."""
-    entered, release = threading.Event(), threading.Event()
-
-    def hold(tx: Tx) -> None:
-        unit(tx)
-        entered.set()
-        assert release.wait(DEADLINE_S)
-
-    holding = asyncio.create_task(store.write(hold))
-    assert await asyncio.to_thread(entered.wait, DEADLINE_S)
-    try:
-        yield
-    finally:
-        release.set()
-        await holding
-
-
-async def submit(*calls: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
-    """Starts calls and lets each come as far as waiting for its answer."""
-    tasks = [asyncio.create_task(call) for call in calls]
-    await asyncio.sleep(0)
-    return tasks
-
-
-async def outcomes(tasks: list[asyncio.Task[Any]]) -> list[object]:
-    async with asyncio.timeout(DEADLINE_S):
-        return list(await asyncio.gather(*tasks, return_exceptions=True))
-
-
-def hashes(tx: Tx) -> dict[int, str]:
-    return {row["application"]: row["hash"] for row in tx.all("SELECT application, hash FROM commands")}
-
-
-def note(number: int) -> Unit[None]:
-    return remember_hash(number, "api", f"hash {number}")
-
-
-class Wrong(Exception):
-    """A unit's own."""
-
-
-def note_and_fail(number: int) -> Unit[None]:
-    def unit(tx: Tx) -> None:
-        note(number)(tx)
-        raise Wrong(number)
-
-    return unit
-
-
-def _same(number: int, _: Tx) -> int:
-    return number
 
 
 class TestLostBatches:

@@ -16,12 +16,11 @@ import pytest
 
 from bot.errors import StoreUnavailable
 from bot.store import postgres, sqlite
-from bot.store.commands import remember_hash, synced_hash
-from bot.store.database import Store, Tx, Unit
+from bot.store.commands import synced_hash
+from bot.store.database import Store, Tx
 from bot.store.units import BATCH, Batches
+from tests.batches import DEADLINE_S, Wrong, busy, hashes, note, note_and_fail, outcomes, same, submit
 from tests.databases import Database
-
-DEADLINE_S = 20.0
 
 Open = Callable[..., Coroutine[Any, Any, Store]]
 
@@ -93,61 +92,6 @@ async def _store(open_store: Open, watch: Watched, database: Database) -> Store:
     return await open_store(writer=writer)
 
 
-@contextlib.asynccontextmanager
-async def busy(store: Store, unit: Unit[Any] = lambda _: None) -> AsyncIterator[None]:
-    """Keeps the writer inside a transaction, after `unit`; what is submitted meanwhile is the next batch."""
-    entered, release = threading.Event(), threading.Event()
-
-    def hold(tx: Tx) -> None:
-        unit(tx)
-        entered.set()
-        assert release.wait(DEADLINE_S)
-
-    holding = asyncio.create_task(store.write(hold))
-    assert await asyncio.to_thread(entered.wait, DEADLINE_S)
-    try:
-        yield
-    finally:
-        release.set()
-        await holding
-
-
-async def submit(*calls: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
-    """Starts calls and lets each come as far as waiting for its answer."""
-    tasks = [asyncio.create_task(call) for call in calls]
-    await asyncio.sleep(0)
-    return tasks
-
-
-async def outcomes(tasks: list[asyncio.Task[Any]]) -> list[object]:
-    async with asyncio.timeout(DEADLINE_S):
-        return list(await asyncio.gather(*tasks, return_exceptions=True))
-
-
-def hashes(tx: Tx) -> dict[int, str]:
-    return {row["application"]: row["hash"] for row in tx.all("SELECT application, hash FROM commands")}
-
-
-def note(number: int) -> Unit[None]:
-    return remember_hash(number, "api", f"hash {number}")
-
-
-class Wrong(Exception):
-    """A unit's own."""
-
-
-def note_and_fail(number: int) -> Unit[None]:
-    def unit(tx: Tx) -> None:
-        note(number)(tx)
-        raise Wrong(number)
-
-    return unit
-
-
-def _same(number: int, _: Tx) -> int:
-    return number
-
-
 class TestBatches:
     async def test_units_that_wait_share_one_commit(self, store: Store, watch: Watched) -> None:
         async with busy(store):
@@ -177,7 +121,7 @@ class TestBatches:
 
     async def test_each_unit_gets_back_what_it_returned(self, store: Store) -> None:
         async with busy(store):
-            tasks = await submit(*(store.write(partial(_same, n)) for n in range(9)))
+            tasks = await submit(*(store.write(partial(same, n)) for n in range(9)))
 
         assert await outcomes(tasks) == list(range(9))
 
