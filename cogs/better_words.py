@@ -12,7 +12,7 @@ from bot.chat.buttons import USE, WORDS
 from bot.chat.client import AnimateBot
 from bot.chat.interaction_info import user_of
 from bot.chat.modals import Filled, VideoForm
-from bot.chat.video_requests import VideoRequest, VideoRequests
+from bot.chat.video_requests import VideoRequests, edited
 from bot.errors import UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.library import GONE, Library
@@ -49,15 +49,7 @@ class BetterWords(commands.Cog):
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             job = await self._library.repeatable(user_of(answer), job_id)  # its picture may be gone by now
-            request = VideoRequest(
-                filled.spec,
-                job.picture,
-                job.picture_author,
-                job.id,
-                from_form=True,
-                last_picture=filled.last_picture,
-            )
-            await self._requests.take(answer, request)
+            await self._requests.take(answer, edited(job, filled.spec, filled.last_picture))
 
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)

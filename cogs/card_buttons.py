@@ -18,7 +18,7 @@ from bot.chat.follow_ups import follow_up
 from bot.chat.interaction_info import press_of, user_of
 from bot.chat.modals import Filled, VideoForm
 from bot.chat.posted_video import address_on, stream, video_address
-from bot.chat.video_requests import VideoRequest, VideoRequests
+from bot.chat.video_requests import VideoRequest, VideoRequests, edited
 from bot.chat.videos import LIST, question, sentence
 from bot.errors import ChatUnavailable
 from bot.i18n.translations import translations_of
@@ -163,15 +163,7 @@ class CardButtons(commands.Cog):
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
         job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
-        request = VideoRequest(
-            filled.spec,
-            job.picture,
-            job.picture_author,
-            job.id,
-            from_form=True,
-            last_picture=filled.last_picture,
-        )
-        await self._requests.take(interaction, request)
+        await self._requests.take(interaction, edited(job, filled.spec, filled.last_picture))
 
     async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The card of a job that goes on: the store first, then what is being edited is stopped, then the message."""

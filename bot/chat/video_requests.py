@@ -65,6 +65,11 @@ class VideoRequest:
         return replace(self.picture, spoiler=True) if has_spoiler or self.spec.show == Show.SPOILER else self.picture
 
 
+def edited(job: Job, spec: VideoSpec, last_picture: Picture | None) -> VideoRequest:
+    """What a form asks for that began with `job`: another video of its picture."""
+    return VideoRequest(spec, job.picture, job.picture_author, job.id, from_form=True, last_picture=last_picture)
+
+
 class VideoRequests:
     """Takes requests. What a limit refuses is told here; whatever else goes wrong is the caller's to explain."""
 
