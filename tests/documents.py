@@ -39,6 +39,8 @@ ENDS = {
     "uv run python -m sandbox"
     ' --image cat.jpg --prompt "puts on a hat" --model sora-2-pro --seconds 4 --size 1792x1024': 0,
     'uv run python -m sandbox --as admin --command "/animate-admin quota set user:@mia credits:40"': 0,
+    'uv run python -m sandbox --as admin --command "/animate-admin rules barred_words:gore"'
+    ' --as mia --command "/animate prompt:gore everywhere" --command "/animate prompt:a hat show:Only to me"': 0,
 }
 """Run as they stand, and the exit code of each."""
 
@@ -100,12 +102,13 @@ NOT_RUN = {
 
 
 def shown() -> set[str]:
-    """Every command of a block, and those that stand in a sentence; remarks behind them left out."""
+    """Every command of a block, on one line, and those that stand in a sentence; remarks behind them left out."""
     found: set[str] = set()
     for name in DOCUMENTS:
         text = (PROJECT / name).read_text("utf-8")
         for block in _BLOCK.findall(text):
-            found |= {re.sub(r"\s+# .*$", "", line).strip() for line in block.splitlines() if line.strip()}
+            lines = re.sub(r" *\\\n *", " ", block).splitlines()
+            found |= {re.sub(r"\s+# .*$", "", line).strip() for line in lines if line.strip()}
         found |= {command.strip() for command in _INLINE.findall(_BLOCK.sub("", text))}
     return found
 
