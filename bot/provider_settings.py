@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from urllib.parse import urlsplit
 
-from bot.catalog import Catalog, Model, ProviderEntry, load_catalog
+from bot.catalog import Catalog, Model, ProviderEntry, Retired, load_catalog
 from bot.catalog.read import packaged
 from bot.errors import SettingsError
 from bot.settings import Settings
@@ -94,8 +95,15 @@ def _notes(offered: Catalog, usable: set[str]) -> Iterator[str]:
         yield f"nobody has tried these models with this bot yet: {', '.join(unproven)}"
     for model in offered.models:
         if model.retired is not None:
-            where = f" at {model.retired.at}" if model.retired.at else ""
-            yield f"model {model.id} ends on {model.retired.on}{where}; until then, or elsewhere, it is on offer"
+            yield _end_of(model.id, model.retired, offered.today())
+
+
+def _end_of(model: str, end: Retired, today: date) -> str:
+    """Of a model that is on offer."""
+    where = "" if end.at is None else f" at {end.at}"
+    if end.on <= today:
+        return f"the model {model} ended on {end.on}{where}; it is on offer because you use another address"
+    return f"the model {model} ends on {end.on}{where}; until then it is on offer"
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

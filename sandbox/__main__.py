@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 
+from sandbox.bot_settings import setting, settings
 from sandbox.command_parser import CommandNotUnderstood, parse, upload
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
@@ -20,6 +21,7 @@ from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.world import Person
 from sandbox.environment import Environment
 from sandbox.picture import sample_picture
+from sandbox.process import BotEndedError
 from sandbox.providers.prompt_faults import PROMPT_FAULTS
 from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS, make_provider
 from sandbox.signals import run_in
@@ -94,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar='"/…"',
         help='any command, such as "/animate-admin quota set user:@mia credits:40"; can be repeated; each run of the '
         "sandbox begins with nothing, and /animate without image: uses the sample picture",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        type=setting,
+        metavar="NAME=VALUE",
+        help="a setting of the bot, such as QUOTA_DEFAULT_CREDITS=50; can be repeated; .env.example lists all settings",
     )
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"folder for the video (default: {OUTPUT})")
     parser.add_argument(
@@ -265,6 +274,7 @@ async def _show(options: argparse.Namespace, screen: Screen) -> int:
         opens=not options.no_open,
         bot=not options.serve,
         real=options.real_provider,
+        more=settings(options.set or ()),
     )
 
 
@@ -289,7 +299,7 @@ async def run(options: argparse.Namespace) -> int:
         return 2
     if options.page:
         return await _show(options, screen)
-    environment = Environment(provider=make_provider(options.provider))
+    environment = Environment(provider=make_provider(options.provider), settings=settings(options.set or ()))
     if options.serve:
         return await run_in(environment, _serve(environment, screen), ended=0)
     return await run_in(environment, _play(environment, screen, options))
@@ -300,6 +310,7 @@ def _unfit(options: argparse.Namespace) -> str | None:
     for names, fits, where in (
         (_FOR_THE_PAGE, options.page, "with --page"),
         (_FOR_THE_TERMINAL, not options.page and not options.serve, "without --page and --serve"),
+        (("set",), not options.serve, "without --serve"),
     ):
         for name in names:
             if getattr(options, name) != _DEFAULTS.get(name) and not fits:
@@ -314,6 +325,9 @@ async def _play(environment: Environment, screen: Screen, options: argparse.Name
         if options.log and environment.bot is not None:
             await environment.bot.stop()
             screen.say(f"\n{environment.bot.log()}")
+    except BotEndedError as error:
+        screen.say(f"The bot did not start. It says:\n{error.log.strip()}")
+        return 1
     except TimeoutError as error:
         screen.say(f"The bot took too long: {error}. This is its log:")
         screen.say(environment.bot.log() if environment.bot is not None else "")

@@ -30,7 +30,11 @@ Spawn = Callable[..., Awaitable[Running]]
 
 
 class BotEndedError(Exception):
-    """The bot ended before it did what was waited for; with its exit code, and all it has written."""
+    """The bot ended before it did what was waited for; `log` is all it has written."""
+
+    def __init__(self, code: int, log: str) -> None:
+        super().__init__(f"the bot ended with exit code {code}:\n{log}")
+        self.log = log
 
 
 class BotProcess:
@@ -99,7 +103,7 @@ class BotProcess:
         try:
             await asyncio.wait({found, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not found.done():
-                raise BotEndedError(f"the bot ended with exit code {ended.result()}:\n{self.log()}")
+                raise BotEndedError(ended.result(), self.log())
             return found.result()
         finally:
             found.cancel()

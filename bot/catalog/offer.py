@@ -185,7 +185,7 @@ class Catalog:
         self.providers = {provider.name: provider for provider in providers}
         self.styles = tuple(styles)
         self._default = default
-        self._today = today
+        self.today = today
         self._models = {model.id: model for model in sorted(models, key=lambda model: model.id != default)}
         self._urls: Mapping[str, str] | None = {each.name: each.url for each in providers} or None
 
@@ -197,7 +197,7 @@ class Catalog:
             self.max_enlargement,
             providers=list(self.providers.values()),
             styles=self.styles,
-            today=self._today,
+            today=self.today,
         )
         catalog._urls = dict(urls)
         return catalog
@@ -212,7 +212,7 @@ class Catalog:
             self.max_enlargement,
             providers=list(self.providers.values()),
             styles=self.styles,
-            today=self._today,
+            today=self.today,
         )
         catalog._urls = self._urls
         return catalog
@@ -333,7 +333,7 @@ class Catalog:
         if model.provider not in urls:
             return False
         end = model.retired
-        if end is None or self._today() < end.on:
+        if end is None or self.today() < end.on:
             return True
         return end.at is not None and urlsplit(urls[model.provider]).hostname != end.at
 

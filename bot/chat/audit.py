@@ -53,11 +53,6 @@ class Audit:
             lines.append(page_line(self._translations, page, pages))
         return "\n".join(lines), pages
 
-    def undone(self, act: AdminAct) -> str:
-        """What is so again."""
-        what, value = self._name(act), self._value(act, act.new)
-        return self._translations.gettext("Undone. {change}", change=self._translations.labeled(what, value))
-
     def _line(self, act: AdminAct) -> str:
         who, when = text.somebody(self._translations, act.actor), text.moment(act.at)
         change = f"{self._value(act, act.old)} → {self._value(act, act.new)}"

@@ -29,6 +29,12 @@ def member_cleared(translations: Translations, member: str, change: Change | Non
     return translations.paragraph(now, _was(translations, change.before))
 
 
+def own_gone(translations: Translations, member: str, before: Limit | None) -> str:
+    """As `member_cleared`, where nobody has asked which quota the member has now."""
+    now = translations.gettext("{member} no longer has a quota of their own.", member=member)
+    return translations.paragraph(now, _was(translations, before))
+
+
 def of_role(translations: Translations, role: str, change: Change) -> str:
     """`role` is a mention."""
     now = translations.gettext(
@@ -78,6 +84,38 @@ def of_reset(translations: Translations, member: str, before: Balance) -> str:
     now = translations.gettext("{member} can use their whole quota again: {limit}.", member=member, limit=limit)
     was = translations.gettext("Before: {limit}.", limit=limits.used(translations, before.used, before.limit.per))
     return translations.paragraph(now, was)
+
+
+def of_pause(translations: Translations, *, paused: bool) -> str:
+    """Of the whole server."""
+    if not paused:
+        return translations.gettext("Videos can be made in this server again.")
+    return translations.gettext(
+        "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
+        "Use `/animate-admin resume` to start again."
+    )
+
+
+def of_block(translations: Translations, member: str, *, blocked: bool, cancelled: int = 0) -> str:
+    """`cancelled` of the member's videos waited."""
+    if not blocked:
+        return translations.gettext("{member} can make videos in this server again.", member=member)
+    words = translations.gettext("{member} can no longer make videos in this server.", member=member)
+    if not cancelled:
+        return words
+    videos = translations.ngettext(
+        "{n} video in the queue was canceled, and its credits are back.",
+        "{n} videos in the queue were canceled, and their credits are back.",
+        cancelled,
+    )
+    return translations.paragraph(words, videos)
+
+
+def of_others(translations: Translations, *, allowed: bool) -> str:
+    """Whose pictures members can animate."""
+    if allowed:
+        return translations.gettext("With “Animate this”, members can now animate pictures that other people posted.")
+    return translations.gettext("With “Animate this”, members can now only animate pictures from their own messages.")
 
 
 def granted_to_role(translations: Translations, role: str, count: int) -> str:

@@ -89,7 +89,9 @@ class VideoForm(ui.Modal):
         able = list(dict.fromkeys(whole.model.label for whole in self._wholes if whole.model.last_image))
         if able:
             self._last = ui.FileUpload(custom_id="last_image", required=False, max_values=1)
-            with_which = translations.gettext("Only with: {models}", models=able)[: option_labels.LONGEST]
+            with_which = translations.gettext("Only with: {models}", models=translations.either(able))[
+                : option_labels.LONGEST
+            ]
             self.add_item(
                 ui.Label(text=translations.gettext("Last picture"), description=with_which, component=self._last)
             )

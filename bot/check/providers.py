@@ -64,5 +64,5 @@ def of_the_catalog(on_offer: Offer) -> Iterator[Finding]:
         yield warning("catalog", f"{note}.")
     for model in on_offer.catalog.ended:
         assert model.retired is not None
-        instead = f" Use {', '.join(model.retired.instead)} instead." if model.retired.instead else ""
+        instead = f" Use {' or '.join(model.retired.instead)} instead." if model.retired.instead else ""
         yield warning("catalog", f"the model {model.id} ended on {model.retired.on} and is not on offer.{instead}")

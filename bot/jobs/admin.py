@@ -27,7 +27,7 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import AdminAct, AdminActs, Quotas, UsageRow, What
+from bot.overviews import AdminActs, Quotas, UsageRow, What
 from bot.rules import RuleTarget, ServerRules
 from bot.store import (
     admin_acts,
@@ -40,7 +40,7 @@ from bot.store import (
     server_settings,
     usage,
 )
-from bot.store.admin_acts import Refusal, Subject
+from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.credit_requests import Granted
 from bot.store.database import Store, Tx, Unit
 from bot.store.rules import ModelsChange
@@ -227,15 +227,20 @@ class Admin:
         before = await self._record(by, What.RULES, unit)
         return before, await self._rules.of(by.scope)
 
-    async def undo(self, by: By, act: int) -> AdminAct:
-        """Undoes what an admin changed here; returns that change. Raises UserError where it does not stand any more."""
+    async def undo(self, by: By, act: int) -> Undone:
+        """Undoes what an admin changed here. Raises UserError where it does not stand any more."""
         found = await self._write(admin_acts.undo(by, act))
         if isinstance(found, Refusal):
             raise UserError(_NOT_UNDONE[found])
         if found.act.what is What.PAUSE:
             (self._worker.resume if found.act.new is None else self._worker.pause)(by.scope)
         await self._recheck(found.cancelled)
-        return found.act
+        return found
+
+    @property
+    def default_quota(self) -> Limit:
+        """Of the settings: where no admin has set one."""
+        return self._limits.default
 
     async def acts(self, scope: Scope, first: int, count: int) -> AdminActs:
         """What admins changed here, the newest first."""

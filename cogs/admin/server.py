@@ -29,19 +29,14 @@ class ServerCommands(AdminCog):
         """No new jobs."""
         by = self._by(interaction)
         await self._admin.pause(by, reason)
-        words = translations_of(interaction).gettext(
-            "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
-            "Use `/animate-admin resume` to start again."
-        )
-        await self._confirm(interaction, by, words)
+        await self._confirm(interaction, by, confirmations.of_pause(translations_of(interaction), paused=True))
 
     @app_commands.command(name="resume", description=N_("Resume videos in this server"))
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
         """New jobs again."""
         by = self._by(interaction)
         await self._admin.resume(by)
-        words = translations_of(interaction).gettext("Videos can be made in this server again.")
-        await self._confirm(interaction, by, words)
+        await self._confirm(interaction, by, confirmations.of_pause(translations_of(interaction), paused=False))
 
     @app_commands.command(name="block", description=N_("Block a member and cancel their videos in the queue"))
     @app_commands.describe(user=N_("The member"), reason=N_("Reason (the member can see it)"))
@@ -51,24 +46,16 @@ class ServerCommands(AdminCog):
         """No new jobs of one member."""
         by = self._by(interaction)
         cancelled = await self._admin.block(by, member_of(user), reason)
-        translations = translations_of(interaction)
-        words = translations.gettext("{member} can no longer make videos in this server.", member=user.mention)
-        if cancelled:
-            videos = translations.ngettext(
-                "{n} video in the queue was canceled, and its credits are back.",
-                "{n} videos in the queue were canceled, and their credits are back.",
-                cancelled,
-            )
-            words = translations.paragraph(words, videos)
+        words = confirmations.of_block(translations_of(interaction), user.mention, blocked=True, cancelled=cancelled)
         await self._confirm(interaction, by, words)
 
     @app_commands.command(name="unblock", description=N_("Unblock a member"))
     @app_commands.describe(user=N_("The member"))
     async def unblock(self, interaction: discord.Interaction[Any], user: discord.User) -> None:
         """New jobs of this member again."""
-        by, translations = self._by(interaction), translations_of(interaction)
+        by = self._by(interaction)
         await self._admin.unblock(by, member_of(user))
-        words = translations.gettext("{member} can make videos in this server again.", member=user.mention)
+        words = confirmations.of_block(translations_of(interaction), user.mention, blocked=False)
         await self._confirm(interaction, by, words)
 
     @app_commands.command(name="usage", description=N_("See who made how many videos"))
@@ -103,16 +90,9 @@ class ServerCommands(AdminCog):
     @app_commands.describe(allowed=N_("Whether this is allowed (off by default)"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
-        by, translations = self._by(interaction), translations_of(interaction)
+        by = self._by(interaction)
         await self._admin.allow_others(by, allowed=allowed)
-        words = (
-            translations.gettext("With “Animate this”, members can now animate pictures that other people posted.")
-            if allowed
-            else translations.gettext(
-                "With “Animate this”, members can now only animate pictures from their own messages."
-            )
-        )
-        await self._confirm(interaction, by, words)
+        await self._confirm(interaction, by, confirmations.of_others(translations_of(interaction), allowed=allowed))
 
     @app_commands.command(name="status", description=N_("See how the bot and this server are doing"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:

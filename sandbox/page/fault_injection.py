@@ -7,6 +7,7 @@ from sandbox.discord.exchange import Exchange, Phase, Reply, rate_limited
 from sandbox.discord.wire import Wire
 from sandbox.environment import Environment
 from sandbox.page.actions import Refused
+from sandbox.process import BotEndedError
 from sandbox.providers.base import LocalProvider
 from sandbox.providers.registry import Choice, make_provider
 
@@ -93,6 +94,8 @@ class FaultInjection:
         self._starting = True
         try:
             await self._environment.start_bot()
+        except BotEndedError as error:
+            raise Refused(f"The bot did not start. It says:\n{error.log.strip()}") from error
         except TimeoutError as error:
             raise Refused("The bot did not start. Its log says why.") from error
         finally:

@@ -19,6 +19,8 @@ REAL = ("VIDEO_API_URL", "VIDEO_API_KEY", "VIDEO_API_AUTH", "VIDEO_CATALOG", "VI
 PAID = PROJECT / "data" / "sandbox"
 """What was paid for is not thrown away at the end, nor the ledger with the budget."""
 
+NO_MORE: Mapping[str, str] = {}
+
 
 class Unfit(Exception):
     """The page cannot be shown with what was asked for; the sentence says why."""
@@ -35,9 +37,16 @@ def real_provider(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def show(
-    say: Callable[[str], None], provider: LocalProvider, *, port: int, opens: bool, bot: bool, real: bool
+    say: Callable[[str], None],
+    provider: LocalProvider,
+    *,
+    port: int,
+    opens: bool,
+    bot: bool,
+    real: bool,
+    more: Mapping[str, str] = NO_MORE,
 ) -> int:
-    """The exit code. `bot`: False leaves the place to one of yours; `real`: videos cost money."""
+    """The exit code. `bot`: False leaves the place to one of yours; `real`: videos cost money; `more` settings."""
     try:
         settings = real_provider(os.environ) if real else {}
     except Unfit as unfit:
@@ -45,7 +54,7 @@ async def show(
         return 2
     chat_model = None if real else LocalChatModel()
     environment = Environment(
-        provider=provider, settings=settings, chat_model=chat_model, folder=PAID if real else None
+        provider=provider, settings={**settings, **more}, chat_model=chat_model, folder=PAID if real else None
     )
     return await run_in(environment, _until_told(say, environment, port=port, opens=opens, bot=bot, real=real), ended=0)
 

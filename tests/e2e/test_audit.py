@@ -43,10 +43,10 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
     answers = [await undo(stage, each) for each in (own, bonus, pause, words, overtaken)]
 
     assert answers == [
-        f"Undone. quota of <@{mia.id}>: none",
-        f"Undone. bonus credits of <@{mia.id}>: 0",
-        "Undone. videos in this server: allowed",
-        "Undone. rules: all words allowed",
+        f"Undone. <@{mia.id}> no longer has a quota of their own. Before: 40 credits per day.",
+        f"Undone. 9 bonus credits of <@{mia.id}> were taken back. They now have 0 bonus credits.",
+        "Undone. Videos can be made in this server again.",
+        "Undone. Words that are not allowed: none. Before: gore.",
         "This has been changed or used since, so it cannot be undone. Nothing was changed.",
     ]
     assert own.text().startswith(f"<@{mia.id}> now has a quota of their own: 40 credits per day.")
@@ -60,7 +60,7 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
     assert listed[1] == f"- videos of <@{ana.id}>: allowed → not allowed (“spam”) · <@{stage.admin.id}> · <t>"
     assert listed[2] == f"- rules: gore → all words allowed · <@{stage.admin.id}> · <t> · by Undo"
     assert "none → 40 credits per day" in await _whole_audit(stage)
-    assert await undo(stage, block) == f"Undone. videos of <@{ana.id}>: allowed"
+    assert await undo(stage, block) == (f"Undone. <@{ana.id}> can make videos in this server again.")
 
 
 async def _whole_audit(stage: Stage) -> str:

@@ -35,7 +35,7 @@ async def test_everyone_with_a_role_gets_it_once_at_their_next_use_also_after_a_
     assert "Bonus" not in await quota(stage, mia)
     assert "- for everyone with" in await told(stage, "audit")
 
-    assert (await undo(stage, granted)).endswith("none")
+    assert await undo(stage, granted) == f"Undone. Members with the role <@&{world.artist.id}> no longer get this."
     world.guild.members[mia.id].roles.append(world.artist)
     assert "Bonus" not in await quota(stage, mia)
     assert "Bonus" not in await quota(stage, ana)

@@ -128,6 +128,7 @@ async def test_servers_without_a_bot_end_well_and_leave_nothing(tmp_path: Path) 
         (["--page", "--prompt", ""], "You can use --prompt only without --page and --serve."),
         (["--page", "--seconds", "0"], "You can use --seconds only without --page and --serve."),
         (["--serve", "--command", "/quota"], "You can use --command only without --page and --serve."),
+        (["--serve", "--set", "BUDGET_CREDITS=8"], "You can use --set only without --serve."),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_in_a_sentence(
@@ -181,6 +182,45 @@ def test_a_port_that_is_none_is_refused_in_a_sentence(capsys: pytest.CaptureFixt
 
     assert ended_by.value.code == 2
     assert f"{port} is not a port. Use a number from 1 to 65535, or 0 for any free port." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("BUDGET_CREDITS", "BUDGET_CREDITS is not a setting. Use a name and a value, such as BUDGET_CREDITS=8."),
+        ("MAX_JOBS=4", "MAX_JOBS is not a setting of the bot. Did you mean MAX_JOBS_PER_USER?"),
+        ("FOO=4", "FOO is not a setting of the bot. .env.example lists all settings."),
+    ],
+)
+def test_a_setting_that_is_none_is_refused_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], typed: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as ended_by:
+        main(["--set", typed])
+
+    assert ended_by.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+async def test_the_bot_says_which_setting_is_wrong(tmp_path: Path) -> None:
+    wrong = ["--set", "MAX_JOBS_PER_USER=4", "--set", "QUOTA_DEFAULT_CREDITS=many"]
+    async with run(tmp_path, *wrong) as process:
+        said = await ended(process)
+
+    assert said.splitlines() == [
+        "The bot did not start. It says:",
+        "QUOTA_DEFAULT_CREDITS is wrong: it should be a whole number from 0 to 1000000.",
+    ]
+    assert process.returncode == 1
+
+
+@pytest.mark.thorough
+async def test_a_setting_holds_for_the_bot_that_is_started(tmp_path: Path) -> None:
+    async with run(tmp_path, "--set", "QUOTA_DEFAULT_CREDITS=50", "--command", "/quota") as process:
+        said = await ended(process)
+
+    assert "50 credits left" in said
+    assert process.returncode == 0
 
 
 async def test_an_admin_types_several_commands_and_reads_each_once(tmp_path: Path) -> None:

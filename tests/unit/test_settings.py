@@ -298,6 +298,26 @@ class TestCatalogs:
         with pytest.raises(SettingsError, match=r"no model of .* is on offer any more"):
             offer(Settings.load())
 
+    @pytest.mark.parametrize(
+        ("end", "words"),
+        [
+            ("{ on = 2999-01-01 }", "the model b ends on 2999-01-01; until then it is on offer"),
+            (
+                '{ on = 2026-01-01, at = "gone.example" }',
+                "the model b ended on 2026-01-01 at gone.example; it is on offer because you use another address",
+            ),
+        ],
+    )
+    def test_the_end_of_a_model_that_is_on_offer_is_told_as_it_is_today(
+        self, env: pytest.MonkeyPatch, tmp_path: Path, end: str, words: str
+    ) -> None:
+        path = two_providers(tmp_path)
+        path.write_text(path.read_text() + f"retired = {end}\n")
+        env.setenv("VIDEO_CATALOG", str(path))
+        env.setenv("OPENROUTER_API_KEY", "other")
+
+        assert offer(Settings.load()).notes == (words,)
+
     @pytest.mark.parametrize("missing", ["PUBLIC_URL", "HTTP_PORT"])
     def test_a_model_that_takes_an_address_alone_needs_a_public_address_and_a_port(
         self, env: pytest.MonkeyPatch, tmp_path: Path, missing: str

@@ -1,0 +1,88 @@
+"""What a press of Undo tells: what is so again, in the words of the command that sets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.catalog import Catalog
+from bot.chat import confirmations, server_rules, text
+from bot.i18n.translations import Translations
+from bot.models import Bonus, Change, Limit, Period, Scope, Source
+from bot.overviews import AdminAct, What
+from bot.rules import RuleTarget, ServerRules
+
+
+class UndoneWords:
+    """For one reader, on one server. `default` is the quota from the settings."""
+
+    def __init__(self, translations: Translations, catalog: Catalog, scope: Scope, default: Limit) -> None:
+        self._translations = translations
+        self._catalog = catalog
+        self._scope = scope
+        self._default = default
+
+    def of(self, act: AdminAct, cancelled: int) -> str:
+        """`act` is the one that set the value back; it has ended so many waiting videos."""
+        return self._translations.gettext("Undone. {change}", change=self._change(act, cancelled))
+
+    def _change(self, act: AdminAct, cancelled: int) -> str:
+        translations, member = self._translations, text.somebody(self._translations, act.member)
+        match act.what:
+            case What.MEMBER_QUOTA | What.ROLE_QUOTA | What.DEFAULT_QUOTA | What.SERVER_LIMIT:
+                return self._limit(act, member)
+            case What.BONUS:
+                return confirmations.of_bonus(translations, member, Bonus(act.new - act.old, act.new))
+            case What.RESET:
+                return translations.gettext("What {member} used before the reset counts again.", member=member)
+            case What.PAUSE:
+                return confirmations.of_pause(translations, paused=act.new is not None)
+            case What.BLOCK:
+                blocked = act.new is not None
+                return confirmations.of_block(translations, member, blocked=blocked, cancelled=cancelled)
+            case What.LOG_CHANNEL:
+                return confirmations.of_log(translations, act.new, act.old)
+            case What.OTHERS:
+                return confirmations.of_others(translations, allowed=act.new)
+            case What.ROLE_MODELS | What.CHANNEL_MODELS:
+                target = self._target(act)
+                return server_rules.of_models(translations, self._catalog, target, act.old, act.new)
+            case What.ROLE_GIFT:
+                return translations.gettext("Members with the role {role} no longer get this.", role=self._target(act))
+            case What.RULES:
+                return "\n".join(server_rules.of_change(translations, _rules(act.old), _rules(act.new)))
+
+    def _limit(self, act: AdminAct, member: str) -> str:
+        translations = self._translations
+        match act.what:
+            case What.MEMBER_QUOTA:
+                change = Change(_limit(act.old, Source.OWN), _limit(act.new, Source.OWN))
+                if change.after is None:
+                    return confirmations.own_gone(translations, member, change.before)
+                return confirmations.of_member(translations, member, change)
+            case What.ROLE_QUOTA:
+                change = Change(_limit(act.old, Source.SERVER), _limit(act.new, Source.SERVER))
+                if change.after is None:
+                    return confirmations.role_cleared(translations, self._target(act), change.before)
+                return confirmations.of_role(translations, self._target(act), change)
+            case What.DEFAULT_QUOTA:
+                change = Change(
+                    _limit(act.old, Source.SERVER) or self._default, _limit(act.new, Source.SERVER) or self._default
+                )
+                return confirmations.of_default(translations, change)
+            case _:
+                change = Change(_limit(act.old, Source.SERVER), _limit(act.new, Source.SERVER))
+                return confirmations.of_server(translations, change)
+
+    def _target(self, act: AdminAct) -> str:
+        kind = RuleTarget.CHANNEL if act.what is What.CHANNEL_MODELS else RuleTarget.ROLE
+        return server_rules.mention(kind, act.target or 0, self._scope)
+
+
+def _limit(value: tuple[int, str] | None, source: Source) -> Limit | None:
+    """From how the act keeps it."""
+    return None if value is None else Limit(value[0], Period(value[1]), source)
+
+
+def _rules(value: tuple[bool, Sequence[str]] | None) -> ServerRules:
+    age_restricted_only, words = value or (False, ())
+    return ServerRules(age_restricted_only, tuple(words))
