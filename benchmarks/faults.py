@@ -21,7 +21,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,24 +86,22 @@ def main() -> int:
 
 def several_processes(options: argparse.Namespace) -> int:
     """Runs with several processes, one after the other; exit code 1 where a promise was broken."""
-    total, broken, rolls = Counter[str](), 0, list[float]()
-    for run in range(options.first, options.first + options.runs):
-        told: list[str] = []
-        outcome = asyncio.run(several.play(options.seed, run, processes=options.processes, log=told.append))
-        strikes = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.struck.items()))
-        print(f"run {run}: {outcome.told}; {strikes}", *outcome.broken, sep="\n  ", flush=True)
-        total.update(outcome.counts)
-        total.update(outcome.struck)
-        rolls += outcome.ended_s
-        if outcome.broken:
-            broken += 1
-            options.keep.mkdir(parents=True, exist_ok=True)
-            (options.keep / f"seed-{options.seed}-run-{run}.several.log").write_text("\n".join(told), "utf-8")
-    rolls.sort()
-    print(f"\nseed {options.seed}, {options.runs} runs of {options.processes} processes: {dict(total)}")
-    if rolls:
-        print(f"a rolled process ended after {rolls[len(rolls) // 2]:.1f} s (median), {rolls[-1]:.1f} s (longest)")
-    print(f"broken promises in {broken} runs")
+    numbers = range(options.first, options.first + options.runs)
+    if options.only is not None:
+        numbers = range(options.only, options.only + 1)
+    outcomes: list[several.Outcome] = []
+    for run in numbers:
+        provider = options.provider[0] if options.provider else None
+        playing = several.play(options.seed, run, processes=options.processes, provider=provider, keep=options.keep)
+        outcomes.append(asyncio.run(playing))
+        print(several.line(outcomes[-1]), *outcomes[-1].verdict.broken, sep="\n  ", flush=True)
+    broken = [outcome.run for outcome in outcomes if outcome.verdict.broken]
+    print(
+        f"\nseed {options.seed}, {len(outcomes)} runs of {options.processes} processes",
+        *several.table(outcomes),
+        sep="\n",
+    )
+    print(f"broken promises in {len(broken)} runs {broken or ''}")
     return 1 if broken else 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from sandbox.discord.server import LocalDiscord
+from sandbox.environment import Environment
 from sandbox.process import BotProcess
 from sandbox.providers.base import LocalProvider
 from tests.e2e.stage import Stage
@@ -18,64 +18,53 @@ READY_WITHIN_S = 20.0
 TAKEOVER_S = 4
 
 
-class Cluster(Stage):
-    """`start` starts the servers and then all processes; `bots` are those, by number. One shard each.
+class Processes(Environment):
+    """Several processes, `bots` by their number, one shard each; in front of an environment.
 
-    `address` is that of an empty database.
+    `share` says first on which empty database, and how many.
     """
 
-    def __init__(
-        self,
-        address: str,
-        *,
-        processes: int = 2,
-        settings: Mapping[str, str] | None = None,
-        roles: Sequence[str] = (),
-        render_s: float | None = 0.1,
-        provider: LocalProvider | None = None,
-    ) -> None:
-        discord = LocalDiscord()
+    def share(self, address: str, *, processes: int, roles: Sequence[str] = ()) -> None:
+        self.address = address
         self.processes = processes
         self.roles = list(roles) or ["all"] * processes
         self.gateways = sum(role != "worker" for role in self.roles)
-        discord.shards = self.gateways
-        shared = {"DATABASE_URL": address, "SHARD_COUNT": str(self.gateways), "TAKEOVER_SECONDS": str(TAKEOVER_S)}
-        super().__init__(shared | dict(settings or {}), render_s=render_s, provider=provider, discord=discord)
-        discord.gateway.max_concurrency = max(1, self.gateways)
-        self.address = address
+        self.discord.shards = self.gateways
+        self.discord.gateway.max_concurrency = max(1, self.gateways)
         self.bots: dict[int, BotProcess] = {}
+
+    def shared(self) -> dict[str, str]:
+        """Settings that all of them have."""
+        return {
+            "DATABASE_URL": self.address,
+            "SHARD_COUNT": str(self.gateways),
+            "TAKEOVER_SECONDS": str(TAKEOVER_S),
+        }
 
     def settings_of(self, number: int) -> dict[str, str]:
         """What the process with this number is started with."""
-        own = self.settings() | {"ROLE": self.roles[number]}
+        own = {**self.settings(), **self.shared(), "ROLE": self.roles[number]}
         if self.roles[number] == "worker":
             return own
-        shard = sum(role != "worker" for role in self.roles[:number])
-        return own | {"SHARD_IDS": str(shard)}
+        return own | {"SHARD_IDS": str(self.shard_of(number))}
 
-    async def start(self, *, bot: bool = True) -> None:
-        await super().start(bot=False)
-        if bot:
-            for number in range(self.processes):
-                await self.start_one(number, wait=False)
-            await self.wait_connected()
+    def shard_of(self, number: int) -> int:
+        """The shard of the process with this number."""
+        return sum(role != "worker" for role in self.roles[:number])
 
-    async def start_one(self, number: int, *, wait: bool = True) -> BotProcess:
-        """Starts it, again after it has ended."""
+    async def start_process(self, number: int) -> BotProcess:
+        """Starts it, again after it has ended; it may not be connected yet."""
         folder = self.folder / f"process-{number}"
         folder.mkdir(exist_ok=True)
         bot = self.bots[number] = BotProcess(folder, self.settings_of(number), self.arguments, spawn=self.spawn)
         await bot.start()
-        if wait:
-            await self.wait_connected()
         return bot
 
     async def wait_connected(self) -> None:
-        """Until every shard is there, and every process that carries jobs."""
-        gateway = self.discord.gateway
+        """Until every shard is there."""
 
         def shards() -> set[int]:
-            return {session.shard[0] for session in gateway.live}
+            return {session.shard[0] for session in self.discord.gateway.live}
 
         await self.discord.wait_for(lambda: len(shards()) >= self.gateways, READY_WITHIN_S, "every shard")
 
@@ -83,11 +72,6 @@ class Cluster(Stage):
         """What a query answers."""
         with psycopg.connect(self.address) as connection:
             return connection.execute(sql).fetchall()
-
-    def faults(self) -> list[str]:
-        """Where the books disagree."""
-        with psycopg.connect(self.address) as connection:
-            return differences(connection)
 
     def logs(self) -> str:
         """Of all processes."""
@@ -102,6 +86,42 @@ class Cluster(Stage):
                     await bot.stop(30)
         finally:
             await super().stop()
+
+
+class Cluster(Processes, Stage):
+    """`start` starts the servers and then all processes. `address` is that of an empty database."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        processes: int = 2,
+        settings: Mapping[str, str] | None = None,
+        roles: Sequence[str] = (),
+        render_s: float | None = 0.1,
+        provider: LocalProvider | None = None,
+    ) -> None:
+        super().__init__(settings, render_s=render_s, provider=provider)
+        self.share(address, processes=processes, roles=roles)
+
+    async def start(self, *, bot: bool = True) -> None:
+        await super().start(bot=False)
+        if bot:
+            for number in range(self.processes):
+                await self.start_one(number, wait=False)
+            await self.wait_connected()
+
+    async def start_one(self, number: int, *, wait: bool = True) -> BotProcess:
+        """Starts it, again after it has ended."""
+        bot = await self.start_process(number)
+        if wait:
+            await self.wait_connected()
+        return bot
+
+    def faults(self) -> list[str]:
+        """Where the books disagree."""
+        with psycopg.connect(self.address) as connection:
+            return differences(connection)
 
 
 async def timed(waiting: Any) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from signal import SIGTERM
 
 from sandbox.discord.components import Kind, walk
@@ -16,7 +14,8 @@ from sandbox.discord.permissions import Permission
 from sandbox.discord.world import permissions_in
 from sandbox.providers.jobs import VideoJob
 from tests.faults import gifts
-from tests.faults.place import CREDITS_SECRET, Life
+from tests.faults.keeper import ANSWERS_WITHIN_S
+from tests.faults.place import CREDITS_SECRET
 from tests.faults.reckoning import Account, Command, Shown, Stored
 from tests.faults.scene import Asked, Scene, Sent, is_about
 from tests.faults.takes import JOBS, Row, is_card, messages_of, name_of, paid, row_of
@@ -26,8 +25,6 @@ NOTHING_CHARGED = "othing was charged"
 LEAST_MADE = 100_000
 """Of any video one can be made that is smaller than this."""
 UNDER_WAY = ("In the queue", "Sending", "Rendering", "Almost ready")
-ANSWERS_WITHIN_S = 4.0
-"""Discord's three seconds, and some for the way."""
 STOPS_IN_S = 15.0
 STARTS_IN_S = 4.0
 """Until then Python has no handler yet, and SIGTERM just ends it; nothing is under way."""
@@ -43,9 +40,9 @@ MISSING = frozenset({404})
 
 def collect(scene: Scene) -> Account:
     """The account of a run whose bot has ended."""
-    files = _database_files(scene)
-    with closing(sqlite3.connect(scene.place.database)) as connection:
-        rows = [row_of(scene, *row) for row in connection.execute(JOBS).fetchall()]
+    files = scene.place.stored()
+    with scene.place.store() as connection:
+        rows = [row_of(scene, *row) for row in list(connection.execute(JOBS))]
         book_differences = (*differences(connection), *gifts.differences(connection, scene.gifts))
     is_closed = {row.prompt: all(each.is_closed for each in rows if each.prompt == row.prompt) for row in rows}
     keeps_token = {row.prompt for row in rows if row.has_token}
@@ -77,11 +74,6 @@ def collect(scene: Scene) -> Account:
         strange=tuple(_strange(scene, rows)),
         last=tuple(scene.last),
     )
-
-
-def _database_files(scene: Scene) -> dict[str, bytes]:
-    folder, name = scene.place.database.parent, scene.place.database.name
-    return {path.name: path.read_bytes() for path in folder.glob(f"{name}*") if path.is_file()}
 
 
 def _kept(scene: Scene, job: int) -> bytes | None:
@@ -140,8 +132,8 @@ def _excuse(scene: Scene, asked: Asked) -> str | None:
     answers = [x for x in scene.place.discord.requests if x.route.endswith("/callback") and is_about(x, asked)]
     if any(id(x) in scene.spoiled for x in answers):
         return "Discord spoiled the answer"
-    if not asked.was_up or scene.keeper.was_away(asked.at - 0.1, asked.at + ANSWERS_WITHIN_S):
-        return "the bot was away"
+    if (away := scene.keeper.why_unheard(asked.interaction.channel, asked.at)) is not None:
+        return away
     if scene.was_barred(asked.at - 0.1, asked.at + ANSWERS_WITHIN_S):
         return "Discord barred the bot's address"
     if any(x.code == 50083 for x in answers):
@@ -210,10 +202,10 @@ def _why_unknown(scene: Scene, row: Row, provider: str) -> str | None:
             return "killed before its create arrived"
         return "the create was cut on its way" if scene.struck["provider outage"] else None
     latest = creates[-1:] if row.asked is None or row.asked.takes == 1 else creates  # nothing tells which is whose
-    return next(filter(None, (_why_lost(scene, sent, killed) for sent in latest)), None)
+    return next(filter(None, (_why_lost(scene, sent, row.job) for sent in latest)), None)
 
 
-def _why_lost(scene: Scene, sent: Sent, killed: list[Life]) -> str | None:
+def _why_lost(scene: Scene, sent: Sent, job: int) -> str | None:
     exchange = sent.exchange
     if exchange.fault is not None:
         return f"its create met {exchange.fault}"
@@ -221,10 +213,7 @@ def _why_lost(scene: Scene, sent: Sent, killed: list[Life]) -> str | None:
         return "its create was cut"
     if exchange.status >= 500 or exchange.status in (408, 409):
         return f"its create was answered {exchange.status}"
-    life = scene.keeper.lives[sent.life]
-    if life in killed and life.wanted is not SIGTERM:
-        return "killed before the answer was stored"
-    return None
+    return scene.keeper.why_create_lost(sent, job)
 
 
 def _why_undelivered(scene: Scene, row: Row) -> str | None:
@@ -265,7 +254,7 @@ def _made(scene: Scene, prompt: str) -> list[VideoJob]:
 
 def _secrets(scene: Scene, files: dict[str, bytes], is_closed: dict[str, bool], keeps_token: set[str]) -> Iterator[str]:
     place = scene.place
-    log = place.bot.log() if place.bot is not None else ""
+    log = place.log()
     messages = json.dumps([message.revisions for message in place.discord.history])
     yield from scene.leaks
     known = (

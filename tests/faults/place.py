@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from secrets import token_bytes
+
+import psycopg
 
 from sandbox.discord.server import LocalDiscord
 from sandbox.environment import Environment
@@ -28,12 +27,13 @@ from tests import catalogs
 from tests.e2e.test_health import free_port
 from tests.faults.clocked_bot import SECONDS
 from tests.forkserver import spawn
+from tests.ledger_audit import Connection
 
 VOLUME_BYTES = 260 * 1024 * 1024
 """The bot submits nothing under 200 MB free; tmpfs takes memory only for what is written."""
-STOPS_WITHIN_S = 90.0
-STARTS_WITHIN_S = 30.0
 CREDITS_SECRET = "a-shops-secret-of-more-than-32-characters"
+STORE_ERRORS = (sqlite3.Error, psycopg.Error)
+"""The store is locked or away right now."""
 CLOCKED_BOT = (str(Path(__file__).with_name("clocked_bot.py")),)
 FAST = {
     "POLL_SECONDS": "0.05",
@@ -118,13 +118,14 @@ class Place(Environment):
         """Providers that the operator does not use any more."""
         self.tokens = [self.discord.token]
         self.keys = [each.key for each in self.providers]
-        port = free_port()
-        self.credits_url = f"http://127.0.0.1:{port}/credits"
+        self._port = free_port()
         self.host_clock = HostClock(self.folder / "clock")
         self.volume = self.folder / "volume" if volume else None
         self._database_on_volume = volume and database_on_volume
         self._data = (self.volume or self.folder) / "data"
-        self.use({"HTTP_PORT": str(port), "DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"})
+        self.use(
+            {"HTTP_PORT": str(self._port), "DATA_DIR": str(self._data), "DATABASE_URL": f"sqlite:///{self.database}"}
+        )
         self.use({"HOST_CLOCK": str(self.host_clock.path)} if own_clock else {})
 
     def _provider(self, name: str) -> LocalProvider:
@@ -207,12 +208,48 @@ class Place(Environment):
         """Where the bot keeps videos that are not at Discord."""
         return self._data / "videos"
 
+    @property
+    def credits_url(self) -> str:
+        """Where a shop sends its requests."""
+        return f"http://127.0.0.1:{self._port}/credits"
+
+    def process(self, number: int) -> BotProcess | None:
+        """The bot; of several, the process with this number."""
+        return self.bot
+
+    async def start_process(self, number: int) -> BotProcess:
+        """Starts it, again after it has ended; it may not be connected yet."""
+        return await self.start_bot(wait=False)
+
+    def hears(self, number: int) -> bool:
+        """Whether it is connected to Discord."""
+        return bool(self.discord.gateway.live)
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[Connection]:
+        """The bot's store, read beside it. Raises `STORE_ERRORS`."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=1)) as connection:
+            yield connection
+
+    def has_entries(self, connection: Connection) -> bool:
+        """Whether something is in the queue between processes."""
+        return False
+
+    def stored(self) -> dict[str, bytes]:
+        """All that the store has on its disk, by the name of the file; the bot has ended."""
+        folder, name = self.database.parent, self.database.name
+        return {path.name: path.read_bytes() for path in folder.glob(f"{name}*") if path.is_file()}
+
+    def log(self) -> str:
+        """All that the bot has written."""
+        return self.bot.log() if self.bot is not None else ""
+
     def states(self) -> list[str]:
         """Every job's state, oldest first; none where the store cannot be read now."""
         try:
-            with contextlib.closing(sqlite3.connect(self.database, timeout=1)) as connection:
+            with self.store() as connection:
                 return [str(state) for (state,) in connection.execute("SELECT state FROM jobs ORDER BY id")]
-        except sqlite3.Error:
+        except STORE_ERRORS:
             return []
 
     async def open(self) -> None:
@@ -261,138 +298,6 @@ def can_mount() -> bool:
 def unlike_any_other(*_order: object) -> bytes:
     """A real MP4 whose last box makes it one of a kind, so that two videos that change places are seen."""
     return tiny_mp4() + (24).to_bytes(4, "big") + b"free" + token_bytes(16)
-
-
-@dataclass(slots=True)
-class Life:
-    """One process of the bot. `wanted` is the signal it was sent by us, None where it ended by itself."""
-
-    begun_at: float
-    first_request: int
-    ended_at: float | None = None
-    code: int | None = None
-    wanted: signal.Signals | None = None
-    asked_at: float | None = None
-    is_asleep: bool = False
-
-
-@dataclass(slots=True)
-class Away:
-    """The bot could not hear Discord from `since` until `until`, in seconds of the monotonic clock."""
-
-    since: float
-    until: float
-
-
-@dataclass(slots=True)
-class Keeper:
-    """Starts the bot again whenever it has ended, as a container's restart policy does, and keeps its lives."""
-
-    place: Place
-    rng: Random
-    lives: list[Life] = field(default_factory=list)
-    away: list[Away] = field(default_factory=list)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _is_closing: bool = False
-
-    async def open(self) -> None:
-        """Starts the bot and waits until it is connected."""
-        self._tasks = [asyncio.create_task(self._keep(), name="keep"), asyncio.create_task(self._watch(), name="watch")]
-        await self.connected()
-
-    async def connected(self) -> None:
-        """Raises TimeoutError where the bot does not come up."""
-
-        def stays_up() -> bool:
-            return self._is_up() and self.lives[-1].wanted is None
-
-        await self.place.discord.wait_for(stays_up, STARTS_WITHIN_S, "the bot to connect")
-
-    def send(self, signum: signal.Signals) -> bool:
-        """A signal to the bot; False where none is running."""
-        bot, life = self.place.bot, self.lives[-1] if self.lives else None
-        if bot is None or not bot.is_running or life is None or life.ended_at is not None:
-            return False
-        if signum is signal.SIGHUP:
-            os.kill(bot.pid, signum)
-            return True
-        if signum is signal.SIGTERM is life.wanted:
-            return True  # told already; a second one would end Python in the middle of its own end
-        if signum is signal.SIGSTOP:
-            life.is_asleep = True
-        elif signum is signal.SIGCONT:
-            life.is_asleep = False
-        elif life.wanted is not signal.SIGKILL:
-            life.wanted, life.asked_at = signum, time.monotonic()
-        os.kill(bot.pid, signum)
-        return True
-
-    async def restart(self, signum: signal.Signals) -> Life:
-        """Ends the bot and waits until the next is connected; the life that ended."""
-        life = self.lives[-1]
-        self.send(signum)
-        await self._ended(life)
-        await self.connected()
-        return life
-
-    async def close(self) -> Life:
-        """SIGTERM for good; the last life."""
-        self._is_closing = True
-        life = self.lives[-1]
-        self.send(signal.SIGTERM)
-        await self._ended(life)
-        await self.abandon()
-        return life
-
-    async def abandon(self) -> None:
-        """No more watching and restarting."""
-        self._is_closing = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _ended(self, life: Life) -> None:
-        try:
-            await until(lambda: life.ended_at is not None, STOPS_WITHIN_S)
-        except TimeoutError:
-            bot = self.place.bot
-            if bot is not None and bot.is_running:
-                bot.kill()
-            await until(lambda: life.ended_at is not None, STOPS_WITHIN_S)
-
-    def _is_up(self) -> bool:
-        bot = self.place.bot
-        running = bot is not None and bot.is_running and self.lives[-1].ended_at is None
-        return running and not self.lives[-1].is_asleep and bool(self.place.discord.gateway.live)
-
-    async def _keep(self) -> None:
-        while not self._is_closing:
-            bot: BotProcess = await self.place.start_bot(wait=False)
-            life = Life(time.monotonic(), len(self.place.discord.requests))
-            self.lives.append(life)
-            life.code = await bot.wait(within_s=3600)
-            life.ended_at = time.monotonic()
-            self.place.discord.changes.notify()
-            await asyncio.sleep(self.rng.uniform(0.0, 0.4))
-
-    async def _watch(self) -> None:
-        """Looks fifty times a second; a shorter absence is told by who brings it about."""
-        while True:
-            if not self._is_up():
-                self.note_away()
-            await asyncio.sleep(0.02)
-
-    def note_away(self) -> None:
-        """The bot cannot hear Discord now."""
-        now = time.monotonic()
-        if self.away and now - self.away[-1].until < 0.5:
-            self.away[-1].until = now
-        else:
-            self.away.append(Away(now, now))
-
-    def was_away(self, since: float, until: float) -> bool:
-        """Whether the bot was away at any time between the two."""
-        return any(gap.since <= until and since <= gap.until for gap in self.away)
 
 
 async def until(predicate: Callable[[], bool], within_s: float) -> None:

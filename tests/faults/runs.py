@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 import time
 import traceback
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from signal import SIGKILL, SIGTERM, Signals
 
-from sandbox.discord.messages import Message, NotAnswered
+from sandbox.discord.messages import NotAnswered
 from sandbox.discord.world import Channel, Person, World
 from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
-from tests.faults import gifts
+from tests.faults import ending, gifts
 from tests.faults.collect import collect
+from tests.faults.ending import ask_last, settle
 from tests.faults.kinds import AT_PROVIDERS, KINDS
-from tests.faults.place import Place, can_mount, until
-from tests.faults.reckoning import OFFERED, OPEN, Verdict, reckon
+from tests.faults.place import Place, can_mount
+from tests.faults.reckoning import Verdict, reckon
 from tests.faults.scene import Scene, opened
 
 STORM_S = 2.2
@@ -31,11 +30,6 @@ TAKES = (None, None, None, 2, 2, 3)
 SHOWS = (None, None, "me")
 GIFTS = 3
 GIVEN_UNTIL_S = 1.4
-ANSWERED_WITHIN_S = 4.0
-"""Discord's three seconds, and some for the way; what has no answer by then gets none."""
-REFUSED_FOR_S = 150.0
-"""Without faults nobody is refused for longer: the pause of a circuit breaker that opened, and one job to try it."""
-ASKS_AGAIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +154,7 @@ async def play(plan: Plan, *, keep: Path | None = None, keep_all: bool = False) 
             finally:
                 outcome.struck = dict(scene.struck)
                 outcome.ended_by_itself = sum(life.wanted is None for life in scene.keeper.lives)
-                outcome.log = place.bot.log() if place.bot is not None else ""
+                outcome.log = place.log()
                 outcome.errors = Counter(_without_numbers(line) for line in ERROR_LINE.findall(outcome.log))
             if keep is not None and (outcome.verdict.broken or keep_all):
                 _keep(outcome, place, keep)
@@ -212,11 +206,11 @@ async def _without_faults(scene: Scene, plan: Plan) -> list[str]:
     for signum in plan.restarts:
         life = await scene.keeper.restart(signum)
         scene.tell(f"restarted with {signum.name}: code {life.code}")
-    await _settle(scene)
+    await settle(scene)
     await gifts.settle(scene)
     for provider in plan.providers:
-        await _ask_last(scene, plan, provider)
-    await _settle(scene)
+        await ask_last(scene, f"video {plan.seed}-{plan.run}-last-{provider}", scene.place.model_of(provider))
+    await settle(scene)
     mia = scene.place.discord.world.people["mia"]
     try:
         asked = await scene.place.discord.invoke(mia, "quota")
@@ -226,71 +220,6 @@ async def _without_faults(scene: Scene, plan: Plan) -> list[str]:
     life = await scene.keeper.close()
     scene.tell(f"ended with code {life.code}")
     return faults
-
-
-async def _settle(scene: Scene) -> None:
-    try:
-        await scene.keeper.connected()
-        await until(lambda: is_settled(scene), scene.settles_within_s)
-    except TimeoutError:
-        scene.tell("not settled in time")
-    scene.tell("settled")
-
-
-def is_settled(scene: Scene) -> bool:
-    """Every command is answered or too old for that, every job has ended, and every card says so."""
-    now = time.monotonic()
-    if any(not x.interaction.answered.is_set() and now < x.at + ANSWERED_WITHIN_S for x in scene.asked):
-        return False
-    try:
-        with closing(sqlite3.connect(scene.place.database, timeout=1)) as connection:
-            rows = connection.execute(
-                "SELECT state, finished_at, ticket FROM jobs JOIN cards ON cards.job = jobs.id"
-            ).fetchall()
-    except sqlite3.Error:
-        return False
-    made = {job.id: job for job in scene.place.made()}
-    return all(job.is_over for job in made.values()) and not any(
-        state in OPEN
-        or (finished is None and state not in OFFERED)
-        or (state == "timed_out" and any(name in str(ticket) for name in made))
-        for state, finished, ticket in rows
-    )
-
-
-async def _ask_last(scene: Scene, plan: Plan, provider: str) -> None:
-    """Somebody new asks a provider once all is well. The reservation stands behind what the store had still to write.
-
-    A circuit breaker that has opened may refuse them for its pause; not for ever.
-    """
-    zoe, general = scene.place.discord.world.people["zoe"], scene.place.discord.world.general
-    began, tries = time.monotonic(), 0
-    while True:
-        prompt = f"video {plan.seed}-{plan.run}-last-{provider}-{tries}"
-        asked = await scene.ask(zoe, general, prompt, scene.place.model_of(provider))
-        assert asked is not None
-        try:
-            answer = await asked.interaction.answer(10)
-        except NotAnswered:
-            scene.last.append(f"{prompt!r} got no answer without faults")
-            return
-        if answer is not None and not answer.is_ephemeral:
-            break
-        if time.monotonic() - began > REFUSED_FOR_S:
-            words = "" if answer is None else answer.text()
-            scene.last.append(f"{prompt!r} was refused for {REFUSED_FOR_S:.0f} s without faults: {words!r}")
-            return
-        tries += 1
-        await asyncio.sleep(ASKS_AGAIN_S)
-    scene.tell(f"the last one was taken after {time.monotonic() - began:.1f} s")
-    try:
-        await scene.place.discord.wait_for(lambda: _is_over(answer), scene.settles_within_s, "the last card")
-    except TimeoutError:
-        scene.last.append(f"{prompt!r} came to nothing without faults: {answer.text()!r}")
-
-
-def _is_over(card: Message) -> bool:
-    return card.deleted or any(words in card.text() for words in ("✅", "⚠️", "🚫"))
 
 
 def _where(world: World, who: str, where: str) -> tuple[Person, Channel]:
@@ -314,21 +243,5 @@ def _without_numbers(line: str) -> str:
 
 
 def _keep(outcome: Outcome, place: Place, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"seed-{outcome.plan.seed}-run-{outcome.plan.run}"
-    (folder / f"{name}.bot.log").write_text(outcome.log, "utf-8")
-    (folder / f"{name}.told.txt").write_text("\n".join([*outcome.told, *outcome.verdict.broken, ""]), "utf-8")
-    if place.database.exists():
-        (folder / f"{name}.db").write_bytes(place.database.read_bytes())
-    requests = [
-        f"{x.at - place.discord_clock.ahead_s:.3f} {x.method} {x.path[:60]} files={len(x.files)} {x.status} {x.code}"
-        for x in place.discord.requests
-    ]
-    (folder / f"{name}.discord.txt").write_text("\n".join(requests), "utf-8")
-    videos = [
-        f"{x.at - place.videos_clock.ahead_s:.3f} {provider.name} {x.method} {x.path[:60]} {x.status} {x.fault}"
-        f" cut={x.cut} {provider.prompt_of(x) if x.route == 'create' else ''}"
-        for provider in place.every_provider
-        for x in provider.requests
-    ]
-    (folder / f"{name}.provider.txt").write_text("\n".join(sorted(videos)), "utf-8")
+    ending.keep(place, folder, name, told=[*outcome.told, *outcome.verdict.broken], log=outcome.log)

@@ -23,12 +23,15 @@ from sandbox.providers.exchange import Exchange as VideoExchange
 from sandbox.providers.exchange import Hook as VideoHook
 from sandbox.providers.exchange import HookReply
 from sandbox.providers.exchange import Phase as VideoPhase
-from tests.faults.place import Keeper, Place, until
+from tests.faults.keeper import Keeper
+from tests.faults.place import Place, until
 
 if TYPE_CHECKING:
     from tests.faults.gifts import Gift
+    from tests.faults.keepers import Keepers
 
 Undo = Callable[[], Awaitable[None]]
+Keeping = Callable[[Place, Random], "Keeper | Keepers"]
 SPOILERS = 0.15
 """So many of the pictures are covered."""
 
@@ -41,7 +44,6 @@ class Asked:
     person: Person
     interaction: Interaction
     at: float
-    was_up: bool
     spoiler: bool = False
     """Its picture is covered until somebody clicks it."""
     author: Person | None = None
@@ -66,7 +68,7 @@ class Scene:
     """Kinds of faults act on it; the reckoning reads it."""
 
     place: Place
-    keeper: Keeper
+    keeper: Keeper | Keepers
     rng: Random
     asked: list[Asked] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
@@ -170,7 +172,7 @@ class Scene:
         """
         spoiler = self.rng.random() < SPOILERS
         picture = Upload("SPOILER_cat.png" if spoiler else "cat.png", _png(self.rng), "image/png")
-        was_up = self._is_up()
+        began = time.monotonic()
         try:
             if channel.locked:
                 raise CannotInvoke("the thread is locked")  # noqa: TRY301 - as the client does
@@ -184,9 +186,7 @@ class Scene:
         except CannotInvoke as error:
             self.tell(f"{person.name} could not ask: {error}")
             return None
-        asked = Asked(
-            prompt, person, interaction, time.monotonic(), was_up, spoiler, takes=takes or 1, only_me=show == "me"
-        )
+        asked = Asked(prompt, person, interaction, began, spoiler, takes=takes or 1, only_me=show == "me")
         self.asked.append(asked)
         self.tell(f"{person.name} asked in {channel.name or channel.type.name}: {prompt}, {takes} takes, {show}")
         return asked
@@ -211,16 +211,13 @@ class Scene:
             return None
         if opened.response_type != Answer.MODAL:
             return None
-        was_up = self._is_up()
+        began = time.monotonic()
         submitted = await self.place.discord.submit(person, opened, {"prompt": prompt})
         spoiler, only_me = of is not None and of.spoiler, of is not None and of.only_me
-        asked = Asked(prompt, person, submitted, time.monotonic(), was_up, spoiler, author, only_me=only_me)
+        asked = Asked(prompt, person, submitted, began, spoiler, author, only_me=only_me)
         self.asked.append(asked)
         self.tell(f"{person.name} sent the form: {prompt}")
         return asked
-
-    def _is_up(self) -> bool:
-        return not self.keeper.was_away(time.monotonic() - 0.05, time.monotonic())
 
     def was_barred(self, since: float, until: float) -> bool:
         """Whether Discord took nothing from the bot's address at any time between the two."""
@@ -264,9 +261,9 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def opened(place: Place, rng: Random) -> AsyncIterator[Scene]:
+async def opened(place: Place, rng: Random, keeping: Keeping = Keeper) -> AsyncIterator[Scene]:
     """A scene with the bot connected; ends with everything down."""
-    keeper = Keeper(place, Random(rng.random()))
+    keeper = keeping(place, Random(rng.random()))
     scene = Scene(place, keeper, Random(rng.random()))
     try:
         await place.open()

@@ -1,86 +1,240 @@
 """Runs of faults with several processes on PostgreSQL: one of them is killed, frozen or rolled at drawn moments.
 
-Members ask in servers of every shard meanwhile. Afterwards the books are held against what the provider was asked.
+Members ask in servers of every shard meanwhile, press buttons and are given credits. Afterwards all is held against
+what the provider was asked, by the same reckoning as with one process. In the end every process is rolled once more.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
 from random import Random
 
-from sandbox.discord.messages import Interaction
-from sandbox.discord.world import Guild, Person
-from sandbox.process import BotProcess
+from sandbox.discord.world import Channel, Guild, Person
+from sandbox.providers.registry import DEFAULT_PROVIDER, PROVIDERS
 from tests.cluster import TAKEOVER_S, Cluster
-from tests.e2e.stage import OVER
+from tests.faults import ending, gifts, presses
+from tests.faults.cluster_place import MEMBERS, ClusterPlace
+from tests.faults.collect import collect
+from tests.faults.hand_over import HandOver, Pings, roll
+from tests.faults.keepers import Keepers, shard_of
+from tests.faults.reckoning import Verdict, reckon
+from tests.faults.scene import Scene, opened
 from tests.postgres_server import PostgresServer
 
 KINDS = ("kill", "freeze", "roll", "database")
+WEIGHTS = (3, 3, 3, 1)
+LASTS_S = 20.0
 DOWN_S = (0.2, 2.0)
 BETWEEN_S = (0.5, 3.0)
 FROZEN_S = (TAKEOVER_S * 0.3, TAKEOVER_S * 1.8)
-SETTLES_WITHIN_S = 90.0
+SETTLES_WITHIN_S = 120.0
+ASKS_A_SECOND = 2.5
+PRESSED_EVERY_S = (0.5, 3.0)
+GIFTS = 4
+TAKES = (None, None, None, 2, 3, 4)
+SHOWS = (None, None, None, "me")
+RACED = 0.3
+"""In so many runs somebody takes cards away in the moment in which their videos come."""
 SETTINGS = {
-    "QUOTA_DEFAULT_CREDITS": "100000", "BUDGET_CREDITS": "1000000", "MAX_JOBS_PER_USER": "100",
-    "MAX_CONCURRENT_JOBS": "12", "POLL_SECONDS": "0.2", "PROGRESS_SECONDS": "0.3", "LOG_LEVEL": "INFO",
+    "QUOTA_DEFAULT_CREDITS": "100000", "DIRECT_CREDITS": "100000", "BUDGET_CREDITS": "1000000",
+    "MAX_JOBS_PER_USER": "100", "MAX_CONCURRENT_JOBS": "12", "POLL_SECONDS": "0.2", "PROGRESS_SECONDS": "0.3",
+    "LOG_LEVEL": "INFO",
 }  # fmt: skip
-SHARD_SHIFT = 22
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a run. `broken` are promises; `unanswered` commands came while nobody heard that shard."""
+    """What came of a run."""
 
     run: int
+    provider: str
+    verdict: Verdict = field(default_factory=Verdict)
     asked: int = 0
-    taken: int = 0
-    states: Counter[str] = field(default_factory=Counter)
-    unanswered: int = 0
     struck: Counter[str] = field(default_factory=Counter)
-    ended_s: list[float] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    hand_overs: list[HandOver] = field(default_factory=list)
+    pings: Counter[str] = field(default_factory=Counter)
+    """What came of the commands that are used without a pause while a process is rolled."""
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counter[str]:
         """What it came to."""
-        return {"asked": self.asked, "unanswered": self.unanswered, "taken": self.taken, **self.states}
+        verdict = self.verdict
+        unanswered = {f"unanswered: {why}": count for why, count in (verdict.unanswered + self.pings).items()}
+        broken = {promise: len(sentences) for promise, sentences in verdict.promises.items()}
+        counts = {"asked": self.asked, "jobs": verdict.jobs, "charged": verdict.paid, **verdict.states, **unanswered}
+        return Counter({**counts, **broken, **self.struck})
 
-    @property
-    def told(self) -> str:
-        """In a line."""
-        return ", ".join(f"{count} {name}" for name, count in self.counts.items())
 
-
-async def play(
-    seed: int, run: int, *, processes: int = 3, lasts_s: float = 20.0, log: Callable[[str], None]
-) -> Outcome:
-    """One run; the server, the sandbox and all processes are its own."""
-    rng, outcome = Random(f"{seed}-{run}"), Outcome(run)
+async def play(seed: int, run: int, *, processes: int = 3, provider: str | None = None, keep: Path) -> Outcome:
+    """One run; the server, the sandbox and all processes are its own. `keep`: a folder for what a broken one leaves."""
+    rng = Random(f"{seed}-{run}")
+    drawn = rng.choice([DEFAULT_PROVIDER, rng.choice(list(PROVIDERS))])
+    outcome = Outcome(run, provider or drawn)
     server = await asyncio.to_thread(PostgresServer.make)  # as PostgreSQL is: what was kept survives its crash
-    cluster = Cluster(server.address(), processes=processes, settings=SETTINGS, render_s=rng.uniform(0.5, 3.0))
+    place = ClusterPlace(
+        server, SETTINGS, processes=processes, providers=[outcome.provider], render_s=rng.uniform(0.5, 3.0)
+    )
+    told: list[str] = []
     try:
-        guilds = await guilds_of_each_shard(cluster)
-        await cluster.start()
-        asking = asyncio.create_task(_ask(cluster, guilds, Random(rng.random()), lasts_s))
-        await _strike(cluster, server, rng, outcome, time.monotonic() + lasts_s, log)
-        asked = await asking
-        await _mend(cluster)
-        await _reckon(cluster, asked, outcome)
-        if outcome.broken:
-            log(cluster.logs())
+        async with opened(place, rng, partial(Keepers, processes=processes)) as scene:
+            told = scene.told
+            scene.settles_within_s = SETTLES_WITHIN_S
+            await _storm(scene, place, server, outcome, Random(rng.random()), name=f"video {seed}-{run}")
+            await _end(scene, place, outcome, name=f"video {seed}-{run}")
+            outcome.verdict = reckon(collect(scene))
+            outcome.asked, outcome.struck = len(scene.asked), Counter(scene.struck)
+            if outcome.verdict.broken:
+                _keep(place, keep, f"several-seed-{seed}-run-{run}", outcome, told)
+    except Exception:  # noqa: BLE001 - a run that cannot be played is reported as one that is broken
+        outcome.verdict.strange.append(f"the run could not be played: {traceback.format_exc()}")
+        _keep(place, keep, f"several-seed-{seed}-run-{run}", outcome, told)
     finally:
-        for bot in cluster.bots.values():
-            if bot.is_running:
-                os.kill(bot.pid, signal.SIGCONT)
-        await cluster.stop()
         await asyncio.to_thread(server.close)
     return outcome
+
+
+def _keep(place: ClusterPlace, folder: Path, name: str, outcome: Outcome, told: list[str]) -> None:
+    ending.keep(place, folder, name, told=[*told, *outcome.verdict.broken], log=place.log())
+
+
+async def _storm(
+    scene: Scene, place: ClusterPlace, server: PostgresServer, outcome: Outcome, rng: Random, *, name: str
+) -> None:
+    """Members ask, press and are given credits, and the faults strike; returns when all of it is over."""
+    ends = time.monotonic() + LASTS_S
+    work = [
+        _ask(scene, place, Random(rng.random()), ends, name),
+        _press(scene, Random(rng.random()), ends),
+        _strike(scene, place, server, outcome, Random(rng.random()), ends),
+        *(_give(scene, number, Random(rng.random())) for number in range(GIFTS)),
+    ]
+    if rng.random() < RACED:
+        work.append(presses.raced(scene, Random(rng.random())))
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        await asyncio.gather(*tasks[:3])
+        scene.are_faults_over = True
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await scene.clear()
+
+
+async def _end(scene: Scene, place: ClusterPlace, outcome: Outcome, *, name: str) -> None:
+    """All settles, every process is rolled once more, and somebody asks in every shard."""
+    await ending.settle(scene)
+    for number in range(place.processes):
+        await _roll(scene, place, outcome, number)
+        await scene.keeper.connected()
+    await gifts.settle(scene)
+    model = place.model_of(outcome.provider)
+    for number in range(place.processes):
+        await ending.ask_last(scene, f"{name}-last-{number}", model, place.general(number))
+    await ending.settle(scene)
+    life = await scene.keeper.close()
+    scene.tell(f"ended with code {life.code}")
+
+
+async def _ask(scene: Scene, place: ClusterPlace, rng: Random, ends: float, name: str) -> None:
+    number = 0
+    while time.monotonic() < ends:
+        person, channel = _where(place, rng)
+        model = place.model_of(place.provider.name)
+        takes, show = rng.choice(TAKES), rng.choice(SHOWS)
+        await scene.ask(person, channel, f"{name}-{number}", model, takes=takes, show=show)
+        number += 1
+        await asyncio.sleep(rng.expovariate(ASKS_A_SECOND))
+
+
+def _where(place: ClusterPlace, rng: Random) -> tuple[Person, Channel]:
+    """Mostly in the server of any shard; now and then in a direct message, or in a server without the bot."""
+    world = place.discord.world
+    mia = world.people["mia"]
+    places = [world.dm(mia), world.foreign.general, world.guild.threads[0]]
+    if rng.random() < 0.1:
+        return mia, rng.choice(places)
+    return world.people[rng.choice(MEMBERS)], rng.choice(place.guilds).general
+
+
+async def _press(scene: Scene, rng: Random, ends: float) -> None:
+    while time.monotonic() < ends:
+        await asyncio.sleep(rng.uniform(*PRESSED_EVERY_S))
+        await presses.pressed(scene, Random(rng.random()))
+
+
+async def _give(scene: Scene, number: int, rng: Random) -> None:
+    await asyncio.sleep(rng.uniform(0.0, LASTS_S * 0.8))
+    await gifts.give(scene, number, rng)
+
+
+async def _strike(
+    scene: Scene, place: ClusterPlace, server: PostgresServer, outcome: Outcome, rng: Random, ends: float
+) -> None:
+    keepers = scene.keeper
+    assert isinstance(keepers, Keepers)
+    while time.monotonic() < ends:
+        await asyncio.sleep(rng.uniform(*BETWEEN_S))
+        kind, keeper = rng.choices(KINDS, WEIGHTS)[0], rng.choice(keepers.each)
+        if kind == "database":
+            scene.hit(kind, "stopped")
+            await asyncio.to_thread(server.stop, rng.choice([signal.SIGINT, signal.SIGQUIT]))
+            await asyncio.sleep(rng.uniform(*DOWN_S))
+            await asyncio.to_thread(server.start)
+            scene.tell("database: back")
+        elif kind == "kill" and keeper.send(signal.SIGKILL):
+            scene.hit(kind, f"process {keeper.number}")
+        elif kind == "freeze":
+            scene.hit(kind, f"process {keeper.number}")
+            await keepers.freeze(keeper, rng.uniform(*FROZEN_S))
+            scene.tell(f"process {keeper.number} goes on")
+        elif kind == "roll":
+            scene.hit(kind, f"process {keeper.number}")
+            await _roll(scene, place, outcome, keeper.number)
+
+
+async def _roll(scene: Scene, place: ClusterPlace, outcome: Outcome, number: int) -> None:
+    keepers = scene.keeper
+    assert isinstance(keepers, Keepers)
+    pings = Pings(place.discord, place.discord.world.people[MEMBERS[number]], place.general(number))
+    hand_over = await roll(keepers.each[number], pings)
+    scene.tell(f"rolled process {number}: {hand_over}")
+    if hand_over is not None:
+        outcome.hand_overs.append(hand_over)
+    for at in pings.unanswered:
+        why = keepers.why_unheard(place.general(number), at)
+        outcome.pings[why or "?"] += 1
+        if why is None:
+            scene.last.append(f"/quota at {at - scene.began:.3f} in shard {number} got no answer")
+
+
+def line(outcome: Outcome) -> str:
+    """A run in a line."""
+    counts = ", ".join(f"{name} {count}" for name, count in outcome.counts.items() if count)
+    return f"run {outcome.run}, {outcome.provider}: {counts}"
+
+
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """The sums of many runs, and how long hand-overs took."""
+    total = sum((outcome.counts for outcome in outcomes), Counter[str]())
+    for name in dict.fromkeys(name for outcome in outcomes for name in outcome.counts):
+        yield f"{name:<76} {total[name]:>6}"
+    hand_overs = [each for outcome in outcomes for each in outcome.hand_overs]
+    if not hand_overs:
+        return
+    yield f"{'hand-overs':<40} {len(hand_overs):>6}   median  longest"
+    for part in fields(HandOver):
+        seconds = sorted(getattr(each, part.name) for each in hand_overs)
+        yield f"  {part.name:<45} {seconds[len(seconds) // 2]:>8.2f} {seconds[-1]:>8.2f}"
 
 
 async def guilds_of_each_shard(cluster: Cluster) -> list[Guild]:
@@ -88,104 +242,6 @@ async def guilds_of_each_shard(cluster: Cluster) -> list[Guild]:
     world, found = cluster.discord.world, dict[int, Guild]()
     while len(found) < cluster.gateways:
         guild = world.add_guild(f"server {len(world.guilds)}", owner=cluster.admin)
-        found.setdefault((guild.id >> SHARD_SHIFT) % cluster.gateways, guild)
+        found.setdefault(shard_of(guild.id, cluster.gateways), guild)
         await asyncio.sleep(0.003)
     return list(found.values())
-
-
-async def _ask(
-    cluster: Cluster, guilds: list[Guild], rng: Random, lasts_s: float
-) -> list[tuple[str, Guild, Interaction]]:
-    ends, asked = time.monotonic() + lasts_s, list[tuple[str, Guild, Interaction]]()
-    while time.monotonic() < ends:
-        guild = rng.choice(guilds)
-        person: Person = cluster.discord.world.add_member(f"member{rng.randrange(8)}", guild=guild)
-        prompt = f"video {len(asked)}"
-        asked.append((prompt, guild, await cluster.animate(person, channel=guild.general, prompt=prompt)))
-        await asyncio.sleep(rng.expovariate(4.0))
-    return asked
-
-
-async def _strike(
-    cluster: Cluster, server: PostgresServer, rng: Random, outcome: Outcome, ends: float, log: Callable[[str], None]
-) -> None:
-    while time.monotonic() < ends:
-        await asyncio.sleep(rng.uniform(*BETWEEN_S))
-        kind = rng.choices(KINDS, weights=(3, 3, 3, 1))[0]
-        number = rng.choice(sorted(cluster.bots))
-        bot = cluster.bots[number]
-        if bot.exit_code is not None:  # it was frozen for long, and has ended itself since
-            await cluster.start_one(number, wait=False)
-            continue
-        outcome.struck[kind] += 1
-        log(f"{kind} process {number}")
-        if kind == "database":
-            await asyncio.to_thread(server.stop, rng.choice([signal.SIGINT, signal.SIGQUIT]))
-            await asyncio.sleep(rng.uniform(*DOWN_S))
-            await asyncio.to_thread(server.start)
-            continue
-        if kind == "kill":
-            bot.kill()
-            await bot.wait()
-            await asyncio.sleep(rng.uniform(*DOWN_S))
-        elif kind == "freeze":
-            os.kill(bot.pid, signal.SIGSTOP)
-            await asyncio.sleep(rng.uniform(*FROZEN_S))
-            os.kill(bot.pid, signal.SIGCONT)
-        else:
-            outcome.ended_s.append(await _roll(bot))
-        if not bot.is_running:
-            await cluster.start_one(number, wait=False)
-
-
-async def _roll(bot: BotProcess) -> float:
-    """Seconds until the process has ended; what it carried is free by then."""
-    began = time.monotonic()
-    bot.terminate()
-    await bot.wait(90)
-    return time.monotonic() - began
-
-
-async def _mend(cluster: Cluster) -> None:
-    """Every process runs; one that was frozen for long has ended itself."""
-    deadline = time.monotonic() + SETTLES_WITHIN_S
-    while time.monotonic() < deadline:
-        for number, bot in list(cluster.bots.items()):
-            if not bot.is_running:
-                await cluster.start_one(number, wait=False)
-        await asyncio.sleep(0.5)
-        if not _open(cluster):
-            await asyncio.sleep(1.5)
-            if not _open(cluster):
-                return
-
-
-def _open(cluster: Cluster) -> list[tuple[object, ...]]:
-    try:
-        return cluster.seen(
-            "SELECT id, state FROM jobs JOIN cards ON cards.job = jobs.id WHERE finished_at IS NULL"
-            " OR state IN ('waiting', 'submitting', 'rendering', 'delivering')"
-            " UNION ALL SELECT id, CAST(status AS TEXT) FROM procrastinate_jobs"
-        )
-    except Exception as error:  # noqa: BLE001 - it starts again right now
-        return [(repr(error),)]
-
-
-async def _reckon(cluster: Cluster, asked: list[tuple[str, Guild, Interaction]], outcome: Outcome) -> None:
-    provider = cluster.provider
-    jobs = dict[str, str](cluster.seen("SELECT prompt, state FROM jobs"))
-    outcome.asked, outcome.taken = len(asked), len(jobs)
-    outcome.states.update(jobs.values())
-    for prompt, _, used in asked:
-        state, paid = jobs.get(prompt), provider.times_charged(prompt)
-        if paid > 1 or provider.times_created(prompt) > 1:
-            outcome.broken.append(f"{prompt!r} was paid {paid} times")
-        if paid and state not in ("delivered", "undelivered", "unknown"):
-            outcome.broken.append(f"{prompt!r} was paid and is {state}")
-        card = used.message
-        if card is None:
-            outcome.unanswered += 1
-        elif state not in (None, "cancelled") and not card.deleted and not any(word in card.text() for word in OVER):
-            outcome.broken.append(f"{prompt!r} is {state} and its card says {card.text()[:80]!r}")
-    outcome.broken += [f"still open: {row}" for row in _open(cluster)]
-    outcome.broken += cluster.faults()

@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from tests.faults.collect import collect
-from tests.faults.place import Keeper, Place, until
+from tests.faults.keeper import Keeper
+from tests.faults.place import Place, until
 from tests.faults.reckoning import Account, Command, Paid, Shown, Stored, reckon
 from tests.faults.scene import Scene, opened
 

@@ -10,9 +10,9 @@ import pytest
 
 from sandbox.discord.exchange import Cut, Exchange, Phase, Reply
 from tests.faults.collect import collect
+from tests.faults.ending import is_settled
 from tests.faults.place import Place, until
 from tests.faults.reckoning import reckon
-from tests.faults.runs import is_settled
 from tests.faults.scene import opened
 
 
