@@ -85,6 +85,7 @@ class Harness:
         self.folder = folder
         self.slots = slots
         self.ahead = timedelta()  # by so much the host's clock was set
+        self.intent_for: timedelta | None = None  # of several processes
         self.provider, self.chat, self.fitter = Provider(), Messages(), Fitter()
         self.catalog = Catalog(
             [Model(m, m, (4,), {"720x1280": 1, "1280x720": 1}, {}, provider=self.provider.name) for m in MODELS],
@@ -193,7 +194,7 @@ class Harness:
             transcoder=cast("Any", Transcoder()),
             catalog=self.catalog,
             queue=JobQueue(self.slots, circuit_breakers, self.limits),
-            timing=Timing(poll_s=60.0, job_timeout=timedelta(minutes=30)),
+            timing=Timing(poll_s=60.0, job_timeout=timedelta(minutes=30), intent_for=self.intent_for),
             circuit_breakers=circuit_breakers,
             clock=clock,
             rng=random.Random(1),

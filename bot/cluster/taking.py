@@ -14,6 +14,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.schema import SchemaManager
 from procrastinate.worker import Worker as EntryWorker
 
+from bot.cluster.own_entries import OwnEntries
 from bot.cluster.patient import PatientConnector
 from bot.errors import StoreError, StoreUnavailable
 from bot.jobs.dispatch import Carry
@@ -56,6 +57,7 @@ class Taking:
         self._takeover_s = takeover_s
         logging.getLogger("procrastinate").setLevel(logging.ERROR)  # of each job it tells what our own log tells
         self._app = App(connector=PatientConnector(conninfo=address, min_size=1, max_size=4))
+        self._app.job_manager = OwnEntries(self._app.connector, lambda: self.worker_id)
         self._worker: EntryWorker | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._carried: set[JobId] = set()
@@ -171,7 +173,7 @@ class Taking:
         missing = held - self._carried
         if forgotten := missing & suspects:
             log.warning("%s entries of the queue were this process's without its knowledge", len(forgotten))
-            await self._store.write(queue_entries.give_back(forgotten))
+            await self._store.write(queue_entries.give_back(worker_id, forgotten))
         return missing
 
 

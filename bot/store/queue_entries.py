@@ -137,15 +137,16 @@ def held_by(worker: int) -> Unit[set[JobId]]:
     }
 
 
-def give_back(jobs: set[JobId]) -> Unit[None]:
-    """Frees these entries."""
+def give_back(worker: int, jobs: set[JobId]) -> Unit[None]:
+    """Frees these entries, where they are this worker's."""
 
     def unit(tx: Tx) -> None:
         for job in jobs:
             tx.all(
                 "SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs"
-                " WHERE lock = :lock AND status = 'doing'",
+                " WHERE lock = :lock AND status = 'doing' AND worker_id = :worker",
                 lock=str(job),
+                worker=worker,
             )
         tx.all(_WAKE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import psycopg
@@ -28,6 +29,33 @@ async def store(postgres_address: str) -> AsyncIterator[Store]:
     yield opened
     await taking.close()
     await opened.close()
+
+
+class Process:
+    """Takes entries up and carries each until it is told what came of that: True where it needs no more work."""
+
+    def __init__(self, store: Store, address: str) -> None:
+        self.taking = Taking(store, address, takeover_s=30)
+        self.carried: asyncio.Queue[int] = asyncio.Queue()
+        self.ends: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def carry(self, job: JobId) -> bool:
+        self.carried.put_nowait(job)
+        return await self.ends
+
+
+@pytest.fixture
+async def processes(store: Store, postgres_address: str) -> AsyncIterator[list[Process]]:
+    """Two, of which the first takes entries up."""
+    both = [Process(store, postgres_address) for _ in range(2)]
+    for process in both:
+        await process.taking.open()
+    await both[0].taking.start(both[0].carry)
+    yield both
+    for process in both:
+        process.ends.cancel()
+        await process.taking.stop_taking()
+        await process.taking.close()
 
 
 @pytest.fixture
@@ -119,3 +147,29 @@ async def test_a_process_that_does_not_carry_a_job_any_more_does_not_end_it(
     assert await store.write(queue_entries.if_carried_by(worker + 1, job.id, move)) is None
     assert await store.write(queue_entries.if_carried_by(None, job.id, move)) is None
     assert await store.write(queue_entries.if_carried_by(worker, job.id, move)) is not None
+
+
+@pytest.mark.parametrize("needs_no_more_work", [True, False])
+async def test_a_process_whose_entry_was_taken_over_neither_ends_nor_frees_it(
+    store: Store,
+    connection: psycopg.Connection[tuple[object, ...]],
+    processes: list[Process],
+    needs_no_more_work: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Fault harness, seed 31, run 3: three processes carried one job, and its card lost the video again."""
+    frozen, other = processes
+    async with asyncio.timeout(20):
+        await reserved(store, 1)
+        await store.write(queue_entries.due(JobId(1)))
+        await frozen.carried.get()
+        connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - INTERVAL '60 seconds'")
+        await frozen.taking.stop_taking()
+        assert await store.write(queue_entries.take_over(silent_s=30)) == 1
+        await other.taking.start(other.carry)
+        await other.carried.get()
+
+        frozen.ends.set_result(needs_no_more_work)
+        await frozen.taking.close()
+
+    ((worker,),) = connection.execute("SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'").fetchall()
+    assert worker == other.taking.worker_id

@@ -19,12 +19,15 @@ from bot.providers.protocols import CreateRequest, Provider
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT_S = 1.0
 ASKED_FOR = timedelta(minutes=10)
 """By each process that finds the job: after that, an answer that is still missing makes the job unknown."""
 
 
 async def settle(context: JobContext, job: Job) -> Job | None:
     """The job as it is once that is known, or given up."""
+    if (moved := await _stored_by_another(context, job)) is not job:
+        return moved
     provider = context.providers.of(job)
     request = await _request(context, job, provider)
     if request is None:
@@ -51,6 +54,23 @@ async def settle(context: JobContext, job: Job) -> Job | None:
             if ticket is None:
                 return await send_later(context, job, VideoUnavailable("the provider has not received it"))
             return await taken(context, job, ticket)
+
+
+async def _stored_by_another(context: JobContext, job: Job) -> Job | None:
+    """The job itself, once no other process can be sending it any more; as that one left it, where one did.
+
+    A process that was lost counts as gone after twice `intent_for`; one that is still there has stored its answer by
+    then, or finds the job given up.
+    """
+    if context.timing.intent_for is None:
+        return job
+    found: Job | None = job
+    while (left := 2 * context.timing.intent_for - context.clock.since(job.state_at)) > timedelta():
+        await context.clock.sleep(min(left.total_seconds(), LOOKED_AT_S))
+        found = await context.reload(job)
+        if found is None or (found.state, found.state_at) != (job.state, job.state_at):
+            return found
+    return job
 
 
 async def _ask(job: Job, provider: Provider, request: CreateRequest) -> Ticket | None:

@@ -141,7 +141,7 @@ async def _submit(context: JobContext, job: Job, request: CreateRequest, provide
     moved: Job | None = None
     try:
         moved = await _intend(context, job)
-        if moved is not None and moved.state is JobState.SUBMITTING:
+        if moved is not None and moved.state is JobState.SUBMITTING:  # by this very call
             context.queue.follow(moved)
             moved = await _create(context, moved, request, provider)
     finally:
@@ -151,7 +151,10 @@ async def _submit(context: JobContext, job: Job, request: CreateRequest, provide
 
 
 async def _intend(context: JobContext, job: Job) -> Job | None:
-    """The intent in the store: submitting, unless the job may not go any more."""
+    """The intent in the store: submitting, unless the job may not go any more.
+
+    The intent of another process is never returned: with several, only what the unit itself returns is ours.
+    """
     if context.clock.since(job.created_at) >= context.timing.queue_timeout:  # the machine slept, say
         return await context.end(job, JobState.FAILED, FailureKind.QUEUE_TIMEOUT)
     now = context.clock.now()
@@ -171,12 +174,14 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
     try:
         unit = jobs.if_unmoved(job, unit)
         sending = unit if context.dispatch is None else context.dispatch.sending(unit, job)
-        sent = await context.move_by(sending, job, JobState.SUBMITTING, now)
+        is_alone = context.timing.intent_for is None
+        sent = await (context.move_by(sending, job, JobState.SUBMITTING, now) if is_alone else context.persist(sending))
     except NoSlotError as full:  # another process has taken it
         context.queue.use_shared(full.at_provider)
         return job
-    if sent is None:  # cancelled in the meantime
-        return await context.reload(job)
+    if sent is None:  # cancelled in the meantime, or sent by another process
+        found = await context.reload(job)
+        return None if found is not None and found.state is JobState.SUBMITTING else found
     if context.queue.is_closed:  # the bot was told to stop while this was written: certainly nothing made
         return await context.move(sent, JobState.WAITING, first_sent_at=job.first_sent_at, not_before=job.not_before)
     return sent
