@@ -180,6 +180,12 @@ class Card:
         return None if self.message is None or self.removed else (self.channel, self.message)
 
     @property
+    def is_readable(self) -> bool:
+        """Whether the bot's own token can read the message with the video; one elsewhere is a direct message."""
+        is_direct = self.shown_channel not in (None, self.channel)
+        return self.place is not None and (is_direct or (self.bot_reaches and not self.ephemeral))
+
+    @property
     def places(self) -> list[tuple[ChannelId, MessageId]]:
         """Every message of the job that may still stand: the card, and the one with the video."""
         card = None if self.message is None or self.removed else (self.channel, self.message)

@@ -124,7 +124,8 @@ class Videos(commands.Cog):
         shown = on_page(found, number)
         stills = await self._library.stills(shown)
         files = [discord.File(io.BytesIO(stills[job.id]), still_name(job)) for job in shown if job.id in stills]
-        return files, video_list(translations_of(interaction), found, number, self._catalog, kept, stills)
+        joinable = await self._library.joinable(user_of(interaction), shown)
+        return files, video_list(translations_of(interaction), found, number, self._catalog, kept, stills, joinable)
 
     async def join(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows a video and those that it continues as one, to its member alone."""

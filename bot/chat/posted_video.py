@@ -66,11 +66,10 @@ async def posted_address(client: discord.Client, job: Job, address: str = "") ->
     Raises ChatUnavailable.
     """
     card = job.card
-    is_direct = card.shown_channel not in (None, card.channel)
-    if card.place is None or not (is_direct or (card.bot_reaches and not card.ephemeral)):
+    if card.place is None or not card.is_readable:
         return address or None
     channel, message = card.place
-    there = client.get_partial_messageable(channel, guild_id=None if is_direct else card.guild)
+    there = client.get_partial_messageable(channel, guild_id=card.guild if channel == card.channel else None)
     try:
         async with asyncio.timeout(GET_WITHIN_S):
             return _video_in(await there.fetch_message(message))

@@ -63,6 +63,7 @@ def video_list(
     catalog: Catalog,
     kept: Collection[JobId] = frozenset(),
     stills: Collection[JobId] = frozenset(),
+    joinable: Collection[JobId] = frozenset(),
 ) -> ui.LayoutView:
     """One page, the nearest there is. The videos of the `kept` can be shown again; files come with the `stills`."""
     view = ui.LayoutView(timeout=None)
@@ -75,7 +76,7 @@ def video_list(
         view.add_item(ui.TextDisplay(translations.gettext(NOTHING)))
     for job in on_page(jobs, page):
         view.add_item(ui.TextDisplay(_entry(translations, job, catalog, is_kept=job.id in kept)))
-        buttons = _buttons(translations, job, is_kept=job.id in kept)
+        buttons = _buttons(translations, job, is_kept=job.id in kept, can_join=job.id in joinable)
         if buttons:
             view.add_item(ui.ActionRow(*buttons))
     if turns := page_buttons(LIST, page, pages):
@@ -138,14 +139,14 @@ def _state(translations: Translations, job: Job, *, is_kept: bool) -> str:
     return translations.gettext("⚠️ {failure}, refunded", failure=failure_words(translations, job.failure))
 
 
-def _buttons(translations: Translations, job: Job, *, is_kept: bool) -> list[ui.Item[Any]]:
+def _buttons(translations: Translations, job: Job, *, is_kept: bool, can_join: bool) -> list[ui.Item[Any]]:
     found: list[ui.Item[Any]] = []
     link = link_of(job)
     if link is not None:
         found.append(ui.Button(label=translations.gettext("Go to message"), url=link))
     if is_kept:
         found.append(JobButton(KEPT, job.id, translations))
-    if job.continues is not None and job.state in (JobState.DELIVERED, JobState.UNDELIVERED):
+    if can_join:
         found.append(JobButton(JOIN, job.id, translations))
     if job.state is JobState.WAITING:
         found.append(JobButton(CANCEL, job.id, translations, in_list=True))

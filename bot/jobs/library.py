@@ -7,6 +7,7 @@ is deleted while it may hold the only copy of a video that its member has not de
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -128,7 +129,7 @@ class Library:
 
     def has_still(self, job: Job) -> bool:
         """Whether there may be a still: the video is there, as far as is known."""
-        return has_video(job) and not job.deleted and (job.card.place is not None or self._found(job) is not None)
+        return has_video(job) and not job.deleted and (job.card.is_readable or self._found(job) is not None)
 
     async def make_still(self, job: Job) -> bool:
         """Whether there is one now; bounded in time, but for the others before it."""
@@ -141,6 +142,17 @@ class Library:
             found.insert(0, await self.own(member, before))
         if len(found) < 2 or found[0].continues is not None or not all(map(has_video, found)) or _any_deleted(found):
             raise UserError(PART_GONE)
+        return found
+
+    async def joinable(self, member: UserId, among: Sequence[Job]) -> set[JobId]:
+        """Those that continue others, where all of these videos are there, as far as is known."""
+        found = set()
+        for job in among:
+            if job.continues is not None and has_video(job):
+                with contextlib.suppress(UserError):
+                    parts = await self.parts(member, job.id)
+                    if await asyncio.to_thread(lambda parts=parts: all(map(self.has_still, parts))):
+                        found.add(job.id)
         return found
 
     async def joined(self, parts: Sequence[Job], limit_bytes: int) -> bytes:

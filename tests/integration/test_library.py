@@ -97,8 +97,8 @@ class Setup:
     worker: Worker
     library: Library
 
-    async def job(self, state: JobState, **changes: Any) -> Job:
-        job = a_job(1, **({"card": a_card()} | changes))
+    async def job(self, state: JobState, number: int = 1, **changes: Any) -> Job:
+        job = a_job(number, **({"card": a_card()} | changes))
         await self.store.write(reserve(job, [], limits(1_000)))
         for step in WAYS[state]:
             along: dict[S, dict[str, Any]] = {
@@ -171,6 +171,24 @@ async def test_what_is_gone_is_not_called_kept(setup: Setup) -> None:
     assert await setup.library.kept([job]) == set()
     with pytest.raises(UserError, match=GONE):
         setup.library.kept_file(job)
+
+
+async def test_join_is_offered_while_every_part_is_here_or_where_the_bot_itself_can_read_it(setup: Setup) -> None:
+    private = a_card(ephemeral=True)
+    first = await setup.job(S.DELIVERED, card=private)
+    second = await setup.job(S.DELIVERED, 2, continues=first.id)
+    third = await setup.job(S.DELIVERED, 3, continues=second.id)
+    setup.keep(first)
+
+    async def offered() -> set[JobId]:
+        return await setup.library.joinable(MEMBER, [first, second, third])
+
+    assert await offered() == {2, 3}
+    setup.files.video(first).unlink()
+    assert await offered() == set()  # its message, which only its member saw, cannot be read again
+    setup.keep(first)
+    await setup.library.delete(second)
+    assert await offered() == set()
 
 
 async def test_a_press_on_a_card_whose_video_has_come_changes_nothing_of_it(setup: Setup) -> None:

@@ -32,6 +32,9 @@ class Library:
     async def stills(self, among: Sequence[Job]) -> dict[JobId, bytes]:
         return {job.id: self.made[job.id] for job in among if job.id in self.made}
 
+    async def joinable(self, _member: UserId, _among: Sequence[Job]) -> set[JobId]:
+        return set()
+
     def has_still(self, _job: Job) -> bool:
         return True
 
