@@ -122,9 +122,8 @@ class CardButtons(commands.Cog):
         else:
             await self._library.delete(job)
             gone = await remove_pressed(interaction, job)
-            await remove_all(interaction.client, job, but=_pressed_message(interaction))
-            if not gone:
-                await answer_translated(interaction, text.CARD_STAYS)
+            beside = await remove_all(interaction.client, job, but=_pressed_message(interaction))
+            await self._end_deletion(interaction, job, all_gone=gone and beside)
 
     async def erase(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Yes to the question: the video is deleted, then its messages."""
@@ -137,8 +136,8 @@ class CardButtons(commands.Cog):
         pressed = self._asked.pop(job_id, None)
         card = None if pressed is None else _pressed_message(pressed)
         gone = pressed is None or await remove_pressed(pressed, job)
-        if not await remove_all(interaction.client, job, but=card) or not gone:
-            await answer_translated(interaction, text.CARD_STAYS)
+        beside = await remove_all(interaction.client, job, but=card)
+        await self._end_deletion(interaction, job, all_gone=gone and beside)
 
     async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """No to the question."""
@@ -158,7 +157,11 @@ class CardButtons(commands.Cog):
     async def _erase_in_list(self, interaction: discord.Interaction[Any], job: Job) -> None:
         await self._library.delete(job)
         await interaction.client.pages[LIST](interaction, 0)
-        if not await remove_all(interaction.client, job):
+        await self._end_deletion(interaction, job, all_gone=await remove_all(interaction.client, job))
+
+    async def _end_deletion(self, interaction: discord.Interaction[Any], job: Job, *, all_gone: bool) -> None:
+        await self._library.removed(job, all_gone=all_gone)
+        if not all_gone:
             await answer_translated(interaction, text.CARD_STAYS)
 
     async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
@@ -170,10 +173,13 @@ class CardButtons(commands.Cog):
         viewer = user_of(interaction)
         await self._library.hide(job, viewer)
         if await remove_pressed(interaction, job):
+            await self._library.removed(job, all_gone=True)
             words = text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER
             await answer_translated(interaction, words)
         else:
-            await self._library.renew(job, press_of(interaction))  # it stays, so it goes on telling how the job stands
+            # It stays, so it goes on telling how the job stands.
+            if not await self._library.renew(job, press_of(interaction)):
+                await self._library.removed(job, all_gone=False)
             await answer_translated(interaction, text.CARD_STAYS)
 
     async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
@@ -203,6 +209,7 @@ class CardButtons(commands.Cog):
         cleared = await self._library.clear(job, user_of(interaction))
         gone = await remove_pressed(interaction, job)
         beside = await remove_all(interaction.client, job, but=_pressed_message(interaction), in_channel=True)
+        await self._library.removed(job, all_gone=gone and beside)
         words = text.CARD_STAYS
         if gone and beside:
             words = text.REMOVED_FOR_MEMBER if has_video(cleared) else text.REMOVED

@@ -13,15 +13,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from bot.errors import UserError, VideoUnavailable
+from bot.errors import StoreError, UserError, VideoUnavailable
 from bot.i18n.marking import N_
 from bot.jobs.admin import ANSWER_WITHIN_S
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
 from bot.jobs.finished_videos import MOST_JOINED, PART_GONE
+from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
 from bot.models import ChannelId, FailureKind, GuildId, Job, JobId, JobState, Press, UserId
-from bot.store import cards, erasure, jobs, videos
+from bot.store import cards, erasure, jobs, pending_deletions, videos
 from bot.store.database import Store, Unit
 
 T = TypeVar("T")
@@ -59,11 +60,12 @@ Place = tuple[GuildId, ChannelId]
 class Library:
     """All raise UserError for what cannot be done, and StoreUnavailable."""
 
-    def __init__(self, *, store: Store, worker: Worker, files: Files, clock: Clock) -> None:
+    def __init__(self, *, store: Store, worker: Worker, files: Files, clock: Clock, retention: Retention) -> None:
         self._store = store
         self._worker = worker
         self._files = files
         self._clock = clock
+        self._retention = retention
 
     async def newest(self, member: UserId, count: int) -> list[Job]:
         """The member's jobs in all places, newest first, without those they deleted."""
@@ -151,7 +153,7 @@ class Library:
             if job.continues is not None and has_video(job):
                 with contextlib.suppress(UserError):
                     parts = await self.parts(member, job.id)
-                    if await asyncio.to_thread(lambda parts=parts: all(map(self.has_still, parts))):
+                    if all(await asyncio.to_thread(list, map(self.has_still, parts))):
                         found.add(job.id)
         return found
 
@@ -258,6 +260,18 @@ class Library:
             self._files.forget_copy(job.id)
         self._files.still(job.id).unlink(missing_ok=True)
         return cleared
+
+    async def removed(self, job: Job, *, all_gone: bool) -> None:
+        """The job's messages were to be deleted at Discord, and are; of those that are not the bot tries on by itself.
+
+        Raises nothing: what stays pending here is found gone at the next start.
+        """
+        if not all_gone:
+            self._retention.sweep()
+            return
+        with contextlib.suppress(StoreError):
+            messages = (job.card.message, job.card.shown_message)
+            await self._write(pending_deletions.forget(*(message for message in messages if message is not None)))
 
     async def renew(self, job: Job, press: Press) -> bool:
         """A press on the card brought a fresh token: the job goes on with it. False where the job is over."""

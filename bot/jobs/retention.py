@@ -13,7 +13,7 @@ from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.worker import Worker
 from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
-from bot.store import cards, erasure, memberships, prompt_help, pseudonyms
+from bot.store import cards, erasure, memberships, pending_deletions, prompt_help, pseudonyms
 from bot.store.database import Unit
 
 log = logging.getLogger(__name__)
@@ -87,6 +87,10 @@ class Retention:
         await self._context.store.write(memberships.left(guild, now=self._context.clock.now()))
         _log_left(guild)
 
+    def sweep(self) -> None:
+        """Messages are to be deleted that nobody else will delete."""
+        self._deletion_added.set()
+
     async def _look(self) -> None:
         looks = 0
         while True:
@@ -116,7 +120,7 @@ class Retention:
 
     async def _follow_up(self, erased: erasure.Erased) -> None:
         """The files, and the tasks that hold what is gone from the store."""
-        self._deletion_added.set()
+        self.sweep()
         if erased.jobs:
             await asyncio.to_thread(self._context.files.forget_all, set(erased.jobs))
         for job in erased.pictures:
@@ -172,14 +176,14 @@ class Retention:
         while True:
             self._deletion_added.clear()
             try:
-                pending = await self._context.store.read(erasure.next_pending_deletion(last))
+                pending = await self._context.store.read(pending_deletions.following(last))
                 if pending is None:
                     await self._deletion_added.wait()
                     continue
                 last = pending.message  # one that makes trouble holds up nobody
                 decided = await self._context.chat.take_away(pending.channel, pending.message)
                 if decided:
-                    await self._context.persist(erasure.forget_pending_deletion(pending.message))
+                    await self._context.persist(pending_deletions.forget(pending.message))
             except Exception as error:  # noqa: BLE001 - logged there, and tried again
                 _log_trouble(error)
                 decided = False

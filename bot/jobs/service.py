@@ -112,7 +112,7 @@ class Service:
         self.admin = Admin(
             store=store, worker=worker, limits=limits, clock=clock, refused=self._refused, rules=self.rules
         )
-        self.library = Library(store=store, worker=worker, files=files, clock=clock)
+        self.library = Library(store=store, worker=worker, files=files, clock=clock, retention=retention)
         self.personal_data = PersonalData(store=store, retention=retention, clock=clock, files=files)
         self.retention = retention
         self._entering = entering  # what else is done in the unit of a reservation

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.models import ChannelId, Job, JobId, JobState, MessageId, Press
+from bot.store import pending_deletions
 from bot.store.database import Tx, Unit
+from bot.store.pending_deletions import CARD, SHOWN
 from bot.store.row_mapping import load, to_ms
 
 S = JobState
@@ -63,10 +65,18 @@ def take_down(job: JobId, *, now: datetime, hidden: bool) -> Unit[Job | None]:
     """The card is to go and the job goes on; None, and nothing done, where the card may hold the video by now.
 
     `hidden`: its member wants the card gone, not the video. From here on no edit of the card makes the job delivered
-    (`shows_video`), so the file stays; only then may the message be deleted at Discord.
+    (`shows_video`), so the file stays; only then may the message be deleted at Discord, which is pending from here on.
     """
     hides = {"hidden_at": to_ms(now)} if hidden else {}
-    return _update(job, states=_SENT, removed_at=to_ms(now), token=None, **hides)
+    update = _update(job, states=_SENT, removed_at=to_ms(now), token=None, **hides)
+
+    def unit(tx: Tx) -> Job | None:
+        taken_down = update(tx)
+        if taken_down is not None:
+            pending_deletions.add(tx, [CARD], "cards.job = :job", job=job)
+        return taken_down
+
+    return unit
 
 
 def shows_video(tx: Tx, job: JobId) -> bool:
@@ -84,6 +94,9 @@ def clear(job: JobId, state: JobState, *, now: datetime) -> Unit[Job | None]:
 
     def unit(tx: Tx) -> Job | None:
         cleared = update(tx)
+        if cleared is not None:
+            pending_deletions.add(tx, [CARD], "cards.job = :job", job=job)
+            pending_deletions.add(tx, [SHOWN], "cards.job = :job AND shown_channel = channel", job=job)
         if cleared is not None and cleared.card.shown_channel == cleared.card.channel:
             return _update(job, shown_channel=None, shown_message=None)(tx)
         return cleared
@@ -96,7 +109,7 @@ def renew(job: JobId, press: Press) -> Unit[Job | None]:
 
     None, and nothing done, for a job that is over: a card with the video has had its last edit.
     """
-    return _update(
+    update = _update(
         job,
         states=_GOES_ON,
         message=press.message,
@@ -107,6 +120,14 @@ def renew(job: JobId, press: Press) -> Unit[Job | None]:
         hidden_at=None,
         finished_at=None,
     )
+
+    def unit(tx: Tx) -> Job | None:
+        renewed = update(tx)
+        if renewed is not None:
+            pending_deletions.forget(press.message)(tx)
+        return renewed
+
+    return unit
 
 
 def show_elsewhere(job: JobId, channel: ChannelId, message: MessageId) -> Unit[Job | None]:

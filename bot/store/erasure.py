@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.models import KEPT_FOR, ChannelId, FailureKind, JobId, JobState, MessageId, UserId
-from bot.store import jobs, sql, users
+from bot.models import KEPT_FOR, FailureKind, JobId, JobState, UserId
+from bot.store import jobs, pending_deletions, sql, users
 from bot.store.database import Tx, Unit
 from bot.store.jobs import UNENDED
+from bot.store.pending_deletions import CARD, MENTION, SHOWN
 from bot.store.row_mapping import day_of, to_ms
 
 ENDED = ", ".join(f"'{state}'" for state in JobState if not state.needs_work)
@@ -33,20 +34,6 @@ _OVER = (
     " AND NOT (jobs.state = 'undelivered' AND jobs.state_at > :until AND jobs.state_at >= :kept_since)"
 )
 """What was under way at the request and could not be shown yet waits for its member, to be shown and then deleted."""
-_DELETABLE = (
-    (
-        "message",
-        "channel",
-        "message IS NOT NULL AND removed_at IS NULL AND bot_reaches_at IS NOT NULL AND ephemeral_at IS NULL",
-    ),
-    (
-        "shown_message",
-        "shown_channel",
-        "shown_message IS NOT NULL AND (shown_channel <> channel OR bot_reaches_at IS NOT NULL)",
-    ),
-    ("mention_message", "channel", "mention_message IS NOT NULL AND bot_reaches_at IS NOT NULL"),
-)
-"""A message, its channel, and when the bot's own token may reach it; a message elsewhere stands in direct messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +48,6 @@ class Erased:
     """Go on, and are erased when they end."""
     pictures: Sequence[JobId] = ()
     """Others' jobs that were made of a picture of theirs: the kept copies have to go."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingDeletion:
-    """A message of ours that is to be deleted."""
-
-    channel: ChannelId
-    message: MessageId
 
 
 def request(member: UserId, *, now: datetime) -> Unit[Erased]:
@@ -150,13 +129,8 @@ def _take_places(tx: Tx, **mine: object) -> None:
     """Of jobs whose card is done with. A video that came after the request stays where its member may fetch it."""
     done = f"{_MINE} AND jobs.deleted_at IS NOT NULL AND cards.finished_at IS NOT NULL AND cards.channel <> 0"
     late = "jobs.state IN ('delivered', 'undelivered') AND jobs.state_at > :until"
-    for message, channel, is_reached in _DELETABLE:
-        tx.changed(
-            f"INSERT INTO pending_deletions (message, channel) SELECT {message}, {channel}"
-            f" FROM cards JOIN jobs ON jobs.id = cards.job WHERE {done} AND NOT ({late}) AND {is_reached}"
-            " ON CONFLICT (message) DO NOTHING",
-            **mine,
-        )
+    for kinds, where in (((CARD,), f"{done} AND removed_at IS NULL"), ((SHOWN, MENTION), done)):
+        pending_deletions.add(tx, kinds, f"{where} AND NOT ({late})", **mine)
     tx.changed(
         f"UPDATE cards SET {PLACE_ERASED} WHERE job IN"
         f" (SELECT jobs.id FROM jobs JOIN cards ON cards.job = jobs.id WHERE {done})",
@@ -167,24 +141,6 @@ def _take_places(tx: Tx, **mine: object) -> None:
 def take_picture(job: JobId) -> Unit[int]:
     """The picture of this job is not to be used any more: its author wants that."""
     return lambda tx: tx.changed(f"UPDATE jobs SET {PICTURE_ERASED} WHERE id = :job", job=job)
-
-
-def next_pending_deletion(last: MessageId) -> Unit[PendingDeletion | None]:
-    """The message that is to be deleted after that one: the oldest of the newer ones, else the oldest of all."""
-
-    def unit(tx: Tx) -> PendingDeletion | None:
-        newer = tx.one(
-            "SELECT channel, message FROM pending_deletions WHERE message > :last ORDER BY message LIMIT 1", last=last
-        )
-        row = newer or tx.one("SELECT channel, message FROM pending_deletions ORDER BY message LIMIT 1")
-        return None if row is None else PendingDeletion(ChannelId(row["channel"]), MessageId(row["message"]))
-
-    return unit
-
-
-def forget_pending_deletion(message: MessageId) -> Unit[int]:
-    """It is deleted, or cannot be."""
-    return lambda tx: tx.changed("DELETE FROM pending_deletions WHERE message = :message", message=message)
 
 
 def old_prompts(*, asked_before: datetime, at_most: int) -> Unit[list[JobId]]:

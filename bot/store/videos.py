@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.models import Job, JobId, JobState, UserId
+from bot.store import pending_deletions
 from bot.store.database import Tx, Unit
 from bot.store.erasure import ENDED, TEXTS_ERASED
+from bot.store.pending_deletions import CARD, SHOWN
 from bot.store.row_mapping import JOB_SQL, job_of, to_ms
 
 _WITH_VIDEO = f"'{JobState.DELIVERED}', '{JobState.UNDELIVERED}'"
@@ -30,6 +32,8 @@ def of_member(member: UserId, count: int) -> Unit[list[Job]]:
 def erase(job: JobId, *, now: datetime, with_video: bool = True) -> Unit[bool]:
     """Takes a job that has ended off its member's list, and its texts and addresses out of the store.
 
+    Its messages are to be deleted from here on.
+
     Credits, times and ids stay: the books need them. False where it has not ended, or has a video and none was to be
     deleted; what was erased before stays so.
     """
@@ -43,6 +47,8 @@ def erase(job: JobId, *, now: datetime, with_video: bool = True) -> Unit[bool]:
             job=job,
         )
         if erased:
+            pending_deletions.add(tx, [CARD], "cards.job = :job AND removed_at IS NULL", job=job)
+            pending_deletions.add(tx, [SHOWN], "cards.job = :job", job=job)
             tx.changed("UPDATE cards SET finished_at = :now, token = NULL WHERE job = :job", now=to_ms(now), job=job)
         return bool(erased)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.models import JobId, JobState, MessageId, UserId
-from bot.store import balances, cards, erasure, jobs, users, videos
+from bot.models import JobId, JobState, MessageId, Press, UserId
+from bot.store import balances, cards, erasure, jobs, pending_deletions, users, videos
+from bot.store.database import Unit
 from bot.store.row_mapping import to_ms
 from tests.builders import GUILD, MEMBER, NOON
 from tests.in_memory_store import OTHER, Ledgers
@@ -42,7 +43,7 @@ def carry_out(kept: Ledgers, *, now: datetime) -> erasure.Erased:
     return kept.do(erasure.carry_out(MEMBER, now=now))
 
 
-def pending_deletions(kept: Ledgers) -> list[tuple[Any, ...]]:
+def pending(kept: Ledgers) -> list[tuple[Any, ...]]:
     return kept.rows("SELECT channel, message FROM pending_deletions ORDER BY message")
 
 
@@ -62,7 +63,7 @@ class TestErasure:
 
         assert erased == erasure.Erased([JobId(number) for number in range(1, 6)], [], 0)
         assert kept.rows(TEXTS) == kept.rows(PLACES) == [(9,)]
-        assert pending_deletions(kept) == [(2, number) for number in range(1, 6)]
+        assert pending(kept) == [(2, number) for number in range(1, 6)]
         assert [kept.rows(sql) for sql in counts] == before
         assert kept.do(videos.of_member(MEMBER, 9)) == []
         assert kept.do(erasure.open_erasures()) == []
@@ -85,12 +86,12 @@ class TestErasure:
         kept.add_job(1, S.FAILED, closed=False)
 
         assert request(kept).open_cards == [1]
-        assert (kept.rows(TEXTS), kept.rows(PLACES), pending_deletions(kept)) == ([], [(1,)], [])
+        assert (kept.rows(TEXTS), kept.rows(PLACES), pending(kept)) == ([], [(1,)], [])
         assert kept.do(erasure.open_erasures()) == [MEMBER]
 
         kept.do(cards.finish(JobId(1), now=LATER))
         assert carry_out(kept, now=LATER) == erasure.Erased([], [], 0)
-        assert (kept.rows(PLACES), pending_deletions(kept)) == ([], [(2, 1)])
+        assert (kept.rows(PLACES), pending(kept)) == ([], [(2, 1)])
         assert kept.do(erasure.open_erasures()) == []
 
     @pytest.mark.parametrize("state", UNDER_WAY)
@@ -110,7 +111,7 @@ class TestErasure:
 
         assert carry_out(kept, now=LATER + timedelta(seconds=2)) == erasure.Erased([job.id], [], 0)
 
-        assert kept.rows(TEXTS) == kept.rows(PLACES) == pending_deletions(kept) == []
+        assert kept.rows(TEXTS) == kept.rows(PLACES) == pending(kept) == []
         assert kept.do(erasure.open_erasures()) == []
         assert kept.wrong() == []
 
@@ -122,7 +123,7 @@ class TestErasure:
 
         carry_out(kept, now=LATER + timedelta(seconds=2))
 
-        assert pending_deletions(kept) == [(2, 1)]
+        assert pending(kept) == [(2, 1)]
         assert kept.wrong() == []
 
     def test_what_comes_back_to_the_line_is_cancelled_before_it_is_sent_again(self, kept: Ledgers) -> None:
@@ -162,7 +163,7 @@ class TestErasure:
 
         request(kept)
 
-        assert (kept.rows(PLACES), pending_deletions(kept)) == ([], [(2, 1)])
+        assert (kept.rows(PLACES), pending(kept)) == ([], [(2, 1)])
 
     def test_deleting_an_erased_video_from_a_list_that_still_shows_it_does_nothing_wrong(self, kept: Ledgers) -> None:
         job = kept.add_job(1)
@@ -219,8 +220,40 @@ class TestPendingDeletions:
 
         request(kept)
 
-        assert pending_deletions(kept) == found
+        assert pending(kept) == found
         assert kept.rows(PLACES) == []
+
+    @pytest.mark.parametrize(
+        ("state", "decided"),
+        [
+            (S.RENDERING, cards.take_down(JobId(1), now=LATER, hidden=True)),
+            (S.DELIVERED, cards.clear(JobId(1), S.DELIVERED, now=LATER)),
+            (S.DELIVERED, videos.erase(JobId(1), now=LATER)),
+        ],
+        ids=["hidden", "deleted by a moderator", "deleted by its member"],
+    )
+    def test_the_unit_that_takes_a_message_away_says_that_it_is_to_be_deleted(
+        self, kept: Ledgers, state: S, decided: Unit[Any]
+    ) -> None:
+        kept.add_job(1, state)
+        kept.do(decided)
+
+        assert pending(kept) == [(2, 1)]
+
+    def test_a_card_that_arrived_in_the_meantime_is_not_to_be_deleted(self, kept: Ledgers) -> None:
+        kept.add_job(1, S.DELIVERED)
+
+        assert kept.do(cards.take_down(JobId(1), now=LATER, hidden=True)) is None
+        assert kept.do(cards.clear(JobId(1), S.UNDELIVERED, now=LATER)) is None
+        assert pending(kept) == []
+
+    def test_a_card_that_goes_on_after_all_is_not_to_be_deleted(self, kept: Ledgers) -> None:
+        job = kept.add_job(1, S.RENDERING)
+        kept.do(cards.take_down(job.id, now=LATER, hidden=True))
+
+        kept.do(cards.renew(job.id, Press(MessageId(1), "fresh", LATER, 1_000)))
+
+        assert pending(kept) == []
 
     def test_it_comes_out_in_turn_until_it_is_done_with(self, kept: Ledgers) -> None:
         for number in (3, 1, 2):
@@ -228,10 +261,10 @@ class TestPendingDeletions:
         request(kept)
 
         seen, last = [], MessageId(0)
-        while (found := kept.do(erasure.next_pending_deletion(last))) is not None:
+        while (found := kept.do(pending_deletions.following(last))) is not None:
             last = found.message
             if last != 2 or last in seen:  # the second is not deleted at the first try
-                kept.do(erasure.forget_pending_deletion(last))
+                kept.do(pending_deletions.forget(last))
             seen.append(last)
 
         assert seen == [1, 2, 3, 2]

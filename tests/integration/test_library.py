@@ -21,8 +21,9 @@ from bot.jobs.files import Files
 from bot.jobs.library import ARRIVED, GONE, NOT_YOURS, PICTURE_GONE, Library
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue
+from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
-from bot.models import ChannelId, GuildId, Job, JobId, JobState, MessageId, Press, UserId
+from bot.models import ChannelId, GuildId, Job, JobId, JobState, Keeping, MessageId, Press, UserId
 from bot.store import cards, erasure, jobs, memberships, videos
 from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
@@ -134,7 +135,9 @@ async def _setup(tmp_path: Path, database: Database) -> AsyncIterator[Setup]:
         providers=providers_of(Provider()), transcoder=cast("Any", Transcoder()), **parts,
     )  # fmt: skip
     worker = Worker(context)
-    yield Setup(store, files, clock, room, worker, Library(store=store, worker=worker, files=files, clock=clock))
+    retention = Retention(context, worker, keeping=Keeping(None, timedelta(0)), limits=limits())
+    library = Library(store=store, worker=worker, files=files, clock=clock, retention=retention)
+    yield Setup(store, files, clock, room, worker, library)
     await worker.stop()
     await store.close()
 
