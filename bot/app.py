@@ -355,8 +355,8 @@ async def _reload(app: App) -> None:
 async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
     log.info("stopping")
-    app.bot.stopping = True
-    await app.service.answers_first.quiet()  # a command half answered would find its session closed
+    app.bot.stopping.set()
+    await app.service.answers_first.quiet()  # what is being reserved gets its card
     await app.service.retention.stop()
     await app.worker.stop()
     try:

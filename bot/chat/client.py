@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
 from bot.chat.sync import CommandSync, SyncMemory
+from bot.chat.under_way import answer_the_last
 from bot.chat.undo import Undo, UndoButton
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
@@ -163,7 +165,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.undo: Undo | None = None
         self.offers: list[Callable[[], None]] = []  # what puts into commands what the catalog has
         self.filling: dict[int, asyncio.Task[None]] = {}  # by member: what will add stills to the list they look at
-        self.stopping = False
+        self.stopping = asyncio.Event()  # nothing new is taken
         self.ready = asyncio.Event()
         self._knows_discord = False
         self._shards = shards
@@ -185,6 +187,7 @@ class AnimateBot(commands.AutoShardedBot):
         await self._sync.close()
         for member in list(self.filling):
             self.leave_list(member)
+        await answer_the_last(self.shards.values())
         await self.once.close()
         await super().close()
 
@@ -275,7 +278,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
         """Why no command runs here and now, to be said in the reader's language, or None."""
-        if self.stopping:
+        if self.stopping.is_set():
             return text.STOPPING
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
             return text.NOT_HERE
@@ -285,14 +288,19 @@ class AnimateBot(commands.AutoShardedBot):
         """A press or a submit that nothing here knows would end in Discord's own “This interaction failed”."""
         if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             return
-        await asyncio.sleep(UNANSWERED_AFTER_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UNANSWERED_AFTER_S):
+                await self.stopping.wait()
         if interaction.response.is_done() or not take_up(interaction):
             return
         if interaction.type is discord.InteractionType.component:
-            await answer_translated(interaction, text.UNKNOWN_BUTTON)
+            await answer_translated(interaction, self.refusal(interaction) or text.UNKNOWN_BUTTON)
             return
         translations, prompt = translations_of(interaction), max(_typed(interaction.data), key=len, default="")
-        lines = [translations.gettext(text.FORM_LOST), *([text.typed(translations, prompt)] if prompt else [])]
+        lines = [
+            translations.gettext(self.refusal(interaction) or text.FORM_LOST),
+            *([text.typed(translations, prompt)] if prompt else []),
+        ]
         await answer_privately(interaction, "\n".join(lines))
 
     async def press(
@@ -311,6 +319,10 @@ class AnimateBot(commands.AutoShardedBot):
             if refusal is not None:
                 raise UserError(refusal)  # noqa: TRY301 - told as any other
             await work()
+        except asyncio.CancelledError:
+            if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+                await answer_translated(interaction, text.STOPPING)  # else "thinking" would stand there for ever
+            raise
         except Exception as error:  # noqa: BLE001 - logged and answered there
             await self.explain(interaction, error, typed=typed)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.discord.exchange import Exchange, Phase
 from sandbox.process import BotProcess, Spawn
+from sandbox.providers import exchange as videos
 from tests import forkserver
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
@@ -35,6 +37,7 @@ CATALOG = (
     "VIDEO_CATALOG: there is no file nowhere.toml. "
     "It should be a path, or one of comfy-router, comfyui, fal, gptproto, litellm, openrouter."
 )
+STOPPING = "The bot is restarting. Nothing was charged. Try again in a minute."
 UNWRITABLE = "DATA_DIR is wrong: /proc/nowhere cannot be written to"
 
 
@@ -189,3 +192,45 @@ async def test_the_invite_link_and_an_open_bot_are_told_at_start(stage: Stage) -
 
     assert "scope=bot+applications.commands" in log
     assert "permissions=274878024704" in log
+
+
+async def test_while_the_bot_stops_whoever_asks_reads_so_and_an_answer_under_way_arrives(stage: Stage) -> None:
+    bot, created, answered = stage.bot, asyncio.Event(), asyncio.Event()
+    assert bot is not None
+
+    async def hold_create(phase: videos.Phase, exchange: videos.Exchange) -> None:
+        if phase == "before" and exchange.route == "create":
+            await created.wait()
+
+    async def hold_answer(phase: Phase, exchange: Exchange) -> None:
+        if phase == "before" and exchange.route.endswith("/callback"):
+            held.append(exchange)
+            stage.discord.changes.notify()
+            await answered.wait()
+
+    held: list[Exchange] = []
+    stage.provider.on_exchange(hold_create)
+    asked = await stage.animate()
+    card = await asked.answer()
+    assert card is not None
+    await stage.until(card, "Sending")
+    of_nobody = await stage.discord.press(stage.mia, card, "job:nothing:1", forge=True)
+    bot.terminate()
+    await stage.booked(lambda: "stopping" in bot.log())
+
+    assert await stage.reply(stage.mia, "quota") == STOPPING
+    stage.discord.on_exchange(hold_answer)
+    pressed = await stage.discord.press(stage.mia, card, card.buttons[0].custom_id or "")
+    await stage.discord.wait_for(lambda: held, 10, "the answer to the press")
+    created.set()
+    await stage.discord.wait_for(lambda: not stage.discord.gateway.live, 10, "the connection to be closed")
+    answered.set()
+    answer = await pressed.answer()
+
+    assert answer is not None
+    assert answer.text() == STOPPING
+    assert of_nobody.message is not None
+    assert of_nobody.message.text() == STOPPING
+    assert await bot.wait() == 0
+    assert "Traceback" not in bot.log()
+    assert "not answered" not in bot.log()

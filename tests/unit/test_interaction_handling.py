@@ -32,6 +32,7 @@ class Response:
     def __init__(self, error: BaseException | None = None, *, message: int | None = 55) -> None:
         self.error = error
         self.message = message
+        self.type: discord.InteractionResponseType | None = None
         self.said: list[str] = []
         self.done = False
 
@@ -168,7 +169,7 @@ class Stage:
                 await asyncio.sleep(press_after_s)
                 await client.press(cast("Any", pressed), work)
 
-        client = cast("AnimateBot", SimpleNamespace(refusal=lambda _pressed: None))
+        client = cast("AnimateBot", SimpleNamespace(refusal=lambda _pressed: None, stopping=asyncio.Event()))
         client.press = AnimateBot.press.__get__(client)  # type: ignore[method-assign]
         client.explain = AnimateBot.explain.__get__(client)  # type: ignore[method-assign]
         both = [
@@ -211,6 +212,27 @@ def test_a_press_that_comes_to_its_turn_after_it_was_answered_as_unknown_does_no
 
     assert pressed.response.said == [text.UNKNOWN_BUTTON]
     assert stage.ran == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [(discord.InteractionResponseType.deferred_channel_message, [text.STOPPING]), (None, [])],
+    ids=["thinking", "nothing yet"],
+)
+async def test_who_sees_the_bot_thinking_when_it_stops_reads_so(
+    shown: discord.InteractionResponseType | None, said: list[str]
+) -> None:
+    pressed = Pressed(Response())
+    pressed.response.type = shown
+    client = cast("AnimateBot", SimpleNamespace(refusal=lambda _pressed: None))
+    pressing = asyncio.ensure_future(AnimateBot.press(client, cast("Any", pressed), cast("Any", asyncio.Event().wait)))
+    await asyncio.sleep(0)
+
+    pressing.cancel()
+    await asyncio.wait({pressing})
+
+    assert pressing.cancelled()
+    assert pressed.response.said == said
 
 
 def test_an_interaction_is_taken_up_once() -> None:

@@ -18,7 +18,7 @@ class _Bot:
     """A client that is stopped right before its login opens a connection: aiohttp then finds its connector closed."""
 
     def __init__(self) -> None:
-        self.stopping = False
+        self.stopping = asyncio.Event()
         self._closed = asyncio.Event()
 
     async def start(self) -> None:
