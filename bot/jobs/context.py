@@ -19,6 +19,7 @@ from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.chat_protocol import Chat
 from bot.jobs.dispatch import Dispatch
 from bot.jobs.files import Files
+from bot.jobs.mistakes import Mistakes
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
@@ -164,6 +165,7 @@ class JobContext:
     timing: Timing
     circuit_breakers: CircuitBreakers
     answers_first: AnswersFirst = field(default_factory=AnswersFirst)
+    mistakes: Mistakes = field(default_factory=Mistakes)
     render_times: RenderTimes = field(default_factory=RenderTimes)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)

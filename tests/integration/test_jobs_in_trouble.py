@@ -565,7 +565,9 @@ class TestLostByTheService:
 class TestMistakesOfAnAdapter:
     """What a provider answers may find one: the limits hold all the same."""
 
-    def test_a_render_that_cannot_be_asked_for_times_out_and_gives_its_slot_back(self, bot: Harness) -> None:
+    def test_a_render_that_cannot_be_asked_for_times_out_and_gives_its_slot_back(
+        self, bot: Harness, caplog: pytest.LogCaptureFixture
+    ) -> None:
         job = bot.ask()
         bot.provider.breaks = True
 
@@ -573,6 +575,9 @@ class TestMistakesOfAnAdapter:
 
         assert bot.state(job) is JobState.TIMED_OUT
         assert bot.holding() == set()
+        told = [record.exc_info is not None for record in caplog.records if "poll failed" in record.message]
+        assert len(told) > 20
+        assert told == [True] + [False] * (len(told) - 1)  # one traceback, then a line each
 
     def test_a_late_video_that_cannot_be_asked_for_has_failed_after_a_day(self, bot: Harness) -> None:
         job = bot.ask()

@@ -64,8 +64,8 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         log.warning("job=%s download attempt %s: %s", job.id, tries.made, error)
         tries.answered += 1
         tries.refused += error.refused
-    except Exception:  # a mistake of the adapter's own: told as no answer
-        log.exception("job=%s download attempt %s failed", job.id, tries.made)
+    except Exception as error:  # noqa: BLE001 - a mistake of the adapter's own: logged there, told as no answer
+        context.mistakes.log(job, "download", error)
     else:
         return Fetched.HERE
     return Fetched.GONE if _is_gone(job, tries, context.clock.now()) else Fetched.NOT_YET

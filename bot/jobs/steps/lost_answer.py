@@ -37,7 +37,7 @@ async def settle(context: JobContext, job: Job) -> Job | None:
     began, tries = context.clock.now(), 0
     while True:
         try:
-            ticket = await _ask(job, provider, request)
+            ticket = await _ask(context, job, provider, request)
         except VideoUnavailable as error:
             if context.clock.since(began) > ASKED_FOR:
                 return await lost(context, job, VideoOutcomeUnknown(error.provider_text))
@@ -73,14 +73,14 @@ async def _stored_by_another(context: JobContext, job: Job) -> Job | None:
     return job
 
 
-async def _ask(job: Job, provider: Provider, request: CreateRequest) -> Ticket | None:
+async def _ask(context: JobContext, job: Job, provider: Provider, request: CreateRequest) -> Ticket | None:
     """Raises as `Provider.settle` does."""
     try:
         return await provider.settle(request)
     except VideoError:
         raise
     except Exception as error:  # a mistake of the adapter's own: it is not asked for ever either
-        log.exception("job=%s the question by its key failed", job.id)
+        context.mistakes.log(job, "question by its key", error)
         raise VideoUnavailable(type(error).__name__) from error
 
 

@@ -199,8 +199,8 @@ async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
     except VideoError as error:
         log.info("job=%s poll without an answer: %s", job.id, error)
         return _bare(error)
-    except Exception as error:  # a mistake of the adapter's own: every limit holds all the same
-        log.exception("job=%s poll failed", job.id)
+    except Exception as error:  # noqa: BLE001 - a mistake of the adapter's own: every limit holds all the same
+        context.mistakes.log(job, "poll", error)
         return VideoUnavailable(type(error).__name__)
 
 
