@@ -14,6 +14,7 @@ import pytest
 from bot import log
 from bot.reload import Reloader
 from bot.settings import Settings
+from bot.wire_config import ChatModelConfig
 
 CATALOG = """
 [providers.mine]
@@ -35,6 +36,7 @@ class Bot:
     def __init__(self) -> None:
         self.offered: list[list[str]] = []
         self.renewed = asyncio.Event()
+        self.config: ChatModelConfig | None = None
         self.context = SimpleNamespace(
             providers=SimpleNamespace(use=lambda _: []),
             catalog=SimpleNamespace(become=lambda new: self.offered.append([model.id for model in new.models])),
@@ -117,3 +119,40 @@ async def test_a_key_of_any_reload_is_in_no_line_of_the_log(catalog: Path, monke
 
     assert hidden[-1] >= {"first", "second", "third", "a-token-of-discord"}
     assert all(later >= earlier for earlier, later in itertools.pairwise(hidden))
+
+
+async def test_the_chat_model_is_that_of_the_newest_reload_with_its_key_out_of_the_log(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden: list[set[str]] = []
+    monkeypatch.setattr(log, "set_up", lambda *given: hidden.append(set(given[2])))
+    bot, settings, key = Bot(), Settings.load(), catalog.with_name("key")
+    reloader = bot.reloader(settings)
+    chat = {"URL": "http://127.0.0.1:8001/v1", "MODEL": "words", "PER_DAY": "3", "KEY_FILE": str(key)}
+    for name, value in chat.items():
+        monkeypatch.setenv(f"PROMPT_HELPER_{name}", value)
+
+    for word in ("one-key", "another-key"):
+        key.write_text(word)
+        await reloaded(bot, reloader)
+        assert bot.config == ChatModelConfig("http://127.0.0.1:8001/v1", "words", word, 3)
+    for name in chat:
+        monkeypatch.delenv(f"PROMPT_HELPER_{name}")
+    await reloaded(bot, reloader)
+
+    assert bot.config is None
+    assert hidden[-1] >= {"one-key", "another-key"}
+
+
+def test_a_chat_model_that_cannot_be_asked_changes_nothing(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot, settings = Bot(), Settings.load()
+    bot.config = asked = ChatModelConfig("http://127.0.0.1:8001/v1", "words", None, 3)
+    monkeypatch.setenv("PROMPT_HELPER_URL", "http://127.0.0.1:8002/v1")
+
+    asyncio.run(bot.reloader(settings)._reload())
+
+    assert bot.config is asked
+    assert bot.offered == []
+    assert "PROMPT_HELPER_MODEL is missing" in caplog.text
