@@ -9,21 +9,16 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot import lookalikes
+
 MOST_WORDS, LONGEST_WORD = 200, 50
 
-_ACCENTS = range(0x300, 0x370)
-_REGIONAL_A = 0x1F1E6
-_SMALL_CAPITALS = str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢɑ", "abcdefghijklmnopqrstuvwyza")
-_LOOKALIKES = _SMALL_CAPITALS | str.maketrans("ıавекмнорстухіѕјαειορυøłđ", "iabekmhopctyxisjaeiopuold")
-"""Cyrillic and Greek letters that look like Latin ones, small capitals, and letters with a stroke."""
-_BOXED = {chr(first + n): chr(ord("a") + n) for first in (_REGIONAL_A, 0x1F150, 0x1F170) for n in range(26)}
-"""Letters of flags, and white ones in a disk or a box: nothing else says that they are letters."""
-_FILLERS = "\u115f\u1160\u3164\uffa0"
-"""Letters by their category, and nothing to see."""
-_LEET = [str.maketrans("034578@$1|!", "oeastbas" + like * 3) for like in "il"]
+_SIGNS = {
+    "a": "4@₳", "b": "8₿฿", "c": "¢₵©", "d": "₫", "e": "3€", "g": "₲", "k": "₭", "l": "£", "n": "₦", "o": "0",
+    "p": "₱₽", "r": "®", "s": "5$₴§", "t": "7₮₸†+", "w": "₩", "x": "×", "y": "¥", "z": "2",
+}  # fmt: skip
+_LEET = [{ord(sign): letter for letter, signs in [*_SIGNS.items(), (like, "1|!")] for sign in signs} for like in "il"]
 """What stands for a letter; a 1 stands for two."""
-_UNSEEN = ("Cf", "Me")
-"""Categories of what has no width of its own: zero-width marks, and rings and squares around letters."""
 _NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 """Scripts that write words without anything between them."""
 
@@ -72,9 +67,10 @@ class ServerRules:
         """The first barred word that the prompt has, as the admin wrote it."""
         if not self.barred_words:
             return None
-        plain = _plain(prompt)
-        leet = [plain.translate(table) for table in _LEET]
-        return next((word for word in self.barred_words if _is_in(word, plain, leet)), None)
+        normal = lookalikes.normal(prompt)
+        texts = dict.fromkeys(normal.translate(letters) for letters in lookalikes.readings())
+        read = [(plain, [plain.translate(table) for table in _LEET]) for plain in texts]
+        return next((word for word in self.barred_words if any(_is_in(word, *text) for text in read)), None)
 
 
 def words_of(typed: str) -> tuple[str, ...]:
@@ -83,16 +79,8 @@ def words_of(typed: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if _letters(part)))[:MOST_WORDS]
 
 
-def _plain(text: str) -> str:
-    """As it is compared: small letters without accents, full-width or look-alike forms, and nothing invisible."""
-    unboxed = "".join(_BOXED.get(char, char) for char in text if char not in _FILLERS)
-    wide = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", unboxed).casefold())
-    kept = "".join(char for char in wide if ord(char) not in _ACCENTS and unicodedata.category(char) not in _UNSEEN)
-    return unicodedata.normalize("NFC", kept).translate(_LOOKALIKES)
-
-
 def _letters(word: str) -> str:
-    return re.sub(r"[\W_]", "", _plain(word.rstrip("*")))
+    return re.sub(r"[\W_]", "", lookalikes.normal(word.rstrip("*")).translate(lookalikes.readings()[0]))
 
 
 def _is_in(word: str, plain: str, leet: Sequence[str]) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from bot import lookalikes
 from bot.rules import Place, ServerRules, words_of
 
 HERE = Place(1)
+LOOKALIKES = Path(lookalikes.__file__).with_suffix(".txt")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,14 @@ HERE = Place(1)
         "🅝🅐🅩🅘",
         "n\u3164a\uffa0z\u1160i",
         "n\n a\n z\n i",
+        "ɴɐƶɨ",
+        "ŋąẑı",
+        "NÅZÍ in Ångström",
+        "ꓠꓮꓜꓲ",
+        "ΝΑΖΙ",
+        "ՈаᏃ𑣃",
+        "₦₳2!",
+        "n\u0488a\u0337z\u20e0i",
     ],
 )
 def test_a_barred_word_is_seen_however_it_is_written(prompt: str) -> None:
@@ -50,6 +62,12 @@ def test_a_barred_word_is_seen_however_it_is_written(prompt: str) -> None:
         ("fall", "he must not fail"),
         ("88", "it is 1988, or 880"),
         ("hell", "hello she'll"),
+        ("cunt", "a street in Scunthorpe"),
+        ("cock", "a cockatoo and a peacock"),
+        ("tit", "the titan's title"),
+        ("nazi", "a knitted ñandú and a zoo"),
+        ("cop", "100 × 200 c × o"),
+        ("ass", "€5 for as so"),
     ],
 )
 def test_other_words_are_let_through(word: str, prompt: str) -> None:
@@ -66,10 +84,25 @@ def test_other_words_are_let_through(word: str, prompt: str) -> None:
         ("bløt", "blot"),
         ("l33t", "so l33t"),
         ("kiiler", "a k1iler"),
+        ("bitcoin", "₿itcoin and ɓitcoin"),
+        ("νους", "ο ΝΟΥΣ"),
+        ("нет", "НЕТ"),
+        ("८८", "88"),
     ],
 )
 def test_beginnings_phrases_and_other_scripts_can_be_barred(word: str, prompt: str) -> None:
     assert ServerRules(barred_words=(word,)).barred_in(prompt) == word
+
+
+def test_the_file_of_lookalikes_has_letters_as_they_are_compared_each_once() -> None:
+    lines = [line for line in LOOKALIKES.read_text("utf-8").splitlines() if not line.startswith("#")]
+    capitals = [line for line in lines if line.startswith("^")]
+
+    for those in (capitals, [line for line in lines if line not in capitals]):
+        letters = "".join(line.partition(" ")[2] for line in those)
+        assert len(set(letters)) == len(letters)
+        assert [letter for letter in letters if letter.isascii() or not letter.isalpha()] == []
+        assert [letter for letter in letters if lookalikes.normal(letter) != letter] == []
 
 
 def test_the_words_of_an_admin_are_each_kept_once_as_they_were_written() -> None:

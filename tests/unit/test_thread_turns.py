@@ -25,7 +25,7 @@ def _as_before() -> Iterator[None]:
 
 
 def done_between_turns() -> float:
-    """What a thread that is always at work counts while this one gives its turn away and waits for the next: the median.
+    """What a busy thread counts while this one gives its turn away and waits for the next: the median.
 
     The machine may give either of them no time for a while, which makes single counts large or small.
     """
