@@ -1,7 +1,9 @@
-"""A PostgreSQL server for the tests that are marked `postgres`, and databases on it."""
+"""What is compiled once for all processes; a PostgreSQL server for the tests marked `postgres`, and databases on it."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,10 @@ import pytest
 
 from bot.store.migrations import on_postgres, scripts
 from tests.postgres_server import FAST, PostgresServer
+
+# Where bytecode shall not be written, each worker would compile all tests anew, and each process the bot: 30 s of CPU.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TEMPLATE = "newest"
 
