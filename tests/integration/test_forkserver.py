@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -45,6 +46,55 @@ print(json.dumps({
     "settings": "bot.__main__" in sys.modules,
 }))
 """
+CONFINED = """
+import asyncio, json, os, time
+from pathlib import Path
+from bot import confined_process
+
+def limit(pid, what):
+    return [line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith(what)]
+
+async def main():
+    async with confined_process.process("bot.images") as process:
+        place = Path(f"/proc/{process.pid}")
+        while place.joinpath("oom_score_adj").read_text() != "1000\\n":  # the last that it does to itself
+            await asyncio.sleep(0.01)
+        status = dict(line.split(":", 1) for line in place.joinpath("status").read_text().splitlines())
+        facts = {
+            "mode": [status["Umask"], os.getpriority(os.PRIO_PROCESS, process.pid), os.readlink(place / "cwd")],
+            "alone": [os.getsid(process.pid) == os.getpgid(process.pid) == process.pid != os.getsid(0)],
+            "signals": {name: status[name] for name in ("SigBlk", "SigIgn", "SigCgt")},
+            "limits": [limit(process.pid, what) for what in ("Max data size", "Max core", "Max open")],
+            "open": sorted(os.listdir(place / "fd")),
+            "kinds": [os.readlink(place / "fd" / number).split(":")[0] for number in "12"],
+        }
+        process.kill()
+        facts["killed"] = [await process.wait(), process.returncode, (await process.stdout.read()).decode()]
+    async with confined_process.process("bot.images") as process:
+        process.stdin.close()
+        facts["left"] = [(await process.stderr.read()).decode(), await process.wait()]
+    async with confined_process.process("bot.images") as process:
+        process.stdin.write((3).to_bytes(8, "big") + b"abc")
+        facts["refused"] = [(await process.stdout.read()).decode(), await process.wait()]
+    async with confined_process.process("bot.transcode", "fit", "no", "such") as process:
+        said = (await process.stderr.read()).decode().splitlines()
+        facts["fails"] = [said[0], said[-1], await process.wait()]
+    print(json.dumps(facts))
+
+asyncio.run(main())
+"""
+LEFT_ALONE = """
+import asyncio, os, signal
+from bot import confined_process
+
+async def main():
+    async with confined_process.process("bot.images") as process:
+        process.stdin.write((3).to_bytes(8, "big"))
+        print(process.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
 INTERRUPT = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where pytest itself is deaf to it, as in the background
@@ -81,8 +131,8 @@ async def ran(folder: Path, code: str, spawn: Spawn) -> tuple[int, str]:
     return await bot.wait(), bot.log()
 
 
-async def facts(folder: Path, spawn: Spawn) -> dict[str, Any]:
-    code, said = await ran(folder, FACTS, spawn)
+async def facts(folder: Path, spawn: Spawn, of: str = FACTS) -> dict[str, Any]:
+    code, said = await ran(folder, of, spawn)
     assert code == 0, said
     found: dict[str, Any] = json.loads(said)
     return found
@@ -111,6 +161,22 @@ async def test_nothing_of_one_is_left_in_the_next(tmp_path: Path) -> None:
 
     assert first.pop("random") != second.pop("random")
     assert second == first
+
+
+async def test_the_process_that_it_starts_for_a_picture_is_as_a_started_one(tmp_path: Path) -> None:
+    started, forked = await facts(tmp_path, REALLY, CONFINED), await facts(tmp_path, forkserver.spawn, CONFINED)
+
+    assert forked == started
+    assert started["killed"] == [-signal.SIGKILL, -signal.SIGKILL, ""]
+    assert started["left"] == ["", 1]
+
+
+async def test_the_process_of_a_picture_ends_by_itself_when_the_bot_is_gone(tmp_path: Path) -> None:
+    code, said = await ran(tmp_path, LEFT_ALONE, forkserver.spawn)
+
+    assert code == -signal.SIGKILL
+    with contextlib.suppress(psutil.NoSuchProcess):
+        await asyncio.to_thread(psutil.Process(int(said)).wait, 10)
 
 
 @pytest.mark.parametrize("how", ENDS)
