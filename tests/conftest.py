@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,17 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TEMPLATE = "newest"
+
+
+def pytest_collection() -> None:
+    """What is collected stays: Python's own collections, which look for what does not, wait until it is all there."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Nor do later ones look through it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -57,10 +57,7 @@ FILES = {
 
 def words_in(source: str) -> Iterator[tuple[int, str]]:
     """Line and words of each identifier (apart where it is made of several), comment and docstring."""
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Expr(value=ast.Constant(value=str() as text)):
-                yield node.lineno, text
+    yield from docstrings_in(ast.parse(source))
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME:
             yield token.start[0], apart(token.string)
@@ -68,9 +65,16 @@ def words_in(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
-def identifiers(source: str) -> set[str]:
+def docstrings_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str() as text)):
+                yield node.lineno, text
+
+
+def identifiers(tree: ast.Module) -> set[str]:
     parts = ("id", "attr", "name", "asname", "arg")
-    return {getattr(node, part) for node in ast.walk(ast.parse(source)) for part in parts if hasattr(node, part)}
+    return {getattr(node, part) for node in ast.walk(tree) for part in parts if hasattr(node, part)}
 
 
 def apart(names: str) -> str:
@@ -79,8 +83,7 @@ def apart(names: str) -> str:
 
 def metaphors_in(name: str, source: str) -> list[str]:
     """Each with its place and what it is called now."""
-    words = apart(source).lower()
-    if not any(word in words for word in METAPHORS):
+    if not re.search(rf"\b(?:{'|'.join(METAPHORS)})(?:s|es)?\b", apart(source).lower()):
         return []  # without taking it to pieces
     return [
         f"{name}:{line}: {word} → {today}"
@@ -135,12 +138,12 @@ def test_no_sentence_for_people_has_a_word_that_was_replaced(folder: str) -> Non
 
 def test_docstrings_and_comments_name_only_classes_that_are_there() -> None:
     """Whoever renames one is told where else it is named."""
-    sources = code("bot", "cogs")
-    known = {name for source in sources.values() for name in identifiers(source)} | PROPER_NAMES | vars(builtins).keys()
+    sources = {name: (source, ast.parse(source)) for name, source in code("bot", "cogs").items()}
+    known = {name for _, tree in sources.values() for name in identifiers(tree)} | PROPER_NAMES | vars(builtins).keys()
     told = {
         (name, word)
-        for name, source in sources.items()
-        for _, text in words_in(source)
+        for name, (source, tree) in sources.items()
+        for text in (*(text for _, text in docstrings_in(tree)), *re.findall(r"#.*", source))
         for word in re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", text)
     }
 

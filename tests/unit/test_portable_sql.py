@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sqlite3
 from contextlib import closing
@@ -64,6 +65,7 @@ RESERVED = frozenset(_RESERVED_WORDS.split())
 """PostgreSQL 17, appendix C: reserved words, also those that may name a function or type."""
 
 
+@functools.cache
 def statements() -> dict[str, str]:
     """Every piece of SQL of the store by where it stands; a hole in an f-string reads `{}`."""
     found = {number: re.sub(r"--.*", "", script) for number, script in _numbered()}
