@@ -17,6 +17,7 @@ from yarl import URL
 from bot.errors import LocalTrouble, VideoNotReady, VideoUnavailable
 from bot.providers import error_mapping, error_text, responses, ssrf_guard
 from bot.providers.body import HEAD_BYTES, Body, NotFetchedError, at_least, is_cut_short, is_video
+from bot.providers.embedded_video import EmbeddedVideo
 from bot.providers.http import BROKEN, MAX_ANSWER_BYTES, Timeouts, disarm, told
 from bot.proxy import proxy_for
 
@@ -36,6 +37,11 @@ class _Tries:
     unanswered: int = 0  # sources without any HTTP answer
     refused: bool = False  # the content endpoint, by the API itself
 
+    def note(self, source: _Source, said: str) -> None:
+        if source.counts:
+            self.said.append(said)
+            self.unanswered += not source.answered
+
     def error(self, key: str) -> VideoNotReady | VideoUnavailable:
         text = error_text.for_the_log("; then ".join(self.said), key)
         if self.unanswered == len(self.said):
@@ -50,6 +56,7 @@ class _Source:
     address: str
     headers: Mapping[str, str]
     answered: bool = False
+    counts: bool = True  # what it says of a video that it has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +78,11 @@ class Downloads:
         *,
         url_needs_key: bool = True,
         url_in: Callable[[Any], str | None] = responses.video_url,
+        told_in: str | None = None,
     ) -> None:
         """Tries the video's own URL, then the content endpoint, once each. Raises as `Provider.download` does.
+
+        After these it tries `told_in`, which may have the video in it; what else that says does not matter.
 
         `headers` carry the key; with `url_needs_key` off, they go to the content endpoint alone. An answer in JSON is
         followed once to the address that `url_in` finds in it.
@@ -80,8 +90,11 @@ class Downloads:
         tries = _Tries()
         part = target.with_name(f"{target.name}.part")
         sources = [_Source(url, headers if url_needs_key else {})] if url and url != content else []
+        sources.append(_Source(content, headers))
+        if told_in is not None:
+            sources.append(_Source(told_in, headers, counts=False))
         try:
-            for source in [*sources, _Source(content, headers)]:
+            for source in sources:
                 try:
                     async with asyncio.timeout(self.timeouts.download_s):
                         await self._fetch(URL(endpoint), source, part, url_in)
@@ -91,11 +104,10 @@ class Downloads:
                     disarm(exc)
                     if isinstance(exc, OSError) and exc.errno in _OUR_OWN:
                         raise LocalTrouble(told(exc)) from exc
-                    tries.said.append(told(exc))
+                    tries.note(source, told(exc))
                 except NotFetchedError as exc:
-                    tries.said.append(error_text.for_the_log(str(exc), self.key))
-                    tries.refused = source.address == content and exc.refused
-                tries.unanswered += not source.answered
+                    tries.note(source, error_text.for_the_log(str(exc), self.key))
+                    tries.refused |= source.address == content and exc.refused
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -158,12 +170,14 @@ class Downloads:
             yield response
 
     async def _store(self, response: aiohttp.ClientResponse, part: Path) -> bytes | None:
-        """Writes a video to `part` and returns None; anything else is returned as text, bounded."""
-        body = Body(response, max(self.max_bytes, 2 * MAX_ANSWER_BYTES))
+        """Writes a video to `part` and returns None, also one in JSON; anything else is returned as text, bounded."""
+        body = Body(response, 2 * max(self.max_bytes, MAX_ANSWER_BYTES))
         async with contextlib.aclosing(body.chunks()) as chunks:
             head = await at_least(HEAD_BYTES, chunks)
-            if response.status not in (200, 206) or not is_video(head):
+            if response.status not in (200, 206):
                 return (head + await at_least(MAX_ANSWER_BYTES, chunks))[:MAX_ANSWER_BYTES]
+            if not is_video(head):
+                return await self._store_embedded(head, chunks, part)
             if (response.content_length or 0) > self.max_bytes:  # not to be fetched first, at each try
                 raise NotFetchedError(f"longer than {self.max_bytes} bytes")
             await self._write(head, chunks, part)
@@ -172,6 +186,14 @@ class Downloads:
                 is_cut = await asyncio.to_thread(is_cut_short, part)
             if is_cut:
                 raise NotFetchedError("cut: the file is shorter than it says of itself")
+        return None
+
+    async def _store_embedded(self, head: bytes, chunks: AsyncIterator[bytes], part: Path) -> bytes | None:
+        found = EmbeddedVideo(head, chunks, searched_bytes=MAX_ANSWER_BYTES)
+        async with contextlib.aclosing(found.decoded()) as video:
+            if not (first := await anext(video, b"")):
+                return bytes(found.text)
+            await self._write(first, video, part)
         return None
 
     async def _write(self, head: bytes, chunks: AsyncIterator[bytes], part: Path) -> None:

@@ -149,8 +149,9 @@ class OpenAIProvider:
             authorization = await self._auth.header(endpoint)
         except (VideoRejected, VideoUnavailable):
             authorization = self._auth.guess(endpoint)
-        content = f"{video_path(endpoint, provider_id)}/content"
-        await self._downloads.fetch(endpoint, url, content, _with(authorization), target)
+        job = video_path(endpoint, provider_id)
+        told_in = None if url else job  # it may have the video in it
+        await self._downloads.fetch(endpoint, url, f"{job}/content", _with(authorization), target, told_in=told_in)
 
     def stop_creating(self) -> None:
         self._http.stop_creating()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.models import FailureKind
-from bot.providers import error_mapping, error_phrases, error_text, responses
+from bot.providers import embedded_video, error_mapping, error_phrases, error_text, responses
 from bot.providers.json_api import job_id, usd
 from bot.providers.responses import Answer
 
@@ -93,9 +93,11 @@ def bucket_of(answer: Answer) -> str | None:
 
 
 def is_result(answer: Answer) -> bool:
-    """Whether this is what a model made: JSON of its own, or the video itself."""
+    """Whether this is what a model made: JSON of its own, perhaps with the video in it, or the video itself."""
+    if not answer.is_success or answer.status == 202:
+        return False
     is_video = answer.headers.get("Content-Type", "").lower().startswith("video/")
-    return answer.is_success and answer.status != 202 and (is_video or isinstance(answer.json, dict | list))
+    return is_video or isinstance(answer.json, dict | list) or embedded_video.is_in(answer.body)
 
 
 def failure_in(status: Answer, result: Answer) -> Reason | None:

@@ -17,7 +17,15 @@ from typing import Any
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
-from bot.providers import error_mapping, error_phrases, error_text, json_template, queue_answers, responses
+from bot.providers import (
+    embedded_video,
+    error_mapping,
+    error_phrases,
+    error_text,
+    json_template,
+    queue_answers,
+    responses,
+)
 from bot.providers.download import MAX_VIDEO_BYTES
 from bot.providers.http import Timeouts, path_segment
 from bot.providers.json_api import JsonApi, encoded, parts_of, ticket_of
@@ -196,7 +204,7 @@ class QueueProvider(JsonApi):
         if reason is None and queue_answers.is_result(result):
             withheld = None if url else error_phrases.of_the_request(error_text.said(result.json), is_busy=False)
             if withheld is None:
-                if url is None:
+                if url is None and not embedded_video.is_in(result.body):
                     log.error("the result of %s names no video at %r", kept["response"], kept.get("result"))
                 return self._done(kept, result, url)
             reason = queue_answers.Reason(error_text.said(result.json), None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from yarl import URL
 
-from bot.providers import error_text
+from bot.providers import embedded_video, error_text
 from bot.providers.protocols import Phase
 
 MAX_ID_LENGTH = 2048  # LiteLLM makes 138 characters of 38; nothing paid is lost for being long
@@ -124,7 +124,10 @@ def job_report(answer: Answer, asked: str) -> JobReport | None:
 
     Under an HTTP error only a body with this job's own id that says it failed is a job: vLLM-Omni tells of failed jobs
     so, and LiteLLM passes that on as text inside its own error message. "error" is what a gateway calls its own answer.
+    An answer with the video in it is of a job that is done, however much of it was read.
     """
+    if answer.is_success and embedded_video.is_in(answer.body):
+        return JobReport(Phase.DONE, "completed", None, None, None, error_text.Said())
     body = answer.json
     if not isinstance(body, dict):
         return None
