@@ -35,6 +35,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from babel import localedata
@@ -106,6 +107,22 @@ async def spawn(
         return await asyncio.create_subprocess_exec(program, *arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
     order = _order(arguments, env, cwd, is_confined=False)
     return await _ordered(_server(), order, 0, stdout.fileno(), stderr.fileno())
+
+
+async def typed(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    """`python` with these arguments, in the project's folder, with these settings: exit code, stdout, stderr.
+
+    Raises TimeoutError where it does not end in 20 s.
+    """
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        process = await spawn(
+            sys.executable, *arguments, cwd=PROJECT, env={"PATH": os.environ["PATH"], **IMPORTED_WITH, **settings},
+            stdout=stdout, stderr=stderr,
+        )  # fmt: skip
+        async with asyncio.timeout(20):
+            code = await process.wait()
+        said, complained = ((file.seek(0), file.read().decode().strip())[1] for file in (stdout, stderr))
+    return code, said, complained
 
 
 def _order(arguments: Sequence[str], env: Mapping[str, str], cwd: Path, *, is_confined: bool) -> dict[str, Any]:

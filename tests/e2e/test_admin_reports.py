@@ -6,14 +6,12 @@ import asyncio
 import csv
 import io
 import json
-import os
 import re
-import sys
 
 import pytest
 
 from sandbox.discord.permissions import Permission
-from sandbox.process import PROJECT
+from tests import forkserver
 from tests.e2e.asking import alone, keys, told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
@@ -42,13 +40,8 @@ async def test_usage_is_told_in_text(stage: Stage) -> None:
 
 async def usage_of_all(stage: Stage) -> dict[str, object]:
     """What `python -m bot usage --json` says beside the running bot."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "usage", "--days", "1", "--json",
-        cwd=PROJECT, env={"PATH": os.environ["PATH"], **stage.settings()}, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(20):
-        said, _ = await process.communicate()
-    assert process.returncode == 0
+    code, said, complained = await forkserver.typed("-m", "bot", "usage", "--days", "1", "--json", **stage.settings())
+    assert (code, complained) == (0, "")
     found = json.loads(said)
 
     def numbers(sums: dict[str, object]) -> tuple[object, ...]:

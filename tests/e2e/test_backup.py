@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-import sys
 from pathlib import Path
 
 import aiohttp
 
 from bot.store.migrations import migrate
-from sandbox.process import BOT, PROJECT
+from sandbox.process import BOT
+from tests import forkserver
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 from tests.e2e.test_deploys import HoldReason
@@ -22,15 +20,7 @@ STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submittin
 
 async def back_up(target: Path | str, **settings: str) -> tuple[int, str, str]:
     """The command as an operator types it: exit code, answer, complaint."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "backup", str(target),
-        cwd=PROJECT, env={"PATH": os.environ["PATH"], **settings},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(20):
-        said, complained = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode().strip(), complained.decode().strip()
+    return await forkserver.typed("-m", "bot", "backup", str(target), **settings)
 
 
 def url(database: Path) -> str:

@@ -19,6 +19,7 @@ from tests.e2e.conftest import Build
 async def catalog(folder: Path, *arguments: str, **settings: str) -> tuple[int, str]:
     """Without a token and a key: none is needed."""
     (folder / "bot.log").unlink(missing_ok=True)
+    settings = {**forkserver.IMPORTED_WITH, **settings}
     process = BotProcess(folder, settings, ("-m", "bot", "catalog", *arguments), spawn=forkserver.spawn)
     await process.start()
     return await process.wait(30), process.log()

@@ -47,11 +47,13 @@ async def _said(folder: Path, settings: dict[str, str], spawn: Spawn = forkserve
     return await bot.wait(), bot.log().strip()
 
 
-@pytest.mark.parametrize("name", MISSING)
-async def test_a_missing_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "spawn"), [("DISCORD_TOKEN", asyncio.create_subprocess_exec), ("VIDEO_API_KEY", forkserver.spawn)]
+)
+async def test_a_missing_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str, spawn: Spawn) -> None:
     settings = {key: value for key, value in ENOUGH.items() if key != name}
 
-    said = await _said(tmp_path, settings, spawn=asyncio.create_subprocess_exec)
+    said = await _said(tmp_path, settings, spawn)
 
     assert said == (2, f"{name} is missing: it should be {MISSING[name]}.")
 

@@ -70,7 +70,7 @@ def bots(process: asyncio.subprocess.Process) -> list[psutil.Process]:
     ("options", "code", "last"),
     [
         (["--output", "{tmp}/out"], 0, "The video is in the card above (720×1280, 4 s"),
-        (["--image", "{tmp}/none.jpg"], 1, "The sandbox cannot read the picture"),
+        pytest.param(["--image", "{tmp}/none.jpg"], 1, "cannot read the picture", marks=pytest.mark.thorough),
         pytest.param(
             ["--prompt", "Here is your video [moderated]"], 1, "under its content rules", marks=pytest.mark.thorough
         ),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot import file_permissions
+from tests.thorough import mostly_thorough
 
 PROJECT = Path(__file__).parents[2]
 
@@ -62,7 +63,7 @@ def test_a_folder_that_others_use_too_is_left_as_it_is(
     assert set(modes(tmp_path).values()) == {0o700}
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", mostly_thorough([0o000, 0o022, 0o077], [0o000]))
 def test_a_backup_is_its_users_alone(tmp_path: Path, umask: int) -> None:
     code = (
         "import pathlib; from bot.store.migrations import migrate; migrate(pathlib.Path('a.db'));"

@@ -29,6 +29,7 @@ from bot.images.precheck import (
     is_measured_whole,
 )
 from bot.images.resize import fit
+from tests.thorough import mostly_thorough
 from tests.unit.images_samples import drawing, encoded, mutated, rle_bmp, samples, upright
 
 VIDEO = "This is a video, not a picture. Send a JPEG, PNG, WebP, GIF or HEIC."
@@ -175,7 +176,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(data: bytes, words: str) -> None
     assert words in refusal(data)
 
 
-@pytest.mark.parametrize("name", [b"zTXt", b"iTXt", b"iCCP"])
+@pytest.mark.parametrize("name", mostly_thorough([b"zTXt", b"iTXt", b"iCCP"], [b"iCCP"]))
 def test_what_unpacks_without_end_is_left_packed_unless_it_is_the_picture(name: bytes) -> None:
     between = {b"zTXt": b"note\0\0", b"iTXt": b"note\0\1\0\0\0", b"iCCP": b"note\0\0"}[name]
     bomb = name + between + zlib.compress(bytes(200_000_000), 9)
