@@ -62,6 +62,15 @@ class Quotas:
     bots_default: Limit | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """Jobs of the whole bot, whichever process is asked: waiting on a server and in all, and at the providers."""
+
+    waiting_here: int
+    waiting: int
+    at_provider: int
+
+
 class What(enum.StrEnum):
     """What an admin can change. Each has the JSON of its value behind it."""
 

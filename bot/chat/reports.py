@@ -13,9 +13,8 @@ from bot.chat import limits, prices, text
 from bot.chat.balances import REASON_SHOWN, failure_words
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
-from bot.jobs.worker import Load
 from bot.models import JobState, Limit, UserId
-from bot.overviews import Quotas, UsageRow
+from bot.overviews import QueueCounts, Quotas, UsageRow
 
 ROWS_PER_PAGE = 15
 DAYS_SHOWN = 7
@@ -196,18 +195,17 @@ def _spent(rows: list[UsageRow]) -> int:
 
 
 def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
-    """Health in a few lines."""
-    load = found.load
+    """Health in a few lines; `servers` are those of this process."""
     busy = translations.ngettext(
-        "{busy} of {n} slot in use", "{busy} of {n} slots in use", load.slots, busy=load.at_provider
+        "{busy} of {n} slot in use", "{busy} of {n} slots in use", found.slots, busy=found.jobs.at_provider
     )
     delay = (
         f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
     )  # no heartbeat yet
-    known = translations.ngettext("{n} server", "{n} servers", servers)
+    known = translations.ngettext("{n} server", "{n} servers", servers if found.servers is None else found.servers)
     return "\n".join([
         translations.gettext("**This server**: {facts}", facts=" · ".join(_server_facts(translations, found))),
-        translations.gettext("**Video service**: {facts}", facts=" · ".join([busy, _waiting(translations, load)])),
+        translations.gettext("**Video service**: {facts}", facts=f"{busy} · {_waiting(translations, found.jobs)}"),
         *_not_used(translations, found, catalog),
         translations.gettext("**Discord**: {facts}", facts=f"{delay} · {known}"),
     ])  # fmt: skip
@@ -256,9 +254,9 @@ def _server_facts(translations: Translations, found: Status) -> list[str]:
     return [state, *whole, log, others]
 
 
-def _waiting(translations: Translations, load: Load) -> str:
-    if not load.waiting_here:
-        return translations.gettext("{waiting} in the queue", waiting=load.waiting)
+def _waiting(translations: Translations, jobs: QueueCounts) -> str:
+    if not jobs.waiting_here:
+        return translations.gettext("{waiting} in the queue", waiting=jobs.waiting)
     return translations.gettext(
-        "{waiting} in the queue, {here} of them from this server", waiting=load.waiting, here=load.waiting_here
+        "{waiting} in the queue, {here} of them from this server", waiting=jobs.waiting, here=jobs.waiting_here
     )

@@ -50,7 +50,8 @@ def worker_of(
     if dispatch is None:
         return Worker(context)
     worker = SharedWorker(context, dispatch, carries=settings.role != "gateway")
-    dispatch.begin(context, worker).counted = chat.share
+    sharing = dispatch.begin(context, worker)
+    sharing.counted, sharing.servers = chat.share, lambda: len(bot.guilds)
     chat.edits_if(dispatch.is_current)
     bot.ban.may_send = dispatch.has_run
     return worker

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "animate_bot"
 READ_EVERY_S = 3.0
 READ_APART_S = 0.1
+QUEUED_PER_S = 10_000
+"""The longer the queue, the more seldom it is read: so many jobs of it a second."""
 CONNECT_AGAIN_S = 1.0
 Key = tuple[str, FailureKind]
 
@@ -54,12 +56,15 @@ class Sharing:
         self.workers = 1
         self.counted: Callable[[int], None] = lambda _workers: None
         """Called with how many processes carry jobs, when that has changed."""
+        self.servers: Callable[[], int] = lambda: 0
+        """How many servers this process is told of."""
 
     def begin(self, context: JobContext, worker: SharedWorker) -> None:
         """From now on what changes here is told, and what others change holds here."""
         self._context, self._worker = context, worker
         context.circuit_breakers.changed = self._circuit_changed
         context.queue.provider_paused = self._provider_paused
+        context.queue.enqueued = self._enqueued
         context.store.observe(self._moved)
         self._tasks = [
             asyncio.create_task(self._listen(), name="shared-listen"),
@@ -73,6 +78,8 @@ class Sharing:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+            with contextlib.suppress(StoreError):
+                await self._context.store.write(shared_state.gone(self._id), start_within_s=2.0)
         self._tasks = []
 
     def tell(self, job: JobId) -> None:
@@ -97,6 +104,13 @@ class Sharing:
     def _moved(self, event: object) -> None:
         """A slot is free, and others may wait for it."""
         if isinstance(event, Moved) and event.start.holds_slot and not event.job.state.holds_slot and self.workers > 1:
+            self.changed()
+            if self._context.queue.waiting:
+                self._is_due.set()  # what this process knows of the slots is older than that
+
+    def _enqueued(self) -> None:
+        """It may come before jobs of other processes."""
+        if self.workers > 1:
             self.changed()
 
     async def _say(self) -> None:
@@ -134,6 +148,7 @@ class Sharing:
     async def _keep(self) -> None:
         counted_at = float("-inf")
         loop = asyncio.get_running_loop()
+        found = SharedState()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.read_every_s):
@@ -143,16 +158,17 @@ class Sharing:
                 if await self._write():
                     self.changed()
                 asked_at = self._context.clock.now()
-                self._use(await self._context.store.read(shared_state.read(self._worker.waiting)))
+                found = await self._context.store.read(shared_state.read(self._worker.waiting, now=asked_at))
+                self._use(found)
                 self.read_at = asked_at
-                if loop.time() - counted_at > READ_EVERY_S:
+                if loop.time() - counted_at > self.read_every_s:
                     counted_at = loop.time()
                     await self._count()
             except StoreError as error:
                 log.warning("what all processes share was not read: %s", error)
             except Exception:
                 log.exception("what all processes share was not read")
-            await asyncio.sleep(READ_APART_S)
+            await asyncio.sleep(READ_APART_S + len(found.waiting) / QUEUED_PER_S)
 
     async def _write(self) -> bool:
         """What has changed here; whether anything has. What cannot be written is written the next time."""
@@ -198,11 +214,19 @@ class Sharing:
                     for each in opened
                 )
             self._known[provider] = {(each.model, each.kind) for each in opened}
-        queue.use_shared(state.at_provider)
+        queue.use_shared(state.at_provider, now)
+        queue.use_waiting(job for job in state.waiting if not self._worker.carries(job.id))
         for job in state.moved:
             self._worker.heard_of(job)
 
     async def _count(self) -> None:
+        here = shared_state.here_is(
+            self._id,
+            servers=self.servers(),
+            now=self._context.clock.now(),
+            silent=timedelta(seconds=self._takeover_s),
+        )
+        await self._context.store.write(here)
         workers = max(1, await self._context.store.read(queue_entries.workers(silent_s=self._takeover_s)))
         if workers != self.workers:
             self.workers = workers

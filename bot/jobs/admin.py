@@ -10,7 +10,7 @@ from bot.errors import ReservationRefused, UserError
 from bot.i18n.marking import N_
 from bot.jobs.context import Clock
 from bot.jobs.server_rules import RulesOfServers
-from bot.jobs.worker import Load, Worker
+from bot.jobs.worker import Worker
 from bot.models import (
     Balance,
     Bonus,
@@ -27,17 +27,19 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import AdminActs, Quotas, UsageRow, What
+from bot.overviews import AdminActs, QueueCounts, Quotas, UsageRow, What
 from bot.rules import RuleTarget, ServerRules
 from bot.store import (
     admin_acts,
     balances,
     credit_requests,
+    queued_jobs,
     quotas,
     reservations,
     role_gifts,
     rules,
     server_settings,
+    shared_state,
     usage,
 )
 from bot.store.admin_acts import Refusal, Subject, Undone
@@ -62,14 +64,17 @@ _NOT_UNDONE = {
 class Status:
     """Health as an admin sees it; `used` counts against the server limit, in its period.
 
-    `refused` are the models for which nothing is sent for now, and why.
+    `jobs` are those of the whole bot, `slots` how many may be at the providers, and `refused` the models for which
+    nothing is sent for now, and why. `servers` are those of all processes; None where one is alone.
     """
 
     server: Server
     server_limit: Limit | None
     used: int
-    load: Load
+    jobs: QueueCounts
+    slots: int
     refused: Mapping[str, FailureKind]
+    servers: int | None = None
 
 
 class Admin:
@@ -263,7 +268,13 @@ class Admin:
             per = Period.DAY if server_limit is None else server_limit.per
             used = balances.server_used(tx, scope, per, now)
             return Status(
-                server_settings.server(scope)(tx), server_limit, used, self._worker.load(scope), self._refused()
+                server_settings.server(scope)(tx),
+                server_limit,
+                used,
+                queued_jobs.counts(scope)(tx),
+                self._worker.slots,
+                self._refused(),
+                shared_state.servers()(tx),
             )
 
         return await self._store.read(unit)

@@ -20,6 +20,7 @@ from functools import partial
 
 from bot.errors import CircuitOpen
 from bot.models import FailureKind, Job, JobId, UserId
+from bot.store.queued_jobs import QueuedJob
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +217,7 @@ class CircuitBreaker:
             if circuit.request == job:
                 circuit.request = None
 
-    def may_go(self, job: Job) -> bool:
+    def may_go(self, job: Job | QueuedJob) -> bool:
         """Whether this job may be sent now: always while closed, else as the one probe."""
         return not self._circuits or all(
             circuit.probe is None and self._now() >= circuit.until for circuit in self._of(job.spec.model)

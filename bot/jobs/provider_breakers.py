@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.jobs.circuit_breaker import CircuitBreaker, Outcome, State
 from bot.models import FailureKind, Job, JobId
+from bot.store.queued_jobs import QueuedJob
 
 
 class CircuitBreakers:
@@ -37,7 +38,7 @@ class CircuitBreakers:
     def _wake(self) -> None:
         self.wake()
 
-    def may_go(self, job: Job) -> bool:
+    def may_go(self, job: Job | QueuedJob) -> bool:
         """Whether this job may be sent now."""
         return job.provider not in self._of or self._of[job.provider].may_go(job)
 

@@ -1,4 +1,8 @@
-"""The queue before the provider: which job is next, and how many run at once. Kept in memory; nothing is stored."""
+"""The queue before the provider: which job is next, and how many run at once. Kept in memory; nothing is stored.
+
+Where several processes share a store, each has a queue of its own with the jobs that it carries, and knows of the
+others' (`bot.jobs.elsewhere`): all of them compute the same order.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from itertools import chain
 from operator import itemgetter
+from typing import TypeVar
 
 from bot.jobs.chat_protocol import HoldReason
 from bot.jobs.circuit_breaker import Outcome
+from bot.jobs.elsewhere import GIVE_WAY_S, Elsewhere
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.models import Job, JobId, Scope, UserId
+from bot.store.queued_jobs import QueuedJob
+
+J = TypeVar("J", bound=Job | QueuedJob)
 
 
-def in_order(waiting: Iterable[Job], at_provider: Mapping[UserId, int]) -> list[Job]:
+def in_order(waiting: Iterable[J], at_provider: Mapping[UserId, int]) -> list[J]:
     """Jobs whose member has the fewest jobs at the provider or ahead come first; among equals, the oldest.
 
     A job that starts counts at the provider instead of ahead, so the order of the rest stays until a job ends or comes.
     """
     ahead: Counter[UserId] = Counter(at_provider)
-    ranked: list[tuple[int, Job]] = []
+    ranked: list[tuple[int, J]] = []
     for job in sorted(waiting, key=lambda job: (job.created_at, job.spec.take or 1, job.id)):
         ranked.append((ahead[job.member], job))
         ahead[job.member] += 1
@@ -36,7 +46,14 @@ class JobQueue:
     may have changed. However many slots are released in one moment, the queue is sorted once.
     """
 
-    def __init__(self, slots: int, circuit_breakers: CircuitBreakers, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        slots: int,
+        circuit_breakers: CircuitBreakers,
+        limits: Mapping[str, int] | None = None,
+        *,
+        give_way_s: float = GIVE_WAY_S,
+    ) -> None:
         self._circuit_breakers = circuit_breakers
         circuit_breakers.wake = self._advance_soon
         self.slots = slots
@@ -45,8 +62,9 @@ class JobQueue:
         self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
         self._holding: dict[JobId, tuple[Job, float]] = {}
         self._at: Counter[str] = Counter()  # how many hold a slot, by provider
-        self._sent: set[JobId] = set()  # of those who hold a slot, the ones that the store counts too
-        self._elsewhere: Counter[str] = Counter()  # how many other processes have, by provider
+        self._elsewhere = Elsewhere(self._advance_soon, give_way_s)
+        self.enqueued: Callable[[], None] = lambda: None
+        """Called when a job has to wait for a slot."""
         self.provider_paused: Callable[[str, float], None] = lambda _provider, _seconds: None
         self._paused: set[Scope] = set()
         self._paused_until: dict[str, float] = {}  # by provider
@@ -65,23 +83,25 @@ class JobQueue:
         return len(self._waiting)
 
     @property
+    def waiting_anywhere(self) -> int:
+        """As `waiting`, with the jobs of other processes."""
+        return len(self._waiting) + len(self._elsewhere.waiting)
+
+    @property
     def oldest(self) -> datetime | None:
         """When the oldest of them was reserved."""
         return min((job.created_at for job, _ in self._waiting.values()), default=None)
-
-    def waiting_of(self, scope: Scope) -> int:
-        """How many of a server's jobs wait for a slot."""
-        return sum(job.scope == scope for job, _ in self._waiting.values())
 
     @property
     def at_provider(self) -> int:
         """How many hold a slot."""
         return len(self._holding)
 
-    def holding(self) -> list[tuple[Job, float]]:
-        """The jobs that hold a slot, and for how many seconds."""
+    def holding(self) -> list[tuple[Job | QueuedJob, float]]:
+        """The jobs that hold a slot, in whatever process, and for how many seconds."""
         now = asyncio.get_running_loop().time()
-        return [(job, now - since) for job, since in self._holding.values()]
+        here: list[tuple[Job | QueuedJob, float]] = [(job, now - since) for job, since in self._holding.values()]
+        return here + [(job, now - since) for job, since in self._elsewhere.holding.values()]
 
     def pause_left_s(self, provider: str) -> float:
         """Seconds until jobs start there again, where the provider asked for a pause; else 0."""
@@ -92,17 +112,18 @@ class JobQueue:
         found = self._waiting.get(job.id)
         return found is not None and not found[1].done()
 
-    def eligible(self) -> list[Job]:
-        """The jobs that may start, in the order in which they would if no job came or ended."""
-        going = (job for job, future in self._waiting.values() if not future.done() and self.hold_reason(job) is None)
-        return in_order(going, Counter(job.member for job, _ in self._holding.values()))
+    def eligible(self) -> list[Job | QueuedJob]:
+        """The jobs that may start, in whatever process, in the order in which they would if no job came or ended."""
+        here: Iterable[Job | QueuedJob] = (job for job, future in self._waiting.values() if not future.done())
+        going = (job for job in chain(here, self._elsewhere.waiting.values()) if self.hold_reason(job) is None)
+        return in_order(going, Counter(job.member for job, _ in self.holding()))
 
     def held(self) -> list[tuple[Job, HoldReason]]:
-        """The jobs that may not start for now, and why."""
+        """The jobs of this process that may not start for now, and why."""
         found = ((job, self.hold_reason(job)) for job, future in self._waiting.values() if not future.done())
         return [(job, hold) for job, hold in found if hold is not None]
 
-    def hold_reason(self, job: Job) -> HoldReason | None:
+    def hold_reason(self, job: Job | QueuedJob) -> HoldReason | None:
         """Why this job may not start, whatever else is in the queue; None where it may."""
         if job.scope in self._paused:
             return HoldReason.PAUSED
@@ -112,23 +133,29 @@ class JobQueue:
         """Whether it waits here for a slot."""
         return job in self._waiting
 
-    def use_shared(self, at_provider: Mapping[str, int]) -> None:
-        """How many jobs of all processes hold a slot, by provider; the store has the last word."""
-        own = Counter(self._holding[job][0].provider for job in self._sent)
-        before, self._elsewhere = self._elsewhere, Counter(at_provider) - own
-        if self._elsewhere != before:
-            self._advance_soon()
+    def use_shared(self, at_provider: Iterable[QueuedJob], now: datetime) -> None:
+        """The jobs of all processes that hold a slot; the store has the last word."""
+        self._elsewhere.hold((job for job in at_provider if job.id not in self._holding), now)
+
+    def use_waiting(self, elsewhere: Iterable[QueuedJob]) -> None:
+        """The jobs of other processes that wait for a slot."""
+        self._elsewhere.wait(job for job in elsewhere if job.id not in self._waiting and job.id not in self._holding)
 
     async def acquire(self, job: Job) -> None:
         """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[job.id] = (job, future)
+        self._elsewhere.is_here(job.id)
         try:
-            is_next = self._soon is None and not self._is_closed  # all others that may start have started
+            # Where nothing is to be done, all others that may start have started.
+            is_next = self._soon is None and not self._is_closed and not self._elsewhere.waiting
             if is_next and self._free() and self._has_room(job) and self.hold_reason(job) is None:
                 self._grant(job)
             else:
                 self.changed()
+                self.enqueued()
+                if self._elsewhere.waiting:
+                    self._advance_soon()
             await future
         except BaseException:
             if job.id in self._holding:  # granted and cancelled in the same moment
@@ -161,7 +188,6 @@ class JobQueue:
     def release(self, job: Job) -> None:
         """Gives the slot back, and settles the probe that it may have been; does nothing for a job that holds none."""
         held = self._holding.pop(job.id, None)
-        self._sent.discard(job.id)
         if held is not None:
             self._at[held[0].provider] -= 1
             self._circuit_breakers.report(held[0], Outcome.NEVER_SENT)
@@ -171,10 +197,8 @@ class JobQueue:
         """The slot as the job's state says: taken while it is at the provider, else released."""
         if not job.state.holds_slot:
             self.release(job)
-        else:
-            if job.id not in self._holding:
-                self.occupy(job)
-            self._sent.add(job.id)
+        elif job.id not in self._holding:
+            self.occupy(job)
 
     def pause_for(self, provider: str, seconds: float) -> None:
         """Starts no job there for so many seconds: the provider asked for it."""
@@ -196,25 +220,27 @@ class JobQueue:
     def close(self) -> None:
         """Starts no job any more."""
         self._is_closed = True
+        self._elsewhere.close()
         for planned in (self._timer, self._soon):
             if planned is not None:
                 planned.cancel()
 
-    def _free(self) -> bool:
-        """Whether one more job may start, at whatever provider."""
-        return len(self._holding) + self._elsewhere.total() < self.slots
+    def _free(self, kept: int = 0) -> bool:
+        """Whether one more job may start beside those, at whatever provider."""
+        return len(self._holding) + len(self._elsewhere.holding) + kept < self.slots
 
-    def _has_room(self, job: Job) -> bool:
-        """Whether its provider takes one more now."""
+    def _has_room(self, job: Job | QueuedJob, kept: int = 0) -> bool:
+        """Whether its provider takes one more now, beside those."""
         limit = self.limits.get(job.provider)
         return job.provider not in self._paused_until and (
-            limit is None or self._at[job.provider] + self._elsewhere[job.provider] < limit
+            limit is None or self._at[job.provider] + self._elsewhere.at[job.provider] + kept < limit
         )
 
     def _hold(self, job: Job, since: float) -> None:
         if job.id not in self._holding:
             self._at[job.provider] += 1
             self._holding[job.id] = (job, since)
+            self._elsewhere.is_here(job.id)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -238,16 +264,30 @@ class JobQueue:
     def _advance(self) -> None:
         self._soon = None
         self.changed()
-        if self._waiting and self._free() and self._grant_eligible():
+        if not self._waiting or not self._free():
+            self._elsewhere.let_first([])
+        elif self._grant_eligible():
             self._advance_soon()  # a probe started: what else may start has changed
 
     def _grant_eligible(self) -> bool:
-        """Starts the first of the queue, as many as there are slots; True where it ended early, with a probe."""
+        """Starts the first of the queue, as many as there are slots; True where it ended early, with a probe.
+
+        Another process's job that comes first keeps a slot for itself, as long as `Elsewhere` says.
+        """
+        kept: Counter[str] = Counter()
+        first: list[JobId] = []
         for job in self.eligible():
-            if not self._free():
-                return False
-            if self._has_room(job) and self._grant(job):
+            if not self._free(len(first)):
+                break
+            if not self._has_room(job, kept[job.provider]):
+                continue
+            if isinstance(job, QueuedJob):
+                if not self._elsewhere.is_late(job.id):
+                    kept[job.provider] += 1
+                    first.append(job.id)
+            elif self._grant(job):
                 return True
+        self._elsewhere.let_first(first)
         return False
 
     def _grant(self, job: Job) -> bool:

@@ -16,6 +16,7 @@ from bot.jobs.estimate import Estimate
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
 from bot.models import Job, JobId
+from bot.store.queued_jobs import QueuedJob
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,10 @@ SAME = timedelta(seconds=10)
 
 
 def starts_s(
-    queue: Sequence[Job], frees_s: Sequence[float], slots: int, takes_s: Callable[[Job], float]
+    queue: Sequence[Job | QueuedJob],
+    frees_s: Sequence[float],
+    slots: int,
+    takes_s: Callable[[Job | QueuedJob], float],
 ) -> Iterator[float]:
     """When each of the queue starts, if each takes the slot that is free first; infinite where nobody can tell.
 
@@ -93,7 +97,8 @@ class QueuePositions:
 
     async def _run(self) -> None:
         await self._clock.sleep(SOON_S)
-        while count := self._queue.waiting:
+        while self._queue.waiting:
+            count = self._queue.waiting_anywhere
             self._changed.clear()
             await self._tell()
             await self._clock.sleep(SELDOM_S + count / COUNTED_PER_S)
@@ -106,23 +111,25 @@ class QueuePositions:
         now = self._clock.now()
         told, self._told = self._told, {}
         for number, (job, current) in enumerate(self._queue_positions_now(now), start=1):
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if isinstance(job, QueuedJob):
+                continue  # told by the process that carries it
             before = told.get((job.id, job.state_at))
             is_news = before is None or _differs(before, current, now)
             self._told[job.id, job.state_at] = current if before is None or is_news else before
             if is_news and self._queue.is_waiting(job):
                 self._show(job, current)
-            if number % TOLD_AT_ONCE == 0:
-                await asyncio.sleep(0)
 
-    def _queue_positions_now(self, now: datetime) -> Iterator[tuple[Job, QueuePosition]]:
-        """Everybody's, as the queue was at the first of them.
+    def _queue_positions_now(self, now: datetime) -> Iterator[tuple[Job | QueuedJob, QueuePosition]]:
+        """Everybody's, in whatever process, as the queue was at the first of them.
 
         Providers with a limit of their own have a queue of their own; all others share one.
         """
         queue, estimates = self._queue, _Estimates(self._render_times, now)
-        for job, hold in queue.held():
-            yield job, QueuePosition(hold=hold)
-        shared: dict[str, list[Job]] = {}
+        for held, hold in queue.held():
+            yield held, QueuePosition(hold=hold)
+        shared: dict[str, list[Job | QueuedJob]] = {}
         for job in queue.eligible():
             shared.setdefault(job.provider if job.provider in queue.limits else "", []).append(job)
         for limited, jobs in shared.items():
@@ -133,7 +140,7 @@ class QueuePositions:
                 starts_at = now + timedelta(seconds=start_s) if start_s < ends_s else None
                 yield job, QueuePosition(position, starts_at)
 
-    def _starts_s(self, limited: str, jobs: Sequence[Job], estimates: _Estimates) -> Iterator[float]:
+    def _starts_s(self, limited: str, jobs: Sequence[Job | QueuedJob], estimates: _Estimates) -> Iterator[float]:
         queue = self._queue
         slots = min(queue.slots, queue.limits.get(limited, queue.slots))
         pause_s = min(queue.pause_left_s(job.provider) for job in jobs)
@@ -164,15 +171,15 @@ class _Estimates:
         self._now = now
         self._known: dict[tuple[str, int, str | None], Estimate | None] = {}
 
-    def takes_s(self, job: Job) -> float:
+    def takes_s(self, job: Job | QueuedJob) -> float:
         estimate = self._of(job)
         return math.inf if estimate is None else estimate.median_s
 
-    def left_s(self, job: Job, for_s: float) -> float:
+    def left_s(self, job: Job | QueuedJob, for_s: float) -> float:
         estimate = self._of(job)
         return math.inf if estimate is None else estimate.left_s(for_s)
 
-    def _of(self, job: Job) -> Estimate | None:
+    def _of(self, job: Job | QueuedJob) -> Estimate | None:
         kind = (job.spec.model, job.spec.seconds, job.spec.size)
         if kind not in self._known:
             self._known[kind] = self._render_times.estimate(job.spec, self._now)

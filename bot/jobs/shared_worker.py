@@ -24,7 +24,7 @@ class SharedWorker(Worker):
     def __init__(self, context: JobContext, dispatch: Dispatch, *, carries: bool) -> None:
         super().__init__(context)
         self._dispatch = dispatch
-        self._carries = carries
+        self._takes_up = carries
         self._mine: set[JobId] = set()
 
     async def start(self) -> int:
@@ -32,7 +32,7 @@ class SharedWorker(Worker):
         for scope in await self._context.store.read(server_settings.paused()):
             self._context.queue.pause(scope)
         self._context.render_times.learn(await self._context.store.read(jobs.renders(READ)))
-        if self._carries:
+        if self._takes_up:
             self.check_workflows()
             await self._dispatch.start(self.carry)
         return 0
@@ -109,6 +109,10 @@ class SharedWorker(Worker):
     def waiting(self) -> list[JobId]:
         """Those that this process carries and that wait for a slot."""
         return [job for job in self._mine if self._context.queue.knows(job)]
+
+    def carries(self, job: JobId) -> bool:
+        """Whether this process carries it, whatever it does with it now."""
+        return job in self._mine
 
     def heard_of(self, job: JobId) -> None:
         """Another process has changed it."""

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -45,16 +44,6 @@ STEPS: dict[JobState, Callable[[JobContext, Job], Awaitable[Job | None]]] = {
 CREATES_FINISH_S = 60.0
 REST_FINISHES_S = 5.0
 RESUMED_AT_ONCE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Jobs waiting on a server and in all, at the provider, and how many fit there."""
-
-    waiting_here: int
-    waiting: int
-    at_provider: int
-    slots: int
 
 
 class Worker:
@@ -215,14 +204,14 @@ class Worker:
         return await fitted(self._context, job, video, limit_bytes)
 
     @property
+    def slots(self) -> int:
+        """How many jobs may be at the providers."""
+        return self._context.queue.slots
+
+    @property
     def carried(self) -> frozenset[JobId]:
         """The jobs that have a task, or are about to get one after a start."""
         return frozenset(self._tasks) | frozenset(self._found) | self._cancelling
-
-    def load(self, scope: Scope) -> Load:
-        """How busy the queue is."""
-        queue = self._context.queue
-        return Load(queue.waiting_of(scope), queue.waiting, queue.at_provider, queue.slots)
 
     async def stop(self) -> None:
         """Submits nothing new, waits for creates in flight (60 s), and leaves the rest to the next start."""

@@ -1,4 +1,4 @@
-"""What several processes must agree on beside jobs and credits: slots, pauses, circuits, the shared folder."""
+"""What several processes must agree on beside jobs and credits: slots, pauses, circuits, who is there, the folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.models import FailureKind, Job, JobId, JobState, Scope
-from bot.store import server_settings, sql
+from bot.models import FailureKind, Job, JobId, Scope
+from bot.store import queued_jobs, server_settings, sql
 from bot.store.database import Row, Tx, Unit
+from bot.store.queued_jobs import AT_PROVIDER, QueuedJob
 from bot.store.row_mapping import from_ms, to_ms
 
-AT_PROVIDER = ", ".join(f"'{state}'" for state in JobState if state.holds_slot)
 _MS = timedelta(milliseconds=1)
 
 
@@ -29,24 +29,25 @@ class OpenCircuit:
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """As of one moment. `at_provider` counts the jobs that hold a slot, by provider."""
+    """As of one moment. `at_provider` are the jobs that hold a slot, `waiting` those that wait for one."""
 
     paused: frozenset[Scope] = frozenset()
     provider_pauses: Mapping[str, datetime] = field(default_factory=dict)
     circuits: Sequence[OpenCircuit] = ()
-    at_provider: Counter[str] = field(default_factory=Counter)
+    at_provider: Sequence[QueuedJob] = ()
+    waiting: Sequence[QueuedJob] = ()
     moved: Sequence[JobId] = ()
 
 
 class NoSlotError(Exception):
     """As many jobs as may are at the providers, or at this job's provider; `at_provider` are all of them."""
 
-    def __init__(self, at_provider: Counter[str]) -> None:
+    def __init__(self, at_provider: Sequence[QueuedJob]) -> None:
         super().__init__("every slot is taken")
         self.at_provider = at_provider
 
 
-def read(waiting: Collection[JobId]) -> Unit[SharedState]:
+def read(waiting: Collection[JobId], *, now: datetime) -> Unit[SharedState]:
     """All of it. `moved` are those of `waiting` that do not wait any more."""
 
     def unit(tx: Tx) -> SharedState:
@@ -57,7 +58,8 @@ def read(waiting: Collection[JobId]) -> Unit[SharedState]:
                 for row in tx.all("SELECT provider, ends_at FROM provider_pauses")
             },
             circuits=[_circuit(row) for row in tx.all("SELECT provider, model, kind, ends_at, pause_ms FROM circuits")],
-            at_provider=_at_provider(tx),
+            at_provider=queued_jobs.at_provider()(tx),
+            waiting=queued_jobs.waiting(now)(tx),
             moved=_moved(tx, waiting),
         )
 
@@ -73,7 +75,7 @@ def within_slots(unit: Unit[Job | None], job: Job, *, slots: int, limit: int | N
     def counted(tx: Tx) -> Job | None:
         at_provider = _at_provider(tx)
         if at_provider.total() >= slots or (limit is not None and at_provider[job.provider] >= limit):
-            raise NoSlotError(at_provider)
+            raise NoSlotError(queued_jobs.at_provider()(tx))
         return unit(tx)
 
     return counted
@@ -107,6 +109,33 @@ def keep_circuits(opened: Collection[OpenCircuit], closed: Collection[tuple[str,
                 model=model,
                 kind=kind,
             )
+
+    return unit
+
+
+def here_is(process: str, *, servers: int, now: datetime, silent: timedelta) -> Unit[int]:
+    """This process is there, and told of so many servers. How many are there, without those silent for that long."""
+
+    def unit(tx: Tx) -> int:
+        sql.put(tx, "processes", {"id": process}, seen_at=to_ms(now), servers=servers)
+        tx.changed("DELETE FROM processes WHERE seen_at < :before", before=to_ms(now - silent))
+        row = tx.one("SELECT COUNT(*) AS processes FROM processes")
+        return 1 if row is None else int(row["processes"])
+
+    return unit
+
+
+def gone(process: str) -> Unit[int]:
+    """It is not there any more."""
+    return lambda tx: tx.changed("DELETE FROM processes WHERE id = :process", process=process)
+
+
+def servers() -> Unit[int | None]:
+    """How many servers all processes are told of; None where there is no process but one that shares nothing."""
+
+    def unit(tx: Tx) -> int | None:
+        row = tx.one("SELECT CAST(SUM(servers) AS BIGINT) AS servers FROM processes")
+        return None if row is None or row["servers"] is None else row["servers"]
 
     return unit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -163,6 +164,35 @@ async def test_a_server_that_is_paused_through_one_process_is_held_by_all(build:
     await cluster.reply(cluster.admin, "animate-admin pause", channel=home.general)
 
     await cluster.until(card, "paused", within_s=5)
+
+
+async def test_the_queue_is_one_whichever_process_carries_a_video_and_each_tells_the_same_of_it(build: Build) -> None:
+    cluster = await build(processes=2, settings=MANY | {"MAX_CONCURRENT_JOBS": "2"}, render_s=None)
+    there = await places(cluster)
+    for number in range(2):
+        await cluster.rendering(person=cluster.admin, channel=there[number], prompt=f"held {number}")
+    held = [await cluster.animate(cluster.admin, channel=there[n % 2], prompt=f"admin's {n}") for n in range(6)]
+    ana = cluster.discord.world.add_member("ana", guild=there[1].guild)
+    asked = await cluster.animate(ana, channel=there[1], prompt="ana's")
+
+    for place, waits in enumerate([asked, *held], start=1):
+        card = await waits.answer()
+        assert card is not None
+        await cluster.until(card, *(f"{place}{end} in the queue" for end in ("st", "nd", "rd", "th")))
+    assert cluster.seen("SELECT COUNT(DISTINCT worker_id) FROM procrastinate_jobs") == [(2,)]
+    assert {await told_of_the_queue(cluster, channel) for channel in there} == {"7 in the queue · 2 of 2 · 3 servers"}
+    cluster.provider.finish(next(iter(cluster.provider.jobs)))
+
+    await cluster.provider.wait_for(lambda: len(cluster.provider.jobs) == 3, 20, "the next")
+    assert [job.prompt for job in cluster.provider.jobs.values()][-1] == "ana's"
+
+
+async def told_of_the_queue(cluster: Cluster, channel: Channel) -> str:
+    """What `/animate-admin status` says there, in short."""
+    words = await cluster.reply(cluster.admin, "animate-admin status", channel=channel)
+    found = re.search(r"(\d of \d) slots in use · (\d+ in the queue).*\*\*Discord\*\*.*(\d servers?)", words, re.DOTALL)
+    assert found is not None, words
+    return f"{found[2]} · {found[1]} · {found[3]}"
 
 
 async def test_a_key_that_is_refused_to_one_process_stops_all_of_them_within_seconds(build: Build) -> None:

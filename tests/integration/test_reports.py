@@ -16,9 +16,8 @@ from bot.errors import ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.jobs.admin import Status
 from bot.jobs.service import Account
-from bot.jobs.worker import Load
 from bot.models import Balance, FailureKind, JobState, LedgerKind, Limit, Period, RefusalReason, Server, Source, UserId
-from bot.overviews import LedgerLine, Quotas, UsageRow
+from bot.overviews import LedgerLine, QueueCounts, Quotas, UsageRow
 from bot.store import jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve
@@ -192,7 +191,7 @@ class TestTheLongest:
     ("latency_s", "words"), [(0.0424, "42 ms"), (math.inf, "just connected"), (math.nan, "just connected")]
 )
 def test_no_heartbeat_yet_is_said_in_words(latency_s: float, words: str) -> None:
-    found = Status(Server(), None, 0, Load(0, 0, 0, 20), {})
+    found = Status(Server(), None, 0, QueueCounts(0, 0, 0), 20, {})
 
     assert (
         reports.status(ENGLISH, found, CATALOG, latency_s=latency_s, servers=2).split("\n")[2]
@@ -203,7 +202,7 @@ def test_no_heartbeat_yet_is_said_in_words(latency_s: float, words: str) -> None
 class TestStatus:
     def test_tells_that_no_model_is_used_for_now(self) -> None:
         refused = dict.fromkeys((model.id for model in CATALOG.models), FailureKind.KEY)
-        found = Status(Server(), None, 0, Load(0, 0, 0, 20), refused)
+        found = Status(Server(), None, 0, QueueCounts(0, 0, 0), 20, refused)
 
         assert (
             "\n⚠️ The video service is not used right now: the bot's key was not accepted. The bot keeps trying.\n"
@@ -211,7 +210,7 @@ class TestStatus:
         )
 
     def test_tells_which_model_is_not_used(self) -> None:
-        found = Status(Server(), None, 0, Load(0, 0, 0, 20), {CATALOG.models[1].id: FailureKind.BALANCE})
+        found = Status(Server(), None, 0, QueueCounts(0, 0, 0), 20, {CATALOG.models[1].id: FailureKind.BALANCE})
 
         words = reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 
 from bot.chat.edit_rate_limit import Window
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, CircuitBreaker, Outcome, State
-from bot.models import FailureKind
+from bot.models import FailureKind, UserId
+from bot.store.queued_jobs import QueuedJob
+from tests.builders import NOON, a_job
 from tests.unit.test_circuit_breaker import World, job
-from tests.unit.test_queue import a_queue, enqueue, granted, stop
+from tests.unit.test_queue import a_queue, enqueue, granted, settle, stop
 
 BALANCE = FailureKind.BALANCE
 
@@ -56,18 +57,83 @@ class TestCircuits:
         assert [len(each) for each in told] == [1, 0]
 
 
+def elsewhere(number: int, member: int = 1, *, provider: str = "gptproto", sent: bool = False) -> QueuedJob:
+    """A job that another process carries."""
+    one = a_job(number, member=UserId(member))
+    return QueuedJob(one.id, provider, one.scope, one.member, one.created_at, one.spec, NOON if sent else None)
+
+
 class TestSlots:
     async def test_those_of_other_processes_are_taken_here_until_they_are_free(self) -> None:
         queue = a_queue(2)
-        queue.use_shared(Counter({"gptproto": 2}))
+        queue.use_shared([elsewhere(8, sent=True), elsewhere(9, sent=True)], NOON)
         turns = await enqueue(queue, [job(1)])
         assert granted(turns) == set()
 
-        queue.use_shared(Counter({"gptproto": 1}))
-        await asyncio.sleep(0.01)
+        queue.use_shared([elsewhere(8, sent=True)], NOON)
+        await settle()
 
         assert granted(turns) == {1}
         await stop(turns)
+
+    async def test_one_that_this_process_takes_over_has_one_slot(self) -> None:
+        queue = a_queue(2)
+        queue.use_shared([elsewhere(1, sent=True)], NOON)
+        queue.occupy(job(1))
+
+        turns = await enqueue(queue, [job(2)])
+
+        assert granted(turns) == {2}
+        await stop(turns)
+
+
+class TestOrder:
+    async def test_a_member_who_waits_in_another_process_comes_before_one_with_more_videos(self) -> None:
+        queue = a_queue(2)
+        queue.occupy(job(1, member=1))
+        queue.use_shared([elsewhere(5, sent=True)], NOON)
+        turns = await enqueue(queue, [job(2, member=1), job(3, member=1)])
+        queue.use_waiting([elsewhere(4, member=2)])
+
+        assert [int(each.id) for each in queue.eligible()] == [4, 2, 3]
+        queue.use_shared([], NOON)
+        await settle()
+        assert granted(turns) == set()
+
+        queue.use_shared([elsewhere(4, member=2, sent=True)], NOON)
+        queue.use_waiting([])
+        queue.release(job(1))
+        await settle()
+        assert granted(turns) == {2}
+        await stop(turns)
+
+    async def test_a_slot_is_kept_only_for_so_long(self) -> None:
+        queue = a_queue(1, give_way_s=0.05)
+        queue.use_waiting([elsewhere(1)])
+        turns = await enqueue(queue, [job(2)])
+        assert granted(turns) == set()
+
+        async with asyncio.timeout(5):
+            await turns[2]
+
+        assert queue.eligible() == [elsewhere(1)]
+
+    async def test_where_there_are_slots_for_both_nobody_waits(self) -> None:
+        queue = a_queue(2)
+        queue.use_waiting([elsewhere(1)])
+
+        turns = await enqueue(queue, [job(2)])
+
+        assert granted(turns) == {2}
+
+    async def test_what_another_provider_is_to_make_keeps_no_slot_where_there_are_enough(self) -> None:
+        queue = a_queue(2)
+        queue.use({"gptproto": 1})
+        queue.use_waiting([elsewhere(1, provider="another")])
+
+        turns = await enqueue(queue, [job(2)])
+
+        assert granted(turns) == {2}
 
 
 class TestEdits:

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, Outcome
+from bot.jobs.elsewhere import GIVE_WAY_S
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue, in_order
 from bot.models import Job, UserId
+from bot.store.queued_jobs import QueuedJob
 from tests.builders import a_job, a_spec
 
 DEADLINE_S = 10.0
@@ -24,8 +26,8 @@ def job(number: int, member: int = 1) -> Job:
     return a_job(number, member=UserId(member))
 
 
-def a_queue(slots: int) -> JobQueue:
-    return JobQueue(slots, CircuitBreakers(lambda: 0.0, lambda _seconds, _call: None))
+def a_queue(slots: int, *, give_way_s: float = GIVE_WAY_S) -> JobQueue:
+    return JobQueue(slots, CircuitBreakers(lambda: 0.0, lambda _seconds, _call: None), give_way_s=give_way_s)
 
 
 async def settle() -> None:
@@ -107,7 +109,7 @@ class CountedQueue(JobQueue):
 
     sorted_times = 0
 
-    def eligible(self) -> list[Job]:
+    def eligible(self) -> list[Job | QueuedJob]:
         self.sorted_times += 1
         return super().eligible()
 

@@ -177,7 +177,7 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
         is_alone = context.timing.intent_for is None
         sent = await (context.move_by(sending, job, JobState.SUBMITTING, now) if is_alone else context.persist(sending))
     except NoSlotError as full:  # another process has taken it
-        context.queue.use_shared(full.at_provider)
+        context.queue.use_shared(full.at_provider, context.clock.now())
         return job
     if sent is None:  # cancelled in the meantime, or sent by another process
         found = await context.reload(job)
