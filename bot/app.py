@@ -196,9 +196,9 @@ async def _resume(
 def _operator_alerts(
     settings: Settings, stack: contextlib.AsyncExitStack, bot: AnimateBot, context: JobContext
 ) -> OperatorAlerts | None:
-    """None where the operator wants to be told nothing, or another process does it."""
+    """None where the operator wants to be told nothing."""
     webhook = settings.operator_webhook_url
-    if not bot.leads or (webhook is None and settings.operator_direct_messages == "off"):
+    if webhook is None and settings.operator_direct_messages == "off":
         return None
     messages = OperatorMessages(bot, None if webhook is None else webhook.get_secret_value())
     stack.push_async_callback(messages.close)

@@ -230,7 +230,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process with the first shard: what one of several has to do, it does."""
+        """Whether this is the process with the first shard: of several, it sends the commands to Discord."""
         return self._shards.has_gateway and self._shards.has(0)
 
     async def _sync_commands(self) -> None:

@@ -3,6 +3,8 @@
 Nothing is queued. A look compares what is wrong now with what was told (`store.operator_alerts`); what is new goes out
 in one message, and is noted once it was taken. So a restart repeats nothing, a message that did not go out is tried
 again, and what is well again may be told again. Jobs never wait for any of this.
+
+Where several processes share the store, all of them look, and whoever finds something claims it before it is told.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from shutil import disk_usage
+from uuid import uuid4
 
 from bot.errors import ChatUnavailable, StoreError
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.models import FailureKind, JobState, Limit, Period
-from bot.store import operator_alerts
+from bot.store import duties, operator_alerts
 from bot.store.jobs import Moved
 from bot.store.ledger import Booked
 from bot.store.operator_alerts import Look, Trouble
@@ -28,11 +31,13 @@ from bot.store.row_mapping import first_day
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 60.0
-"""Looked at so often when nothing happens, for the disk."""
+EVERY_S, SHARED_EVERY_S = 60.0, 10.0
+"""Looked at so often when nothing happens here: for the disk, and for what other processes have seen."""
 BETWEEN_S = 2.0
 """Between two looks, however much happens."""
 TOLD_WITHIN_S = 30.0
+CLAIMED_FOR = timedelta(seconds=60)
+"""A process that claimed what is to be told, and is gone since, keeps it from the operator for no longer."""
 JOBS_SINCE = timedelta(days=7)
 LEAST_FREE_BYTES, WELL_FREE_BYTES = 1_000_000_000, 1_200_000_000
 """Told below the first, well again above the second: a figure that wavers is told once."""
@@ -52,6 +57,7 @@ class OperatorAlerts:
         self._budget = budget
         self._folders = folders
         self._send = send
+        self._id = uuid4().hex
         self._woken = asyncio.Event()
         self._taken: set[str] = set()  # names of circuits that a job has gone through since the last look
         self._task: asyncio.Task[None] | None = None
@@ -93,27 +99,48 @@ class OperatorAlerts:
                 continue
             await self._context.clock.sleep(BETWEEN_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S):
+                async with asyncio.timeout(SHARED_EVERY_S if self._context.store.is_shared else EVERY_S):
                     await self._woken.wait()
             await self._context.answers_first.quiet()  # what woke it may be a reservation, with its answer to come
 
     async def _look(self) -> None:
         """Raises StoreError, ChatUnavailable, TimeoutError."""
         store, now = self._context.store, self._context.clock.now()
-        found = await store.read(operator_alerts.look(self._budget, now=now, since=now - JOBS_SINCE))
+        look = operator_alerts.look(self._budget, now=now, since=now - JOBS_SINCE)
+        found = await store.read(look)
         free_bytes = await asyncio.to_thread(self._free_bytes)
-        wrong = {**self._circuits(), **self._budget_words(found), **_disk_words(found, free_bytes)}
         taken, self._taken = self._taken, set()
+        wrong = self._wrong(found, free_bytes)
         well = [name for name in found.told - wrong.keys() if not name.startswith(_CIRCUITS) or name in taken]
         if well:
             await store.write(operator_alerts.forget(well))
+        if not found.new and wrong.keys() <= found.told:
+            return
+        if not store.is_shared:
+            await self._tell(found, wrong)
+            return
+        mine = await store.write(operator_alerts.claim(look, self._id, now=now, ends_at=now + CLAIMED_FOR))
+        if mine is None:
+            return
+        try:
+            await self._tell(mine, self._wrong(mine, free_bytes))
+        finally:
+            await store.write(duties.give_back(operator_alerts.DUTY, self._id))
+
+    async def _tell(self, found: Look, wrong: dict[str, str]) -> None:
+        """What is new of it. Raises as `_look`."""
+        now = self._context.clock.now()
         new = {name: words for name, words in wrong.items() if name not in found.told}
-        if new or found.new:
-            lines = [words for words in new.values() if words] + list(_of_jobs(found.new))
-            if lines:
-                async with asyncio.timeout(TOLD_WITHIN_S):
-                    await self._send(_cut("\n".join(f"⚠️ {line}" for line in lines)))
-            await store.write(operator_alerts.remember(new, found.new, now=now, since=now - 2 * JOBS_SINCE))
+        lines = [words for words in new.values() if words] + list(_of_jobs(found.new))
+        if lines:
+            async with asyncio.timeout(TOLD_WITHIN_S):
+                await self._send(_cut("\n".join(f"⚠️ {line}" for line in lines)))
+        remember = operator_alerts.remember(new, found.new, now=now, since=now - 2 * JOBS_SINCE)
+        await self._context.store.write(remember)
+
+    def _wrong(self, found: Look, free_bytes: int | None) -> dict[str, str]:
+        """What is wrong beside jobs, by its name, in words."""
+        return {**self._circuits(found), **self._budget_words(found), **_disk_words(found, free_bytes)}
 
     def _free_bytes(self) -> int | None:
         """The least of the disks that are written to; None where none can be asked."""
@@ -123,13 +150,16 @@ class OperatorAlerts:
                 free.append(disk_usage(folder).free)
         return min(free, default=None)
 
-    def _circuits(self) -> dict[str, str]:
-        found = {}
-        for provider, model, kind in self._context.circuit_breakers.not_closed():
+    def _circuits(self, found: Look) -> dict[str, str]:
+        """Shared ones as the store has them: what this process knows may be a moment older than what was told."""
+        breakers = self._context.circuit_breakers
+        not_closed = found.circuits if self._context.store.is_shared else breakers.not_closed()
+        wrong = {}
+        for provider, model, kind in not_closed:
             if kind in _KINDS:
                 name = f"key:{provider}" if kind is FailureKind.KEY else f"balance:{provider}:{model}"
-                found[name] = _circuit_words(provider, model, kind)
-        return found
+                wrong[name] = _circuit_words(provider, model, kind)
+        return wrong
 
     def _budget_words(self, found: Look) -> dict[str, str]:
         """Once in each period, for each limit: what is given back and spent again is not told again."""

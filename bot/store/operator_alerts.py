@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.models import GuildId, JobId, JobState, Limit
-from bot.store import balances, sql
+from bot.models import FailureKind, GuildId, JobId, JobState, Limit
+from bot.store import balances, duties, sql
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import to_ms
 
+DUTY = "operator-alerts"
 MOST = 50
 """Jobs of one look; the next ones come with the next look."""
 
@@ -28,11 +29,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`told` are the names of what was told beside jobs, and not forgotten yet; `new` are jobs that were not told."""
+    """`told` are the names of what was told beside jobs, and not forgotten yet; `new` are jobs that were not told.
+
+    `circuits` are the provider, model and reason of those that are not closed, where several processes share the store.
+    """
 
     told: frozenset[str]
     new: list[Trouble]
     budget_used: int
+    circuits: Sequence[tuple[str, str, FailureKind]] = ()
 
 
 def look(budget: Limit, *, now: datetime, since: datetime) -> Unit[Look]:
@@ -52,9 +57,16 @@ def look(budget: Limit, *, now: datetime, since: datetime) -> Unit[Look]:
             most=MOST,
         )
         new = [Trouble(row["id"], row["key"], JobState(row["state"]), row["provider"], row["guild"]) for row in rows]
-        return Look(told, new, balances.budget_used(tx, budget.per, now))
+        rows = tx.all("SELECT provider, model, kind FROM circuits")
+        circuits = [(row["provider"], row["model"], FailureKind(row["kind"])) for row in rows]
+        return Look(told, new, balances.budget_used(tx, budget.per, now), circuits)
 
     return unit
+
+
+def claim(look: Unit[Look], process: str, *, now: datetime, ends_at: datetime) -> Unit[Look | None]:
+    """The look, to be told by this process alone until then; None while another one tells."""
+    return lambda tx: look(tx) if duties.take(DUTY, process, now=now, ends_at=ends_at)(tx) else None
 
 
 def name_of(trouble: Trouble) -> str:

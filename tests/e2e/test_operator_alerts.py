@@ -6,40 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
 
 from tests.e2e.conftest import Build
+from tests.e2e.webhook import Webhook, open_webhook
 
 LOST = "No answer came to the request for video"
 
 
-class Webhook:
-    """Takes what is posted to it."""
-
-    def __init__(self) -> None:
-        self.posts: list[dict[str, object]] = []
-        self.came = asyncio.Event()
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.posts.append(await request.json())
-        self.came.set()
-        return web.Response(status=204)
-
-
 @pytest.fixture(name="webhook")
 async def _webhook() -> AsyncIterator[Webhook]:
-    webhook = Webhook()
-    app = web.Application()
-    app.add_routes([web.post("/api/webhooks/1/secret-of-the-webhook", webhook.take)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    webhook.url = f"http://127.0.0.1:{port}/api/webhooks/1/secret-of-the-webhook"
-    yield webhook
-    await runner.cleanup()
+    async with open_webhook() as webhook:
+        yield webhook
 
 
 async def test_a_lost_answer_is_told_through_the_webhook_whose_address_stays_a_secret(

@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -15,6 +16,7 @@ from sandbox.discord.world import Channel
 from sandbox.providers.exchange import Exchange
 from tests.cluster import TAKEOVER_S, Cluster
 from tests.e2e.stage import DONE
+from tests.e2e.webhook import open_webhook
 from tests.faults.several import guilds_of_each_shard
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
@@ -193,6 +195,28 @@ async def told_of_the_queue(cluster: Cluster, channel: Channel) -> str:
     found = re.search(r"(\d of \d) slots in use · (\d+ in the queue).*\*\*Discord\*\*.*(\d servers?)", words, re.DOTALL)
     assert found is not None, words
     return f"{found[2]} · {found[1]} · {found[3]}"
+
+
+async def test_the_operator_is_told_once_of_each_trouble_and_by_whichever_process_is_there(build: Build) -> None:
+    async with open_webhook() as webhook:
+        cluster = await build(processes=2, settings=MANY | {"OPERATOR_WEBHOOK_URL": webhook.url})
+        there = await places(cluster)
+        for number in range(2):
+            cluster.provider.faults.inject("create:lost")
+            await cluster.over(await cluster.animate(cluster.admin, channel=there[1], prompt=f"lost {number}"))
+            await until(partial(is_told, cluster, number + 1))
+            cluster.bots[0].kill()  # the one with the first shard; it may have told of the first
+
+        keys = [key for (key,) in cluster.seen("SELECT key FROM jobs ORDER BY created_at")]
+        assert [[key for key in keys if key in str(post["content"])] for post in webhook.posts] == [
+            [key] for key in keys
+        ]
+
+
+def is_told(cluster: Cluster, troubles: int) -> bool:
+    """Whether the operator was told of so many, and nobody is about to tell of another."""
+    told = cluster.seen("SELECT (SELECT COUNT(*) FROM operator_alerts), (SELECT COUNT(*) FROM duties)")
+    return told == [(troubles, 0)]
 
 
 async def test_a_key_that_is_refused_to_one_process_stops_all_of_them_within_seconds(build: Build) -> None:
