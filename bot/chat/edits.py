@@ -219,9 +219,12 @@ class Edits:
         finally:
             card.before_edit = False
         wanted, card.wanted = card.wanted, None
-        if wanted is None or transport is None or not self.is_current():
+        if wanted is None or transport is None:
             return
         card.edited_at = asyncio.get_running_loop().time()
+        if not self.is_current():
+            card.wanted = wanted if card.wanted is None and not (card.ended or card.over) else card.wanted
+            return
         error_kind = await self._edit(wanted if not card.plain else replace(wanted, plain=True), transport)
         if error_kind is None:
             card.face, card.misses = wanted.face, 0

@@ -59,7 +59,8 @@ class JobQueue:
         self.slots = slots
         self.limits: Mapping[str, int] = limits or {}
         self.changed: Callable[[], None] = lambda: None
-        self._waiting: dict[JobId, tuple[Job, asyncio.Future[None]]] = {}
+        self._waiting: dict[JobId, tuple[Job, asyncio.Future[None], int]] = {}
+        self._turns = 0
         self._holding: dict[JobId, tuple[Job, float]] = {}
         self._at: Counter[str] = Counter()  # how many hold a slot, by provider
         self._elsewhere = Elsewhere(self._advance_soon, give_way_s)
@@ -90,7 +91,7 @@ class JobQueue:
     @property
     def oldest(self) -> datetime | None:
         """When the oldest of them was reserved."""
-        return min((job.created_at for job, _ in self._waiting.values()), default=None)
+        return min((job.created_at for job, _, _ in self._waiting.values()), default=None)
 
     @property
     def at_provider(self) -> int:
@@ -107,20 +108,20 @@ class JobQueue:
         """Seconds until jobs start there again, where the provider asked for a pause; else 0."""
         return max(0.0, self._paused_until.get(provider, 0.0) - asyncio.get_running_loop().time())
 
-    def is_waiting(self, job: Job) -> bool:
-        """Whether it still waits for a slot."""
+    def turn_of(self, job: Job) -> int | None:
+        """The number of the turn that it still waits for: each time that it comes into the queue, another one."""
         found = self._waiting.get(job.id)
-        return found is not None and not found[1].done()
+        return None if found is None or found[1].done() else found[2]
 
     def eligible(self) -> list[Job | QueuedJob]:
         """The jobs that may start, in whatever process, in the order in which they would if no job came or ended."""
-        here: Iterable[Job | QueuedJob] = (job for job, future in self._waiting.values() if not future.done())
+        here: Iterable[Job | QueuedJob] = (job for job, future, _ in self._waiting.values() if not future.done())
         going = (job for job in chain(here, self._elsewhere.waiting.values()) if self.hold_reason(job) is None)
         return in_order(going, Counter(job.member for job, _ in self.holding()))
 
     def held(self) -> list[tuple[Job, HoldReason]]:
         """The jobs of this process that may not start for now, and why."""
-        found = ((job, self.hold_reason(job)) for job, future in self._waiting.values() if not future.done())
+        found = ((job, self.hold_reason(job)) for job, future, _ in self._waiting.values() if not future.done())
         return [(job, hold) for job, hold in found if hold is not None]
 
     def hold_reason(self, job: Job | QueuedJob) -> HoldReason | None:
@@ -144,7 +145,8 @@ class JobQueue:
     async def acquire(self, job: Job) -> None:
         """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""
         future = asyncio.get_running_loop().create_future()
-        self._waiting[job.id] = (job, future)
+        self._turns += 1
+        self._waiting[job.id] = (job, future, self._turns)
         self._elsewhere.is_here(job.id)
         try:
             # Where nothing is to be done, all others that may start have started.

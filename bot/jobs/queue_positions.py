@@ -66,9 +66,7 @@ class QueuePositions:
         self._show = show
         self._clock = clock
         self._queue_timeout = queue_timeout
-        self._told: dict[
-            tuple[JobId, datetime], QueuePosition
-        ] = {}  # by when it entered the queue, too: it may come back
+        self._told: dict[tuple[JobId, int], QueuePosition] = {}  # by its turn, too: it may come back into the queue
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         queue.changed = self._note
@@ -115,10 +113,12 @@ class QueuePositions:
                 await asyncio.sleep(0)
             if isinstance(job, QueuedJob):
                 continue  # told by the process that carries it
-            before = told.get((job.id, job.state_at))
+            if (turn := self._queue.turn_of(job)) is None:
+                continue
+            before = told.get((job.id, turn))
             is_news = before is None or _differs(before, current, now)
-            self._told[job.id, job.state_at] = current if before is None or is_news else before
-            if is_news and self._queue.is_waiting(job):
+            self._told[job.id, turn] = current if before is None or is_news else before
+            if is_news:
                 self._show(job, current)
 
     def _queue_positions_now(self, now: datetime) -> Iterator[tuple[Job | QueuedJob, QueuePosition]]:
