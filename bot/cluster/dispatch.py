@@ -7,11 +7,12 @@ import logging
 
 from bot.cluster.sharing import Sharing
 from bot.cluster.taking import Taking
+from bot.errors import StoreError
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.dispatch import Carry
 from bot.jobs.shared_worker import SharedWorker
 from bot.models import Job, JobId
-from bot.store import queue_entries, shared_state
+from bot.store import circuits, queue_entries, shared_state
 from bot.store.database import Store, Unit
 
 log = logging.getLogger(__name__)
@@ -60,10 +61,23 @@ class ClusterDispatch:
         return queue_entries.entering(unit)
 
     def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
-        """The move to the provider, within the slots of all processes."""
+        """The move to the provider, within the slots of all processes, and as the one probe of a half-open circuit."""
         assert self._context is not None
-        queue = self._context.queue
-        return shared_state.within_slots(unit, job, slots=queue.slots, limit=queue.limits.get(job.provider))
+        queue, probe = self._context.queue, circuits.as_probe(unit, job, now=self._clock.now())
+        return shared_state.within_slots(probe, job, slots=queue.slots, limit=queue.limits.get(job.provider))
+
+    async def may_ask(self, provider: str) -> bool:
+        """Whether no other process asks, or tries it with a job; nobody asks while the store is out of reach."""
+        try:
+            may = await self._store.write(circuits.ask(provider, now=self._clock.now()))
+        except StoreError:
+            return False
+        self.look()
+        return may
+
+    def look(self) -> None:
+        """Soon, and not for each call."""
+        self._sharing.look()
 
     def carrying(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
         """A move that is made only while the queue says that this process carries the job."""

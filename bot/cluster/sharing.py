@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -20,9 +20,10 @@ from bot.errors import StoreError
 from bot.jobs.context import JobContext
 from bot.jobs.shared_worker import SharedWorker
 from bot.models import FailureKind, JobId
-from bot.store import queue_entries, shared_state
+from bot.store import circuits, queue_entries, shared_state
+from bot.store.circuits import Key, OpenCircuit
 from bot.store.jobs import Moved
-from bot.store.shared_state import OpenCircuit, SharedState
+from bot.store.shared_state import SharedState
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ READ_APART_S = 0.1
 QUEUED_PER_S = 10_000
 """The longer the queue, the more seldom it is read: so many jobs of it a second."""
 CONNECT_AGAIN_S = 1.0
-Key = tuple[str, FailureKind]
 
 
 class Sharing:
@@ -49,8 +49,9 @@ class Sharing:
         self._is_due = asyncio.Event()
         self._to_say: deque[str] = deque()
         self._may_say = asyncio.Event()
-        self._changed_circuits: set[str] = set()
-        self._known: dict[str, set[Key]] = {}
+        self._changed: set[Key] = set()
+        self._freed: set[tuple[str, JobId]] = set()
+        self._known: set[str] = set()  # providers with a circuit that is not closed
         self._pauses: dict[str, datetime] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.workers = 1
@@ -63,6 +64,7 @@ class Sharing:
         """From now on what changes here is told, and what others change holds here."""
         self._context, self._worker = context, worker
         context.circuit_breakers.changed = self._circuit_changed
+        context.circuit_breakers.freed = self._probe_freed
         context.queue.provider_paused = self._provider_paused
         context.queue.enqueued = self._enqueued
         context.store.observe(self._moved)
@@ -93,8 +95,16 @@ class Sharing:
             self._to_say.append("all")
         self._may_say.set()
 
-    def _circuit_changed(self, provider: str) -> None:
-        self._changed_circuits.add(provider)
+    def look(self) -> None:
+        """Reads what is shared at once."""
+        self._is_due.set()
+
+    def _circuit_changed(self, provider: str, model: str, kind: FailureKind) -> None:
+        self._changed.add((provider, model, kind))
+        self._is_due.set()
+
+    def _probe_freed(self, provider: str, probe: JobId) -> None:
+        self._freed.add((provider, probe))
         self._is_due.set()
 
     def _provider_paused(self, provider: str, seconds: float) -> None:
@@ -172,30 +182,32 @@ class Sharing:
 
     async def _write(self) -> bool:
         """What has changed here; whether anything has. What cannot be written is written the next time."""
-        providers, pauses = set(self._changed_circuits), dict(self._pauses)
-        now, opened, closed = self._context.clock.now(), [], []
-        for provider in providers:
-            here = self._context.circuit_breakers.of(provider).opened()
-            opened += [
-                OpenCircuit(provider, model, kind, now + timedelta(seconds=left_s), timedelta(seconds=pause_s))
-                for model, kind, left_s, pause_s in here
-            ]
-            gone = self._known.get(provider, set()) - {(model, kind) for model, kind, _, _ in here}
-            closed += [(provider, model, kind) for model, kind in gone]
-        if providers:
-            self._changed_circuits -= providers
+        changed, freed, pauses = set(self._changed), set(self._freed), dict(self._pauses)
+        if changed or freed:
+            opened = [circuit for key in changed if (circuit := self._opened(key)) is not None]
+            closed = changed - {(each.provider, each.model, each.kind) for each in opened}
+            self._changed -= changed
+            self._freed -= freed
             try:
-                await self._context.store.write(shared_state.keep_circuits(opened, closed))
+                await self._context.store.write(circuits.keep(opened, closed, freed))
             except StoreError:
-                self._changed_circuits |= providers
+                self._changed |= changed
+                self._freed |= freed
                 raise
-            for provider in providers:
-                self._known[provider] = {(each.model, each.kind) for each in opened if each.provider == provider}
         for provider, ends_at in pauses.items():
             await self._context.store.write(shared_state.pause_provider(provider, ends_at=ends_at))
             if self._pauses.get(provider) == ends_at:
                 del self._pauses[provider]
-        return bool(providers or pauses)
+        return bool(changed or freed or pauses)
+
+    def _opened(self, key: Key) -> OpenCircuit | None:
+        """It as this process has it now; None where that is closed."""
+        provider, model, kind = key
+        for its_model, its_kind, left_s, pause_s in self._context.circuit_breakers.of(provider).opened():
+            if (its_model, its_kind) == (model, kind):
+                ends_at = self._context.clock.now() + timedelta(seconds=left_s)
+                return OpenCircuit(provider, model, kind, ends_at, timedelta(seconds=pause_s))
+        return None
 
     def _use(self, state: SharedState) -> None:
         queue, now = self._context.queue, self._context.clock.now()
@@ -204,20 +216,21 @@ class Sharing:
             left_s = (ends_at - now).total_seconds()
             if left_s > queue.pause_left_s(provider) + READ_APART_S:
                 queue.hold(provider, left_s)
-        for provider in {each.provider for each in state.circuits} | self._known.keys():
-            if provider in self._changed_circuits:
-                continue  # it changed while that was read
-            opened = [each for each in state.circuits if each.provider == provider]
-            if opened or self._known.get(provider):
-                self._context.circuit_breakers.of(provider).use_shared(
-                    (each.model, each.kind, (each.ends_at - now).total_seconds(), each.pause.total_seconds())
-                    for each in opened
-                )
-            self._known[provider] = {(each.model, each.kind) for each in opened}
+        self._use_circuits(state.circuits)
         queue.use_shared(state.at_provider, now)
         queue.use_waiting(job for job in state.waiting if not self._worker.carries(job.id))
         for job in state.moved:
             self._worker.heard_of(job)
+
+    def _use_circuits(self, found: Sequence[OpenCircuit]) -> None:
+        now, unwritten = self._context.clock.now(), {key[0] for key in (*self._changed, *self._freed)}
+        for provider in ({each.provider for each in found} | self._known) - unwritten:
+            opened = [each for each in found if each.provider == provider]
+            self._context.circuit_breakers.of(provider).use_shared(
+                (each.model, each.kind, (each.ends_at - now).total_seconds(), each.pause.total_seconds(), each.probe)
+                for each in opened
+            )
+            (self._known.add if opened else self._known.discard)(provider)
 
     async def _count(self) -> None:
         here = shared_state.here_is(

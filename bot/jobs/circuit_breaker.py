@@ -7,6 +7,9 @@ through as the probe, the next request or the next in the queue, whichever comes
 
 A probe holds a slot of the queue, and whoever gives the slot back settles the probe (`Outcome.NEVER_SENT`), so none is
 left behind. Polls and downloads never stop.
+
+Where several processes share a store, each has a breaker of its own, and `bot.store.circuits` what all of them know:
+there a probe is claimed in the transaction that sends it, so there is one over all processes.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from functools import partial
 
 from bot.errors import CircuitOpen
 from bot.models import FailureKind, Job, JobId, UserId
+from bot.store.circuits import EVERY, QUESTION
 from bot.store.queued_jobs import QueuedJob
 
 log = logging.getLogger(__name__)
@@ -32,10 +36,6 @@ REQUEST_FOR_S = 120.0
 """A request that is let in to probe has so long to be sent; then another one may try."""
 LATER_S = 0.5
 """By less than that, two processes' pauses of one circuit may differ."""
-EVERY = ""
-"""Stands for all models."""
-QUESTION = JobId(0)
-"""Stands for the question that costs nothing, where a job's id would."""
 
 _KEY, _BALANCE = FailureKind.KEY, FailureKind.BALANCE
 _LOST, _TIMED_OUT = FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT
@@ -113,9 +113,15 @@ class _Circuit:
     until: float
     pause_s: float = FIRST_PAUSE_S
     probe: JobId | None = None
+    elsewhere: JobId | None = None  # the probe of another process
     request: JobId | None = None  # let in to probe, and still on its way to the provider
     request_until: float = 0.0
     forbidden: UserId | None = None  # whose job was the last to be forbidden as the probe
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a probe is under way, in whatever process."""
+        return self.probe is not None or self.elsewhere is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,10 @@ class CircuitBreaker:
         self._unpaid: dict[str, Job] = {}  # the first of a row of a model's jobs whose payment was refused
         self._silent: dict[str, deque[_Silent]] = {}  # in a row, by model and for all of them
         self.wake: Callable[[], None] = lambda: None
-        self.changed: Callable[[], None] = lambda: None
+        self.changed: Callable[[str, FailureKind], None] = lambda _model, _kind: None
         """Called when a circuit was opened, for longer perhaps, or closed, by what was seen here."""
+        self.freed: Callable[[JobId], None] = lambda _probe: None
+        """Called when this probe has told nothing: another one may try."""
         self._shared: set[tuple[str, FailureKind]] = set()  # circuits that other processes know
         self.ask_key: Callable[[], None] | None = None
         """Begins the question that costs nothing; its end is reported with `answer`."""
@@ -183,21 +191,23 @@ class CircuitBreaker:
         now = self._now()
         return [(each.model, each.kind, each.until - now, each.pause_s) for each in self._circuits.values()]
 
-    def use_shared(self, opened: Iterable[tuple[str, FailureKind, float, float]]) -> None:
-        """As `opened`, of all processes. One that is not among them any more was closed by another process.
+    def use_shared(self, opened: Iterable[tuple[str, FailureKind, float, float, JobId | None]]) -> None:
+        """As `opened`, of all processes, with the probe. One that is not among them any more was closed by another one.
 
         What was opened here and is not known to the others yet stays.
         """
-        known = {(model, kind): (left_s, pause_s) for model, kind, left_s, pause_s in opened}
-        for key in self._shared - known.keys() & self._circuits.keys():
+        known = list(opened)
+        keys = {(model, kind) for model, kind, _, _, _ in known}
+        for key in (self._shared - keys) & self._circuits.keys():
             del self._circuits[key]
-        for (model, kind), (left_s, pause_s) in known.items():
+        for model, kind, left_s, pause_s, probe in known:
             circuit = self._circuits.setdefault((model, kind), _Circuit(model, kind, 0.0))
             until = self._now() + left_s
-            if until > circuit.until + LATER_S:
+            if abs(until - circuit.until) > LATER_S and max(until, circuit.until) > self._now():
                 circuit.probe, circuit.pause_s, circuit.until = None, pause_s, until
-                self._call_later(left_s, partial(self._half_open, circuit))
-        self._shared = set(known)
+                self._call_later(left_s, partial(self._pause_ended, circuit, until))
+            circuit.elsewhere = None if probe == circuit.probe else probe
+        self._shared = keys
         self.wake()
 
     def admit(self, job: JobId, model: str) -> None:
@@ -206,7 +216,7 @@ class CircuitBreaker:
         for circuit in circuits:
             if self._now() < circuit.until:
                 raise CircuitOpen(circuit.kind)
-            if circuit.probe is not None or (circuit.request is not None and self._now() < circuit.request_until):
+            if circuit.is_tried or (circuit.request is not None and self._now() < circuit.request_until):
                 raise CircuitOpen(circuit.kind, is_being_tried=True)
         for circuit in circuits:
             circuit.request, circuit.request_until = job, self._now() + REQUEST_FOR_S
@@ -220,7 +230,7 @@ class CircuitBreaker:
     def may_go(self, job: Job | QueuedJob) -> bool:
         """Whether this job may be sent now: always while closed, else as the one probe."""
         return not self._circuits or all(
-            circuit.probe is None and self._now() >= circuit.until for circuit in self._of(job.spec.model)
+            not circuit.is_tried and self._now() >= circuit.until for circuit in self._of(job.spec.model)
         )
 
     def granted(self, job: Job) -> bool:
@@ -242,6 +252,12 @@ class CircuitBreaker:
             if circuit.probe == QUESTION:
                 self._apply(circuit, TRANSITIONS[circuit.kind][outcome])
 
+    def withdraw_question(self) -> None:
+        """Another process asks, or nobody can: nothing is asked here."""
+        for circuit in self._circuits.values():
+            if circuit.probe == QUESTION:
+                circuit.probe = None
+
     def key_changed(self) -> None:
         """It is another key, perhaps of another account: what was opened by refusing the one before is tried at once.
 
@@ -251,6 +267,7 @@ class CircuitBreaker:
         for circuit in [*self._circuits.values()]:
             if circuit.kind in (_KEY, _BALANCE):
                 circuit.until, circuit.pause_s, circuit.forbidden = self._now(), FIRST_PAUSE_S, None
+                self.changed(circuit.model, circuit.kind)
                 self._half_open(circuit)
 
     def _of(self, model: str) -> list[_Circuit]:
@@ -260,6 +277,8 @@ class CircuitBreaker:
 
     def _judge(self, circuit: _Circuit, job: Job, outcome: Outcome) -> None:
         transition = TRANSITIONS[circuit.kind][outcome]
+        if circuit.elsewhere == job.id:  # this process has taken it over
+            circuit.probe, circuit.elsewhere = job.id, None
         if circuit.probe == job.id:
             if transition is Transition.REOPEN and circuit.model == EVERY and self._is_hopeless(job.spec.model):
                 transition = Transition.FREE  # that model is known to fail by itself: it tells nothing about the others
@@ -275,7 +294,7 @@ class CircuitBreaker:
         match transition:
             case Transition.CLOSE:
                 del self._circuits[circuit.model, circuit.kind]
-                self.changed()
+                self.changed(circuit.model, circuit.kind)
                 log.warning(
                     "the provider %s is used again (%s, model %s)", self._provider, circuit.kind, circuit.model or "any"
                 )
@@ -285,6 +304,8 @@ class CircuitBreaker:
             case Transition.REPEAT:
                 self._pause(circuit, circuit.pause_s)
             case Transition.FREE:
+                if circuit.probe is not None:
+                    self.freed(circuit.probe)
                 circuit.probe = None
                 self.wake()
             case Transition.KEEP:
@@ -292,17 +313,16 @@ class CircuitBreaker:
 
     def _pause(self, circuit: _Circuit, pause_s: float) -> None:
         circuit.probe, circuit.pause_s, circuit.until = None, pause_s, (until := self._now() + pause_s)
+        self._call_later(pause_s, partial(self._pause_ended, circuit, until))
+        self.changed(circuit.model, circuit.kind)
 
-        def end() -> None:
-            if circuit.until == until:  # else another pause has taken its place
-                self._half_open(circuit)
-
-        self._call_later(pause_s, end)
-        self.changed()
+    def _pause_ended(self, circuit: _Circuit, until: float) -> None:
+        if circuit.until == until:  # else another pause has taken its place
+            self._half_open(circuit)
 
     def _half_open(self, circuit: _Circuit) -> None:
         is_key = circuit.kind is _KEY and self._circuits.get((circuit.model, circuit.kind)) is circuit
-        if is_key and circuit.probe is None and self.ask_key is not None:
+        if is_key and not circuit.is_tried and self.ask_key is not None:
             circuit.probe = QUESTION
             self.ask_key()
         self.wake()

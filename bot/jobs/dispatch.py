@@ -19,13 +19,23 @@ class Dispatch(Protocol):
         """A reservation that also enters the job into the queue, both or neither."""
 
     def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
-        """The move of a job to its provider; raises NoSlotError where all processes together have no slot for it."""
+        """The move of a job to its provider.
+
+        Raises NoSlotError where all processes together have no slot for it, CircuitHeldError where a circuit that
+        another one has opened is against it, or is tried by another one.
+        """
 
     def carrying(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
         """A move that is made only while this process carries the job.
 
         Another one that has taken it over may have edited the card since: what it shows in the end, it alone decides.
         """
+
+    async def may_ask(self, provider: str) -> bool:
+        """Whether this process is the one to ask about the provider's key now."""
+
+    def look(self) -> None:
+        """What all share is read now: what this process knows of it is too old."""
 
     async def start(self, carry: Carry) -> None:
         """Begins to take jobs up, each with `carry`."""

@@ -17,8 +17,10 @@ class CircuitBreakers:
         self._call_later = call_later
         self._of: dict[str, CircuitBreaker] = {}
         self.wake: Callable[[], None] = lambda: None
-        self.changed: Callable[[str], None] = lambda _provider: None
-        """Called with the provider whose circuits have changed by what was seen here."""
+        self.changed: Callable[[str, str, FailureKind], None] = lambda _provider, _model, _kind: None
+        """Called with the circuit that has changed by what was seen here."""
+        self.freed: Callable[[str, JobId], None] = lambda _provider, _probe: None
+        """Called with the provider and its probe that has told nothing."""
         self.ask_key: Callable[[str], None] = lambda _: None
         """Begins the question to a provider that costs nothing; its end is reported with `answer`."""
 
@@ -27,7 +29,8 @@ class CircuitBreakers:
         if provider not in self._of:
             breaker = self._of[provider] = CircuitBreaker(self._now, self._call_later, provider)
             breaker.wake = self._wake
-            breaker.changed = lambda: self.changed(provider)
+            breaker.changed = lambda model, kind: self.changed(provider, model, kind)
+            breaker.freed = lambda probe: self.freed(provider, probe)
             breaker.ask_key = lambda: self.ask_key(provider)
         return self._of[provider]
 

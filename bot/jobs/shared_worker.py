@@ -119,6 +119,9 @@ class SharedWorker(Worker):
         if job in self._mine:
             self._begin(super().recheck(job), f"recheck-{job}")
 
+    async def _may_ask(self, provider: str) -> bool:
+        return await self._dispatch.may_ask(provider)
+
     async def stop(self) -> None:
         """As a worker's; what is left is free for the others at once."""
         await self._dispatch.stop_taking()

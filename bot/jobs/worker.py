@@ -119,9 +119,16 @@ class Worker:
             models = [model.wire for model in self._context.catalog.models_of(provider.name)]
             await warn_of_missing_parts(provider, [model for model in models if model.workflow is not None])
 
+    async def _may_ask(self, _provider: str) -> bool:
+        """Whether no other process asks."""
+        return True
+
     async def _settle_key(self, name: str) -> None:
         """Where the question settles nothing, the next request or job does."""
         outcome = Outcome.NEVER_SENT
+        if not await self._may_ask(name):
+            self._context.circuit_breakers.of(name).withdraw_question()
+            return
         try:
             if not self._stopping:
                 outcome = await ask_key(self._context, name)

@@ -7,24 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.models import FailureKind, Job, JobId, Scope
-from bot.store import queued_jobs, server_settings, sql
-from bot.store.database import Row, Tx, Unit
+from bot.models import Job, JobId, Scope
+from bot.store import circuits, queued_jobs, server_settings, sql
+from bot.store.circuits import OpenCircuit
+from bot.store.database import Tx, Unit
 from bot.store.queued_jobs import AT_PROVIDER, QueuedJob
 from bot.store.row_mapping import from_ms, to_ms
-
-_MS = timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCircuit:
-    """One that is not closed."""
-
-    provider: str
-    model: str
-    kind: FailureKind
-    ends_at: datetime
-    pause: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,7 @@ def read(waiting: Collection[JobId], *, now: datetime) -> Unit[SharedState]:
                 row["provider"]: from_ms(row["ends_at"])
                 for row in tx.all("SELECT provider, ends_at FROM provider_pauses")
             },
-            circuits=[_circuit(row) for row in tx.all("SELECT provider, model, kind, ends_at, pause_ms FROM circuits")],
+            circuits=circuits.read(now)(tx),
             at_provider=queued_jobs.at_provider()(tx),
             waiting=queued_jobs.waiting(now)(tx),
             moved=_moved(tx, waiting),
@@ -91,24 +79,6 @@ def pause_provider(provider: str, *, ends_at: datetime) -> Unit[None]:
             provider=provider,
             ends_at=to_ms(ends_at),
         )
-
-    return unit
-
-
-def keep_circuits(opened: Collection[OpenCircuit], closed: Collection[tuple[str, str, FailureKind]]) -> Unit[None]:
-    """Those that a process has opened, and by provider, model and reason those that it has closed."""
-
-    def unit(tx: Tx) -> None:
-        for circuit in opened:
-            key = {"provider": circuit.provider, "model": circuit.model, "kind": circuit.kind}
-            sql.put(tx, "circuits", key, ends_at=to_ms(circuit.ends_at), pause_ms=circuit.pause // _MS)
-        for provider, model, kind in closed:
-            tx.changed(
-                "DELETE FROM circuits WHERE provider = :provider AND model = :model AND kind = :kind",
-                provider=provider,
-                model=model,
-                kind=kind,
-            )
 
     return unit
 
@@ -162,8 +132,3 @@ def _moved(tx: Tx, waiting: Collection[JobId]) -> list[JobId]:
         return []
     ids = ", ".join(str(int(job)) for job in waiting)
     return [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE id IN ({ids}) AND state <> 'waiting'")]
-
-
-def _circuit(row: Row) -> OpenCircuit:
-    kind, ends_at, pause = FailureKind(row["kind"]), from_ms(row["ends_at"]), row["pause_ms"] * _MS
-    return OpenCircuit(row["provider"], row["model"], kind, ends_at, pause)

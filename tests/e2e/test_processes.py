@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
+import psycopg
 import pytest
 
 from sandbox.discord.world import Channel
@@ -21,6 +22,8 @@ from tests.faults.several import guilds_of_each_shard
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
 
+LOOKED_AT_EVERY_S = TAKEOVER_S / 6
+"""So often a process reads what all share, where nobody tells it."""
 Build = Callable[..., Awaitable[Cluster]]
 MANY = {"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "100"}
 
@@ -236,3 +239,47 @@ async def test_a_key_that_is_refused_to_one_process_stops_all_of_them_within_sec
                 refused.add(number)
         await asyncio.sleep(0.1)
     assert cluster.seen("SELECT kind, model FROM circuits") == [("key", "")]
+
+
+async def test_over_all_processes_one_video_tries_a_provider_again_and_what_it_shows_holds_for_all(
+    build: Build,
+) -> None:
+    cluster = await build(processes=2, settings=MANY | {"MAX_CONCURRENT_JOBS": "2"}, render_s=None)
+    there, sent = await places(cluster), list[Exchange]()
+    for number in range(2):
+        await cluster.rendering(person=cluster.admin, channel=there[number], prompt=f"held {number}")
+    asked = [await cluster.animate(cluster.admin, channel=there[n % 2], prompt=f"video {n}") for n in range(8)]
+    for waits in asked:
+        card = await waits.answer()
+        assert card is not None
+        await cluster.until(card, "in the queue")
+    cluster.provider.settings.render_seconds = 0.1
+    cluster.provider.faults.inject("create:403", times=None)
+    for job in list(cluster.provider.jobs):
+        cluster.provider.finish(job)
+    await until(lambda: cluster.seen("SELECT COUNT(*) FROM circuits") == [(1,)])
+
+    async def watch(phase: str, exchange: Exchange) -> None:
+        if phase == "before" and exchange.route == "create":
+            sent.append(exchange)
+            await asyncio.sleep(2 * LOOKED_AT_EVERY_S)  # so each process has had the time to send one more
+
+    cluster.provider.on_exchange(watch)
+    pause_ms = ends_pause(cluster)
+    await until(lambda: cluster.seen("SELECT pause_ms FROM circuits") == [(2 * pause_ms,)])
+    assert len(sent) == 1
+
+    cluster.provider.faults.clear()
+    ends_pause(cluster)
+    await until(lambda: cluster.seen("SELECT COUNT(*) FROM circuits") == [(0,)])
+    assert len(sent) == 2
+    cluster.provider.remove(watch)
+    ended = [(await cluster.over(waits)).text() for waits in asked]
+    assert sum(DONE in text for text in ended) >= 5
+
+
+def ends_pause(cluster: Cluster) -> int:
+    """The pause of the only circuit is over now; how long it was, in milliseconds."""
+    with psycopg.connect(cluster.address) as connection:
+        (row,) = connection.execute("UPDATE circuits SET ends_at = 0 RETURNING pause_ms").fetchall()
+    return int(row[0])

@@ -12,12 +12,12 @@ from bot.models import Limit, Period
 from bot.store import duties, operator_alerts
 from bot.store.database import Store
 from tests.builders import NOON
-from tests.databases import DATABASES, Database
+from tests.databases import Database
 
 FOR = timedelta(minutes=1)
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 async def store(database: Database) -> AsyncIterator[Store]:
     opened = await Store.open(database.where)
     yield opened

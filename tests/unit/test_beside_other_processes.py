@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.chat.edit_rate_limit import Window
+from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S, CircuitBreaker, Outcome, State
-from bot.models import FailureKind, UserId
+from bot.models import FailureKind, JobId, UserId
 from bot.store.queued_jobs import QueuedJob
 from tests.builders import NOON, a_job
 from tests.unit.test_circuit_breaker import World, job
 from tests.unit.test_queue import a_queue, enqueue, granted, settle, stop
 
 BALANCE = FailureKind.BALANCE
+
+
+OPEN = ("sora-2", BALANCE, 10.0, FIRST_PAUSE_S, None)
+HALF_OPEN = ("sora-2", BALANCE, -1.0, FIRST_PAUSE_S, None)
 
 
 def opened(world: World) -> CircuitBreaker:
@@ -24,7 +31,7 @@ class TestCircuits:
     def test_one_that_another_process_opened_is_open_here_and_half_open_after_its_pause(self) -> None:
         world = World()
 
-        world.circuit_breaker.use_shared([("sora-2", BALANCE, 10.0, FIRST_PAUSE_S)])
+        world.circuit_breaker.use_shared([OPEN])
 
         assert world.circuit_breaker.state("sora-2") is State.OPEN
         world.passes(10.0)
@@ -33,7 +40,7 @@ class TestCircuits:
     def test_one_that_another_process_closed_is_closed_here(self) -> None:
         world = World()
         breaker = opened(world)
-        breaker.use_shared(breaker.opened())
+        breaker.use_shared([OPEN])
 
         breaker.use_shared([])
 
@@ -47,14 +54,52 @@ class TestCircuits:
         assert breaker.state("sora-2") is State.OPEN
 
     def test_each_change_that_is_seen_here_is_told(self) -> None:
-        world, told = World(), []
-        world.circuit_breaker.changed = lambda: told.append(world.circuit_breaker.opened())
+        world, told = World(), list[tuple[str, FailureKind, int]]()
+        breaker = world.circuit_breaker
+        breaker.changed = lambda model, kind: told.append((model, kind, len(breaker.opened())))
 
         opened(world)
         world.passes()
-        world.circuit_breaker.report(job(2), Outcome.TAKEN)
+        breaker.report(job(2), Outcome.TAKEN)
 
-        assert [len(each) for each in told] == [1, 0]
+        assert told == [("sora-2", BALANCE, 1), ("sora-2", BALANCE, 0)]
+
+    def test_while_another_process_tries_it_nothing_goes_here(self) -> None:
+        world = World()
+        breaker = world.circuit_breaker
+        breaker.use_shared([(*HALF_OPEN[:4], JobId(9))])
+
+        assert not breaker.may_go(job(1))
+        with pytest.raises(CircuitOpen):
+            breaker.admit(JobId(1), "sora-2")
+        breaker.use_shared([HALF_OPEN])
+        assert breaker.may_go(job(1))
+
+    def test_a_probe_that_this_process_has_taken_over_is_settled_here(self) -> None:
+        world = World()
+        breaker = world.circuit_breaker
+        breaker.use_shared([(*HALF_OPEN[:4], JobId(9))])
+
+        breaker.report(job(9), Outcome.BALANCE_EMPTY)
+
+        assert breaker.state("sora-2") is State.OPEN
+
+    def test_a_probe_that_told_nothing_is_told_by_its_number(self) -> None:
+        world, freed = World(), list[JobId]()
+        breaker = world.circuit_breaker
+        breaker.freed = freed.append
+        breaker.use_shared([HALF_OPEN])
+
+        breaker.granted(job(9))
+        breaker.report(job(9), Outcome.NEVER_SENT)
+
+        assert freed == [9]
+
+    def test_a_key_that_was_changed_in_another_process_is_tried_here_at_once_too(self) -> None:
+        world = World()
+        opened(world).use_shared([("sora-2", BALANCE, 0.0, FIRST_PAUSE_S, None)])
+
+        assert world.circuit_breaker.state("sora-2") is State.HALF_OPEN
 
 
 def elsewhere(number: int, member: int = 1, *, provider: str = "gptproto", sent: bool = False) -> QueuedJob:

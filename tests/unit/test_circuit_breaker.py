@@ -8,10 +8,8 @@ import pytest
 
 from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import (
-    EVERY,
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
-    QUESTION,
     REQUEST_FOR_S,
     SILENT_JOBS,
     TRANSITIONS,
@@ -20,6 +18,7 @@ from bot.jobs.circuit_breaker import (
     State,
 )
 from bot.models import FailureKind, Job, JobId, UserId
+from bot.store.circuits import EVERY, QUESTION
 from tests.builders import a_job, a_spec
 
 KEY, BALANCE = FailureKind.KEY, FailureKind.BALANCE

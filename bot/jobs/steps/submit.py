@@ -21,6 +21,7 @@ from bot.jobs.steps.request import model_of, request_of, with_key
 from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import CreateRequest, Provider
 from bot.store import jobs
+from bot.store.circuits import CircuitHeldError
 from bot.store.shared_state import NoSlotError
 from bot.store.takes import first_take
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 ANSWER_SETTLES = timedelta(seconds=5)
 """Discord takes no first answer later than 3 s after the interaction; then a missing card stays missing."""
 ROOM_PAUSE_S = 30.0
+HELD_PAUSE_S = 0.3
+"""Until this process knows of the circuit that another one has opened, or tries."""
 LOOKED_AT_AGAIN_S = 30.0
 """So often a job that could fall back is looked at, while it waits for its turn."""
 
@@ -178,6 +181,11 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
         sent = await (context.move_by(sending, job, JobState.SUBMITTING, now) if is_alone else context.persist(sending))
     except NoSlotError as full:  # another process has taken it
         context.queue.use_shared(full.at_provider, context.clock.now())
+        return job
+    except CircuitHeldError:
+        assert context.dispatch is not None
+        context.dispatch.look()
+        await context.clock.sleep(HELD_PAUSE_S)
         return job
     if sent is None:  # cancelled in the meantime, or sent by another process
         found = await context.reload(job)
