@@ -15,6 +15,7 @@ import discord
 from bot.chat.cards import Cards, Face, Shown, elapsed_s
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.edit_rate_limit import EditRateLimit
+from bot.chat.global_rate_limit import is_progress
 from bot.chat.transports import Transports
 from bot.jobs.chat_protocol import Progress, ProgressView
 from bot.log_context import about_job
@@ -213,6 +214,7 @@ class Edits:
     async def _run(self, card: _Card) -> None:
         """One edit, to what is wanted once there is room for it."""
         about_job(card.newest.job)  # whoever has started this task may work on another
+        is_progress.set(not (card.wanted is not None and card.wanted.leaving))
         card.before_edit = True
         try:
             transport = None if card.wanted is None else await self._transport(card.wanted)

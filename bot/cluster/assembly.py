@@ -52,6 +52,8 @@ def worker_of(
     worker = SharedWorker(context, dispatch, carries=settings.role != "gateway")
     sharing = dispatch.begin(context, worker)
     sharing.counted, sharing.servers = chat.share, lambda: len(bot.guilds)
+    sharing.processes_counted, sharing.hold_discord = bot.rate_limit.share, bot.rate_limit.hold
+    bot.rate_limit.refused = sharing.discord_refused
     chat.edits_if(dispatch.is_current)
     bot.ban.may_send = dispatch.has_run
     return worker

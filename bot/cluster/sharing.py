@@ -48,15 +48,21 @@ class Sharing:
         """When the store last answered; a process that it does not answer may be taken to be gone by the others."""
         self._is_due = asyncio.Event()
         self._to_say: deque[str] = deque()
+        self._is_to_count = True
+        self._is_new = True
         self._may_say = asyncio.Event()
         self._changed: set[Key] = set()
         self._freed: set[tuple[str, JobId]] = set()
         self._known: set[str] = set()  # providers with a circuit that is not closed
         self._pauses: dict[str, datetime] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.workers = 1
+        self.workers = self.processes = 1
         self.counted: Callable[[int], None] = lambda _workers: None
         """Called with how many processes carry jobs, when that has changed."""
+        self.processes_counted: Callable[[int], None] = lambda _processes: None
+        """Called with how many processes there are, when that has changed."""
+        self.hold_discord: Callable[[float], None] = lambda _seconds: None
+        """Called with the pause that Discord has asked the whole bot for, by its answer to another process."""
         self.servers: Callable[[], int] = lambda: 0
         """How many servers this process is told of."""
 
@@ -93,6 +99,11 @@ class Sharing:
         """Something that all share."""
         if "all" not in self._to_say:
             self._to_say.append("all")
+        self._may_say.set()
+
+    def discord_refused(self, seconds: float) -> None:
+        """Discord asks the whole bot for this pause. A process that is not told finds out by a request of its own."""
+        self._to_say.append(f"discord:{seconds}")
         self._may_say.set()
 
     def look(self) -> None:
@@ -149,11 +160,15 @@ class Sharing:
         sender, _, said = payload.partition(":")
         if sender == self._id:
             return
-        what, _, job = said.partition(":")
-        if what == "job" and job.isdecimal():
-            self._worker.heard_of(JobId(int(job)))
+        what, _, value = said.partition(":")
+        if what == "job" and value.isdecimal():
+            self._worker.heard_of(JobId(int(value)))
+        elif what == "discord":
+            with contextlib.suppress(ValueError):
+                self.hold_discord(float(value))
         else:
             self._is_due.set()
+            self._is_to_count = self._is_to_count or what == "count"
 
     async def _keep(self) -> None:
         counted_at = float("-inf")
@@ -171,8 +186,8 @@ class Sharing:
                 found = await self._context.store.read(shared_state.read(self._worker.waiting, now=asked_at))
                 self._use(found)
                 self.read_at = asked_at
-                if loop.time() - counted_at > self.read_every_s:
-                    counted_at = loop.time()
+                if self._is_to_count or loop.time() - counted_at > self.read_every_s:
+                    self._is_to_count, counted_at = False, loop.time()
                     await self._count()
             except StoreError as error:
                 log.warning("what all processes share was not read: %s", error)
@@ -239,7 +254,14 @@ class Sharing:
             now=self._context.clock.now(),
             silent=timedelta(seconds=self._takeover_s),
         )
-        await self._context.store.write(here)
+        processes = await self._context.store.write(here)
+        if self._is_new:
+            self._is_new = False
+            self._to_say.append("count")
+            self._may_say.set()
+        if processes != self.processes:
+            self.processes = processes
+            self.processes_counted(processes)
         workers = max(1, await self._context.store.read(queue_entries.workers(silent_s=self._takeover_s)))
         if workers != self.workers:
             self.workers = workers

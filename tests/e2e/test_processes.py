@@ -13,9 +13,12 @@ from functools import partial
 import psycopg
 import pytest
 
+from sandbox.discord.exchange import Exchange as DiscordExchange
+from sandbox.discord.exchange import Reply, rate_limited
 from sandbox.discord.world import Channel
 from sandbox.providers.exchange import Exchange
 from tests.cluster import TAKEOVER_S, Cluster
+from tests.e2e.asking import told
 from tests.e2e.stage import DONE
 from tests.e2e.webhook import open_webhook
 from tests.faults.several import guilds_of_each_shard
@@ -276,6 +279,27 @@ async def test_over_all_processes_one_video_tries_a_provider_again_and_what_it_s
     cluster.provider.remove(watch)
     ended = [(await cluster.over(waits)).text() for waits in asked]
     assert sum(DONE in text for text in ended) >= 5
+
+
+async def test_a_pause_that_discord_asks_the_whole_bot_for_is_kept_by_every_process(build: Build) -> None:
+    cluster = await build(processes=3, settings=MANY)
+    listing = cluster.discord.world.general
+    await told(cluster, "log", channel=listing)
+    refused = list[DiscordExchange]()
+
+    async def refuse(phase: str, exchange: DiscordExchange) -> Reply | None:
+        if phase != "before" or exchange.method != "POST" or str(listing.id) not in exchange.path or refused:
+            return None
+        refused.append(exchange)
+        return rate_limited(0.5, everywhere=True)
+
+    cluster.discord.on_exchange(refuse)
+    await until(lambda: all("3 processes share" in bot.log() for bot in cluster.bots.values()))
+    await cluster.over(await cluster.animate())
+
+    await until(lambda: all("asks the whole bot to wait for 0.5 s" in bot.log() for bot in cluster.bots.values()))
+    key = str(cluster.seen("SELECT key FROM jobs")[0][0])
+    await until(lambda: any(f"video `{key}` · https" in each.text() for each in cluster.discord.messages(listing)))
 
 
 def ends_pause(cluster: Cluster) -> int:
