@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import aiohttp
 import discord
 import yarl
 from discord import app_commands, ui
@@ -27,7 +26,6 @@ from bot.chat.connection_errors import NO_DISCORD, login_failed, redirected
 from bot.chat.discord_errors import TROUBLE, told
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
-from bot.chat.global_rate_limit import GlobalRateLimit
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
@@ -133,13 +131,8 @@ class AnimateBot(commands.AutoShardedBot):
         shards: Shards = ALL_SHARDS,
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # this bot has no voice
-        self.rate_limit = GlobalRateLimit(time.monotonic)
-
-        def listen(trace: aiohttp.TraceConfig) -> None:
-            connection.listen(trace)
-            self.rate_limit.listen(trace)
-
-        self.ban = Ban(time.monotonic, listen)
+        self.rate_limit = connection.rate_limit
+        self.ban = Ban(time.monotonic, connection.listen)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import types
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ import yarl
 from discord.http import HTTPClient
 
 from bot.chat.clock import DiscordClock
+from bot.chat.global_rate_limit import GlobalRateLimit
 from bot.errors import SettingsError
 from bot.proxy import UnusableProxyError, proxy_for
 
@@ -31,6 +33,7 @@ class Connection:
     ) -> None:
         """`listen` is given each session's trace: others count its requests, too."""
         self._others_listen = listen
+        self.rate_limit = GlobalRateLimit(time.monotonic)
         self._api_url = api_url
         self._clock = clock
         self._was_taken = False
@@ -39,6 +42,7 @@ class Connection:
 
     def listen(self, trace: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
         """For the session."""
+        self.rate_limit.listen(trace)
         trace.on_request_end.append(self._answered)
         trace.on_request_redirect.append(self._redirected)
         self._others_listen(trace)
