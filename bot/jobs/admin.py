@@ -274,7 +274,7 @@ class Admin:
                 queued_jobs.counts(scope)(tx),
                 self._worker.slots,
                 self._refused(),
-                shared_state.servers()(tx),
+                shared_state.servers()(tx) if self._store.is_shared else None,
             )
 
         return await self._store.read(unit)
