@@ -18,9 +18,10 @@ import psycopg
 
 from bot.errors import StoreError
 from bot.jobs.context import JobContext
+from bot.jobs.render_times import READ
 from bot.jobs.shared_worker import SharedWorker
 from bot.models import FailureKind, JobId
-from bot.store import circuits, queue_entries, shared_state
+from bot.store import circuits, jobs, queue_entries, shared_state
 from bot.store.circuits import Key, OpenCircuit
 from bot.store.jobs import Moved
 from bot.store.shared_state import SharedState
@@ -32,6 +33,8 @@ READ_EVERY_S = 3.0
 READ_APART_S = 0.1
 QUEUED_PER_S = 10_000
 """The longer the queue, the more seldom it is read: so many jobs of it a second."""
+LEARN_EVERY_S = 60.0
+"""So often a process reads how long the videos of all of them took."""
 CONNECT_AGAIN_S = 1.0
 
 
@@ -49,6 +52,7 @@ class Sharing:
         self._is_due = asyncio.Event()
         self._to_say: deque[str] = deque()
         self._is_to_count = True
+        self._learned_at = float("-inf")
         self._is_new = True
         self._may_say = asyncio.Event()
         self._changed: set[Key] = set()
@@ -266,3 +270,6 @@ class Sharing:
         if workers != self.workers:
             self.workers = workers
             self.counted(workers)
+        if workers > 1 and (now := asyncio.get_running_loop().time()) > self._learned_at + LEARN_EVERY_S:
+            self._learned_at = now
+            self._context.render_times.become(await self._context.store.read(jobs.renders(READ)))

@@ -36,6 +36,11 @@ class RenderTimes:
             kind = _kind(render.model, render.seconds, render.size)
             self._known.setdefault(kind, deque(maxlen=KEPT)).append(render)
 
+    def become(self, renders: Iterable[Render]) -> None:
+        """As `learn`, in place of all that is known: other processes have observed more."""
+        self._known.clear()
+        self.learn(renders)
+
     def estimate(self, spec: VideoSpec, known_at: datetime) -> Estimate | None:
         """From the most recent that had ended by then; None where too few had."""
         known = self._known.get(_kind(spec.model, spec.seconds, spec.size), ())

@@ -180,6 +180,16 @@ class TestDurations:
         assert render_times.estimate(a_spec(size="1024x1792"), NOON) is None
         assert render_times.estimate(a_spec(size="720x1280", model="sora-2-pro"), NOON) is None
 
+    def test_what_all_processes_have_observed_takes_the_place_of_what_one_has(self) -> None:
+        render_times = RenderTimes()
+        render_times.learn(a_render(300.0) for _ in range(3))
+
+        render_times.become(a_render(60.0) for _ in range(3))
+
+        found = render_times.estimate(a_spec(size="720x1280"), NOON)
+        assert found is not None
+        assert found.median_s == 60.0
+
     def test_the_most_recent_decide(self) -> None:
         render_times = RenderTimes()
         render_times.learn(a_render(60.0, ended_s=n) for n in range(100))
