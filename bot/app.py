@@ -43,7 +43,7 @@ from bot.i18n.translations import TranslationCatalog
 from bot.images.fitter import Fitter
 from bot.jobs import restored_copy
 from bot.jobs.backups import Backups
-from bot.jobs.chat_memory import StoredCards, StoredCommands
+from bot.jobs.chat_memory import StoredCards, StoredCommands, StoredSessions
 from bot.jobs.context import Clock, JobContext, Timing, log_move, not_served
 from bot.jobs.files import FOLDERS, Files
 from bot.jobs.operator_alerts import OperatorAlerts
@@ -118,6 +118,7 @@ async def assemble(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,
             memory=StoredCommands(store),
+            sessions=StoredSessions(store, clock),
             connection=Connection(
                 settings.discord_api_url, discord_clock, *([] if metrics is None else [metrics.listen])
             ),
@@ -359,6 +360,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     await app.service.answers_first.quiet()  # what is being reserved gets its card
     await app.service.retention.stop()
     await app.worker.stop()
+    await app.bot.former.leave()
     try:
         async with asyncio.timeout(CLOSE_WITHIN_S):
             await app.bot.close()

@@ -366,3 +366,15 @@ class By:
     now: datetime
     acts: list[int] = field(default_factory=list, compare=False)
     """Filled by the units: under which ids what they changed can be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySession:
+    """A session of one of `shards` at Discord's gateway, the last event that was heard in it, and its servers."""
+
+    shard: int
+    shards: int
+    session: str
+    sequence: int
+    gateway: str
+    servers: tuple[int, ...] = ()

@@ -98,7 +98,7 @@ class Environment:
         """Starts the bot, again after it has ended. Raises BotEndedError where it ends before it is connected."""
         self.bot = BotProcess(self.folder, self.settings(), self.arguments, spawn=self.spawn)
         gateway = self.discord.gateway
-        before = list(gateway.live)  # that one of them has ended may be noticed only later
+        before = list(gateway.sessions.values())  # the new bot may resume one of them, too
         await self.bot.start()
         if wait:
             await self.bot.meanwhile(

@@ -26,6 +26,7 @@ from bot.chat.connection_errors import NO_DISCORD, login_failed, redirected
 from bot.chat.discord_errors import TROUBLE, told
 from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
+from bot.chat.former_sessions import FormerSessions, SessionMemory
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
@@ -114,7 +115,10 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
 
 
 class AnimateBot(commands.AutoShardedBot):
-    """A client without a privileged intent. `add_commands` fills the tree; `memory` keeps what was synced."""
+    """A client without a privileged intent. `add_commands` fills the tree.
+
+    `memory` keeps what was synced, `sessions` what one process leaves to the next.
+    """
 
     def __init__(
         self,
@@ -122,6 +126,7 @@ class AnimateBot(commands.AutoShardedBot):
         api_url: str,
         allowed_guilds: frozenset[int],
         memory: SyncMemory,
+        sessions: SessionMemory,
         connection: Connection,
         translation_catalog: TranslationCatalog,
         add_commands: Callable[[AnimateBot], Awaitable[None]],
@@ -151,6 +156,7 @@ class AnimateBot(commands.AutoShardedBot):
         )
         dial_by_environment(self.http)
         tolerate(self._connection.parsers)
+        self.former = FormerSessions(self, sessions)
         self.once = SendOnce(self, self.ban)
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
@@ -185,6 +191,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Ends what goes on beside the connection, then the connection."""
+        await self.former.close()
         await self._sync.close()
         for member in list(self.filling):
             self.leave_list(member)
@@ -208,6 +215,8 @@ class AnimateBot(commands.AutoShardedBot):
         await self._add_commands(self)
         self._tell_operator()
         await self._on_login()
+        if self._shards.has_gateway:
+            await self.former.begin(self._shards.has, self.shard_count)
         await self._sync_commands()
 
     async def connect(self, *, reconnect: bool = True) -> None:

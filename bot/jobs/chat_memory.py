@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.errors import StoreError
-from bot.models import ChannelId, JobId
-from bot.store import cards, commands
+from bot.jobs.context import Clock
+from bot.models import ChannelId, GatewaySession, JobId
+from bot.store import cards, commands, gateway_sessions
 from bot.store.database import Store, Unit
 
 log = logging.getLogger(__name__)
+
+LEFT_WITHIN_S = 1.0
 
 
 class StoredCommands:
@@ -26,6 +30,31 @@ class StoredCommands:
     async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
         """Discord took this payload."""
         await self._store.write(commands.remember_hash(application, api, payload_hash))
+
+
+class StoredSessions:
+    """Keeps in the store the gateway's sessions that one process leaves to the next; else commands are missed."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self.now = clock.now
+
+    async def leave(self, sessions: Sequence[GatewaySession]) -> None:
+        """For the next process."""
+        try:
+            await self._store.write(gateway_sessions.leave(sessions, now=self.now()), start_within_s=LEFT_WITHIN_S)
+        except StoreError as error:
+            log.warning("the next process cannot resume what this one has heard: %s", error)
+
+    async def take(self, is_mine: Callable[[int], bool], shards: int) -> list[GatewaySession]:
+        """What the process before has left."""
+        try:
+            if not await self._store.read(gateway_sessions.are_left()):
+                return []
+            return await self._store.write(gateway_sessions.take(is_mine, shards, now=self.now()))
+        except StoreError as error:
+            log.warning("what the process before this one has heard is not resumed: %s", error)
+            return []
 
 
 class StoredCards:

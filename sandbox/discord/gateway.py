@@ -25,6 +25,8 @@ ACKNOWLEDGED_AFTER_S = 0.1
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
 IDENTIFY_PAUSE_S = 5.0
 """Of each bucket one shard identifies in so long (events/gateway.mdx#sharding-max-concurrency)."""
+ENDS_SESSION = (1000, 1001)
+"""Closed by a client with one of these, its session cannot be resumed (events/gateway.mdx#initiating-a-disconnect)."""
 _SHARD_SHIFT = 22  # events/gateway.mdx#sharding-sharding-formula
 
 
@@ -76,6 +78,8 @@ class Connection:
     outbox: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     close_code: int = 1000
     session: Session | None = None
+    is_open: bool = True
+    """This side has not ended it."""
     deflate: "zlib._Compress | None" = None
 
     def send(self, op: Op, data: object = None) -> None:
@@ -83,6 +87,7 @@ class Connection:
 
     def close(self, code: int) -> None:
         self.close_code = code
+        self.is_open = False
         self.outbox.put_nowait(None)
 
     async def write(self) -> None:
@@ -165,6 +170,8 @@ class Gateway:
             self._connections.discard(connection)
             if connection.session is not None and connection.session.connection is connection:
                 connection.session.connection = None
+                if socket.close_code in ENDS_SESSION and connection.is_open:
+                    self.sessions.pop(connection.session.id, None)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
             self._changes.notify()

@@ -213,6 +213,7 @@ async def _roll(scene: Scene, place: ClusterPlace, outcome: Outcome, number: int
     for at in pings.unanswered:
         why = keepers.why_unheard(place.general(number), at)
         outcome.pings[why or "?"] += 1
+        scene.tell(f"/quota at {at - scene.began:.3f} in shard {number} got no answer: {why}")
         if why is None:
             scene.last.append(f"/quota at {at - scene.began:.3f} in shard {number} got no answer")
 

@@ -610,6 +610,26 @@ async def test_of_each_bucket_one_shard_identifies_in_five_seconds(local: LocalD
     assert local.gateway.refused_identifies == 2
 
 
+@pytest.mark.parametrize(("code", "event"), [(1000, None), (1001, None), (4000, "RESUMED")])
+async def test_how_a_client_closes_decides_whether_its_session_can_be_resumed(
+    local: LocalDiscord, code: int, event: str | None
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(local.gateway.url) as socket:
+            await socket.receive_json()  # HELLO
+            await socket.send_json({"op": 2, "d": {"token": local.token, "intents": 1, "shard": (0, 1)}})
+            ready = await socket.receive_json()
+            await socket.close(code=code)
+        await local.wait_for(lambda: not local.gateway.live, 5, "the end of the connection")
+        async with session.ws_connect(local.gateway.url) as socket:
+            await socket.receive_json()
+            left = {"token": local.token, "session_id": ready["d"]["session_id"], "seq": ready["s"] + 100}
+            await socket.send_json({"op": 6, "d": left})
+            answer = await socket.receive_json()
+
+    assert answer["t"] == event
+
+
 async def test_a_shard_beyond_the_count_is_refused(local: LocalDiscord) -> None:
     async with aiohttp.ClientSession() as session:
         assert await identify(local, session, (4, 4)) == {"close": 4010}

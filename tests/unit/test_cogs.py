@@ -34,6 +34,7 @@ async def bot() -> AnimateBot:
         api_url=API,
         allowed_guilds=frozenset(),
         memory=cast("Any", None),
+        sessions=cast("Any", None),
         connection=Connection(API, DiscordClock()),
         translation_catalog=TranslationCatalog(),
         add_commands=nothing,
