@@ -298,6 +298,8 @@ def _subject(scene: Scene, x: Exchange) -> str:
         mine, message = [str(each.id) for each in messages_of(asked)], x.params.get("message_id")
         if is_about(x, asked) or message in mine:
             return repr(name_of(asked.prompt, mine.index(message) + 1 if message in mine and asked.takes > 1 else 1))
+    if (interaction := x.params.get("interaction_id")) is not None:
+        return f"{x.method} {x.route} of {interaction}"
     return f"{x.method} {x.path if x.route.startswith('/channels') else x.route}"
 
 

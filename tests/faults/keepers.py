@@ -26,6 +26,8 @@ CATCHES_UP_S = 1.0
 STORED_WITHIN_S = 15.0
 TELLS_S = 3.0
 """Discord waits so long for an answer."""
+HEARD_IN_TIME_S = 2.0
+"""What is heard so long after it was said can still be answered in time."""
 NOTICED_S = 0.1
 """Whether a process hears Discord is looked at fifty times a second, on a busy machine."""
 
@@ -140,7 +142,8 @@ class Keepers:
             return None
         if ended[-1].wanted is not signal.SIGTERM:
             return "its process was lost, and the next one was not connected yet"
-        return "its process was stopped, and the next one was not connected yet"
+        was_late = gap.until - at > HEARD_IN_TIME_S  # the next one hears what came before it was there
+        return "its process was stopped, and the next one was connected too late" if was_late else None
 
     def why_create_lost(self, sent: Sent, job: int) -> str | None:
         """Why what came of this job's create may not have been stored."""

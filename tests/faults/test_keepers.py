@@ -58,6 +58,18 @@ def test_nobody_else_could_answer_for_a_process_that_was_lost(
     assert why(keepers) == reason
 
 
+@pytest.mark.parametrize(
+    ("until", "reason"),
+    [(AT + 1.0, None), (AT + 2.8, "its process was stopped, and the next one was connected too late")],
+)
+def test_the_next_process_hears_what_came_before_it_unless_it_comes_late(
+    keepers: Keepers, until: float, reason: str | None
+) -> None:
+    keepers.each[0].lives, keepers.each[0].away = [STOPPED, Life(AT - 0.7, 0)], [Away(AT - 1.0, until)]
+
+    assert why(keepers) == reason
+
+
 def test_a_process_that_stood_still_is_excused_until_it_has_caught_up(keepers: Keepers) -> None:
     life = Life(0.0, 0)
     keepers.each[0].lives = [life]
