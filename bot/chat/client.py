@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 import discord
@@ -30,6 +29,7 @@ from bot.chat.former_sessions import FormerSessions, SessionMemory
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
+from bot.chat.shards import ALL_SHARDS, Shards, shard_of
 from bot.chat.sync import CommandSync, SyncMemory
 from bot.chat.under_way import answer_the_last
 from bot.chat.undo import Undo, UndoButton
@@ -52,31 +52,8 @@ UNANSWERED_AFTER_S = 2.4
 """Discord waits 3 s; whatever knows the press has taken it up by then."""
 TAKEN_UP = "taken_up"
 SCOPES = ("bot", "applications.commands")
-SHARD_SHIFT = 22
-"""A server is told of to the shard `(id >> 22) % count`."""
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Shards:
-    """What this process has of the gateway. `ids` are sorted; none stands for all of them.
-
-    `count` is that of all processes; None for what Discord recommends. `turn` waits until a shard of this bucket may
-    identify; without it, discord.py's own pauses hold for this process alone.
-    """
-
-    ids: tuple[int, ...] = ()
-    count: int | None = None
-    has_gateway: bool = True
-    turn: Callable[[int], Awaitable[None]] | None = None
-
-    def has(self, shard: int) -> bool:
-        """Whether this process connects that shard."""
-        return not self.ids or shard in self.ids
-
-
-ALL_SHARDS = Shards()
 
 
 def point_at(api_url: str) -> None:
@@ -236,7 +213,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     def hears(self, guild: int) -> bool:
         """Whether a shard of this process is told of that server."""
-        return self._shards.has_gateway and self._shards.has((guild >> SHARD_SHIFT) % (self.shard_count or 1))
+        return self._shards.has_gateway and self._shards.has(shard_of(guild, self.shard_count or 1))
 
     @property
     def leads(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from bot.chat.client import AnimateBot, Shards
+from bot.chat.client import AnimateBot
 from bot.chat.discord_chat import DiscordChat
+from bot.chat.shards import Shards
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.identify_turns import IdentifyTurns
 from bot.jobs.shared_worker import SharedWorker
