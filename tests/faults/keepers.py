@@ -7,6 +7,7 @@ import math
 import re
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from random import Random
@@ -67,6 +68,8 @@ class Keepers:
     def __init__(self, place: Place, rng: Random, *, processes: int) -> None:
         self.each = [OneOfSeveral(place, Random(rng.random()), number) for number in range(processes)]
         self.place = place
+        self.outages: list[tuple[float, float]] = []
+        """From when until when the database was stopped."""
 
     @property
     def lives(self) -> list[Life]:
@@ -117,6 +120,17 @@ class Keepers:
         finally:
             keeper.send(signal.SIGCONT)
             freeze.until = time.monotonic()
+
+    def ended_for_nothing(self) -> Iterator[str]:
+        """Processes that ended by themselves, though they had not stood still and the database was there."""
+        for keeper in self.each:
+            for life in keeper.lives:
+                if life.ended_at is None or life.wanted is not None:
+                    continue
+                stood_still = any(freeze.life is life for freeze in keeper.freezes)
+                was_away = any(since <= life.ended_at and life.begun_at <= until for since, until in self.outages)
+                if not stood_still and not was_away:
+                    yield f"process {keeper.number} ended by itself with code {life.code}"
 
     def why_unheard(self, channel: Channel, at: float) -> str | None:
         """Why a command there at that moment may have had no answer; None where it should have had one.

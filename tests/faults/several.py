@@ -90,6 +90,8 @@ async def play(seed: int, run: int, *, processes: int = 3, provider: str | None 
             await _storm(scene, place, server, outcome, Random(rng.random()), name=f"video {seed}-{run}")
             await _end(scene, place, outcome, name=f"video {seed}-{run}")
             outcome.verdict = reckon(collect(scene))
+            assert isinstance(scene.keeper, Keepers)
+            outcome.verdict.strange += scene.keeper.ended_for_nothing()
             outcome.asked, outcome.struck = len(scene.asked), Counter(scene.struck)
             if outcome.verdict.broken:
                 _keep(place, keep, f"several-seed-{seed}-run-{run}", outcome, told)
@@ -187,9 +189,11 @@ async def _strike(
         kind, keeper = rng.choices(KINDS, WEIGHTS)[0], rng.choice(keepers.each)
         if kind == "database":
             scene.hit(kind, "stopped")
+            since = time.monotonic()
             await asyncio.to_thread(server.stop, rng.choice([signal.SIGINT, signal.SIGQUIT]))
             await asyncio.sleep(rng.uniform(*DOWN_S))
             await asyncio.to_thread(server.start)
+            keepers.outages.append((since, time.monotonic()))
             scene.tell("database: back")
         elif kind == "kill" and keeper.send(signal.SIGKILL):
             scene.hit(kind, f"process {keeper.number}")
