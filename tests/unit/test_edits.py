@@ -130,6 +130,17 @@ async def test_of_all_that_happens_during_an_edit_the_newest_is_sent(edits: Edit
     assert wall.most_at_once == 1
 
 
+async def test_what_may_not_be_shown_while_another_process_may_have_the_job_is_shown_once_that_is_known(
+    edits: Edits, wall: Wall
+) -> None:
+    answers = [True, False, False]
+    edits.is_current = lambda: answers.pop() if answers else True
+    edits.show(rendering(), at(10))
+
+    assert " 10% " in (await wall.until(1, 1))[0]
+    assert answers == []
+
+
 async def test_after_the_last_word_nothing_is_sent(edits: Edits, wall: Wall) -> None:
     wall.may_answer.clear()
     edits.show(rendering(), at(10))
