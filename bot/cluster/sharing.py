@@ -18,6 +18,7 @@ import psycopg
 
 from bot.errors import StoreError
 from bot.jobs.context import JobContext
+from bot.jobs.outcomes import Seen
 from bot.jobs.render_times import READ
 from bot.jobs.shared_worker import SharedWorker
 from bot.models import FailureKind, JobId
@@ -75,6 +76,7 @@ class Sharing:
         self._context, self._worker = context, worker
         context.circuit_breakers.changed = self._circuit_changed
         context.circuit_breakers.freed = self._probe_freed
+        context.circuit_breakers.seen = self._outcome_seen
         context.queue.provider_paused = self._provider_paused
         context.queue.enqueued = self._enqueued
         context.store.observe(self._moved)
@@ -121,6 +123,11 @@ class Sharing:
     def _probe_freed(self, provider: str, probe: JobId) -> None:
         self._freed.add((provider, probe))
         self._is_due.set()
+
+    def _outcome_seen(self, provider: str, seen: Seen) -> None:
+        if self.processes > 1:
+            self._to_say.append(f"outcome:{seen.packed(provider)}")
+            self._may_say.set()
 
     def _provider_paused(self, provider: str, seconds: float) -> None:
         self._pauses[provider] = self._context.clock.now() + timedelta(seconds=seconds)
@@ -170,6 +177,10 @@ class Sharing:
         elif what == "discord":
             with contextlib.suppress(ValueError):
                 self.hold_discord(float(value))
+        elif what == "outcome":
+            with contextlib.suppress(ValueError, KeyError):  # another version's
+                provider, seen = Seen.unpacked(value)
+                self._context.circuit_breakers.of(provider).hear(seen)
         else:
             self._is_due.set()
             self._is_to_count = self._is_to_count or what == "count"

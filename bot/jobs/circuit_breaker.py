@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from bot.errors import CircuitOpen
+from bot.jobs.outcomes import InARow, Outcome, Seen
 from bot.models import FailureKind, Job, JobId, UserId
 from bot.store.circuits import EVERY, QUESTION
 from bot.store.queued_jobs import QueuedJob
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 60.0
 LONGEST_PAUSE_S = 15 * 60.0
-SILENT_JOBS = 5
-"""So many in a row, of at least two members: a picture that breaks the provider is one member's."""
 REQUEST_FOR_S = 120.0
 """A request that is let in to probe has so long to be sent; then another one may try."""
 LATER_S = 0.5
@@ -47,22 +46,6 @@ class State(enum.Enum):
     CLOSED = enum.auto()
     OPEN = enum.auto()
     HALF_OPEN = enum.auto()
-
-
-class Outcome(enum.Enum):
-    """What became of a job at the provider."""
-
-    NEVER_SENT = enum.auto()  # cancelled, no picture, stopped, moved by somebody else: its slot is given back
-    NOT_TAKEN = enum.auto()  # certainly nothing made: nobody there, too busy, or a question without an answer
-    TAKEN = enum.auto()
-    REFUSED = enum.auto()  # for what it is: its words, its picture, its model
-    KEY_REFUSED = enum.auto()  # and confirmed by a question that costs nothing
-    PAYMENT_REFUSED = enum.auto()  # 402, or in words that may be about one job alone
-    FORBIDDEN = enum.auto()  # 403 without a reason: the account, or what this member has sent
-    BALANCE_EMPTY = enum.auto()  # in so many words
-    LOST = enum.auto()  # the create's answer
-    TIMED_OUT = enum.auto()  # no end of the render
-    ENDED = enum.auto()  # done, or failed as the provider says
 
 
 class Transition(enum.Enum):
@@ -94,15 +77,6 @@ TRANSITIONS: dict[FailureKind, dict[Outcome, Transition]] = {
 }
 """Complete: every reason and every outcome."""
 
-_ANSWERS = (
-    Outcome.TAKEN,
-    Outcome.REFUSED,
-    Outcome.KEY_REFUSED,
-    Outcome.PAYMENT_REFUSED,
-    Outcome.FORBIDDEN,
-    Outcome.BALANCE_EMPTY,
-)
-
 
 @dataclass(slots=True)
 class _Circuit:
@@ -124,15 +98,6 @@ class _Circuit:
         return self.probe is not None or self.elsewhere is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Silent:
-    """A job without an answer or an end."""
-
-    model: str
-    member: UserId
-    kind: FailureKind
-
-
 class CircuitBreaker:
     """`now` is a clock in seconds that only runs forward; `wake` is called when somebody may go again."""
 
@@ -146,13 +111,14 @@ class CircuitBreaker:
         self._call_later = call_later
         self._provider = provider
         self._circuits: dict[tuple[str, FailureKind], _Circuit] = {}
-        self._unpaid: dict[str, Job] = {}  # the first of a row of a model's jobs whose payment was refused
-        self._silent: dict[str, deque[_Silent]] = {}  # in a row, by model and for all of them
+        self._in_a_row = InARow(self._open, self._is_hopeless)
         self.wake: Callable[[], None] = lambda: None
         self.changed: Callable[[str, FailureKind], None] = lambda _model, _kind: None
         """Called when a circuit was opened, for longer perhaps, or closed, by what was seen here."""
         self.freed: Callable[[JobId], None] = lambda _probe: None
         """Called when this probe has told nothing: another one may try."""
+        self.seen: Callable[[Seen], None] = lambda _seen: None
+        """Called with what other processes have to count, too."""
         self._shared: set[tuple[str, FailureKind]] = set()  # circuits that other processes know
         self.ask_key: Callable[[], None] | None = None
         """Begins the question that costs nothing; its end is reported with `answer`."""
@@ -244,7 +210,14 @@ class CircuitBreaker:
         """What became of a job. Settles it where it is the probe; may close or open circuits."""
         for circuit in self._of(job.spec.model):
             self._judge(circuit, job, outcome)
-        self._count(job, outcome)
+        seen = Seen(job.spec.model, job.member, job.id, outcome)
+        if self._in_a_row.matters(seen):
+            self.seen(seen)
+        self._in_a_row.count(seen)
+
+    def hear(self, seen: Seen) -> None:
+        """What became of another process's job; what it means for a probe, that process says."""
+        self._in_a_row.count(seen)
 
     def answer(self, outcome: Outcome) -> None:
         """What came of the question that costs nothing."""
@@ -263,7 +236,7 @@ class CircuitBreaker:
 
         A probe that is under way stays the probe; whoever carries it asks about the new key.
         """
-        self._unpaid.clear()
+        self._in_a_row.key_changed()
         for circuit in [*self._circuits.values()]:
             if circuit.kind in (_KEY, _BALANCE):
                 circuit.until, circuit.pause_s, circuit.forbidden = self._now(), FIRST_PAUSE_S, None
@@ -338,53 +311,6 @@ class CircuitBreaker:
             kind,
             model or "any",
         )
-
-    def _count(self, job: Job, outcome: Outcome) -> None:
-        model = job.spec.model
-        match outcome:
-            case Outcome.KEY_REFUSED:
-                self._open(EVERY, _KEY)
-            case Outcome.BALANCE_EMPTY:
-                self._open(model, _BALANCE)
-            case Outcome.PAYMENT_REFUSED if self._unpaid.setdefault(model, job).id != job.id:
-                self._open(model, _BALANCE)
-            case Outcome.FORBIDDEN if self._unpaid.setdefault(model, job).member != job.member:
-                self._open(model, _BALANCE)
-            case Outcome.LOST:
-                self._count_silence(_Silent(model, job.member, _LOST))
-            case Outcome.TIMED_OUT:
-                self._count_silence(_Silent(model, job.member, _TIMED_OUT))
-            case Outcome.ENDED:
-                self._drop_silence(model, lambda _: True)
-            case _:
-                pass
-        if outcome in _ANSWERS:
-            self._drop_silence(model, lambda silent: silent.kind is _LOST)
-        if outcome in (Outcome.TAKEN, Outcome.REFUSED, Outcome.LOST):
-            self._unpaid.pop(model, None)
-
-    def _count_silence(self, silent: _Silent) -> None:
-        """By model first: one that never works stops itself, and then counts no longer against the others."""
-        if self._is_hopeless(silent.model):
-            return
-        for model in (silent.model, EVERY):
-            row = self._silent.setdefault(model, deque(maxlen=SILENT_JOBS))
-            row.append(silent)
-            is_over = len(row) == SILENT_JOBS and len({each.member for each in row}) > 1
-            if is_over and (model != EVERY or len({each.model for each in row}) > 1):
-                self._open(model, _TIMED_OUT if any(each.kind is _TIMED_OUT for each in row) else _LOST)
-                self._silent.pop(model)
-                if model != EVERY:
-                    self._keep_silence(EVERY, lambda each: each.model != silent.model)
-                    return
-
-    def _drop_silence(self, model: str, drops: Callable[[_Silent], bool]) -> None:
-        for row in (model, EVERY):
-            self._keep_silence(row, lambda silent: not drops(silent))
-
-    def _keep_silence(self, row: str, keeps: Callable[[_Silent], bool]) -> None:
-        if row in self._silent:
-            self._silent[row] = deque(filter(keeps, self._silent[row]), maxlen=SILENT_JOBS)
 
     def _is_hopeless(self, model: str) -> bool:
         return any((model, kind) in self._circuits for kind in (_LOST, _TIMED_OUT))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.jobs.circuit_breaker import CircuitBreaker, Outcome, State
+from bot.jobs.circuit_breaker import CircuitBreaker, State
+from bot.jobs.outcomes import Outcome, Seen
 from bot.models import FailureKind, Job, JobId
 from bot.store.queued_jobs import QueuedJob
 
@@ -21,6 +22,8 @@ class CircuitBreakers:
         """Called with the circuit that has changed by what was seen here."""
         self.freed: Callable[[str, JobId], None] = lambda _provider, _probe: None
         """Called with the provider and its probe that has told nothing."""
+        self.seen: Callable[[str, Seen], None] = lambda _provider, _seen: None
+        """Called with what other processes have to count, too."""
         self.ask_key: Callable[[str], None] = lambda _: None
         """Begins the question to a provider that costs nothing; its end is reported with `answer`."""
 
@@ -30,6 +33,7 @@ class CircuitBreakers:
             breaker = self._of[provider] = CircuitBreaker(self._now, self._call_later, provider)
             breaker.wake = self._wake
             breaker.changed = lambda model, kind: self.changed(provider, model, kind)
+            breaker.seen = lambda seen: self.seen(provider, seen)
             breaker.freed = lambda probe: self.freed(provider, probe)
             breaker.ask_key = lambda: self.ask_key(provider)
         return self._of[provider]

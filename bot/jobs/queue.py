@@ -16,8 +16,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from bot.jobs.chat_protocol import HoldReason
-from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.elsewhere import GIVE_WAY_S, Elsewhere
+from bot.jobs.outcomes import Outcome
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.models import Job, JobId, Scope, UserId
 from bot.store.queued_jobs import QueuedJob

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from bot.errors import VideoUnavailable
 from bot.jobs import backoff
-from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import JobContext
 from bot.jobs.finished_videos import FinishedVideos
 from bot.jobs.fit_video import fitted
+from bot.jobs.outcomes import Outcome
 from bot.jobs.providers import warn_of_missing_parts
 from bot.jobs.queue_positions import QueuePositions
 from bot.jobs.render_times import READ

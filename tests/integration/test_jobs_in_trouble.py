@@ -10,8 +10,9 @@ import pytest
 
 from bot.catalog import Catalog, Model
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, VideoUnavailable
-from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, SILENT_JOBS, State
+from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, State
 from bot.jobs.context import FETCHES_AT_ONCE
+from bot.jobs.outcomes import SILENT_JOBS
 from bot.jobs.steps.render import _ask
 from bot.models import FailureKind, JobId, JobState
 from bot.providers.protocols import Phase

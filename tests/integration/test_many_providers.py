@@ -13,7 +13,7 @@ import pytest
 from bot.catalog import Catalog, Model
 from bot.catalog.offer import Retired
 from bot.errors import CircuitOpen
-from bot.jobs.circuit_breaker import Outcome
+from bot.jobs.outcomes import Outcome
 from bot.models import FailureKind, JobState
 from bot.wire_config import ModelWire
 from tests.fakes import Provider, providers_of

@@ -11,12 +11,11 @@ from bot.jobs.circuit_breaker import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     REQUEST_FOR_S,
-    SILENT_JOBS,
     TRANSITIONS,
     CircuitBreaker,
-    Outcome,
     State,
 )
+from bot.jobs.outcomes import SILENT_JOBS, Outcome
 from bot.models import FailureKind, Job, JobId, UserId
 from bot.store.circuits import EVERY, QUESTION
 from tests.builders import a_job, a_spec

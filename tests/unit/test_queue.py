@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.jobs.circuit_breaker import FIRST_PAUSE_S, Outcome
+from bot.jobs.circuit_breaker import FIRST_PAUSE_S
 from bot.jobs.elsewhere import GIVE_WAY_S
+from bot.jobs.outcomes import Outcome
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue, in_order
 from bot.models import Job, UserId

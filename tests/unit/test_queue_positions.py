@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.chat_protocol import HoldReason, QueuePosition
-from bot.jobs.circuit_breaker import SILENT_JOBS, Outcome
 from bot.jobs.context import Clock
+from bot.jobs.outcomes import SILENT_JOBS, Outcome
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue
 from bot.jobs.queue_positions import QueuePositions, starts_s

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from bot.errors import TicketUnreadable, VideoError, VideoUnavailable
 from bot.jobs import backoff
 from bot.jobs.chat_protocol import Progress
-from bot.jobs.circuit_breaker import Outcome
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.estimate import observed_s
+from bot.jobs.outcomes import Outcome
 from bot.jobs.progress import Bar
 from bot.jobs.steps.finish import close
 from bot.models import FailureKind, Job, JobState
