@@ -15,7 +15,7 @@ KEPT_FOR_LAST = 15
 PROGRESS_APART_S = CHANNEL_SPAN_S / CHANNEL_EDITS
 """In a channel: at a start with many cards, progress must not take its share before all of them are known."""
 PROGRESS_EDITS, PROGRESS_SPAN_S = 25, 0.5
-"""All that one process edits for progress. Discord bars a bot at 50 requests a second, and each costs time here too."""
+"""All that one process edits for progress: each costs time. Discord bars a bot at 50 requests a second by its token."""
 REFUSED, REFUSED_SPAN_S = 2_000, 600.0
 """Discord bars an address after 10,000 refused requests in ten minutes. Progress causes no more than so many."""
 LOOKED_AT = 2
@@ -83,9 +83,12 @@ class EditRateLimit:
         self._processes = 1
 
     def share(self, processes: int) -> None:
-        """So many processes edit cards from now on, and any of them any card: each has its part of every bound."""
+        """So many processes edit cards from now on, and any of them any card: each has its part of what Discord counts.
+
+        Edits by the commands' tokens are not counted there, so what one process edits in all stays as it is.
+        """
         self._processes = processes
-        for queue in (self._all, *self._channels.values()):
+        for queue in self._channels.values():
             queue.share(processes)
         self._refused.share(processes)
 

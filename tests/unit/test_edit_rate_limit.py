@@ -256,6 +256,19 @@ async def test_all_progress_together_is_bounded(time: Time) -> None:
     assert done[-1] == 3 * PROGRESS_EDITS
 
 
+async def test_with_other_processes_a_channel_is_shared_out_and_what_a_process_edits_in_all_is_not(time: Time) -> None:
+    rate_limit = EditRateLimit(time.now, time.sleep)
+    rate_limit.share(4)
+    edits = [asyncio.create_task(rate_limit.last(HERE)) for _ in range(CHANNEL_EDITS)]
+    anywhere = [asyncio.create_task(rate_limit.anywhere()) for _ in range(PROGRESS_EDITS)]
+    await time.passes(0)
+
+    assert sum(edit.done() for edit in edits) == CHANNEL_EDITS // 4
+    assert all(turn.done() for turn in anywhere)
+    await time.passes(4 * CHANNEL_SPAN_S)
+    assert all(edit.done() for edit in edits)
+
+
 @pytest.mark.parametrize("keeping", [0, 5, 19])
 def test_a_window_tells_when_there_is_room_again(keeping: int) -> None:
     window, taken = Window(20, 60.0), 0
