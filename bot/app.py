@@ -27,7 +27,6 @@ import cogs.quota
 import cogs.videos
 from bot import file_permissions, garbage_collection
 from bot.catalog import Catalog
-from bot.chat.cards import Cards
 from bot.chat.client import AnimateBot, point_at
 from bot.chat.clock import DiscordClock, DiscordTime
 from bot.chat.connection import Connection
@@ -36,6 +35,7 @@ from bot.chat.discord_chat import DiscordChat
 from bot.chat.discord_errors import told
 from bot.chat.operator_messages import OperatorMessages
 from bot.chat.posted_video import shows_video
+from bot.chat.take_cards import TakeCards
 from bot.chat.video_requests import VideoRequests
 from bot.cluster.assembly import open_dispatch, shards_of, worker_of
 from bot.errors import SettingsError, StoreUnavailable
@@ -113,7 +113,7 @@ async def assemble(
         stack.push_async_callback(providers.close)
         translation_catalog = TranslationCatalog()
         prompt_help = PromptHelp(store, clock, settings.prompt_helper)
-        cards = Cards(catalog, translation_catalog, lambda: prompt_help.is_on)
+        cards = TakeCards(catalog, translation_catalog, lambda: prompt_help.is_on)
         bot = AnimateBot(
             api_url=settings.discord_api_url,
             allowed_guilds=settings.allowed_guilds,

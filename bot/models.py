@@ -171,6 +171,8 @@ class Card:
     shown_message: MessageId | None = None
     locale: str | None = None  # Discord's name for the language of those who read the card
     member_locale: str | None = None  # the member's own
+    request: JobId | None = None  # the first of several takes, which all share this card
+    apart: bool = False  # of a take: its video is shown in a message of its own, not with the others
 
     @property
     def place(self) -> tuple[ChannelId, MessageId] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +21,9 @@ from bot.chat.modals import Filled, VideoForm
 from bot.chat.posted_video import address_on, stream, video_address
 from bot.chat.video_requests import VideoRequest, VideoRequests, edited
 from bot.chat.videos import LIST, question, sentence
-from bot.errors import ChatUnavailable
+from bot.errors import ChatUnavailable, UserError
 from bot.i18n.translations import translations_of
-from bot.jobs.library import Library, Place, goes_on, has_video
+from bot.jobs.library import Library, Place, goes_on, has_video, is_on_card, needs_card
 from bot.measures import parse_size
 from bot.models import ChannelId, GuildId, Job, JobId, JobState, Picture
 
@@ -50,15 +51,23 @@ class CardButtons(commands.Cog):
             await self._library.cancel(job.member, job_id)
             await interaction.client.pages[LIST](interaction, 0)
             return
-        if self._library.can_cancel(job):
+        takes = [take for take in await self._library.takes(job) if self._library.can_cancel(take)]
+        if takes:
             await interaction.response.defer()  # the card says so by itself; the press's token reaches it only now
             await self._library.renew(job, press_of(interaction))
-        await self._library.cancel(job.member, job_id)
+        refused: list[UserError] = []
+        for take in takes or [job]:
+            try:
+                await self._library.cancel(job.member, take.id)
+            except UserError as error:
+                refused.append(error)
+        if refused and len(refused) >= len(takes):
+            raise refused[0]
 
     async def again(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """The same once more, as a new job; by another seed, since the same one would make the same video."""
+        """The same once more, with as many takes; by another seed, since the same one would make the same video."""
         job = await self._library.repeatable(user_of(interaction), job_id)
-        spec = replace(job.spec.alone, seed=None)
+        spec = replace(job.spec, take=None, seed=None)
         await self._requests.take(interaction, VideoRequest(spec, job.picture, job.picture_author, job.id))
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
@@ -85,7 +94,7 @@ class CardButtons(commands.Cog):
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             job = await self._library.continuable(user_of(answer), job_id)
-            frame = _frame_of(job, address_on(answer.message))
+            frame = _frame_of(job, address_on(answer.message, job))
             request = VideoRequest(
                 filled.spec,
                 frame,
@@ -117,13 +126,13 @@ class CardButtons(commands.Cog):
         job = await self._library.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
         if user_of(interaction) != job.member:
             await self._remove_for_others(interaction, job)
-        elif has_video(job):
+        elif any(map(has_video, await self._library.takes(job))):
             await self._ask(interaction, job)
         else:
-            await self._library.delete(job)
+            takes = await self._library.delete_all(job)
             gone = await remove_pressed(interaction, job)
-            beside = await remove_all(interaction.client, job, but=_pressed_message(interaction))
-            await self._end_deletion(interaction, job, all_gone=gone and beside)
+            beside = await remove_all(interaction.client, takes, but=_pressed_message(interaction))
+            await self._end_deletion(interaction, takes, all_gone=gone and beside)
 
     async def erase(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Yes to the question: the video is deleted, then its messages."""
@@ -131,13 +140,13 @@ class CardButtons(commands.Cog):
         if is_in_list(interaction):
             await self._erase_in_list(interaction, job)
             return
-        await self._library.delete(job)
+        takes = await self._library.delete_all(job)
         await interaction.response.edit_message(view=sentence(translations_of(interaction), text.DELETED))
         pressed = self._asked.pop(job_id, None)
         card = None if pressed is None else _pressed_message(pressed)
         gone = pressed is None or await remove_pressed(pressed, job)
-        beside = await remove_all(interaction.client, job, but=card)
-        await self._end_deletion(interaction, job, all_gone=gone and beside)
+        beside = await remove_all(interaction.client, takes, but=card)
+        await self._end_deletion(interaction, takes, all_gone=gone and beside)
 
     async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """No to the question."""
@@ -155,12 +164,19 @@ class CardButtons(commands.Cog):
         await interaction.response.edit_message(view=view, allowed_mentions=NOBODY)
 
     async def _erase_in_list(self, interaction: discord.Interaction[Any], job: Job) -> None:
+        """A card that shows other takes, too, stays, and the member is told."""
         await self._library.delete(job)
         await interaction.client.pages[LIST](interaction, 0)
-        await self._end_deletion(interaction, job, all_gone=await remove_all(interaction.client, job))
+        stays = any(take.id != job.id and needs_card(take) for take in await self._library.takes(job))
+        gone = await remove_all(interaction.client, [job], but=job.card.message if stays else None)
+        await self._end_deletion(interaction, [job], all_gone=gone)
+        if gone and stays and is_on_card(job):
+            await answer_translated(interaction, text.TAKES_STAY)
 
-    async def _end_deletion(self, interaction: discord.Interaction[Any], job: Job, *, all_gone: bool) -> None:
-        await self._library.removed(job, all_gone=all_gone)
+    async def _end_deletion(
+        self, interaction: discord.Interaction[Any], jobs: Sequence[Job], *, all_gone: bool
+    ) -> None:
+        await self._library.removed(jobs, all_gone=all_gone)
         if not all_gone:
             await answer_translated(interaction, text.CARD_STAYS)
 
@@ -173,13 +189,13 @@ class CardButtons(commands.Cog):
         viewer = user_of(interaction)
         await self._library.hide(job, viewer)
         if await remove_pressed(interaction, job):
-            await self._library.removed(job, all_gone=True)
+            await self._library.removed([job], all_gone=True)
             words = text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER
             await answer_translated(interaction, words)
         else:
             # It stays, so it goes on telling how the job stands.
             if not await self._library.renew(job, press_of(interaction)):
-                await self._library.removed(job, all_gone=False)
+                await self._library.removed([job], all_gone=False)
             await answer_translated(interaction, text.CARD_STAYS)
 
     async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
@@ -200,19 +216,21 @@ class CardButtons(commands.Cog):
         Where Discord holds the only copy, it is fetched first: without it the message stays, and can be tried again.
         """
         await interaction.response.defer()
-        if goes_on(job):
+        takes = await self._library.takes(job)
+        if any(map(goes_on, takes)) and not any(map(is_on_card, takes)):
             await self._take_down(interaction, job)
             return
-        if job.state is JobState.DELIVERED and not await self._is_kept(interaction, job):
-            await answer_translated(interaction, text.VIDEO_NOT_KEPT)
-            return
-        cleared = await self._library.clear(job, user_of(interaction))
+        for take in takes:
+            if take.state is JobState.DELIVERED and not take.deleted and not await self._is_kept(interaction, take):
+                await answer_translated(interaction, text.VIDEO_NOT_KEPT)
+                return
+        await self._library.clear(job, user_of(interaction))
         gone = await remove_pressed(interaction, job)
-        beside = await remove_all(interaction.client, job, but=_pressed_message(interaction), in_channel=True)
-        await self._library.removed(job, all_gone=gone and beside)
+        beside = await remove_all(interaction.client, takes, but=_pressed_message(interaction), in_channel=True)
+        await self._library.removed(takes, all_gone=gone and beside)
         words = text.CARD_STAYS
         if gone and beside:
-            words = text.REMOVED_FOR_MEMBER if has_video(cleared) else text.REMOVED
+            words = text.REMOVED_FOR_MEMBER if any(map(has_video, takes)) else text.REMOVED
         await answer_translated(interaction, words)
 
     async def _is_kept(self, interaction: discord.Interaction[Any], job: Job) -> bool:

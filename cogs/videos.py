@@ -97,15 +97,16 @@ class Videos(commands.Cog):
     async def show(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Shows one video, or has it delivered by the token of this press."""
         job = await self._library.own(user_of(interaction), job_id)
-        is_kept = job.id in await self._library.kept([job])
-        if job.state.needs_work or (job.state is JobState.UNDELIVERED and (is_kept or not job.fetched)):
+        takes = await self._library.takes(job)
+        kept = await self._library.kept(takes)
+        if any(_is_to_come(take, is_kept=take.id in kept) for take in takes):
             await interaction.response.defer()
             if await self._library.renew(job, press_of(interaction)):
                 return
             job = await self._library.own(user_of(interaction), job_id)  # it was over in this moment
         if job.state is JobState.UNDELIVERED:
             raise UserError(GONE)
-        if is_kept:
+        if job.id in kept:
             await self._show_kept(interaction, job)
         elif (link := link_of(job)) is None:
             await answer_translated(interaction, text.ALREADY_SHOWN)
@@ -168,6 +169,11 @@ class Videos(commands.Cog):
                 await self._library.shown(job)
                 return
         await answer_privately(interaction, text.too_large_here(translations_of(interaction), job))
+
+
+def _is_to_come(job: Job, *, is_kept: bool) -> bool:
+    """Whether a fresh token may bring its video."""
+    return job.state.needs_work or (job.state is JobState.UNDELIVERED and (is_kept or not job.fetched))
 
 
 async def setup(bot: AnimateBot, library: Library, catalog: Catalog) -> None:

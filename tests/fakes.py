@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from bot.errors import (
 from bot.images.fitter import Fitted
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard
 from bot.jobs.providers import Providers
-from bot.models import FailureKind, Job, JobId, MessageId, Ticket, UserId
+from bot.models import FailureKind, Job, JobId, JobState, MessageId, Ticket, UserId
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.wire_config import ModelWire, ProviderConfig
 from sandbox.providers.mp4 import tiny_mp4
@@ -204,6 +204,9 @@ class Messages:
         self.fetched = 0
         self.delivered: Counter[JobId] = Counter()
         self.closed: set[JobId] = set()
+        self.together: list[list[JobId]] = []  # the videos of each edit of a card that takes share
+        self.takes_it = DeliveryOutcome.HELD
+        self.told: list[dict[JobId, JobState]] = []  # what such a card says in the end, without a video
 
     async def find_card(self, job: Job) -> FoundCard | None:
         if self.unwell:
@@ -227,7 +230,19 @@ class Messages:
 
     async def deliver(self, job: Job, _video: Path, *, reencoded: bool) -> Delivery:
         self.delivered[job.id] += 1
+        if job.card.request is not None:
+            return Delivery(DeliveryOutcome.HELD, job.card.channel, MessageId(job.id + 1))
         return Delivery(DeliveryOutcome.HELD)
+
+    def show_takes(self, _takes: Sequence[Job]) -> None:
+        pass
+
+    async def deliver_takes(self, _takes: Sequence[Job], videos: Mapping[JobId, Path]) -> DeliveryOutcome:
+        self.together.append(list(videos))
+        return self.takes_it
+
+    async def finish_takes(self, takes: Sequence[Job], _refused: PictureRefused | None = None) -> None:
+        self.told.append({take.id: take.state for take in takes})
 
     async def mention(self, _job: Job) -> None:
         return None

@@ -240,9 +240,10 @@ class Harness:
         shown: bool | None = True,
         picture: Picture | None = None,
         again_of: JobId | None = None,
+        takes: int | None = None,
     ) -> JobId:
         """Asks for a video; the card is `shown`, is not (False), or nobody knows (None). Raises BotError."""
-        return self.run(self.asking(member, model, shown=shown, picture=picture, again_of=again_of))
+        return self.run(self.asking(member, model, shown=shown, picture=picture, again_of=again_of, takes=takes))
 
     async def asking(
         self,
@@ -252,6 +253,7 @@ class Harness:
         shown: bool | None = True,
         picture: Picture | None = None,
         again_of: JobId | None = None,
+        takes: int | None = None,
     ) -> JobId:
         """As `ask`, to be awaited."""
         self.asked += 1
@@ -262,18 +264,19 @@ class Harness:
             scope=GUILD,
             member=UserId(member),
             roles=(),
-            spec=self.catalog.complete(VideoSpec(model or "", f"number {interaction}")),
+            spec=self.catalog.complete(VideoSpec(model or "", f"number {interaction}", takes=takes)),
             picture=picture or a_picture(),
             card=a_card(at=self.context.clock.now(), message=None),
             again_of=again_of,
         )
-        (job,) = await self.service.animate(ask)
+        made = await self.service.animate(ask)
         if shown is not False:
             self.chat.cards.add(interaction)
-        if shown:
-            self.service.card_shown(job, MessageId(interaction), ephemeral=False)
-        else:
-            self.service.card_unsure(job)
+        for job in made:
+            if shown:
+                self.service.card_shown(job, MessageId(interaction), ephemeral=False)
+            else:
+                self.service.card_unsure(job)
         return interaction
 
     @contextlib.contextmanager

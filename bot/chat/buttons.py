@@ -67,13 +67,20 @@ class JobButton(
     """One action on one job."""
 
     def __init__(
-        self, action: str, job: JobId, translations: Translations | None = None, *, in_list: bool = False
+        self,
+        action: str,
+        job: JobId,
+        translations: Translations | None = None,
+        *,
+        in_list: bool = False,
+        number: int | None = None,
     ) -> None:
-        """Without a language it has no label: only a press of it is wanted."""
+        """Without a language it has no label: only a press of it is wanted. `number`: which take it is about."""
         label = None if translations is None else translations.gettext(_LABELS[action])
         style = _STYLES.get(action, discord.ButtonStyle.secondary)
         custom_id = f"job:{action}:{job}{IN_LIST if in_list else ''}"
-        super().__init__(ui.Button(label=label, style=style, custom_id=custom_id))
+        emoji = None if number is None else f"{number}\N{VARIATION SELECTOR-16}\N{COMBINING ENCLOSING KEYCAP}"
+        super().__init__(ui.Button(label=label, style=style, custom_id=custom_id, emoji=emoji))
         self.action = action
         self.job = job
         self.in_list = in_list

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
 from bot.measures import megabytes
-from bot.models import KEPT_FOR, FailureKind, Job, JobState, VideoSpec
+from bot.models import KEPT_FOR, UNFINISHED, FailureKind, Job, JobState, VideoSpec
 
 BAR_CELLS = 12
 MOST_BUTTONS = 5
@@ -65,6 +65,14 @@ class Face(NamedTuple):
     progress_view: ProgressView | None
     elapsed_s: int
     leaving: bool
+    fetched: bool = False
+    failure: FailureKind | None = None
+    takes: tuple[Face, ...] = ()
+
+    @property
+    def states(self) -> list[JobState]:
+        """Of each take, or of the job alone."""
+        return [each.state for each in self.takes or (self,)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +84,14 @@ class Shown:
     elapsed_s: int = 0  # counted where nothing is estimated
     plain: bool = False  # without prompt, after Discord refused the full card
     leaving: bool = False  # the last edit before the card is out of reach: a button brings it back
+    takes: tuple[Shown, ...] = ()  # where several share the card; `job` is the first of them
 
     @property
     def face(self) -> Face:
         """What of it is seen."""
-        return Face(self.job.state, self.job.spec, self.progress_view, self.elapsed_s, self.leaving)
+        job, takes = self.job, tuple(take.face for take in self.takes)
+        elapsed_s = 0 if takes else self.elapsed_s
+        return Face(job.state, job.spec, self.progress_view, elapsed_s, self.leaving, job.fetched, job.failure, takes)
 
 
 def key_of(message: discord.Message) -> str | None:
@@ -114,20 +125,20 @@ class Cards:
 
     def progress(self, shown: Shown) -> ui.LayoutView:
         """A job under way."""
-        job, translations = shown.job, self._of(shown.job)
+        job, translations = shown.job, self.translations_of(shown.job)
         match job.state:
             case JobState.WAITING:
-                line = _queue_position(translations, shown)
-                return self._view(shown, GREY, translations.gettext("### ⏳ In the queue"), line, actions=(CANCEL,))
+                line = queue_position(translations, shown)
+                return self.view(shown, GREY, translations.gettext("### ⏳ In the queue"), line, actions=(CANCEL,))
             case JobState.SUBMITTING:
                 line = translations.gettext("The picture is being sent to the video service.")
-                return self._view(shown, BLUE, translations.gettext("### 📤 Sending"), line)
+                return self.view(shown, BLUE, translations.gettext("### 📤 Sending"), line)
             case JobState.DELIVERING:
                 line = translations.gettext("{bar} downloading the video", bar=bar(99))
-                return self._view(shown, BLUE, translations.gettext("### 📦 Almost ready"), line)
+                return self.view(shown, BLUE, translations.gettext("### 📦 Almost ready"), line)
             case _:
-                parts, actions = _progress(translations, shown), (CANCEL, HIDE) if _can_cancel(shown) else (HIDE,)
-                return self._view(shown, BLUE, translations.gettext("### 🎬 Rendering"), *parts, actions=actions)
+                parts, actions = progress_lines(translations, shown), (CANCEL, HIDE) if can_cancel(shown) else (HIDE,)
+                return self.view(shown, BLUE, translations.gettext("### 🎬 Rendering"), *parts, actions=actions)
 
     def delivered(
         self, job: Job, filename: str, *, plain: bool = False, reencoded: bool = False, alone: bool = False
@@ -141,7 +152,7 @@ class Cards:
         item = discord.MediaGalleryItem(f"attachment://{filename}", description=alt, spoiler=job.picture.spoiler)
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(item)
         parts = [*note, *text.address(translations, job)]
-        return self._view(
+        return self.view(
             Shown(job, plain=plain),
             GREEN,
             translations.gettext(HERE),
@@ -154,44 +165,42 @@ class Cards:
 
     def posted(self, job: Job) -> ui.LayoutView:
         """The video stands in a message of its own: beside the card, or in the member's direct messages."""
-        translations = self._of(job)
+        translations = self.translations_of(job)
         if job.card.shown_channel == job.card.channel:
             line = translations.gettext("The video is in the next message.")
         else:
             line = translations.gettext("The video was sent as a direct message.")
-        return self._view(Shown(job, plain=True), GREEN, translations.gettext(READY), line, actions=WITH_VIDEO)
+        return self.view(Shown(job, plain=True), GREEN, translations.gettext(READY), line, actions=WITH_VIDEO)
 
     def link_only(self, job: Job, size_bytes: int, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
-        translations = self._of(job)
+        translations = self.translations_of(job)
         address = text.address(translations, job)
         sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
         line = translations.gettext(sentence, size=megabytes(size_bytes), when=text.moment(until, "f"))
         head, links_video = translations.gettext(READY), bool(address)
-        return self._view(
+        return self.view(
             Shown(job, plain=plain), GREEN, head, line, *address, actions=WITH_VIDEO, shows_video=links_video
         )
 
     def kept(self, job: Job, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """No transport takes the video now. A press brings a fresh token, which may."""
-        translations = self._of(job)
+        translations = self.translations_of(job)
         line = translations.gettext(KEPT_HERE, when=text.moment(until, "f"))
-        return self._view(
-            Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *WITH_VIDEO)
-        )
+        return self.view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *WITH_VIDEO))
 
     def not_fetched(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """The provider is done, and the file cannot be had yet."""
-        translations = self._of(job)
+        translations = self.translations_of(job)
         address = text.address(translations, job)
         lines = [NOT_FETCHED, *([DOWNLOAD_HERE] if address else [])]
         parts = [*map(translations.gettext, lines), *address]
         head, links_video = translations.gettext(READY), bool(address)
-        return self._view(Shown(job, plain=plain), GREEN, head, *parts, actions=OVER, shows_video=links_video)
+        return self.view(Shown(job, plain=plain), GREEN, head, *parts, actions=OVER, shows_video=links_video)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
-        translations = self._of(job)
+        translations = self.translations_of(job)
         line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
         cancelled = job.state is JobState.CANCELLED
         head = translations.gettext("### 🚫 Canceled") if cancelled else translations.gettext("### ⚠️ No video")
@@ -202,12 +211,13 @@ class Cards:
             lines.append(translations.gettext("If the video arrives later, you can find it here or in `/videos`."))
             if not job.card.bot_reaches:
                 actions = (SHOW, *actions)  # nothing else brings the video here once the token has ended
-        return self._view(Shown(job, plain=plain), RED, head, *lines, actions=actions)
+        return self.view(Shown(job, plain=plain), RED, head, *lines, actions=actions)
 
-    def _of(self, job: Job) -> Translations:
+    def translations_of(self, job: Job) -> Translations:
+        """Of the card's readers."""
         return self._translation_catalog.of(job.card.locale)
 
-    def _view(
+    def view(
         self,
         shown: Shown,
         colour: discord.Colour,
@@ -216,8 +226,10 @@ class Cards:
         translations: Translations | None = None,
         actions: tuple[str, ...] = (HIDE,),
         shows_video: bool = False,
+        numbered: Sequence[tuple[int, Job]] = (),
     ) -> ui.LayoutView:
-        translations = translations or self._of(shown.job)
+        """The whole card; the videos of the `numbered` can be continued, each by a button with its number."""
+        translations = translations or self.translations_of(shown.job)
         view = ui.LayoutView(timeout=None)
         box: ui.Container[ui.LayoutView] = ui.Container(accent_colour=colour)
         box.add_item(ui.TextDisplay(head))
@@ -237,6 +249,9 @@ class Cards:
         for action in actions:
             row.add_item(JobButton(action, shown.job.id, translations))
         box.add_item(row)
+        if numbered:
+            buttons = [JobButton(CONTINUE, job.id, translations, number=number) for number, job in numbered]
+            box.add_item(ui.ActionRow(*buttons))
         view.add_item(box)
         return view
 
@@ -266,6 +281,8 @@ def bar(percent: int) -> str:
 
 def _may_outlive(shown: Shown) -> bool:
     """Whether the video may come after the last transport to its card is gone, for all that is estimated."""
+    if shown.takes:
+        return any(take.job.state in UNFINISHED and not take.job.fetched and _may_outlive(take) for take in shown.takes)
     card, progress_view = shown.job.card, shown.progress_view
     if card.bot_reaches and not card.ephemeral:
         return False
@@ -273,17 +290,20 @@ def _may_outlive(shown: Shown) -> bool:
     return due_at is None or due_at > card.token_ends_at
 
 
-def _queue_position(translations: Translations, shown: Shown) -> str:
+def queue_position(translations: Translations, shown: Shown) -> str:
+    """Where a waiting video is in the queue."""
     return text.queue_position(
         translations, shown.progress_view if isinstance(shown.progress_view, QueuePosition) else QueuePosition()
     )
 
 
-def _can_cancel(shown: Shown) -> bool:
+def can_cancel(shown: Shown) -> bool:
+    """Whether the provider of a render may still cancel it."""
     return isinstance(shown.progress_view, Progress) and shown.progress_view.can_cancel
 
 
-def _progress(translations: Translations, shown: Shown) -> list[str]:
+def progress_lines(translations: Translations, shown: Shown) -> list[str]:
+    """How far a render is, and when its end is expected."""
     progress = shown.progress_view if isinstance(shown.progress_view, Progress) else Progress(0)
     begun = shown.job.last_sent_at or shown.job.created_at
     end = clock(shown.elapsed_s)

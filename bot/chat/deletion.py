@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -27,13 +28,15 @@ async def remove_pressed(interaction: discord.Interaction[Any], job: Job) -> boo
     return True
 
 
-async def remove_all(client: discord.Client, job: Job, *, but: int | None = None, in_channel: bool = False) -> bool:
-    """Deletes the job's messages that the bot's own token reaches; False where one stays.
+async def remove_all(
+    client: discord.Client, jobs: Sequence[Job], *, but: int | None = None, in_channel: bool = False
+) -> bool:
+    """Deletes the messages of these, which share a card, that the bot's own token reaches; False where one stays.
 
-    `but` is one that is gone already; `in_channel` spares what stands in direct messages.
+    `but` is one that is gone already, or is to stay; `in_channel` spares what stands in direct messages.
     """
-    gone = True
-    for channel, message in job.card.places:
+    gone, job = True, jobs[0]
+    for channel, message in dict.fromkeys(place for each in jobs for place in each.card.places):
         if message == but or (in_channel and channel != job.card.channel):
             continue
         there = client.get_partial_messageable(channel, guild_id=job.card.guild)

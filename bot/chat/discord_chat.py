@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,19 +14,21 @@ from discord import ui
 
 from bot.chat import failures, privacy, text
 from bot.chat.ban import Ban
-from bot.chat.cards import Cards, key_of
+from bot.chat.cards import key_of
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import Edits
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
 from bot.chat.picture_download import PictureFetcher
 from bot.chat.posted_video import posted_address, stream
+from bot.chat.take_cards import TakeCards
+from bot.chat.take_delivery import TakeDelivery
 from bot.chat.transports import EDIT_WITHIN_S, Transports
 from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.translations import TranslationCatalog, Translations
-from bot.jobs.chat_protocol import Delivery, FoundCard, PostMemory, ProgressView
-from bot.models import ChannelId, FailureKind, Job, JobState, MessageId
+from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard, PostMemory, ProgressView
+from bot.models import ChannelId, FailureKind, Job, JobId, JobState, MessageId
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class DiscordChat:
     def __init__(
         self,
         client: discord.Client,
-        cards: Cards,
+        cards: TakeCards,
         memory: PostMemory,
         translation_catalog: TranslationCatalog,
         *,
@@ -59,6 +61,8 @@ class DiscordChat:
         self._pictures = PictureFetcher(discord.http.Route.BASE)
         self._last_edit = LastEdit(self._transports, self._rate_limit)
         self._videos = VideoDelivery(self._transports, self._last_edit, cards, translation_catalog, memory)
+        self._takes = TakeDelivery(self._transports, self._last_edit, cards)
+        self._told: dict[JobId, set[FailureKind]] = {}
         self._asides: set[asyncio.Task[object]] = set()
 
     async def find_card(self, job: Job) -> FoundCard | None:
@@ -86,12 +90,54 @@ class DiscordChat:
         """Progress; returns at once."""
         self._edits.show(job, progress_view)
 
+    def show_takes(self, takes: Sequence[Job]) -> None:
+        """Progress of all that share a card; returns at once."""
+        self._edits.show_takes(takes)
+
+    async def deliver_takes(self, takes: Sequence[Job], videos: Mapping[JobId, Path]) -> DeliveryOutcome:
+        """All videos on the card."""
+        await self._edits.last(takes[0])
+        return await self._takes.bring(takes, videos)
+
+    async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> None:
+        """How each take stands; where the picture alone is at fault, the card goes and the member is told why."""
+        first, last = takes[0], takes[-1]
+        await self._edits.last(first)
+        if first.card.message is None:
+            return
+        if all(take.failure is FailureKind.PICTURE for take in takes) and Transport.TOKEN in self._transports.open(
+            first
+        ):
+            total = sum(take.spec.credits for take in takes)
+            private = failures.picture_refused(self._member_of(first), refused, total)
+            if await self._whisper(first, private) and await self._take_away(first):
+                return
+        if await self._takes.tell(takes) is ErrorKind.ARCHIVED:
+            words = text.over(self._translation_catalog.of(first.card.locale), last)
+            if await self._open_thread(first, words):
+                await self._takes.tell(takes)
+
+    async def _tell_alone(self, job: Job, request: JobId) -> None:
+        told = self._told.setdefault(request, set())
+        if job.failure is None or job.failure in told:
+            return
+        line = failures.private_line(self._member_of(job), job.failure, job.spec.credits)
+        if line is not None:
+            told.add(job.failure)
+            await self._whisper(job, line)
+
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job; a channel that cannot be written to is logged."""
         self._aside(self._log_job(job, channel))
 
     async def finish(self, job: Job, refused: PictureRefused | None = None) -> None:
-        """The neutral line for all, the reason for the member alone; or in which message the video is."""
+        """The neutral line for all, the reason for the member alone; or in which message the video is.
+
+        Of one of several takes, the reason for the member alone, once for each.
+        """
+        if job.card.request is not None:
+            await self._tell_alone(job, job.card.request)
+            return
         await self._edits.last(job)
         if job.card.message is None:
             return
@@ -121,12 +167,18 @@ class DiscordChat:
         return self._transports.upload_limit(job, next(iter(self._transports.open(job)), None))
 
     async def deliver(self, job: Job, video: Path, *, reencoded: bool) -> Delivery:
-        """The video on its card; over the limit the link alone; a card that is gone: to the member alone."""
-        await self._edits.last(job)
+        """The video on its card; over the limit the link alone; a card that is gone: to the member alone.
+
+        One of several takes in a message of its own.
+        """
+        if job.card.request is None:
+            await self._edits.last(job)
         return await self._videos.bring(job, video, reencoded=reencoded)
 
     async def show_address(self, job: Job) -> bool:
         """Where the provider has the video that cannot be fetched yet."""
+        if job.card.request is not None:  # whoever carries the first take says so
+            return False
         await self._edits.last(job)
         error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.not_fetched(job, plain=plain), for_s=ASIDE_TRIED_FOR_S
@@ -173,6 +225,7 @@ class DiscordChat:
         """What is remembered of its transports and its progress is dropped."""
         self._transports.forget(job)
         self._edits.forget(job)
+        self._told.pop(job.id, None)
 
     def share(self, processes: int) -> None:
         """So many processes edit cards: this one has its part of what Discord takes of all."""
@@ -210,13 +263,18 @@ class DiscordChat:
         """A card in an archived thread takes no edit before a message has opened the thread."""
         if await self._last_edit.make(job, view) is not ErrorKind.ARCHIVED or job.card.ephemeral:
             return
+        if await self._open_thread(job, words):
+            await self._last_edit.make(job, view)
+
+    async def _open_thread(self, job: Job, words: str) -> bool:
+        """By a message below the card."""
         try:
             quiet = privacy.quiet(self._member_of(job), job.id)
             await self._transports.reply(job, Transport.BOT, words, quiet)
         except TROUBLE as error:
             log.warning("job=%s its thread stays archived: %s", job.id, told(error))
-        else:
-            await self._last_edit.make(job, view)
+            return False
+        return True
 
     async def _whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
         """Tells the member alone, once; a word that cannot be said is logged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -79,21 +79,45 @@ class Edits:
         self._cards: dict[JobId, _Card] = {}
         self._closed: set[JobId] = set()
         self._crowd: Counter[ChannelId] = Counter()
+        self._takes: dict[JobId, dict[JobId, Shown]] = {}  # what is known of those that share a card, by the first
         self._turns: OrderedDict[_Card, None] = OrderedDict()
         self._giving: asyncio.Task[None] | None = None
 
     def show(self, job: Job, progress_view: ProgressView | None) -> None:
         """Wants the card to look so; returns at once."""
-        if job.card.message is None or job.card.finished or job.id in self._closed:
+        if job.card.message is None or job.card.finished or (job.card.request or job.id) in self._closed:
             return
         counts_time = isinstance(progress_view, Progress) and progress_view.due is None
         shown = Shown(job, progress_view, elapsed_s(job, self._now()) if counts_time else 0)
+        if job.card.request is None:
+            self._show(shown)
+            return
+        self._takes.setdefault(job.card.request, {})[job.id] = shown
+        card = self._cards.get(job.card.request)
+        if card is not None and not card.over:  # else whoever carries the first take draws it
+            takes = tuple(shown if take.job.id == job.id else take for take in card.newest.takes)
+            self._show(replace(takes[0], takes=takes))
+
+    def show_takes(self, takes: Sequence[Job]) -> None:
+        """Wants the card that these share to look so, with what is known of each one's progress; returns at once."""
+        first, known = takes[0], self._takes.get(takes[0].id, {})
+        if first.card.message is None or first.card.finished or first.id in self._closed:
+            return
+        shown = []
+        for take in takes:
+            before = known.get(take.id)
+            is_same = before is not None and before.job.state is take.state
+            shown.append(replace(before, job=take) if before is not None and is_same else Shown(take))
+        self._show(replace(shown[0], takes=tuple(shown)))
+
+    def _show(self, shown: Shown) -> None:
+        job = shown.job
         card = self._cards.get(job.id)
         if card is None:
             card = self._cards[job.id] = _Card(shown)
             self._crowd[job.card.channel] += 1
             self._rate_limit.begun(job.card.channel, job.id)
-        if shown.job.state is not card.newest.job.state:
+        if shown.face.states != card.newest.face.states:
             _end_pause(card)  # a new state does not wait as long as a bar that moves; its turn it keeps
         card.newest, card.ended, card.over = shown, False, False
         if card.leaving is None and self._transports.only_token(job):
@@ -119,6 +143,7 @@ class Edits:
     def forget(self, job: Job) -> None:
         """The card is done."""
         self._closed.discard(job.id)
+        self._forget_takes(job)
         self._rate_limit.finished(job.card.channel, job.id)
         card = self._cards.get(job.id)
         if card is None:
@@ -130,6 +155,14 @@ class Edits:
         self._interrupt(card)
         if card.task is None:
             self._drop(card)
+
+    def _forget_takes(self, job: Job) -> None:
+        """One of several; what is known of the others stays until each of them is done."""
+        request = job.card.request
+        if request is not None and (known := self._takes.get(request)) is not None:
+            known.pop(job.id, None)
+            if not known:
+                del self._takes[request]
 
     async def close(self) -> None:
         """Drops what is wanted and ends every task."""
@@ -262,7 +295,7 @@ class Edits:
     def _gap_s(self, card: _Card, wanted: Shown) -> float:
         """Between two edits of a card."""
         gap_s = self._every_s
-        if card.face is not None and card.face.state is wanted.job.state:
+        if card.face is not None and card.face.states == wanted.face.states:
             gap_s = max(gap_s, CROWDED_S * (self._crowd[wanted.job.card.channel] - 1))
         slowed_s = self._every_s * float(2 ** min(card.misses, 10))
         return max(gap_s, min(slowed_s, SLOWED_AT_MOST_S))

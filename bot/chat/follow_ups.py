@@ -15,7 +15,7 @@ from discord.http import handle_message_parameters
 
 from bot.chat.text import alt_text
 from bot.chat.transports import EDIT_WITHIN_S, NOBODY, UPLOAD_WITHIN_S, file_of
-from bot.models import Job, MessageId
+from bot.models import Job
 
 
 async def follow_up(
@@ -24,13 +24,6 @@ async def follow_up(
     """A sentence, or a view of components. Raises what discord.py raises."""
     parts: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
     await _send(interaction, "POST", "", EDIT_WITHIN_S, flags=discord.MessageFlags(ephemeral=True), **parts)
-
-
-async def card_below(interaction: discord.Interaction[Any], view: ui.LayoutView, *, ephemeral: bool) -> MessageId:
-    """A card below the first answer. Raises what discord.py raises; then Discord may have taken it all the same."""
-    flags = discord.MessageFlags(ephemeral=ephemeral)
-    sent = await _send(interaction, "POST", "", EDIT_WITHIN_S, flags=flags, view=view)
-    return MessageId(int(sent["id"]))
 
 
 async def show_file(
@@ -46,14 +39,11 @@ async def show_file(
         await _send(interaction, "POST", "", UPLOAD_WITHIN_S, content=sentence, flags=private, file=shown)
 
 
-async def _send(
-    interaction: discord.Interaction[Any], method: str, below: str, within_s: float, **parts: Any
-) -> dict[str, Any]:
+async def _send(interaction: discord.Interaction[Any], method: str, below: str, within_s: float, **parts: Any) -> None:
     path = f"/webhooks/{interaction.application_id}/{interaction.token}{below}"
     query = {"wait": "1"} if method == "POST" else {}
     if "view" in parts:
         query["with_components"] = "1"
     async with asyncio.timeout(within_s):
         with handle_message_parameters(allowed_mentions=NOBODY, **parts) as message:
-            sent: dict[str, Any] = await interaction.client.once.by_token(method, path, message, **query)
-            return sent
+            await interaction.client.once.by_token(method, path, message, **query)

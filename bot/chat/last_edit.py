@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import discord
@@ -39,7 +39,7 @@ class LastEdit:
         self,
         job: Job,
         view: Callable[[bool], ui.LayoutView],
-        video: Path | None = None,
+        videos: Sequence[tuple[Job, Path]] = (),
         *,
         for_s: float = EDIT_TRIED_FOR_S,
     ) -> ErrorKind | None:
@@ -48,15 +48,15 @@ class LastEdit:
         PASSING where Discord took it by no transport for so long. What concerns the file alone leaves it open.
         """
         plain, tries, begun = False, 0, asyncio.get_running_loop().time()
-        size_bytes = 0 if video is None else (await asyncio.to_thread(video.stat)).st_size
+        sizes = [(await asyncio.to_thread(video.stat)).st_size for _, video in videos]
         while transports := self._transports.open(job):
             transport = transports[0]
-            if size_bytes > self._transports.upload_limit(job, transport):
+            if max(sizes, default=0) > self._transports.upload_limit(job, transport):
                 return ErrorKind.TOO_LARGE  # the member's own limit has ended with their token, say
             if transport is Transport.BOT:
                 await self._rate_limit.last(job.card.channel)
             try:
-                await self._transports.edit(job, transport, view(plain), video)
+                await self._transports.edit(job, transport, view(plain), videos)
             except TROUBLE as error:
                 error_kind = error_kind_of(error)
                 log.warning("job=%s last edit by %s: %s (%s)", job.id, transport.name, error_kind.name, told(error))
@@ -68,7 +68,7 @@ class LastEdit:
                     if asyncio.get_running_loop().time() - begun + pause_s > for_s:
                         return error_kind
                     await asyncio.sleep(pause_s)
-                elif not await self._goes_on(job, transport, error_kind, with_file=video is not None):
+                elif not await self._goes_on(job, transport, error_kind, with_file=bool(videos)):
                     return error_kind
             else:
                 return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -24,7 +24,7 @@ _CHUNK = 256 * 1024
 
 
 async def shows_video(client: discord.Client, job: Job) -> bool:
-    """Whether the job's card shows a video. Raises discord.HTTPException where Discord does not tell."""
+    """Whether the job's card shows its video. Raises discord.HTTPException where Discord does not tell."""
     if job.card.message is None:
         return False
     try:
@@ -33,7 +33,9 @@ async def shows_video(client: discord.Client, job: Job) -> bool:
         if error_kind_of(error) in (ErrorKind.REMOVED, ErrorKind.TRANSPORT_DEAD, ErrorKind.NOT_PERMITTED):
             return False
         raise  # an edge's page, say, tells nothing of the card: better no start than a video taken off it
-    return bool(message["attachments"]) or _has_gallery(message.get("components", ()))
+    if job.card.request is not None:  # of several takes: this one
+        return any(f"video-{job.key}." in address for address in _shown_in(message.get("components", ())))
+    return bool(message["attachments"]) or bool([*_shown_in(message.get("components", ()))])
 
 
 async def video_address(interaction: discord.Interaction[Any], job: Job) -> str | None:
@@ -42,22 +44,22 @@ async def video_address(interaction: discord.Interaction[Any], job: Job) -> str 
     Discord signs the address anew in what it sends, so this one lives. Raises ChatUnavailable.
     """
     assert interaction.message is not None
-    found = _video_in(interaction.message)
+    found = _video_in(interaction.message, job)
     if found is not None or job.card.shown_message is None:
         return found
     there = interaction.client.get_partial_messageable(job.card.channel, guild_id=job.card.guild)
     try:
         async with asyncio.timeout(GET_WITHIN_S):
-            return _video_in(await there.fetch_message(job.card.shown_message))
+            return _video_in(await there.fetch_message(job.card.shown_message), job)
     except TROUBLE as error:
         if error_kind_of(error) is ErrorKind.REMOVED:
             return None
         raise ChatUnavailable(f"the message with the video cannot be seen: {type(error).__name__}") from None
 
 
-def address_on(message: discord.Message | None) -> str:
-    """Where Discord has the video that a pressed message shows; empty where it shows none."""
-    return "" if message is None else _video_in(message) or ""
+def address_on(message: discord.Message | None, job: Job) -> str:
+    """Where Discord has the job's video that a pressed message shows; empty where it shows none."""
+    return "" if message is None else _video_in(message, job) or ""
 
 
 async def posted_address(client: discord.Client, job: Job, address: str = "") -> str | None:
@@ -72,7 +74,7 @@ async def posted_address(client: discord.Client, job: Job, address: str = "") ->
     there = client.get_partial_messageable(channel, guild_id=card.guild if channel == card.channel else None)
     try:
         async with asyncio.timeout(GET_WITHIN_S):
-            return _video_in(await there.fetch_message(message))
+            return _video_in(await there.fetch_message(message), job)
     except TROUBLE as error:
         if error_kind_of(error) is ErrorKind.PASSING:
             raise ChatUnavailable(f"the message with the video cannot be seen: {type(error).__name__}") from None
@@ -101,8 +103,8 @@ async def stream(address: str, *, at_most_bytes: int = MOST_BYTES) -> AsyncItera
         raise ChatUnavailable(f"the video could not be fetched: {type(error).__name__}") from None
 
 
-def _video_in(message: discord.Message) -> str | None:
-    """A message of Components V2 lists no attachments: there the gallery tells."""
+def _video_in(message: discord.Message, job: Job) -> str | None:
+    """A message of Components V2 lists no attachments: there the gallery tells. Of several, the file with its key."""
     addresses = [file.url for file in message.attachments]
     addresses += [
         item.media.url
@@ -110,7 +112,8 @@ def _video_in(message: discord.Message) -> str | None:
         for item in gallery.items
         if item.media.attachment_id is not None
     ]
-    return next(iter(addresses), None)
+    named = [address for address in addresses if f"video-{job.key}." in address]
+    return next(iter(named if named or job.card.request is not None else addresses), None)
 
 
 def _galleries(components: Iterable[object]) -> list[discord.MediaGalleryComponent]:
@@ -122,9 +125,9 @@ def _galleries(components: Iterable[object]) -> list[discord.MediaGalleryCompone
     return found
 
 
-def _has_gallery(components: Iterable[Mapping[str, Any]]) -> bool:
-    """A file that is shown in place is listed there alone."""
-    return any(
-        part["type"] == discord.ComponentType.media_gallery.value or _has_gallery(part.get("components", ()))
-        for part in components
-    )
+def _shown_in(components: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A file that is shown in place is listed in a gallery alone."""
+    for part in components:
+        if part["type"] == discord.ComponentType.media_gallery.value:
+            yield from (str(item["media"]["url"]) for item in part["items"])
+        yield from _shown_in(part.get("components", ()))

@@ -62,17 +62,6 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             )
 
 
-def take_not_shown(translations: Translations, spec: VideoSpec) -> str:
-    """A take whose card could not be posted, of which nothing was made."""
-    (take,) = text.take_of(translations, spec)
-    return translations.ngettext(
-        "Discord did not accept a message for {take}, so it was canceled. Your {n} credit is back.",
-        "Discord did not accept a message for {take}, so it was canceled. Your {n} credits are back.",
-        spec.credits,
-        take=take,
-    )
-
-
 def barred(translations: Translations, error: ReservationRefused) -> str:
     """Why the member can make no video at all for now, as /quota says it."""
     return translations.paragraph(*_barred(translations, error))

@@ -42,6 +42,9 @@ ONLY_OWN_PICTURES = N_(
 )
 ONLY_OWN_PICTURES_HERE = N_("Here, you can only animate pictures from your own messages. Nothing was charged.")
 CARD_STAYS = N_("The bot could not delete the message. Delete it in Discord, or ask a moderator.")
+TAKES_STAY = N_(
+    "The bot's message still shows this video beside its other takes. Press Delete there to delete all of them."
+)
 HIDDEN = N_("The message is hidden. You can find the video in `/videos` when it is ready.")
 HIDDEN_BY_OTHER = N_("The message is hidden. Only the member who asked for the video will see it.")
 REMOVED = N_("The message is deleted.")

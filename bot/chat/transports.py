@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,17 +115,28 @@ class Transports:
         """Discord takes no file of this size there. Whether a smaller one is worth a try."""
         return self._limits.refused(_place(job, transport), size_bytes)
 
-    async def edit(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path | None = None) -> None:
-        """One edit, with the upload if there is one; raises what discord.py raises."""
+    async def edit(
+        self, job: Job, transport: Transport, view: ui.LayoutView, videos: Sequence[tuple[Job, Path]] = ()
+    ) -> None:
+        """One edit of the job's card, with the uploads if there are any; raises what discord.py raises."""
         assert job.card.message is not None
-        if video is not None:
-            await self._upload(job, transport, view, video)
+        if videos:
+            await self._upload(job, transport, view, videos)
             return
         async with asyncio.timeout(EDIT_WITHIN_S):
             if transport is Transport.TOKEN:
                 await self._webhook(job).edit_message(job.card.message, view=view, allowed_mentions=NOBODY)
             else:
                 await self._message(job).edit(view=view, allowed_mentions=NOBODY)
+
+    async def look(self, job: Job, transport: Transport) -> None:
+        """Finds out whether the card stands; raises what discord.py raises."""
+        assert job.card.message is not None
+        async with asyncio.timeout(EDIT_WITHIN_S):
+            if transport is Transport.TOKEN:
+                await self._webhook(job).fetch_message(job.card.message)
+            else:
+                await self._message(job).fetch()
 
     async def post_beside(self, job: Job, transport: Transport, words: str, video: Path, alt: str | None) -> MessageId:
         """The video in a message of its own, after Discord refused it on the card."""
@@ -190,9 +201,12 @@ class Transports:
         """Closes the session for uploads."""
         await self._once.close()
 
-    async def _upload(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path) -> None:
+    async def _upload(
+        self, job: Job, transport: Transport, view: ui.LayoutView, videos: Sequence[tuple[Job, Path]]
+    ) -> None:
         async with asyncio.timeout(UPLOAD_WITHIN_S):
-            with _message(attachments=[file_of(job, video)], view=view, allowed_mentions=NOBODY) as card:
+            files = [file_of(each, video) for each, video in videos]
+            with _message(attachments=files, view=view, allowed_mentions=NOBODY) as card:
                 if transport is Transport.TOKEN:
                     path = f"{_hook(job)}/messages/{job.card.message}"
                     await self._once.by_token("PATCH", path, card, with_components="1")

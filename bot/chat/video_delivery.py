@@ -61,11 +61,14 @@ class VideoDelivery:
         transport = transports[0]
         if size_bytes > self._transports.upload_limit(job, transport):
             return await self._link_only(job, size_bytes)
+        if job.card.request is not None:  # the card is that of other videos, too
+            await self._look(job)
+            return await self._beside(job, video, size_bytes, alt=text.alt_text(job.spec.prompt))
         name = filename_of(job, video)
         error_kind = await self._last_edit.make(
             job,
             lambda plain: self._cards.delivered(job, name, plain=plain, reencoded=reencoded),
-            video,
+            [(job, video)],
             for_s=UPLOAD_TRIED_FOR_S,
         )
         match error_kind:
@@ -91,6 +94,8 @@ class VideoDelivery:
         return await self._link_only(job, size_bytes)
 
     async def _link_only(self, job: Job, size_bytes: int) -> Delivery:
+        if job.card.request is not None:
+            return Delivery(DeliveryOutcome.LINK_ONLY)
         error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.link_only(job, size_bytes, kept_until(job), plain=plain)
         )
@@ -100,6 +105,8 @@ class VideoDelivery:
 
     async def _keep(self, job: Job, outcome: DeliveryOutcome = DeliveryOutcome.NOWHERE) -> Delivery:
         """The video waits for its member, and the card says so; no card is left at an earlier state."""
+        if job.card.request is not None:
+            return Delivery(outcome)
         error_kind = await self._last_edit.make(
             job, lambda plain: self._cards.kept(job, kept_until(job), plain=plain), for_s=ASIDE_TRIED_FOR_S
         )
@@ -125,6 +132,21 @@ class VideoDelivery:
             else:
                 return Delivery(DeliveryOutcome.HELD, job.card.channel, message)
         return await self._privately(job, video, size_bytes)
+
+    async def _look(self, job: Job) -> None:
+        """Nothing new comes where somebody deleted the card, though nobody edits that any more."""
+        for transport in self._transports.open(job):
+            try:
+                await self._transports.look(job, transport)
+            except TROUBLE as error:
+                error_kind = error_kind_of(error)
+                log.info("job=%s its card is not seen by %s: %s", job.id, transport.name, told(error))
+                if error_kind is ErrorKind.REMOVED:
+                    await self._transports.removed(job)
+                elif error_kind is ErrorKind.TRANSPORT_DEAD:
+                    await self._transports.mark_dead(job, transport)
+                    continue
+            return
 
     async def _privately(self, job: Job, video: Path, size_bytes: int) -> Delivery:
         """To the member's direct messages, for jobs of a server; elsewhere the card's button is for that.

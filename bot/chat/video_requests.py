@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -18,7 +17,6 @@ from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
-from bot.chat.follow_ups import card_below
 from bot.chat.interaction_info import card_of, place_of, roles_of, scope_of, user_of
 from bot.chat.spendable import Spendable
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError, UserError
@@ -159,40 +157,20 @@ class VideoRequests:
         return self._service.most_takes
 
     async def _show(self, interaction: discord.Interaction[Any], jobs: Sequence[Job]) -> None:
-        """The first answer, and below it a card of its own for each further take.
+        """The first answer, which is the card of all takes.
 
         Whatever ends this, every job has an owner then. Where the outcome of the answer is not known the service finds
-        out before anything is paid. A take whose card is not certainly there is not made, and its credits are back.
+        out before anything is paid.
         """
-        unshown = deque(jobs)
+        shown: Answer | None = None
         try:
-            first = await self._answer(interaction, jobs[0])
-            self._handed_over(unshown.popleft(), first)
-            while unshown and first is not None:
-                self._handed_over(unshown[0], await self._answer_below(interaction, unshown[0], first))
-                unshown.popleft()
+            shown = await self._answer(interaction, jobs)
         finally:
-            for job in unshown:
-                self._service.card_unsure(job)
-
-    def _handed_over(self, job: Job, shown: Answer | None) -> None:
-        if shown is None:
-            self._service.card_unsure(job)
-        else:
-            self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
-
-    async def _answer_below(self, interaction: discord.Interaction[Any], job: Job, first: Answer) -> Answer | None:
-        """Sent once: a follow-up has no nonce."""
-        for plain in (False, True):
-            try:
-                view = self._cards.progress(Shown(job, plain=plain))
-                return Answer(await card_below(interaction, view, ephemeral=first.ephemeral), first.ephemeral)
-            except TROUBLE as error:
-                log.warning("job=%s the card of a take: %s", job.id, told(error))
-                if error_kind_of(error) is not ErrorKind.REFUSED:
-                    break
-        await answer_privately(interaction, refusals.take_not_shown(translations_of(interaction), job.spec))
-        return None
+            for job in jobs:
+                if shown is None:
+                    self._service.card_unsure(job)
+                else:
+                    self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
 
     async def _remember(self, typed: VideoSpec, job: Job) -> None:
         """After the answer, which does not wait for it."""
@@ -209,11 +187,12 @@ class VideoRequests:
         except (TimeoutError, StoreError):
             return None
 
-    async def _answer(self, interaction: discord.Interaction[Any], job: Job) -> Answer | None:
+    async def _answer(self, interaction: discord.Interaction[Any], jobs: Sequence[Job]) -> Answer | None:
+        job, takes = jobs[0], tuple(map(Shown, jobs)) if len(jobs) > 1 else ()
         for plain in (False, True):
             try:
                 async with asyncio.timeout(CALLBACK_WITHIN_S):
-                    view = self._cards.progress(Shown(job, plain=plain))
+                    view = self._cards.progress(Shown(job, plain=plain, takes=takes))
                     return await self._send(interaction, view, ephemeral=job.card.ephemeral)
             except TROUBLE as error:
                 log.warning("job=%s first answer: %s", job.id, told(error))

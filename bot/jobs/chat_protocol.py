@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ class DeliveryOutcome(enum.Enum):
     LINK_ONLY = enum.auto()  # too large there: the card shows the provider's link, which will expire
     TOO_LARGE = enum.auto()  # too large for what the chat really takes: `upload_limit` is smaller now
     NOWHERE = enum.auto()  # every transport is dead, or does not take the file
+    APART = enum.auto()  # of several takes: the card does not take them; each has to go by itself
     LATER = enum.auto()  # the chat has taken it by no transport for as long as it is tried at a time
 
 
@@ -162,6 +163,18 @@ class Chat(Protocol):
 
         The card says so where the video was `reencoded` to fit.
         """
+
+    def show_takes(self, takes: Sequence[Job]) -> None:
+        """As `show`, for the card that these share; from then on `show` of one of them brings it up to date."""
+
+    async def deliver_takes(self, takes: Sequence[Job], videos: Mapping[JobId, Path]) -> DeliveryOutcome:
+        """The last edit of the card that these share, with all the videos, and how the other takes ended.
+
+        LATER and NOWHERE: the card says that they are kept, if it can. Waits as `finish` does.
+        """
+
+    async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> None:
+        """The card that these share says how each of them stands, without any video; then as `finish`."""
 
     async def show_address(self, job: Job) -> bool:
         """The card says that the video is ready and cannot be fetched yet, and where it is. Whether it says so now."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from bot.catalog import Catalog
-from bot.errors import StoreUnavailable
+from bot.errors import PictureRefused, StoreUnavailable
 from bot.images.fitter import Fitter
 from bot.jobs import backoff
 from bot.jobs.answers_first import AnswersFirst
@@ -24,6 +24,7 @@ from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
 from bot.jobs.render_times import RenderTimes
+from bot.jobs.take_events import TakeEvents
 from bot.log_context import about_job
 from bot.models import FailureKind, Job, JobId, JobState
 from bot.store import jobs
@@ -175,6 +176,9 @@ class JobContext:
     creates: dict[JobId, asyncio.Task[Any]] = field(default_factory=dict)
     dispatch: Dispatch | None = None  # where several processes share the store
     picture_url: PictureUrl = not_served
+    take_events: TakeEvents = field(default_factory=TakeEvents)
+    refused: dict[JobId, PictureRefused] = field(default_factory=dict)
+    """Why a picture cannot be used, by request of several takes: told when the last of them has ended."""
 
     async def persist(self, unit: Unit[T]) -> T:
         """Writes, however long the store is out of reach: what is paid for goes on from memory."""

@@ -21,8 +21,8 @@ from bot.jobs.files import Files
 from bot.jobs.finished_videos import MOST_JOINED, PART_GONE
 from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
-from bot.models import ChannelId, FailureKind, GuildId, Job, JobId, JobState, Press, UserId
-from bot.store import cards, erasure, jobs, pending_deletions, videos
+from bot.models import UNFINISHED, ChannelId, FailureKind, GuildId, Job, JobId, JobState, Press, UserId
+from bot.store import cards, erasure, jobs, pending_deletions, takes, videos
 from bot.store.database import Store, Unit
 
 T = TypeVar("T")
@@ -77,6 +77,10 @@ class Library:
         if found is None or found.member != member:
             raise UserError(NOT_YOURS)
         return found
+
+    async def takes(self, job: Job) -> list[Job]:
+        """The takes that share the job's card, the first first; the job alone where it has one of its own."""
+        return [job] if job.card.request is None else await self._store.read(takes.of_request(job.card.request))
 
     async def kept(self, among: Sequence[Job]) -> set[JobId]:
         """Those whose video is here and can be shown again."""
@@ -185,10 +189,14 @@ class Library:
     async def hideable(self, viewer: UserId, job: JobId, *, moderated: Place | None) -> Job:
         """As `visible`, and with the provider or not yet shown; or with a card that should be gone already."""
         found = await self.visible(viewer, job, moderated=moderated)
-        if found.state is JobState.WAITING:
+        there = await self.takes(found)
+        states = [take.state for take in there]
+        if any(map(goes_on, there)):
+            return found
+        if JobState.WAITING in states:
             raise UserError(NOT_SENT)
-        if not (goes_on(found) or found.card.removed):
-            raise UserError(ARRIVED if found.state is JobState.DELIVERED else NOT_HIDDEN)
+        if not found.card.removed:
+            raise UserError(ARRIVED if JobState.DELIVERED in states else NOT_HIDDEN)
         return found
 
     async def hide(self, job: Job, viewer: UserId) -> None:
@@ -197,7 +205,7 @@ class Library:
         """
         unit = cards.take_down(job.id, now=self._clock.now(), hidden=viewer == job.member)
         if await self._write(unit) is not None:
-            await self._worker.recheck(job.id)
+            await self._recheck(job)
         elif not job.card.removed:
             raise UserError(ARRIVED)
 
@@ -211,7 +219,7 @@ class Library:
         if found.state is JobState.RENDERING:
             await self._cancel_render(found)
             return
-        if found.state is JobState.CANCELLED:  # its card may not know: that of a take whose message came too late
+        if found.state is JobState.CANCELLED:  # its card may not know
             raise UserError(IS_CANCELLED)
         unit = jobs.move(
             job, JobState.WAITING, JobState.CANCELLED, now=self._clock.now(), failure=FailureKind.CANCELLED
@@ -238,6 +246,16 @@ class Library:
         await self._worker.recheck(job.id)  # a video that was being fetched or sent is not any more
         self._files.erase(job)
 
+    async def delete_all(self, job: Job) -> list[Job]:
+        """As `delete`, for all takes on the card; none is deleted while one is in progress. Returns them."""
+        there = await self.takes(job)
+        if any(take.state in UNFINISHED for take in there):
+            raise UserError(NOT_OVER)
+        over = [take for take in there if take.state is not JobState.TIMED_OUT] or there
+        for take in reversed(over):
+            await self.delete(take)
+        return there
+
     async def keep(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
         """Fetches the video from Discord before a message with it goes. Raises OSError, and what `chunks` raises."""
         if not self._files.has_room():
@@ -253,16 +271,18 @@ class Library:
         if cleared is None:
             found = await self._store.read(jobs.find(job.id))
             if found is None or found.deleted:  # by its member, in the meantime
-                self._files.kept(job).unlink(missing_ok=True)
+                for take in await self.takes(job):
+                    self._files.kept(take).unlink(missing_ok=True)
             raise UserError(NOT_YOURS)
-        if viewer == job.picture_author:
-            await self._write(erasure.take_picture(job.id))
-            self._files.forget_copy(job.id)
-        self._files.still(job.id).unlink(missing_ok=True)
+        for take in await self.takes(job):
+            if viewer == job.picture_author:
+                await self._write(erasure.take_picture(take.id))
+                self._files.forget_copy(take.id)
+            self._files.still(take.id).unlink(missing_ok=True)
         return cleared
 
-    async def removed(self, job: Job, *, all_gone: bool) -> None:
-        """The job's messages were to be deleted at Discord, and are; of those that are not the bot tries on by itself.
+    async def removed(self, of: Sequence[Job], *, all_gone: bool) -> None:
+        """Their messages were to be deleted at Discord, and are; of those that are not the bot tries on by itself.
 
         Raises nothing: what stays pending here is found gone at the next start.
         """
@@ -270,15 +290,20 @@ class Library:
             self._retention.sweep()
             return
         with contextlib.suppress(StoreError):
-            messages = (job.card.message, job.card.shown_message)
+            messages = {message for job in of for message in (job.card.message, job.card.shown_message)}
             await self._write(pending_deletions.forget(*(message for message in messages if message is not None)))
 
     async def renew(self, job: Job, press: Press) -> bool:
         """A press on the card brought a fresh token: the job goes on with it. False where the job is over."""
         if await self._write(cards.renew(job.id, press)) is None:
             return False
-        await self._worker.recheck(job.id)
+        await self._recheck(job)
         return True
+
+    async def _recheck(self, job: Job) -> None:
+        """Whoever carries the job, or the takes on its card, begins again from what the store says."""
+        for take in await self.takes(job):
+            await self._worker.recheck(take.id)
 
     async def _write(self, unit: Unit[T]) -> T:
         return await self._store.write(unit, start_within_s=ANSWER_WITHIN_S)
@@ -287,6 +312,17 @@ class Library:
 def goes_on(job: Job) -> bool:
     """Sent, and no message of the bot is known to show its video."""
     return (job.state.needs_work and job.state is not JobState.WAITING) or job.state is JobState.UNDELIVERED
+
+
+def is_on_card(job: Job) -> bool:
+    """Whether its card shows its video, as far as the store knows."""
+    return takes.is_on_card(job)
+
+
+def needs_card(take: Job) -> bool:
+    """Whether the card has to stay for this one of several takes."""
+    is_open = take.state in UNFINISHED or take.state is JobState.UNDELIVERED
+    return not take.deleted and (is_open or is_on_card(take))
 
 
 def _any_deleted(found: Sequence[Job]) -> bool:

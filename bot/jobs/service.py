@@ -278,7 +278,12 @@ def _take(first: Job, number: int) -> Job:
     if first.spec.takes is None:
         return first
     key = first.key if number == 1 else new_key()
-    return first.evolve(id=take_id(first.id, number), key=key, spec=replace(first.spec, take=number))
+    return first.evolve(
+        id=take_id(first.id, number),
+        key=key,
+        spec=replace(first.spec, take=number),
+        card=replace(first.card, request=first.id),
+    )
 
 
 def _with_seed(spec: VideoSpec, model: Model) -> VideoSpec:

@@ -20,9 +20,10 @@ from bot.jobs.queue_positions import QueuePositions
 from bot.jobs.render_times import READ
 from bot.jobs.steps.card import place
 from bot.jobs.steps.create_outcome import ask_key
-from bot.jobs.steps.deliver import deliver, retry
+from bot.jobs.steps.deliver import deliver, mention, retry
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.lost_answer import settle
+from bot.jobs.steps.one_card import host
 from bot.jobs.steps.render import await_late, render
 from bot.jobs.steps.submit import wait
 from bot.log_context import about_job
@@ -65,6 +66,7 @@ class Worker:
         self._questions: set[asyncio.Task[None]] = set()
         self._stopping = False
         context.circuit_breakers.ask_key = self._ask_key
+        context.store.observe(context.take_events.heard)
 
     async def start(self) -> int:
         """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
@@ -244,6 +246,35 @@ class Worker:
                 await asyncio.wait(late, timeout=REST_FINISHES_S)
 
     async def _drive(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
+        """Carries the job; with the first of several takes, the card that they share, too."""
+        if job.card.request != job.id:
+            await self._carry_on(job, message, ephemeral)
+            return
+        hosting = asyncio.create_task(self._host(job), name=f"takes-{job.id}")
+        try:
+            await self._carry_on(job, message, ephemeral)
+            await hosting
+        finally:
+            hosting.cancel()
+            await asyncio.wait({hosting})
+
+    async def _host(self, job: Job) -> None:
+        about_job(job)
+        failures = 0
+        while True:
+            try:
+                await host(self._context, job.id, mention)
+            except Exception as error:
+                failures += 1
+                log.error(  # noqa: TRY400 - as below
+                    "job=%s its card, trying again: %r", job.id, error, exc_info=failures == 1
+                )
+                await self._context.clock.sleep(backoff.retry_pause(failures + 3, self._context.rng))
+            else:
+                self._context.refused.pop(job.id, None)
+                return
+
+    async def _carry_on(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
         current: Job | None = await self._taken_up(job)
         failures = 0
         while current is not None:

@@ -1,7 +1,11 @@
-"""Where jobs are shown: the card's message, the ways to it, and where the video ended up."""
+"""Where jobs are shown: the card's message, the ways to it, and where the video ended up.
+
+The takes of one request share a card: what is learnt of its message is kept with each of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.models import ChannelId, Job, JobId, JobState, MessageId, Press
@@ -16,6 +20,10 @@ _SENT = ", ".join(
     f"'{state}'" for state in S if (state.needs_work and state is not S.WAITING) or state is S.UNDELIVERED
 )
 """The provider has the job, and no message is known to show its video."""
+_SHARED = "(job = :job OR request = (SELECT mine.request FROM cards AS mine WHERE mine.job = :job))"
+"""The rows of one card."""
+ON_CARD = "jobs.state = 'delivered' AND cards.apart_at IS NULL AND cards.shown_message IS NULL"
+"""The video stands on the card itself."""
 
 
 def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> Unit[Job | None]:
@@ -26,7 +34,7 @@ def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> U
     seen: dict[str, object] = {"message": message}
     if ephemeral_at is not None:  # else it is left alone: what was private at the reservation stays so
         seen["ephemeral_at"] = to_ms(ephemeral_at)
-    update = _update(job, states=None, **seen)
+    update = _update_shared(job, seen)
 
     def unit(tx: Tx) -> Job | None:
         tx.changed(
@@ -41,24 +49,24 @@ def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> U
 
 def drop_token(job: JobId) -> Unit[Job | None]:
     """The interaction's token is dead: it leaves the store."""
-    return _update(job, token=None)
+    return _update_shared(job, {"token": None})
 
 
 def drop_dead_token(job: JobId, *, now: datetime) -> Unit[int]:
     """As `drop_token`, unless a press has brought a fresh one in the meantime."""
     return lambda tx: tx.changed(
-        "UPDATE cards SET token = NULL WHERE job = :job AND token_ends_at < :now", job=job, now=to_ms(now)
+        f"UPDATE cards SET token = NULL WHERE {_SHARED} AND token_ends_at < :now", job=job, now=to_ms(now)
     )
 
 
 def bar_bot(job: JobId) -> Unit[Job | None]:
     """The bot's own token cannot reach the card any more."""
-    return _update(job, bot_reaches_at=None)
+    return _update_shared(job, {"bot_reaches_at": None})
 
 
 def mark_removed(job: JobId, *, now: datetime) -> Unit[Job | None]:
     """Somebody deleted the card."""
-    return _update(job, removed_at=to_ms(now), token=None)
+    return _update_shared(job, {"removed_at": to_ms(now), "token": None})
 
 
 def take_down(job: JobId, *, now: datetime, hidden: bool) -> Unit[Job | None]:
@@ -68,7 +76,7 @@ def take_down(job: JobId, *, now: datetime, hidden: bool) -> Unit[Job | None]:
     (`shows_video`), so the file stays; only then may the message be deleted at Discord, which is pending from here on.
     """
     hides = {"hidden_at": to_ms(now)} if hidden else {}
-    update = _update(job, states=_SENT, removed_at=to_ms(now), token=None, **hides)
+    update = _update_shared(job, {"removed_at": to_ms(now), "token": None, **hides}, states=_SENT)
 
     def unit(tx: Tx) -> Job | None:
         taken_down = update(tx)
@@ -90,16 +98,19 @@ def clear(job: JobId, state: JobState, *, now: datetime) -> Unit[Job | None]:
 
     None, and nothing done, where the job is not in that state any more, or was deleted by its member.
     """
-    update = _update(job, states=f"'{state}'", removed_at=to_ms(now), token=None)
+    update = _update_shared(job, {"removed_at": to_ms(now), "token": None}, states=f"'{state}'", shown=True)
 
     def unit(tx: Tx) -> Job | None:
         cleared = update(tx)
         if cleared is not None:
             pending_deletions.add(tx, [CARD], "cards.job = :job", job=job)
-            pending_deletions.add(tx, [SHOWN], "cards.job = :job AND shown_channel = channel", job=job)
-        if cleared is not None and cleared.card.shown_channel == cleared.card.channel:
-            return _update(job, shown_channel=None, shown_message=None)(tx)
-        return cleared
+            pending_deletions.add(tx, [SHOWN], f"{_SHARED} AND shown_channel = channel", job=job)
+            tx.changed(
+                "UPDATE cards SET shown_channel = NULL, shown_message = NULL"
+                f" WHERE {_SHARED} AND shown_channel = channel",
+                job=job,
+            )
+        return load(tx, job) if cleared is not None else None
 
     return unit
 
@@ -109,23 +120,26 @@ def renew(job: JobId, press: Press) -> Unit[Job | None]:
 
     None, and nothing done, for a job that is over: a card with the video has had its last edit.
     """
-    update = _update(
-        job,
-        states=_GOES_ON,
-        message=press.message,
-        token=press.token,
-        token_ends_at=to_ms(press.token_ends_at),
-        upload_limit_bytes=press.upload_limit_bytes,
-        removed_at=None,
-        hidden_at=None,
-        finished_at=None,
-    )
+    reached = {
+        "message": press.message,
+        "token": press.token,
+        "token_ends_at": to_ms(press.token_ends_at),
+        "upload_limit_bytes": press.upload_limit_bytes,
+        "removed_at": None,
+        "hidden_at": None,
+    }
+    update = _update_shared(job, reached, states=_GOES_ON)
 
     def unit(tx: Tx) -> Job | None:
-        renewed = update(tx)
-        if renewed is not None:
-            pending_deletions.forget(press.message)(tx)
-        return renewed
+        if update(tx) is None:
+            return None
+        tx.changed(
+            f"UPDATE cards SET finished_at = NULL WHERE {_SHARED} AND (job = request"
+            f" OR job IN (SELECT jobs.id FROM jobs WHERE jobs.id = cards.job AND jobs.state IN ({_GOES_ON})))",
+            job=job,
+        )
+        pending_deletions.forget(press.message)(tx)
+        return load(tx, job)
 
     return unit
 
@@ -133,6 +147,13 @@ def renew(job: JobId, press: Press) -> Unit[Job | None]:
 def show_elsewhere(job: JobId, channel: ChannelId, message: MessageId) -> Unit[Job | None]:
     """The video stands in another message than the card."""
     return _update(job, shown_channel=channel, shown_message=message)
+
+
+def show_apart(job: JobId, *, now: datetime) -> Unit[int]:
+    """The video of this take stands, or will stand, in another message than the card."""
+    return lambda tx: tx.changed(
+        "UPDATE cards SET apart_at = :now WHERE job = :job AND apart_at IS NULL", now=to_ms(now), job=job
+    )
 
 
 def finish(job: JobId, *, now: datetime) -> Unit[Job | None]:
@@ -207,6 +228,28 @@ def _update(job: JobId, *, states: str | None = None, **values: object) -> Unit[
 
     def unit(tx: Tx) -> Job | None:
         changed = tx.changed(f"UPDATE cards SET {sets} WHERE job = :job{only}", job=job, **values)
+        return load(tx, job) if changed else None
+
+    return unit
+
+
+def _update_shared(
+    job: JobId, values: Mapping[str, object], *, states: str | None = None, shown: bool = False
+) -> Unit[Job | None]:
+    """As `_update`, for all takes on the card: with `states`, while one of them is in these.
+
+    And only while the card shows no video, or `shown` allows it.
+    """
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    takes = f"SELECT jobs.id FROM jobs JOIN cards ON cards.job = jobs.id WHERE {_SHARED}"
+
+    def unit(tx: Tx) -> Job | None:
+        if states is not None and (
+            tx.one(f"{takes} AND jobs.deleted_at IS NULL AND jobs.state IN ({states})", job=job) is None
+            or (not shown and tx.one(f"{takes} AND {ON_CARD}", job=job) is not None)
+        ):
+            return None
+        changed = tx.changed(f"UPDATE cards SET {sets} WHERE {_SHARED}", job=job, **values)
         return load(tx, job) if changed else None
 
     return unit

@@ -129,7 +129,13 @@ def _take_places(tx: Tx, **mine: object) -> None:
     """Of jobs whose card is done with. A video that came after the request stays where its member may fetch it."""
     done = f"{_MINE} AND jobs.deleted_at IS NOT NULL AND cards.finished_at IS NOT NULL AND cards.channel <> 0"
     late = "jobs.state IN ('delivered', 'undelivered') AND jobs.state_at > :until"
-    for kinds, where in (((CARD,), f"{done} AND removed_at IS NULL"), ((SHOWN, MENTION), done)):
+    # A card that several takes share stays until all of them are done with it.
+    needed = (
+        "EXISTS (SELECT 1 FROM cards AS other JOIN jobs AS take ON take.id = other.job"
+        " WHERE other.request = cards.request AND other.job <> cards.job AND (take.deleted_at IS NULL"
+        " OR other.finished_at IS NULL OR (take.state IN ('delivered', 'undelivered') AND take.state_at > :until)))"
+    )
+    for kinds, where in (((CARD,), f"{done} AND removed_at IS NULL AND NOT {needed}"), ((SHOWN, MENTION), done)):
         pending_deletions.add(tx, kinds, f"{where} AND NOT ({late})", **mine)
     tx.changed(
         f"UPDATE cards SET {PLACE_ERASED} WHERE job IN"

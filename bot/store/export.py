@@ -26,7 +26,7 @@ LEFT_OUT = {
     # a credential, and what is known of the ways to a card
     "cards": {
         "job", "application", "token", "token_ends_at", "upload_limit_bytes", "bot_reaches_at", "ephemeral_at",
-        "finished_at", "posted_at", "posted_channel",
+        "finished_at", "posted_at", "posted_channel", "request", "apart_at",
     },
     # told otherwise, or the server's and the operator's
     "ledger": {

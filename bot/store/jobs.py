@@ -124,7 +124,12 @@ def change_waiting(job: JobId, waits_for: str, /, **changes: object) -> Unit[Job
 
 def show_privately(job: JobId, *, now: datetime) -> Unit[Job | None]:
     """Its member alone was shown the video, and the card is to say where it is; None when it was delivered before."""
-    return lambda tx: _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})
+
+    def unit(tx: Tx) -> Job | None:
+        cards.show_apart(job, now=now)(tx)
+        return _move(tx, job, S.UNDELIVERED, S.DELIVERED, now, Refund.NONE, {})
+
+    return unit
 
 
 def if_unmoved(job: Job, unit: Unit[Job | None]) -> Unit[Job | None]:

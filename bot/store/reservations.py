@@ -68,7 +68,8 @@ def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, li
     barred = _bar(tx, standing, job.scope, job.member, balance, job.created_at)
     if barred is not None:
         raise barred
-    if job.again_of is not None and _is_under_way_again(tx, job.again_of):
+    is_further_take = job.card.request not in (None, job.id)
+    if job.again_of is not None and not is_further_take and _is_under_way_again(tx, job.again_of):
         raise ReservationRefused(RefusalReason.AGAIN_UNDER_WAY, balance)
     if balance.running + together > limits.jobs_per_user:
         raise ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance, room=limits.jobs_per_user - balance.running)

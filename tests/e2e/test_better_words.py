@@ -30,7 +30,14 @@ async def test_better_words_are_seen_before_they_are_paid_for(build: Build, chat
     stage = await build({**chat_model.bot_settings(), "PROMPT_HELPER_PER_DAY": "2"})
     card = await stage.over(await stage.animate(takes=2))
     await stage.settled()
-    assert [button.label for button in card.buttons] == ["Again", "Edit", "Better words", "Continue", "Delete"]
+    assert [button.label for button in card.buttons] == [
+        "Again",
+        "Edit",
+        "Better words",
+        "Delete",
+        "Continue",
+        "Continue",
+    ]
 
     offer = await alone(await press(stage, card, "Better words"))
     await stage.until(offer, OFFERED)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import av
+import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from sandbox.discord.messages import Interaction, Message
@@ -88,6 +89,21 @@ async def test_a_video_goes_on_from_the_last_frame_of_another_before_and_after_a
     await stage.discord.wait_for(lambda: len(listed.media) == 2, 20, "the list without it")
     assert len(list(stills.iterdir())) == 2
     assert list((stage.folder / "data" / "videos").iterdir()) == []
+
+
+@pytest.mark.thorough
+async def test_of_several_takes_the_one_goes_on_whose_button_was_pressed(build: Build) -> None:
+    stage = await build(provider=LocalOpenAI(render=a_render, settings=OpenAISettings(render_seconds=0.1)))
+    card = await stage.over(await stage.animate(seconds=4, takes=2))
+    await stage.settled()
+    second = [button.custom_id or "" for button in card.buttons if button.label == "Continue"][1]
+    form = await stage.discord.press(stage.mia, card, second)
+    await stage.over(await stage.discord.submit(stage.mia, form, {"prompt": "it jumps"}))
+    await stage.settled()
+
+    ids = [job for (job,) in stage.rows("SELECT id FROM jobs ORDER BY id")]
+    assert stage.rows("SELECT continues FROM jobs WHERE continues IS NOT NULL") == [(ids[0],)]
+    assert stage.states() == ["delivered"] * 3
 
 
 async def test_where_the_message_is_gone_nothing_is_charged_and_the_member_is_told(stage: Stage) -> None:

@@ -10,17 +10,18 @@ import pytest
 from PIL import Image
 
 from sandbox.discord.cdn import Upload
-from sandbox.discord.exchange import CUT, Cut, Exchange
+from sandbox.discord.exchange import CUT, Cut, Exchange, Reply
 from sandbox.discord.messages import Message
 from sandbox.discord.modals import fields_of
-from sandbox.discord.rules import Code
 from sandbox.providers.jobs import VideoJob
 from tests import catalogs
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
-from tests.e2e.stage import DONE, Stage, png
+from tests.e2e.stage import DONE, FIRST_LINE, Stage, png
 from tests.e2e.test_wires import local
+from tests.thorough import mostly_thorough
 
+ALL_DONE = "Here are your videos"
 MORE = "sound = true\nsound_credits = 2\nlast_image = true\nseed = true\n"
 
 
@@ -51,6 +52,11 @@ def blue() -> bytes:
 
 def button(card: Message, label: str) -> str:
     return next(button.custom_id or "" for button in card.buttons if button.label == label)
+
+
+def keys(stage: Stage) -> list[str]:
+    """Of every job, in the order of its takes."""
+    return [str(key) for (key,) in stage.rows("SELECT key FROM jobs ORDER BY id DESC")]
 
 
 def upright(picture: bytes | None) -> tuple[int, int]:
@@ -163,9 +169,9 @@ async def test_the_form_takes_a_last_picture_and_the_export_names_it(stage: Stag
 
 
 class TestTakes:
-    """Several videos of one request: each a job with a card of its own, all reserved or none."""
+    """Several videos of one request on one card: each is a job, and all are reserved or none."""
 
-    async def test_each_take_has_its_card_its_seed_and_its_video_over_a_restart(self, stage: Stage) -> None:
+    async def test_all_takes_come_on_one_card_over_a_restart(self, stage: Stage) -> None:
         listed = await stage.discord.complete(stage.mia, "animate", "takes", {"model": "able"})
         assert [choice["name"] for choice in listed] == [
             "2 takes · 8 credits · you have 20",
@@ -177,23 +183,48 @@ class TestTakes:
         stage.provider.settings.render_seconds = None
         asked = await stage.animate(takes=3)
         await stage.booked(lambda: stage.states() == ["rendering"] * 3)
-        assert asked.message is not None
-        cards = [asked.message, *(word for word in asked.followups if not word.is_ephemeral)]
-        assert [f"take {n} of 3" in card.text() for n, card in enumerate(cards, 1)] == [True] * 3
+        card = asked.message
+        assert card is not None
+        assert [f"take {n} of 3" in card.text() for n in (1, 2, 3)] == [True] * 3
+        stage.provider.finish(jobs(stage)[0].id)
+        await stage.until(card, "✅ done")
         assert stage.bot is not None
         await stage.bot.stop()
         await stage.start_bot()
-        for job in jobs(stage):
+        for job in jobs(stage)[1:]:
             stage.provider.finish(job.id)
 
-        for card in cards:
-            assert DONE in await stage.until(card, DONE)
-        assert len({job.seed for job in jobs(stage)}) == 3
-        assert len({card.media[0].filename for card in cards}) == 3
+        await stage.until(card, ALL_DONE)
         await stage.settled()
-        stage.provider.settings.render_seconds = 0.1
-        again = await stage.over(await stage.discord.press(stage.mia, cards[1], button(cards[1], "Again")))
-        assert "take" not in again.text()
+        assert [word for word in asked.followups if not word.is_ephemeral] == []
+        assert stage.states() == ["delivered"] * 3
+        assert len({job.seed for job in jobs(stage)}) == 3
+        assert [file.filename for file in card.media] == [f"video-{key}.mp4" for key in keys(stage)]
+        assert [button.label for button in card.buttons] == ["Again", "Edit", "Delete", *["Continue"] * 3]
+        assert sum(bool(request.files) for request in stage.discord.requests) == 1
+        again = await alone(await stage.discord.press(stage.mia, card, button(card, "Again")))
+        assert "These takes cost 12 credits. You have 8 credits left. Nothing was charged." in again.text()
+
+    async def test_one_fails_one_is_slow_and_the_others_are_shown_with_it(self, stage: Stage) -> None:
+        stage.provider.settings.render_seconds = None
+        asked, card = await stage.rendering(takes=3)
+        await stage.booked(lambda: stage.states() == ["rendering"] * 3)
+        first, second, third = jobs(stage)
+        stage.provider.fail(second.id)
+        stage.provider.finish(third.id)
+        await stage.booked(lambda: sorted(stage.states()) == ["delivering", "failed", "rendering"])
+        await stage.until(card, "Your 4 credits are back.")
+        assert card.media == []
+
+        stage.provider.finish(first.id)
+
+        await stage.until(card, ALL_DONE)
+        await stage.settled()
+        assert len(card.media) == 2
+        assert "Your 4 credits are back." in card.text()
+        assert sorted(stage.states()) == ["delivered", "delivered", "failed"]
+        assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(8,)]
+        assert [word for word in asked.followups if FIRST_LINE not in word.text()] == []
 
     @pytest.mark.thorough
     async def test_all_are_reserved_or_none(self, stage: Stage) -> None:
@@ -205,44 +236,61 @@ class TestTakes:
         assert len(stage.rows("SELECT 1 FROM ledger WHERE kind = 'reserve'")) == 2
 
     @pytest.mark.thorough
-    async def test_one_can_be_canceled_alone(self, stage: Stage) -> None:
+    async def test_cancel_on_the_card_ends_what_waits_and_the_others_go_on(self, stage: Stage) -> None:
         stage.use({"MAX_CONCURRENT_JOBS": "1"})
         assert stage.bot is not None
         await stage.bot.stop()
         await stage.start_bot()
         stage.provider.settings.render_seconds = None
-        asked = await stage.animate(takes=2)
+        _, card = await stage.rendering(takes=2)
         await stage.booked(lambda: sorted(stage.states()) == ["rendering", "waiting"])
-        assert asked.message is not None
-        cards = [asked.message, asked.followups[0]]
-        await stage.discord.wait_for(lambda: any("Rendering" in card.text() for card in cards), 20, "the render")
-        waits, renders = sorted(cards, key=lambda card: "Rendering" in card.text())
 
-        await stage.discord.press(stage.mia, waits, button(waits, "Cancel"))
+        await stage.discord.press(stage.mia, card, button(card, "Cancel"))
 
-        await stage.until(waits, "Canceled")
+        await stage.until(card, "This video was canceled. Your 4 credits are back.")
         (job,) = jobs(stage)
         stage.provider.finish(job.id)
-        await stage.until(renders, DONE)
+        await stage.until(card, DONE)
+        await stage.settled()
+        assert len(card.media) == 1
         assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
 
-    @pytest.mark.thorough
-    async def test_a_take_whose_card_discord_does_not_take_is_not_made(self, stage: Stage) -> None:
-        stage.discord.refuse("POST …/webhooks/{webhook_id}/{webhook_token}", Code.TOO_MANY_FOLLOWUPS, times=2)
-
-        card = await stage.over(await stage.animate(takes=2))
-        await stage.settled()
-
-        assert DONE in card.text()
-        assert stage.states() == ["cancelled", "delivered"]
-        assert len(jobs(stage)) == 1
-
-    async def test_killed_between_the_cards_it_makes_those_that_are_there(self, stage: Stage) -> None:
+    @pytest.mark.parametrize("moment", mostly_thorough(["before", "inside"], by_default=["inside"]))
+    async def test_killed_at_the_edit_with_the_videos_it_is_made_again(self, stage: Stage, moment: str) -> None:
         bot, killed = stage.bot, asyncio.Event()
         assert bot is not None
 
         async def kill(phase: str, exchange: Exchange) -> Cut | None:
-            if phase != "before" or exchange.method != "POST" or not exchange.path.startswith("/webhooks/"):
+            if phase != moment or not exchange.files:
+                return None
+            stage.discord.remove(kill)
+            bot.kill()
+            await bot.wait()
+            killed.set()
+            return CUT
+
+        stage.discord.on_exchange(kill)
+        asked = await stage.animate(takes=2)
+        async with asyncio.timeout(20):
+            await killed.wait()
+        assert stage.states() == ["delivering"] * 2
+        await stage.start_bot()
+
+        await stage.settled()
+        card = await stage.over(asked)
+        assert ALL_DONE in card.text()
+        assert [file.filename for file in card.media] == [f"video-{key}.mp4" for key in keys(stage)]
+        assert stage.states() == ["delivered"] * 2
+        assert len(jobs(stage)) == 2
+        assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(8,)]
+
+    @pytest.mark.thorough
+    async def test_killed_once_the_answer_stands_both_takes_are_made(self, stage: Stage) -> None:
+        bot, killed = stage.bot, asyncio.Event()
+        assert bot is not None
+
+        async def kill(phase: str, exchange: Exchange) -> Cut | None:
+            if phase != "after" or not exchange.path.endswith("/callback"):
                 return None
             stage.discord.remove(kill)
             bot.kill()
@@ -256,10 +304,65 @@ class TestTakes:
             await killed.wait()
         await stage.start_bot()
 
-        assert DONE in (await stage.over(asked)).text()
+        assert ALL_DONE in (await stage.over(asked)).text()
         await stage.settled()
-        assert stage.states() == ["cancelled", "delivered"]
-        assert stage.rows("SELECT SUM(credits) FROM member_usage") == [(4,)]
+        assert stage.states() == ["delivered"] * 2
+
+    @pytest.mark.thorough
+    async def test_a_take_that_comes_after_its_time_stands_in_a_message_of_its_own(self, stage: Stage) -> None:
+        stage.use({"JOB_TIMEOUT_MINUTES": "0.02"})
+        assert stage.bot is not None
+        await stage.bot.stop()
+        await stage.start_bot()
+        stage.provider.settings.render_seconds = None
+        asked = await stage.animate(takes=2)
+        await stage.booked(lambda: stage.states() == ["rendering"] * 2)
+        late, soon = jobs(stage)
+        stage.provider.finish(soon.id)
+        card = await stage.over(asked)
+        assert DONE in card.text()
+        assert "The video service did not finish this video in time. Your 4 credits are back." in card.text()
+        assert len(card.media) == 1
+
+        stage.provider.finish(late.id)
+
+        await stage.discord.wait_for(lambda: any(m.media for m in stage.public() if m is not card), 20, "the late one")
+        assert len(card.media) == 1
+        await stage.settled()
+        assert stage.states() == ["delivered"] * 2
+
+    @pytest.mark.thorough
+    async def test_where_discord_takes_no_upload_on_the_card_each_video_has_a_message_of_its_own(
+        self, stage: Stage
+    ) -> None:
+        async def refuse(phase: str, exchange: Exchange) -> Reply | None:
+            is_card = phase == "before" and exchange.files and exchange.method == "PATCH"
+            return Reply(400, {"code": 50035, "message": "Invalid Form Body"}) if is_card else None
+
+        stage.discord.on_exchange(refuse)
+        card = await stage.over(await stage.animate(takes=2))
+        await stage.settled()
+
+        assert stage.states() == ["delivered"] * 2
+        assert card.media == []
+        assert card.text().count("The video is in the next message.") == 2
+        assert [len(message.media) for message in stage.public() if message is not card] == [1, 1]
+
+    async def test_one_is_deleted_from_the_list_and_then_all_from_the_card(self, stage: Stage) -> None:
+        card = await stage.over(await stage.animate(takes=2))
+        await stage.settled()
+        listed = await alone(await stage.discord.invoke(stage.mia, "videos"))
+        await stage.discord.press(stage.mia, listed, button(listed, "Delete"))
+        await stage.until(listed, "Delete this video for good?")
+        ask = await stage.discord.press(stage.mia, listed, button(listed, "Delete"))
+        assert (await stage.told(ask, 1))[0].startswith("The bot's message still shows this video")
+        assert not card.deleted
+
+        ask = await stage.discord.press(stage.mia, card, button(card, "Delete"))
+        question = await alone(ask)
+        await stage.discord.press(stage.mia, question, button(question, "Delete"))
+        await stage.discord.wait_for(lambda: card.deleted, 20, "the card is gone")
+        assert stage.rows("SELECT COUNT(*) FROM jobs WHERE deleted_at IS NOT NULL") == [(2,)]
 
     @pytest.mark.thorough
     async def test_takes_for_oneself_and_by_a_command_that_only_the_member_installed(self, stage: Stage) -> None:
@@ -271,6 +374,7 @@ class TestTakes:
         await stage.settled()
 
         for asked, is_private in ((mine, True), (foreign, False)):
-            below = [word for word in asked.followups if "take 2 of 2" in word.text()]
-            assert [(DONE in word.text(), word.is_ephemeral) for word in below] == [(True, is_private)]
+            assert asked.message is not None
+            assert (len(asked.message.media), asked.message.is_ephemeral) == (2, is_private)
+            assert ALL_DONE in asked.message.text()
         assert stage.states() == ["delivered"] * 4

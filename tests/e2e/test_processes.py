@@ -100,6 +100,19 @@ async def test_a_process_that_was_frozen_ends_and_shows_and_pays_nothing_twice(b
     assert cluster.provider.creates == 1
 
 
+async def test_takes_that_several_processes_carry_come_on_one_card_though_one_of_them_is_killed(build: Build) -> None:
+    cluster = await build(processes=3, settings=MANY, render_s=TAKEOVER_S * 0.75)
+    asked, card = await cluster.rendering(takes=3)
+    await until(lambda: cluster.provider.creates == 3)
+
+    cluster.bots[carriers(cluster)[0]].kill()
+
+    assert "Here are your videos" in (await cluster.over(asked, within_s=60)).text()
+    await until(lambda: cluster.seen("SELECT DISTINCT state FROM jobs") == [("delivered",)])
+    assert len(card.media) == 3
+    assert cluster.provider.creates == 3
+
+
 async def test_an_answer_that_comes_after_its_process_was_given_up_brings_the_video_all_the_same(build: Build) -> None:
     cluster = await build(processes=2, render_s=1.0)
     taken, woken = asyncio.Event(), asyncio.Event()

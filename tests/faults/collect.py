@@ -96,12 +96,12 @@ def _commands(scene: Scene, asked: Asked, rows: list[Row]) -> Iterator[Command]:
             prompt=asked.prompt if row is None else row.name,
             member=asked.person.id,
             outcome="card" if cards else "refused" if refusals and not is_later_take else "nothing",
-            excuse="its card was not certainly there" if is_later_take else _excuse(scene, asked),
+            excuse=_excuse(scene, asked),
             also_refused=bool(cards) and told_nothing,
             passing_card=passing if out_of_reach is None else None,
             card_out_of_reach=out_of_reach if passing is not None else None,
             spoiler=asked.spoiler,
-            said_delete=not is_later_take and asked.prompt in scene.deleted,
+            said_delete=asked.prompt in scene.deleted,
             only_me=asked.only_me,
         )
 

@@ -12,13 +12,14 @@ from sandbox.discord.world import Channel
 from tests.faults.place import STORE_ERRORS, Place, until
 from tests.faults.reckoning import OFFERED, OPEN
 from tests.faults.scene import Scene
+from tests.faults.takes import CLOSED
 
 ANSWERED_WITHIN_S = 4.0
 """Discord's three seconds, and some for the way; what has no answer by then gets none."""
 REFUSED_FOR_S = 150.0
 """Without faults nobody is refused for longer: the pause of a circuit breaker that opened, and one job to try it."""
 ASKS_AGAIN_S = 3.0
-CARDS = "SELECT state, finished_at, ticket FROM jobs JOIN cards ON cards.job = jobs.id"
+CARDS = f"SELECT jobs.state, {CLOSED}, ticket FROM jobs JOIN cards ON cards.job = jobs.id"
 
 
 async def settle(scene: Scene) -> None:

@@ -13,8 +13,14 @@ from tests.faults.scene import Asked, Scene
 MOST_TAKES = 4
 TAKES_APART = 3_600_000 << 22
 """The ids of the takes of one request are an hour apart, as Discord counts time; the first has the request's own."""
+CLOSED = (
+    "COALESCE(cards.finished_at, (SELECT MIN(take.state_at) FROM cards AS other JOIN jobs AS take"
+    " ON take.id = other.job WHERE cards.request = cards.job AND other.request = cards.request"
+    " AND take.state = 'undelivered'))"
+)
+"""When the card was closed; that of several takes stays open while the video of any is still offered."""
 JOBS = (
-    "SELECT jobs.id, jobs.key, jobs.state, jobs.failure, jobs.deleted_at, cards.finished_at, cards.token,"
+    f"SELECT jobs.id, jobs.key, jobs.state, jobs.failure, jobs.deleted_at, {CLOSED}, cards.token,"
     " jobs.endpoint, jobs.ticket"
     " FROM jobs JOIN cards ON cards.job = jobs.id ORDER BY jobs.id"
 )

@@ -32,7 +32,7 @@ from bot.store import admin_acts, balances, credit_requests, jobs, quotas, reser
 from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.database import Tx, Unit
 from bot.store.migrations import migrate
-from bot.store.takes import first_take, reserve_all, take_id
+from bot.store.takes import of_request, reserve_all, take_id
 from tests import builders
 from tests.databases import Database, Direct
 from tests.ledger_audit import differences
@@ -144,6 +144,7 @@ class Life:
                 id=take_id(first.id, number),
                 key=f"{first.key}-{number}",
                 spec=replace(first.spec, takes=count, take=number),
+                card=replace(first.card, request=first.id),
             )
             for number in range(1, count + 1)
         ]
@@ -151,7 +152,7 @@ class Life:
         found: str | None = None
         try:
             taken = self.write(reserve_all(made, [], OPERATOR))
-            assert [first_take(job) for job in taken] == [first.id] * count
+            assert [job.id for job in self.write(of_request(first.id))] == [job.id for job in taken]
         except ReservationRefused as error:
             found = error.reason
         assert found == refusal

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from bot.chat.cards import Cards, Shown
+from bot.chat.take_cards import TakeCards
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.chat_protocol import Progress
-from bot.models import JobState
-from tests.builders import a_job, a_spec, seed_catalog
+from bot.models import FailureKind, Job, JobId, JobState
+from tests.builders import a_card, a_job, a_spec, seed_catalog
 
 CARDS = Cards(seed_catalog(), TranslationCatalog())
+TAKES = TakeCards(seed_catalog(), TranslationCatalog())
 
 
 def drawn(progress: Progress, **job: Any) -> str:
@@ -42,3 +44,82 @@ def test_the_model_that_stands_in_is_named_with_the_one_asked_for() -> None:
 
     assert "Sora 2 Pro instead of Sora 2" in stands_in
     assert "instead of" not in drawn(Progress(0))
+
+
+def takes(*states: JobState, **job: Any) -> list[Job]:
+    """Of one request, the first first."""
+    first = JobId(9)
+    return [a_job(9 - n, state=state, card=a_card(request=first), **job) for n, state in enumerate(states)]
+
+
+def texts(view: Any) -> list[str]:
+    """What the card says, part by part."""
+    (box,) = view.to_components()
+    return [part["content"] for part in box["components"] if "content" in part]
+
+
+def labels(view: Any) -> list[str]:
+    (box,) = view.to_components()
+    rows = [part["components"] for part in box["components"] if "components" in part]
+    return [button["label"] for row in rows for button in row]
+
+
+def test_under_way_the_card_has_a_line_for_each_take_and_cancels_what_can_be_canceled() -> None:
+    renders, waits, done, failed = takes(JobState.RENDERING, JobState.WAITING, JobState.DELIVERING, JobState.FAILED)
+    done = done.evolve(fetched=True)
+    failed = failed.evolve(failure=FailureKind.MODERATED)
+    shown = (Shown(renders, Progress(40)), *map(Shown, (waits, done, failed)))
+    view = TAKES.progress(Shown(renders, takes=shown))
+
+    head, _prompt, *lines, foot = texts(view)
+    assert head == "### 🎬 Rendering"
+    assert [line.split("\n")[0] for line in lines] == [f"-# take {n} of 4 · video `key{10 - n}`" for n in (1, 2, 3, 4)]
+    assert [line.split("\n", 1)[1] for line in lines] == [
+        "`████░░░░░░░░` 40% · 0:00",
+        "Your video starts as soon as possible.",
+        "✅ done",
+        "This video could not be made. Your 4 credits are back.",
+    ]
+    assert "16 credits" in foot
+    assert foot.endswith("video `key9`")
+    assert labels(view) == ["Cancel", "Hide"]
+
+
+def test_in_the_end_one_gallery_has_the_videos_and_each_can_be_continued() -> None:
+    first, failed, third = takes(JobState.DELIVERING, JobState.FAILED, JobState.DELIVERING)
+    view: Any = TAKES.together([first, failed, third], {first.id: "one.mp4", third.id: "three.mp4"})
+
+    (box,) = view.to_components()
+    (gallery,) = [part["items"] for part in box["components"] if "items" in part]
+    assert [item["media"]["url"] for item in gallery] == ["attachment://one.mp4", "attachment://three.mp4"]
+    assert [item["description"].split(":")[0] for item in gallery] == ["take 1 of 3", "take 3 of 3"]
+    assert texts(view)[0] == "### ✅ Here are your videos"
+    assert any("take 2 of 3" in part and "Your 4 credits are back." in part for part in texts(view))
+    assert labels(view) == ["Again", "Edit", "Delete", "Continue", "Continue"]
+    buttons = box["components"][-1]["components"]
+    assert [(button["custom_id"], button["emoji"]["name"]) for button in buttons] == [
+        ("job:continue:9", "1\ufe0f\u20e3"),
+        ("job:continue:7", "3\ufe0f\u20e3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "head", "buttons"),
+    [
+        ((JobState.CANCELLED, JobState.CANCELLED), "### 🚫 Canceled", ["Again", "Edit", "Delete"]),
+        ((JobState.FAILED, JobState.CANCELLED), "### ⚠️ No video", ["Again", "Edit", "Delete"]),
+        ((JobState.FAILED, JobState.TIMED_OUT), "### ⚠️ No video", ["Again", "Edit", "Hide"]),
+        (
+            (JobState.UNDELIVERED, JobState.FAILED),
+            "### ✅ Your video is ready",
+            ["Show my video", "Again", "Edit", "Delete"],
+        ),
+    ],
+)
+def test_where_no_video_is_on_it_the_card_says_how_each_take_stands(
+    states: tuple[JobState, ...], head: str, buttons: list[str]
+) -> None:
+    view = TAKES.settled(takes(*states))
+
+    assert texts(view)[0] == head
+    assert labels(view) == buttons

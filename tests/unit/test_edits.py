@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,14 +12,15 @@ import discord
 import pytest
 from discord import ui
 
-from bot.chat.cards import Cards, Shown
+from bot.chat.cards import Shown
 from bot.chat.discord_errors import Transport
 from bot.chat.edit_rate_limit import PROGRESS_EDITS, EditRateLimit
 from bot.chat.edits import SLOWED_AT_MOST_S, Edits, _Card
+from bot.chat.take_cards import TakeCards
 from bot.chat.transports import Transports
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.chat_protocol import Due, Progress
-from bot.models import Job, JobState
+from bot.models import Job, JobId, JobState
 from tests.builders import NOON, a_card, a_job, seed_catalog
 from tests.unit.test_discord_errors import PAGE, http_error
 
@@ -49,7 +50,9 @@ class Wall(Transports):
         self.errors: list[Exception] = []
         self.tries: list[tuple[Transport, str]] = []
 
-    async def edit(self, job: Job, transport: Transport, view: ui.LayoutView, video: Path | None = None) -> None:
+    async def edit(
+        self, job: Job, transport: Transport, view: ui.LayoutView, videos: Sequence[tuple[Job, Path]] = ()
+    ) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.may_answer.wait()
@@ -101,7 +104,7 @@ def wall() -> Wall:
 @pytest.fixture
 async def edits(wall: Wall) -> AsyncIterator[Edits]:
     rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
-    made = Edits(wall, Cards(seed_catalog(), TranslationCatalog()), rate_limit, every_s=0.01, now=lambda: NOON)
+    made = Edits(wall, TakeCards(seed_catalog(), TranslationCatalog()), rate_limit, every_s=0.01, now=lambda: NOON)
     yield made
     await made.close()
 
@@ -139,6 +142,33 @@ async def test_what_may_not_be_shown_while_another_process_may_have_the_job_is_s
 
     assert " 10% " in (await wall.until(1, 1))[0]
     assert answers == []
+
+
+async def test_takes_have_one_stream_of_edits_by_whoever_carries_the_first(edits: Edits, wall: Wall) -> None:
+    first, second = [rendering(number, card=a_card(request=JobId(2))) for number in (2, 1)]
+    edits.show(second, at(10))  # kept until somebody draws the card
+    await settle()
+    assert wall.tries == []
+
+    edits.show_takes([first, second])
+    (drawn,) = await wall.until(2, 1)
+    assert drawn.count("rendering") == 1
+    assert " 10% " in drawn
+    edits.show(first, at(30))
+    edits.show(second, at(40))
+    await wall.until_tried(2)
+    while " 40% " not in wall.shown[2][-1]:
+        await wall.until(2, len(wall.shown[2]) + 1)
+    assert " 30% " in wall.shown[2][-1]
+    assert wall.most_at_once == 1
+
+    await edits.last(first)
+    count = len(wall.tries)
+    edits.show(second, at(50))
+    await settle()
+    assert len(wall.tries) == count
+    for job in (first, second):
+        edits.forget(job)
 
 
 async def test_after_the_last_word_nothing_is_sent(edits: Edits, wall: Wall) -> None:

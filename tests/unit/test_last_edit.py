@@ -106,7 +106,7 @@ async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
     job: Job = a_job(card=a_card(**card))
     async with _transports() as transports:
         error_kind = await LastEdit(transports, EditRateLimit(time.monotonic, _sleepless)).make(
-            job, _view, _video(tmp_path), for_s=2.0
+            job, _view, [(job, _video(tmp_path))], for_s=2.0
         )
 
     assert error_kind is ErrorKind.PASSING
@@ -207,7 +207,7 @@ async def test_a_token_that_dies_takes_its_members_limit_along_before_the_upload
     path.write_bytes(b"v" * 21_000_000)
     async with _transports() as transports:
         error_kind = await LastEdit(transports, EditRateLimit(time.monotonic, _sleepless)).make(
-            job, _view, path, for_s=2.0
+            job, _view, [(job, path)], for_s=2.0
         )
         limit = transports.upload_limit(job, Transport.TOKEN)
 

@@ -17,6 +17,8 @@ async def place(context: JobContext, job: Job, message: MessageId, *, ephemeral:
     seen_at = context.clock.now() if ephemeral else None
     placed = await context.persist(cards.place(job.id, message, ephemeral_at=seen_at))
     if placed is not None:
+        if placed.card.request is not None:
+            context.take_events.wake(placed.card.request)
         await _list(context, placed)
     return placed
 

@@ -15,10 +15,10 @@ from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
 from bot.jobs.context import JobContext
 from bot.jobs.fit_video import MOST_SIZES, fitted
 from bot.jobs.steps.download import Fetched, Tries, fetch
+from bot.jobs.steps.one_card import wait_for_card
 from bot.models import KEPT_FOR, FailureKind, Job, JobState
 from bot.store import cards, jobs
 from bot.store.database import Tx, Unit
-from bot.store.takes import first_take
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,12 @@ async def deliver(context: JobContext, job: Job) -> Job | None:
             )
             return await context.move(job, JobState.UNDELIVERED)
         await context.clock.sleep(backoff.download_pause(tries.made))
+    if job.card.request is not None:
+        await context.persist(jobs.remember_fetched(job.id, now=context.clock.now()))
+        alone = await wait_for_card(context, job)
+        if alone is None:
+            return None
+        job = alone
     posted = await _post(context, job)
     if posted is not None and posted.state is JobState.UNDELIVERED and not posted.card.finished:
         await context.clock.sleep(backoff.redeliver_pause(0))
@@ -64,11 +70,16 @@ async def retry(context: JobContext, job: Job) -> Job | None:
         if fetched is Fetched.GONE:
             return await context.end(job, JobState.FAILED, FailureKind.RESULT_GONE)
         if fetched is Fetched.NOT_YET:
-            told = told or await _tell_address(context, job)
+            told = told or job.card.request is not None or await _tell_address(context, job)
             await context.clock.sleep(backoff.late_download_pause(kept_for.total_seconds()))
             continue
         if not job.fetched:
             await context.persist(jobs.remember_fetched(job.id, now=context.clock.now()))
+        if job.card.request is not None:
+            alone = await wait_for_card(context, job)
+            if alone is None:
+                continue  # moved, deleted, or kept for as long as was said
+            job = alone
         posted = await _post(context, job)
         if posted is None:
             continue  # somebody else moved or deleted it
@@ -98,7 +109,7 @@ async def _tell_address(context: JobContext, job: Job) -> bool:
     """Until it can be fetched the card shows where it is; that may expire, so the member is mentioned."""
     told = await context.chat.show_address(job)
     if told and job.result_url is not None:
-        await _mention(context, job)
+        await mention(context, job)
     return told
 
 
@@ -142,7 +153,7 @@ async def _held(context: JobContext, job: Job, delivery: Delivery) -> Job | None
         return None
     is_private = job.card.ephemeral and delivery.channel in (None, job.card.channel)  # gone with its client's memory
     context.files.forget(job, keep_video=is_private)
-    await _mention(context, job)
+    await mention(context, job)
     return moved
 
 
@@ -161,7 +172,7 @@ async def _keep(context: JobContext, job: Job, delivery: Delivery) -> Job | None
     log.warning("job=%s undelivered (%s); kept for %s", job.id, delivery.outcome.name.lower(), KEPT_FOR)
     kept = await _undelivered(context, job)
     if kept is not None and delivery.card_tells:
-        await _mention(context, job)
+        await mention(context, job)
         if delivery.outcome is DeliveryOutcome.LINK_ONLY:  # the card has had its last edit
             return await context.persist(cards.finish(job.id, now=context.clock.now()))
     return kept
@@ -194,10 +205,11 @@ async def _fitting(context: JobContext, job: Job) -> Path:
     return found or video
 
 
-async def _mention(context: JobContext, job: Job) -> None:
+async def mention(context: JobContext, job: Job) -> None:
+    """Once for all takes of a request; whoever did not wait long is not told."""
     if context.clock.now() - job.created_at < MENTION_AFTER:
         return
-    if await context.persist(cards.claim_mention(first_take(job), now=context.clock.now())):  # once for all takes
+    if await context.persist(cards.claim_mention(job.card.request or job.id, now=context.clock.now())):
         message = await context.chat.mention(job)
         if message is not None:
             await context.persist(cards.remember_mention(job.id, message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.errors import PictureRefused
 from bot.jobs.context import JobContext
-from bot.models import Job, JobState
+from bot.models import Job, JobId, JobState
 from bot.store import cards
 
 
@@ -14,7 +14,20 @@ async def close(context: JobContext, job: Job, *, refused: PictureRefused | None
     The fitted pictures go first: a stop in the moment in which it is remembered leaves none.
     """
     context.files.forget(job, keep_video=True)
-    if not job.card.finished:
+    if job.card.request is not None:
+        await _close_take(context, job, job.card.request, refused)
+    elif not job.card.finished:
         await context.chat.finish(job, refused)
         if job.state is not JobState.TIMED_OUT:
             await context.persist(cards.finish(job.id, now=context.clock.now()))
+
+
+async def _close_take(context: JobContext, job: Job, request: JobId, refused: PictureRefused | None) -> None:
+    """Whoever carries the first take makes the edits, and remembers when the last is made."""
+    if refused is not None:
+        context.refused[request] = refused
+    context.take_events.wake(request)
+    if not job.card.finished:
+        await context.chat.finish(job, refused)
+    if job.id != request and not job.card.finished and job.state is not JobState.TIMED_OUT:
+        await context.persist(cards.finish(job.id, now=context.clock.now()))

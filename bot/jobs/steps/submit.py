@@ -16,6 +16,7 @@ from bot.jobs.steps.card import introduce, place
 from bot.jobs.steps.create_outcome import failed, lost, refused, send_later, taken
 from bot.jobs.steps.fall_back import fall_back, may_fall_back
 from bot.jobs.steps.finish import close
+from bot.jobs.steps.one_card import wait_for_answer
 from bot.jobs.steps.prepare import prepare
 from bot.jobs.steps.request import model_of, request_of, with_key
 from bot.models import FailureKind, Job, JobState
@@ -23,7 +24,6 @@ from bot.providers.protocols import CreateRequest, Provider
 from bot.store import jobs
 from bot.store.circuits import CircuitHeldError
 from bot.store.shared_state import NoSlotError
-from bot.store.takes import first_take
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +92,8 @@ async def _place(context: JobContext, job: Job) -> Job | None:
     """The job with its card's message in the store; None when the answer at Discord is not ours."""
     if job.card.message is not None:
         return job
-    if job.id != first_take(job):  # posted by who reserved it, who then knows its message; or not at all
-        return None
+    if job.card.request not in (None, job.id):
+        return await wait_for_answer(context, job)
     tries = 0
     while True:
         try:
