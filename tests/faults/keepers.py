@@ -29,6 +29,7 @@ TELLS_S = 3.0
 """Discord waits so long for an answer."""
 HEARD_IN_TIME_S = 2.0
 """What is heard so long after it was said can still be answered in time."""
+STOOD_STILL = "this process stood still for too long"
 NOTICED_S = 0.1
 """Whether a process hears Discord is looked at fifty times a second, on a busy machine."""
 
@@ -122,12 +123,17 @@ class Keepers:
             freeze.until = time.monotonic()
 
     def ended_for_nothing(self) -> Iterator[str]:
-        """Processes that ended by themselves, though they had not stood still and the database was there."""
+        """Processes that ended by themselves, though they had not stood still and the database was there.
+
+        A busy machine lets one stand still, too; its log says so.
+        """
         for keeper in self.each:
+            bot = self.place.process(keeper.number)
+            says_so = bot is not None and STOOD_STILL in bot.log()
             for life in keeper.lives:
                 if life.ended_at is None or life.wanted is not None:
                     continue
-                stood_still = any(freeze.life is life for freeze in keeper.freezes)
+                stood_still = any(freeze.life is life for freeze in keeper.freezes) or (says_so and life.code == 1)
                 was_away = any(since <= life.ended_at and life.begun_at <= until for since, until in self.outages)
                 if not stood_still and not was_away:
                     yield f"process {keeper.number} ended by itself with code {life.code}"
