@@ -331,3 +331,21 @@ def ends_pause(cluster: Cluster) -> int:
     with psycopg.connect(cluster.address) as connection:
         (row,) = connection.execute("UPDATE circuits SET ends_at = 0 RETURNING pause_ms").fetchall()
     return int(row[0])
+
+
+async def test_what_was_left_to_a_process_that_stops_before_its_turn_to_connect_goes_to_the_next(build: Build) -> None:
+    """Fault harness, seed 41, run 1: a process was stopped twice within the pause between two IDENTIFY."""
+    cluster = await build(processes=1)
+    gateway = cluster.discord.gateway
+    await cluster.bots[0].stop()
+    between = await cluster.start_process(0)
+    await cluster.discord.wait_for(lambda: gateway.resumes == 1, 10, "the session that was left")
+    assert await (await cluster.discord.invoke(cluster.mia, "quota")).answer() is not None
+    assert await between.stop() == 0
+    assert gateway.identifies == 1
+    told = await cluster.discord.invoke(cluster.mia, "quota")
+
+    await cluster.start_process(0)
+
+    assert await told.answer() is not None
+    await cluster.discord.wait_for(lambda: gateway.identifies == 2, 15, "a session of its own")
