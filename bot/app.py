@@ -360,7 +360,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     await app.service.answers_first.quiet()  # what is being reserved gets its card
     await app.service.retention.stop()
     await app.worker.stop()
-    await app.bot.former.leave()
+    await app.bot.former.leave(can_answer=not app.frozen.is_set())
     try:
         async with asyncio.timeout(CLOSE_WITHIN_S):
             await app.bot.close()

@@ -84,8 +84,11 @@ class FormerSessions:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    async def leave(self) -> None:
-        """Ends the connections and keeps their sessions, once what came by them is answered. Takes a few seconds."""
+    async def leave(self, *, can_answer: bool = True) -> None:
+        """Ends the connections and keeps their sessions. Waits up to 2 s for answers to what came by them.
+
+        A process that stood still sends no answers any more, so it waits for none.
+        """
         shards = [info._parent for info in self._client.shards.values()]  # noqa: SLF001 - discord.py closes with 1000
         for shard in shards:
             shard._cancel_task()  # noqa: SLF001 - nothing more is read, so that what is unheard is told again
@@ -101,7 +104,9 @@ class FormerSessions:
             if (ws := shard.ws).session_id and ws.sequence is not None
         ]
         if left := [*self._left.values(), *own]:  # what was left to this process, where it has no own session yet
-            await asyncio.gather(self._memory.leave(left), self._answered())
+            await self._memory.leave(left)
+        if can_answer:
+            await self._answered()
 
     async def close(self) -> None:
         """Hears no more of them."""

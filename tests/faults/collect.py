@@ -310,11 +310,12 @@ def _strange(scene: Scene, rows: list[Row]) -> Iterator[str]:
             yield f"{reserved} of the {asked.takes} takes of {asked.prompt!r} were reserved"
     yield from (f"unknown route: {x.method} {x.path}" for x in scene.place.discord.unknown_routes)
     is_slow = any((sent.exchange.fault or "").endswith(SLOW_CREATES) for sent in scene.sent)
+    ends_itself = scene.struck["token reset"] + scene.struck["freeze"]  # its token is refused, or it stood still
     for number, life in enumerate(scene.keeper.lives, 1):
         if life.wanted is not SIGTERM or life.asked_at is None or life.ended_at is None:
             continue
         was_starting = life.code == -SIGTERM and life.asked_at - life.begun_at < STARTS_IN_S
-        was_ending = life.code == -SIGTERM and scene.struck["token reset"] > 0  # of itself, for its token was refused
+        was_ending = life.code == -SIGTERM and ends_itself > 0
         if life.code != 0 and not (was_starting or was_ending):
             yield f"life {number}: SIGTERM ended with code {life.code}"
         if life.ended_at - life.asked_at > STOPS_IN_S and not is_slow:
