@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from yarl import URL
 
@@ -19,9 +19,8 @@ from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnav
 from bot.models import FailureKind, Ticket
 from bot.providers import comfy_answers, comfy_workflow, error_mapping, error_text, multipart, responses
 from bot.providers.comfyui import CANCEL_S, LOOK_EVERY_S, nothing_made
-from bot.providers.download import MAX_VIDEO_BYTES
-from bot.providers.http import Timeouts, path_segment
-from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of
+from bot.providers.http import path_segment
+from bot.providers.json_api import ApiOptions, JsonApi, encoded, job_id, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
@@ -58,16 +57,8 @@ class ComfyAPIProvider(JsonApi):
     knows_keys = True
     can_cancel = True
 
-    def __init__(
-        self,
-        config: ProviderConfig,
-        *,
-        max_video_bytes: int = MAX_VIDEO_BYTES,
-        timeouts: Timeouts | None = None,
-        cancel_s: float = CANCEL_S,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        super().__init__(config, auth="bearer", max_video_bytes=max_video_bytes, timeouts=timeouts, now=now)
+    def __init__(self, config: ProviderConfig, *, cancel_s: float = CANCEL_S, **options: Unpack[ApiOptions]) -> None:
+        super().__init__(config, **options)
         self._base = f"{self._endpoint.removesuffix(_PATH)}{_PATH}"
         self._cancel_s = cancel_s
 

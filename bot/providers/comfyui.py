@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import aiohttp
 from yarl import URL
@@ -23,9 +22,8 @@ from bot.errors import VideoError, VideoNotReady, VideoOutcomeUnknown, VideoReje
 from bot.models import FailureKind, Ticket
 from bot.providers import comfy_answers, comfy_workflow, error_mapping, error_text, multipart
 from bot.providers.comfy_progress import MAX_MESSAGE_BYTES, Progress
-from bot.providers.download import MAX_VIDEO_BYTES
-from bot.providers.http import MAX_ANSWER_BYTES, Timeouts, path_segment
-from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of
+from bot.providers.http import MAX_ANSWER_BYTES, path_segment
+from bot.providers.json_api import ApiOptions, JsonApi, encoded, job_id, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
@@ -91,13 +89,11 @@ class ComfyUIProvider(JsonApi):
         self,
         config: ProviderConfig,
         *,
-        max_video_bytes: int = MAX_VIDEO_BYTES,
-        timeouts: Timeouts | None = None,
         settle_s: float = SETTLE_S,
         cancel_s: float = CANCEL_S,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        **options: Unpack[ApiOptions],
     ) -> None:
-        super().__init__(config, auth="bearer", max_video_bytes=max_video_bytes, timeouts=timeouts, now=now)
+        super().__init__(config, **options)
         self._settle_s, self._cancel_s = settle_s, cancel_s
         self._client_id = str(uuid.uuid4())
         self._progress = Progress(self._listen)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from yarl import URL
 
@@ -34,6 +34,14 @@ _FORMS: Mapping[str, Callable[[str], dict[str, str]]] = {
 }
 
 
+class ApiOptions(TypedDict, total=False):
+    """What an adapter may be made with beside its configuration."""
+
+    max_video_bytes: int
+    timeouts: Timeouts | None
+    now: Callable[[], datetime]
+
+
 class JsonApi:
     """The part of `bot.providers.protocols.Provider` that these wires share; used and closed on one loop.
 
@@ -47,7 +55,7 @@ class JsonApi:
         self,
         config: ProviderConfig,
         *,
-        auth: str,
+        auth: str = "bearer",
         max_video_bytes: int = MAX_VIDEO_BYTES,
         timeouts: Timeouts | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

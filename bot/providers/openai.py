@@ -6,17 +6,15 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Unpack, cast
 
 from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
 from bot.providers import error_mapping, error_text, json_template, responses
 from bot.providers.auth import Auth, Question
-from bot.providers.download import MAX_VIDEO_BYTES, Downloads
-from bot.providers.http import HttpClient, Timeouts, endpoint_and_key, path_segment
-from bot.providers.json_api import parts_of
+from bot.providers.http import path_segment
+from bot.providers.json_api import ApiOptions, JsonApi, parts_of
 from bot.providers.multipart import form
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
@@ -30,53 +28,30 @@ _ONE_CREATE = {"x-litellm-num-retries": "0"}
 _MAX_NEW_WORDS = 100
 
 
-class OpenAIProvider:
+class OpenAIProvider(JsonApi):
     """`bot.providers.protocols.Provider` over an OpenAI-style Videos API; used and closed on one loop.
 
-    It knows no keys of ours and cannot cancel.
+    It knows no keys of ours and cannot cancel. How it takes its key is found out (`bot.providers.auth`).
     """
-
-    knows_keys = False
-    can_cancel = False
 
     def __init__(
         self,
         config: ProviderConfig,
         *,
-        max_video_bytes: int = MAX_VIDEO_BYTES,
-        timeouts: Timeouts | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        **options: Unpack[ApiOptions],
     ) -> None:
         """Raises ValueError for an address or a key that cannot be used."""
-        self._endpoint, self._key = endpoint_and_key(config)
-        self._name = config.name
-        timeouts = timeouts or Timeouts()
-        self._http = HttpClient(timeouts)
-        self._now = now
+        super().__init__(config, **options)
         auth = config.auth if config.auth in ("raw", "bearer") else "auto"
         self._auth = Auth(
             self._key if config.auth != "none" else "",
             cast("Literal['auto', 'raw', 'bearer']", auth),
-            self._ask,
+            self._question,
             home=self._endpoint,
             now=monotonic,
         )
-        self._downloads = Downloads(
-            key=self._key,
-            hosts=frozenset(host.strip().lower() for host in config.download_hosts),
-            max_bytes=max_video_bytes,
-            timeouts=timeouts,
-        )
         self._new_words: set[str] = set()
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def endpoint(self) -> str:
-        return self._endpoint
 
     async def settle_auth(self) -> None:
         """Asks the API about our key now, also when the form is already settled."""
@@ -84,7 +59,7 @@ class OpenAIProvider:
 
     async def check(self, models: Sequence[ModelWire]) -> list[str]:
         """By the list of models, where the API has one that names any of these."""
-        answer = await self._ask(self._endpoint, "models", await self._auth.header(self._endpoint))
+        answer = await self._question(self._endpoint, "models", await self._auth.header(self._endpoint))
         names = responses.listed_names(answer) or set()
         wanted = {model.name for model in models}
         if not wanted & names:  # video models are often left out of such lists
@@ -153,13 +128,7 @@ class OpenAIProvider:
         told_in = None if url else job  # it may have the video in it
         await self._downloads.fetch(endpoint, url, f"{job}/content", _with(authorization), target, told_in=told_in)
 
-    def stop_creating(self) -> None:
-        self._http.stop_creating()
-
-    async def close(self) -> None:
-        await self._http.close()
-
-    async def _ask(self, endpoint: str, question: Question, authorization: str | None) -> Answer:
+    async def _question(self, endpoint: str, question: Question, authorization: str | None) -> Answer:
         address = f"{endpoint.rstrip('/')}/models" if question == "models" else video_path(endpoint, _UNKNOWN_ID)
         return await self._http.ask(address, _with(authorization))
 

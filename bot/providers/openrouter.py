@@ -6,8 +6,7 @@ A finished video has `urls`, signed, which need no key, and `unsigned_urls`, whi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +15,18 @@ from yarl import URL
 from bot.errors import VideoOutcomeUnknown, VideoRejected
 from bot.models import FailureKind, Ticket
 from bot.providers import error_mapping, error_text, json_template, responses
-from bot.providers.download import MAX_VIDEO_BYTES
-from bot.providers.http import Timeouts, path_segment
+from bot.providers.http import path_segment
 from bot.providers.json_api import JsonApi, encoded, job_id, parts_of, ticket_of, usd
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.providers.ssrf_guard import same_origin
-from bot.wire_config import ModelWire, ProviderConfig
+from bot.wire_config import ModelWire
 
 _UNKNOWN_ID = "gen-vid-0000000000-00000000000000000000"  # asked for to learn about the key alone
 
 
 class OpenRouterProvider(JsonApi):
     """`bot.providers.protocols.Provider` over OpenRouter's wire. It knows no keys of ours and cannot cancel."""
-
-    def __init__(
-        self,
-        config: ProviderConfig,
-        *,
-        max_video_bytes: int = MAX_VIDEO_BYTES,
-        timeouts: Timeouts | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        super().__init__(config, auth="bearer", max_video_bytes=max_video_bytes, timeouts=timeouts, now=now)
 
     async def settle_auth(self) -> None:
         await self._settle_by(self._job(_UNKNOWN_ID))

@@ -11,9 +11,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.models import FailureKind, Ticket
@@ -26,9 +26,8 @@ from bot.providers import (
     queue_answers,
     responses,
 )
-from bot.providers.download import MAX_VIDEO_BYTES
-from bot.providers.http import Timeouts, path_segment
-from bot.providers.json_api import JsonApi, encoded, parts_of, ticket_of
+from bot.providers.http import path_segment
+from bot.providers.json_api import ApiOptions, JsonApi, encoded, parts_of, ticket_of
 from bot.providers.protocols import CreateRequest, Phase, VideoStatus
 from bot.providers.responses import Answer
 from bot.wire_config import ModelWire, ProviderConfig
@@ -73,19 +72,12 @@ class QueueProvider(JsonApi):
 
     can_cancel = True
 
-    def __init__(
-        self,
-        config: ProviderConfig,
-        *,
-        max_video_bytes: int = MAX_VIDEO_BYTES,
-        timeouts: Timeouts | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, config: ProviderConfig, **options: Unpack[ApiOptions]) -> None:
         """The dialect is the configuration's, "fal" where it names none. Raises ValueError where there is none such."""
         dialect = DIALECTS.get(config.dialect or "fal")
         if dialect is None:
             raise ValueError(f"the provider {config.name} has the dialect {config.dialect}: known are {list(DIALECTS)}")
-        super().__init__(config, auth=dialect.auth, max_video_bytes=max_video_bytes, timeouts=timeouts, now=now)
+        super().__init__(config, auth=dialect.auth, **options)
         self._dialect = dialect
         self.knows_keys = dialect.knows_keys
 
