@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar, Unpack
+from typing import Any, ClassVar, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -40,6 +40,15 @@ NO_SUCH_FILE = Answer(404, "<Error><Code>NoSuchKey</Code></Error>", {"Content-Ty
 T = TypeVar("T")
 
 
+class Given(TypedDict, total=False):
+    """What a local provider may be made with."""
+
+    key: str | None
+    render: Render
+    settings: ProviderSettings | None
+    clock: Callable[[], float]
+
+
 class LocalProvider(ABC):
     """A provider on loopback; `url` is known once started and has `base_path` at its end.
 
@@ -65,8 +74,8 @@ class LocalProvider(ABC):
         settings: ProviderSettings | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.key = key or f"sk-local-{secrets.token_hex(16)}"
-        self.settings = settings or ProviderSettings()
+        self.key = key or self.new_key()
+        self.settings = settings or self.usual_settings()
         self.requests: list[Exchange] = []
         self.origin = self.url = self.elsewhere = ""
         self.faults = InjectedFaults((*self.routes, FILE))
@@ -79,6 +88,14 @@ class LocalProvider(ABC):
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
         self._count = 0
+
+    def new_key(self) -> str:
+        """In the form that the real ones have."""
+        return f"sk-local-{secrets.token_hex(16)}"
+
+    def usual_settings(self) -> ProviderSettings:
+        """Where none are given."""
+        return ProviderSettings()
 
     # What a wire says --------------------------------------------------------------------------------------------
 

@@ -4,20 +4,17 @@ After the published description of the API, and after the proxy's source where t
 """
 
 import secrets
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from sandbox.providers.base import LocalProvider
+from sandbox.providers.base import Given, LocalProvider
 from sandbox.providers.comfy_workflow import Asked, ComfySettings, Refusal, prompt_of, read
 from sandbox.providers.exchange import Answer, ErrorReply, Exchange, RequestRefused, Route
 from sandbox.providers.faults import VIDEO
 from sandbox.providers.jobs import State, VideoJob
-from sandbox.providers.mp4 import Render, render_video
 
 WORDS: dict[State, str] = {
     "queued": "queued", "running": "running", "done": "succeeded", "failed": "failed", "cancelled": "canceled",
@@ -69,18 +66,14 @@ class LocalComfyAPI(LocalProvider):
     )
     settings: ComfyAPISettings
 
-    def __init__(
-        self,
-        *,
-        key: str | None = None,
-        render: Render = render_video,
-        settings: ComfyAPISettings | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(key=key, render=render, settings=settings or ComfyAPISettings(), clock=clock)
+    def __init__(self, **given: Unpack[Given]) -> None:
+        super().__init__(**given)
         self.assets: dict[str, bytes] = {}
         self._workflows: dict[str, Any] = {}
         self._keys: set[str] = set()
+
+    def usual_settings(self) -> ComfyAPISettings:
+        return ComfyAPISettings()
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
         catalog = folder / "comfy-api.toml"

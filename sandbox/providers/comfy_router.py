@@ -2,16 +2,15 @@
 
 import hashlib
 import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
+from sandbox.providers.base import Given
 from sandbox.providers.exchange import Answer, ErrorReply, Exchange, Route
 from sandbox.providers.jobs import VideoJob
 from sandbox.providers.json_request import seconds_in
-from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.queue_wire import Body, LocalQueue, QueueSettings
 
 KEYS_LAST_SECONDS = 24 * 3600
@@ -75,17 +74,15 @@ class LocalComfyRouter(LocalQueue):
     catalog = "comfy-router"
     settings: ComfyRouterSettings
 
-    def __init__(
-        self,
-        *,
-        key: str | None = None,
-        render: Render = render_video,
-        settings: ComfyRouterSettings | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        key = key or f"comfyui-{secrets.token_hex(32)}"
-        super().__init__(key=key, render=render, settings=settings or ComfyRouterSettings(), clock=clock)
+    def __init__(self, **given: Unpack[Given]) -> None:
+        super().__init__(**given)
         self._used: dict[str, Used] = {}
+
+    def new_key(self) -> str:
+        return f"comfyui-{secrets.token_hex(32)}"
+
+    def usual_settings(self) -> ComfyRouterSettings:
+        return ComfyRouterSettings()
 
     def is_authorized(self, exchange: Exchange) -> bool:
         given = exchange.headers.get("x-api-key") or exchange.headers.get("authorization", "").removeprefix("Bearer ")

@@ -4,20 +4,18 @@ After `server.py` and `execution.py` of ComfyUI. It has no key, and takes the id
 """
 
 import asyncio
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from aiohttp import web
 
-from sandbox.providers.base import LocalProvider
+from sandbox.providers.base import Given, LocalProvider
 from sandbox.providers.comfy_workflow import Asked, ComfySettings, Refusal, object_info, prompt_of, read
 from sandbox.providers.exchange import Answer, ErrorReply, Exchange, Route
 from sandbox.providers.faults import VIDEO
 from sandbox.providers.jobs import VideoJob
-from sandbox.providers.mp4 import Render, render_video
 
 STEPS = 20
 TICK_SECONDS = 0.05
@@ -42,20 +40,16 @@ class LocalComfyUI(LocalProvider):
     id_fields = ("prompt_id",)
     settings: ComfySettings
 
-    def __init__(
-        self,
-        *,
-        key: str | None = None,
-        render: Render = render_video,
-        settings: ComfySettings | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(key=key, render=render, settings=settings or ComfySettings(), clock=clock)
+    def __init__(self, **given: Unpack[Given]) -> None:
+        super().__init__(**given)
         self.uploads: dict[str, bytes] = {}
         self.listeners = 0
         """Sockets that are open."""
         self._asked: dict[str, Asked] = {}
         self._clients: dict[str, str] = {}
+
+    def usual_settings(self) -> ComfySettings:
+        return ComfySettings()
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
         """The catalog sends no key, unless the settings say how."""

@@ -1,16 +1,13 @@
 """The wire of `/v1/videos`, in the dialect of any of the servers that speak it."""
 
 import gzip
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from sandbox.providers.base import LocalProvider
+from sandbox.providers.base import Given, LocalProvider
 from sandbox.providers.exchange import Answer, ErrorReply, Exchange, Route
 from sandbox.providers.faults import VIDEO
 from sandbox.providers.jobs import VideoJob
-from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.openai_dialects import DIALECTS, Body, job_body
 from sandbox.providers.openai_request import OpenAISettings, read_request
 
@@ -32,17 +29,12 @@ class LocalOpenAI(LocalProvider):
     id_fields = ("id", "task_id")
     settings: OpenAISettings
 
-    def __init__(
-        self,
-        *,
-        key: str | None = None,
-        render: Render = render_video,
-        settings: OpenAISettings | None = None,
-        clock: Callable[[], float] = time.time,
-        dialect: str = "gptproto",
-    ) -> None:
-        super().__init__(key=key, render=render, settings=settings or OpenAISettings(), clock=clock)
+    def __init__(self, *, dialect: str = "gptproto", **given: Unpack[Given]) -> None:
+        super().__init__(**given)
         self.dialect = DIALECTS[dialect]
+
+    def usual_settings(self) -> OpenAISettings:
+        return OpenAISettings()
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
         return {"VIDEO_API_KEY": self.key, "VIDEO_API_URL": self.url}

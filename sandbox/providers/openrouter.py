@@ -2,8 +2,6 @@
 
 import hashlib
 import secrets
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +11,6 @@ from sandbox.providers.exchange import Answer, ErrorReply, Exchange, RequestRefu
 from sandbox.providers.faults import VIDEO
 from sandbox.providers.jobs import VideoJob
 from sandbox.providers.json_request import check_last, options_in, picture_of, size_in
-from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.settings import ProviderSettings
 
 WORDS = {
@@ -89,16 +86,8 @@ class LocalOpenRouter(LocalProvider):
     catalog = "openrouter"
     settings: OpenRouterSettings
 
-    def __init__(
-        self,
-        *,
-        key: str | None = None,
-        render: Render = render_video,
-        settings: OpenRouterSettings | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        key = key or f"sk-or-v1-{secrets.token_hex(32)}"
-        super().__init__(key=key, render=render, settings=settings or self._usual(), clock=clock)
+    def new_key(self) -> str:
+        return f"sk-or-v1-{secrets.token_hex(32)}"
 
     def bot_settings(self, folder: Path) -> dict[str, str]:
         return {"VIDEO_CATALOG": self.catalog, "VIDEO_API_URL": self.url, "VIDEO_API_KEY": self.key}
@@ -118,7 +107,7 @@ class LocalOpenRouter(LocalProvider):
             return self.error(ErrorReply(404, "Video generation job not found"))
         return Answer(200, self._job(job)) if exchange.route == "poll" else self._content(exchange, job)
 
-    def _usual(self) -> OpenRouterSettings:
+    def usual_settings(self) -> OpenRouterSettings:
         return OpenRouterSettings()
 
     def _new_id(self) -> str:
@@ -247,7 +236,7 @@ class LocalGPTProto(LocalOpenRouter):
             return {"code": 401, "message": "Token cannot be empty", "type": "error"}
         return super().error_body(error)
 
-    def _usual(self) -> OpenRouterSettings:
+    def usual_settings(self) -> OpenRouterSettings:
         return OpenRouterSettings(models=None)
 
     def _new_id(self) -> str:

@@ -6,10 +6,8 @@ likes.
 """
 
 import secrets
-import time
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,6 @@ from sandbox.providers.json_request import (
     seconds_in,
     size_in,
 )
-from sandbox.providers.mp4 import Render, render_video
 from sandbox.providers.settings import ProviderSettings
 
 WORDS = {"queued": "IN_QUEUE", "running": "IN_PROGRESS"}
@@ -118,16 +115,11 @@ class LocalFal(LocalQueue):
     )
     catalog = "fal"
 
-    def __init__(
-        self,
-        *,
-        key: str | None = None,
-        render: Render = render_video,
-        settings: QueueSettings | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        key = key or f"{uuid.uuid4()}:{secrets.token_hex(16)}"
-        super().__init__(key=key, render=render, settings=settings or QueueSettings(), clock=clock)
+    def new_key(self) -> str:
+        return f"{uuid.uuid4()}:{secrets.token_hex(16)}"
+
+    def usual_settings(self) -> QueueSettings:
+        return QueueSettings()
 
     def is_authorized(self, exchange: Exchange) -> bool:
         return exchange.headers.get("authorization") == f"Key {self.key}"

@@ -6,7 +6,6 @@ Whatever the moment: each job ends once, none is paid twice, the card in the cha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from sandbox.discord.exchange import CUT as DISCORD_CUT
 from sandbox.providers.exchange import CUT as VIDEOS_CUT
 from tests.e2e.conftest import Build
+from tests.e2e.killing import killer
 from tests.e2e.stage import CRASHING_BOT, OVER, Stage
 from tests.thorough import mostly_thorough
 
@@ -105,7 +105,7 @@ async def test_killed_at_a_request_to_discord(build: Build, name: str, phase: st
         uploads = bool(exchange.files)
         return (exchange.method, exchange.route) == (method, route) and uploads == (name == "delivering-edit")
 
-    stage.discord.on_exchange(_killer(stage, is_it, phase, DISCORD_CUT))
+    stage.discord.on_exchange(killer(stage, is_it, phase, DISCORD_CUT))
     await stage.animate()
     await _killed(stage)
 
@@ -135,7 +135,7 @@ async def test_killed_at_a_request_to_the_provider(build: Build, moment: tuple[s
             case _:
                 return exchange.route in {"file", "content"}
 
-    stage.provider.on_exchange(_killer(stage, is_it, phase, VIDEOS_CUT))
+    stage.provider.on_exchange(killer(stage, is_it, phase, VIDEOS_CUT))
     await stage.animate()
     await _killed(stage)
 
@@ -143,22 +143,3 @@ async def test_killed_at_a_request_to_the_provider(build: Build, moment: tuple[s
     await _restart_and_settle(stage, {"unknown", "delivered"} if sent else {"delivered"})
     if name == "create" and phase != "after":
         assert stage.states() == ["unknown"]
-
-
-def _killer(
-    stage: Stage, is_it: Callable[[Any], bool], phase: str, cut: object
-) -> Callable[[Any, Any], Awaitable[Any]]:
-    """Kills the bot once, at that phase of the first request that is it; `before` means it never arrived."""
-    struck = False
-
-    async def hook(now: str, exchange: Any) -> object:
-        nonlocal struck
-        if struck or now != phase or not is_it(exchange):
-            return None
-        struck = True
-        assert stage.bot is not None
-        stage.bot.kill()
-        await stage.bot.wait()
-        return cut if phase == "before" else None
-
-    return hook

@@ -55,6 +55,20 @@ async def proxy() -> AsyncIterator[Proxy]:
     server.close()
 
 
+@contextlib.asynccontextmanager
+async def _served(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """The address of a server that answers every request so."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/api/v10"
+    finally:
+        await runner.cleanup()
+
+
 def _known_to_the_proxy_alone(stage: Stage) -> dict[str, str]:
     port = URL(stage.discord.api_url).port
     stage.discord._cdn.base = f"http://discord.test:{port}"
@@ -134,16 +148,8 @@ async def test_an_answer_that_is_no_discord_is_one_sentence_and_exit_code_2(
     build: Build, answer: Callable[[web.Request], Awaitable[web.Response]], why: str
 ) -> None:
     stage = await build(start=False)
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v10"
-    try:
+    async with _served(answer) as url:
         code, said = await _said(stage, {"DISCORD_API_URL": url})
-    finally:
-        await runner.cleanup()
 
     assert said.startswith(WRONG.format(url=url, why=why))
     assert (code, len(said.splitlines())) == (2, 1)
@@ -167,16 +173,8 @@ async def test_an_address_that_sends_on_is_one_sentence_and_exit_code_2(build: B
     async def elsewhere(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(f"{URL(stage.discord.api_url).origin()}{request.path}")
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", elsewhere)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v10"
-    try:
+    async with _served(elsewhere) as url:
         code, said = await _said(stage, {"DISCORD_API_URL": url})
-    finally:
-        await runner.cleanup()
 
     assert said.startswith(f"DISCORD_API_URL is wrong: {url}")
     assert (code, len(said.splitlines())) == (2, 1)

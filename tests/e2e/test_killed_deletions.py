@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.discord.exchange import CUT, Cut, Exchange, Phase
+from sandbox.discord.exchange import CUT
 from sandbox.discord.messages import Interaction, Message
 from sandbox.discord.world import Person
 from tests.e2e.asking import alone
 from tests.e2e.conftest import Build
+from tests.e2e.killing import killer
 from tests.e2e.stage import Stage
 
 
@@ -28,19 +29,11 @@ async def _finished(stage: Stage) -> Message:
 
 async def _killed_at_deletion(stage: Stage, by: Person, message: Message, label: str) -> None:
     """Presses, and the bot ends before its request to delete a message arrives."""
-    bot = stage.bot
-    assert bot is not None
-
-    async def kill(phase: Phase, exchange: Exchange) -> Cut | None:
-        if exchange.method != "DELETE" or phase != "before":
-            return None
-        bot.kill()
-        await bot.wait()
-        return CUT
-
+    kill = killer(stage, lambda exchange: exchange.method == "DELETE", "before", CUT)
     stage.discord.on_exchange(kill)
     await _press(stage, by, message, label)
-    await bot.wait()
+    assert stage.bot is not None
+    await stage.bot.wait()
     stage.discord.remove(kill)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.openrouter import LocalGPTProto, LocalOpenRouter, OpenRouterSettings
 from sandbox.providers.queue_wire import LocalFal, QueueSettings
 from tests.e2e.conftest import Build
+from tests.e2e.killing import is_create, killer
 from tests.e2e.stage import DONE, Stage
 from tests.thorough import mostly_thorough
 
@@ -55,23 +55,6 @@ async def stage(build: Build, name: str) -> Stage:
     return await build(provider=LOCAL[name]())
 
 
-def _killer(stage: Stage, phase: str) -> Callable[[Any, Any], Any]:
-    """Ends it by kill -9, at that phase of the first create; `before` means it never arrived."""
-    struck = False
-
-    async def hook(now: str, exchange: Any) -> object:
-        nonlocal struck
-        if struck or now != phase or exchange.route != "create":
-            return None
-        struck = True
-        assert stage.bot is not None
-        stage.bot.kill()
-        await stage.bot.wait()
-        return CUT if phase == "before" else None
-
-    return hook
-
-
 async def test_a_picture_becomes_a_posted_video_and_what_it_cost_is_kept_where_the_provider_tells(
     stage: Stage, name: str
 ) -> None:
@@ -102,7 +85,7 @@ async def test_a_lost_answer_is_settled_or_unknown_and_never_paid_twice(stage: S
 @pytest.mark.parametrize("name", mostly_thorough(["fal", "comfy-router"], by_default=["fal"]))  # others: test_wires
 @pytest.mark.parametrize("phase", mostly_thorough(["before", "inside", "after"], by_default=["inside", "after"]))
 async def test_killed_at_the_create(stage: Stage, name: str, phase: str) -> None:
-    stage.provider.on_exchange(_killer(stage, phase))
+    stage.provider.on_exchange(killer(stage, is_create, phase, CUT))
     await stage.animate()
     assert stage.bot is not None
     await stage.bot.wait()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from sandbox.providers.mp4 import tiny_mp4
 from sandbox.providers.registry import PROVIDERS, make_provider
 from tests import catalogs
 from tests.e2e.conftest import Build
+from tests.e2e.killing import is_create, killer
 from tests.e2e.stage import DONE, Stage, png
 from tests.thorough import mostly_thorough
 
@@ -69,7 +69,7 @@ async def test_a_lost_answer_is_settled_by_our_key_or_unknown(build: Build, name
 @pytest.mark.parametrize("name", mostly_thorough(WIRES, by_default=["openrouter", "comfy-router"]))
 async def test_killed_at_the_create(build: Build, name: str, phase: str) -> None:
     stage = await build(provider=local(name))
-    kills_at_create(stage, phase)
+    stage.provider.on_exchange(killer(stage, is_create, phase, CUT))
     await stage.animate()
     assert stage.bot is not None
     assert await stage.bot.wait() == -9
@@ -82,23 +82,6 @@ async def test_killed_at_the_create(build: Build, name: str, phase: str) -> None
         assert stage.states() == ["delivered"]
     else:
         assert stage.states() == ["unknown"] or (phase == "after" and stage.states() == ["delivered"])
-
-
-def kills_at_create(stage: Stage, phase: str) -> None:
-    """Once; `before` means that the request never arrives."""
-    struck = False
-
-    async def hook(now: str, exchange: Any) -> Any:
-        nonlocal struck
-        if struck or now != phase or exchange.route != "create":
-            return None
-        struck = True
-        assert stage.bot is not None
-        stage.bot.kill()
-        await stage.bot.wait()
-        return CUT if phase == "before" else None
-
-    stage.provider.on_exchange(hook)
 
 
 @pytest.mark.parametrize("name", mostly_thorough(["comfyui", "comfy-api"], by_default=["comfyui"]))

@@ -17,10 +17,9 @@ from bot.models import FailureKind, Ticket
 from bot.providers.comfy_api import ComfyAPIProvider
 from bot.providers.protocols import Phase, Provider
 from sandbox.providers.comfy_api import ComfyAPISettings, LocalComfyAPI
-from sandbox.providers.exchange import Answer, ErrorReply, Exchange
-from sandbox.providers.exchange import Phase as When
+from sandbox.providers.exchange import Answer, ErrorReply
 from sandbox.providers.mp4 import tiny_mp4
-from tests.integration.comfy import PICTURE, WAN, comfy_api, request
+from tests.integration.comfy import PICTURE, WAN, answering, comfy_api, request, sent
 from tests.thorough import mostly_thorough
 
 EXPIRED: dict[str, Any] = {"status": "expired", "outputs": [], "error": None}
@@ -36,20 +35,6 @@ async def world(**settings: Any) -> AsyncIterator[tuple[LocalComfyAPI, ComfyAPIP
             assert [found for exchange in local.requests for found in local.violations(exchange)] == []
         finally:
             await api.close()
-
-
-def answering(local: LocalComfyAPI, route: str, answer: Answer) -> None:
-    async def hook(when: When, exchange: Exchange) -> Answer | None:
-        if when != "before" or exchange.route != route:
-            return None
-        exchange.fault = "of the test"
-        return answer
-
-    local.on_exchange(hook)
-
-
-def sent(local: LocalComfyAPI, route: str) -> list[Exchange]:
-    return [exchange for exchange in local.requests if exchange.route == route]
 
 
 def refused(code: str, status: int = 422) -> Answer:

@@ -20,10 +20,9 @@ from bot.providers.protocols import Phase, Provider
 from bot.wire_config import ModelWire, ProviderConfig
 from sandbox.providers.comfy_workflow import ComfySettings
 from sandbox.providers.comfyui import LocalComfyUI
-from sandbox.providers.exchange import CUT, Answer, ErrorReply, Exchange
-from sandbox.providers.exchange import Phase as When
+from sandbox.providers.exchange import CUT, Answer, ErrorReply
 from sandbox.providers.mp4 import tiny_mp4
-from tests.integration.comfy import PICTURE, QUICK, WAN, comfyui, request
+from tests.integration.comfy import PICTURE, QUICK, WAN, answering, comfyui, request, sent
 
 
 @contextlib.asynccontextmanager
@@ -37,20 +36,6 @@ async def world(
             yield local, api
         finally:
             await api.close()
-
-
-def answering(local: LocalComfyUI, route: str, answer: Answer, *, method: str = "") -> None:
-    """This answer to every request of a route, and nothing done."""
-
-    async def hook(when: When, exchange: Exchange) -> Answer | None:
-        is_it = exchange.route == route and method in ("", exchange.method)
-        return answer if when == "before" and is_it else None
-
-    local.on_exchange(hook)
-
-
-def sent(local: LocalComfyUI, route: str) -> list[Exchange]:
-    return [exchange for exchange in local.requests if exchange.route == route]
 
 
 async def test_the_adapter_is_a_provider() -> None:

@@ -9,7 +9,6 @@ import gzip
 import json
 import logging
 import socket
-import traceback
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -41,8 +40,9 @@ from tests.integration.video_server import (
     sends_for_ever,
     sends_in_turn,
 )
+from tests.integration.wires import SECRET, is_clean
 
-KEY = "sk-live-0123456789abcdef"
+KEY = SECRET
 SPEC = CreateRequest(
     "a-key",
     ModelWire("sora-2"),
@@ -73,16 +73,6 @@ async def world(
             yield there, api
         finally:
             await api.close()
-
-
-def is_clean(error: BaseException) -> bool:
-    """No secret anywhere in an error, its causes included, however it is printed."""
-    told = "".join(traceback.format_exception(error))
-    link: BaseException | None = error
-    while link is not None:
-        told += repr(link) + str(link) + repr(link.args) + repr(vars(link))
-        link = link.__cause__ or link.__context__
-    return KEY not in told and "0123456789" not in told
 
 
 def test_the_adapter_is_a_provider() -> None:

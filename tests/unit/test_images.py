@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageStat
 from bot.images.resize import fit, plan
 from tests.unit.images_samples import (
     ORIENTATION,
+    UNDO,
     drawing,
     encoded,
     is_near,
@@ -41,19 +42,10 @@ def test_every_format_goes_out_as_a_plain_jpeg_of_the_exact_size(name: str, size
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_photo_is_shown_upright(orientation: int) -> None:
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
     held = drawing((90, 160))
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    turned = held.transpose(undo[orientation]) if orientation in undo else held
+    turned = held if (undo := UNDO[orientation]) is None else held.transpose(undo)
     data = encoded(turned, "JPEG", exif=exif, quality=95)
 
     picture = opened(fit(data, 720, 1280))

@@ -17,6 +17,7 @@ from bot.images.precheck import CAMERA_RAW, DAMAGED, TRANSPARENT
 from bot.images.resize import copy, fit
 from tests.unit.images_samples import (
     ORIENTATION,
+    UNDO,
     drawing,
     encoded,
     heic,
@@ -28,16 +29,6 @@ from tests.unit.images_samples import (
 )
 
 RED, BLUE = (220, 20, 30), (20, 30, 220)
-UNDO = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 def shown(data: bytes, width: int = 1280, height: int = 720) -> Image.Image:
