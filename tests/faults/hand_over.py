@@ -72,9 +72,9 @@ class Pings:
         self.answers = sorted(used.answered_at + offset for _, used in self._sent if used.answered_at is not None)
 
     @property
-    def unanswered(self) -> list[float]:
-        """When those were used that have no answer."""
-        return [at for at, used in self._sent if not used.answered.is_set()]
+    def unanswered(self) -> list[tuple[float, Interaction]]:
+        """Those that have no answer, and when they were used."""
+        return [(at, used) for at, used in self._sent if not used.answered.is_set()]
 
     def is_answered_since(self, since: float) -> bool:
         """Whether there was an answer after that moment."""

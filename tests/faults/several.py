@@ -41,6 +41,7 @@ PRESSED_EVERY_S = (0.5, 3.0)
 GIFTS = 4
 TAKES = (None, None, None, 2, 3, 4)
 SHOWS = (None, None, None, "me")
+UNKNOWN_INTERACTION = 10062
 RACED = 0.3
 """In so many runs somebody takes cards away in the moment in which their videos come."""
 SETTINGS = {
@@ -214,8 +215,9 @@ async def _roll(scene: Scene, place: ClusterPlace, outcome: Outcome, number: int
     scene.tell(f"rolled process {number}: {hand_over}")
     if hand_over is not None:
         outcome.hand_overs.append(hand_over)
-    for at in pings.unanswered:
-        why = keepers.why_unheard(place.general(number), at)
+    late = {x.params.get("interaction_token") for x in place.discord.requests if x.code == UNKNOWN_INTERACTION}
+    for at, used in pings.unanswered:
+        why = "its answer came too late" if used.token in late else keepers.why_unheard(place.general(number), at)
         outcome.pings[why or "?"] += 1
         scene.tell(f"/quota at {at - scene.began:.3f} in shard {number} got no answer: {why}")
         if why is None:
