@@ -152,9 +152,14 @@ class Keeper:
 
     async def _watch(self) -> None:
         """Looks fifty times a second; a shorter absence is told by who brings it about."""
+        was_up = True
         while True:
-            if not self.is_up:
+            is_up = self.is_up
+            if not is_up and was_up:
                 self.note_away()
+            elif not is_up:
+                self.away[-1].until = time.monotonic()  # however late this look is, on a busy machine
+            was_up = is_up
             await asyncio.sleep(0.02)
 
     def note_away(self) -> None:
