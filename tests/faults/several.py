@@ -74,7 +74,9 @@ class Outcome:
         return Counter({**counts, **broken, **self.struck})
 
 
-async def play(seed: int, run: int, *, processes: int = 3, provider: str | None = None, keep: Path) -> Outcome:
+async def play(
+    seed: int, run: int, *, processes: int = 3, provider: str | None = None, lasts_s: float = LASTS_S, keep: Path
+) -> Outcome:
     """One run; the server, the sandbox and all processes are its own. `keep`: a folder for what a broken one leaves."""
     rng = Random(f"{seed}-{run}")
     drawn = rng.choice([DEFAULT_PROVIDER, rng.choice(list(PROVIDERS))])
@@ -88,8 +90,9 @@ async def play(seed: int, run: int, *, processes: int = 3, provider: str | None 
         async with opened(place, rng, partial(Keepers, processes=processes)) as scene:
             told = scene.told
             scene.settles_within_s = SETTLES_WITHIN_S
-            await _storm(scene, place, server, outcome, Random(rng.random()), name=f"video {seed}-{run}")
-            await _end(scene, place, outcome, name=f"video {seed}-{run}")
+            name, own = f"video {seed}-{run}", Random(rng.random())
+            await _storm(scene, place, server, outcome, own, name=name, lasts_s=lasts_s)
+            await _end(scene, place, outcome, name=name)
             outcome.verdict = reckon(collect(scene))
             assert isinstance(scene.keeper, Keepers)
             outcome.verdict.strange += scene.keeper.ended_for_nothing()
@@ -109,15 +112,22 @@ def _keep(place: ClusterPlace, folder: Path, name: str, outcome: Outcome, told: 
 
 
 async def _storm(
-    scene: Scene, place: ClusterPlace, server: PostgresServer, outcome: Outcome, rng: Random, *, name: str
+    scene: Scene,
+    place: ClusterPlace,
+    server: PostgresServer,
+    outcome: Outcome,
+    rng: Random,
+    *,
+    name: str,
+    lasts_s: float,
 ) -> None:
     """Members ask, press and are given credits, and the faults strike; returns when all of it is over."""
-    ends = time.monotonic() + LASTS_S
+    ends = time.monotonic() + lasts_s
     work = [
         _ask(scene, place, Random(rng.random()), ends, name),
         _press(scene, Random(rng.random()), ends),
         _strike(scene, place, server, outcome, Random(rng.random()), ends),
-        *(_give(scene, number, Random(rng.random())) for number in range(GIFTS)),
+        *(_give(scene, number, Random(rng.random()), lasts_s) for number in range(GIFTS)),
     ]
     if rng.random() < RACED:
         work.append(presses.raced(scene, Random(rng.random())))
@@ -175,8 +185,8 @@ async def _press(scene: Scene, rng: Random, ends: float) -> None:
         await presses.pressed(scene, Random(rng.random()))
 
 
-async def _give(scene: Scene, number: int, rng: Random) -> None:
-    await asyncio.sleep(rng.uniform(0.0, LASTS_S * 0.8))
+async def _give(scene: Scene, number: int, rng: Random, lasts_s: float) -> None:
+    await asyncio.sleep(rng.uniform(0.0, lasts_s * 0.8))
     await gifts.give(scene, number, rng)
 
 
