@@ -30,6 +30,7 @@ TELLS_S = 3.0
 HEARD_IN_TIME_S = 2.0
 """What is heard so long after it was said can still be answered in time."""
 STOOD_STILL = "this process stood still for too long"
+GAP_NOTICED_S = 0.5
 NOTICED_S = 0.1
 """Whether a process hears Discord is looked at fifty times a second, on a busy machine."""
 
@@ -157,10 +158,11 @@ class Keepers:
         return None if gap is None else self._why_away(keeper, at, gap)
 
     def _why_away(self, keeper: OneOfSeveral, at: float, gap: Away) -> str | None:
-        ended = [life for life in keeper.lives if life.ended_at is not None and life.ended_at <= gap.until]
+        begun = gap.since - GAP_NOTICED_S
+        ended = [life for life in keeper.lives if life.ended_at is not None and begun <= life.ended_at <= gap.until]
         if not ended:
             return None
-        if ended[-1].wanted is not signal.SIGTERM:
+        if any(life.wanted is not signal.SIGTERM for life in ended):  # what it had been left is lost with it
             return "its process was lost, and the next one was not connected yet"
         was_late = gap.until - at > HEARD_IN_TIME_S  # the next one hears what came before it was there
         return "its process was stopped, and the next one was connected too late" if was_late else None

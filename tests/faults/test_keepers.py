@@ -70,6 +70,16 @@ def test_the_next_process_hears_what_came_before_it_unless_it_comes_late(
     assert why(keepers) == reason
 
 
+def test_nothing_is_left_to_a_process_that_is_stopped_while_it_starts_after_another_was_killed(
+    keepers: Keepers,
+) -> None:
+    """Seed 51, run 12."""
+    starting = Life(AT - 0.7, 0, ended_at=AT - 0.5, code=-15, wanted=signal.SIGTERM)
+    keepers.each[0].lives, keepers.each[0].away = [LOST, starting, Life(AT - 0.4, 0)], [GAP]
+
+    assert why(keepers) == "its process was lost, and the next one was not connected yet"
+
+
 def test_a_process_that_stood_still_is_excused_until_it_has_caught_up(keepers: Keepers) -> None:
     life = Life(0.0, 0)
     keepers.each[0].lives = [life]
