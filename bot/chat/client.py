@@ -31,7 +31,6 @@ from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
 from bot.chat.shards import ALL_SHARDS, Shards, shard_of
 from bot.chat.sync import CommandSync, SyncMemory
-from bot.chat.under_way import answer_the_last
 from bot.chat.undo import Undo, UndoButton
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
@@ -172,7 +171,6 @@ class AnimateBot(commands.AutoShardedBot):
         await self._sync.close()
         for member in list(self.filling):
             self.leave_list(member)
-        await answer_the_last(self.shards.values())
         await self.once.close()
         await super().close()
 

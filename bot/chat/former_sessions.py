@@ -25,6 +25,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import INTERNAL_API_VERSION
 
+from bot.chat.under_way import end_answers
 from bot.models import GatewaySession
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,6 @@ CLOSES_WITHIN_S = 1.0
 ANSWERS_WITHIN_S = 3.0
 """Discord waits no longer for a first answer."""
 ANSWERED_WITHIN_S = 2.0
-LOOKED_AT_S = 0.01
 OVERLAPS_S = 1.0
 """So long both sessions are heard: what was said before the own one began may still be on its way."""
 CONNECTS_WITHIN_S = 10.0
@@ -67,7 +67,6 @@ class FormerSessions:
         self._is_leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: set[str] = set()
-        self._unanswered: list[discord.Interaction[Any]] = []
         self._state: Any = client._connection  # noqa: SLF001 - where discord.py keeps what the gateway tells
         self._parse, self._parse_ready = self._state.parsers[COMMAND], self._state.parsers[READY]
         self._state.parsers.update({COMMAND: self._once, READY: self._ready})
@@ -75,7 +74,6 @@ class FormerSessions:
     async def begin(self, is_mine: Callable[[int], bool], shards: int) -> None:
         """Hears what the process before this one has left unheard."""
         self._client.add_listener(self._connected, "on_shard_connect")
-        self._client.add_listener(self._heard, "on_interaction")
         for session in await self._memory.take(is_mine, shards):
             for server in session.servers:
                 self._state._add_guild_from_data({"id": server, "unavailable": True})  # noqa: SLF001 - as READY tells
@@ -85,7 +83,7 @@ class FormerSessions:
             task.add_done_callback(self._ended)
 
     async def leave(self, *, can_answer: bool = True) -> None:
-        """Ends the connections and keeps their sessions. Waits up to 2 s for answers to what came by them.
+        """Ends the connections and keeps their sessions. Waits up to 2 s for the answers to what came by them.
 
         A process that stood still sends no answers any more, so it waits for none.
         """
@@ -105,30 +103,13 @@ class FormerSessions:
         ]
         if left := [*self._left.values(), *own]:  # what was left to this process, where it has no own session yet
             await self._memory.leave(left)
-        if can_answer:
-            await self._answered()
+        await end_answers(within_s=ANSWERED_WITHIN_S if can_answer else 0.0)
 
     async def close(self) -> None:
         """Hears no more of them."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _answered(self) -> None:
-        """Whatever was heard has its answer, or has waited for long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWERED_WITHIN_S):
-                while self._pending():  # noqa: ASYNC110 - an answer tells nobody
-                    await asyncio.sleep(LOOKED_AT_S)
-
-    def _pending(self) -> list[discord.Interaction[Any]]:
-        self._unanswered = [
-            each for each in self._unanswered if not each.response.is_done() and self._age_s(each.id) < ANSWERS_WITHIN_S
-        ]
-        return self._unanswered
-
-    async def _heard(self, interaction: discord.Interaction[Any]) -> None:
-        self._unanswered = [*self._pending(), interaction]
 
     async def _connected(self, shard: int) -> None:
         self._own[shard].set()

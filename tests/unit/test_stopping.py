@@ -19,6 +19,7 @@ class _Bot:
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
+        self.former = types.SimpleNamespace(leave=_nothing_heard)
         self._closed = asyncio.Event()
 
     async def start(self) -> None:
@@ -28,6 +29,10 @@ class _Bot:
     async def close(self) -> None:
         self._closed.set()
         await asyncio.sleep(0)  # and login goes on to its end
+
+
+async def _nothing_heard(*, can_answer: bool) -> None:
+    assert can_answer
 
 
 class _Tasks:
@@ -43,7 +48,7 @@ async def test_a_login_that_breaks_because_of_the_stop_leaves_no_traceback_behin
     await asyncio.sleep(0)
 
     service = types.SimpleNamespace(answers_first=AnswersFirst(), retention=_Tasks())
-    app = types.SimpleNamespace(bot=bot, worker=_Tasks(), service=service)
+    app = types.SimpleNamespace(bot=bot, worker=_Tasks(), service=service, frozen=asyncio.Event())
     await _stop(cast("App", app), starting)
     del starting
     gc.collect()
