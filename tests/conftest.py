@@ -23,6 +23,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 TEMPLATE = "newest"
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
+WAITING = {"e2e", "faults", "page"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection() -> None:
     """What is collected stays: Python's own collections, which look for what does not, wait until it is all there."""
     gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests mostly wait stand evenly among those that compute; the longest tests come first."""
+    waiting = sorted({item.path for item in items if item.path.parent.name in WAITING}, reverse=True)
+    computing = sorted({item.path for item in items} - set(waiting))
+    places = {file: at / len(kind) for kind in (waiting, computing) for at, file in enumerate(kind)}
+    items.sort(key=lambda item: (places[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:
