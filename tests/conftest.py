@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Those of `tests/interop` stay on the disk, beside the packages to which their environments link.
     """
-    if "TMPDIR" in os.environ or any(Path(given).match("interop*") for given in config.args) or not MEMORY.is_dir():
+    if "TMPDIR" in os.environ or any("interop" in Path(given).parts for given in config.args) or not MEMORY.is_dir():
         return
     about = os.statvfs(MEMORY)
     if about.f_bavail * about.f_frsize > ROOM_BYTES and not about.f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK):
@@ -46,6 +46,8 @@ def pytest_collection() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files whose tests mostly wait stand evenly among those that compute; the longest tests come first."""
     waiting = sorted({item.path for item in items if item.path.parent.name in WAITING}, reverse=True)
+    if not waiting:
+        return
     computing = sorted({item.path for item in items} - set(waiting))
     places = {file: at / len(kind) for kind in (waiting, computing) for at, file in enumerate(kind)}
     items.sort(key=lambda item: (places[item.path], item.path))

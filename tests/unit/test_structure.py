@@ -298,7 +298,7 @@ class TestChecks:
     MORE_TESTS = (
         "uv run pytest -m postgres and not thorough",
         "uv run pytest -m thorough",
-        "uv run pytest --dist loadfile tests/interop",
+        "uv run pytest -n 3 --dist loadfile --no-loadscope-reorder tests/interop",
     )
     LINTS = ("uv run ruff check", "uv run ruff format --check", "uv run mypy", "uv run lint-imports")
     DRILL = "uv run python .ci/restore_drill.py"
