@@ -258,9 +258,13 @@ class _Server:
             self._confined.add(line)
         self._poll.modify(line, 0)  # that it was closed is told unasked
         self._poll.register(pidfd, select.POLLIN)
-        with contextlib.suppress(BrokenPipeError):  # a bot that asked for it was killed in between
-            os.write(line, str(pid).encode())
+        self._tell(line, pid)
         return None
+
+    @staticmethod
+    def _tell(line: int, number: int) -> None:
+        with contextlib.suppress(ConnectionError):  # nobody listens any more: whoever asked may have been killed
+            os.write(line, str(number).encode())
 
     def _tell_end(self, pidfd: int) -> None:
         line = self._living.pop(pidfd)
@@ -269,8 +273,7 @@ class _Server:
         self._poll.unregister(pidfd)
         os.close(pidfd)
         code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        with contextlib.suppress(BrokenPipeError):  # nobody listens any more
-            os.write(line, str(code).encode())
+        self._tell(line, code)
         if line in self._left:
             self._left.remove(line)
             self._reap(line)

@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
 import sys
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +66,7 @@ async def main():
         facts = {
             "mode": [status["Umask"], os.getpriority(os.PRIO_PROCESS, process.pid), os.readlink(place / "cwd")],
             "alone": [os.getsid(process.pid) == os.getpgid(process.pid) == process.pid != os.getsid(0)],
-            "signals": {name: status[name] for name in ("SigBlk", "SigIgn", "SigCgt")},
+            "signals": {name: status[name] for name in ("SigIgn", "SigCgt")},
             "limits": [limit(process.pid, what) for what in ("Max data size", "Max core", "Max open")],
             "open": sorted(os.listdir(place / "fd")),
             "kinds": [os.readlink(place / "fd" / number).split(":")[0] for number in "12"],
@@ -177,6 +180,24 @@ async def test_the_process_of_a_picture_ends_by_itself_when_the_bot_is_gone(tmp_
     assert code == -signal.SIGKILL
     with contextlib.suppress(psutil.NoSuchProcess):
         await asyncio.to_thread(psutil.Process(int(said)).wait, 10)
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_a_bot_that_is_killed_while_it_starts_a_process_takes_nothing_along(
+    tmp_path: Path, *, is_told: bool
+) -> None:
+    order = forkserver._order(("-P", "-m", "bot.transcode", "fit", "no", "such"), {}, tmp_path, is_confined=True)
+    written, stderr = os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
+        line.connect(forkserver._server())
+        socket.send_fds(line, [json.dumps(order).encode()], [stderr, stderr, stderr])
+        os.close(stderr)
+        if is_told:
+            await asyncio.to_thread(select.select, [line], [], [], 10)  # which is not read
+
+    with FileIO(written) as said:
+        assert b"Error" in await asyncio.to_thread(said.read)  # until the process has ended
+    assert [(await ran(tmp_path, "", forkserver.spawn))[0] for _ in range(2)] == [0, 0]
 
 
 @pytest.mark.parametrize("how", ENDS)
