@@ -10,6 +10,7 @@ from sandbox.discord.messages import Interaction
 from sandbox.discord.world import Person
 from tests.e2e.conftest import Build
 from tests.e2e.stage import Stage
+from tests.thorough import mostly_thorough
 
 MANY = 20
 CROWD = 200
@@ -27,7 +28,7 @@ async def _verdicts(asked: list[Interaction]) -> tuple[int, list[str]]:
     return len(answers) - len(refused), [answer.text() for answer in refused]
 
 
-@pytest.mark.parametrize("crowd", [0, CROWD])
+@pytest.mark.parametrize("crowd", mostly_thorough([0, 50, CROWD], by_default=[0, 50]))
 @pytest.mark.parametrize(
     ("settings", "taken", "words"),
     [
