@@ -68,9 +68,17 @@ class Outcome:
     def counts(self) -> Counter[str]:
         """What it came to."""
         verdict = self.verdict
-        unanswered = {f"unanswered: {why}": count for why, count in (verdict.unanswered + self.pings).items()}
+        reasons = {
+            f"{name}: {why}": count
+            for name, counted in {
+                "unanswered": verdict.unanswered + self.pings,
+                "undelivered": verdict.undelivered,
+                "unknown": verdict.unknown,
+            }.items()
+            for why, count in counted.items()
+        }
         broken = {promise: len(sentences) for promise, sentences in verdict.promises.items()}
-        counts = {"asked": self.asked, "jobs": verdict.jobs, "charged": verdict.paid, **verdict.states, **unanswered}
+        counts = {"asked": self.asked, "jobs": verdict.jobs, "charged": verdict.paid, **verdict.states, **reasons}
         return Counter({**counts, **broken, **self.struck})
 
 
