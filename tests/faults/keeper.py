@@ -89,7 +89,10 @@ class Keeper:
             life.is_asleep = False
         elif life.wanted is not signal.SIGKILL:
             life.wanted, life.asked_at = signum, time.monotonic()
-        os.kill(bot.pid, signum)
+        try:
+            os.kill(bot.pid, signum)
+        except ProcessLookupError:  # it has ended in this moment
+            return False
         return True
 
     async def restart(self, signum: signal.Signals) -> Life:
