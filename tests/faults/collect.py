@@ -91,11 +91,10 @@ def _commands(scene: Scene, asked: Asked, rows: list[Row]) -> Iterator[Command]:
         told_nothing = any(NOTHING_CHARGED in each.text() for each in refusals)
         passing = _passing_head(cards[0]) if cards and row is not None else None
         out_of_reach = _why_out_of_reach(scene, asked, cards[0]) if cards else None
-        is_later_take = row is not None and row.name != asked.prompt
         yield Command(
             prompt=asked.prompt if row is None else row.name,
             member=asked.person.id,
-            outcome="card" if cards else "refused" if refusals and not is_later_take else "nothing",
+            outcome="card" if cards else "refused" if refusals else "nothing",  # of all takes at once
             excuse=_excuse(scene, asked),
             also_refused=bool(cards) and told_nothing,
             passing_card=passing if out_of_reach is None else None,

@@ -30,6 +30,7 @@ TELLS_S = 3.0
 HEARD_IN_TIME_S = 2.0
 """What is heard so long after it was said can still be answered in time."""
 STOOD_STILL = "this process stood still for too long"
+PORT_TAKEN = "address already in use"
 GAP_NOTICED_S = 0.5
 NOTICED_S = 0.1
 """Whether a process hears Discord is looked at fifty times a second, on a busy machine."""
@@ -131,10 +132,13 @@ class Keepers:
         for keeper in self.each:
             bot = self.place.process(keeper.number)
             says_so = bot is not None and STOOD_STILL in bot.log()
+            lost_its_port = bot is not None and PORT_TAKEN in bot.log()  # while it was down, by another program
             for life in keeper.lives:
                 if life.ended_at is None or life.wanted is not None:
                     continue
                 stood_still = any(freeze.life is life for freeze in keeper.freezes) or (says_so and life.code == 1)
+                if lost_its_port and life.code == 2:
+                    continue
                 was_away = any(since <= life.ended_at and life.begun_at <= until for since, until in self.outages)
                 if not stood_still and not was_away:
                     yield f"process {keeper.number} ended by itself with code {life.code}"
