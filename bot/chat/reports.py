@@ -195,14 +195,15 @@ def _spent(rows: list[UsageRow]) -> int:
 
 
 def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
-    """Health in a few lines; `servers` are those of this process."""
+    """Health in a few lines; `servers` are those of this process, for where the store knows of no other."""
     busy = translations.ngettext(
         "{busy} of {n} slot in use", "{busy} of {n} slots in use", found.slots, busy=found.jobs.at_provider
     )
     delay = (
         f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
     )  # no heartbeat yet
-    known = translations.ngettext("{n} server", "{n} servers", servers if found.servers is None else found.servers)
+    n = servers if found.servers is None else found.servers
+    known = translations.ngettext("{n} server", "{n} servers", n)
     return "\n".join([
         translations.gettext("**This server**: {facts}", facts=" · ".join(_server_facts(translations, found))),
         translations.gettext("**Video service**: {facts}", facts=f"{busy} · {_waiting(translations, found.jobs)}"),
