@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from sandbox.environment import Environment
-from sandbox.process import BotProcess
+from sandbox.process import BOT, BotProcess
 from sandbox.providers.base import LocalProvider
 from tests.e2e.stage import Stage
 from tests.ledger_audit import differences
@@ -100,8 +100,9 @@ class Cluster(Processes, Stage):
         roles: Sequence[str] = (),
         render_s: float | None = 0.1,
         provider: LocalProvider | None = None,
+        arguments: Sequence[str] = BOT,
     ) -> None:
-        super().__init__(settings, render_s=render_s, provider=provider)
+        super().__init__(settings, arguments=arguments, render_s=render_s, provider=provider)
         self.share(address, processes=processes, roles=roles)
 
     async def start(self, *, bot: bool = True) -> None:

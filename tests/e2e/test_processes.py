@@ -13,11 +13,13 @@ from functools import partial
 import psycopg
 import pytest
 
+from bot.chat.global_rate_limit import REQUESTS
 from sandbox.discord.exchange import Exchange as DiscordExchange
 from sandbox.discord.exchange import Reply, rate_limited
 from sandbox.discord.world import Channel
 from sandbox.providers.exchange import Exchange
 from tests.cluster import TAKEOVER_S, Cluster
+from tests.e2e import chatty_bot
 from tests.e2e.asking import told
 from tests.e2e.stage import DONE
 from tests.e2e.webhook import open_webhook
@@ -27,6 +29,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.timeout(120)]
 
 LOOKED_AT_EVERY_S = TAKEOVER_S / 6
 """So often a process reads what all share, where nobody tells it."""
+CHATTY_BOT = (chatty_bot.__file__,)
 Build = Callable[..., Awaitable[Cluster]]
 MANY = {"QUOTA_DEFAULT_CREDITS": "1000", "MAX_JOBS_PER_USER": "100"}
 
@@ -324,6 +327,24 @@ async def test_a_pause_that_discord_asks_the_whole_bot_for_is_kept_by_every_proc
     await until(lambda: all("asks the whole bot to wait for 0.5 s" in bot.log() for bot in cluster.bots.values()))
     key = str(cluster.seen("SELECT key FROM jobs")[0][0])
     await until(lambda: any(f"video `{key}` · https" in each.text() for each in cluster.discord.messages(listing)))
+
+
+async def test_three_processes_send_no_more_requests_a_second_by_the_bots_token_than_discord_allows(
+    build: Build,
+) -> None:
+    cluster, came = await build(processes=3, arguments=CHATTY_BOT), list[float]()
+
+    async def count(phase: str, exchange: DiscordExchange) -> None:
+        if phase == "before" and exchange.authorized:
+            came.append(time.monotonic())
+
+    await until(lambda: all("3 processes share" in bot.log() for bot in cluster.bots.values()))
+    cluster.discord.on_exchange(count)
+    for bot in cluster.bots.values():
+        os.kill(bot.pid, signal.SIGUSR1)
+    await until(lambda: len(came) >= 3 * chatty_bot.REQUESTS)
+
+    assert max(sum(start <= at < start + 1 for at in came) for start in came) <= REQUESTS
 
 
 def ends_pause(cluster: Cluster) -> int:
