@@ -89,7 +89,10 @@ class Processes(Environment):
 
 
 class Cluster(Processes, Stage):
-    """`start` starts the servers and then all processes. `address` is that of an empty database."""
+    """`start` starts the servers and then all processes. `address` is that of an empty database.
+
+    `own` are settings that a process has for itself, by its number.
+    """
 
     def __init__(
         self,
@@ -98,12 +101,18 @@ class Cluster(Processes, Stage):
         processes: int = 2,
         settings: Mapping[str, str] | None = None,
         roles: Sequence[str] = (),
+        own: Mapping[int, Mapping[str, str]] | None = None,
         render_s: float | None = 0.1,
         provider: LocalProvider | None = None,
         arguments: Sequence[str] = BOT,
     ) -> None:
         super().__init__(settings, arguments=arguments, render_s=render_s, provider=provider)
+        self._own = own or {}
         self.share(address, processes=processes, roles=roles)
+
+    def settings_of(self, number: int) -> dict[str, str]:
+        """What the process with this number is started with."""
+        return super().settings_of(number) | dict(self._own.get(number, {}))
 
     async def start(self, *, bot: bool = True) -> None:
         await super().start(bot=False)
@@ -118,6 +127,10 @@ class Cluster(Processes, Stage):
         if wait:
             await self.wait_connected()
         return bot
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """As `seen`, for whatever a stage waits for."""
+        return self.seen(sql)
 
     def faults(self) -> list[str]:
         """Where the books disagree."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import re
 from collections.abc import AsyncIterator
 
 _COMMIT = b"COMMIT\0"
+_PREPARED = re.compile(rb"(_pg3_\d+)\0COMMIT\0")
 
 
 class Cut(enum.Enum):
@@ -26,7 +28,11 @@ class Proxy:
         self._target = target
         self.cut = Cut.NEVER
         self.then = Cut.NEVER
+        self.of = b""
+        """Only the COMMIT of a batch with these bytes in it is cut."""
         self.has_cut = asyncio.Event()
+        self.refused = asyncio.Semaphore(0)
+        """To be acquired once for each connection that was not let through."""
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
 
@@ -41,6 +47,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.cut is Cut.NOW:
+            self.refused.release()
             writer.transport.abort()
             return
         to_server, from_client = await asyncio.open_connection("127.0.0.1", self._target)
@@ -55,12 +62,19 @@ class Proxy:
         self._writers -= both
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        batch, prepared = b"", set[bytes]()  # names of COMMIT, once it was sent a few times
         while data := await reader.read(65536):
-            if _COMMIT in data and self.cut is Cut.BEFORE_COMMIT:
+            batch += data
+            prepared |= {name + b"\0" for name in _PREPARED.findall(data)}
+            ends = _COMMIT in data or any(name in data for name in prepared)
+            is_it = ends and self.of in batch
+            if is_it and self.cut is Cut.BEFORE_COMMIT:
                 self._has_cut()
                 return
-            if _COMMIT in data and self.cut is Cut.AFTER_COMMIT:
+            if is_it and self.cut is Cut.AFTER_COMMIT:
                 self.cut = Cut.NOW  # of what the server answers, nothing goes back
+            if ends:
+                batch = b""
             writer.write(data)
         writer.transport.abort()
 

@@ -15,12 +15,25 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PAUSE_S = 1.0
+PAUSE_S = 0.5
+CONNECTION_WITHIN_S = 3.0
+"""As long as a statement waits for a connection of the pool; then it asks again, and the pool connects anew."""
+RECONNECTS_FOR_S = 2.0
+"""Then the pool gives a lost connection up, and the next statement brings a new one. Its own pauses would double for as
+long as the database is away, and so would the wait after that."""
 OUT_OF_REACH = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class PatientConnector(PsycopgConnector):
-    """Asks again until the database answers. A question may so be done twice: entries that nobody carries are freed."""
+    """Asks again until the database answers. A question may so be done twice: entries that nobody carries are freed.
+
+    However long the database was away, it is reached again within `CONNECTION_WITHIN_S` and what connecting takes.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            conninfo=address, min_size=1, max_size=4, timeout=CONNECTION_WITHIN_S, reconnect_timeout=RECONNECTS_FOR_S
+        )
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
         await _until_answered(lambda: PsycopgConnector.execute_query_async(self, query, **arguments))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import TypeVar
 
 import psycopg
 from procrastinate import App
@@ -20,10 +21,12 @@ from bot.errors import StoreError, StoreUnavailable
 from bot.jobs.dispatch import Carry
 from bot.models import JobId
 from bot.store import queue_entries
-from bot.store.database import Store
+from bot.store.database import Store, Unit
 from bot.store.queue_entries import QUEUE, TASK
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 AT_MOST = 20_000
 """Jobs that one process carries at a time."""
@@ -33,6 +36,9 @@ MEND_EVERY_S = 30.0
 CREATES_END_S = 75.0
 """At a stop: what a process carries is put down, at the latest when its create requests have ended."""
 RETRIED_AFTER_S = 30
+FORGOTTEN_AFTER_S = 86_400.0
+"""A worker that was silent for so long is forgotten, and can take nothing up any more. What it carried is freed long
+before that, and it goes on when it reaches the database again."""
 SCHEMA_LOCK = (0x616E696D, 3)
 
 
@@ -55,8 +61,9 @@ class Taking:
         self._store = store
         self._address = address
         self._takeover_s = takeover_s
-        logging.getLogger("procrastinate").setLevel(logging.ERROR)  # of each job it tells what our own log tells
-        self._app = App(connector=PatientConnector(conninfo=address, min_size=1, max_size=4))
+        for library in ("procrastinate", "psycopg.pool"):  # of each job and connection our own log tells
+            logging.getLogger(library).setLevel(logging.ERROR)
+        self._app = App(connector=PatientConnector(address))
         self._app.job_manager = OwnEntries(self._app.connector, lambda: self.worker_id)
         self._worker: EntryWorker | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,7 +107,7 @@ class Taking:
             delete_jobs=DeleteJobCondition.ALWAYS,
             install_signal_handlers=False,
             update_heartbeat_interval=self._takeover_s / 6,
-            stalled_worker_timeout=self._takeover_s,
+            stalled_worker_timeout=FORGOTTEN_AFTER_S,
         )
         self._tasks = [
             asyncio.create_task(self._run(self._worker), name="taking"),
@@ -150,8 +157,10 @@ class Taking:
         while True:
             await asyncio.sleep(self._takeover_s / 4)
             try:
+                if self.worker_id is not None:  # also where procrastinate's own sign of life waits for a connection
+                    await self._write(queue_entries.alive(self.worker_id))
                 if loop.time() - reached_since > self._takeover_s:  # else the database was away, and all were silent
-                    taken_over = await self._store.write(queue_entries.take_over(silent_s=self._takeover_s))
+                    taken_over = await self._write(queue_entries.take_over(silent_s=self._takeover_s))
                     if taken_over:
                         log.warning("took over %s jobs of a process that is silent or gone", taken_over)
                 if loop.time() - mended_at >= min(MEND_EVERY_S, self._takeover_s):
@@ -164,6 +173,10 @@ class Taking:
                 log.warning("the queue of jobs was not looked through: %s", error)
             except Exception:
                 log.exception("the queue of jobs was not looked through")
+
+    async def _write(self, unit: Unit[T]) -> T:
+        """A database that stood still, and begins this only when it goes on, is one that was away."""
+        return await self._store.write(unit, start_within_s=self._takeover_s / 2)
 
     async def _give_back(self, suspects: set[JobId]) -> set[JobId]:
         """Entries that are this worker's by the queue alone: the answer that gave them was lost."""

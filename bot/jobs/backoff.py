@@ -35,8 +35,13 @@ def resubmit_pause(poll_s: float, asked_s: float | None, tried_for_s: float, rng
     return max(asked_s or 0.0, poll_s, min(tried_for_s, 60.0)) * rng.uniform(1.0, 1.2)
 
 
+def store_pause(tries: int, rng: random.Random) -> float:
+    """Seconds before asking our own store again: once it is back, what is paid for goes on within seconds."""
+    return min(0.1 * 2.0 ** min(tries, 10), 3.0) * rng.uniform(0.8, 1.2)
+
+
 def retry_pause(tries: int, rng: random.Random) -> float:
-    """Seconds before asking our own store or Discord again."""
+    """Seconds before asking Discord or a provider again."""
     return min(0.1 * 2.0 ** min(tries, 10), 10.0) * rng.uniform(0.8, 1.2)
 
 

@@ -189,7 +189,7 @@ class JobContext:
             except StoreUnavailable as error:
                 if tries % 20 == 0:
                     log.error("the database cannot be used, trying again: %s", error)  # noqa: TRY400 - no traceback for the expected
-                await self.clock.sleep(backoff.retry_pause(tries, self.rng))
+                await self.clock.sleep(backoff.store_pause(tries, self.rng))
                 tries += 1
 
     async def move(self, job: Job, to: JobState, **changes: object) -> Job | None:

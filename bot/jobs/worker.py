@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
-from bot.errors import VideoUnavailable
+from bot.errors import StoreUnavailable, VideoUnavailable
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.finished_videos import FinishedVideos
@@ -299,7 +299,8 @@ class Worker:
                 log.error(  # noqa: TRY400 - the traceback once: thousands of jobs may fail in the same way
                     "job=%s step %s failed, trying again: %r", job.id, job.state, error, exc_info=failures == 1
                 )
-                await self._context.clock.sleep(backoff.retry_pause(failures + 3, self._context.rng))
+                pause = backoff.store_pause if isinstance(error, StoreUnavailable) else backoff.retry_pause
+                await self._context.clock.sleep(pause(failures + 3, self._context.rng))
                 current = await self._context.reload(job)
 
     async def _taken_up(self, job: Job) -> Job | None:

@@ -43,8 +43,10 @@ TAKE_LOCK = f"SELECT pg_advisory_xact_lock{WRITER_LOCK}"
 _DEFAULTS = {
     "application_name": "animate-bot", "connect_timeout": "3",  # seconds, for each host
     "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "11000",
+    "target_session_attrs": "read-write",
 }  # fmt: skip
-"""Of a connection, where the address says nothing else: a server that is gone without a word is missed after 11 s."""
+"""Of a connection, where the address says nothing else: a server that is gone without a word is missed after 11 s, and
+one that has become a standby is out of reach, whoever connects: what it would tell may be old."""
 _SETTINGS = (
     # Whoever stops in the middle of a batch, frozen or cut off, keeps the others waiting no longer.
     "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '8s'; SET statement_timeout = '60s'"

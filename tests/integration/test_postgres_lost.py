@@ -10,9 +10,11 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from bot.cluster.patient import PatientConnector
 from bot.errors import StoreUnavailable
 from bot.store.commands import remember_hash, synced_hash
 from bot.store.database import Store, Tx, Unit
+from bot.store.postgres import with_defaults
 from tests.postgres_proxy import Cut, Proxy, proxied
 from tests.postgres_server import PostgresServer
 
@@ -211,3 +213,22 @@ class TestSeveralWriters:
         assert await store.read(synced_hash(1, "api")) == "another"
         await frozen.write(remember_hash(2, "api", "woken"))
         await frozen.close()
+
+
+async def test_however_long_the_database_is_away_the_queue_looks_for_it_every_few_seconds(
+    postgres_address: str, proxy: Proxy
+) -> None:
+    """Pauses that double would be a minute by the time it is back, and so would what everybody waits after that."""
+    connector = PatientConnector(with_defaults(proxy.address(postgres_address)))
+    await connector.open_async()
+    try:
+        proxy.cut = Cut.NOW
+        proxy.break_off()
+        asked = asyncio.create_task(connector.execute_query_one_async("SELECT 1 AS one"))
+        async with asyncio.timeout(DEADLINE_S / 2):
+            for _ in range(7):
+                await proxy.refused.acquire()
+            proxy.cut = Cut.NEVER
+            assert await asked == {"one": 1}
+    finally:
+        await connector.close_async()
