@@ -34,11 +34,13 @@ async def open_dispatch(
         return None
     from bot.cluster.dispatch import ClusterDispatch  # its driver is an extra
     from bot.cluster.folder import check_folder
+    from bot.cluster.shard_check import OwnShards
     from bot.store.postgres import with_defaults
 
     await check_folder(store, settings.data_dir)
     address = with_defaults(settings.database_url)
-    dispatch = ClusterDispatch(store, address, clock, takeover_s=settings.takeover_seconds)
+    shards = None if settings.role == "worker" else OwnShards(settings.shard_ids, settings.shard_count)
+    dispatch = ClusterDispatch(store, address, clock, shards, takeover_s=settings.takeover_seconds)
     stack.push_async_callback(dispatch.close)
     await dispatch.open()
     return dispatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from bot.cluster.shard_check import OwnShards
 from bot.cluster.sharing import Sharing
 from bot.cluster.taking import Taking
 from bot.errors import StoreError
@@ -23,12 +24,14 @@ TICK_S = 0.5
 class ClusterDispatch:
     """Open it, `begin` it, start it through the worker, close it. `frozen` is set once others may have taken over."""
 
-    def __init__(self, store: Store, address: str, clock: Clock, *, takeover_s: float) -> None:
+    def __init__(
+        self, store: Store, address: str, clock: Clock, shards: OwnShards | None, *, takeover_s: float
+    ) -> None:
         self._store = store
         self._clock = clock
         self._takeover_s = takeover_s
         self._taking = Taking(store, address, takeover_s=takeover_s)
-        self._sharing = Sharing(address, self._taking.notify, takeover_s=takeover_s)
+        self._sharing = Sharing(address, self._taking, shards, takeover_s=takeover_s)
         self._watch: asyncio.Task[None] | None = None
         self._context: JobContext | None = None
         self._ticked_at = clock.now()
@@ -50,7 +53,7 @@ class ClusterDispatch:
         """Whether no other process can have taken its jobs over: it did not stand still, and the store answers it."""
         read_at = self._sharing.read_at
         silent_s = 0.0 if read_at is None else self._clock.since(read_at).total_seconds()
-        return self.has_run() and silent_s < self._takeover_s / 2 + self._sharing.read_every_s
+        return self.has_run() and silent_s < self._sharing.silent_s
 
     def has_run(self) -> bool:
         """Whether it did not stand still, not even right before this."""
@@ -61,10 +64,14 @@ class ClusterDispatch:
         return queue_entries.entering(unit)
 
     def sending(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
-        """The move to the provider, within the slots of all processes, and as the one probe of a half-open circuit."""
+        """The move to the provider of a job that this process carries.
+
+        It is made within the slots of all processes, and as the one probe of a half-open circuit.
+        """
         assert self._context is not None
         queue, probe = self._context.queue, circuits.as_probe(unit, job, now=self._clock.now())
-        return shared_state.within_slots(probe, job, slots=queue.slots, limit=queue.limits.get(job.provider))
+        counted = shared_state.within_slots(probe, job, slots=queue.slots, limit=queue.limits.get(job.provider))
+        return queue_entries.sent_by(self._taking.worker_id, job.id, counted)
 
     async def may_ask(self, provider: str) -> bool:
         """Whether no other process asks, or tries it with a job; nobody asks while the store is out of reach."""

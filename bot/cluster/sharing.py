@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import psycopg
 
+from bot.cluster.shard_check import OwnShards
+from bot.cluster.taking import Taking
 from bot.errors import StoreError
 from bot.jobs.context import JobContext
 from bot.jobs.outcomes import Seen
@@ -40,16 +42,23 @@ CONNECT_AGAIN_S = 1.0
 
 
 class Sharing:
-    """Owns its tasks. `notify` sends to a channel of the database; `address` is listened at."""
+    """Owns its tasks. `taking` sends to a channel of the database; `address` is listened at.
 
-    def __init__(self, address: str, notify: Callable[[str, str], Awaitable[None]], *, takeover_s: float) -> None:
+    `shards` are those of this process; None for a worker.
+    """
+
+    def __init__(self, address: str, taking: Taking, shards: OwnShards | None, *, takeover_s: float) -> None:
         self._address = address
-        self._notify = notify
+        self._taking = taking
+        self._shards = shards
+        self._shard_faults: set[str] = set()
         self._takeover_s = takeover_s
         self._id = uuid4().hex
         self.read_every_s = min(READ_EVERY_S, takeover_s / 6)
         self.read_at: datetime | None = None
         """When the store last answered; a process that it does not answer may be taken to be gone by the others."""
+        self.silent_s = takeover_s / 2 + self.read_every_s
+        """Without an answer for so long, this process takes itself to be gone."""
         self._is_due = asyncio.Event()
         self._to_say: deque[str] = deque()
         self._is_to_count = True
@@ -103,8 +112,11 @@ class Sharing:
 
     def changed(self) -> None:
         """Something that all share."""
-        if "all" not in self._to_say:
-            self._to_say.append("all")
+        self._say_once("all")
+
+    def _say_once(self, words: str) -> None:
+        if words not in self._to_say:
+            self._to_say.append(words)
         self._may_say.set()
 
     def discord_refused(self, seconds: float) -> None:
@@ -151,7 +163,7 @@ class Sharing:
             self._may_say.clear()
             while self._to_say:
                 try:
-                    await self._notify(CHANNEL, f"{self._id}:{self._to_say[0]}")
+                    await self._taking.notify(CHANNEL, f"{self._id}:{self._to_say[0]}")
                 except Exception as error:  # noqa: BLE001 - the others read what has changed every few seconds
                     log.warning("other processes were not told: %s", type(error).__name__)
                 self._to_say.popleft()
@@ -163,6 +175,8 @@ class Sharing:
                 async with await psycopg.AsyncConnection.connect(self._address, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self._is_due.set()  # for what was said before
+                    if self._shards is not None:
+                        self._say_once(f"ask:{self._shards.told}")
                     async for heard in connection.notifies():
                         self._hear(heard.payload)
             await asyncio.sleep(CONNECT_AGAIN_S)
@@ -171,19 +185,31 @@ class Sharing:
         sender, _, said = payload.partition(":")
         if sender == self._id:
             return
-        what, _, value = said.partition(":")
-        if what == "job" and value.isdecimal():
-            self._worker.heard_of(JobId(int(value)))
+        what, _, told = said.partition(":")
+        if what == "job" and told.isdecimal():
+            self._worker.heard_of(JobId(int(told)))
         elif what == "discord":
             with contextlib.suppress(ValueError):
-                self.hold_discord(float(value))
+                self.hold_discord(float(told))
         elif what == "outcome":
             with contextlib.suppress(ValueError, KeyError):  # another version's
-                provider, seen = Seen.unpacked(value)
+                provider, seen = Seen.unpacked(told)
                 self._context.circuit_breakers.of(provider).hear(seen)
+        elif what in ("ask", "shards"):
+            self._hear_of_shards(told, asked=what == "ask")
         else:
             self._is_due.set()
             self._is_to_count = self._is_to_count or what == "count"
+
+    def _hear_of_shards(self, told: str, *, asked: bool) -> None:
+        if self._shards is None:
+            return
+        if asked:
+            self._say_once(f"shards:{self._shards.told}")
+        fault = self._shards.fault(told)
+        if fault is not None and fault not in self._shard_faults:
+            self._shard_faults.add(fault)
+            log.error("%s", fault)
 
     async def _keep(self) -> None:
         counted_at = float("-inf")
@@ -200,6 +226,8 @@ class Sharing:
                 asked_at = self._context.clock.now()
                 found = await self._context.store.read(shared_state.read(self._worker.waiting, now=asked_at))
                 self._use(found)
+                if self._may_be_taken_over():
+                    await self._drop_taken_over()
                 self.read_at = asked_at
                 if self._is_to_count or loop.time() - counted_at > self.read_every_s:
                     self._is_to_count, counted_at = False, loop.time()
@@ -209,6 +237,19 @@ class Sharing:
             except Exception:
                 log.exception("what all processes share was not read")
             await asyncio.sleep(READ_APART_S + len(found.waiting) / QUEUED_PER_S)
+
+    def _may_be_taken_over(self) -> bool:
+        """Whether the store was out of reach for as long as it takes until others take over, or nearly."""
+        return self.read_at is not None and self._context.clock.since(self.read_at).total_seconds() > self.silent_s
+
+    async def _drop_taken_over(self) -> None:
+        """Before this process shows anything again: what others carry by now is theirs alone."""
+        mine = self._worker.mine
+        worker_id = self._taking.worker_id
+        held = set() if worker_id is None else await self._context.store.read(queue_entries.held_by(worker_id))
+        if lost := mine - held:
+            log.warning("others have taken over %s jobs while the database was out of reach", len(lost))
+            self._worker.drop(lost)
 
     async def _write(self) -> bool:
         """What has changed here; whether anything has. What cannot be written is written the next time."""

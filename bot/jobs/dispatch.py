@@ -22,7 +22,8 @@ class Dispatch(Protocol):
         """The move of a job to its provider.
 
         Raises NoSlotError where all processes together have no slot for it, CircuitHeldError where a circuit that
-        another one has opened is against it, or is tried by another one.
+        another one has opened is against it, or is tried by another one, and NotCarriedError where another one has
+        taken the job over.
         """
 
     def carrying(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from bot.jobs.context import JobContext
 from bot.jobs.dispatch import Dispatch
@@ -26,6 +27,7 @@ class SharedWorker(Worker):
         self._dispatch = dispatch
         self._takes_up = carries
         self._mine: set[JobId] = set()
+        self._taken_over: set[JobId] = set()  # of these: another process carries them by now
 
     async def start(self) -> int:
         """Takes jobs up as they come, where this process carries any. Raises StoreUnavailable."""
@@ -38,13 +40,16 @@ class SharedWorker(Worker):
         return 0
 
     async def carry(self, job: JobId) -> bool:
-        """Carries it here until it needs no more work; False where it is put down before, because this process stops.
+        """Carries it here until it needs no more work; False where it is put down before.
+
+        That is when this process stops, or another one has taken the job over.
 
         A create that is under way ends here first: another process would take its answer for lost.
         """
         self._mine.add(job)
+        found: Job | None = None
         try:
-            while not self._stopping:
+            while not self._stopping and job not in self._taken_over:
                 found = await self._context.persist(jobs.find(job))
                 if found is None or (found.card.finished and not found.state.needs_work):
                     return True
@@ -58,6 +63,21 @@ class SharedWorker(Worker):
             return False
         finally:
             self._mine.discard(job)
+            self._taken_over.discard(job)
+            if found is not None:  # whoever carries it now has its slot
+                self._context.queue.release(found)
+
+    @property
+    def mine(self) -> frozenset[JobId]:
+        """Those that this process carries, for all it knows."""
+        return frozenset(self._mine)
+
+    def drop(self, jobs: Collection[JobId]) -> None:
+        """Another process has taken these over: what is done with them here ends, but for a create under way."""
+        for job in self._mine.intersection(jobs):
+            self._taken_over.add(job)
+            if (task := self._tasks.get(job)) is not None:
+                task.cancel()
 
     async def _put_down(self, job: JobId) -> bool:
         """Waits for the end of its task; True where somebody has ended it to begin anew."""

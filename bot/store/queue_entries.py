@@ -39,6 +39,10 @@ _WAKE = 'SELECT pg_notify(\'procrastinate_queue_v1#jobs\', \'{"type": "job_inser
 """What procrastinate's own trigger tells its workers of a new entry; an entry that becomes due tells nobody."""
 
 
+class NotCarriedError(Exception):
+    """Another process has taken the job over, or may."""
+
+
 def entering(unit: Unit[list[Job]]) -> Unit[list[Job]]:
     """The reservation with an entry for each job; nobody takes one up before its card can be known."""
 
@@ -121,10 +125,40 @@ def if_carried_by(worker: int | None, job: JobId, unit: Unit[Job | None]) -> Uni
     """The unit, if that worker of procrastinate's has the job's entry; else None, as if another had been first."""
 
     def checked(tx: Tx) -> Job | None:
-        row = tx.one("SELECT worker_id FROM procrastinate_jobs WHERE lock = :lock AND status = 'doing'", lock=str(job))
-        return unit(tx) if row is not None and worker is not None and row["worker_id"] == worker else None
+        return unit(tx) if worker is not None and _carries(tx, worker, job) else None
 
     return checked
+
+
+def _carries(tx: Tx, worker: int, job: JobId) -> bool:
+    row = tx.one("SELECT worker_id FROM procrastinate_jobs WHERE lock = :lock AND status = 'doing'", lock=str(job))
+    return row is not None and row["worker_id"] == worker
+
+
+def sent_by(worker: int | None, job: JobId, unit: Unit[Job | None]) -> Unit[Job | None]:
+    """The unit, which sends the job to its provider, if that worker carries it; raises NotCarriedError.
+
+    It is a sign of life as well: from here on, nobody takes the job over before a whole takeover time is over.
+    """
+
+    def checked(tx: Tx) -> Job | None:
+        if worker is None or not _carries(tx, worker, job):
+            raise NotCarriedError
+        sent = unit(tx)
+        if sent is not None:
+            alive(worker)(tx)
+        return sent
+
+    return checked
+
+
+def alive(worker: int) -> Unit[None]:
+    """A sign of life of this worker of procrastinate's, beside those that it gives itself."""
+
+    def unit(tx: Tx) -> None:
+        tx.changed("UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = :worker", worker=worker)
+
+    return unit
 
 
 def held_by(worker: int) -> Unit[set[JobId]]:

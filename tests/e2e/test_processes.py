@@ -177,6 +177,21 @@ async def test_no_more_jobs_than_slots_are_at_the_provider_whichever_process_sen
     assert cluster.provider.creates == 9
 
 
+async def test_processes_with_the_same_shard_or_another_number_of_shards_say_so_in_their_logs(
+    postgres_address: str,
+) -> None:
+    own = {1: {"SHARD_IDS": "0"}, 2: {"SHARD_COUNT": "4"}}
+    cluster = Cluster(postgres_address, processes=3, own=own)
+    await cluster.start(bot=False)
+    try:
+        for number in range(3):
+            await cluster.start_one(number, wait=False)
+        await until(lambda: carriers(cluster, "has shard 0 of this process") == [0, 1])
+        await until(lambda: carriers(cluster, "SHARD_COUNT is") == [0, 1, 2])
+    finally:
+        await cluster.stop()
+
+
 async def test_a_server_that_is_paused_through_one_process_is_held_by_all(build: Build) -> None:
     cluster = await build(processes=2, settings=MANY | {"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     home = cluster.discord.world.guild

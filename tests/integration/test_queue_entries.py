@@ -147,6 +147,27 @@ async def test_a_process_that_does_not_carry_a_job_any_more_does_not_end_it(
     assert await store.write(queue_entries.if_carried_by(worker + 1, job.id, move)) is None
     assert await store.write(queue_entries.if_carried_by(None, job.id, move)) is None
     assert await store.write(queue_entries.if_carried_by(worker, job.id, move)) is not None
+    with pytest.raises(queue_entries.NotCarriedError):
+        await store.write(queue_entries.sent_by(worker + 1, job.id, move))
+
+
+async def test_nobody_takes_over_a_job_that_was_just_sent_however_long_its_process_was_silent_before(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    job = await reserved(store, 1)
+    connection.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 day')")
+    connection.execute(
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)"
+    )
+    ((worker,),) = connection.execute("SELECT id FROM procrastinate_workers").fetchall()
+    assert isinstance(worker, int)
+
+    sent = await store.write(
+        queue_entries.sent_by(worker, job.id, jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON))
+    )
+
+    assert sent is not None
+    assert await store.write(queue_entries.take_over(silent_s=30)) == 0
 
 
 @pytest.mark.parametrize("needs_no_more_work", [True, False])
@@ -167,6 +188,7 @@ async def test_a_process_whose_entry_was_taken_over_neither_ends_nor_frees_it(
         assert await store.write(queue_entries.take_over(silent_s=30)) == 1
         await other.taking.start(other.carry)
         await other.carried.get()
+        assert connection.execute("SELECT COUNT(*) FROM procrastinate_workers").fetchone() == (2,)  # none is forgotten
 
         frozen.ends.set_result(needs_no_more_work)
         await frozen.taking.close()

@@ -23,6 +23,7 @@ from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import CreateRequest, Provider
 from bot.store import jobs
 from bot.store.circuits import CircuitHeldError
+from bot.store.queue_entries import NotCarriedError
 from bot.store.shared_state import NoSlotError
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ async def _submit(context: JobContext, job: Job, request: CreateRequest, provide
         moved = await _intend(context, job)
         if moved is not None and moved.state is JobState.SUBMITTING:  # by this very call
             context.queue.follow(moved)
-            moved = await _create(context, moved, request, provider)
+            may_send = not (context.queue.is_closed or _is_stale(context, moved))
+            moved = await (_create(context, moved, request, provider) if may_send else _unsent(context, moved, job))
     finally:
         if moved is None or not moved.state.holds_slot:
             context.queue.release(job)
@@ -182,6 +184,8 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
     except NoSlotError as full:  # another process has taken it
         context.queue.use_shared(full.at_provider, context.clock.now())
         return job
+    except NotCarriedError:  # another process carries the job: this one was out of its sight
+        return None
     except CircuitHeldError:
         assert context.dispatch is not None
         context.dispatch.look()
@@ -190,22 +194,29 @@ async def _intend(context: JobContext, job: Job) -> Job | None:
     if sent is None:  # cancelled in the meantime, or sent by another process
         found = await context.reload(job)
         return None if found is not None and found.state is JobState.SUBMITTING else found
-    if context.queue.is_closed:  # the bot was told to stop while this was written: certainly nothing made
-        return await context.move(sent, JobState.WAITING, first_sent_at=job.first_sent_at, not_before=job.not_before)
     return sent
+
+
+def _is_stale(context: JobContext, job: Job) -> bool:
+    """Whether another process may have taken the job over since its intent.
+
+    This one was frozen, or the store was out of reach until now. The other one has settled what was not even sent yet.
+    """
+    return context.timing.intent_for is not None and context.clock.since(job.state_at) > context.timing.intent_for
+
+
+async def _unsent(context: JobContext, job: Job, before: Job) -> Job | None:
+    """Certainly nothing was made, and nobody was asked: waiting again, as before."""
+    log.warning("job=%s not sent: the bot stops, or it took too long to store that it would be", job.id)
+    return await context.move(job, JobState.WAITING, first_sent_at=before.first_sent_at, not_before=before.not_before)
 
 
 async def _create(context: JobContext, job: Job, request: CreateRequest, provider: Provider) -> Job | None:
     """The only paid request of this program, then its outcome in the store. Nothing is awaited before it.
 
-    Where another process may have taken the job over while this one was frozen, nothing is sent: the other one has
-    settled what was not even sent yet.
-
     A lost answer leaves the job submitting where the wire knows its key: `settle` goes on from there.
     """
     context.chat.show(job)
-    if context.timing.intent_for is not None and context.clock.since(job.state_at) > context.timing.intent_for:
-        return await send_later(context, job, VideoUnavailable("this process was frozen before it could send anything"))
     try:
         ticket = await provider.create(request)
     except VideoUnavailable as error:
