@@ -13,7 +13,8 @@ from sandbox.discord.messages import Interaction
 from sandbox.discord.world import Channel
 from tests.cluster import Cluster
 from tests.e2e.stage import DONE
-from tests.faults.several import guilds_of_each_shard, shard_of
+from tests.faults.keepers import shard_of
+from tests.faults.several import guilds_of_each_shard
 from tests.postgres_proxy import Cut, Proxy, proxied
 from tests.postgres_server import PostgresServer
 
@@ -76,7 +77,7 @@ async def apart(postgres_server: PostgresServer, postgres_address: str) -> Async
         own = {number: {"DATABASE_URL": way.address(postgres_address)} for number, way in enumerate(ways)}
         cluster = Cluster(postgres_address, processes=2, settings=SETTINGS, own=own, render_s=None)
         await cluster.start()
-        channels = {shard_of(guild, 2): guild.general for guild in await guilds_of_each_shard(cluster)}
+        channels = {shard_of(guild.id, 2): guild.general for guild in await guilds_of_each_shard(cluster)}
         try:
             yield Apart(cluster, ways, [channels[0], channels[1]])
             assert cluster.faults() == []
