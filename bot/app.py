@@ -137,6 +137,7 @@ async def assemble(
             ban=bot.ban,
             progress_s=settings.progress_seconds,
             now=clock.now,
+            hears=bot.hears,
         )
         stack.push_async_callback(chat.close)
         pictures = hosted_pictures(settings, store, files, clock)

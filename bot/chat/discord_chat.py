@@ -50,12 +50,13 @@ class DiscordChat:
         ban: Ban | None = None,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hears: Callable[[int], bool] = lambda _guild: True,
     ) -> None:
         self._client = client
         self._cards = cards
         self._translation_catalog = translation_catalog
         self._now = now
-        self._transports = Transports(client, memory, ban, now=now)
+        self._transports = Transports(client, memory, ban, now=now, hears=hears)
         self._rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
         self._edits = Edits(self._transports, cards, self._rate_limit, every_s=progress_s, now=now)
         self._pictures = PictureFetcher(discord.http.Route.BASE)

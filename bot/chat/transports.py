@@ -44,7 +44,7 @@ _ENDINGS = (
 class Transports:
     """Edits, posts, deletes and whispers for one bot. Remembers dead ones, so that none is tried again and again.
 
-    Uploads, and messages that have no nonce, go by `SendOnce`.
+    Uploads, and messages that have no nonce, go by `SendOnce`. `hears` says whether this process is told of a server.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class Transports:
         ban: Ban | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hears: Callable[[int], bool] = lambda _guild: True,
     ) -> None:
         self._client = client
+        self._hears = hears
         self._memory = memory
         self._now = now
         self._dead: dict[JobId, set[Transport]] = {}
@@ -103,12 +105,13 @@ class Transports:
     def upload_limit(self, job: Job, transport: Transport | None) -> int:
         """Bytes one file may have by this transport, or in the member's direct messages.
 
-        The member's own limit ends with the token; then only the server's counts. What Discord refused counts, too.
+        The member's own limit ends with the token; then only the server's counts. What Discord refused counts, too, and
+        nothing else where another process hears the server: this one does not know its boosts.
         """
         limit = job.card.upload_limit_bytes
-        if transport is not Transport.TOKEN:
-            is_there = transport is Transport.BOT and job.card.guild is not None
-            limit = min(limit, own_upload_limit(self._client.get_guild(job.card.guild or 0) if is_there else None))
+        guild = job.card.guild if transport is Transport.BOT else None
+        if transport is not Transport.TOKEN and (guild is None or self._hears(guild)):
+            limit = min(limit, own_upload_limit(None if guild is None else self._client.get_guild(guild)))
         return self._limits.lower_of(limit, _place(job, transport))
 
     def refused_size(self, job: Job, transport: Transport | None, size_bytes: int) -> bool:

@@ -68,10 +68,10 @@ async def _edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
 
 
 @asynccontextmanager
-async def _transports() -> AsyncIterator[Transports]:
+async def _transports(*, hears: bool = True) -> AsyncIterator[Transports]:
     client = discord.Client(intents=discord.Intents.none())
     client.http.token = "bot-token"
-    transports = Transports(client, Memory(), now=lambda: NOON)
+    transports = Transports(client, Memory(), now=lambda: NOON, hears=lambda _guild: hears)
     try:
         yield transports
     finally:
@@ -195,6 +195,16 @@ async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server
         ]
 
     assert found == [50_000_000, 10_000_000, 20_000_000, 100_000_000, 10_000_000, 20_000_000]
+
+
+async def test_where_another_process_hears_the_server_its_boosts_count_as_long_as_discord_refuses_nothing() -> None:
+    job = a_job(card=a_card(upload_limit_bytes=100_000_000))
+    async with _transports(hears=False) as transports:
+        before = [transports.upload_limit(job, transport) for transport in (Transport.BOT, None)]
+        transports.refused_size(job, Transport.BOT, 60_000_000)
+        after = transports.upload_limit(job, Transport.BOT)
+
+    assert (before, after) == ([100_000_000, 20_000_000], 50_000_000)
 
 
 async def test_a_token_that_dies_takes_its_members_limit_along_before_the_upload_is_sent_again(
