@@ -6,6 +6,7 @@ PostgreSQL refuses to run as root, so it runs as `postgres` or `nobody` there.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
@@ -158,6 +159,14 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(STARTS_WITHIN_S)
             self._process = None
+
+    def signal_all(self, how: signal.Signals) -> None:
+        """To the main process and those of all connections: SIGSTOP is a machine that stands still, SIGCONT its end."""
+        assert self.pid is not None
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        for pid in (self.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):  # its connection was closed in this moment
+                os.kill(pid, how)
 
     def run(self, name: str, *arguments: object) -> str:
         """One of PostgreSQL's own programs; fails the test where it fails. What it said."""

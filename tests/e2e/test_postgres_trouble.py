@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -12,7 +13,7 @@ import pytest
 from sandbox.discord.messages import Interaction
 from sandbox.discord.world import Channel
 from sandbox.providers.exchange import Exchange
-from tests.cluster import Cluster
+from tests.cluster import TAKEOVER_S, Cluster
 from tests.e2e.stage import DONE
 from tests.faults.several import guilds_of_each_shard
 from tests.postgres_server import USER, PostgresServer
@@ -165,6 +166,15 @@ async def test_a_server_that_is_stopped_for_a_while_costs_nobody_a_video(server:
 async def test_three_processes_live_through_it_with_jobs_in_every_state(server: PostgresServer, away_s: float) -> None:
     async with working(server.address(), processes=3, MAX_CONCURRENT_JOBS="2") as cluster:
         await all_live_through(cluster, server.stop, server.start, away_s)
+
+
+@pytest.mark.thorough
+async def test_a_server_that_stands_still_for_a_while_makes_nobody_take_over_anything(server: PostgresServer) -> None:
+    """It answers nobody, and nobody hears that it does not: all processes are silent, and none of them is gone."""
+    async with working(server.address(), processes=3, MAX_CONCURRENT_JOBS="2") as cluster:
+        stops, goes_on = (functools.partial(server.signal_all, how) for how in (signal.SIGSTOP, signal.SIGCONT))
+        await all_live_through(cluster, stops, goes_on, TAKEOVER_S * 2)
+        assert "took over" not in cluster.logs()
 
 
 @pytest.mark.parametrize("processes", mostly_thorough([1, 3], by_default=[1]))
