@@ -173,7 +173,8 @@ class VideoRequests:
                     self._service.card_shown(job, shown.message, ephemeral=shown.ephemeral)
 
     async def _remember(self, typed: VideoSpec, job: Job) -> None:
-        """After the answer, which does not wait for it."""
+        """Once all are answered who ask at once; if the process ends before, the member's choices are as before."""
+        await self._service.answers_first.quiet()
         try:
             await self._service.personal_data.remember_choices(job.member, typed, job.spec)
         except StoreError as error:

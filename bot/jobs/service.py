@@ -190,7 +190,7 @@ class Service:
         takes = [_take(job, number) for number in range(1, (spec.takes or 1) + 1)]
         takes = [take.evolve(spec=_with_seed(take.spec, model)) for take in takes]
         unit = self._entering(reserve_all(takes, ask.roles, self._limits))
-        writing = asyncio.create_task(self._store.write(unit, start_within_s=ANSWER_WITHIN_S))
+        writing = self._store.begin_write(unit, start_within_s=ANSWER_WITHIN_S)
         try:
             await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
         finally:
@@ -261,7 +261,7 @@ class Service:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def _take_back(self, writing: asyncio.Task[list[Job]]) -> None:
+    async def _take_back(self, writing: asyncio.Future[list[Job]]) -> None:
         """The member was refused, but the store may still have taken what was asked for."""
         try:
             reserved = await writing

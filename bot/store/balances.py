@@ -8,7 +8,24 @@ from datetime import datetime
 from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
 from bot.store import sql
 from bot.store.database import Row, Tx, Unit
-from bot.store.row_mapping import Standing, day_of, first_day, next_renewal
+from bot.store.row_mapping import Standing, first_day, next_renewal
+
+_USED = (
+    "SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM member_usage"
+    " WHERE scope = :scope AND member = :member AND reset_count = :reset_count AND day >= :first"
+)
+_BONUS = (
+    "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) FROM bonus_credits WHERE scope = :scope AND member = :member"
+)
+_STATES = ", ".join(f"'{state}'" for state in UNFINISHED)
+_RUNNING = f"SELECT COUNT(*) FROM jobs WHERE member = :member AND state IN ({_STATES})"
+REFUNDS = (
+    "SELECT COUNT(*) FROM ledger WHERE scope = :scope AND member = :member AND kind = 'refund'"
+    " AND day = :today AND reset_count = :reset_count AND taken_at IS NOT NULL"
+)
+"""The member's jobs of today that were refunded after the provider had taken them, since the last reset."""
+BUDGET_USED = "SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM budget_usage WHERE day >= :budget_first"
+_BALANCE = sql.numbers(used=_USED, bonus=_BONUS, running=_RUNNING)
 
 
 def standing_of(tx: Tx, scope: Scope, member: UserId) -> Standing:
@@ -33,12 +50,19 @@ def balance_in(
         return _used(tx, scope, member, standing.reset_count, first_day(per, now))
 
     limit = _limit(tx, standing, scope, roles, limits, used)
+    (found,) = tx.all(
+        _BALANCE,
+        scope=scope,
+        member=member,
+        reset_count=standing.reset_count,
+        first=first_day(limit.per, now),
+    )
     return Balance(
         limit=limit,
-        used=used(limit.per),
-        bonus=bonus_left(tx, scope, member),
+        used=found["used"],
+        bonus=found["bonus"],
         renews_at=next_renewal(limit.per, now),
-        running=unfinished(tx, member),
+        running=found["running"],
     )
 
 
@@ -84,12 +108,7 @@ def default_of(server: Row | None) -> Limit | None:
 
 def bonus_left(tx: Tx, scope: Scope, member: UserId) -> int:
     """Bonus credits that are left."""
-    return _sum(
-        tx,
-        "SELECT remaining AS credits FROM bonus_credits WHERE scope = :scope AND member = :member",
-        scope=scope,
-        member=member,
-    )
+    return _number(tx, _BONUS, scope=scope, member=member)
 
 
 def take_bonus(tx: Tx, scope: Scope, member: UserId, credits: int, to: str, **by: int) -> int:  # noqa: A002 - the word of the domain
@@ -135,9 +154,9 @@ def server_limit_in(tx: Tx, scope: Scope) -> Limit | None:
 
 def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
     """Credits counted against the server limit in the period of `now`."""
-    return _sum(
+    return _number(
         tx,
-        "SELECT credits FROM server_usage WHERE scope = :scope AND day >= :first",
+        "SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM server_usage WHERE scope = :scope AND day >= :first",
         scope=scope,
         first=first_day(per, now),
     )
@@ -145,31 +164,7 @@ def server_used(tx: Tx, scope: Scope, per: Period, now: datetime) -> int:
 
 def budget_used(tx: Tx, per: Period, now: datetime) -> int:
     """Credits counted against the operator's budget in the period of `now`."""
-    return _sum(tx, "SELECT credits FROM budget_usage WHERE day >= :first", first=first_day(per, now))
-
-
-def unfinished(tx: Tx, member: UserId) -> int:
-    """The member's unfinished jobs, in all places."""
-    states = ", ".join(f"'{state}'" for state in UNFINISHED)
-    row = tx.one(f"SELECT COUNT(*) AS n FROM jobs WHERE member = :member AND state IN ({states})", member=member)
-    assert row is not None
-    count: int = row["n"]
-    return count
-
-
-def refunds_after_taken(tx: Tx, scope: Scope, member: UserId, reset_count: int, now: datetime) -> int:
-    """Today's jobs of this member that were refunded after the provider had taken them, since the last reset."""
-    row = tx.one(
-        "SELECT COUNT(*) AS n FROM ledger WHERE scope = :scope AND member = :member AND kind = 'refund'"
-        " AND day = :day AND reset_count = :reset_count AND taken_at IS NOT NULL",
-        scope=scope,
-        member=member,
-        day=day_of(now),
-        reset_count=reset_count,
-    )
-    assert row is not None
-    count: int = row["n"]
-    return count
+    return _number(tx, BUDGET_USED, budget_first=first_day(per, now))
 
 
 def book(
@@ -185,19 +180,10 @@ def book(
 
 
 def _used(tx: Tx, scope: Scope, member: UserId, reset_count: int, first: int) -> int:
-    return _sum(
-        tx,
-        "SELECT credits FROM member_usage"
-        " WHERE scope = :scope AND member = :member AND reset_count = :reset_count AND day >= :first",
-        scope=scope,
-        member=member,
-        reset_count=reset_count,
-        first=first,
-    )
+    return _number(tx, _USED, scope=scope, member=member, reset_count=reset_count, first=first)
 
 
-def _sum(tx: Tx, rows: str, **params: object) -> int:
-    row = tx.one(f"SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) AS total FROM ({rows}) AS counted", **params)
-    assert row is not None
-    total: int = row["total"]
-    return total
+def _number(tx: Tx, select: str, **params: object) -> int:
+    (row,) = tx.all(sql.numbers(found=select), **params)
+    found: int = row["found"]
+    return found

@@ -51,8 +51,15 @@ class Store:
         Raises what the unit raised (nothing of it is kept), or StoreUnavailable. With `start_within_s` it is dropped
         unstarted when the writer comes to it later than that.
         """
+        return await self.begin_write(unit, start_within_s=start_within_s)
+
+    def begin_write(self, unit: Unit[T], *, start_within_s: float | None = None) -> asyncio.Future[T]:
+        """`write`, for those who wait for its end in their own way; whoever stops waiting stops no unit.
+
+        Raises StoreUnavailable once the store is closed.
+        """
         start_by = None if start_within_s is None else time.monotonic() + start_within_s
-        return await self._writer.submit(unit, start_by)
+        return self._writer.submit(unit, start_by)
 
     async def read(self, unit: Unit[T]) -> T:
         """Runs `unit` on a reading connection; it sees only what is committed."""

@@ -7,13 +7,17 @@ from datetime import datetime
 
 from bot.errors import AlreadyKnown, ReservationRefused, UserError
 from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limit, Limits, RefusalReason, Scope, UserId
-from bot.store import balances, ledger, role_gifts
-from bot.store.database import Tx, Unit
+from bot.store import balances, ledger, role_gifts, sql
+from bot.store.database import Row, Tx, Unit
 from bot.store.ledger import Lock
-from bot.store.row_mapping import Standing, day_of, insert
+from bot.store.row_mapping import Standing, day_of, first_day, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
+_FACTS = sql.numbers(
+    known="SELECT COUNT(*) FROM jobs WHERE id = :job", refunds=balances.REFUNDS, budget_used=balances.BUDGET_USED
+)
+_REFUNDS = sql.numbers(refunds=balances.REFUNDS)
 
 
 def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1) -> Unit[Job]:
@@ -27,12 +31,13 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1
         role_gifts.give(job.scope, job.member, roles, job.created_at)(tx)
         lock = ledger.hold(tx, job.scope, job.member)
         standing = lock.standing
-        if tx.one("SELECT id FROM jobs WHERE id = :id", id=job.id) is not None:
+        facts = _facts(tx, job, standing, limits)
+        if facts["known"]:
             raise AlreadyKnown(f"job={job.id}")
         balance = balances.balance_in(tx, standing, job.scope, job.member, roles, limits, job.created_at)
-        _refuse_if_barred(tx, standing, job, balance, limits, together)
+        _refuse_if_barred(tx, standing, job, balance, limits, together, refunds=facts["refunds"])
         server_limit = balances.server_limit_of(standing.server)
-        _refuse_if_spent(tx, job, balance, server_limit, limits, together)
+        _refuse_if_spent(tx, job, balance, server_limit, limits, together, budget_used=facts["budget_used"])
         from_quota = min(job.spec.credits, balance.left)
         insert(tx, job, day=day_of(job.created_at), reset_count=standing.reset_count, from_quota=from_quota)
         _book(tx, job, from_quota, lock, balance.limit, server_limit, limits.budget)
@@ -43,29 +48,50 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1
 
 def bar(scope: Scope, member: UserId, balance: Balance, now: datetime) -> Unit[ReservationRefused | None]:
     """Why the member may reserve nothing here now, whatever it costs; None where nothing is in the way."""
-    return lambda tx: _bar(tx, balances.standing_of(tx, scope, member), scope, member, balance, now)
+
+    def unit(tx: Tx) -> ReservationRefused | None:
+        standing = balances.standing_of(tx, scope, member)
+        (found,) = tx.all(_REFUNDS, scope=scope, member=member, today=day_of(now), reset_count=standing.reset_count)
+        return _bar(standing, balance, found["refunds"])
+
+    return unit
 
 
-def _bar(
-    tx: Tx, standing: Standing, scope: Scope, member: UserId, balance: Balance, now: datetime
-) -> ReservationRefused | None:
+def _facts(tx: Tx, job: Job, standing: Standing, limits: Limits) -> Row:
+    """What is found out at once before a reservation: `known`, `refunds`, `budget_used`."""
+    now = job.created_at
+    (found,) = tx.all(
+        _FACTS,
+        job=job.id,
+        scope=job.scope,
+        member=job.member,
+        today=day_of(now),
+        reset_count=standing.reset_count,
+        budget_first=first_day(limits.budget.per, now),
+    )
+    return found
+
+
+def _bar(standing: Standing, balance: Balance, refunds: int) -> ReservationRefused | None:
     server, person = standing.server, standing.member
     if server is not None and server["paused_at"] is not None:
         return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
     if person is not None and person["blocked_at"] is not None:
         return ReservationRefused(RefusalReason.BLOCKED, balance, detail=person["block_reason"])
-    if balances.refunds_after_taken(tx, scope, member, standing.reset_count, now) >= REFUNDS_A_DAY:
+    if refunds >= REFUNDS_A_DAY:
         return ReservationRefused(RefusalReason.TOO_MANY_REFUNDS, balance)
     return None
 
 
-def _refuse_if_barred(tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits, together: int) -> None:
+def _refuse_if_barred(
+    tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits, together: int, *, refunds: int
+) -> None:
     if job.scope == DIRECT and not limits.direct.credits:
         raise UserError(
             "This bot does not make videos in direct messages or in servers that have not added it. Nothing "
             "was charged. Use it in a server that has."
         )
-    barred = _bar(tx, standing, job.scope, job.member, balance, job.created_at)
+    barred = _bar(standing, balance, refunds)
     if barred is not None:
         raise barred
     is_further_take = job.card.request not in (None, job.id)
@@ -81,7 +107,14 @@ def _is_under_way_again(tx: Tx, card: JobId) -> bool:
 
 
 def _refuse_if_spent(
-    tx: Tx, job: Job, balance: Balance, server_limit: Limit | None, limits: Limits, together: int
+    tx: Tx,
+    job: Job,
+    balance: Balance,
+    server_limit: Limit | None,
+    limits: Limits,
+    together: int,
+    *,
+    budget_used: int,
 ) -> None:
     now, cost = job.created_at, job.spec.credits * together
     if cost > balance.spendable:
@@ -91,7 +124,7 @@ def _refuse_if_spent(
         and balances.server_used(tx, job.scope, server_limit.per, now) + cost > server_limit.credits
     ):
         raise ReservationRefused(RefusalReason.SERVER_LIMIT, balance)
-    if balances.budget_used(tx, limits.budget.per, now) + cost > limits.budget.credits:
+    if budget_used + cost > limits.budget.credits:
         raise ReservationRefused(RefusalReason.BUDGET, balance)
 
 

@@ -30,6 +30,14 @@ def update(tx: Tx, table: str, key: Key, **values: object) -> None:
     tx.changed(f"UPDATE {table} SET {_equal(values)} WHERE {_equal(key, ' AND ')}", **key, **values)
 
 
+def numbers(**selects: str) -> str:
+    """One statement for several that each find a number; its one row has them by these names.
+
+    Each statement costs turns of Python's threads on SQLite, and a way to the server and back on PostgreSQL.
+    """
+    return "SELECT " + ", ".join(f"({select}) AS {name}" for name, select in selects.items())
+
+
 @functools.cache
 def _insert(table: str, names: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(':' + name for name in names)})"

@@ -271,16 +271,19 @@ class Pump:
         """How many units wait."""
         return len(self.units.waiting)
 
-    async def submit(self, unit: Unit[T], start_by: float | None) -> T:
-        """Raises what the unit raised, or StoreUnavailable."""
+    def submit(self, unit: Unit[T], start_by: float | None) -> asyncio.Future[T]:
+        """Its answer: what the unit returned or raised, or StoreUnavailable. Cancelling that cancels no unit: it may be
+        committed already.
+
+        Raises StoreUnavailable once it is closed.
+        """
         if self._closing:
             raise StoreUnavailable("the database is closed")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_seen)
         self.units.waiting.append(Waiting(unit, answer, start_by))
         self._wake.set()
-        # Cancelling the caller must not cancel its unit: it may be committed already.
-        return await asyncio.shield(answer)
+        return answer
 
     async def _run(self) -> None:
         while not (self._closing and not self.units.waiting):

@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -33,6 +33,7 @@ from bot.store import balances, jobs, server_settings
 from bot.store.database import Row, Store, Tx, Unit
 from bot.store.migrations import scripts
 from bot.store.reservations import REFUNDS_A_DAY, reserve
+from bot.store.units import Connection, Cursor
 from tests.builders import (
     GUILD,
     MEMBER,
@@ -61,6 +62,18 @@ async def _store(database: Database) -> AsyncIterator[Store]:
     yield store
     await store.close()
     assert database.differences() == []
+
+
+class Counting:
+    """A connection that counts its statements."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.statements = 0
+
+    def execute(self, sql: str, params: Mapping[str, object], /) -> Cursor:
+        self.statements += 1
+        return self._connection.execute(sql, params)
 
 
 async def ask(
@@ -499,3 +512,12 @@ class TestRaces:
         assert found[Job] >= 20
         assert found[RefusalReason] >= 20
         assert {line["limit_source"] for line in await lines(store)} == {"own", "role", "server", "setting"}
+
+
+async def test_a_reservation_is_so_many_statements_in_the_connections_thread_and_no_more(store: Store) -> None:
+    def unit(tx: Tx) -> int:
+        counting = Counting(tx._connection)
+        reserve(a_job(1), (1, 2, 3), limits())(Tx(counting))
+        return counting.statements
+
+    assert await store.write(unit) == 13

@@ -83,13 +83,14 @@ class JobContext:
         self.answers_first = AnswersFirst()
         self.catalog = CATALOG
         self.told: list[str] = []
+        self.has_remembered = False
         self.personal_data = self.rules = self
 
     async def models(self, *_where: object) -> None:
         """Every model may be used."""
 
     async def remember_choices(self, *_chosen: object) -> None:
-        """Nothing is remembered here."""
+        self.has_remembered = True
 
     async def animate(self, _ask: Ask) -> list[Job]:
         return [a_job(1)]
@@ -120,6 +121,20 @@ async def take(response: Response) -> list[str]:
 
 async def test_a_card_that_stands_is_handed_over() -> None:
     assert await take(Response()) == ["shown 55"]
+
+
+async def test_what_a_member_chose_is_remembered_once_nobody_waits_for_an_answer() -> None:
+    service = JobContext()
+    requests = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
+    request = VideoRequest(VideoSpec(prompt="puts on a hat"), a_picture())
+    with service.answers_first.one():
+        taking = asyncio.ensure_future(requests.take(cast("Any", Pressed(Response())), request))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (service.told, service.has_remembered) == (["shown 55"], False)
+    await taking
+
+    assert service.has_remembered
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_the_statements_that_were_looked_at_are_those_of_the_store() -> None:
     }  # fmt: skip
     assert len(looked_at) >= 40
     for known in (
-        "SELECT id FROM jobs WHERE id = :id",
+        "SELECT COUNT(*) FROM jobs WHERE id = :job",
         "UPDATE jobs SET state = :to, state_at = :now{} WHERE id = :job AND state = :start",
         "INSERT INTO {} ({}) VALUES ({})",
     ):
