@@ -40,7 +40,7 @@ ENDS = {
     ' --image cat.jpg --prompt "puts on a hat" --model sora-2-pro --seconds 4 --size 1792x1024': 0,
     'uv run python -m sandbox --as admin --command "/animate-admin quota set user:@mia credits:40"': 0,
     'uv run python -m sandbox --as admin --command "/animate-admin rules barred_words:gore"'
-    ' --as mia --command "/animate prompt:gore everywhere" --command "/animate prompt:a hat show:Only to me"': 0,
+    ' --as mia --command "/animate prompt:gore everywhere" --command "/animate prompt:a hat show:Only to me"': 1,
     'uv run python -m sandbox --set QUOTA_DEFAULT_CREDITS=50 --set MAX_JOBS_PER_USER=4 --command "/quota"': 0,
 }
 """Run as they stand, and the exit code of each."""

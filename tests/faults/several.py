@@ -263,10 +263,10 @@ def table(outcomes: list[Outcome]) -> Iterator[str]:
 
 
 async def guilds_of_each_shard(cluster: Cluster) -> list[Guild]:
-    """One server of each shard."""
+    """One server of each shard, in the order of the shards."""
     world, found = cluster.discord.world, dict[int, Guild]()
     while len(found) < cluster.gateways:
         guild = world.add_guild(f"server {len(world.guilds)}", owner=cluster.admin)
         found.setdefault(shard_of(guild.id, cluster.gateways), guild)
         await asyncio.sleep(0.003)
-    return list(found.values())
+    return [guild for _, guild in sorted(found.items())]
