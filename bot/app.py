@@ -358,6 +358,8 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
     log.info("stopping")
     app.bot.stopping.set()
+    if app.frozen.is_set():  # it may answer nothing: what it would hear from now on is for the next process
+        await app.bot.former.leave(can_answer=False)
     await app.service.answers_first.quiet()  # what is being reserved gets its card
     await app.service.retention.stop()
     await app.worker.stop()

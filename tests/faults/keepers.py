@@ -31,6 +31,7 @@ HEARD_IN_TIME_S = 2.0
 """What is heard so long after it was said can still be answered in time."""
 STOOD_STILL = "this process stood still for too long"
 PORT_TAKEN = "address already in use"
+ENDS_WITHIN_S = 5.0
 GAP_NOTICED_S = 0.5
 NOTICED_S = 0.1
 """Whether a process hears Discord is looked at fifty times a second, on a busy machine."""
@@ -50,7 +51,9 @@ class Freeze:
         One that stood still for long ends itself, and sends nothing until then.
         """
         ends = self.until + CATCHES_UP_S
-        if self.life.ended_at is not None and self.life.wanted is None:
+        if (
+            self.life.ended_at is not None and self.life.ended_at - self.until < ENDS_WITHIN_S
+        ):  # perhaps told to as well
             ends = max(ends, self.life.ended_at)
         return self.since - TELLS_S <= at <= ends
 
