@@ -53,15 +53,18 @@ class Proxy:
         to_server, from_client = await asyncio.open_connection("127.0.0.1", self._target)
         both = {writer, from_client}
         self._writers |= both
+        committing = asyncio.Event()  # from here on, nothing goes back on this connection
         with contextlib.suppress(OSError):
             async with asyncio.TaskGroup() as pipes:
-                pipes.create_task(self._forward(reader, from_client))
-                pipes.create_task(self._backward(to_server, writer))
+                pipes.create_task(self._forward(reader, from_client, committing))
+                pipes.create_task(self._backward(to_server, writer, committing))
         for each in both:
             each.transport.abort()
         self._writers -= both
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, committing: asyncio.Event
+    ) -> None:
         batch, prepared = b"", set[bytes]()  # names of COMMIT, once it was sent a few times
         while data := await reader.read(65536):
             batch += data
@@ -72,17 +75,23 @@ class Proxy:
                 self._has_cut()
                 return
             if is_it and self.cut is Cut.AFTER_COMMIT:
-                self.cut = Cut.NOW  # of what the server answers, nothing goes back
+                committing.set()
             if ends:
                 batch = b""
             writer.write(data)
         writer.transport.abort()
 
-    async def _backward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _backward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, committing: asyncio.Event
+    ) -> None:
+        unheard = b""
         while data := await reader.read(65536):
-            if self.cut is Cut.NOW:
-                self._has_cut()
-                return
+            if committing.is_set():
+                unheard += data
+                if _COMMIT in unheard:  # the server has done it
+                    self._has_cut()
+                    return
+                continue
             writer.write(data)
         writer.transport.abort()
 

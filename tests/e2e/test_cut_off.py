@@ -68,6 +68,16 @@ class Apart:
         """Somebody in a server of that process's shard."""
         return await self.cluster.animate(self.cluster.admin, channel=self._channels[number], prompt=prompt)
 
+    async def is_served_again(self, number: int) -> None:
+        """Whoever asks that process gets a video, once each of its ways to the database is there again."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                asked = await self.asks(number, "at last")
+                answer = await asked.answer()
+                if answer is not None and not answer.is_ephemeral:
+                    break
+        await self.delivered(asked)
+
 
 @pytest.fixture
 async def apart(postgres_server: PostgresServer, postgres_address: str) -> AsyncIterator[Apart]:
@@ -104,7 +114,7 @@ async def test_what_it_carried_is_carried_on_by_the_others_and_it_lets_go_when_i
 
     await apart.delivered(rendering)
     await apart.delivered(waiting)
-    await apart.delivered(await apart.asks(cut, "at last"))
+    await apart.is_served_again(cut)
     assert cluster.provider.creates == 3
 
 
@@ -123,5 +133,5 @@ async def test_it_sends_nothing_where_it_hears_too_late_that_its_intent_was_stor
     await apart.until(lambda: apart.says(cut, "not sent"))
 
     assert "No video" in (await cluster.over(asked)).text()
-    await apart.delivered(await apart.asks(cut, "at last"))
+    await apart.is_served_again(cut)
     assert cluster.provider.creates == 1
