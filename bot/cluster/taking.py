@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-AT_MOST = 20_000
-"""Jobs that one process carries at a time."""
+AT_MOST = 1_000_000
+"""Jobs that one process carries at a time: more than memory holds. Who takes a job up is decided by who is there."""
 LOOK_S = 1.0
 """A free entry is found after so long, where no notification told of it."""
 MEND_EVERY_S = 30.0
@@ -40,6 +40,10 @@ FORGOTTEN_AFTER_S = 86_400.0
 """A worker that was silent for so long is forgotten, and can take nothing up any more. What it carried is freed long
 before that, and it goes on when it reaches the database again."""
 SCHEMA_LOCK = (0x616E696D, 3)
+_INDEX_THERE = "SELECT to_regclass('animate_bot_entries_of_lock')"
+_INDEX = "CREATE INDEX animate_bot_entries_of_lock ON procrastinate_jobs (lock)"
+"""Whoever takes an entry up looks whether another one has its lock. With procrastinate's own indexes, that is a look
+through all of them: 17 ms where 10,000 wait, and 2 s before PostgreSQL has first analyzed the table."""
 
 
 class PutDownError(Exception):
@@ -64,7 +68,8 @@ class Taking:
         for library in ("procrastinate", "psycopg.pool"):  # of each job and connection our own log tells
             logging.getLogger(library).setLevel(logging.ERROR)
         self._app = App(connector=PatientConnector(address))
-        self._app.job_manager = OwnEntries(self._app.connector, lambda: self.worker_id)
+        self._entries = OwnEntries(self._app.connector, lambda: self.worker_id)
+        self._app.job_manager = self._entries
         self._worker: EntryWorker | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._carried: set[JobId] = set()
@@ -119,6 +124,7 @@ class Taking:
         self._is_closing = True
         if self._worker is not None:
             self._worker.stop()  # type: ignore[no-untyped-call]
+            await self._free_what_is_left()
 
     async def close(self) -> None:
         """What was put down is free; the others are told."""
@@ -129,11 +135,16 @@ class Taking:
             await asyncio.wait({taking}, timeout=5.0)
             taking.cancel()
             await asyncio.wait({taking, sweep}, timeout=5.0)
-            with contextlib.suppress(StoreError):
-                await self._store.write(queue_entries.wake(), start_within_s=2.0)
+            await self._free_what_is_left()
         self._tasks = []
         with contextlib.suppress(Exception):  # of the pool, at the end of the process
             await self._app.close_async()
+
+    async def _free_what_is_left(self) -> None:
+        """And wakes the others. Where the database is out of reach, they take it over once this process is gone."""
+        with contextlib.suppress(StoreError):
+            freeing = queue_entries.give_back(self.worker_id or 0, self._entries.left)
+            await self._store.write(freeing, start_within_s=2.0)
 
     async def notify(self, channel: str, payload: str) -> None:
         """Tells every process; waits while the database is out of reach."""
@@ -160,12 +171,12 @@ class Taking:
                 if self.worker_id is not None:  # also where procrastinate's own sign of life waits for a connection
                     await self._write(queue_entries.alive(self.worker_id))
                 if loop.time() - reached_since > self._takeover_s:  # else the database was away, and all were silent
-                    taken_over = await self._write(queue_entries.take_over(silent_s=self._takeover_s))
-                    if taken_over:
+                    silent = queue_entries.silent(silent_s=self._takeover_s)
+                    if taken_over := await self._in_parts(silent, queue_entries.take_over(silent_s=self._takeover_s)):
                         log.warning("took over %s jobs of a process that is silent or gone", taken_over)
                 if loop.time() - mended_at >= min(MEND_EVERY_S, self._takeover_s):
                     mended_at = loop.time()
-                    if mended := await self._store.write(queue_entries.mend()):
+                    if mended := await self._in_parts(queue_entries.missing(), queue_entries.mend()):
                         log.warning("%s jobs had no entry in the queue", mended)
                     suspects = await self._give_back(suspects)
             except StoreError as error:
@@ -178,12 +189,21 @@ class Taking:
         """A database that stood still, and begins this only when it goes on, is one that was away."""
         return await self._store.write(unit, start_within_s=self._takeover_s / 2)
 
+    async def _in_parts(self, there: Unit[bool], change: Unit[int]) -> int:
+        """Looks first, without keeping other writers waiting, and changes a part at a time; how many in all."""
+        changed = 0
+        while await self._store.read(there):
+            changed += (part := await self._write(change))
+            if part < queue_entries.AT_ONCE:
+                break
+        return changed
+
     async def _give_back(self, suspects: set[JobId]) -> set[JobId]:
         """Entries that are this worker's by the queue alone: the answer that gave them was lost."""
         if (worker_id := self.worker_id) is None:
             return set()
         held = await self._store.read(queue_entries.held_by(worker_id))
-        missing = held - self._carried
+        missing = held - self._carried - self._entries.left
         if forgotten := missing & suspects:
             log.warning("%s entries of the queue were this process's without its knowledge", len(forgotten))
             await self._store.write(queue_entries.give_back(worker_id, forgotten))
@@ -197,5 +217,7 @@ async def _make_tables(connection: psycopg.AsyncConnection) -> None:
         if there == (None,):
             async with connection.transaction():
                 await connection.execute(SchemaManager.get_schema())
+        if await (await connection.execute(_INDEX_THERE)).fetchone() == (None,):
+            await connection.execute(_INDEX)
     finally:
         await connection.execute(f"SELECT pg_advisory_unlock{SCHEMA_LOCK}")

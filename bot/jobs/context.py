@@ -182,10 +182,17 @@ class JobContext:
 
     async def persist(self, unit: Unit[T]) -> T:
         """Writes, however long the store is out of reach: what is paid for goes on from memory."""
+        return await self._patiently(self.store.write, unit)
+
+    async def look_up(self, unit: Unit[T]) -> T:
+        """Reads what is committed, however long the store is out of reach."""
+        return await self._patiently(self.store.read, unit)
+
+    async def _patiently(self, run: Callable[[Unit[T]], Coroutine[Any, Any, T]], unit: Unit[T]) -> T:
         tries = 0
         while True:
             try:
-                return await self.store.write(unit)
+                return await run(unit)
             except StoreUnavailable as error:
                 if tries % 20 == 0:
                     log.error("the database cannot be used, trying again: %s", error)  # noqa: TRY400 - no traceback for the expected

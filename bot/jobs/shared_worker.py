@@ -50,7 +50,7 @@ class SharedWorker(Worker):
         found: Job | None = None
         try:
             while not self._stopping and job not in self._taken_over:
-                found = await self._context.persist(jobs.find(job))
+                found = await self._context.look_up(jobs.find(job))
                 if found is None or (found.card.finished and not found.state.needs_work):
                     return True
                 began = time.monotonic()

@@ -12,6 +12,8 @@ from bot.store.jobs import UNENDED
 
 QUEUE = "jobs"
 TASK = "carry"
+AT_ONCE = 1_000
+"""So many entries are made or freed in one transaction: other processes wait for it, and not for all of 100,000."""
 CARD_SETTLES_S = 6.0
 """Until then the process that took the command stores the card's message; later, whoever has the entry looks for it."""
 _ENTRY = (
@@ -27,13 +29,21 @@ _ENTER = (
     f"SELECT procrastinate_defer_jobs_v1(ARRAY[{_ENTRY}]) WHERE NOT ({_THERE})".replace("{id}", "CAST(:job AS BIGINT)")
 ).replace("{due}", "now() + make_interval(secs => CAST(:after_s AS DOUBLE PRECISION))")
 _MISSING = (
+    f" FROM jobs WHERE jobs.id IN (SELECT id FROM jobs WHERE state IN ({UNENDED})"
+    f" UNION SELECT job FROM cards WHERE finished_at IS NULL) AND NOT ({_THERE})"
+).replace("{id}", "jobs.id")
+_MEND = (
     (
-        f"SELECT procrastinate_defer_jobs_v1(array_agg({_ENTRY})) AS entered FROM jobs WHERE jobs.id IN"
-        f" (SELECT id FROM jobs WHERE state IN ({UNENDED}) UNION SELECT job FROM cards WHERE finished_at IS NULL)"
-        f" AND NOT ({_THERE})"
+        f"SELECT procrastinate_defer_jobs_v1(array_agg({_ENTRY})) AS entered"
+        f" FROM (SELECT jobs.id{_MISSING} ORDER BY jobs.id LIMIT {AT_ONCE}) AS jobs"
     )
-    .replace("{id}", "jobs.id")
     .replace("{due}", "NULL")
+    .replace("{id}", "jobs.id")
+)
+_SILENT = (
+    " FROM procrastinate_jobs AS entry LEFT JOIN procrastinate_workers AS worker ON worker.id = entry.worker_id"
+    " WHERE entry.status = 'doing' AND entry.queue_name = 'jobs' AND (worker.id IS NULL"
+    " OR worker.last_heartbeat < now() - make_interval(secs => CAST(:silent_s AS DOUBLE PRECISION)))"
 )
 _WAKE = 'SELECT pg_notify(\'procrastinate_queue_v1#jobs\', \'{"type": "job_inserted", "job_id": 0}\')'
 """What procrastinate's own trigger tells its workers of a new entry; an entry that becomes due tells nobody."""
@@ -70,39 +80,37 @@ def due(job: JobId) -> Unit[None]:
     return unit
 
 
+def missing() -> Unit[bool]:
+    """Whether a job that needs work has no entry."""
+    return lambda tx: tx.one(f"SELECT jobs.id{_MISSING} LIMIT 1") is not None
+
+
 def mend() -> Unit[int]:
-    """Enters the jobs that need work and have no entry; tells how many."""
+    """Enters the jobs that need work and have no entry, up to `AT_ONCE`; tells how many."""
 
     def unit(tx: Tx) -> int:
-        row = tx.one(_MISSING)
+        row = tx.one(_MEND)
         return 0 if row is None or not row["entered"] else len(row["entered"])
 
     return unit
 
 
+def silent(*, silent_s: float) -> Unit[bool]:
+    """Whether a process carries anything that has been silent for so long, or is gone."""
+    return lambda tx: tx.one(f"SELECT entry.id{_SILENT} LIMIT 1", silent_s=silent_s) is not None
+
+
 def take_over(*, silent_s: float) -> Unit[int]:
-    """Frees what a process carries that has been silent for so long, or is gone; tells how many jobs."""
+    """Frees what such a process carries, up to `AT_ONCE`; tells how many jobs."""
 
     def unit(tx: Tx) -> int:
         found = tx.all(
-            "SELECT procrastinate_retry_job_v2(entry.id, now(), NULL, NULL, NULL) FROM procrastinate_jobs AS entry"
-            " LEFT JOIN procrastinate_workers AS worker ON worker.id = entry.worker_id"
-            " WHERE entry.status = 'doing' AND entry.queue_name = 'jobs' AND (worker.id IS NULL"
-            " OR worker.last_heartbeat < now() - make_interval(secs => CAST(:silent_s AS DOUBLE PRECISION)))",
+            f"SELECT procrastinate_retry_job_v2(entry.id, now(), NULL, NULL, NULL){_SILENT} LIMIT {AT_ONCE}",
             silent_s=silent_s,
         )
         if found:
             tx.all(_WAKE)
         return len(found)
-
-    return unit
-
-
-def wake() -> Unit[None]:
-    """Tells every process that entries are free."""
-
-    def unit(tx: Tx) -> None:
-        tx.all(_WAKE)
 
     return unit
 

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
+from procrastinate import App
 
+from bot.cluster.own_entries import TAKEN_AT_ONCE, OwnEntries
+from bot.cluster.patient import PatientConnector
 from bot.cluster.taking import Taking
 from bot.errors import ReservationRefused
 from bot.models import Job, JobId, JobState
@@ -62,6 +65,16 @@ async def processes(store: Store, postgres_address: str) -> AsyncIterator[list[P
 def connection(postgres_address: str, store: Store) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     with psycopg.connect(postgres_address, autocommit=True) as connected:
         yield connected
+
+
+@pytest.fixture
+async def own(
+    postgres_address: str, store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> AsyncIterator[OwnEntries]:
+    """What the only worker does with entries."""
+    connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    async with App(connector=PatientConnector(postgres_address)).open_async() as app:
+        yield OwnEntries(app.connector, lambda: 1)
 
 
 async def reserved(store: Store, number: int) -> Job:
@@ -195,3 +208,44 @@ async def test_a_process_whose_entry_was_taken_over_neither_ends_nor_frees_it(
 
     ((worker,),) = connection.execute("SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'").fetchall()
     assert worker == other.taking.worker_id
+
+
+async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: OwnEntries
+) -> None:
+    for number in range(1, 151):
+        await store.write(queue_entries.due(JobId(number)))
+
+    taken = [await own.fetch_job(queues=["jobs"], worker_id=1) for _ in range(130)]
+
+    assert [entry and entry.lock for entry in taken] == [str(number) for number in range(1, 131)]
+    doing = [lock for lock, status, _ in entries(connection) if status == "doing"]
+    assert 130 < len(doing) <= 130 + TAKEN_AT_ONCE
+    assert own.left == {JobId(number) for number in range(131, len(doing) + 1)}
+
+
+async def test_few_entries_are_left_for_other_processes(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: OwnEntries
+) -> None:
+    for number in range(1, 5):
+        await store.write(queue_entries.due(JobId(number)))
+
+    first = await own.fetch_job(queues=["jobs"], worker_id=1)
+
+    assert first is not None
+    assert [status for _, status, _ in entries(connection)] == ["doing", "todo", "todo", "todo"]
+    assert own.left == set()
+
+
+async def test_entries_are_put_back_together_but_for_those_that_are_another_ones_now(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: OwnEntries
+) -> None:
+    for number in (1, 2, 3):
+        await store.write(queue_entries.due(JobId(number)))
+    taken = [await own.fetch_job(queues=["jobs"], worker_id=1) for _ in range(3)]
+    connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    connection.execute("UPDATE procrastinate_jobs SET worker_id = 2 WHERE lock = '2'")
+
+    await asyncio.gather(*(own.retry_job(entry, retry_at=NOON) for entry in taken if entry is not None))
+
+    assert entries(connection) == [("1", "todo", True), ("2", "doing", True), ("3", "todo", True)]
