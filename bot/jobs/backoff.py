@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 LONGEST_POLL_PAUSE_S = 60.0
 POLLS_A_SECOND = 400
 """Of all jobs together: each costs a third of a millisecond (`benchmarks/many.py`), and the provider counts them."""
+TOGETHER_S = 0.05
+"""Polls that fall due within so long are sent together: one that wakes the process by itself costs a half more."""
 DOWNLOAD_PAUSES_S = (0.0, 4.0, 26.0, 120.0, 450.0)
 """Five tries over ten minutes."""
 
@@ -28,6 +31,15 @@ def poll_pause(
     if errors_in_a_row > 1:
         pause = max(pause, min(least_s * 2.0 ** min(errors_in_a_row - 1, 10), LONGEST_POLL_PAUSE_S))
     return pause + least_s * rng.uniform(0.0, 0.1)
+
+
+def together(pause_s: float, now_s: float) -> float:
+    """The pause, up to a hundredth longer, so that it ends with others: at a multiple of 50 ms, if it is a long one.
+
+    `now_s` is any clock that the pauses are counted by.
+    """
+    apart_s = min(TOGETHER_S, pause_s / 100)
+    return pause_s if apart_s <= 0 else math.ceil((now_s + pause_s) / apart_s) * apart_s - now_s
 
 
 def resubmit_pause(poll_s: float, asked_s: float | None, tried_for_s: float, rng: random.Random) -> float:

@@ -216,3 +216,12 @@ class TestDurations:
 
         assert render_times.estimate(a_spec(size="720x1280"), NOON + timedelta(seconds=KEPT)) is None
         assert math.isclose(known([60.0] * RECENT).median_s, 60.0)
+
+
+@given(st.floats(1.0, 300.0), st.floats(0.0, 1e6))
+def test_long_pauses_end_together_and_none_ends_early_or_noticeably_late(pause_s: float, now_s: float) -> None:
+    ends_s = now_s + backoff.together(pause_s, now_s)
+
+    assert -1e-6 <= ends_s - (now_s + pause_s) <= pause_s / 100 + 1e-6
+    if pause_s >= 100 * backoff.TOGETHER_S:
+        assert abs(ends_s / backoff.TOGETHER_S - round(ends_s / backoff.TOGETHER_S)) < 1e-4

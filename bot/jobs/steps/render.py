@@ -5,6 +5,7 @@ All lengths are counted as `Clock.since` does: a host's clock that is set refund
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -100,11 +101,11 @@ class _Watch:
 async def render(context: JobContext, job: Job) -> Job | None:
     """Polls until the provider is done, has failed or lost the job, or the deadline is past."""
     watch = _begin(context, job)
-    deadline_s = context.timing.job_timeout.total_seconds()
+    deadline_s, loop = context.timing.job_timeout.total_seconds(), asyncio.get_running_loop()
     while True:
         left_s = watch.pause_s
         while left_s > 0:  # the bar moves in the meantime
-            step_s = watch.step_s(left_s)
+            step_s = backoff.together(watch.step_s(left_s), loop.time())
             await context.clock.sleep(step_s)
             left_s -= step_s
             if watch.fresh and left_s > 0:
