@@ -35,7 +35,7 @@ CHANNEL = "animate_bot"
 READ_EVERY_S = 3.0
 READ_APART_S = 0.1
 QUEUED_PER_S = 10_000
-"""The longer the queue, the more seldom it is read: so many jobs of it a second."""
+"""The more jobs there are elsewhere, the more seldom they are read: so many of them a second."""
 LEARN_EVERY_S = 60.0
 """So often a process reads how long the videos of all of them took."""
 CONNECT_AGAIN_S = 1.0
@@ -224,7 +224,9 @@ class Sharing:
                 if await self._write():
                     self.changed()
                 asked_at = self._context.clock.now()
-                found = await self._context.store.read(shared_state.read(self._worker.waiting, now=asked_at))
+                worker = self._taking.worker_id
+                reading = shared_state.read(self._worker.waiting, worker=worker, now=asked_at)
+                found = await self._context.store.read(reading)
                 self._use(found)
                 if self._may_be_taken_over():
                     await self._drop_taken_over()
@@ -236,7 +238,7 @@ class Sharing:
                 log.warning("what all processes share was not read: %s", error)
             except Exception:
                 log.exception("what all processes share was not read")
-            await asyncio.sleep(READ_APART_S + len(found.waiting) / QUEUED_PER_S)
+            await asyncio.sleep(READ_APART_S + (len(found.waiting) + len(found.at_provider)) / QUEUED_PER_S)
 
     def _may_be_taken_over(self) -> bool:
         """Whether the store was out of reach for as long as it takes until others take over, or nearly."""

@@ -16,6 +16,11 @@ _SQL = (
     "SELECT jobs.id, jobs.provider, jobs.scope, jobs.member, jobs.created_at, jobs.model, jobs.seconds, jobs.size,"
     " jobs.options, jobs.state, jobs.state_at, jobs.last_sent_at FROM jobs"
 )
+_HELD = f"{_SQL} WHERE jobs.state IN ({AT_PROVIDER})"
+_NOT_OF = (
+    " AND jobs.id NOT IN"
+    " (SELECT CAST(lock AS BIGINT) FROM procrastinate_jobs WHERE worker_id = :worker AND status = 'doing')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,11 @@ class QueuedJob:
     sent_at: datetime | None
 
 
-def at_provider() -> Unit[list[QueuedJob]]:
-    """Those that hold a slot."""
-    return lambda tx: [_job(row) for row in tx.all(f"{_SQL} WHERE jobs.state IN ({AT_PROVIDER})")]
+def at_provider(*, not_of: int | None = None) -> Unit[list[QueuedJob]]:
+    """Those that hold a slot; without those that this worker of procrastinate's carries, which knows them already."""
+    if not_of is None:
+        return lambda tx: [_job(row) for row in tx.all(_HELD)]
+    return lambda tx: [_job(row) for row in tx.all(f"{_HELD}{_NOT_OF}", worker=not_of)]
 
 
 def waiting(now: datetime) -> Unit[list[QueuedJob]]:

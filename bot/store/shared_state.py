@@ -17,7 +17,7 @@ from bot.store.row_mapping import from_ms, to_ms
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """As of one moment. `at_provider` are the jobs that hold a slot, `waiting` those that wait for one."""
+    """As of one moment. `at_provider` are the jobs elsewhere that hold a slot, `waiting` those that wait for one."""
 
     paused: frozenset[Scope] = frozenset()
     provider_pauses: Mapping[str, datetime] = field(default_factory=dict)
@@ -35,8 +35,11 @@ class NoSlotError(Exception):
         self.at_provider = at_provider
 
 
-def read(waiting: Collection[JobId], *, now: datetime) -> Unit[SharedState]:
-    """All of it. `moved` are those of `waiting` that do not wait any more."""
+def read(waiting: Collection[JobId], *, worker: int | None, now: datetime) -> Unit[SharedState]:
+    """All of it, but for the jobs at providers that this worker of procrastinate's carries itself.
+
+    `moved` are those of `waiting` that do not wait any more.
+    """
 
     def unit(tx: Tx) -> SharedState:
         return SharedState(
@@ -46,7 +49,7 @@ def read(waiting: Collection[JobId], *, now: datetime) -> Unit[SharedState]:
                 for row in tx.all("SELECT provider, ends_at FROM provider_pauses")
             },
             circuits=circuits.read(now)(tx),
-            at_provider=queued_jobs.at_provider()(tx),
+            at_provider=queued_jobs.at_provider(not_of=worker)(tx),
             waiting=queued_jobs.waiting(now)(tx),
             moved=_moved(tx, waiting),
         )

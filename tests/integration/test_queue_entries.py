@@ -14,8 +14,8 @@ from bot.cluster.patient import PatientConnector
 from bot.cluster.taking import Taking
 from bot.errors import ReservationRefused
 from bot.models import Job, JobId, JobState
-from bot.store import jobs, queue_entries
-from bot.store.database import Store
+from bot.store import jobs, queue_entries, shared_state
+from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
 from tests.builders import NOON, a_job, limits
 
@@ -77,8 +77,8 @@ async def own(
         yield OwnEntries(app.connector, lambda: 1)
 
 
-async def reserved(store: Store, number: int) -> Job:
-    unit = reserve(a_job(number, cost=4), [], limits(4))
+async def reserved(store: Store, number: int, *, most: int = 4) -> Job:
+    unit = reserve(a_job(number, cost=4), [], limits(most))
     (job,) = await store.write(queue_entries.entering(lambda tx: [unit(tx)]))
     return job
 
@@ -208,6 +208,27 @@ async def test_a_process_whose_entry_was_taken_over_neither_ends_nor_frees_it(
 
     ((worker,),) = connection.execute("SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'").fetchall()
     assert worker == other.taking.worker_id
+
+
+async def test_of_the_jobs_at_providers_a_process_reads_those_that_others_carry(
+    store: Store, connection: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """With 40,000 of its own among them, each reading kept members waiting for 2.6 s."""
+    connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    for number, worker in ((1, 2), (2, 1), (3, 2)):
+        job = await reserved(store, number, most=12)
+        await store.write(jobs.move(job.id, S.WAITING, S.SUBMITTING, now=NOON))
+        connection.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE lock = %s", [worker, str(number)]
+        )
+
+    def read(worker: int | None) -> Unit[list[JobId]]:
+        return lambda tx: [job.id for job in shared_state.read([], worker=worker, now=NOON)(tx).at_provider]
+
+    assert await store.read(read(2)) == [2]
+    assert sorted(await store.read(read(1))) == [1, 3]
+    assert sorted(await store.read(read(None))) == [1, 2, 3]
 
 
 async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first(
