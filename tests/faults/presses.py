@@ -19,7 +19,7 @@ HELD_S = (0.0, 0.05, 0.3, 1.0)
 
 async def pressed(scene: Scene, rng: Random) -> None:
     """Members press the buttons of their cards: hide, cancel, delete; edit, and continue what is there."""
-    for number in range(rng.choice([2, 4, 6])):
+    for _ in range(rng.choice([2, 4, 6])):
         await scene.while_faults_last(rng.uniform(0.05, 0.5))
         cards = [asked for asked in scene.asked if asked.interaction.message and asked.interaction.message.buttons]
         if not cards:
@@ -30,7 +30,8 @@ async def pressed(scene: Scene, rng: Random) -> None:
             continue
         interaction = await press(scene, "pressed buttons", asked, asked.person, button, rng)
         if button.label in ("Edit", "Continue") and interaction is not None:
-            await scene.make_again(asked.person, interaction, f"{asked.prompt} {button.label} {number}", of=asked)
+            prompt = f"{asked.prompt} {button.label} {next(scene.form_numbers)}"
+            await scene.make_again(asked.person, interaction, prompt, of=asked)
 
 
 async def raced(scene: Scene, rng: Random) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,8 @@ class Scene:
     keeper: Keeper | Keepers
     rng: Random
     asked: list[Asked] = field(default_factory=list)
+    form_numbers: Iterator[int] = field(default_factory=itertools.count)
+    """No two forms get the same prompt: by it, what is paid for is counted."""
     sent: list[Sent] = field(default_factory=list)
     spoiled: set[int] = field(default_factory=set)
     """`id` of the exchanges with Discord that a fault answered."""
