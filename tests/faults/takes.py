@@ -70,7 +70,8 @@ def name_of(prompt: str, take: int) -> str:
 def paid(scene: Scene, rows: list[Row]) -> Iterator[Paid]:
     """The takes of a request have one prompt: whose a video is, the bot's ticket tells.
 
-    Without one it is a take's whose outcome nobody knows, or that is erased; then any that has none; then the first's.
+    Without one it is a take's whose outcome nobody knows, or that is erased; then any that has none, one that was
+    canceled last; then the first's.
     """
     made = list(scene.place.made())
     owner = [next((r.name for r in rows if r.prompt == job.prompt and job.id in r.ticket), None) for job in made]
@@ -79,7 +80,7 @@ def paid(scene: Scene, rows: list[Row]) -> Iterator[Paid]:
         whose = name or job.prompt
         if name is None and job.is_charged:
             left = [row for row in rows if row.prompt == job.prompt and row.name not in has_one]
-            whose = min(left, key=lambda row: row.state != "unknown" and not row.deleted).name if left else job.prompt
+            whose = min(left, key=_is_unlikely).name if left else job.prompt
             has_one.add(whose)
         yield Paid(
             whose,
@@ -87,6 +88,10 @@ def paid(scene: Scene, rows: list[Row]) -> Iterator[Paid]:
             job.expires_at is not None and scene.place.videos_clock() >= job.expires_at,
             job.is_charged,
         )
+
+
+def _is_unlikely(row: Row) -> tuple[bool, bool]:
+    return row.state == "cancelled", row.state != "unknown" and not row.deleted
 
 
 def messages_of(asked: Asked) -> list[Message]:
