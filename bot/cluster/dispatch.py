@@ -37,6 +37,11 @@ class ClusterDispatch:
         self._ticked_at = clock.now()
         self.frozen = asyncio.Event()
 
+    @property
+    def none_left(self) -> asyncio.Event:
+        """Set once this process, if it takes jobs up, has taken up what there was when it started."""
+        return self._taking.none_left
+
     async def open(self) -> None:
         """Raises StoreUnavailable."""
         await self._taking.open()

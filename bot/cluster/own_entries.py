@@ -65,6 +65,8 @@ class OwnEntries(JobManager):
         self._finish = _if_mine(sql.queries["finish_job"])
         self._taken: deque[dict[str, Any]] = deque()
         self._most = 1
+        self.none_left = asyncio.Event()
+        """Set once the queue had nothing for this process: what there was at its start is taken up."""
         self._returned: deque[tuple[int, datetime, asyncio.Future[None]]] = deque()
         self._returning: asyncio.Task[None] | None = None
 
@@ -85,6 +87,7 @@ class OwnEntries(JobManager):
             self._most = min(2 * self._most, TAKEN_AT_ONCE) if len(found) == self._most else 1
             self._taken.extend(found)
             if not found:
+                self.none_left.set()
                 return None
 
     async def finish_job_by_id_async(self, job_id: int, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - its signature

@@ -80,6 +80,11 @@ class Taking:
         """By which the queue knows this process; None while it takes nothing up."""
         return None if self._worker is None else self._worker.worker_id
 
+    @property
+    def none_left(self) -> asyncio.Event:
+        """Set once it has found nothing more to take up."""
+        return self._entries.none_left
+
     async def open(self) -> None:
         """Connects, and makes the tables of the queue where they are missing. Raises StoreUnavailable."""
         try:

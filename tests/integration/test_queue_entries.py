@@ -243,6 +243,11 @@ async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first
     doing = [lock for lock, status, _ in entries(connection) if status == "doing"]
     assert 130 < len(doing) <= 130 + TAKEN_AT_ONCE
     assert own.left == {JobId(number) for number in range(131, len(doing) + 1)}
+    assert not own.none_left.is_set()
+
+    while await own.fetch_job(queues=["jobs"], worker_id=1) is not None:
+        pass
+    assert own.none_left.is_set()
 
 
 async def test_few_entries_are_left_for_other_processes(

@@ -52,16 +52,17 @@ def test_what_the_start_made_is_never_looked_at_again_and_what_comes_later_is() 
 
 async def test_where_discord_tells_nothing_the_collector_is_at_work_all_the_same() -> None:
     garbage_collection.begin()
-    await _settle(asyncio.Event(), within_s=0.01)
+    await _settle([asyncio.Event()], within_s=0.01)
     assert gc.isenabled()
 
 
-async def test_the_collector_goes_to_work_once_discord_has_told_of_every_server() -> None:
+async def test_the_collector_goes_to_work_once_the_servers_and_the_jobs_are_there() -> None:
     garbage_collection.begin()
-    ready = asyncio.Event()
-    settling = asyncio.create_task(_settle(ready))
-    await asyncio.sleep(0)
-    assert not gc.isenabled()
-    ready.set()
+    ready, taken_up = asyncio.Event(), asyncio.Event()
+    settling = asyncio.create_task(_settle([ready, taken_up]))
+    for part in (ready, taken_up):
+        await asyncio.sleep(0)
+        assert not gc.isenabled()
+        part.set()
     await settling
     assert gc.isenabled()
