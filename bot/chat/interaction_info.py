@@ -23,10 +23,12 @@ def user_of(interaction: discord.Interaction[Any]) -> UserId:
 
 
 def roles_of(member: discord.User | discord.Member) -> list[int]:
-    """Ids of the member's roles, without @everyone; none outside of servers."""
-    if not isinstance(member, discord.Member):
-        return []
-    return [role.id for role in member.roles if not role.is_default()]
+    """Ids of the member's roles, without @everyone; none outside of servers.
+
+    As the interaction says, which has no @everyone. `Member.roles` leaves out what is not in the cache of the server,
+    and right after a start a command may come before the server does.
+    """
+    return list(member._roles) if isinstance(member, discord.Member) else []  # noqa: SLF001 - nothing public has them
 
 
 def place_of(interaction: discord.Interaction[Any]) -> Place:
