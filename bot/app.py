@@ -126,7 +126,7 @@ async def assemble(
             ),
             translation_catalog=translation_catalog,
             add_commands=lambda bot: add_cogs(bot, service, VideoRequests(service, cards), prompt_help),
-            on_login=lambda: _resume(store, bot, worker, retention, backups, alerts),
+            resume=lambda: _resume(store, bot, worker, retention, backups, alerts),
             direct_is_open=settings.limits.direct.credits > 0,
             force_sync=force_sync,
             shards=shards_of(settings, store, clock),

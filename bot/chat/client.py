@@ -68,6 +68,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
         refusal = self.client.refusal(interaction)
         if refusal is None:
+            await self.client.resumed.wait()
             return True
         if interaction.type is discord.InteractionType.autocomplete:
             await interaction.response.autocomplete([])
@@ -93,6 +94,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
 class AnimateBot(commands.AutoShardedBot):
     """A client without a privileged intent. `add_commands` fills the tree.
 
+    `resume` goes on with the jobs of before; it begins with the connection, and what members ask waits for its end.
     `memory` keeps what was synced, `sessions` what one process leaves to the next.
     """
 
@@ -106,7 +108,7 @@ class AnimateBot(commands.AutoShardedBot):
         connection: Connection,
         translation_catalog: TranslationCatalog,
         add_commands: Callable[[AnimateBot], Awaitable[None]],
-        on_login: Callable[[], Awaitable[None]],
+        resume: Callable[[], Awaitable[None]],
         direct_is_open: bool,
         force_sync: bool = False,
         shards: Shards = ALL_SHARDS,
@@ -140,7 +142,7 @@ class AnimateBot(commands.AutoShardedBot):
         self._sync = CommandSync(memory, CommandTranslator(translation_catalog), api_url=api_url, force=force_sync)
         self.translation_catalog = translation_catalog
         self._add_commands = add_commands
-        self._on_login = on_login
+        self._resume = resume
         self._direct_is_open = direct_is_open
         self.pages: dict[str, ShowPage] = {}
         self.actions: dict[str, Action] = {}
@@ -149,6 +151,8 @@ class AnimateBot(commands.AutoShardedBot):
         self.offers: list[Callable[[], None]] = []  # what puts into commands what the catalog has
         self.filling: dict[int, asyncio.Task[None]] = {}  # by member: what will add stills to the list they look at
         self.stopping = asyncio.Event()  # nothing new is taken
+        self.resumed = asyncio.Event()
+        """The jobs of before go on. Where that fails the process ends, so nobody waits for it for ever."""
         self.ready = asyncio.Event()
         self._knows_discord = False
         self._shards = shards
@@ -189,16 +193,24 @@ class AnimateBot(commands.AutoShardedBot):
         self.add_dynamic_items(PageButton, JobButton, UndoButton, PrivacyButton)
         await self._add_commands(self)
         self._tell_operator()
-        await self._on_login()
         if self._shards.has_gateway:
             await self.former.begin(self._shards.has, self.shard_count)
         await self._sync_commands()
 
     async def connect(self, *, reconnect: bool = True) -> None:
-        """To the gateway; a worker has none, and waits here until it is cancelled."""
+        """To the gateway, while the jobs of before are read: thousands take a while. Raises what either raises."""
+        await asyncio.gather(self._go_on(), self._listen(reconnect=reconnect))
+
+    async def _go_on(self) -> None:
+        await self._resume()
+        self.resumed.set()
+
+    async def _listen(self, *, reconnect: bool) -> None:
+        """A worker has no gateway, and waits here until it is cancelled."""
         if self._shards.has_gateway:
             await super().connect(reconnect=reconnect)
             return
+        await self.resumed.wait()
         self.ready.set()
         await asyncio.get_running_loop().create_future()
 
@@ -239,6 +251,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     async def on_ready(self) -> None:
         """Discord has told of every server."""
+        await self.resumed.wait()
         self.ready.set()
 
     @property
@@ -303,6 +316,7 @@ class AnimateBot(commands.AutoShardedBot):
             refusal = self.refusal(interaction)
             if refusal is not None:
                 raise UserError(refusal)  # noqa: TRY301 - told as any other
+            await self.resumed.wait()
             await work()
         except asyncio.CancelledError:
             if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from bot.chat import buttons, privacy
 from bot.chat.client import AnimateBot
 from bot.chat.clock import DiscordClock
 from bot.chat.connection import Connection
+from bot.errors import StoreUnavailable
 from bot.i18n.translations import TranslationCatalog
 from tests.builders import seed_catalog
 
@@ -38,12 +40,26 @@ async def bot() -> AnimateBot:
         connection=Connection(API, DiscordClock()),
         translation_catalog=TranslationCatalog(),
         add_commands=nothing,
-        on_login=nothing,
+        resume=nothing,
         direct_is_open=False,
     )
     bot._connection.user = cast("Any", SimpleNamespace(id=1))
     await add_cogs(bot, SERVICE, cast("Any", SimpleNamespace(most_takes=4)), cast("Any", None))
     return bot
+
+
+async def test_where_the_jobs_of_before_cannot_be_read_the_connection_ends_too(bot: AnimateBot) -> None:
+    async def fail() -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    async def listen(*, reconnect: bool) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    bot._resume, bot._listen = fail, listen  # type: ignore[method-assign]
+
+    with pytest.raises(StoreUnavailable, match="the disk is gone"):
+        await asyncio.wait_for(bot.connect(), 5)
+    assert not bot.resumed.is_set()
 
 
 def entries() -> dict[str, ast.Module]:

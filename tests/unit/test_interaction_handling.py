@@ -13,7 +13,7 @@ import pytest
 
 from bot.chat import text
 from bot.chat.cards import Cards
-from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, take_up
+from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, CommandTree, take_up
 from bot.chat.first_answer import Answer
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.translations import TranslationCatalog
@@ -184,7 +184,7 @@ class Stage:
                 await asyncio.sleep(press_after_s)
                 await client.press(cast("Any", pressed), work)
 
-        client = cast("AnimateBot", SimpleNamespace(refusal=lambda _pressed: None, stopping=asyncio.Event()))
+        client = a_client()
         client.press = AnimateBot.press.__get__(client)  # type: ignore[method-assign]
         client.explain = AnimateBot.explain.__get__(client)  # type: ignore[method-assign]
         both = [
@@ -196,6 +196,14 @@ class Stage:
                 await asyncio.sleep(0)
             self.loop.now_s += 0.1
         await asyncio.gather(*both)
+
+
+def a_client(*, resumed: bool = True) -> AnimateBot:
+    """One that lets everybody press, as far as that."""
+    client = SimpleNamespace(refusal=lambda _pressed: None, stopping=asyncio.Event(), resumed=asyncio.Event())
+    if resumed:
+        client.resumed.set()
+    return cast("AnimateBot", client)
 
 
 @pytest.fixture
@@ -239,7 +247,7 @@ async def test_who_sees_the_bot_thinking_when_it_stops_reads_so(
 ) -> None:
     pressed = Pressed(Response())
     pressed.response.type = shown
-    client = cast("AnimateBot", SimpleNamespace(refusal=lambda _pressed: None))
+    client = a_client()
     pressing = asyncio.ensure_future(AnimateBot.press(client, cast("Any", pressed), cast("Any", asyncio.Event().wait)))
     await asyncio.sleep(0)
 
@@ -248,6 +256,27 @@ async def test_who_sees_the_bot_thinking_when_it_stops_reads_so(
 
     assert pressing.cancelled()
     assert pressed.response.said == said
+
+
+async def test_what_members_ask_waits_until_the_jobs_of_before_go_on() -> None:
+    pressed, ran = Pressed(Response()), asyncio.Event()
+
+    async def work() -> None:
+        ran.set()
+
+    client = a_client(resumed=False)
+    tree = cast("Any", SimpleNamespace(client=client))
+    asked = [
+        asyncio.ensure_future(AnimateBot.press(client, cast("Any", pressed), work)),
+        asyncio.ensure_future(CommandTree.interaction_check(tree, cast("Any", pressed))),
+    ]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (ran.is_set(), [each.done() for each in asked]) == (False, [False, False])
+
+    client.resumed.set()
+    assert await asyncio.gather(*asked) == [None, True]
+    assert ran.is_set()
 
 
 def test_an_interaction_is_taken_up_once() -> None:
