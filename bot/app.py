@@ -63,7 +63,7 @@ from bot.store.database import Store
 from bot.transcode.transcoder import Transcoder
 
 if TYPE_CHECKING:
-    from bot.cluster.dispatch import ClusterDispatch
+    from bot.cluster.job_dispatch import ClusterDispatch
     from bot.hosted_pictures import HostedPictures
     from bot.metrics import Metrics
     from bot.providers.protocols import Provider

@@ -16,7 +16,7 @@ from bot.settings import Settings
 from bot.store.database import Store
 
 if TYPE_CHECKING:
-    from bot.cluster.dispatch import ClusterDispatch
+    from bot.cluster.job_dispatch import ClusterDispatch
 
 
 def shards_of(settings: Settings, store: Store, clock: Clock) -> Shards:
@@ -32,9 +32,9 @@ async def open_dispatch(
     """None where no other process shares the store. Raises SettingsError, StoreUnavailable."""
     if not store.is_shared:
         return None
-    from bot.cluster.dispatch import ClusterDispatch  # its driver is an extra
-    from bot.cluster.folder import check_folder
+    from bot.cluster.job_dispatch import ClusterDispatch  # its driver is an extra
     from bot.cluster.shard_check import OwnShards
+    from bot.cluster.shared_folder import check_folder
     from bot.store.postgres import with_defaults
 
     await check_folder(store, settings.data_dir)
@@ -53,10 +53,10 @@ def worker_of(
     if dispatch is None:
         return Worker(context)
     worker = SharedWorker(context, dispatch, carries=settings.role != "gateway")
-    sharing = dispatch.begin(context, worker)
-    sharing.counted, sharing.servers = chat.share, lambda: len(bot.guilds)
-    sharing.processes_counted, sharing.hold_discord = bot.rate_limit.share, bot.rate_limit.hold
-    bot.rate_limit.refused = sharing.discord_refused
+    sync = dispatch.begin(context, worker)
+    sync.counted, sync.servers = chat.share, lambda: len(bot.guilds)
+    sync.processes_counted, sync.hold_discord = bot.rate_limit.share, bot.rate_limit.hold
+    bot.rate_limit.refused = sync.discord_refused
     chat.edits_if(dispatch.is_current)
     bot.ban.may_send = dispatch.has_run
     return worker

@@ -87,7 +87,7 @@ class _Circuit:
     until: float
     pause_s: float = FIRST_PAUSE_S
     probe: JobId | None = None
-    elsewhere: JobId | None = None  # the probe of another process
+    remote_probe: JobId | None = None  # the probe of another process
     request: JobId | None = None  # let in to probe, and still on its way to the provider
     request_until: float = 0.0
     forbidden: UserId | None = None  # whose job was the last to be forbidden as the probe
@@ -95,7 +95,7 @@ class _Circuit:
     @property
     def is_tried(self) -> bool:
         """Whether a probe is under way, in whatever process."""
-        return self.probe is not None or self.elsewhere is not None
+        return self.probe is not None or self.remote_probe is not None
 
 
 class CircuitBreaker:
@@ -172,7 +172,7 @@ class CircuitBreaker:
             if abs(until - circuit.until) > LATER_S and max(until, circuit.until) > self._now():
                 circuit.probe, circuit.pause_s, circuit.until = None, pause_s, until
                 self._call_later(left_s, partial(self._pause_ended, circuit, until))
-            circuit.elsewhere = None if probe == circuit.probe else probe
+            circuit.remote_probe = None if probe == circuit.probe else probe
         self._shared = keys
         self.wake()
 
@@ -250,8 +250,8 @@ class CircuitBreaker:
 
     def _judge(self, circuit: _Circuit, job: Job, outcome: Outcome) -> None:
         transition = TRANSITIONS[circuit.kind][outcome]
-        if circuit.elsewhere == job.id:  # this process has taken it over
-            circuit.probe, circuit.elsewhere = job.id, None
+        if circuit.remote_probe == job.id:  # this process has taken it over
+            circuit.probe, circuit.remote_probe = job.id, None
         if circuit.probe == job.id:
             if transition is Transition.REOPEN and circuit.model == EVERY and self._is_hopeless(job.spec.model):
                 transition = Transition.FREE  # that model is known to fail by itself: it tells nothing about the others

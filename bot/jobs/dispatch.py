@@ -50,7 +50,7 @@ class Dispatch(Protocol):
     def changed(self) -> None:
         """The others soon learn what has changed of all that they share: a pause, a slot."""
 
-    async def stop_taking(self) -> None:
+    async def stop_claiming(self) -> None:
         """Takes no more jobs up."""
 
     async def close(self) -> None:

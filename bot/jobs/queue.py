@@ -1,7 +1,7 @@
 """The queue before the provider: which job is next, and how many run at once. Kept in memory; nothing is stored.
 
 Where several processes share a store, each has a queue of its own with the jobs that it carries, and knows of the
-others' (`bot.jobs.elsewhere`): all of them compute the same order.
+others' (`bot.jobs.remote_jobs`): all of them compute the same order.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from operator import itemgetter
 from typing import TypeVar
 
 from bot.jobs.chat_protocol import HoldReason
-from bot.jobs.elsewhere import GIVE_WAY_S, Elsewhere
 from bot.jobs.outcomes import Outcome
 from bot.jobs.provider_breakers import CircuitBreakers
+from bot.jobs.remote_jobs import GIVE_WAY_S, RemoteJobs
 from bot.models import Job, JobId, Scope, UserId
 from bot.store.queued_jobs import QueuedJob
 
@@ -63,7 +63,7 @@ class JobQueue:
         self._turns = 0
         self._holding: dict[JobId, tuple[Job, float]] = {}
         self._at: Counter[str] = Counter()  # how many hold a slot, by provider
-        self._elsewhere = Elsewhere(self._advance_soon, give_way_s)
+        self._remote = RemoteJobs(self._advance_soon, give_way_s)
         self.enqueued: Callable[[], None] = lambda: None
         """Called when a job has to wait for a slot."""
         self.provider_paused: Callable[[str, float], None] = lambda _provider, _seconds: None
@@ -86,7 +86,7 @@ class JobQueue:
     @property
     def waiting_anywhere(self) -> int:
         """As `waiting`, with the jobs of other processes."""
-        return len(self._waiting) + len(self._elsewhere.waiting)
+        return len(self._waiting) + len(self._remote.waiting)
 
     @property
     def oldest(self) -> datetime | None:
@@ -102,7 +102,7 @@ class JobQueue:
         """The jobs that hold a slot, in whatever process, and for how many seconds."""
         now = asyncio.get_running_loop().time()
         here: list[tuple[Job | QueuedJob, float]] = [(job, now - since) for job, since in self._holding.values()]
-        return here + [(job, now - since) for job, since in self._elsewhere.holding.values()]
+        return here + [(job, now - since) for job, since in self._remote.holding.values()]
 
     def pause_left_s(self, provider: str) -> float:
         """Seconds until jobs start there again, where the provider asked for a pause; else 0."""
@@ -116,7 +116,7 @@ class JobQueue:
     def eligible(self) -> list[Job | QueuedJob]:
         """The jobs that may start, in whatever process, in the order in which they would if no job came or ended."""
         here: Iterable[Job | QueuedJob] = (job for job, future, _ in self._waiting.values() if not future.done())
-        going = (job for job in chain(here, self._elsewhere.waiting.values()) if self.hold_reason(job) is None)
+        going = (job for job in chain(here, self._remote.waiting.values()) if self.hold_reason(job) is None)
         return in_order(going, Counter(job.member for job, _ in self.holding()))
 
     def held(self) -> list[tuple[Job, HoldReason]]:
@@ -136,27 +136,29 @@ class JobQueue:
 
     def use_shared(self, at_provider: Iterable[QueuedJob], now: datetime) -> None:
         """The jobs of all processes that hold a slot; the store has the last word."""
-        self._elsewhere.hold((job for job in at_provider if job.id not in self._holding), now)
+        self._remote.set_slot_holders((job for job in at_provider if job.id not in self._holding), now)
 
     def use_waiting(self, elsewhere: Iterable[QueuedJob]) -> None:
         """The jobs of other processes that wait for a slot."""
-        self._elsewhere.wait(job for job in elsewhere if job.id not in self._waiting and job.id not in self._holding)
+        self._remote.set_waiting(
+            job for job in elsewhere if job.id not in self._waiting and job.id not in self._holding
+        )
 
     async def acquire(self, job: Job) -> None:
         """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""
         future = asyncio.get_running_loop().create_future()
         self._turns += 1
         self._waiting[job.id] = (job, future, self._turns)
-        self._elsewhere.is_here(job.id)
+        self._remote.is_here(job.id)
         try:
             # Where nothing is to be done, all others that may start have started.
-            is_next = self._soon is None and not self._is_closed and not self._elsewhere.waiting
+            is_next = self._soon is None and not self._is_closed and not self._remote.waiting
             if is_next and self._free() and self._has_room(job) and self.hold_reason(job) is None:
                 self._grant(job)
             else:
                 self.changed()
                 self.enqueued()
-                if self._elsewhere.waiting:
+                if self._remote.waiting:
                     self._advance_soon()
             await future
         except BaseException:
@@ -222,27 +224,27 @@ class JobQueue:
     def close(self) -> None:
         """Starts no job any more."""
         self._is_closed = True
-        self._elsewhere.close()
+        self._remote.close()
         for planned in (self._timer, self._soon):
             if planned is not None:
                 planned.cancel()
 
     def _free(self, kept: int = 0) -> bool:
         """Whether one more job may start beside those, at whatever provider."""
-        return len(self._holding) + len(self._elsewhere.holding) + kept < self.slots
+        return len(self._holding) + len(self._remote.holding) + kept < self.slots
 
     def _has_room(self, job: Job | QueuedJob, kept: int = 0) -> bool:
         """Whether its provider takes one more now, beside those."""
         limit = self.limits.get(job.provider)
         return job.provider not in self._paused_until and (
-            limit is None or self._at[job.provider] + self._elsewhere.at[job.provider] + kept < limit
+            limit is None or self._at[job.provider] + self._remote.at[job.provider] + kept < limit
         )
 
     def _hold(self, job: Job, since: float) -> None:
         if job.id not in self._holding:
             self._at[job.provider] += 1
             self._holding[job.id] = (job, since)
-            self._elsewhere.is_here(job.id)
+            self._remote.is_here(job.id)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -267,14 +269,14 @@ class JobQueue:
         self._soon = None
         self.changed()
         if not self._waiting or not self._free():
-            self._elsewhere.let_first([])
+            self._remote.keep_slots_for([])
         elif self._grant_eligible():
             self._advance_soon()  # a probe started: what else may start has changed
 
     def _grant_eligible(self) -> bool:
         """Starts the first of the queue, as many as there are slots; True where it ended early, with a probe.
 
-        Another process's job that comes first keeps a slot for itself, as long as `Elsewhere` says.
+        Another process's job that comes first keeps a slot for itself, as long as `RemoteJobs` says.
         """
         kept: Counter[str] = Counter()
         first: list[JobId] = []
@@ -284,12 +286,12 @@ class JobQueue:
             if not self._has_room(job, kept[job.provider]):
                 continue
             if isinstance(job, QueuedJob):
-                if not self._elsewhere.is_late(job.id):
+                if not self._remote.is_late(job.id):
                     kept[job.provider] += 1
                     first.append(job.id)
             elif self._grant(job):
                 return True
-        self._elsewhere.let_first(first)
+        self._remote.keep_slots_for(first)
         return False
 
     def _grant(self, job: Job) -> bool:

@@ -55,7 +55,7 @@ class SharedWorker(Worker):
                     return True
                 began = time.monotonic()
                 super().add(found)
-                if not await self._put_down(job) and not self._stopping:
+                if not await self._wait_for_task(job) and not self._stopping:
                     return True
                 await self._context.clock.sleep(began + AGAIN_AFTER_S - time.monotonic() if not self._stopping else 0)
             if (create := self._context.creates.get(job)) is not None:
@@ -79,7 +79,7 @@ class SharedWorker(Worker):
             if (task := self._tasks.get(job)) is not None:
                 task.cancel()
 
-    async def _put_down(self, job: JobId) -> bool:
+    async def _wait_for_task(self, job: JobId) -> bool:
         """Waits for the end of its task; True where somebody has ended it to begin anew."""
         was_cancelled = False
         while True:
@@ -144,6 +144,6 @@ class SharedWorker(Worker):
 
     async def stop(self) -> None:
         """As a worker's; what is left is free for the others at once."""
-        await self._dispatch.stop_taking()
+        await self._dispatch.stop_claiming()
         await super().stop()
         await self._dispatch.close()

@@ -179,7 +179,7 @@ def held_by(worker: int) -> Unit[set[JobId]]:
     }
 
 
-def give_back(worker: int, jobs: set[JobId]) -> Unit[None]:
+def release(worker: int, jobs: set[JobId]) -> Unit[None]:
     """Frees these entries, where they are this worker's."""
 
     def unit(tx: Tx) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from bot.cluster.patient import PatientConnector
+from bot.cluster.retrying_connector import RetryingConnector
 from bot.errors import StoreUnavailable
 from bot.store.commands import remember_hash, synced_hash
 from bot.store.database import Store, Tx, Unit
@@ -219,7 +219,7 @@ async def test_however_long_the_database_is_away_the_queue_looks_for_it_every_fe
     postgres_address: str, proxy: Proxy
 ) -> None:
     """Pauses that double would be a minute by the time it is back, and so would what everybody waits after that."""
-    connector = PatientConnector(with_defaults(proxy.address(postgres_address)))
+    connector = RetryingConnector(with_defaults(proxy.address(postgres_address)))
     await connector.open_async()
     try:
         proxy.cut = Cut.NOW

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from procrastinate import App
 
-from bot.cluster.own_entries import TAKEN_AT_ONCE, OwnEntries
-from bot.cluster.patient import PatientConnector
-from bot.cluster.taking import Taking
+from bot.cluster.claimed_entries import CLAIMED_AT_ONCE, ClaimedEntries
+from bot.cluster.job_claims import JobClaims
+from bot.cluster.retrying_connector import RetryingConnector
 from bot.errors import ReservationRefused
 from bot.models import Job, JobId, JobState
 from bot.store import jobs, queue_entries, shared_state
@@ -27,10 +27,10 @@ S = JobState
 async def store(postgres_address: str) -> AsyncIterator[Store]:
     """With the tables of the queue."""
     opened = await Store.open(postgres_address)
-    taking = Taking(opened, postgres_address, takeover_s=30)
-    await taking.open()
+    claims = JobClaims(opened, postgres_address, takeover_s=30)
+    await claims.open()
     yield opened
-    await taking.close()
+    await claims.close()
     await opened.close()
 
 
@@ -38,7 +38,7 @@ class Process:
     """Takes entries up and carries each until it is told what came of that: True where it needs no more work."""
 
     def __init__(self, store: Store, address: str) -> None:
-        self.taking = Taking(store, address, takeover_s=30)
+        self.claims = JobClaims(store, address, takeover_s=30)
         self.carried: asyncio.Queue[int] = asyncio.Queue()
         self.ends: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -52,13 +52,13 @@ async def processes(store: Store, postgres_address: str) -> AsyncIterator[list[P
     """Two, of which the first takes entries up."""
     both = [Process(store, postgres_address) for _ in range(2)]
     for process in both:
-        await process.taking.open()
-    await both[0].taking.start(both[0].carry)
+        await process.claims.open()
+    await both[0].claims.start(both[0].carry)
     yield both
     for process in both:
         process.ends.cancel()
-        await process.taking.stop_taking()
-        await process.taking.close()
+        await process.claims.stop_claiming()
+        await process.claims.close()
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def connection(postgres_address: str, store: Store) -> Iterator[psycopg.Connecti
 @pytest.fixture
 async def own(
     postgres_address: str, store: Store, connection: psycopg.Connection[tuple[object, ...]]
-) -> AsyncIterator[OwnEntries]:
+) -> AsyncIterator[ClaimedEntries]:
     """What the only worker does with entries."""
     connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
-    async with App(connector=PatientConnector(postgres_address)).open_async() as app:
-        yield OwnEntries(app.connector, lambda: 1)
+    async with App(connector=RetryingConnector(postgres_address)).open_async() as app:
+        yield ClaimedEntries(app.connector, lambda: 1)
 
 
 async def reserved(store: Store, number: int, *, most: int = 4) -> Job:
@@ -197,17 +197,17 @@ async def test_a_process_whose_entry_was_taken_over_neither_ends_nor_frees_it(
         await store.write(queue_entries.due(JobId(1)))
         await frozen.carried.get()
         connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - INTERVAL '60 seconds'")
-        await frozen.taking.stop_taking()
+        await frozen.claims.stop_claiming()
         assert await store.write(queue_entries.take_over(silent_s=30)) == 1
-        await other.taking.start(other.carry)
+        await other.claims.start(other.carry)
         await other.carried.get()
         assert connection.execute("SELECT COUNT(*) FROM procrastinate_workers").fetchone() == (2,)  # none is forgotten
 
         frozen.ends.set_result(needs_no_more_work)
-        await frozen.taking.close()
+        await frozen.claims.close()
 
     ((worker,),) = connection.execute("SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'").fetchall()
-    assert worker == other.taking.worker_id
+    assert worker == other.claims.worker_id
 
 
 async def test_of_the_jobs_at_providers_a_process_reads_those_that_others_carry(
@@ -232,7 +232,7 @@ async def test_of_the_jobs_at_providers_a_process_reads_those_that_others_carry(
 
 
 async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first(
-    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: OwnEntries
+    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: ClaimedEntries
 ) -> None:
     for number in range(1, 151):
         await store.write(queue_entries.due(JobId(number)))
@@ -241,7 +241,7 @@ async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first
 
     assert [entry and entry.lock for entry in taken] == [str(number) for number in range(1, 131)]
     doing = [lock for lock, status, _ in entries(connection) if status == "doing"]
-    assert 130 < len(doing) <= 130 + TAKEN_AT_ONCE
+    assert 130 < len(doing) <= 130 + CLAIMED_AT_ONCE
     assert own.left == {JobId(number) for number in range(131, len(doing) + 1)}
     assert not own.none_left.is_set()
 
@@ -251,7 +251,7 @@ async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first
 
 
 async def test_few_entries_are_left_for_other_processes(
-    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: OwnEntries
+    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: ClaimedEntries
 ) -> None:
     for number in range(1, 5):
         await store.write(queue_entries.due(JobId(number)))
@@ -264,7 +264,7 @@ async def test_few_entries_are_left_for_other_processes(
 
 
 async def test_entries_are_put_back_together_but_for_those_that_are_another_ones_now(
-    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: OwnEntries
+    store: Store, connection: psycopg.Connection[tuple[object, ...]], own: ClaimedEntries
 ) -> None:
     for number in (1, 2, 3):
         await store.write(queue_entries.due(JobId(number)))

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.circuit_breaker import FIRST_PAUSE_S
-from bot.jobs.elsewhere import GIVE_WAY_S
 from bot.jobs.outcomes import Outcome
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue, in_order
+from bot.jobs.remote_jobs import GIVE_WAY_S
 from bot.models import Job, UserId
 from bot.store.queued_jobs import QueuedJob
 from tests.builders import a_job, a_spec

@@ -16,7 +16,7 @@ LATE_FOR_S = 30.0
 """And so long none is kept after that."""
 
 
-class Elsewhere:
+class RemoteJobs:
     """A copy of what the store said last. `changed` is called when it says something else."""
 
     def __init__(self, changed: Callable[[], None], give_way_s: float) -> None:
@@ -31,7 +31,7 @@ class Elsewhere:
         self._late: dict[JobId, float] = {}  # until when none is
         self._timer: asyncio.TimerHandle | None = None
 
-    def hold(self, jobs: Iterable[QueuedJob], now: datetime) -> None:
+    def set_slot_holders(self, jobs: Iterable[QueuedJob], now: datetime) -> None:
         """These hold a slot, and no others."""
         loop_now = asyncio.get_running_loop().time()
         found = {job.id: (job, loop_now - max(0.0, (now - (job.sent_at or now)).total_seconds())) for job in jobs}
@@ -40,7 +40,7 @@ class Elsewhere:
         if is_news:
             self._changed()
 
-    def wait(self, jobs: Iterable[QueuedJob]) -> None:
+    def set_waiting(self, jobs: Iterable[QueuedJob]) -> None:
         """These wait for one, and no others."""
         found = {job.id: job for job in jobs}
         is_news = found.keys() != self.waiting.keys()
@@ -59,7 +59,7 @@ class Elsewhere:
         """Whether a slot was kept for it of late, and it did not take it."""
         return job in self._late and asyncio.get_running_loop().time() < self._late[job]
 
-    def let_first(self, jobs: Sequence[JobId]) -> None:
+    def keep_slots_for(self, jobs: Sequence[JobId]) -> None:
         """For exactly these a slot is kept."""
         if not jobs and not self._first:
             return

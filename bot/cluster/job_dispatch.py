@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from bot.cluster.job_claims import JobClaims
 from bot.cluster.shard_check import OwnShards
-from bot.cluster.sharing import Sharing
-from bot.cluster.taking import Taking
+from bot.cluster.shared_state_sync import SharedStateSync
 from bot.errors import StoreError
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.dispatch import Carry
@@ -30,8 +30,8 @@ class ClusterDispatch:
         self._store = store
         self._clock = clock
         self._takeover_s = takeover_s
-        self._taking = Taking(store, address, takeover_s=takeover_s)
-        self._sharing = Sharing(address, self._taking, shards, takeover_s=takeover_s)
+        self._claims = JobClaims(store, address, takeover_s=takeover_s)
+        self._sync = SharedStateSync(address, self._claims, shards, takeover_s=takeover_s)
         self._watch: asyncio.Task[None] | None = None
         self._context: JobContext | None = None
         self._ticked_at = clock.now()
@@ -40,25 +40,25 @@ class ClusterDispatch:
     @property
     def none_left(self) -> asyncio.Event:
         """Set once this process, if it takes jobs up, has taken up what there was when it started."""
-        return self._taking.none_left
+        return self._claims.none_left
 
     async def open(self) -> None:
         """Raises StoreUnavailable."""
-        await self._taking.open()
+        await self._claims.open()
 
-    def begin(self, context: JobContext, worker: SharedWorker) -> Sharing:
+    def begin(self, context: JobContext, worker: SharedWorker) -> SharedStateSync:
         """What is shared is kept from now on, whatever the process does itself."""
         self._context = context
-        self._sharing.begin(context, worker)
+        self._sync.begin(context, worker)
         self._ticked_at = self._clock.now()
         self._watch = asyncio.create_task(self._notice_a_freeze(), name="freeze")
-        return self._sharing
+        return self._sync
 
     def is_current(self) -> bool:
         """Whether no other process can have taken its jobs over: it did not stand still, and the store answers it."""
-        read_at = self._sharing.read_at
+        read_at = self._sync.read_at
         silent_s = 0.0 if read_at is None else self._clock.since(read_at).total_seconds()
-        return self.has_run() and silent_s < self._sharing.silent_s
+        return self.has_run() and silent_s < self._sync.silent_s
 
     def has_run(self) -> bool:
         """Whether it did not stand still, not even right before this."""
@@ -76,7 +76,7 @@ class ClusterDispatch:
         assert self._context is not None
         queue, probe = self._context.queue, circuits.as_probe(unit, job, now=self._clock.now())
         counted = shared_state.within_slots(probe, job, slots=queue.slots, limit=queue.limits.get(job.provider))
-        return queue_entries.sent_by(self._taking.worker_id, job.id, counted)
+        return queue_entries.sent_by(self._claims.worker_id, job.id, counted)
 
     async def may_ask(self, provider: str) -> bool:
         """Whether no other process asks, or tries it with a job; nobody asks while the store is out of reach."""
@@ -89,15 +89,15 @@ class ClusterDispatch:
 
     def look(self) -> None:
         """Soon, and not for each call."""
-        self._sharing.look()
+        self._sync.look()
 
     def carrying(self, unit: Unit[Job | None], job: Job) -> Unit[Job | None]:
         """A move that is made only while the queue says that this process carries the job."""
-        return queue_entries.if_carried_by(self._taking.worker_id, job.id, unit)
+        return queue_entries.if_carried_by(self._claims.worker_id, job.id, unit)
 
     async def start(self, carry: Carry) -> None:
         """Takes jobs up."""
-        await self._taking.start(carry)
+        await self._claims.start(carry)
 
     async def free(self, job: JobId) -> None:
         """Its entry is due."""
@@ -106,22 +106,22 @@ class ClusterDispatch:
 
     def tell(self, job: JobId) -> None:
         """Whoever else carries it looks at the store."""
-        self._sharing.tell(job)
+        self._sync.tell(job)
 
     def changed(self) -> None:
         """The others read what is shared."""
-        self._sharing.changed()
+        self._sync.changed()
 
-    async def stop_taking(self) -> None:
+    async def stop_claiming(self) -> None:
         """What is carried goes on."""
-        await self._taking.stop_taking()
+        await self._claims.stop_claiming()
 
     async def close(self) -> None:
         """What was put down is free."""
         if self._watch is not None:
             self._watch.cancel()
-        await self._sharing.close()
-        await self._taking.close()
+        await self._sync.close()
+        await self._claims.close()
 
     async def _notice_a_freeze(self) -> None:
         """A process that was stopped for half the time after which others take over ends, and is started anew."""

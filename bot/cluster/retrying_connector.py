@@ -31,7 +31,7 @@ BY_INDEX = (
 and then knows little of the table: it would sort all entries to take one."""
 
 
-class PatientConnector(PsycopgConnector):
+class RetryingConnector(PsycopgConnector):
     """Asks again until the database answers. A question may so be done twice: entries that nobody carries are freed.
 
     However long the database was away, it is reached again within `CONNECTION_WITHIN_S` and what connecting takes.

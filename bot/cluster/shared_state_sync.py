@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import psycopg
 
+from bot.cluster.job_claims import JobClaims
 from bot.cluster.shard_check import OwnShards
-from bot.cluster.taking import Taking
 from bot.errors import StoreError
 from bot.jobs.context import JobContext
 from bot.jobs.outcomes import Seen
@@ -41,15 +41,15 @@ LEARN_EVERY_S = 60.0
 CONNECT_AGAIN_S = 1.0
 
 
-class Sharing:
-    """Owns its tasks. `taking` sends to a channel of the database; `address` is listened at.
+class SharedStateSync:
+    """Owns its tasks. `claims` sends to a channel of the database; `address` is listened at.
 
     `shards` are those of this process; None for a worker.
     """
 
-    def __init__(self, address: str, taking: Taking, shards: OwnShards | None, *, takeover_s: float) -> None:
+    def __init__(self, address: str, claims: JobClaims, shards: OwnShards | None, *, takeover_s: float) -> None:
         self._address = address
-        self._taking = taking
+        self._claims = claims
         self._shards = shards
         self._shard_faults: set[str] = set()
         self._takeover_s = takeover_s
@@ -163,7 +163,7 @@ class Sharing:
             self._may_say.clear()
             while self._to_say:
                 try:
-                    await self._taking.notify(CHANNEL, f"{self._id}:{self._to_say[0]}")
+                    await self._claims.notify(CHANNEL, f"{self._id}:{self._to_say[0]}")
                 except Exception as error:  # noqa: BLE001 - the others read what has changed every few seconds
                     log.warning("other processes were not told: %s", type(error).__name__)
                 self._to_say.popleft()
@@ -224,7 +224,7 @@ class Sharing:
                 if await self._write():
                     self.changed()
                 asked_at = self._context.clock.now()
-                worker = self._taking.worker_id
+                worker = self._claims.worker_id
                 reading = shared_state.read(self._worker.waiting, worker=worker, now=asked_at)
                 found = await self._context.store.read(reading)
                 self._use(found)
@@ -247,7 +247,7 @@ class Sharing:
     async def _drop_taken_over(self) -> None:
         """Before this process shows anything again: what others carry by now is theirs alone."""
         mine = self._worker.mine
-        worker_id = self._taking.worker_id
+        worker_id = self._claims.worker_id
         held = set() if worker_id is None else await self._context.store.read(queue_entries.held_by(worker_id))
         if lost := mine - held:
             log.warning("others have taken over %s jobs while the database was out of reach", len(lost))

@@ -23,8 +23,8 @@ from procrastinate.manager import JobManager
 
 from bot.models import JobId
 
-TAKEN_AT_ONCE = 64
-PUT_BACK_AT_ONCE = 500
+CLAIMED_AT_ONCE = 64
+RELEASED_AT_ONCE = 500
 _MINE = (
     "WITH mine AS MATERIALIZED (SELECT id FROM procrastinate_jobs WHERE id = %(job_id)s AND status = 'doing'"
     " AND worker_id = %(worker)s FOR UPDATE) "
@@ -35,12 +35,12 @@ _FIELDS = (
     "attempts", "worker_id",
 )  # fmt: skip
 _ENTRY = ", ".join(f"(entry).{field}" for field in _FIELDS)
-_TAKE = (
+_CLAIM = (
     f"WITH RECURSIVE taken AS (SELECT 1 AS number, {_NEXT} AS entry"  # noqa: S608 - of constants
     f" UNION ALL SELECT number + 1, {_NEXT} FROM taken WHERE number < %(most)s::int AND (entry).id IS NOT NULL)"
     f" SELECT {_ENTRY} FROM taken WHERE (entry).id IS NOT NULL ORDER BY number"
 )
-_PUT_BACK = (
+_RELEASE = (
     "WITH mine AS MATERIALIZED (SELECT id, due_at FROM procrastinate_jobs"
     " JOIN unnest(%(entries)s::bigint[], %(due)s::timestamptz[]) AS given (entry, due_at) ON entry = id"
     " WHERE status = 'doing' AND worker_id = %(worker)s FOR UPDATE OF procrastinate_jobs)"
@@ -53,7 +53,7 @@ def _if_mine(query: str) -> str:
     return f"{_MINE}{query.rstrip(';').replace('%(job_id)s', 'mine.id')} FROM mine"
 
 
-class OwnEntries(JobManager):
+class ClaimedEntries(JobManager):
     """In place of procrastinate's own; `worker` tells by which id the queue knows this process now.
 
     It takes up twice as many as before as long as it finds so many: few are left to be shared with other processes.
@@ -82,9 +82,9 @@ class OwnEntries(JobManager):
                 if entry["worker_id"] == worker_id:
                     return Entry.from_row(entry)  # else of a worker that has ended since: it is taken over as silent
             found = await self.connector.execute_query_all_async(
-                _TAKE, queues=queues, worker_id=worker_id, most=self._most
+                _CLAIM, queues=queues, worker_id=worker_id, most=self._most
             )
-            self._most = min(2 * self._most, TAKEN_AT_ONCE) if len(found) == self._most else 1
+            self._most = min(2 * self._most, CLAIMED_AT_ONCE) if len(found) == self._most else 1
             self._taken.extend(found)
             if not found:
                 self.none_left.set()
@@ -114,11 +114,11 @@ class OwnEntries(JobManager):
     async def _return(self) -> None:
         """Those that come while a group is under way are the next one. An error is that of every entry of its group."""
         while self._returned:
-            group = [self._returned.popleft() for _ in range(min(len(self._returned), PUT_BACK_AT_ONCE))]
+            group = [self._returned.popleft() for _ in range(min(len(self._returned), RELEASED_AT_ONCE))]
             error: Exception | None = None
             try:
                 await self.connector.execute_query_async(
-                    _PUT_BACK,
+                    _RELEASE,
                     entries=[job_id for job_id, _, _ in group],
                     due=[due_at for _, due_at, _ in group],
                     worker=self._worker(),

@@ -15,8 +15,8 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.schema import SchemaManager
 from procrastinate.worker import Worker as EntryWorker
 
-from bot.cluster.own_entries import OwnEntries
-from bot.cluster.patient import PatientConnector
+from bot.cluster.claimed_entries import ClaimedEntries
+from bot.cluster.retrying_connector import RetryingConnector
 from bot.errors import StoreError, StoreUnavailable
 from bot.jobs.dispatch import Carry
 from bot.models import JobId
@@ -46,7 +46,7 @@ _INDEX = "CREATE INDEX animate_bot_entries_of_lock ON procrastinate_jobs (lock)"
 through all of them: 17 ms where 10,000 wait, and 2 s before PostgreSQL has first analyzed the table."""
 
 
-class PutDownError(Exception):
+class JobReleasedError(Exception):
     """The process stops; another one carries the job on."""
 
 
@@ -54,11 +54,11 @@ class _Retry(BaseRetryStrategy):
     """What was put down is free at once; what failed, after a while."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Entry) -> RetryDecision:  # noqa: ARG002 - its signature
-        is_put_down = isinstance(exception, PutDownError | asyncio.CancelledError)
-        return RetryDecision(retry_in={"seconds": 0 if is_put_down else RETRIED_AFTER_S})
+        is_released = isinstance(exception, JobReleasedError | asyncio.CancelledError)
+        return RetryDecision(retry_in={"seconds": 0 if is_released else RETRIED_AFTER_S})
 
 
-class Taking:
+class JobClaims:
     """One of procrastinate's workers. `takeover_s`: a process that is silent for so long is taken to be gone."""
 
     def __init__(self, store: Store, address: str, *, takeover_s: float) -> None:
@@ -67,8 +67,8 @@ class Taking:
         self._takeover_s = takeover_s
         for library in ("procrastinate", "psycopg.pool"):  # of each job and connection our own log tells
             logging.getLogger(library).setLevel(logging.ERROR)
-        self._app = App(connector=PatientConnector(address))
-        self._entries = OwnEntries(self._app.connector, lambda: self.worker_id)
+        self._app = App(connector=RetryingConnector(address))
+        self._entries = ClaimedEntries(self._app.connector, lambda: self.worker_id)
         self._app.job_manager = self._entries
         self._worker: EntryWorker | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -103,7 +103,7 @@ class Taking:
             self._carried.add(key)
             try:
                 if not await carry(key):
-                    raise PutDownError
+                    raise JobReleasedError
             finally:
                 self._carried.discard(key)
 
@@ -120,11 +120,11 @@ class Taking:
             stalled_worker_timeout=FORGOTTEN_AFTER_S,
         )
         self._tasks = [
-            asyncio.create_task(self._run(self._worker), name="taking"),
+            asyncio.create_task(self._run(self._worker), name="claims"),
             asyncio.create_task(self._sweep(), name="sweep"),
         ]
 
-    async def stop_taking(self) -> None:
+    async def stop_claiming(self) -> None:
         """What is carried goes on."""
         self._is_closing = True
         if self._worker is not None:
@@ -135,11 +135,11 @@ class Taking:
         """What was put down is free; the others are told."""
         self._is_closing = True
         if self._tasks:
-            taking, sweep = self._tasks
+            claims, sweep = self._tasks
             sweep.cancel()
-            await asyncio.wait({taking}, timeout=5.0)
-            taking.cancel()
-            await asyncio.wait({taking, sweep}, timeout=5.0)
+            await asyncio.wait({claims}, timeout=5.0)
+            claims.cancel()
+            await asyncio.wait({claims, sweep}, timeout=5.0)
             await self._free_what_is_left()
         self._tasks = []
         with contextlib.suppress(Exception):  # of the pool, at the end of the process
@@ -148,7 +148,7 @@ class Taking:
     async def _free_what_is_left(self) -> None:
         """And wakes the others. Where the database is out of reach, they take it over once this process is gone."""
         with contextlib.suppress(StoreError):
-            freeing = queue_entries.give_back(self.worker_id or 0, self._entries.left)
+            freeing = queue_entries.release(self.worker_id or 0, self._entries.left)
             await self._store.write(freeing, start_within_s=2.0)
 
     async def notify(self, channel: str, payload: str) -> None:
@@ -183,7 +183,7 @@ class Taking:
                     mended_at = loop.time()
                     if mended := await self._in_parts(queue_entries.missing(), queue_entries.mend()):
                         log.warning("%s jobs had no entry in the queue", mended)
-                    suspects = await self._give_back(suspects)
+                    suspects = await self._release_forgotten(suspects)
             except StoreError as error:
                 reached_since = loop.time()
                 log.warning("the queue of jobs was not looked through: %s", error)
@@ -203,7 +203,7 @@ class Taking:
                 break
         return changed
 
-    async def _give_back(self, suspects: set[JobId]) -> set[JobId]:
+    async def _release_forgotten(self, suspects: set[JobId]) -> set[JobId]:
         """Entries that are this worker's by the queue alone: the answer that gave them was lost."""
         if (worker_id := self.worker_id) is None:
             return set()
@@ -211,7 +211,7 @@ class Taking:
         missing = held - self._carried - self._entries.left
         if forgotten := missing & suspects:
             log.warning("%s entries of the queue were this process's without its knowledge", len(forgotten))
-            await self._store.write(queue_entries.give_back(worker_id, forgotten))
+            await self._store.write(queue_entries.release(worker_id, forgotten))
         return missing
 
 
