@@ -23,7 +23,7 @@ from bot.errors import ChatUnavailable, StoreError
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.models import FailureKind, JobState, Limit, Period
-from bot.store import duties, operator_alerts
+from bot.store import leases, operator_alerts
 from bot.store.jobs import Moved
 from bot.store.ledger import Booked
 from bot.store.operator_alerts import Look, Trouble
@@ -125,7 +125,7 @@ class OperatorAlerts:
         try:
             await self._tell(mine, self._wrong(mine, free_bytes))
         finally:
-            await store.write(duties.give_back(operator_alerts.DUTY, self._id))
+            await store.write(leases.release(operator_alerts.LEASE, self._id))
 
     async def _tell(self, found: Look, wrong: dict[str, str]) -> None:
         """What is new of it. Raises as `_look`."""

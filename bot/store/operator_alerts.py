@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import FailureKind, GuildId, JobId, JobState, Limit
-from bot.store import balances, duties, sql
+from bot.store import balances, leases, sql
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import to_ms
 
-DUTY = "operator-alerts"
+LEASE = "operator-alerts"
 MOST = 50
 """Jobs of one look; the next ones come with the next look."""
 
@@ -66,7 +66,7 @@ def look(budget: Limit, *, now: datetime, since: datetime) -> Unit[Look]:
 
 def claim(look: Unit[Look], process: str, *, now: datetime, ends_at: datetime) -> Unit[Look | None]:
     """The look, to be told by this process alone until then; None while another one tells."""
-    return lambda tx: look(tx) if duties.take(DUTY, process, now=now, ends_at=ends_at)(tx) else None
+    return lambda tx: look(tx) if leases.acquire(LEASE, process, now=now, ends_at=ends_at)(tx) else None
 
 
 def name_of(trouble: Trouble) -> str:

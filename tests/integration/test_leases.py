@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.models import Limit, Period
-from bot.store import duties, operator_alerts
+from bot.store import leases, operator_alerts
 from bot.store.database import Store
 from tests.builders import NOON
 from tests.databases import Database
@@ -25,19 +25,19 @@ async def store(database: Database) -> AsyncIterator[Store]:
 
 
 async def test_of_all_who_take_it_at_once_one_has_it(store: Store) -> None:
-    takes = [duties.take("tell", name, now=NOON, ends_at=NOON + FOR) for name in ("a", "b", "c")]
+    takes = [leases.acquire("tell", name, now=NOON, ends_at=NOON + FOR) for name in ("a", "b", "c")]
 
     assert sum(await asyncio.gather(*map(store.write, takes))) == 1
 
 
 async def test_it_is_another_ones_once_it_is_given_back_or_its_time_is_over(store: Store) -> None:
     async def takes(name: str, after: timedelta = timedelta()) -> bool:
-        return await store.write(duties.take("tell", name, now=NOON + after, ends_at=NOON + after + FOR))
+        return await store.write(leases.acquire("tell", name, now=NOON + after, ends_at=NOON + after + FOR))
 
     assert await takes("a")
-    await store.write(duties.give_back("tell", "b"))
+    await store.write(leases.release("tell", "b"))
     assert not await takes("b")
-    await store.write(duties.give_back("tell", "a"))
+    await store.write(leases.release("tell", "a"))
     assert await takes("b")
     assert not await takes("a", FOR / 2)
     assert await takes("a", FOR)

@@ -1,4 +1,4 @@
-"""What one of the processes that share the store does at a time: whoever takes it, for a while."""
+"""Leases: what only one of the processes that share the store does at a time, whoever has acquired it, for a while."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.store.database import Tx, Unit
 from bot.store.row_mapping import to_ms
 
 
-def take(name: str, process: str, *, now: datetime, ends_at: datetime) -> Unit[bool]:
+def acquire(name: str, process: str, *, now: datetime, ends_at: datetime) -> Unit[bool]:
     """Whether the process has it now, until then; it has not while another one does."""
 
     def unit(tx: Tx) -> bool:
@@ -26,7 +26,7 @@ def take(name: str, process: str, *, now: datetime, ends_at: datetime) -> Unit[b
     return unit
 
 
-def give_back(name: str, process: str) -> Unit[int]:
+def release(name: str, process: str) -> Unit[int]:
     """Another process may do it, unless one does already."""
     return lambda tx: tx.changed(
         "DELETE FROM duties WHERE name = :name AND process = :process", name=name, process=process
