@@ -3,7 +3,7 @@
 A process that stood still wakes after another one has taken its jobs over. procrastinate ends and frees entries by
 their id alone, so it would end those of the other one: a third would carry the same job beside that one.
 
-Each question is a COMMIT that is flushed to the disk. One entry at a time, a process took up 110 jobs a second, and a
+Each question is a COMMIT that is flushed to the disk. One entry at a time, a process claimed 110 jobs a second, and a
 stop with 10,000 jobs lasted 27 s (`benchmarks/under_way.py`).
 """
 
@@ -56,7 +56,7 @@ def _if_mine(query: str) -> str:
 class ClaimedEntries(JobManager):
     """In place of procrastinate's own; `worker` tells by which id the queue knows this process now.
 
-    It takes up twice as many as before as long as it finds so many: few are left to be shared with other processes.
+    It claims twice as many as before as long as it finds so many: few are left to be shared with other processes.
     """
 
     def __init__(self, connector: BaseConnector, worker: Callable[[], int | None]) -> None:
@@ -66,7 +66,7 @@ class ClaimedEntries(JobManager):
         self._taken: deque[dict[str, Any]] = deque()
         self._most = 1
         self.none_left = asyncio.Event()
-        """Set once the queue had nothing for this process: what there was at its start is taken up."""
+        """Set once the queue had nothing for this process: what there was at its start is claimed."""
         self._returned: deque[tuple[int, datetime, asyncio.Future[None]]] = deque()
         self._returning: asyncio.Task[None] | None = None
 

@@ -1,4 +1,4 @@
-"""Takes jobs up from procrastinate's queue, and frees what others have left."""
+"""How processes share the jobs: each claims entries of procrastinate's queue, and frees what a silent one has."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AT_MOST = 1_000_000
-"""Jobs that one process carries at a time: more than memory holds. Who takes a job up is decided by who is there."""
+"""Jobs that one process carries at a time: more than memory holds. Who claims a job is decided by who is there."""
 LOOK_S = 1.0
 """A free entry is found after so long, where no notification told of it."""
 MEND_EVERY_S = 30.0
 CREATES_END_S = 75.0
-"""At a stop: what a process carries is put down, at the latest when its create requests have ended."""
+"""At a stop: what a process carries is released, at the latest when its create requests have ended."""
 RETRIED_AFTER_S = 30
 FORGOTTEN_AFTER_S = 86_400.0
-"""A worker that was silent for so long is forgotten, and can take nothing up any more. What it carried is freed long
+"""A worker that was silent for so long is forgotten, and can claim nothing any more. What it carried is freed long
 before that, and it goes on when it reaches the database again."""
 SCHEMA_LOCK = (0x616E696D, 3)
 _INDEX_THERE = "SELECT to_regclass('animate_bot_entries_of_lock')"
 _INDEX = "CREATE INDEX animate_bot_entries_of_lock ON procrastinate_jobs (lock)"
-"""Whoever takes an entry up looks whether another one has its lock. With procrastinate's own indexes, that is a look
+"""Whoever claims an entry looks whether another one has its lock. With procrastinate's own indexes, that is a look
 through all of them: 17 ms where 10,000 wait, and 2 s before PostgreSQL has first analyzed the table."""
 
 
@@ -51,7 +51,7 @@ class JobReleasedError(Exception):
 
 
 class _Retry(BaseRetryStrategy):
-    """What was put down is free at once; what failed, after a while."""
+    """What was released is free at once; what failed, after a while."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Entry) -> RetryDecision:  # noqa: ARG002 - its signature
         is_released = isinstance(exception, JobReleasedError | asyncio.CancelledError)
@@ -77,12 +77,12 @@ class JobClaims:
 
     @property
     def worker_id(self) -> int | None:
-        """By which the queue knows this process; None while it takes nothing up."""
+        """By which the queue knows this process; None while it claims nothing."""
         return None if self._worker is None else self._worker.worker_id
 
     @property
     def none_left(self) -> asyncio.Event:
-        """Set once it has found nothing more to take up."""
+        """Set once it has found nothing more to claim."""
         return self._entries.none_left
 
     async def open(self) -> None:
@@ -95,7 +95,7 @@ class JobClaims:
             raise StoreUnavailable(f"the queue of jobs cannot be opened: {error}") from error
 
     async def start(self, carry: Carry) -> None:
-        """Begins to take entries up."""
+        """Begins to claim entries."""
 
         @self._app.task(name=TASK, queue=QUEUE, retry=_Retry())
         async def run(job: int) -> None:
@@ -132,7 +132,7 @@ class JobClaims:
             await self._free_what_is_left()
 
     async def close(self) -> None:
-        """What was put down is free; the others are told."""
+        """What was released is free; the others are told."""
         self._is_closing = True
         if self._tasks:
             claims, sweep = self._tasks
@@ -162,7 +162,7 @@ class JobClaims:
             try:
                 await worker.run()  # type: ignore[no-untyped-call]
             except Exception:
-                log.exception("no jobs are taken up for a moment")
+                log.exception("no jobs are claimed for a moment")
             if not self._is_closing:
                 await asyncio.sleep(LOOK_S)
 

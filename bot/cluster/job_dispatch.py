@@ -39,7 +39,7 @@ class ClusterDispatch:
 
     @property
     def none_left(self) -> asyncio.Event:
-        """Set once this process, if it takes jobs up, has taken up what there was when it started."""
+        """Set once this process, if it claims jobs, has claimed what there was when it started."""
         return self._claims.none_left
 
     async def open(self) -> None:
@@ -96,7 +96,7 @@ class ClusterDispatch:
         return queue_entries.if_carried_by(self._claims.worker_id, job.id, unit)
 
     async def start(self, carry: Carry) -> None:
-        """Takes jobs up."""
+        """Claims jobs."""
         await self._claims.start(carry)
 
     async def free(self, job: JobId) -> None:
@@ -117,7 +117,7 @@ class ClusterDispatch:
         await self._claims.stop_claiming()
 
     async def close(self) -> None:
-        """What was put down is free."""
+        """What was released is free."""
         if self._watch is not None:
             self._watch.cancel()
         await self._sync.close()

@@ -9,7 +9,7 @@ from bot.models import Job, JobId
 from bot.store.database import Unit
 
 Carry = Callable[[JobId], Awaitable[bool]]
-"""Carries a job here until it needs no more work; False where it was put down before that, for another process."""
+"""Carries a job here until it needs no more work; False where it was released before that, for another process."""
 
 
 class Dispatch(Protocol):
@@ -39,10 +39,10 @@ class Dispatch(Protocol):
         """What all share is read now: what this process knows of it is too old."""
 
     async def start(self, carry: Carry) -> None:
-        """Begins to take jobs up, each with `carry`."""
+        """Begins to claim jobs, each carried with `carry`."""
 
     async def free(self, job: JobId) -> None:
-        """Somebody may take it up now, where nobody carries it."""
+        """Somebody may claim it now, where nobody carries it."""
 
     def tell(self, job: JobId) -> None:
         """Whoever else carries it soon looks at what the store says now."""
@@ -51,7 +51,7 @@ class Dispatch(Protocol):
         """The others soon learn what has changed of all that they share: a pause, a slot."""
 
     async def stop_claiming(self) -> None:
-        """Takes no more jobs up."""
+        """Claims no more jobs."""
 
     async def close(self) -> None:
-        """What was put down here is free for the others; to be called when no `carry` waits for anything any more."""
+        """What was released here is free for the others; to be called when no `carry` waits for anything any more."""

@@ -138,11 +138,9 @@ class JobQueue:
         """The jobs of all processes that hold a slot; the store has the last word."""
         self._remote.set_slot_holders((job for job in at_provider if job.id not in self._holding), now)
 
-    def use_waiting(self, elsewhere: Iterable[QueuedJob]) -> None:
+    def use_waiting(self, remote: Iterable[QueuedJob]) -> None:
         """The jobs of other processes that wait for a slot."""
-        self._remote.set_waiting(
-            job for job in elsewhere if job.id not in self._waiting and job.id not in self._holding
-        )
+        self._remote.set_waiting(job for job in remote if job.id not in self._waiting and job.id not in self._holding)
 
     async def acquire(self, job: Job) -> None:
         """Waits until it is this job's turn, and takes a slot. Cancelled, it gives the slot back."""

@@ -15,7 +15,7 @@ from bot.models import Job, JobId, MessageId, Scope
 from bot.store import jobs, server_settings
 
 AGAIN_AFTER_S = 1.0
-"""A job that is put down at once, again and again, is taken up no oftener."""
+"""A job that is released at once, again and again, is claimed no oftener."""
 LOOKED_AT_S = 0.05
 
 
@@ -30,7 +30,7 @@ class SharedWorker(Worker):
         self._taken_over: set[JobId] = set()  # of these: another process carries them by now
 
     async def start(self) -> int:
-        """Takes jobs up as they come, where this process carries any. Raises StoreUnavailable."""
+        """Claims jobs as they come, where this process carries any. Raises StoreUnavailable."""
         for scope in await self._context.store.read(server_settings.paused()):
             self._context.queue.pause(scope)
         self._context.render_times.learn(await self._context.store.read(jobs.renders(READ)))
@@ -40,7 +40,7 @@ class SharedWorker(Worker):
         return 0
 
     async def carry(self, job: JobId) -> bool:
-        """Carries it here until it needs no more work; False where it is put down before.
+        """Carries it here until it needs no more work; False where it is released before.
 
         That is when this process stops, or another one has taken the job over.
 
