@@ -20,7 +20,7 @@ from bot.cluster.job_claims import JobClaims
 from bot.cluster.shard_check import OwnShards
 from bot.errors import StoreError
 from bot.jobs.context import JobContext
-from bot.jobs.outcomes import Seen
+from bot.jobs.outcomes import JobOutcome
 from bot.jobs.render_times import READ
 from bot.jobs.shared_worker import SharedWorker
 from bot.models import FailureKind, JobId
@@ -136,7 +136,7 @@ class SharedStateSync:
         self._freed.add((provider, probe))
         self._is_due.set()
 
-    def _outcome_seen(self, provider: str, seen: Seen) -> None:
+    def _outcome_seen(self, provider: str, seen: JobOutcome) -> None:
         if self.processes > 1:
             self._to_say.append(f"outcome:{seen.packed(provider)}")
             self._may_say.set()
@@ -193,7 +193,7 @@ class SharedStateSync:
                 self.hold_discord(float(told))
         elif what == "outcome":
             with contextlib.suppress(ValueError, KeyError):  # another version's
-                provider, seen = Seen.unpacked(told)
+                provider, seen = JobOutcome.unpacked(told)
                 self._context.circuit_breakers.of(provider).hear(seen)
         elif what in ("ask", "shards"):
             self._hear_of_shards(told, asked=what == "ask")

@@ -22,13 +22,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.errors import CircuitOpen
-from bot.jobs.outcomes import InARow, Outcome, Seen
+from bot.jobs.failure_counter import FailureCounter
+from bot.jobs.outcomes import JobOutcome, Outcome
 from bot.models import FailureKind, Job, JobId, UserId
 from bot.store.circuits import EVERY, QUESTION
 from bot.store.queued_jobs import QueuedJob
 
 log = logging.getLogger(__name__)
 
+FAILURE_THRESHOLD = 5
+"""So many jobs in a row without an answer or an end open a circuit (`FailureCounter`), where they are of at least two
+members: a picture that breaks the provider is one member's."""
 FIRST_PAUSE_S = 60.0
 LONGEST_PAUSE_S = 15 * 60.0
 REQUEST_FOR_S = 120.0
@@ -111,13 +115,13 @@ class CircuitBreaker:
         self._call_later = call_later
         self._provider = provider
         self._circuits: dict[tuple[str, FailureKind], _Circuit] = {}
-        self._in_a_row = InARow(self._open, self._is_hopeless)
+        self._failures = FailureCounter(self._open, self._is_hopeless, threshold=FAILURE_THRESHOLD)
         self.wake: Callable[[], None] = lambda: None
         self.changed: Callable[[str, FailureKind], None] = lambda _model, _kind: None
         """Called when a circuit was opened, for longer perhaps, or closed, by what was seen here."""
         self.freed: Callable[[JobId], None] = lambda _probe: None
         """Called when this probe has told nothing: another one may try."""
-        self.seen: Callable[[Seen], None] = lambda _seen: None
+        self.seen: Callable[[JobOutcome], None] = lambda _seen: None
         """Called with what other processes have to count, too."""
         self._shared: set[tuple[str, FailureKind]] = set()  # circuits that other processes know
         self.ask_key: Callable[[], None] | None = None
@@ -210,14 +214,14 @@ class CircuitBreaker:
         """What became of a job. Settles it where it is the probe; may close or open circuits."""
         for circuit in self._of(job.spec.model):
             self._judge(circuit, job, outcome)
-        seen = Seen(job.spec.model, job.member, job.id, outcome)
-        if self._in_a_row.matters(seen):
+        seen = JobOutcome(job.spec.model, job.member, job.id, outcome)
+        if self._failures.matters(seen):
             self.seen(seen)
-        self._in_a_row.count(seen)
+        self._failures.count(seen)
 
-    def hear(self, seen: Seen) -> None:
+    def hear(self, seen: JobOutcome) -> None:
         """What became of another process's job; what it means for a probe, that process says."""
-        self._in_a_row.count(seen)
+        self._failures.count(seen)
 
     def answer(self, outcome: Outcome) -> None:
         """What came of the question that costs nothing."""
@@ -236,7 +240,7 @@ class CircuitBreaker:
 
         A probe that is under way stays the probe; whoever carries it asks about the new key.
         """
-        self._in_a_row.key_changed()
+        self._failures.key_changed()
         for circuit in [*self._circuits.values()]:
             if circuit.kind in (_KEY, _BALANCE):
                 circuit.until, circuit.pause_s, circuit.forbidden = self._now(), FIRST_PAUSE_S, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.jobs.circuit_breaker import CircuitBreaker, State
-from bot.jobs.outcomes import Outcome, Seen
+from bot.jobs.outcomes import JobOutcome, Outcome
 from bot.models import FailureKind, Job, JobId
 from bot.store.queued_jobs import QueuedJob
 
@@ -22,7 +22,7 @@ class CircuitBreakers:
         """Called with the circuit that has changed by what was seen here."""
         self.freed: Callable[[str, JobId], None] = lambda _provider, _probe: None
         """Called with the provider and its probe that has told nothing."""
-        self.seen: Callable[[str, Seen], None] = lambda _provider, _seen: None
+        self.seen: Callable[[str, JobOutcome], None] = lambda _provider, _seen: None
         """Called with what other processes have to count, too."""
         self.ask_key: Callable[[str], None] = lambda _: None
         """Begins the question to a provider that costs nothing; its end is reported with `answer`."""

@@ -10,9 +10,8 @@ import pytest
 
 from bot.catalog import Catalog, Model
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, VideoUnavailable
-from bot.jobs.circuit_breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, State
+from bot.jobs.circuit_breaker import FAILURE_THRESHOLD, FIRST_PAUSE_S, LONGEST_PAUSE_S, State
 from bot.jobs.context import FETCHES_AT_ONCE
-from bot.jobs.outcomes import SILENT_JOBS
 from bot.jobs.steps.render import _ask
 from bot.models import FailureKind, JobId, JobState
 from bot.providers.protocols import Phase
@@ -47,7 +46,7 @@ def refusal(error: BotError | None) -> CircuitOpen:
 def loses_everything(bot: Harness, model: str = MODELS[0]) -> None:
     """Until the circuit opens."""
     bot.provider.moods[model] = "lost"
-    for member in range(SILENT_JOBS):
+    for member in range(FAILURE_THRESHOLD):
         bot.ask(200 + member, model)
     assert bot.context.circuit_breakers.of("default").state(model) is State.OPEN
 
@@ -188,7 +187,7 @@ class TestTheCircuitBreaker:
     def test_what_waits_probes_by_itself_and_all_of_it_goes(self, bot: Harness) -> None:
         bot.provider.gate.clear()
         bot.provider.moods[MODELS[0]] = "lost"
-        waiting = [bot.ask(200 + member) for member in range(SILENT_JOBS + 4)]
+        waiting = [bot.ask(200 + member) for member in range(FAILURE_THRESHOLD + 4)]
         bot.provider.gate.set()
         bot.settle()
         assert bot.context.circuit_breakers.of("default").state(MODELS[0]) is State.OPEN
@@ -204,7 +203,7 @@ class TestTheCircuitBreaker:
 
     def test_one_member_whose_picture_breaks_the_provider_stops_nobody(self, bot: Harness) -> None:
         bot.provider.moods[MODELS[0]] = "lost"
-        for _ in range(2 * SILENT_JOBS):
+        for _ in range(2 * FAILURE_THRESHOLD):
             bot.refused(1)
         bot.provider.is_well()
 
@@ -446,8 +445,8 @@ class TestTheStop:
 class TestTheHostsClock:
     @pytest.mark.parametrize("by_s", [DAY_S, -DAY_S, 1_200.0, -1_200.0])
     def test_setting_it_refunds_nobody_and_opens_no_circuit(self, bot: Harness, by_s: float) -> None:
-        bot.context.queue.slots = SILENT_JOBS + 1
-        rendering = [bot.ask(member) for member in range(SILENT_JOBS + 1)]
+        bot.context.queue.slots = FAILURE_THRESHOLD + 1
+        rendering = [bot.ask(member) for member in range(FAILURE_THRESHOLD + 1)]
         waiting = bot.ask(50)
         bot.passes(120.0)
         bot.sets_the_clock(by_s)

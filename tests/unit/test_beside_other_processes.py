@@ -8,8 +8,8 @@ import pytest
 
 from bot.chat.edit_rate_limit import Window
 from bot.errors import CircuitOpen
-from bot.jobs.circuit_breaker import FIRST_PAUSE_S, CircuitBreaker, State
-from bot.jobs.outcomes import SILENT_JOBS, Outcome, Seen
+from bot.jobs.circuit_breaker import FAILURE_THRESHOLD, FIRST_PAUSE_S, CircuitBreaker, State
+from bot.jobs.outcomes import JobOutcome, Outcome
 from bot.models import FailureKind, JobId, UserId
 from bot.store.queued_jobs import QueuedJob
 from tests.builders import NOON, a_job
@@ -108,14 +108,14 @@ class TestOutcomes:
 
     def two(self) -> tuple[CircuitBreaker, CircuitBreaker]:
         one, other = World().circuit_breaker, World().circuit_breaker
-        one.seen = lambda seen: other.hear(Seen.unpacked(seen.packed("mine"))[1])
-        other.seen = lambda seen: one.hear(Seen.unpacked(seen.packed("mine"))[1])
+        one.seen = lambda seen: other.hear(JobOutcome.unpacked(seen.packed("mine"))[1])
+        other.seen = lambda seen: one.hear(JobOutcome.unpacked(seen.packed("mine"))[1])
         return one, other
 
     def test_what_is_lost_in_a_row_is_counted_over_all(self) -> None:
         breakers = self.two()
 
-        for number in range(SILENT_JOBS):
+        for number in range(FAILURE_THRESHOLD):
             assert {breaker.state("sora-2") for breaker in breakers} == {State.CLOSED}
             breakers[number % 2].report(job(number), Outcome.LOST)
 
@@ -123,7 +123,7 @@ class TestOutcomes:
 
     def test_an_answer_to_any_process_ends_the_row(self) -> None:
         breakers = self.two()
-        for number in range(SILENT_JOBS - 1):
+        for number in range(FAILURE_THRESHOLD - 1):
             breakers[0].report(job(number), Outcome.LOST)
 
         breakers[1].report(job(8), Outcome.TAKEN)
@@ -132,7 +132,7 @@ class TestOutcomes:
         assert {breaker.state("sora-2") for breaker in breakers} == {State.CLOSED}
 
     def test_while_all_goes_well_nothing_is_told(self) -> None:
-        told, breaker = list[Seen](), World().circuit_breaker
+        told, breaker = list[JobOutcome](), World().circuit_breaker
         breaker.seen = told.append
 
         for outcome in (Outcome.TAKEN, Outcome.ENDED, Outcome.REFUSED, Outcome.NEVER_SENT):

@@ -8,6 +8,7 @@ import pytest
 
 from bot.errors import CircuitOpen
 from bot.jobs.circuit_breaker import (
+    FAILURE_THRESHOLD,
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     REQUEST_FOR_S,
@@ -15,7 +16,7 @@ from bot.jobs.circuit_breaker import (
     CircuitBreaker,
     State,
 )
-from bot.jobs.outcomes import SILENT_JOBS, Outcome
+from bot.jobs.outcomes import Outcome
 from bot.models import FailureKind, Job, JobId, UserId
 from bot.store.circuits import EVERY, QUESTION
 from tests.builders import a_job, a_spec
@@ -71,10 +72,10 @@ class World:
             case FailureKind.BALANCE:
                 self.circuit_breaker.report(job(1, model), Outcome.BALANCE_EMPTY)
             case FailureKind.TIMED_OUT:
-                for number in range(SILENT_JOBS):
+                for number in range(FAILURE_THRESHOLD):
                     self.circuit_breaker.report(job(number, model), Outcome.TIMED_OUT)
             case _:
-                for number in range(SILENT_JOBS):
+                for number in range(FAILURE_THRESHOLD):
                     self.circuit_breaker.report(job(number, model), Outcome.LOST)
 
     def probes(self, probe: Job) -> None:
@@ -399,7 +400,7 @@ class TestAnotherKey:
 
 class TestSilence:
     def test_five_lost_answers_in_a_row_open_their_model_alone(self, world: World) -> None:
-        for number in range(SILENT_JOBS - 1):
+        for number in range(FAILURE_THRESHOLD - 1):
             world.circuit_breaker.report(job(number), Outcome.LOST)
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
 
@@ -409,13 +410,13 @@ class TestSilence:
         assert world.circuit_breaker.state("sora-2-pro") is State.CLOSED
 
     def test_one_member_alone_opens_nothing_for_the_others(self, world: World) -> None:
-        for number in range(4 * SILENT_JOBS):
+        for number in range(4 * FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(number, member=1), Outcome.LOST)
 
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
 
     def test_a_model_that_never_works_is_not_counted_against_the_others(self, world: World) -> None:
-        for number in range(3 * SILENT_JOBS):
+        for number in range(3 * FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(number, "never"), Outcome.LOST)
         world.circuit_breaker.report(job(90, "sora-2"), Outcome.LOST)
 
@@ -423,14 +424,14 @@ class TestSilence:
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
 
     def test_two_models_lost_in_turns_open_every_model(self, world: World) -> None:
-        for number in range(SILENT_JOBS):
+        for number in range(FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(number, ("sora-2", "sora-2-pro")[number % 2]), Outcome.LOST)
 
         assert world.circuit_breaker.refusal("another") is LOST
         assert world.circuit_breaker.faults() == ["nothing is sent to the provider mine (lost_answer) for any model"]
 
     def test_a_job_of_any_model_that_is_taken_closes_it_for_all(self, world: World) -> None:
-        for number in range(SILENT_JOBS):
+        for number in range(FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(number, ("sora-2", "never")[number % 2]), Outcome.LOST)
 
         world.circuit_breaker.report(job(90, "sora-2-pro"), Outcome.TAKEN)
@@ -441,7 +442,7 @@ class TestSilence:
         self, world: World
     ) -> None:
         world.opens(LOST, "never")
-        for number in range(SILENT_JOBS):
+        for number in range(FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(number, ("a", "b")[number % 2]), Outcome.LOST)
         world.passes()
         assert world.circuit_breaker.granted(job(PROBE, "never"))
@@ -452,7 +453,7 @@ class TestSilence:
         assert world.circuit_breaker.may_go(job(3, "a"))
 
     def test_an_end_of_any_job_breaks_the_row(self, world: World) -> None:
-        for number in range(SILENT_JOBS - 1):
+        for number in range(FAILURE_THRESHOLD - 1):
             world.circuit_breaker.report(job(number), Outcome.LOST)
         world.circuit_breaker.report(job(8), Outcome.ENDED)
         world.circuit_breaker.report(job(9), Outcome.LOST)
@@ -460,7 +461,7 @@ class TestSilence:
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
 
     def test_renders_that_never_end_are_not_disproved_by_jobs_that_are_taken(self, world: World) -> None:
-        for number in range(SILENT_JOBS):
+        for number in range(FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(100 + number), Outcome.TAKEN)
             world.circuit_breaker.report(job(number), Outcome.TIMED_OUT)
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs.chat_protocol import HoldReason, QueuePosition
+from bot.jobs.circuit_breaker import FAILURE_THRESHOLD
 from bot.jobs.context import Clock
-from bot.jobs.outcomes import SILENT_JOBS, Outcome
+from bot.jobs.outcomes import Outcome
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue
 from bot.jobs.queue_positions import QueuePositions, starts_s
@@ -198,7 +199,7 @@ async def test_who_is_held_is_told_why_and_takes_no_place(setup: Setup) -> None:
 
 
 async def test_while_the_service_is_not_used_nobody_has_a_place(setup: Setup) -> None:
-    for number in range(SILENT_JOBS):
+    for number in range(FAILURE_THRESHOLD):
         setup.circuit_breaker.report(job(200 + number, member=number), Outcome.LOST)
     await setup.enqueue(job(1))
 
