@@ -66,14 +66,14 @@ class Animate(commands.Cog):
     @app_commands.describe(
         image=N_("The picture to animate"),
         prompt=N_("What should happen in the video"),
-        model=N_("The model that makes the video (leave empty for the first that can)"),
-        seconds=N_("How long the video is (leave empty for the default)"),
-        size=N_("Size of the video (leave empty for the cheapest that fits the picture)"),
+        model=N_("Model to use (leave empty for your last choice, or else the first that fits your other options)"),
+        seconds=N_("Length in seconds (leave empty for your last choice, or else the model's default)"),
+        size=N_("Size (leave empty for the picture's shape, at the price of your last choice or else the cheapest)"),
         last_image=N_("The picture the video ends with (leave empty to let the model decide)"),
-        loop=N_("End the video as it begins"),
-        sound=N_("With or without sound (leave empty to let the model decide)"),
-        style=N_("A style that is added to the prompt (leave empty for none, or the last one)"),
-        takes=N_("Make several videos at once; each costs the same (leave empty for one)"),
+        loop=N_("End the video with the picture it starts with, so that it loops"),
+        sound=N_("With or without sound (leave empty for your last choice, or else the model's default)"),
+        style=N_("Style to add to the prompt (leave empty for your last style, if any)"),
+        takes=N_("How many videos to make at once, each at full price (leave empty for one)"),
         show=N_("Who sees the video (leave empty to show it here)"),
     )
     async def animate(
@@ -166,7 +166,7 @@ class Animate(commands.Cog):
         listed = partial(choices.takes, at_most=self._requests.most_takes)
 
         def name(translations: Translations, value: int, _: VideoSpec) -> str:
-            return translations.ngettext("{n} take", "{n} takes", value)
+            return translations.ngettext("{n} video", "{n} videos", value)
 
         return await self._choices(interaction, "takes", current, listed, name)
 

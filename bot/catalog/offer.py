@@ -385,9 +385,11 @@ def _is_wide(size: str) -> bool:
 
 def _lacking(model: Model, misfit: Misfit, others: Sequence[str]) -> UserError:
     if misfit is Misfit.SOUND:
-        lack = N_("{model} makes no sound. Nothing was charged.")
-        would = N_("{model} makes no sound. Nothing was charged. Models that do: {models}.")
+        lack = N_("{model} cannot make sound. Nothing was charged.")
+        would = N_("{model} cannot make sound. Nothing was charged. These models can: {models}.")
     else:
-        lack = N_("{model} takes no last picture. Nothing was charged.")
-        would = N_("{model} takes no last picture. Nothing was charged. Models that do: {models}.")
+        lack = N_("{model} cannot end a video with a picture you choose. Nothing was charged.")
+        would = N_(
+            "{model} cannot end a video with a picture you choose. Nothing was charged. These models can: {models}."
+        )
     return UserError(would, model=model.label, models=others) if others else UserError(lack, model=model.label)

@@ -35,8 +35,8 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             return translations.paragraph(wrong, translations.gettext(text.NOTHING_CHARGED), to_do)
         case RefusalReason.TOO_MANY_JOBS if error.room > 0:
             return translations.ngettext(
-                "You can have {n} more video in progress. Nothing was charged. Choose fewer takes.",
-                "You can have {n} more videos in progress. Nothing was charged. Choose fewer takes.",
+                "You can have {n} more video in progress. Nothing was charged. Choose a smaller number for `takes`.",
+                "You can have {n} more videos in progress. Nothing was charged. Choose a smaller number for `takes`.",
                 error.room,
             )
         case RefusalReason.TOO_MANY_JOBS:
@@ -94,7 +94,7 @@ def _too_dear(translations: Translations, balance: Balance, spec: VideoSpec, cat
     sentences = [
         translations.ngettext("This video costs {n} credit.", "This video costs {n} credits.", spec.credits)
         if spec.takes is None
-        else translations.ngettext("These takes cost {n} credit.", "These takes cost {n} credits.", spec.total),
+        else translations.ngettext("These videos cost {n} credit.", "These videos cost {n} credits.", spec.total),
         translations.ngettext("You have {n} credit left.", "You have {n} credits left.", balance.spendable),
         translations.gettext(text.NOTHING_CHARGED),
     ]

@@ -131,7 +131,7 @@ def _lines(
     take = takes[index]
     spec = replace(take.job.spec, take=index + 1, takes=len(takes))
     seed = [] if spec.seed is None else [translations.gettext("seed {seed}", seed=str(spec.seed))]
-    facts = [*text.take_of(translations, spec), *seed, text.video_key(translations, take.job.key)]
+    facts = [*text.take_of(translations, spec), *seed, f"`{take.job.key}`"]
     said = [] if take.job.id in files else say(translations, take)
     return "\n".join([f"-# {' · '.join(facts)}", *said])
 

@@ -43,7 +43,8 @@ ONLY_OWN_PICTURES = N_(
 ONLY_OWN_PICTURES_HERE = N_("Here, you can only animate pictures from your own messages. Nothing was charged.")
 CARD_STAYS = N_("The bot could not delete the message. Delete it in Discord, or ask a moderator.")
 TAKES_STAY = N_(
-    "The bot's message still shows this video beside its other takes. Press Delete there to delete all of them."
+    "The bot's message still shows this video, together with the others that you asked for. To delete all of them, "
+    "press Delete there."
 )
 HIDDEN = N_("The message is hidden. You can find the video in `/videos` when it is ready.")
 HIDDEN_BY_OTHER = N_("The message is hidden. Only the member who asked for the video will see it.")
@@ -169,10 +170,10 @@ def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
 
 
 def take_of(translations: Translations, spec: VideoSpec) -> list[str]:
-    """ "take 2 of 3"; nothing where there is but one."""
+    """ "video 2 of 3"; nothing where there is but one."""
     if spec.take is None or spec.takes is None:
         return []
-    return [translations.gettext("take {number} of {count}", number=spec.take, count=spec.takes)]
+    return [translations.gettext("video {number} of {count}", number=spec.take, count=spec.takes)]
 
 
 def sound(translations: Translations, *, on: bool) -> str:

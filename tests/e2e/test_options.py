@@ -67,7 +67,8 @@ def upright(picture: bytes | None) -> tuple[int, int]:
 async def test_a_video_ends_with_its_last_picture_and_another_of_it_does_so_after_a_restart(stage: Stage) -> None:
     last = Upload("SPOILER_end.png", blue(), "image/png")
     refused = await alone(await stage.animate(model="plain", last_image=last))
-    assert refused.text() == "plain takes no last picture. Nothing was charged. Models that do: able."
+    refusal = "plain cannot end a video with a picture you choose. Nothing was charged. These models can: able."
+    assert refused.text() == refusal
     both = await alone(await stage.animate(last_image=last, loop=True))
     assert both.text() == "Choose `last_image` or `loop`, not both. Nothing was charged."
 
@@ -145,7 +146,7 @@ async def test_sound_has_its_price_and_a_loop_ends_as_it_begins_also_when_edited
     assert "with sound · 8 credits" in card.text()
     assert stage.rows("SELECT credits FROM jobs ORDER BY id") == [(4,), (4,), (8,)]
     refused = await alone(await stage.animate(model="plain", sound="on"))
-    assert refused.text() == "plain makes no sound. Nothing was charged. Models that do: able."
+    assert refused.text() == "plain cannot make sound. Nothing was charged. These models can: able."
 
 
 @pytest.mark.thorough
@@ -174,18 +175,18 @@ class TestTakes:
     async def test_all_takes_come_on_one_card_over_a_restart(self, stage: Stage) -> None:
         listed = await stage.discord.complete(stage.mia, "animate", "takes", {"model": "able"})
         assert [choice["name"] for choice in listed] == [
-            "2 takes · 8 credits · you have 20",
-            "3 takes · 12 credits · you have 20",
-            "4 takes · 16 credits · you have 20",
+            "2 videos · 8 credits · you have 20",
+            "3 videos · 12 credits · you have 20",
+            "4 videos · 16 credits · you have 20",
         ]
         refused = await alone(await stage.animate(takes=3, sound="on"))
-        assert "These takes cost 24 credits. You have 20 credits left. Nothing was charged." in refused.text()
+        assert "These videos cost 24 credits. You have 20 credits left. Nothing was charged." in refused.text()
         stage.provider.settings.render_seconds = None
         asked = await stage.animate(takes=3)
         await stage.booked(lambda: stage.states() == ["rendering"] * 3)
         card = asked.message
         assert card is not None
-        assert [f"take {n} of 3" in card.text() for n in (1, 2, 3)] == [True] * 3
+        assert [f"video {n} of 3" in card.text() for n in (1, 2, 3)] == [True] * 3
         stage.provider.finish(jobs(stage)[0].id)
         await stage.until(card, "✅ done")
         assert stage.bot is not None
@@ -203,7 +204,7 @@ class TestTakes:
         assert [button.label for button in card.buttons] == ["Again", "Edit", "Delete", *["Continue"] * 3]
         assert sum(bool(request.files) for request in stage.discord.requests) == 1
         again = await alone(await stage.discord.press(stage.mia, card, button(card, "Again")))
-        assert "These takes cost 12 credits. You have 8 credits left. Nothing was charged." in again.text()
+        assert "These videos cost 12 credits. You have 8 credits left. Nothing was charged." in again.text()
 
     async def test_one_fails_one_is_slow_and_the_others_are_shown_with_it(self, stage: Stage) -> None:
         stage.provider.settings.render_seconds = None
@@ -231,7 +232,9 @@ class TestTakes:
         stage.provider.settings.render_seconds = None
         await stage.rendering(takes=2)
         refused = await alone(await stage.animate(takes=3))
-        assert refused.text() == ("You can have 2 more videos in progress. Nothing was charged. Choose fewer takes.")
+        assert refused.text() == (
+            "You can have 2 more videos in progress. Nothing was charged. Choose a smaller number for `takes`."
+        )
         assert stage.rows("SELECT COUNT(*) FROM jobs") == [(2,)]
         assert len(stage.rows("SELECT 1 FROM ledger WHERE kind = 'reserve'")) == 2
 

@@ -99,4 +99,5 @@ def messages_of(asked: Asked) -> list[Message]:
 
 
 def is_card(message: Message, key: str = "") -> bool:
-    return any(f"video `{key}" in message.text(number) for number in range(len(message.revisions)))
+    shown = f"`{key}`" if key else "video `"
+    return any(shown in message.text(number) for number in range(len(message.revisions)))

@@ -73,7 +73,7 @@ def test_under_way_the_card_has_a_line_for_each_take_and_cancels_what_can_be_can
 
     head, _prompt, *lines, foot = texts(view)
     assert head == "### 🎬 Rendering"
-    assert [line.split("\n")[0] for line in lines] == [f"-# take {n} of 4 · video `key{10 - n}`" for n in (1, 2, 3, 4)]
+    assert [line.split("\n")[0] for line in lines] == [f"-# video {n} of 4 · `key{10 - n}`" for n in (1, 2, 3, 4)]
     assert [line.split("\n", 1)[1] for line in lines] == [
         "`████░░░░░░░░` 40% · 0:00",
         "Your video starts as soon as possible.",
@@ -92,9 +92,9 @@ def test_in_the_end_one_gallery_has_the_videos_and_each_can_be_continued() -> No
     (box,) = view.to_components()
     (gallery,) = [part["items"] for part in box["components"] if "items" in part]
     assert [item["media"]["url"] for item in gallery] == ["attachment://one.mp4", "attachment://three.mp4"]
-    assert [item["description"].split(":")[0] for item in gallery] == ["take 1 of 3", "take 3 of 3"]
+    assert [item["description"].split(":")[0] for item in gallery] == ["video 1 of 3", "video 3 of 3"]
     assert texts(view)[0] == "### ✅ Here are your videos"
-    assert any("take 2 of 3" in part and "Your 4 credits are back." in part for part in texts(view))
+    assert any("video 2 of 3" in part and "Your 4 credits are back." in part for part in texts(view))
     assert labels(view) == ["Again", "Edit", "Delete", "Continue", "Continue"]
     buttons = box["components"][-1]["components"]
     assert [(button["custom_id"], button["emoji"]["name"]) for button in buttons] == [

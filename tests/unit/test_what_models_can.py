@@ -79,12 +79,12 @@ def test_sound_that_costs_more_is_off_unless_it_is_chosen() -> None:
     [
         (
             VideoSpec("plain", sound=True),
-            "Plain makes no sound. Nothing was charged. Models that do: Able, Loud and Twin.",
+            "Plain cannot make sound. Nothing was charged. These models can: Able, Loud and Twin.",
         ),
         (VideoSpec("loud", sound=False), "Loud always makes sound. Nothing was charged. Leave `sound` empty."),
         (
             VideoSpec("loud", loop=True),
-            "Loud takes no last picture. Nothing was charged. Models that do: Able and Twin.",
+            "Loud cannot end a video with a picture you choose. Nothing was charged. These models can: Able and Twin.",
         ),
     ],
 )
