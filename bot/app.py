@@ -27,7 +27,7 @@ import cogs.quota
 import cogs.videos
 from bot import file_permissions, garbage_collection
 from bot.catalog import Catalog
-from bot.chat.client import AnimateBot, point_at
+from bot.chat.client import AnimateBot, set_api_base
 from bot.chat.clock import DiscordClock, DiscordTime
 from bot.chat.connection import Connection
 from bot.chat.connection_errors import ended
@@ -86,7 +86,7 @@ class App:
     reloader: Reloader
     frozen: asyncio.Event = field(default_factory=asyncio.Event)
     """This process stood still, and others may have taken its jobs over."""
-    taken_up: asyncio.Event | None = None
+    none_left: asyncio.Event | None = None
     """It carries what there was when it started; None where it does so before it is ready, or carries nothing."""
 
 
@@ -102,7 +102,7 @@ async def assemble(
     catalog = on_offer.catalog
     files = _data_folder(settings, clock)
     metrics = _metrics(settings, catalog, clock)
-    point_at(settings.discord_api_url)
+    set_api_base(settings.discord_api_url)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.database, writer=writer)
         stack.push_async_callback(store.close)
@@ -136,10 +136,10 @@ async def assemble(
             cards,
             StoredCards(store),
             translation_catalog,
-            ban=bot.ban,
+            cloudflare_block=bot.cloudflare_block,
             progress_s=settings.progress_seconds,
             now=clock.now,
-            hears=bot.hears,
+            handles_guild=bot.handles_guild,
         )
         stack.push_async_callback(chat.close)
         pictures = hosted_pictures(settings, store, files, clock)
@@ -330,7 +330,7 @@ async def run(
         starting = asyncio.create_task(app.bot.start(settings.discord_token.get_secret_value()), name="discord")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         freezing = asyncio.create_task(app.frozen.wait(), name="frozen")
-        starts = [app.bot.ready] if app.taken_up is None else [app.bot.ready, app.taken_up]
+        starts = [app.bot.ready] if app.none_left is None else [app.bot.ready, app.none_left]
         settling = asyncio.create_task(_settle(starts), name="settle")
         reloading = asyncio.create_task(_reload(app), name="reload")
         try:

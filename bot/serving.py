@@ -56,7 +56,7 @@ def signed_credits(settings: Settings, bot: AnimateBot, service: Service, clock:
         return await service.admin.grant_once(by, asked.member, asked.credits, asked.reason, key=asked.key)
 
     def knows(scope: Scope) -> bool:
-        if bot.get_guild(scope) is not None or not bot.hears(scope):  # another process is told of that server
+        if bot.get_guild(scope) is not None or not bot.handles_guild(scope):  # another process is told of that server
             return True
         if not bot.ready.is_set():
             raise StoreUnavailable("Discord has not told yet which servers the bot is in")

@@ -27,7 +27,7 @@ class Membership(commands.Cog):
     async def on_ready(self) -> None:
         """All servers of this process are known."""
         there = {GuildId(guild.id) for guild in self._client.guilds}
-        await _noted(self._retention.guilds_seen(there, self._client.hears))
+        await _noted(self._retention.guilds_seen(there, self._client.handles_guild))
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:

@@ -247,7 +247,7 @@ class Messages:
     async def mention(self, _job: Job) -> None:
         return None
 
-    async def take_away(self, *_place: int) -> bool:
+    async def delete_message(self, *_place: int) -> bool:
         return True
 
     def show(self, *_said: object) -> None:

@@ -105,7 +105,7 @@ class JobButton(
                 raise UserError(text.UNKNOWN_BUTTON)
             await action(interaction, self.job)
 
-        await client.press(interaction, work)
+        await client.run_interaction(interaction, work)
 
 
 def is_in_list(interaction: discord.Interaction[Any]) -> bool:

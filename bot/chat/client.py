@@ -17,8 +17,8 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.chat import text
-from bot.chat.ban import Ban
 from bot.chat.buttons import Action, JobButton
+from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.command_translator import CommandTranslator
 from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_to
 from bot.chat.connection_errors import NO_DISCORD, login_failed, redirected
@@ -48,14 +48,14 @@ PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 UNANSWERED_AFTER_S = 2.4
-"""Discord waits 3 s; whatever knows the press has taken it up by then."""
-TAKEN_UP = "taken_up"
+"""Discord waits 3 s; whatever knows the interaction has claimed it by then."""
+CLAIMED = "claimed"
 SCOPES = ("bot", "applications.commands")
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = app_commands.AppInstallationType(guild=True, user=True)
 
 
-def point_at(api_url: str) -> None:
+def set_api_base(api_url: str) -> None:
     """Sends all REST calls of discord.py to `api_url`. Before login: it is read when a route is made."""
     Route.BASE = api_url
 
@@ -115,7 +115,7 @@ class AnimateBot(commands.AutoShardedBot):
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # this bot has no voice
         self.rate_limit = connection.rate_limit
-        self.ban = Ban(time.monotonic, connection.listen)
+        self.cloudflare_block = CloudflareBlock(time.monotonic, connection.listen)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -128,14 +128,14 @@ class AnimateBot(commands.AutoShardedBot):
             allowed_installs=ANY_INSTALL,
             max_ratelimit_timeout=60,
             proxy=proxy_to(api_url),
-            http_trace=self.ban.trace(),
+            http_trace=self.cloudflare_block.trace(),
             shard_count=shards.count,
             shard_ids=cast("list[int]", list(shards.ids) or None),  # None: all of them
         )
         dial_by_environment(self.http)
         tolerate(self._connection.parsers)
         self.former = FormerSessions(self, sessions)
-        self.once = SendOnce(self, self.ban)
+        self.once = SendOnce(self, self.cloudflare_block)
         self._api_url = api_url
         self._allowed_guilds = allowed_guilds
         self._rest = connection
@@ -221,18 +221,18 @@ class AnimateBot(commands.AutoShardedBot):
         else:
             await self._shards.turn((shard_id or 0) % self._max_concurrency)
 
-    def hears(self, guild: int) -> bool:
+    def handles_guild(self, guild: int) -> bool:
         """Whether a shard of this process is told of that server."""
         return self._shards.has_gateway and self._shards.has(shard_of(guild, self.shard_count or 1))
 
     @property
-    def leads(self) -> bool:
+    def has_first_shard(self) -> bool:
         """Whether this is the process with the first shard: of several, it sends the commands to Discord."""
         return self._shards.has_gateway and self._shards.has(0)
 
     async def _sync_commands(self) -> None:
         assert self.application_id is not None
-        if self.leads:
+        if self.has_first_shard:
             await self._sync.begin(self.http, self.application_id, self.tree)
 
     def leave_list(self, member: int) -> None:
@@ -289,7 +289,7 @@ class AnimateBot(commands.AutoShardedBot):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UNANSWERED_AFTER_S):
                 await self.stopping.wait()
-        if interaction.response.is_done() or not take_up(interaction):
+        if interaction.response.is_done() or not claim_interaction(interaction):
             return
         if interaction.type is discord.InteractionType.component:
             await answer_translated(interaction, self.refusal(interaction) or text.UNKNOWN_BUTTON)
@@ -301,14 +301,14 @@ class AnimateBot(commands.AutoShardedBot):
         ]
         await answer_privately(interaction, "\n".join(lines))
 
-    async def press(
+    async def run_interaction(
         self, interaction: discord.Interaction[Any], work: Callable[[], Awaitable[None]], *, typed: str | None = None
     ) -> None:
         """Runs what a button does, after the same checks and with the same answers to errors as a command.
 
         `typed` is handed back with a refusal.
         """
-        if not take_up(interaction):
+        if not claim_interaction(interaction):
             log.warning("interaction=%s came too late: it was answered as unknown", interaction.id)
             return
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
@@ -359,9 +359,9 @@ class AnimateBot(commands.AutoShardedBot):
             )
 
 
-def take_up(interaction: discord.Interaction[Any]) -> bool:
+def claim_interaction(interaction: discord.Interaction[Any]) -> bool:
     """True for the first who asks, and answers it then: whatever knows it, or else what answers the unknown."""
-    return bool(interaction.extras.setdefault(TAKEN_UP, mine := object()) is mine)
+    return bool(interaction.extras.setdefault(CLAIMED, mine := object()) is mine)
 
 
 async def answer_translated(interaction: discord.Interaction[Any], sentence: str, /, **values: Value) -> None:

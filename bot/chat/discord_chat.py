@@ -13,8 +13,8 @@ import discord
 from discord import ui
 
 from bot.chat import failures, privacy, text
-from bot.chat.ban import Ban
 from bot.chat.cards import key_of
+from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import Edits
@@ -47,16 +47,16 @@ class DiscordChat:
         memory: PostMemory,
         translation_catalog: TranslationCatalog,
         *,
-        ban: Ban | None = None,
+        cloudflare_block: CloudflareBlock | None = None,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        hears: Callable[[int], bool] = lambda _guild: True,
+        handles_guild: Callable[[int], bool] = lambda _guild: True,
     ) -> None:
         self._client = client
         self._cards = cards
         self._translation_catalog = translation_catalog
         self._now = now
-        self._transports = Transports(client, memory, ban, now=now, hears=hears)
+        self._transports = Transports(client, memory, cloudflare_block, now=now, handles_guild=handles_guild)
         self._rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
         self._edits = Edits(self._transports, cards, self._rate_limit, every_s=progress_s, now=now)
         self._pictures = PictureFetcher(discord.http.Route.BASE)
@@ -111,7 +111,7 @@ class DiscordChat:
         ):
             total = sum(take.spec.credits for take in takes)
             private = failures.picture_refused(self._member_of(first), refused, total)
-            if await self._whisper(first, private) and await self._take_away(first):
+            if await self._send_ephemeral(first, private) and await self._delete_card(first):
                 return
         if await self._takes.tell(takes) is ErrorKind.ARCHIVED:
             words = text.over(self._translation_catalog.of(first.card.locale), last)
@@ -125,7 +125,7 @@ class DiscordChat:
         line = failures.private_line(self._member_of(job), job.failure, job.spec.credits)
         if line is not None:
             told.add(job.failure)
-            await self._whisper(job, line)
+            await self._send_ephemeral(job, line)
 
     def log_job(self, job: Job, channel: ChannelId) -> None:
         """Lists the job; a channel that cannot be written to is logged."""
@@ -151,7 +151,7 @@ class DiscordChat:
             return
         if job.failure is FailureKind.PICTURE and Transport.TOKEN in self._transports.open(job):
             private = failures.picture_refused(self._member_of(job), refused, job.spec.credits)
-            if await self._whisper(job, private) and await self._take_away(job):
+            if await self._send_ephemeral(job, private) and await self._delete_card(job):
                 return
         await self._finish(
             job,
@@ -161,7 +161,7 @@ class DiscordChat:
         if job.failure is not None:
             private_line = failures.private_line(self._member_of(job), job.failure, job.spec.credits)
             if private_line is not None:
-                await self._whisper(job, private_line)
+                await self._send_ephemeral(job, private_line)
 
     def upload_limit(self, job: Job) -> int:
         """By the transport that is open, else by direct messages."""
@@ -206,10 +206,12 @@ class DiscordChat:
         The others: a video beside its card, the mention, and a private word on a failure.
         """
         self._aside(
-            self._whisper(job, privacy.first_line(self._member_of(job), job.endpoint), within_s=FIRST_LINE_WITHIN_S)
+            self._send_ephemeral(
+                job, privacy.first_line(self._member_of(job), job.endpoint), within_s=FIRST_LINE_WITHIN_S
+            )
         )
 
-    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+    async def delete_message(self, channel: ChannelId, message: MessageId) -> bool:
         """By the bot's own token; what is out of its reach is logged."""
         try:
             await self._transports.remove(channel, message)
@@ -277,19 +279,19 @@ class DiscordChat:
             return False
         return True
 
-    async def _whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
+    async def _send_ephemeral(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> bool:
         """Tells the member alone, once; a word that cannot be said is logged."""
         if Transport.TOKEN not in self._transports.open(job):
             log.info("job=%s the member could not be told privately: no token", job.id)
             return False
         try:
-            await self._transports.whisper(job, sentence, within_s=within_s)
+            await self._transports.send_ephemeral_followup(job, sentence, within_s=within_s)
         except TROUBLE as error:
             log.warning("job=%s private word: %s", job.id, told(error))
             return False
         return True
 
-    async def _take_away(self, job: Job) -> bool:
+    async def _delete_card(self, job: Job) -> bool:
         for transport in self._transports.open(job):
             try:
                 await self._transports.delete(job, transport)

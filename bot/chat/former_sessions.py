@@ -25,7 +25,7 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import INTERNAL_API_VERSION
 
-from bot.chat.under_way import end_answers
+from bot.chat.drain_interactions import drain_interactions
 from bot.models import GatewaySession
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class FormerSessions:
         self._state.parsers.update({COMMAND: self._once, READY: self._ready})
 
     async def begin(self, is_mine: Callable[[int], bool], shards: int) -> None:
-        """Hears what the process before this one has left unheard."""
+        """HandlesGuild what the process before this one has left unheard."""
         self._client.add_listener(self._connected, "on_shard_connect")
         for session in await self._memory.take(is_mine, shards):
             for server in session.servers:
@@ -103,10 +103,10 @@ class FormerSessions:
         ]
         if left := [*self._left.values(), *own]:  # what was left to this process, where it has no own session yet
             await self._memory.leave(left)
-        await end_answers(within_s=ANSWERED_WITHIN_S if can_answer else 0.0)
+        await drain_interactions(within_s=ANSWERED_WITHIN_S if can_answer else 0.0)
 
     async def close(self) -> None:
-        """Hears no more of them."""
+        """HandlesGuild no more of them."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

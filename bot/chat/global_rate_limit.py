@@ -15,7 +15,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
-from bot.chat.ban import TOO_MANY
+from bot.chat.cloudflare_block import TOO_MANY
 from bot.chat.edit_rate_limit import Window
 
 log = logging.getLogger(__name__)

@@ -123,7 +123,7 @@ class VideoForm(ui.Modal):
             spec = replace(spec, last_image=last[0].url, loop=None)
         picture = 0 if self._picture is None else int(self._picture.values[0])
         filled = Filled(picture, spec, picture_of(last[0]) if last else None)
-        await interaction.client.press(
+        await interaction.client.run_interaction(
             interaction,
             lambda: self._submitted(interaction, filled),
             typed=text.typed(translations_of(interaction), spec.prompt),

@@ -40,7 +40,7 @@ class PageButton(
         async def work() -> None:
             await client.pages[self.name](interaction, self.page)
 
-        await client.press(interaction, work)
+        await client.run_interaction(interaction, work)
 
 
 def page_buttons(name: str, page: int, pages: int) -> list[PageButton]:

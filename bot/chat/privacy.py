@@ -75,7 +75,7 @@ class PrivacyButton(ui.DynamicItem[ui.Button[Any]], template=r"privacy:(?P<actio
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Does it; what goes wrong is told in a sentence."""
         client = interaction.client
-        await client.press(interaction, lambda: client.personal[self.action](interaction))
+        await client.run_interaction(interaction, lambda: client.personal[self.action](interaction))
 
 
 def quiet(translations: Translations, job: JobId) -> ui.View:

@@ -12,7 +12,7 @@ import aiohttp
 import discord
 from discord.http import MultipartParameters, Route, json_or_text
 
-from bot.chat.ban import TOO_MANY, Ban
+from bot.chat.cloudflare_block import TOO_MANY, CloudflareBlock
 
 UPLOAD_IDLE_S = 120.0
 CONNECT_S = 15.0
@@ -23,9 +23,9 @@ MOST_REFUSALS = 4
 class SendOnce:
     """Owns a session. Raises what discord.py raises; the caller bounds the time."""
 
-    def __init__(self, client: discord.Client, ban: Ban) -> None:
+    def __init__(self, client: discord.Client, block: CloudflareBlock) -> None:
         self._client = client
-        self._ban = ban
+        self._block = block
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -33,7 +33,7 @@ class SendOnce:
         """For uploads, too: bounded in idle time only."""
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=UPLOAD_IDLE_S)
-            self._session = aiohttp.ClientSession(timeout=timeout, trace_configs=[self._ban.trace()])
+            self._session = aiohttp.ClientSession(timeout=timeout, trace_configs=[self._block.trace()])
         return self._session
 
     async def by_token(self, method: str, path: str, message: MultipartParameters, **query: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _body(message: MultipartParameters) -> dict[str, Any]:
 
 
 def asked_pause_s(answer: aiohttp.ClientResponse, said: object) -> float | None:
-    """Discord's own 429 asks for it; a ban of the edge is not waited for here."""
+    """Discord's own 429 asks for it; a block of the edge is not waited for here."""
     if answer.status != TOO_MANY or not isinstance(said, dict) or not answer.headers.get("Via"):
         return None
     asked = said.get("retry_after")

@@ -13,7 +13,7 @@ import discord
 from discord import ui
 from discord.http import MultipartParameters, handle_message_parameters
 
-from bot.chat.ban import Ban
+from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, own_upload_limit
 from bot.chat.send_once import SendOnce
 from bot.chat.upload_limits import KnownLimits
@@ -42,27 +42,27 @@ _ENDINGS = (
 
 
 class Transports:
-    """Edits, posts, deletes and whispers for one bot. Remembers dead ones, so that none is tried again and again.
+    """Edits, posts and deletes for one bot. Remembers dead transports, so that none is tried again and again.
 
-    Uploads, and messages that have no nonce, go by `SendOnce`. `hears` says whether this process is told of a server.
+    Uploads, and messages that have no nonce, go by `SendOnce`. `handles_guild`: whether this process is told of it.
     """
 
     def __init__(
         self,
         client: discord.Client,
         memory: CardMemory,
-        ban: Ban | None = None,
+        block: CloudflareBlock | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        hears: Callable[[int], bool] = lambda _guild: True,
+        handles_guild: Callable[[int], bool] = lambda _guild: True,
     ) -> None:
         self._client = client
-        self._hears = hears
+        self._handles_guild = handles_guild
         self._memory = memory
         self._now = now
         self._dead: dict[JobId, set[Transport]] = {}
         self._gone: set[JobId] = set()
-        self._once = SendOnce(client, ban or Ban(time.monotonic))
+        self._once = SendOnce(client, block or CloudflareBlock(time.monotonic))
         self._limits = KnownLimits(now)
 
     def open(self, job: Job) -> list[Transport]:
@@ -106,11 +106,11 @@ class Transports:
         """Bytes one file may have by this transport, or in the member's direct messages.
 
         The member's own limit ends with the token; then only the server's counts. What Discord refused counts, too, and
-        nothing else where another process hears the server: this one does not know its boosts.
+        nothing else where another process handles the server: this one does not know its boosts.
         """
         limit = job.card.upload_limit_bytes
         guild = job.card.guild if transport is Transport.BOT else None
-        if transport is not Transport.TOKEN and (guild is None or self._hears(guild)):
+        if transport is not Transport.TOKEN and (guild is None or self._handles_guild(guild)):
             limit = min(limit, own_upload_limit(None if guild is None else self._client.get_guild(guild)))
         return self._limits.lower_of(limit, _place(job, transport))
 
@@ -188,7 +188,7 @@ class Transports:
             else:
                 await self._message(job).delete()
 
-    async def whisper(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> None:
+    async def send_ephemeral_followup(self, job: Job, sentence: str, *, within_s: float = EDIT_WITHIN_S) -> None:
         """A follow-up only the member sees; by the token alone, and once: it has no nonce."""
         private = discord.MessageFlags(ephemeral=True)
         async with asyncio.timeout(within_s):

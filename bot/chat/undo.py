@@ -34,4 +34,4 @@ class UndoButton(ui.DynamicItem[ui.Button[ui.View]], template=r"undo:(?P<act>[0-
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Undoes it; what goes wrong is told in a sentence."""
         client = interaction.client
-        await client.press(interaction, lambda: client.undo(interaction, self.act))
+        await client.run_interaction(interaction, lambda: client.undo(interaction, self.act))

@@ -58,5 +58,5 @@ def worker_of(
     sync.processes_counted, sync.hold_discord = bot.rate_limit.share, bot.rate_limit.hold
     bot.rate_limit.refused = sync.discord_refused
     chat.edits_if(dispatch.is_current)
-    bot.ban.may_send = dispatch.has_run
+    bot.cloudflare_block.may_send = dispatch.has_run
     return worker

@@ -185,7 +185,7 @@ class Chat(Protocol):
     def introduce(self, job: Job) -> None:
         """Tells the member alone where picture and prompt go, once, if it can; returns at once."""
 
-    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+    async def delete_message(self, channel: ChannelId, message: MessageId) -> bool:
         """Deletes a message of ours. False where it may be tried again; True where it is gone or out of reach."""
 
     def forget(self, job: Job) -> None:

@@ -36,7 +36,7 @@ class Retention:
         self._limits = limits
         self.keeping = keeping
         self._due = context.clock.now()
-        self._hears: memberships.Hears = lambda _guild: False  # until Discord has told of every server
+        self._handles_guild: memberships.HandlesGuild = lambda _guild: False  # until Discord has told of every server
         self._woken = asyncio.Event()
         self._deletion_added = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -68,13 +68,15 @@ class Retention:
         self._woken.set()
         return erased.running
 
-    async def guilds_seen(self, there: Collection[GuildId], hears: memberships.Hears = memberships.everywhere) -> None:
-        """Of the servers that this process `hears` of, the bot is a member of these. Raises StoreUnavailable."""
-        if await self._context.store.read(memberships.is_news(there, hears)):
+    async def guilds_seen(
+        self, there: Collection[GuildId], handles_guild: memberships.HandlesGuild = memberships.everywhere
+    ) -> None:
+        """Of the servers that this process handles, the bot is a member of these. Raises StoreUnavailable."""
+        if await self._context.store.read(memberships.is_news(there, handles_guild)):
             now = self._context.clock.now()
-            for guild in await self._context.store.write(memberships.seen(there, hears, now=now)):
+            for guild in await self._context.store.write(memberships.seen(there, handles_guild, now=now)):
                 _log_left(guild)
-        self._hears = hears
+        self._handles_guild = handles_guild
         self._due = self._context.clock.now()
         self._woken.set()
 
@@ -148,7 +150,7 @@ class Retention:
                 log.info("the id of a member who deleted their data is gone")
         due = memberships.to_purge(left_before=now - LEFT_FOR)
         for guild in await store.read(due):
-            if self._hears(guild):  # else the bot may have been added again while this process was down
+            if self._handles_guild(guild):  # else the bot may have been added again while this process was down
                 await self._purge_guild(guild, due)
 
     async def _purge_prompts(self, now: datetime) -> None:
@@ -181,7 +183,7 @@ class Retention:
                     await self._deletion_added.wait()
                     continue
                 last = pending.message  # one that makes trouble holds up nobody
-                decided = await self._context.chat.take_away(pending.channel, pending.message)
+                decided = await self._context.chat.delete_message(pending.channel, pending.message)
                 if decided:
                     await self._context.persist(pending_deletions.forget(pending.message))
             except Exception as error:  # noqa: BLE001 - logged there, and tried again

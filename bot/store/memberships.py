@@ -18,7 +18,7 @@ from bot.store.jobs import UNENDED
 from bot.store.pseudonyms import ADMIN_ACTS
 from bot.store.row_mapping import to_ms
 
-Hears = Callable[[int], bool]
+HandlesGuild = Callable[[int], bool]
 """Whether a process is told of a server: one of several knows nothing of the others' servers."""
 
 
@@ -54,21 +54,21 @@ class _News:
     gone: Sequence[GuildId]
 
 
-def is_news(there: Collection[GuildId], hears: Hears = everywhere) -> Unit[bool]:
+def is_news(there: Collection[GuildId], handles_guild: HandlesGuild = everywhere) -> Unit[bool]:
     """Whether `seen` would have anything to write."""
 
     def unit(tx: Tx) -> bool:
-        news = _news(tx, there, hears)
+        news = _news(tx, there, handles_guild)
         return bool(news.there or news.gone)
 
     return unit
 
 
-def seen(there: Collection[GuildId], hears: Hears = everywhere, *, now: datetime) -> Unit[list[GuildId]]:
-    """Exactly these have the bot as a member now, of all that somebody `hears` of; returns those it has left."""
+def seen(there: Collection[GuildId], handles_guild: HandlesGuild = everywhere, *, now: datetime) -> Unit[list[GuildId]]:
+    """Exactly these have the bot as a member now, of all that the process handles; returns those it has left."""
 
     def unit(tx: Tx) -> list[GuildId]:
-        news = _news(tx, there, hears)
+        news = _news(tx, there, handles_guild)
         for guild in news.there:
             joined(guild)(tx)
         for guild in news.gone:
@@ -78,12 +78,14 @@ def seen(there: Collection[GuildId], hears: Hears = everywhere, *, now: datetime
     return unit
 
 
-def _news(tx: Tx, there: Collection[GuildId], hears: Hears) -> _News:
+def _news(tx: Tx, there: Collection[GuildId], handles_guild: HandlesGuild) -> _News:
     """Of servers that something is kept of."""
     known = {GuildId(row["guild"]): row["left_at"] for row in tx.all("SELECT guild, left_at FROM guilds")}
     kept = {GuildId(row["scope"]) for row in tx.all("SELECT scope FROM servers")}
     back = [guild for guild in there if (guild in kept and guild not in known) or known.get(guild) is not None]
-    gone = [guild for guild, left_at in known.items() if left_at is None and guild not in there and hears(guild)]
+    gone = [
+        guild for guild, left_at in known.items() if left_at is None and guild not in there and handles_guild(guild)
+    ]
     return _News(back, gone)
 
 

@@ -2,7 +2,7 @@
 
 from sandbox.discord.cdn import Upload
 from sandbox.discord.commands import CannotInvoke
-from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply, banned, edge_page, rate_limited
+from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply, cloudflare_block, edge_page, rate_limited
 from sandbox.discord.hidden_channels import Hides
 from sandbox.discord.messages import Interaction, Message, NotAnswered
 from sandbox.discord.permissions import Permission
@@ -30,7 +30,7 @@ __all__ = [
     "Reply",
     "Role",
     "Upload",
-    "banned",
+    "cloudflare_block",
     "edge_page",
     "rate_limited",
 ]

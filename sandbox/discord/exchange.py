@@ -88,7 +88,7 @@ def rate_limited(retry_after: float, *, everywhere: bool = False) -> Reply:
     return Reply(429, body, {"Via": "1.1 local", "Retry-After": str(retry_after), "X-RateLimit-Scope": scope})
 
 
-def banned(retry_after: int) -> Reply:
+def cloudflare_block(retry_after: int) -> Reply:
     """The page of Discord's edge for an address with too many invalid requests: no JSON, no `Via`."""
     page = "<!doctype html><html><head><title>Access denied | discord.com used Cloudflare</title></head>"
     body = f"{page}<body>error code: 1015</body></html>"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.discord import Permission, Upload, banned
+from sandbox.discord import Permission, Upload, cloudflare_block
 from sandbox.discord.exchange import CUT, Cut, Exchange, Phase, Reply
 from sandbox.discord.messages import Message
 from sandbox.discord.world import Channel
@@ -360,13 +360,13 @@ async def test_while_discords_edge_bars_the_address_nothing_is_sent(build: Build
     stage = await build(render_s=None)
     _, card = await stage.rendering()
 
-    stage.discord.refuse(BY_TOKEN, banned(2), times=1)
+    stage.discord.refuse(BY_TOKEN, cloudflare_block(2), times=1)
     job = finish(stage)
     await stage.until(card, DONE)
 
-    (ban,) = [x for x in stage.discord.requests if x.status == 429]
-    later = [x for x in stage.discord.requests if x.part == "api" and x.at > ban.at]
-    assert later[0].at - ban.at >= 1.5
+    (block,) = [x for x in stage.discord.requests if x.status == 429]
+    later = [x for x in stage.discord.requests if x.part == "api" and x.at > block.at]
+    assert later[0].at - block.at >= 1.5
     assert shown([card]) == [job.video]
 
 

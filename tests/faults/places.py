@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from sandbox.discord.exchange import Cut, Exchange, Phase, Reply, banned, edge_page
+from sandbox.discord.exchange import Cut, Exchange, Phase, Reply, cloudflare_block, edge_page
 from sandbox.discord.hidden_channels import Hides
 from sandbox.discord.messages import Message
 from sandbox.discord.permissions import Permission
@@ -96,7 +96,7 @@ async def banned_for_a_while(scene: Scene, rng: Random) -> None:
             return None
         scene.spoil(exchange)
         scene.hit("banned address", f"{exchange.method} {exchange.route}")
-        return banned(math.ceil(left_s))
+        return cloudflare_block(math.ceil(left_s))
 
     scene.on_discord(hook)
     await scene.while_faults_last(lasts_s)

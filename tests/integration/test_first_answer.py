@@ -16,7 +16,7 @@ from discord import ui
 from discord.http import Route
 from discord.webhook.async_ import interaction_message_response_params
 
-from bot.chat.ban import Ban
+from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.discord_errors import ErrorKind, error_kind_of
 from bot.chat.first_answer import Answer, send_card
 from bot.models import MessageId
@@ -57,7 +57,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Discord]:
 
 @pytest.fixture
 async def interaction() -> AsyncIterator[discord.Interaction[Any]]:
-    session = aiohttp.ClientSession(trace_configs=[Ban(time.monotonic).trace()])
+    session = aiohttp.ClientSession(trace_configs=[CloudflareBlock(time.monotonic).trace()])
     http = SimpleNamespace(proxy=None, proxy_auth=None)
     asked = SimpleNamespace(id=9, token="token", _session=session, client=SimpleNamespace(http=http))
     asked.response = discord.InteractionResponse(cast("Any", asked))

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from sandbox.contracts import discord as contract
-from sandbox.discord import Code, Permission, Upload, banned
+from sandbox.discord import Code, Permission, Upload, cloudflare_block
 from sandbox.discord.wire import Wire
 from tests.integration.test_local_discord_rules import Caller, Clock, caller, clock
 
@@ -109,7 +109,7 @@ async def test_replies_are_refused_until_it_is_taken_back(caller: Caller, code: 
 
 
 async def test_the_edge_bans_an_address_with_a_page(caller: Caller) -> None:
-    caller.local.refuse("GET /users/@me", banned(30), times=1)
+    caller.local.refuse("GET /users/@me", cloudflare_block(30), times=1)
 
     async with aiohttp.request("GET", f"{caller.local.api_url}/users/@me", headers=caller.by_bot) as answer:
         page = await answer.text()

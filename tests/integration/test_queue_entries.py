@@ -231,7 +231,7 @@ async def test_of_the_jobs_at_providers_a_process_reads_those_that_others_carry(
     assert sorted(await store.read(read(None))) == [1, 2, 3]
 
 
-async def test_many_entries_are_taken_up_together_each_once_and_the_oldest_first(
+async def test_many_entries_are_claimed_together_each_once_and_the_oldest_first(
     store: Store, connection: psycopg.Connection[tuple[object, ...]], own: ClaimedEntries
 ) -> None:
     for number in range(1, 151):

@@ -53,7 +53,7 @@ class Messages:
         self.trouble: dict[int, int] = {}
         self.gone: list[tuple[int, int]] = []
 
-    async def take_away(self, channel: ChannelId, message: MessageId) -> bool:
+    async def delete_message(self, channel: ChannelId, message: MessageId) -> bool:
         await asyncio.sleep(0)
         if self.trouble.get(message, 0) > 0:
             self.trouble[message] -= 1

@@ -13,7 +13,7 @@ import pytest
 
 from bot.chat import text
 from bot.chat.cards import Cards
-from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, CommandTree, take_up
+from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, CommandTree, claim_interaction
 from bot.chat.first_answer import Answer
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.translations import TranslationCatalog
@@ -182,10 +182,10 @@ class Stage:
         async def press() -> None:
             if press_after_s is not None:
                 await asyncio.sleep(press_after_s)
-                await client.press(cast("Any", pressed), work)
+                await client.run_interaction(cast("Any", pressed), work)
 
         client = a_client()
-        client.press = AnimateBot.press.__get__(client)  # type: ignore[method-assign]
+        client.run_interaction = AnimateBot.run_interaction.__get__(client)  # type: ignore[method-assign]
         client.explain = AnimateBot.explain.__get__(client)  # type: ignore[method-assign]
         both = [
             asyncio.ensure_future(AnimateBot.on_interaction(client, cast("Any", pressed))),
@@ -221,7 +221,7 @@ def test_a_press_that_nothing_knows_is_answered(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("lasts_s", [0.0, UNANSWERED_AFTER_S + 5.0])
-def test_a_press_that_is_taken_up_is_answered_once_however_long_it_takes(stage: Stage, lasts_s: float) -> None:
+def test_a_press_that_is_claimed_is_answered_once_however_long_it_takes(stage: Stage, lasts_s: float) -> None:
     pressed = Pressed(Response())
     stage.run(pressed, press_after_s=0.0, lasts_s=lasts_s)
 
@@ -248,7 +248,9 @@ async def test_who_sees_the_bot_thinking_when_it_stops_reads_so(
     pressed = Pressed(Response())
     pressed.response.type = shown
     client = a_client()
-    pressing = asyncio.ensure_future(AnimateBot.press(client, cast("Any", pressed), cast("Any", asyncio.Event().wait)))
+    pressing = asyncio.ensure_future(
+        AnimateBot.run_interaction(client, cast("Any", pressed), cast("Any", asyncio.Event().wait))
+    )
     await asyncio.sleep(0)
 
     pressing.cancel()
@@ -267,7 +269,7 @@ async def test_what_members_ask_waits_until_the_jobs_of_before_go_on() -> None:
     client = a_client(resumed=False)
     tree = cast("Any", SimpleNamespace(client=client))
     asked = [
-        asyncio.ensure_future(AnimateBot.press(client, cast("Any", pressed), work)),
+        asyncio.ensure_future(AnimateBot.run_interaction(client, cast("Any", pressed), work)),
         asyncio.ensure_future(CommandTree.interaction_check(tree, cast("Any", pressed))),
     ]
     for _ in range(10):
@@ -279,7 +281,7 @@ async def test_what_members_ask_waits_until_the_jobs_of_before_go_on() -> None:
     assert ran.is_set()
 
 
-def test_an_interaction_is_taken_up_once() -> None:
+def test_an_interaction_is_claimed_once() -> None:
     pressed = cast("Any", Pressed(Response()))
 
-    assert [take_up(pressed), take_up(pressed)] == [True, False]
+    assert [claim_interaction(pressed), claim_interaction(pressed)] == [True, False]

@@ -16,7 +16,7 @@ from aiohttp import web
 from discord import ui
 from discord.http import Route as DiscordRoute
 
-from bot.chat.ban import Ban
+from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.discord_errors import ErrorKind, Transport
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.last_edit import LastEdit
@@ -68,10 +68,10 @@ async def _edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
 
 
 @asynccontextmanager
-async def _transports(*, hears: bool = True) -> AsyncIterator[Transports]:
+async def _transports(*, handles_guild: bool = True) -> AsyncIterator[Transports]:
     client = discord.Client(intents=discord.Intents.none())
     client.http.token = "bot-token"
-    transports = Transports(client, Memory(), now=lambda: NOON, hears=lambda _guild: hears)
+    transports = Transports(client, Memory(), now=lambda: NOON, handles_guild=lambda _guild: handles_guild)
     try:
         yield transports
     finally:
@@ -118,7 +118,7 @@ async def test_an_upload_that_is_never_taken_ends_and_was_not_sent_all_the_time(
 
 async def test_an_upload_by_either_token_has_no_bound_in_all_but_its_own() -> None:
     client = discord.Client(intents=discord.Intents.none())
-    once = SendOnce(client, Ban(time.monotonic))
+    once = SendOnce(client, CloudflareBlock(time.monotonic))
 
     timeout = once.session.timeout
     await once.close()
@@ -130,18 +130,18 @@ async def test_an_upload_by_either_token_has_no_bound_in_all_but_its_own() -> No
 async def test_a_word_for_the_member_alone_is_sent_once_whatever_comes_back(edge: Edge) -> None:
     async with _transports() as transports:
         with pytest.raises(discord.DiscordServerError):
-            await transports.whisper(a_job(), "a word")
+            await transports.send_ephemeral_followup(a_job(), "a word")
 
     assert [there for _, there, *_ in edge.requests] == ["/webhooks/1/interaction-token"]
 
 
 async def test_a_ban_by_the_edge_is_obeyed_by_every_session_until_it_is_over(edge: Edge) -> None:
     now = [100.0]
-    ban = Ban(lambda: now[0])
+    block = CloudflareBlock(lambda: now[0])
     edge.status, edge.headers = 429, {"Retry-After": "40"}
     async with (
-        aiohttp.ClientSession(trace_configs=[ban.trace()]) as one,
-        aiohttp.ClientSession(trace_configs=[ban.trace()]) as other,
+        aiohttp.ClientSession(trace_configs=[block.trace()]) as one,
+        aiohttp.ClientSession(trace_configs=[block.trace()]) as other,
     ):
         async with one.get(f"{DiscordRoute.BASE}/users/@me"):
             pass
@@ -156,15 +156,15 @@ async def test_a_ban_by_the_edge_is_obeyed_by_every_session_until_it_is_over(edg
 
 
 async def test_discords_own_429_bars_nobody(edge: Edge) -> None:
-    ban = Ban(time.monotonic)
+    block = CloudflareBlock(time.monotonic)
     edge.status, edge.headers = 429, {"Retry-After": "40", "Via": "1.1 google", "Content-Type": "application/json"}
     async with (
-        aiohttp.ClientSession(trace_configs=[ban.trace()]) as session,
+        aiohttp.ClientSession(trace_configs=[block.trace()]) as session,
         session.get(f"{DiscordRoute.BASE}/users/@me"),
     ):
         pass
 
-    assert ban.left_s == 0
+    assert block.left_s == 0
 
 
 def test_each_refusal_of_a_size_makes_the_next_smaller_until_none_is_worth_a_try() -> None:
@@ -197,9 +197,11 @@ async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server
     assert found == [50_000_000, 10_000_000, 20_000_000, 100_000_000, 10_000_000, 20_000_000]
 
 
-async def test_where_another_process_hears_the_server_its_boosts_count_as_long_as_discord_refuses_nothing() -> None:
+async def test_where_another_process_handles_guild_the_server_its_boosts_count_as_long_as_discord_refuses_nothing() -> (
+    None
+):
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
-    async with _transports(hears=False) as transports:
+    async with _transports(handles_guild=False) as transports:
         before = [transports.upload_limit(job, transport) for transport in (Transport.BOT, None)]
         transports.refused_size(job, Transport.BOT, 60_000_000)
         after = transports.upload_limit(job, Transport.BOT)

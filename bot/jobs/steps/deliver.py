@@ -124,7 +124,7 @@ async def _post(context: JobContext, job: Job) -> Job | None:
                 return None
             job = found
             if job.card.hidden:
-                return await _shelve(context, job)
+                return await _keep_undelivered(context, job)
             delivery = await _offer(context, job, video)
             if delivery.outcome is not DeliveryOutcome.TOO_LARGE:
                 break
@@ -133,7 +133,7 @@ async def _post(context: JobContext, job: Job) -> Job | None:
         moved = await _held(context, job, delivery)
         if moved is not None:
             return moved
-    return await _shelve(context, job)
+    return await _keep_undelivered(context, job)
 
 
 async def _offer(context: JobContext, job: Job, video: Path) -> Delivery:
@@ -178,7 +178,7 @@ async def _keep(context: JobContext, job: Job, delivery: Delivery) -> Job | None
     return kept
 
 
-async def _shelve(context: JobContext, job: Job) -> Job | None:
+async def _keep_undelivered(context: JobContext, job: Job) -> Job | None:
     """Its member hid the card: the video waits in /videos, and nobody is told."""
     kept = await _undelivered(context, job)
     return None if kept is None else await context.persist(cards.finish(job.id, now=context.clock.now()))

@@ -9,7 +9,7 @@ _NAMES = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
 """How the names of the tasks begin in which discord.py has interactions answered."""
 
 
-async def end_answers(*, within_s: float) -> None:
+async def drain_interactions(*, within_s: float) -> None:
     """Waits for what is being answered, once nothing is heard any more. What goes on for longer is cancelled."""
     tasks = {task for task in asyncio.all_tasks() if task.get_name().startswith(_NAMES)}
     if tasks:

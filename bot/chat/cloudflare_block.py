@@ -19,11 +19,11 @@ LONGEST_S = 3_600.0
 NOT_NOW_S = 1.0
 
 
-class Ban:
+class CloudflareBlock:
     """Seen and obeyed by every session that has its `trace`.
 
     Such a 429 comes from Cloudflare (its error 1015) and not from Discord: it is a page, no JSON. discord.py raises it
-    without a look at `Retry-After`; more requests make such a ban longer.
+    without a look at `Retry-After`; more requests make such a block longer.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Ban:
         return max(0.0, self._until - self._now())
 
     def trace(self) -> aiohttp.TraceConfig:
-        """For one session: refuses requests to Discord's REST with `discord.RateLimited` while a ban lasts."""
+        """For one session: refuses requests to Discord's REST with `discord.RateLimited` while a block lasts."""
         config = aiohttp.TraceConfig()
         config.on_request_start.append(self._before)
         config.on_request_end.append(self._after)
