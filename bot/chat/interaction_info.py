@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import discord
 
+from bot.chat.discord_errors import TROUBLE
 from bot.models import DIRECT, Card, ChannelId, GuildId, MessageId, Picture, Press, Scope, UserId
 from bot.rules import Place
+
+PARENT_WITHIN_S = 1.0
 
 
 def scope_of(interaction: discord.Interaction[Any]) -> Scope:
@@ -31,15 +36,20 @@ def roles_of(member: discord.User | discord.Member) -> list[int]:
     return list(member._roles) if isinstance(member, discord.Member) else []  # noqa: SLF001 - nothing public has them
 
 
-def place_of(interaction: discord.Interaction[Any]) -> Place:
-    """The channel, as rules see it. A channel that the bot cannot see does not say whether it is age-restricted."""
+async def place_of(interaction: discord.Interaction[Any]) -> Place:
+    """The channel, as rules see it. A channel that the bot cannot see does not say whether it is age-restricted.
+
+    A thread never says so, only its channel. Discord is asked for that, for up to 1 s, where it has not told of it yet.
+    """
     channel = interaction.channel
-    shown = channel.parent if isinstance(channel, discord.Thread) else channel
-    return Place(
-        interaction.channel_id or 0,
-        channel.parent_id if isinstance(channel, discord.Thread) else None,
-        bool(getattr(shown, "nsfw", False)),
-    )
+    if not isinstance(channel, discord.Thread):
+        return Place(interaction.channel_id or 0, None, bool(getattr(channel, "nsfw", False)))
+    parent: object = channel.parent
+    if channel.guild.unavailable and parent is None:
+        with contextlib.suppress(*TROUBLE):
+            async with asyncio.timeout(PARENT_WITHIN_S):
+                parent = await channel.guild.fetch_channel(channel.parent_id)
+    return Place(channel.id, channel.parent_id, bool(getattr(parent, "nsfw", False)))
 
 
 def card_of(interaction: discord.Interaction[Any]) -> Card:
@@ -47,7 +57,8 @@ def card_of(interaction: discord.Interaction[Any]) -> Card:
     guild = interaction.guild_id
     in_guild = guild is not None and interaction.is_guild_integration()
     if in_guild:
-        # A stub stands in for guilds the bot is not in, so ask the cache.
+        # The interaction does not say whether the bot itself is a member: an install of the commands alone looks the
+        # same. READY does, and it comes before the session's first command; what the server is like comes later.
         reaches = interaction.client.get_guild(guild) is not None and interaction.app_permissions.view_channel
     else:
         reaches = interaction.context.dm_channel

@@ -96,7 +96,7 @@ class VideoRequests:
         Raises UserError where they can make no video here, StoreUnavailable.
         """
         allowed = await self._service.rules.models(
-            scope_of(interaction), roles_of(interaction.user), place_of(interaction)
+            scope_of(interaction), roles_of(interaction.user), await place_of(interaction)
         )
         return self._service.catalog.only(allowed)
 
@@ -127,7 +127,7 @@ class VideoRequests:
             scope=scope_of(interaction),
             member=UserId(interaction.user.id),
             roles=roles_of(interaction.user),
-            place=place_of(interaction),
+            place=await place_of(interaction),
             spec=spec,
             picture=request.shown_picture,
             last_picture=request.last_picture,

@@ -224,6 +224,7 @@ def _role_of(interaction: discord.Interaction[Any], role: discord.Role) -> int:
         raise UserError(
             "The bot cannot see the roles of this server. Add it with its full invite link, then try again."
         )
-    if guild.get_role(role.id) is None:
+    # Right after a start its roles are not told yet. What is gone by then loses its quota: see RoleWatch.
+    if not guild.unavailable and guild.get_role(role.id) is None:
         raise UserError("This role no longer exists. Choose another one.")
     return role.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -20,6 +21,8 @@ from cogs.admin.group import AdminCog
 ALL, NONE = "all", "none"
 """What is typed to remove a rule about models, or all barred words."""
 MOST_CHOICES, LONGEST_CHOICE = 25, 100
+ASKED_WITHIN_S = 2.0
+"""The answer is due in three seconds."""
 Words = app_commands.Range[str, 1, 4_000]
 _MENTION = re.compile(r"<(?P<mark>@&|#)(?P<id>[0-9]{1,20})>|(?P<kind>role|channel):(?P<of>[0-9]{1,20})")
 
@@ -39,7 +42,7 @@ class RulesCommands(AdminCog):
         models: app_commands.Range[str, 1, 1_000],
     ) -> None:
         """Of a member's roles all count together; a thread has the models of its channel."""
-        kind, target = _target_of(interaction, role_or_channel)
+        kind, target = await _target_of(interaction, role_or_channel)
         chosen = self._models_of(models)
         by = self._by(interaction)
         change = await self._admin.set_models(by, kind, target, chosen)
@@ -128,7 +131,7 @@ def _is_none(typed: str) -> bool:
     return typed.strip().casefold() == NONE
 
 
-def _target_of(interaction: discord.Interaction[Any], typed: str) -> tuple[RuleTarget, int]:
+async def _target_of(interaction: discord.Interaction[Any], typed: str) -> tuple[RuleTarget, int]:
     """A choice of the list, a mention, or a name. Raises UserError."""
     guild = interaction.guild
     assert guild is not None  # a guild's own install
@@ -136,11 +139,14 @@ def _target_of(interaction: discord.Interaction[Any], typed: str) -> tuple[RuleT
     if found is not None:
         is_channel = found["mark"] == "#" or found["kind"] == "channel"
         return RuleTarget.CHANNEL if is_channel else RuleTarget.ROLE, int(found["id"] or found["of"])
-    name = typed.strip().casefold()
-    for role in guild.roles:
+    name, roles, channels = typed.strip().casefold(), guild.roles, guild.channels
+    if guild.unavailable:  # right after a start, neither is told yet
+        async with asyncio.timeout(ASKED_WITHIN_S):
+            roles, channels = await guild.fetch_roles(), await guild.fetch_channels()
+    for role in roles:
         if name in (role.name.casefold(), f"@{role.name.removeprefix('@').casefold()}"):
             return RuleTarget.ROLE, role.id
-    for channel in guild.channels:
+    for channel in channels:
         if name.removeprefix("#") == channel.name.casefold():
             return RuleTarget.CHANNEL, channel.id
     raise UserError("There is no such role or channel here. Nothing was changed. Choose one from the list.")

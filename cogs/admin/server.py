@@ -20,6 +20,24 @@ from cogs.admin.group import AdminCog, Reason, member_of
 Days = app_commands.Range[int, 1, 366]
 
 
+class TextChannels(app_commands.Transformer):
+    """Of the server. Right after a start, a command has what Discord has not told the bot of yet."""
+
+    type = discord.AppCommandOptionType.channel
+    channel_types = (discord.ChannelType.text, discord.ChannelType.news)  # type: ignore[assignment]  # never changed
+
+    async def transform(
+        self, interaction: discord.Interaction[Any], value: app_commands.AppCommandChannel, /
+    ) -> app_commands.AppCommandChannel:
+        """Raises TransformerError for a channel of another server, and for one that is gone."""
+        guild = interaction.guild
+        assert guild is not None  # a guild's own install
+        is_untold = guild.unavailable and int(_resolved(interaction, value)["guild_id"]) == guild.id
+        if value.resolve() is None and not is_untold:
+            raise app_commands.TransformerError(value, self.type, self)
+        return value
+
+
 class ServerCommands(AdminCog):
     """The plain subcommands."""
 
@@ -75,10 +93,14 @@ class ServerCommands(AdminCog):
 
     @app_commands.command(name="log", description=N_("Log each video in a channel"))
     @app_commands.describe(channel=N_("Channel to log videos in (leave empty to turn off)"))
-    async def log(self, interaction: discord.Interaction[Any], channel: discord.TextChannel | None = None) -> None:
+    async def log(
+        self,
+        interaction: discord.Interaction[Any],
+        channel: app_commands.Transform[app_commands.AppCommandChannel, TextChannels] | None = None,
+    ) -> None:
         """Where each job is listed."""
         if channel is not None:
-            _refuse_unless_writable(channel)
+            _refuse_unless_writable(interaction, channel)
         after = None if channel is None else ChannelId(channel.id)
         by = self._by(interaction)
         before = await self._admin.set_log_channel(by, after)
@@ -105,8 +127,18 @@ class ServerCommands(AdminCog):
         await answer_privately(interaction, words)
 
 
-def _refuse_unless_writable(channel: discord.TextChannel) -> None:
-    permissions = channel.permissions_for(channel.guild.me)
+def _resolved(interaction: discord.Interaction[Any], channel: app_commands.AppCommandChannel) -> dict[str, Any]:
+    data: Any = interaction.data
+    found: dict[str, Any] = data["resolved"]["channels"][str(channel.id)]
+    return found
+
+
+def _refuse_unless_writable(interaction: discord.Interaction[Any], channel: app_commands.AppCommandChannel) -> None:
+    known = channel.resolve()
+    if known is None:
+        permissions = discord.Permissions(int(_resolved(interaction, channel)["app_permissions"]))
+    else:
+        permissions = known.permissions_for(known.guild.me)
     if not (permissions.view_channel and permissions.send_messages):
         raise UserError(
             "The bot cannot post in {channel}. Give it the permissions View Channel and Send Messages there, "

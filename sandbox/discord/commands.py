@@ -9,7 +9,7 @@ from sandbox.discord.cdn import Cdn, Upload
 from sandbox.discord.permissions import Permission
 from sandbox.discord.rules import Code, Form, refusal
 from sandbox.discord.wire import Snowflakes, Wire
-from sandbox.discord.world import Channel, Context, Guild, Person, Role, guild_permissions
+from sandbox.discord.world import Channel, Context, Guild, Person, Role, guild_permissions, permissions_in
 
 OptionValue = str | int | float | bool | Person | Role | Channel | Upload
 _NAME = re.compile(r"[-_'\w]{1,32}")
@@ -183,9 +183,10 @@ class Filled:
 class Filling:
     """Turns what a person typed into the options of a declared command; unchecked when forged."""
 
-    def __init__(self, cdn: Cdn, application_id: int, guild: Guild | None, *, forge: bool) -> None:
+    def __init__(self, cdn: Cdn, bot: Person, guild: Guild | None, *, forge: bool) -> None:
         self._cdn = cdn
-        self._folder = f"/ephemeral-attachments/{application_id}"
+        self._bot = bot
+        self._folder = f"/ephemeral-attachments/{bot.id}"
         self._guild = guild
         self._forge = forge
 
@@ -266,10 +267,12 @@ class Filling:
                 resolved.setdefault("members", {})[str(value.id)] = member
             return str(value.id)
         if isinstance(value, Role | Channel):
-            kind = "roles" if isinstance(value, Role) else "channels"
-            resolved.setdefault(kind, {})[str(value.id)] = value.wire() | {"permissions": "0"} | (
-                {"permissions": str(int(value.permissions))} if isinstance(value, Role) else {}
-            )  # fmt: skip
+            if isinstance(value, Role):
+                kind, more = "roles", {"permissions": str(int(value.permissions))}
+            else:
+                own = str(int(permissions_in(value, self._bot)))
+                kind, more = "channels", {"permissions": "0", "app_permissions": own}
+            resolved.setdefault(kind, {})[str(value.id)] = value.wire() | more
             return str(value.id)
         return value
 

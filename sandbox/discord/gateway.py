@@ -117,6 +117,8 @@ class Gateway:
         self.identify_pause_s = 0.0
         """`IDENTIFY_PAUSE_S` is Discord's; without a pause, a bot under test may start again at once."""
         self.refused_identifies = 0
+        self.tells_guilds = True
+        """False: after READY no server comes in, as in the first moments of every session."""
         self._identified_at: dict[int, float] = {}  # by bucket
 
     @property
@@ -224,7 +226,7 @@ class Gateway:
             "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
         }  # fmt: skip
         session.dispatch("READY", ready)
-        for guild in guilds:
+        for guild in guilds if self.tells_guilds else ():
             session.dispatch("GUILD_CREATE", guild.wire(bot))
         self.identifies += 1
         self._changes.notify()

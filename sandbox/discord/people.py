@@ -56,7 +56,7 @@ class People:
     ) -> Interaction:
         name, *path = command.removeprefix("/").split()
         found = self._command(person, name, CHAT, channel, forge=forge)
-        filling = Filling(self._cdn, self._world.bot.id, channel.guild, forge=forge)
+        filling = Filling(self._cdn, self._world.bot, channel.guild, forge=forge)
         filled = filling.fill(found, path, options)
         data: Wire = {"id": found["id"], "name": name, "type": CHAT, "options": filled.options}
         if filled.resolved:
@@ -69,7 +69,7 @@ class People:
         """What the client asks for while somebody types into an option with a list."""
         name, *path = command.removeprefix("/").split()
         found = self._command(person, name, CHAT, channel, forge=False)
-        filling = Filling(self._cdn, self._world.bot.id, channel.guild, forge=False)
+        filling = Filling(self._cdn, self._world.bot, channel.guild, forge=False)
         options = filling.partly(found, path, typed, focused)
         data: Wire = {"id": found["id"], "name": name, "type": CHAT, "options": options}
         return self._begin(person, channel, InteractionKind.AUTOCOMPLETE, data, self._owners(found, person, channel))
@@ -110,7 +110,7 @@ class People:
             raise CannotInvoke(f"{person.name} has not opened this form.")
         is_modal = opened.response_type == Answer.MODAL
         modal = opened.response_data if is_modal else {"custom_id": "forged", "components": []}
-        filling = Filling(self._cdn, self._world.bot.id, opened.channel.guild, forge=forge)
+        filling = Filling(self._cdn, self._world.bot, opened.channel.guild, forge=forge)
         data = filled(modal, values, filling.resolve, forge=forge)
         kind, owners = InteractionKind.MODAL_SUBMIT, opened.owners
         opened.submitted = self._begin(person, opened.channel, kind, data, owners, source=opened.source, opener=opened)

@@ -14,7 +14,7 @@ from sandbox.discord.posts import Posts, with_reference_checked
 from sandbox.discord.rules import ApiError, Code, refusal
 from sandbox.discord.tokens import TokenRoutes
 from sandbox.discord.wire import Wire
-from sandbox.discord.world import BASE_UPLOAD_LIMIT, Channel, World, permissions_in
+from sandbox.discord.world import BASE_UPLOAD_LIMIT, Channel, Guild, World, permissions_in
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +67,9 @@ class Rest:
             ),
             ("POST", "/users/@me/channels", self._open_dm),
             ("GET", "/soundboard-default-sounds", lambda _x: Reply(200, [])),
+            ("GET", "/guilds/{guild_id}/roles", self._roles),
+            ("GET", "/guilds/{guild_id}/channels", self._channels),
+            ("GET", "/channels/{channel_id}", lambda x: Reply(200, self._channel(x).wire())),
             ("POST", "/channels/{channel_id}/messages", self._send),
             ("GET", message, self._get),
             ("PATCH", message, self._edit),
@@ -207,6 +210,23 @@ class Rest:
             raise refusal(Code.MISSING_PERMISSIONS)
         self._posts.delete(message)
         return Reply(204)
+
+    def _roles(self, x: Exchange) -> Reply:
+        return Reply(200, [role.wire() for role in self._guild(x).roles.values()])
+
+    def _channels(self, x: Exchange) -> Reply:
+        """Those that the bot may view, without threads."""
+        return Reply(200, [
+            channel.wire()
+            for channel in self._guild(x).channels
+            if permissions_in(channel, self._world.bot) & _P.VIEW_CHANNEL
+        ])  # fmt: skip
+
+    def _guild(self, x: Exchange) -> Guild:
+        guild = self._world.guilds.get(int(x.params["guild_id"]))
+        if guild is None or not guild.has_bot:
+            raise refusal(Code.UNKNOWN_GUILD)
+        return guild
 
     def _channel(self, x: Exchange) -> Channel:
         channel = self._world.channels.get(int(x.params["channel_id"]))

@@ -29,6 +29,7 @@ class Code(enum.IntEnum):
     GENERAL = 0
     UNKNOWN_APPLICATION = 10002
     UNKNOWN_CHANNEL = 10003
+    UNKNOWN_GUILD = 10004
     UNKNOWN_MESSAGE = 10008
     UNKNOWN_WEBHOOK = 10015
     UNKNOWN_INTERACTION = 10062
@@ -57,6 +58,7 @@ class Code(enum.IntEnum):
 _FAULTS = {
     Code.UNKNOWN_APPLICATION: (404, "Unknown Application"),
     Code.UNKNOWN_CHANNEL: (404, "Unknown Channel"),
+    Code.UNKNOWN_GUILD: (404, "Unknown Guild"),
     Code.UNKNOWN_MESSAGE: (404, "Unknown Message"),
     Code.UNKNOWN_WEBHOOK: (404, "Unknown Webhook"),
     Code.UNKNOWN_INTERACTION: (404, "Unknown interaction"),

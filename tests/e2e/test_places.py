@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sandbox.discord.cdn import Upload
+from sandbox.discord.permissions import Permission
+from tests.e2e.asking import told
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
 
@@ -100,3 +102,34 @@ async def test_what_only_the_bytes_show_takes_the_card_away_and_tells_the_member
     assert stage.public() == []
     assert stage.states() == ["failed"]
     assert stage.provider.requests == []
+
+
+async def test_before_discord_has_told_of_the_server_everything_is_as_after_it(build: Build) -> None:
+    """After READY each server comes in by itself, and a command may be there before it."""
+    stage = await build(start=False)
+    world = stage.discord.world
+    adults, mute = world.add_channel("adults"), world.add_channel("mute")
+    adults.nsfw = True
+    mute.deny(world.bot, Permission.SEND_MESSAGES)
+    thread = world.add_thread("late", adults)
+    stage.discord.gateway.tells_guilds = False
+    await stage.start_bot()
+
+    assert await told(stage, "quota role", role=world.artist, credits=5) == (
+        f"Members with the role <@&{world.artist.id}> now have this quota: 5 credits per day. Before: none."
+    )
+    assert await told(stage, "models", role_or_channel="@Artist", models="sora-2") == (
+        f"<@&{world.artist.id}> can only use these models: Sora 2. Before: all models."
+    )
+    assert await told(stage, "models", role_or_channel="#general", models="sora-2") == (
+        f"<#{world.general.id}> can only use these models: Sora 2. Before: all models."
+    )
+    assert (await told(stage, "log", channel=mute)).startswith(f"The bot cannot post in <#{mute.id}>.")
+    gone = "One of your choices no longer exists. Choose again."
+    assert await told(stage, "log", by=stage.admin, channel=world.foreign.general) == gone
+    assert await told(stage, "log", channel=adults) == f"Videos are now logged in <#{adults.id}>. Before: none."
+    await told(stage, "rules", age_restricted_only=True)
+    card = await stage.over(await stage.animate(channel=thread))
+
+    assert DONE in card.text()
+    assert stage.rows("SELECT 1 FROM cards WHERE bot_reaches_at IS NOT NULL") == [(1,)]
