@@ -139,7 +139,6 @@ async def assemble(
             cloudflare_block=bot.cloudflare_block,
             progress_s=settings.progress_seconds,
             now=clock.now,
-            handles_guild=bot.handles_guild,
         )
         stack.push_async_callback(chat.close)
         pictures = hosted_pictures(settings, store, files, clock)

@@ -50,13 +50,12 @@ class DiscordChat:
         cloudflare_block: CloudflareBlock | None = None,
         progress_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        handles_guild: Callable[[int], bool] = lambda _guild: True,
     ) -> None:
         self._client = client
         self._cards = cards
         self._translation_catalog = translation_catalog
         self._now = now
-        self._transports = Transports(client, memory, cloudflare_block, now=now, handles_guild=handles_guild)
+        self._transports = Transports(client, memory, cloudflare_block, now=now)
         self._rate_limit = EditRateLimit(time.monotonic, asyncio.sleep)
         self._edits = Edits(self._transports, cards, self._rate_limit, every_s=progress_s, now=now)
         self._pictures = PictureFetcher(discord.http.Route.BASE)

@@ -117,6 +117,6 @@ def told(error: BaseException) -> str:
     return name
 
 
-def own_upload_limit(guild: discord.Guild | None) -> int:
-    """Bytes that one file may have by the bot's own token: what the server's boosts give; None for direct messages."""
-    return UPLOAD_LIMITS.get(0 if guild is None else guild.premium_tier, UPLOAD_LIMITS[0])
+def own_upload_limit(boosts: int) -> int:
+    """Bytes that one file may have by the bot's own token, by the tier of the server's boosts; 0 in direct messages."""
+    return UPLOAD_LIMITS.get(boosts, UPLOAD_LIMITS[0])

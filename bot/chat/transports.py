@@ -44,7 +44,7 @@ _ENDINGS = (
 class Transports:
     """Edits, posts and deletes for one bot. Remembers dead transports, so that none is tried again and again.
 
-    Uploads, and messages that have no nonce, go by `SendOnce`. `handles_guild`: whether this process is told of it.
+    Uploads, and messages that have no nonce, go by `SendOnce`.
     """
 
     def __init__(
@@ -54,10 +54,8 @@ class Transports:
         block: CloudflareBlock | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        handles_guild: Callable[[int], bool] = lambda _guild: True,
     ) -> None:
         self._client = client
-        self._handles_guild = handles_guild
         self._memory = memory
         self._now = now
         self._dead: dict[JobId, set[Transport]] = {}
@@ -106,12 +104,15 @@ class Transports:
         """Bytes one file may have by this transport, or in the member's direct messages.
 
         The member's own limit ends with the token; then only the server's counts. What Discord refused counts, too, and
-        nothing else where another process handles the server: this one does not know its boosts.
+        nothing else where this process has not been told of the server's boosts: right after a start, or at all.
         """
         limit = job.card.upload_limit_bytes
-        guild = job.card.guild if transport is Transport.BOT else None
-        if transport is not Transport.TOKEN and (guild is None or self._handles_guild(guild)):
-            limit = min(limit, own_upload_limit(None if guild is None else self._client.get_guild(guild)))
+        boosts: int | None = 0
+        if transport is Transport.BOT and job.card.guild is not None:
+            guild = self._client.get_guild(job.card.guild)
+            boosts = None if guild is None or guild.unavailable else guild.premium_tier
+        if transport is not Transport.TOKEN and boosts is not None:
+            limit = min(limit, own_upload_limit(boosts))
         return self._limits.lower_of(limit, _place(job, transport))
 
     def refused_size(self, job: Job, transport: Transport | None, size_bytes: int) -> bool:

@@ -96,9 +96,8 @@ def test_an_error_in_the_log_has_kind_and_codes_but_no_words() -> None:
 
 @pytest.mark.parametrize(("tier", "limit"), [(0, 20_000_000), (1, 20_000_000), (2, 50_000_000), (3, 100_000_000)])
 def test_by_its_own_token_the_bot_may_upload_what_discord_documents(tier: int, limit: int) -> None:
-    assert own_upload_limit(cast("Any", SimpleNamespace(premium_tier=tier))) == limit
-    assert own_upload_limit(None) == 20_000_000
+    assert own_upload_limit(tier) == limit
 
 
 def test_a_boost_that_is_not_known_yet_counts_as_none() -> None:
-    assert own_upload_limit(cast("Any", SimpleNamespace(premium_tier=max(UPLOAD_LIMITS) + 1))) == 20_000_000
+    assert own_upload_limit(max(UPLOAD_LIMITS) + 1) == 20_000_000

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import discord
@@ -24,7 +24,7 @@ from bot.chat.send_once import SendOnce
 from bot.chat.transports import Transports
 from bot.chat.upload_limits import STEPS, KnownLimits
 from bot.models import Job, JobId, UserId
-from tests.builders import NOON, a_card, a_job
+from tests.builders import GUILD, NOON, a_card, a_job
 
 
 class Memory:
@@ -68,10 +68,13 @@ async def _edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
 
 
 @asynccontextmanager
-async def _transports(*, handles_guild: bool = True) -> AsyncIterator[Transports]:
+async def _transports(server: dict[str, object] | None = None) -> AsyncIterator[Transports]:
+    """`server` is what Discord has told of it; None: nothing, another process is told of it."""
     client = discord.Client(intents=discord.Intents.none())
     client.http.token = "bot-token"
-    transports = Transports(client, Memory(), now=lambda: NOON, handles_guild=lambda _guild: handles_guild)
+    if server is not None:
+        client._connection._add_guild_from_data(cast(Any, {"id": GUILD} | server))
+    transports = Transports(client, Memory(), now=lambda: NOON)
     try:
         yield transports
     finally:
@@ -197,11 +200,12 @@ async def test_what_was_refused_by_the_bots_own_token_counts_in_the_whole_server
     assert found == [50_000_000, 10_000_000, 20_000_000, 100_000_000, 10_000_000, 20_000_000]
 
 
-async def test_where_another_process_handles_guild_the_server_its_boosts_count_as_long_as_discord_refuses_nothing() -> (
-    None
-):
+@pytest.mark.parametrize("server", [None, {"unavailable": True}], ids=["of-another-process", "not-told-of-yet"])
+async def test_where_the_servers_boosts_are_not_known_its_members_limit_counts_as_long_as_discord_refuses_nothing(
+    server: dict[str, object] | None,
+) -> None:
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
-    async with _transports(handles_guild=False) as transports:
+    async with _transports(server) as transports:
         before = [transports.upload_limit(job, transport) for transport in (Transport.BOT, None)]
         transports.refused_size(job, Transport.BOT, 60_000_000)
         after = transports.upload_limit(job, Transport.BOT)
@@ -217,7 +221,7 @@ async def test_a_token_that_dies_takes_its_members_limit_along_before_the_upload
     job = a_job(card=a_card(upload_limit_bytes=100_000_000))
     path = tmp_path / "1.mp4"
     path.write_bytes(b"v" * 21_000_000)
-    async with _transports() as transports:
+    async with _transports({}) as transports:
         error_kind = await LastEdit(transports, EditRateLimit(time.monotonic, _sleepless)).make(
             job, _view, [(job, path)], for_s=2.0
         )
