@@ -30,7 +30,7 @@ from bot.models import GatewaySession
 
 log = logging.getLogger(__name__)
 
-COMMAND, READY = "INTERACTION_CREATE", "READY"
+COMMAND, READY, SERVER = "INTERACTION_CREATE", "READY", "GUILD_CREATE"
 RESUMABLE = 4000
 TAKEN_OVER = 1000
 CLOSES_WITHIN_S = 1.0
@@ -76,7 +76,7 @@ class FormerSessions:
         self._client.add_listener(self._connected, "on_shard_connect")
         for session in await self._memory.take(is_mine, shards):
             for server in session.servers:
-                self._state._add_guild_from_data({"id": server, "unavailable": True})  # noqa: SLF001 - as READY tells
+                self._know(server)
             self._left[session.shard] = session
             task = asyncio.create_task(self._follow(session), name=f"former-session-{session.shard}")
             self._tasks.add(task)
@@ -101,7 +101,9 @@ class FormerSessions:
             for shard in shards
             if (ws := shard.ws).session_id and ws.sequence is not None
         ]
-        if left := [*self._left.values(), *own]:  # what was left to this process, where it has no own session yet
+        # What was left to this process, where it has no own session yet, with the servers it was told of since.
+        former = [replace(session, servers=self._servers(session.shard)) for session in self._left.values()]
+        if left := [*former, *own]:
             await self._memory.leave(left)
         await drain_interactions(within_s=ANSWERED_WITHIN_S if can_answer else 0.0)
 
@@ -117,11 +119,13 @@ class FormerSessions:
 
     def _ready(self, data: dict[str, Any]) -> None:
         """The own session: it tells which servers there are now."""
-        session = self._left.get(data["shard"][0])
-        for server in () if session is None else session.servers:
-            if (known := self._state._get_guild(server)) is not None:  # noqa: SLF001 - as above
-                self._state._remove_guild(known)  # noqa: SLF001 - as above
+        for server in self._servers(data["shard"][0]):
+            self._state._remove_guild(self._state._get_guild(server))  # noqa: SLF001 - as above
         self._parse_ready(data)
+
+    def _know(self, server: int) -> None:
+        if self._state._get_guild(server) is None:  # noqa: SLF001 - as above
+            self._state._add_guild_from_data({"id": server, "unavailable": True})  # noqa: SLF001 - as READY tells
 
     def _servers(self, shard: int) -> tuple[int, ...]:
         return tuple(guild.id for guild in self._client.guilds if guild.shard_id == shard)
@@ -194,5 +198,7 @@ class FormerSessions:
                 self._left[session.shard] = session
             if frame.get("t") == COMMAND and self._age_s(int(frame["d"]["id"])) < ANSWERS_WITHIN_S:
                 self._once(frame["d"])
+            elif frame.get("t") == SERVER:
+                self._know(int(frame["d"]["id"]))
             elif frame.get("t") == "RESUMED":
                 log.info("resumed the session of shard %s that the process before this one has left", session.shard)

@@ -20,6 +20,24 @@ async def test_a_command_that_comes_while_nobody_listens_is_answered_by_the_next
     assert "resumed the session of shard 0" in stage.bot.log()
 
 
+async def test_a_server_that_the_bot_was_added_to_while_nobody_listens_is_known_to_the_next_process(
+    stage: Stage,
+) -> None:
+    """By the session that was left, also while the process has none of its own."""
+    assert stage.bot is not None
+    await stage.bot.stop()
+    stage.discord.gateway.identify_pause_s = 60.0
+    new = stage.discord.world.add_guild("New", owner=stage.admin, members=(stage.mia,))
+
+    for _ in range(2):  # the second one is left what the first one was left
+        asked = await stage.animate(channel=new.general)
+        bot = await stage.start_bot(wait=False)
+        assert DONE in (await stage.over(asked)).text()
+        assert await bot.stop() == 0
+
+    assert stage.rows("SELECT bot_reaches_at IS NOT NULL FROM cards") == [(1,), (1,)]
+
+
 async def test_the_session_that_was_left_ends_once_the_bot_has_its_own(stage: Stage) -> None:
     assert stage.bot is not None
     await stage.bot.stop()
