@@ -205,6 +205,16 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingDeletion:
+    """A message of ours that is to be deleted: by this token, or by the bot's own where that reaches the message."""
+
+    channel: ChannelId
+    message: MessageId
+    token: str | None = None
+    token_ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One video from reservation to delivery. Immutable: every move yields a new one."""
 

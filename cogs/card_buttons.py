@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,8 +29,6 @@ from bot.models import ChannelId, GuildId, Job, JobId, JobState, Picture
 log = logging.getLogger(__name__)
 
 NOBODY = discord.AllowedMentions.none()
-ASKED_AT_MOST = 100
-"""Presses of Delete whose question is open, where only their token reaches the card; without it the card stays."""
 
 
 class CardButtons(commands.Cog):
@@ -40,7 +37,6 @@ class CardButtons(commands.Cog):
     def __init__(self, library: Library, requests: VideoRequests) -> None:
         self._library = library
         self._requests = requests
-        self._asked: OrderedDict[JobId, discord.Interaction[Any]] = OrderedDict()
 
     async def cancel(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Cancels what waits, or what its provider can still cancel."""
@@ -129,6 +125,8 @@ class CardButtons(commands.Cog):
         elif any(map(has_video, await self._library.takes(job))):
             await self._ask(interaction, job)
         else:
+            await interaction.response.defer()  # Discord takes no other request by the token of a press before
+            await self._library.keep_token(job, press_of(interaction))
             takes = await self._library.delete_all(job)
             gone = await remove_pressed(interaction, job)
             beside = await remove_all(interaction.client, takes, but=_pressed_message(interaction))
@@ -142,18 +140,14 @@ class CardButtons(commands.Cog):
             return
         takes = await self._library.delete_all(job)
         await interaction.response.edit_message(view=sentence(translations_of(interaction), text.DELETED))
-        pressed = self._asked.pop(job_id, None)
-        card = None if pressed is None else _pressed_message(pressed)
-        gone = pressed is None or await remove_pressed(pressed, job)
-        beside = await remove_all(interaction.client, takes, but=card)
-        await self._end_deletion(interaction, takes, all_gone=gone and beside)
+        gone = await remove_all(interaction.client, takes)
+        await self._end_deletion(interaction, takes, all_gone=gone)
 
-    async def keep(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
+    async def keep(self, interaction: discord.Interaction[Any], _job_id: JobId) -> None:
         """No to the question."""
         if is_in_list(interaction):
             await interaction.client.pages[LIST](interaction, 0)
             return
-        self._asked.pop(job_id, None)
         await interaction.response.edit_message(view=sentence(translations_of(interaction), text.NOT_DELETED))
 
     async def _delete_in_list(self, interaction: discord.Interaction[Any], job: Job) -> None:
@@ -187,7 +181,7 @@ class CardButtons(commands.Cog):
     async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The card of a job that goes on: the store first, then what is being edited is stopped, then the message."""
         viewer = user_of(interaction)
-        await self._library.hide(job, viewer)
+        await self._library.hide(job, viewer, press_of(interaction))
         if await remove_pressed(interaction, job):
             await self._library.removed([job], all_gone=True)
             words = text.HIDDEN if viewer == job.member else text.HIDDEN_BY_OTHER
@@ -199,16 +193,14 @@ class CardButtons(commands.Cog):
             await answer_translated(interaction, text.CARD_STAYS)
 
     async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """Where the bot's own token does not reach the card, the press's must: it is kept with the question."""
+        """Where the bot's own token does not reach the card, the press's must: it is kept until the answer."""
         view = question(translations_of(interaction), job, in_list=False)
         if job.card.bot_reaches and not job.card.ephemeral:
             await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
             return
         await interaction.response.defer()
+        await self._library.keep_token(job, press_of(interaction))
         await follow_up(interaction, view=view)
-        self._asked[job.id] = interaction
-        while len(self._asked) > ASKED_AT_MOST:
-            self._asked.popitem(last=False)
 
     async def _remove_for_others(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """A moderator, or whose picture it was, takes the message away; the video stays its member's.
@@ -224,7 +216,7 @@ class CardButtons(commands.Cog):
             if take.state is JobState.DELIVERED and not take.deleted and not await self._is_kept(interaction, take):
                 await answer_translated(interaction, text.VIDEO_NOT_KEPT)
                 return
-        await self._library.clear(job, user_of(interaction))
+        await self._library.clear(job, user_of(interaction), press_of(interaction))
         gone = await remove_pressed(interaction, job)
         beside = await remove_all(interaction.client, takes, but=_pressed_message(interaction), in_channel=True)
         await self._library.removed(takes, all_gone=gone and beside)

@@ -21,6 +21,7 @@ from bot.models import (
     MessageId,
     Period,
     Picture,
+    Press,
     Scope,
     Source,
     UserId,
@@ -81,6 +82,13 @@ def a_card(*, at: datetime = NOON, **changes: Any) -> Card:
         bot_reaches=True,
     )
     return replace(card, **changes)
+
+
+def a_press(card: Card | None = None, *, at: datetime = NOON) -> Press:
+    """A press on that card, or on one as `a_card` makes it."""
+    message = (card or a_card()).message
+    assert message is not None
+    return Press(message, "fresh", at + timedelta(minutes=15), 10_000_000)
 
 
 def a_job(number: int = 1, *, cost: int = 4, at: datetime = NOON, **changes: Any) -> Job:

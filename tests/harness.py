@@ -29,7 +29,7 @@ from bot.jobs.worker import Worker
 from bot.models import Job, JobId, JobState, MessageId, Picture, UserId, VideoSpec
 from bot.store import jobs
 from bot.store.database import Store, Unit
-from tests.builders import GUILD, NOON, a_card, a_picture, by, limits
+from tests.builders import GUILD, NOON, a_card, a_picture, a_press, by, limits
 from tests.fakes import Fitter, Messages, Provider, Transcoder, providers_of
 
 T = TypeVar("T")
@@ -309,7 +309,7 @@ class Harness:
 
     def hide(self, job: JobId) -> None:
         found = self.job(job)
-        self.run(self.service.library.hide(found, found.member))
+        self.run(self.service.library.hide(found, found.member, a_press(found.card)))
 
     def block(self, member: int) -> None:
         self.run(self.service.admin.block(by(now=self.context.clock.now()), UserId(member), None))

@@ -10,11 +10,11 @@ from typing import Any
 import discord
 
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of
-from bot.models import Job
+from bot.models import Job, PendingDeletion
 
 log = logging.getLogger(__name__)
 
-GET_WITHIN_S = 20.0
+DELETE_WITHIN_S = 20.0
 
 
 async def remove_pressed(interaction: discord.Interaction[Any], job: Job) -> bool:
@@ -28,10 +28,22 @@ async def remove_pressed(interaction: discord.Interaction[Any], job: Job) -> boo
     return True
 
 
+async def delete_message(client: discord.Client, message: PendingDeletion) -> None:
+    """Raises what discord.py raises."""
+    async with asyncio.timeout(DELETE_WITHIN_S):
+        if message.token is None:
+            await client.get_partial_messageable(message.channel).get_partial_message(message.message).delete()
+            return
+        assert client.application_id is not None
+        hook = discord.Webhook.partial(client.application_id, message.token, client=client)
+        hook.proxy, hook.proxy_auth = client.http.proxy, client.http.proxy_auth
+        await hook.delete_message(message.message)
+
+
 async def remove_all(
     client: discord.Client, jobs: Sequence[Job], *, but: int | None = None, in_channel: bool = False
 ) -> bool:
-    """Deletes the messages of these, which share a card, that the bot's own token reaches; False where one stays.
+    """Deletes the messages of these, which share a card, by the bot's own token or the card's; False where one stays.
 
     `but` is one that is gone already, or is to stay; `in_channel` spares what stands in direct messages.
     """
@@ -39,10 +51,9 @@ async def remove_all(
     for channel, message in dict.fromkeys(place for each in jobs for place in each.card.places):
         if message == but or (in_channel and channel != job.card.channel):
             continue
-        there = client.get_partial_messageable(channel, guild_id=job.card.guild)
+        by_token = message == job.card.message and not (job.card.bot_reaches and not job.card.ephemeral)
         try:
-            async with asyncio.timeout(GET_WITHIN_S):
-                await there.get_partial_message(message).delete()
+            await delete_message(client, PendingDeletion(channel, message, job.card.token if by_token else None))
         except TROUBLE as error:
             gone = _is_gone(job, error) and gone
     return gone

@@ -15,6 +15,7 @@ from discord import ui
 from bot.chat import failures, privacy, text
 from bot.chat.cards import key_of
 from bot.chat.cloudflare_block import CloudflareBlock
+from bot.chat.deletion import delete_message
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.edit_rate_limit import EditRateLimit
 from bot.chat.edits import Edits
@@ -28,7 +29,7 @@ from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard, PostMemory, ProgressView
-from bot.models import ChannelId, FailureKind, Job, JobId, JobState, MessageId
+from bot.models import ChannelId, FailureKind, Job, JobId, JobState, MessageId, PendingDeletion
 
 log = logging.getLogger(__name__)
 
@@ -210,16 +211,14 @@ class DiscordChat:
             )
         )
 
-    async def delete_message(self, channel: ChannelId, message: MessageId) -> bool:
-        """By the bot's own token; what is out of its reach is logged."""
+    async def delete_message(self, message: PendingDeletion) -> bool:
+        """What is out of reach is logged."""
         try:
-            await self._transports.remove(channel, message)
+            await delete_message(self._client, message)
         except TROUBLE as error:
-            error_kind = error_kind_of(error)
+            error_kind, (channel, number) = error_kind_of(error), (message.channel, message.message)
             if error_kind is not ErrorKind.REMOVED:
-                log.info(
-                    "message=%s in channel=%s not deleted: %s (%s)", message, channel, error_kind.name, told(error)
-                )
+                log.info("message=%s in channel=%s not deleted: %s (%s)", number, channel, error_kind.name, told(error))
             return error_kind is not ErrorKind.PASSING
         return True
 

@@ -175,11 +175,6 @@ class Transports:
             target = self._client.get_partial_messageable(channel, guild_id=guild)
             await target.send(sentence, nonce=nonce, allowed_mentions=NOBODY, suppress_embeds=True)
 
-    async def remove(self, channel: ChannelId, message: MessageId) -> None:
-        """Deletes a message of the bot's, by its own token."""
-        async with asyncio.timeout(EDIT_WITHIN_S):
-            await self._client.get_partial_messageable(channel).get_partial_message(message).delete()
-
     async def delete(self, job: Job, transport: Transport) -> None:
         """Takes the card away."""
         assert job.card.message is not None

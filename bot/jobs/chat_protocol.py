@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.errors import PictureRefused
-from bot.models import ChannelId, Job, JobId, MessageId
+from bot.models import ChannelId, Job, JobId, MessageId, PendingDeletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class Chat(Protocol):
     def introduce(self, job: Job) -> None:
         """Tells the member alone where picture and prompt go, once, if it can; returns at once."""
 
-    async def delete_message(self, channel: ChannelId, message: MessageId) -> bool:
+    async def delete_message(self, message: PendingDeletion) -> bool:
         """Deletes a message of ours. False where it may be tried again; True where it is gone or out of reach."""
 
     def forget(self, job: Job) -> None:

@@ -199,11 +199,11 @@ class Library:
             raise UserError(ARRIVED if JobState.DELIVERED in states else NOT_HIDDEN)
         return found
 
-    async def hide(self, job: Job, viewer: UserId) -> None:
+    async def hide(self, job: Job, viewer: UserId, press: Press) -> None:
         """The card may be deleted now, and the job runs on. To its member the video waits in the list; else it goes
         to them alone. Whatever was being edited has ended when this returns.
         """
-        unit = cards.take_down(job.id, now=self._clock.now(), hidden=viewer == job.member)
+        unit = cards.take_down(job.id, press, now=self._clock.now(), hidden=viewer == job.member)
         if await self._write(unit) is not None:
             await self._recheck(job)
         elif not job.card.removed:
@@ -262,12 +262,12 @@ class Library:
             raise UserError(NO_ROOM)
         await self._files.keep_video(job, chunks)
 
-    async def clear(self, job: Job, viewer: UserId) -> Job:
+    async def clear(self, job: Job, viewer: UserId, press: Press) -> Job:
         """The messages in the channel may be deleted now; the video, if there is one, is kept for its member.
 
         What the picture's author removes is never made again of that picture.
         """
-        cleared = await self._write(cards.clear(job.id, job.state, now=self._clock.now()))
+        cleared = await self._write(cards.clear(job.id, press, job.state, now=self._clock.now()))
         if cleared is None:
             found = await self._store.read(jobs.find(job.id))
             if found is None or found.deleted:  # by its member, in the meantime
@@ -292,6 +292,10 @@ class Library:
         with contextlib.suppress(StoreError):
             messages = {message for job in of for message in (job.card.message, job.card.shown_message)}
             await self._write(pending_deletions.forget(*(message for message in messages if message is not None)))
+
+    async def keep_token(self, job: Job, press: Press) -> None:
+        """Its member has pressed Delete on a message: where that is the card, it may be deleted by this token."""
+        await self._write(cards.keep_token(job.id, press))
 
     async def renew(self, job: Job, press: Press) -> bool:
         """A press on the card brought a fresh token: the job goes on with it. False where the job is over."""

@@ -12,7 +12,7 @@ from bot.errors import StoreError
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.worker import Worker
-from bot.models import KEPT_FOR, GuildId, Keeping, Limits, MessageId, Scope, UserId
+from bot.models import KEPT_FOR, GuildId, Keeping, Limits, PendingDeletion, Scope, UserId
 from bot.store import cards, erasure, memberships, pending_deletions, prompt_help, pseudonyms
 from bot.store.database import Unit
 
@@ -25,15 +25,26 @@ PROMPTS_AT_ONCE = 500
 """A unit keeps the writer busy: many old prompts go in several."""
 BETWEEN_DELETES_S = 1.0
 """Discord takes about five a second in a channel, fewer of old messages; nobody waits for these."""
+SHARED_LOOK_S = 60.0
+"""So often it is looked for messages that another process was to delete, and has ended before it did."""
 
 
 class Retention:
     """Owns two tasks: one looks once a day, and oftener while an erasure is open; one deletes messages, one by one."""
 
-    def __init__(self, context: JobContext, worker: Worker, *, keeping: Keeping, limits: Limits) -> None:
+    def __init__(
+        self,
+        context: JobContext,
+        worker: Worker,
+        *,
+        keeping: Keeping,
+        limits: Limits,
+        shared_look_s: float = SHARED_LOOK_S,
+    ) -> None:
         self._context = context
         self._worker = worker
         self._limits = limits
+        self._look_s = None if context.dispatch is None else shared_look_s
         self.keeping = keeping
         self._due = context.clock.now()
         self._handles_guild: memberships.HandlesGuild = lambda _guild: False  # until Discord has told of every server
@@ -174,18 +185,19 @@ class Retention:
 
     async def _sweep(self) -> None:
         """Deletes our messages that nobody wants any more, until there are none, then waits for more."""
-        tries, last = 0, MessageId(0)
+        tries, last = 0, None
         while True:
+            if self._deletion_added.is_set():
+                last = None  # what has to be deleted soon comes first
             self._deletion_added.clear()
             try:
-                pending = await self._context.store.read(pending_deletions.following(last))
-                if pending is None:
-                    await self._deletion_added.wait()
+                last = await self._context.store.read(pending_deletions.following(last))
+                if last is None:
+                    await self._more_to_delete()
                     continue
-                last = pending.message  # one that makes trouble holds up nobody
-                decided = await self._context.chat.delete_message(pending.channel, pending.message)
+                decided = self._is_out_of_reach(last) or await self._context.chat.delete_message(last)
                 if decided:
-                    await self._context.persist(pending_deletions.forget(pending.message))
+                    await self._context.persist(pending_deletions.forget(last.message))
             except Exception as error:  # noqa: BLE001 - logged there, and tried again
                 _log_trouble(error)
                 decided = False
@@ -193,6 +205,18 @@ class Retention:
             await self._context.clock.sleep(
                 BETWEEN_DELETES_S if decided else backoff.retry_pause(tries + 3, self._context.rng)
             )
+
+    async def _more_to_delete(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._look_s):
+                await self._deletion_added.wait()
+
+    def _is_out_of_reach(self, message: PendingDeletion) -> bool:
+        """Whether the token that alone reached the message has ended; then it stays."""
+        if message.token_ends_at is None or self._context.clock.now() < message.token_ends_at:
+            return False
+        log.info("message=%s in channel=%s not deleted: its token has ended", message.message, message.channel)
+        return True
 
 
 def _log_left(guild: GuildId) -> None:

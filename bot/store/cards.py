@@ -47,8 +47,19 @@ def place(job: JobId, message: MessageId, *, ephemeral_at: datetime | None) -> U
     return unit
 
 
+def keep_token(job: JobId, press: Press) -> Unit[int]:
+    """The card was pressed, and may have to be deleted by the token of this press. Another message changes nothing."""
+    return lambda tx: tx.changed(
+        f"UPDATE cards SET token = :token, token_ends_at = :ends_at WHERE {_SHARED} AND message = :message",
+        job=job,
+        message=press.message,
+        token=press.token,
+        ends_at=to_ms(press.token_ends_at),
+    )
+
+
 def drop_token(job: JobId) -> Unit[Job | None]:
-    """The interaction's token is dead: it leaves the store."""
+    """The interaction's token is dead, or no longer needed: it leaves the store."""
     return _update_shared(job, {"token": None})
 
 
@@ -69,22 +80,16 @@ def mark_removed(job: JobId, *, now: datetime) -> Unit[Job | None]:
     return _update_shared(job, {"removed_at": to_ms(now), "token": None})
 
 
-def take_down(job: JobId, *, now: datetime, hidden: bool) -> Unit[Job | None]:
+def take_down(job: JobId, press: Press, *, now: datetime, hidden: bool) -> Unit[Job | None]:
     """The card is to go and the job goes on; None, and nothing done, where the card may hold the video by now.
 
     `hidden`: its member wants the card gone, not the video. From here on no edit of the card makes the job delivered
-    (`shows_video`), so the file stays; only then may the message be deleted at Discord, which is pending from here on.
+    (`shows_video`), so the file stays; only then may the message be deleted at Discord, which is pending from here on:
+    by the token of this `press` where the bot's own does not reach the card.
     """
     hides = {"hidden_at": to_ms(now)} if hidden else {}
-    update = _update_shared(job, {"removed_at": to_ms(now), "token": None, **hides}, states=_SENT)
-
-    def unit(tx: Tx) -> Job | None:
-        taken_down = update(tx)
-        if taken_down is not None:
-            pending_deletions.add(tx, [CARD], "cards.job = :job", job=job)
-        return taken_down
-
-    return unit
+    update = _update_shared(job, {"removed_at": to_ms(now), **hides}, states=_SENT)
+    return lambda tx: None if update(tx) is None else _delete_card(tx, job, press)
 
 
 def shows_video(tx: Tx, job: JobId) -> bool:
@@ -93,26 +98,32 @@ def shows_video(tx: Tx, job: JobId) -> bool:
     return tx.one(taken_down, job=job) is None
 
 
-def clear(job: JobId, state: JobState, *, now: datetime) -> Unit[Job | None]:
+def clear(job: JobId, press: Press, state: JobState, *, now: datetime) -> Unit[Job | None]:
     """The messages of a job that is over are to go from their channel; what stands in direct messages stays.
 
     None, and nothing done, where the job is not in that state any more, or was deleted by its member.
     """
-    update = _update_shared(job, {"removed_at": to_ms(now), "token": None}, states=f"'{state}'", shown=True)
+    update = _update_shared(job, {"removed_at": to_ms(now)}, states=f"'{state}'", shown=True)
 
     def unit(tx: Tx) -> Job | None:
-        cleared = update(tx)
-        if cleared is not None:
-            pending_deletions.add(tx, [CARD], "cards.job = :job", job=job)
-            pending_deletions.add(tx, [SHOWN], f"{_SHARED} AND shown_channel = channel", job=job)
-            tx.changed(
-                "UPDATE cards SET shown_channel = NULL, shown_message = NULL"
-                f" WHERE {_SHARED} AND shown_channel = channel",
-                job=job,
-            )
-        return load(tx, job) if cleared is not None else None
+        if update(tx) is None:
+            return None
+        _delete_card(tx, job, press)
+        pending_deletions.add(tx, [SHOWN], f"{_SHARED} AND shown_channel = channel", job=job)
+        tx.changed(
+            f"UPDATE cards SET shown_channel = NULL, shown_message = NULL WHERE {_SHARED} AND shown_channel = channel",
+            job=job,
+        )
+        return load(tx, job)
 
     return unit
+
+
+def _delete_card(tx: Tx, job: JobId, press: Press) -> Job | None:
+    """The pressed message is to be deleted, by whichever token reaches it; no edit has one from here on."""
+    keep_token(job, press)(tx)
+    pending_deletions.add(tx, [CARD], "cards.job = :job", job=job)
+    return drop_token(job)(tx)
 
 
 def renew(job: JobId, press: Press) -> Unit[Job | None]:

@@ -175,13 +175,10 @@ def drop_prompts(of: Sequence[JobId]) -> Unit[None]:
 
 
 def dead_tokens(*, now: datetime) -> Unit[list[JobId]]:
-    """Jobs that keep a token past its end. A card that is done with has none, so only the others are looked at."""
+    """Jobs that keep a token past its end."""
     return lambda tx: [
         JobId(row["job"])
-        for row in tx.all(
-            "SELECT job FROM cards WHERE finished_at IS NULL AND token IS NOT NULL AND token_ends_at < :now",
-            now=to_ms(now),
-        )
+        for row in tx.all("SELECT job FROM cards WHERE token IS NOT NULL AND token_ends_at < :now", now=to_ms(now))
     ]
 
 

@@ -45,7 +45,7 @@ def collect(scene: Scene) -> Account:
         rows = [row_of(scene, *row) for row in list(connection.execute(JOBS))]
         book_differences = (*differences(connection), *gifts.differences(connection, scene.gifts))
     is_closed = {row.prompt: all(each.is_closed for each in rows if each.prompt == row.prompt) for row in rows}
-    keeps_token = {row.prompt for row in rows if row.has_token}
+    keeps_token = {row.prompt for row in rows if row.asked is not None and row.token == row.asked.interaction.token}
     stored = tuple(
         Stored(
             job=row.job,

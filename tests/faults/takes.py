@@ -36,7 +36,7 @@ class Row:
     failure: str | None
     deleted: bool
     is_closed: bool
-    has_token: bool
+    token: str | None
     endpoint: str | None
     ticket: str
     asked: Asked | None
@@ -58,7 +58,7 @@ def row_of(scene: Scene, job: int, key: str, state: str, failure: str | None, *m
     name = name_of(prompt, number + 1)
     is_closed = finished is not None
     return Row(
-        job, key, state, failure, deleted is not None, is_closed, token is not None, endpoint, str(ticket), found,
+        job, key, state, failure, deleted is not None, is_closed, token, endpoint, str(ticket), found,
         name, prompt,
     )  # fmt: skip
 

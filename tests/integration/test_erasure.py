@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from bot.models import JobId, JobState, MessageId, Press, UserId
+from bot.models import JobId, JobState, MessageId, UserId
 from bot.store import balances, cards, erasure, jobs, pending_deletions, users, videos
 from bot.store.database import Unit
 from bot.store.row_mapping import to_ms
-from tests.builders import GUILD, MEMBER, NOON
+from tests.builders import GUILD, MEMBER, NOON, a_card, a_press
 from tests.in_memory_store import OTHER, Ledgers
 from tests.integration.conftest import MakeLedgers
 
 S = JobState
 LATER = NOON + timedelta(minutes=1)
+PRESS = a_press(a_card(message=MessageId(1)))
 TEXTS = (
     "SELECT id FROM jobs WHERE prompt <> '' OR picture_url <> '' OR picture_filename <> '' OR result_url IS NOT NULL"
 )
@@ -226,8 +227,8 @@ class TestPendingDeletions:
     @pytest.mark.parametrize(
         ("state", "decided"),
         [
-            (S.RENDERING, cards.take_down(JobId(1), now=LATER, hidden=True)),
-            (S.DELIVERED, cards.clear(JobId(1), S.DELIVERED, now=LATER)),
+            (S.RENDERING, cards.take_down(JobId(1), PRESS, now=LATER, hidden=True)),
+            (S.DELIVERED, cards.clear(JobId(1), PRESS, S.DELIVERED, now=LATER)),
             (S.DELIVERED, videos.erase(JobId(1), now=LATER)),
         ],
         ids=["hidden", "deleted by a moderator", "deleted by its member"],
@@ -240,18 +241,50 @@ class TestPendingDeletions:
 
         assert pending(kept) == [(2, 1)]
 
+    @pytest.mark.parametrize("card", [{"bot_reaches": False}, {"ephemeral": True}], ids=["out of reach", "private"])
+    @pytest.mark.parametrize(
+        ("state", "decided"),
+        [
+            (S.RENDERING, [cards.take_down(JobId(1), PRESS, now=LATER, hidden=True)]),
+            (S.DELIVERED, [cards.clear(JobId(1), PRESS, S.DELIVERED, now=LATER)]),
+            (S.DELIVERED, [cards.keep_token(JobId(1), PRESS), videos.erase(JobId(1), now=LATER)]),
+        ],
+        ids=["hidden", "deleted by a moderator", "deleted by its member"],
+    )
+    def test_a_card_that_the_bot_itself_does_not_reach_is_to_be_deleted_by_the_token_of_the_press(
+        self, kept: Ledgers, state: S, decided: list[Unit[Any]], card: dict[str, Any]
+    ) -> None:
+        kept.add_job(1, state, card=card)
+        for unit in decided:
+            kept.do(unit)
+
+        found = kept.do(pending_deletions.following(None))
+        assert found is not None
+        assert (found.message, found.token, found.token_ends_at) == (1, PRESS.token, PRESS.token_ends_at)
+        assert kept.rows("SELECT token FROM cards") == [(None,)]
+
+    def test_no_token_is_kept_for_a_message_that_was_not_pressed_or_that_the_bot_itself_reaches(
+        self, kept: Ledgers
+    ) -> None:
+        kept.add_job(1, S.RENDERING)
+        kept.add_job(2, S.RENDERING, card={"ephemeral": True, "token": None})
+        for number in (1, 2):
+            kept.do(cards.take_down(JobId(number), PRESS, now=LATER, hidden=True))
+
+        assert kept.rows("SELECT message, token FROM pending_deletions") == [(1, None)]
+
     def test_a_card_that_arrived_in_the_meantime_is_not_to_be_deleted(self, kept: Ledgers) -> None:
         kept.add_job(1, S.DELIVERED)
 
-        assert kept.do(cards.take_down(JobId(1), now=LATER, hidden=True)) is None
-        assert kept.do(cards.clear(JobId(1), S.UNDELIVERED, now=LATER)) is None
+        assert kept.do(cards.take_down(JobId(1), PRESS, now=LATER, hidden=True)) is None
+        assert kept.do(cards.clear(JobId(1), PRESS, S.UNDELIVERED, now=LATER)) is None
         assert pending(kept) == []
 
     def test_a_card_that_goes_on_after_all_is_not_to_be_deleted(self, kept: Ledgers) -> None:
         job = kept.add_job(1, S.RENDERING)
-        kept.do(cards.take_down(job.id, now=LATER, hidden=True))
+        kept.do(cards.take_down(job.id, PRESS, now=LATER, hidden=True))
 
-        kept.do(cards.renew(job.id, Press(MessageId(1), "fresh", LATER, 1_000)))
+        kept.do(cards.renew(job.id, PRESS))
 
         assert pending(kept) == []
 
@@ -260,14 +293,27 @@ class TestPendingDeletions:
             kept.add_job(number)
         request(kept)
 
-        seen, last = [], MessageId(0)
-        while (found := kept.do(pending_deletions.following(last))) is not None:
-            last = found.message
-            if last != 2 or last in seen:  # the second is not deleted at the first try
-                kept.do(pending_deletions.forget(last))
-            seen.append(last)
+        seen, last = list[MessageId](), None
+        while (last := kept.do(pending_deletions.following(last))) is not None:
+            if last.message != 2 or last.message in seen:  # the second is not deleted at the first try
+                kept.do(pending_deletions.forget(last.message))
+            seen.append(last.message)
 
         assert seen == [1, 2, 3, 2]
+
+    def test_what_only_a_token_reaches_comes_first_and_makes_way_for_the_others(self, kept: Ledgers) -> None:
+        for number in (1, 2, 3, 4):
+            kept.add_job(number, S.RENDERING, card={"bot_reaches": number < 3})
+            press = a_press(a_card(message=MessageId(number)))
+            kept.do(cards.take_down(JobId(number), press, now=LATER, hidden=True))
+
+        seen, last = list[MessageId](), None
+        for _ in range(5):
+            last = kept.do(pending_deletions.following(last))
+            assert last is not None
+            seen.append(last.message)
+
+        assert seen == [3, 4, 1, 2, 3]
 
 
 class TestAge:

@@ -27,7 +27,7 @@ from bot.models import ChannelId, GuildId, Job, JobId, JobState, Keeping, Messag
 from bot.store import cards, erasure, jobs, memberships, videos
 from bot.store.database import Store, Unit
 from bot.store.reservations import reserve
-from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, limits
+from tests.builders import GUILD, MEMBER, NOON, a_card, a_job, a_press, limits
 from tests.databases import Database
 from tests.fakes import Provider, Transcoder, providers_of
 from tests.in_memory_store import WAYS, Ledgers
@@ -38,7 +38,7 @@ S = JobState
 AUTHOR = UserId(910_000_000_000_000_003)
 MODERATOR = UserId(910_000_000_000_000_004)
 HERE = (GuildId(GUILD), ChannelId(2))
-PRESS = Press(MessageId(3), "fresh", NOON + timedelta(minutes=15), 10_000_000)
+PRESS = a_press()
 VIDEO = b"the video"
 
 
@@ -209,7 +209,7 @@ async def test_hiding_a_card_whose_video_has_come_in_the_meantime_is_refused(set
 
     for viewer in (MEMBER, MODERATOR, AUTHOR):
         with pytest.raises(UserError, match=ARRIVED):
-            await setup.library.hide(seen, viewer)
+            await setup.library.hide(seen, viewer, PRESS)
     assert not (await setup.found()).card.removed
 
 
@@ -272,7 +272,7 @@ async def test_a_copy_fetched_for_a_job_that_its_member_deletes_meanwhile_is_not
 
     await setup.library.keep(job, chunks())
     with pytest.raises(UserError):
-        await setup.library.clear(job, MODERATOR)
+        await setup.library.clear(job, MODERATOR, PRESS)
 
     assert list(setup.files.video(job).parent.iterdir()) == []
 
@@ -298,7 +298,7 @@ async def test_a_late_delivery_deletes_its_own_file_and_not_the_copy_that_was_fe
         yield VIDEO
 
     await setup.library.keep(job, chunks())
-    assert (await setup.library.clear(job, MODERATOR)).card.removed
+    assert (await setup.library.clear(job, MODERATOR, PRESS)).card.removed
     setup.files.forget(job)
 
     assert setup.library.kept_file(await setup.found()).read_bytes() == VIDEO
@@ -312,8 +312,8 @@ def _books(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
 
 
 ACTS: dict[str, Callable[[], Unit[Any]]] = {
-    "hide": lambda: cards.take_down(JobId(1), now=NOON, hidden=True),
-    "hide by others": lambda: cards.take_down(JobId(1), now=NOON, hidden=False),
+    "hide": lambda: cards.take_down(JobId(1), PRESS, now=NOON, hidden=True),
+    "hide by others": lambda: cards.take_down(JobId(1), PRESS, now=NOON, hidden=False),
     "deliver": lambda: jobs.move(JobId(1), S.DELIVERING, S.DELIVERED, now=NOON),
     "give up": lambda: jobs.move(JobId(1), S.DELIVERING, S.UNDELIVERED, now=NOON),
     "deliver late": lambda: jobs.move(JobId(1), S.UNDELIVERED, S.DELIVERED, now=NOON),

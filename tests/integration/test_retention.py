@@ -19,11 +19,11 @@ from bot.jobs.files import Files
 from bot.jobs.personal_data import TOO_MUCH, PersonalData
 from bot.jobs.retention import Retention
 from bot.jobs.worker import Worker
-from bot.models import ChannelId, GuildId, JobId, JobState, Keeping, MessageId, Scope
+from bot.models import GuildId, JobId, JobState, Keeping, MessageId, PendingDeletion, Scope
 from bot.store import cards, erasure, jobs, memberships
 from bot.store.database import Store, Tx, Unit
 from bot.store.reservations import reserve
-from tests.builders import MEMBER, NOON, a_card, a_job, limits
+from tests.builders import MEMBER, NOON, a_card, a_job, a_press, limits
 from tests.in_memory_store import WAYS
 
 S = JobState
@@ -52,13 +52,15 @@ class Messages:
     def __init__(self) -> None:
         self.trouble: dict[int, int] = {}
         self.gone: list[tuple[int, int]] = []
+        self.tokens: list[str | None] = []
 
-    async def delete_message(self, channel: ChannelId, message: MessageId) -> bool:
+    async def delete_message(self, message: PendingDeletion) -> bool:
         await asyncio.sleep(0)
-        if self.trouble.get(message, 0) > 0:
-            self.trouble[message] -= 1
+        if self.trouble.get(message.message, 0) > 0:
+            self.trouble[message.message] -= 1
             return False
-        self.gone.append((channel, message))
+        self.gone.append((message.channel, message.message))
+        self.tokens.append(message.token)
         return True
 
 
@@ -92,20 +94,28 @@ class Setup:
         self.keeping = Keeping(timedelta(days=90), timedelta(days=7))
         self.owners: list[Retention] = []
 
-    def begin(self) -> Retention:
+    def begin(self, *, is_shared: bool = False) -> Retention:
         parts: dict[str, Any] = dict.fromkeys(
             ("providers", "fitter", "transcoder", "catalog", "queue", "timing", "circuit_breakers"), cast("Any", None)
         )
         context = JobContext(
-            store=self.store, chat=cast("Any", self.messages), files=self.files, clock=self.clock, **parts
+            store=self.store,
+            chat=cast("Any", self.messages),
+            files=self.files,
+            clock=self.clock,
+            dispatch=cast("Any", is_shared or None),
+            **parts,
         )
-        owner = Retention(context, cast("Worker", self.tasks), keeping=self.keeping, limits=limits())
+        worker = cast("Worker", self.tasks)
+        owner = Retention(context, worker, keeping=self.keeping, limits=limits(), shared_look_s=0.01)
         self.owners.append(owner)
         owner.start()
         return owner
 
-    async def add_job(self, number: int, state: JobState, *, at: datetime = NOON, files: tuple[str, ...] = ()) -> None:
-        job = a_job(number, at=at, card=a_card(at=at, message=number))
+    async def add_job(
+        self, number: int, state: JobState, *, at: datetime = NOON, files: tuple[str, ...] = (), **card: Any
+    ) -> None:
+        job = a_job(number, at=at, card=a_card(at=at, message=number, **card))
         await self.store.write(reserve(job, [], limits(1_000)))
         for step in WAYS[state]:
             moved = await self.store.write(jobs.move(job.id, job.state, step, now=at))
@@ -218,6 +228,46 @@ async def test_messages_left_over_from_before_a_stop_are_deleted_after_the_next_
 
     await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the message")
     assert setup.messages.gone == [(2, 1)]
+
+
+@pytest.mark.parametrize(("minutes", "gone"), [(14, [(2, 1)]), (15, [])])
+async def test_what_only_a_token_reaches_is_deleted_while_that_lives_and_then_given_up(
+    setup: Setup, minutes: int, gone: list[tuple[int, int]]
+) -> None:
+    await setup.add_job(1, S.RENDERING, ephemeral=True)
+    press = a_press(a_card(message=MessageId(1)))
+    await setup.store.write(cards.take_down(JobId(1), press, now=NOON, hidden=True))
+    setup.clock.at = NOON + timedelta(minutes=minutes)
+
+    setup.begin()
+
+    await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the message")
+    assert setup.messages.gone == gone
+    assert setup.messages.tokens == [press.token] * len(gone)
+
+
+async def test_a_token_that_ends_while_discord_is_in_trouble_is_given_up(setup: Setup) -> None:
+    await setup.add_job(1, S.RENDERING, ephemeral=True)
+    press = a_press(a_card(message=MessageId(1)))
+    await setup.store.write(cards.take_down(JobId(1), press, now=NOON, hidden=True))
+    setup.messages.trouble = {1: 1_000_000}
+
+    setup.begin()
+    await _settled(lambda: setup.messages.trouble[1] < 999_998)
+    setup.clock.at = press.token_ends_at
+
+    await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the message")
+    assert setup.messages.gone == []
+
+
+async def test_a_message_that_another_process_was_to_delete_before_it_ended_is_found(setup: Setup) -> None:
+    await setup.add_job(1, S.RENDERING, ephemeral=True)
+    setup.begin(is_shared=True)
+    await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the first look")
+
+    await setup.store.write(cards.take_down(JobId(1), a_press(a_card(message=MessageId(1))), now=NOON, hidden=True))
+
+    await _settled(lambda: setup.messages.gone == [(2, 1)])
 
 
 async def test_a_request_takes_the_files_and_tells_the_tasks(setup: Setup) -> None:
