@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S = 4.0
-SETTLES_WITHIN_S = 300.0
+STARTED_WITHIN_S = 300.0
 """Later than this the bot counts as started, also without Discord: 100,000 jobs are taken up in 140 s."""
 
 
@@ -330,14 +330,14 @@ async def run(
         stopping = asyncio.create_task(stop.wait(), name="stop")
         freezing = asyncio.create_task(app.frozen.wait(), name="frozen")
         starts = [app.bot.ready] if app.none_left is None else [app.bot.ready, app.none_left]
-        settling = asyncio.create_task(_settle(starts), name="settle")
+        gc_freezing = asyncio.create_task(_freeze_when_started(starts), name="gc-freeze")
         reloading = asyncio.create_task(_reload(app), name="reload")
         try:
             await asyncio.wait({starting, stopping, freezing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
             freezing.cancel()
-            settling.cancel()
+            gc_freezing.cancel()
             reloading.cancel()
             await _stop(app, starting)
         if app.frozen.is_set() and not stop.is_set():
@@ -346,13 +346,13 @@ async def run(
             _raise_for(starting, settings.discord_api_url)
 
 
-async def _settle(starts: Iterable[asyncio.Event], within_s: float = SETTLES_WITHIN_S) -> None:
+async def _freeze_when_started(starts: Iterable[asyncio.Event], within_s: float = STARTED_WITHIN_S) -> None:
     """Once all of it is there, the start is over: from here on garbage is collected, of what is new."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             for part in starts:
                 await part.wait()
-    garbage_collection.settle()
+    garbage_collection.freeze()
 
 
 async def _reload(app: App) -> None:

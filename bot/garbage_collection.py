@@ -16,7 +16,7 @@ def begin() -> None:
     gc.disable()
 
 
-def settle() -> None:
+def freeze() -> None:
     """What there is now is never looked at again: modules, servers, the jobs that were resumed."""
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, YOUNG_ROUNDS, MIDDLE_ROUNDS)

@@ -27,9 +27,9 @@ class Quota(commands.Cog):
         """Tells the balance, and what else keeps the member from a video."""
         scope, member = scope_of(interaction), user_of(interaction)
         balance = await self._service.balance(scope, member, roles_of(interaction.user))
-        bar = await self._service.admin.bar(scope, member, balance)
+        refusal = await self._service.admin.check_eligibility(scope, member, balance)
         await answer_privately(
-            interaction, own_balance(translations_of(interaction), balance, self._service.catalog, bar)
+            interaction, own_balance(translations_of(interaction), balance, self._service.catalog, refusal)
         )
 
 

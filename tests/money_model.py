@@ -129,9 +129,11 @@ class MoneyModel:
             "server_limit": server is not None and self._all(scope, server[1], today) + cost > server[0],
             "budget": self._all(None, budget.per, today) + cost > budget.credits,
         }
-        return self.bar(scope, member, today) or next((name for name, stands in walls.items() if stands), None)
+        return self.check_eligibility(scope, member, today) or next(
+            (name for name, stands in walls.items() if stands), None
+        )
 
-    def bar(self, scope: Scope, member: UserId, today: int) -> str | None:
+    def check_eligibility(self, scope: Scope, member: UserId, today: int) -> str | None:
         """Why nothing at all would be taken; None where it depends on the video."""
         now = (scope, member, self.reset_counts.get((scope, member), 0), today)
         moderated = [

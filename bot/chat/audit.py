@@ -93,7 +93,7 @@ def _reset(translations: Translations, _catalog: Catalog, value: Any) -> str:
     return translations.ngettext("reset {n} time", "reset {n} times", count)
 
 
-def _bar(translations: Translations, _catalog: Catalog, value: Any) -> str:
+def _pause_or_block(translations: Translations, _catalog: Catalog, value: Any) -> str:
     if value is None:
         return translations.gettext("allowed")
     return translations.gettext("not allowed{because}", because=text.because(translations, value[0]))
@@ -128,8 +128,8 @@ def _rules(translations: Translations, _catalog: Catalog, value: Any) -> str:
 _VALUES: dict[What, Callable[[Translations, Catalog, Any], str]] = {
     What.BONUS: _bonus,
     What.RESET: _reset,
-    What.PAUSE: _bar,
-    What.BLOCK: _bar,
+    What.PAUSE: _pause_or_block,
+    What.BLOCK: _pause_or_block,
     What.LOG_CHANNEL: _log,
     What.OTHERS: _allowed,
     What.ROLE_MODELS: _models,

@@ -39,22 +39,22 @@ _FAILURES = {
 
 
 def own_balance(
-    translations: Translations, balance: Balance, catalog: Catalog, barred: ReservationRefused | None
+    translations: Translations, balance: Balance, catalog: Catalog, refusal: ReservationRefused | None
 ) -> str:
     """What /quota says."""
-    bar = [] if barred is None else [refusals.barred(translations, barred)]
+    refusal_line = [] if refusal is None else [refusals.ineligible(translations, refusal)]
     summary = _summary(translations, balance)
-    lines = ["\n".join([*bar, summary]), translations.gettext("**What a video costs**")]
+    lines = ["\n".join([*refusal_line, summary]), translations.gettext("**What a video costs**")]
     costs = [f"- {line}" for model in catalog.models for line in prices.lines(translations, model)]
     return text.as_much([*lines, *costs], rest=translations.gettext("- More are listed in `/animate`."))
 
 
-def account(translations: Translations, member: int, found: Account, barred: ReservationRefused | None) -> str:
+def account(translations: Translations, member: int, found: Account, refusal: ReservationRefused | None) -> str:
     """What an admin reads of a member."""
-    bar = [] if barred is None else [_bar(translations, barred)]
+    refusal_line = [] if refusal is None else [_refusal_line(translations, refusal)]
     lines = [f"- {line}" for line in _lines(translations, found.lines)] or [translations.gettext("- Nothing yet")]
     latest = translations.gettext("**History**")
-    return "\n".join([f"<@{member}>", *bar, _summary(translations, found.balance), latest, *lines])
+    return "\n".join([f"<@{member}>", *refusal_line, _summary(translations, found.balance), latest, *lines])
 
 
 def failure_words(translations: Translations, kind: FailureKind) -> str:
@@ -62,9 +62,9 @@ def failure_words(translations: Translations, kind: FailureKind) -> str:
     return translations.gettext(_FAILURES[kind])
 
 
-def _bar(translations: Translations, barred: ReservationRefused) -> str:
-    why = _words(translations, barred.detail)
-    match barred.reason:
+def _refusal_line(translations: Translations, refusal: ReservationRefused) -> str:
+    why = _words(translations, refusal.detail)
+    match refusal.reason:
         case RefusalReason.PAUSED:
             return translations.gettext("Videos are paused in this server{because}.", because=why)
         case RefusalReason.BLOCKED:

@@ -134,7 +134,7 @@ class Cards:
                 line = translations.gettext("The picture is being sent to the video service.")
                 return self.view(shown, BLUE, translations.gettext("### 📤 Sending"), line)
             case JobState.DELIVERING:
-                line = translations.gettext("{bar} downloading the video", bar=bar(99))
+                line = translations.gettext("{bar} downloading the video", bar=progress_bar(99))
                 return self.view(shown, BLUE, translations.gettext("### 📦 Almost ready"), line)
             case _:
                 parts, actions = progress_lines(translations, shown), (CANCEL, HIDE) if can_cancel(shown) else (HIDE,)
@@ -273,7 +273,7 @@ class Cards:
         return model_id if model is None else model.label
 
 
-def bar(percent: int) -> str:
+def progress_bar(percent: int) -> str:
     """A bar of fixed width, never full before the end."""
     cells = min(BAR_CELLS - 1, max(0, percent) * BAR_CELLS // 100)
     return "`" + "█" * cells + "░" * (BAR_CELLS - cells) + "`"
@@ -309,7 +309,7 @@ def progress_lines(translations: Translations, shown: Shown) -> list[str]:
     end = clock(shown.elapsed_s)
     if progress.due is not None:
         end = text.due(translations, progress.due, progress.due_at or begun, begun)
-    lines = [f"{bar(progress.percent)} {translations.percent(progress.percent)} · {end}"]
+    lines = [f"{progress_bar(progress.percent)} {translations.percent(progress.percent)} · {end}"]
     if progress.queue_position is not None:
         position = translations.number(progress.queue_position)
         lines.append(translations.gettext("Position in the queue of the video service: {position}", position=position))

@@ -61,7 +61,7 @@ def set_api_base(api_url: str) -> None:
 
 
 class CommandTree(app_commands.CommandTree["AnimateBot"]):
-    """Bars servers that may not use the bot, and answers whatever a command lets escape."""
+    """Refuses servers that may not use the bot, and answers whatever a command lets escape."""
 
     async def interaction_check(self, interaction: discord.Interaction[AnimateBot], /) -> bool:
         """True where the command may run."""

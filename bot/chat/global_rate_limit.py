@@ -58,7 +58,7 @@ class GlobalRateLimit:
         self._window.share(processes)
         self._kept = REQUESTS // processes // KEPT_FOR_OTHERS
 
-    def hold(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Nothing is sent by the bot's token for so long: Discord has said so, perhaps to another process."""
         lasts_s = min(max(0.0, seconds), LONGEST_S)
         log.warning("Discord asks the whole bot to wait for %.1f s", lasts_s)
@@ -115,5 +115,5 @@ class GlobalRateLimit:
             seconds = float(headers.get("Retry-After", ""))
         except ValueError:
             return
-        self.hold(seconds)
+        self.pause_for(seconds)
         self.refused(seconds)

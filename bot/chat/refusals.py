@@ -31,7 +31,7 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
     balance = error.balance
     match error.reason:
         case RefusalReason.PAUSED | RefusalReason.BLOCKED | RefusalReason.TOO_MANY_REFUNDS:
-            wrong, to_do = _barred(translations, error)
+            wrong, to_do = _ineligible(translations, error)
             return translations.paragraph(wrong, translations.gettext(text.NOTHING_CHARGED), to_do)
         case RefusalReason.TOO_MANY_JOBS if error.room > 0:
             return translations.ngettext(
@@ -62,12 +62,12 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             )
 
 
-def barred(translations: Translations, error: ReservationRefused) -> str:
+def ineligible(translations: Translations, error: ReservationRefused) -> str:
     """Why the member can make no video at all for now, as /quota says it."""
-    return translations.paragraph(*_barred(translations, error))
+    return translations.paragraph(*_ineligible(translations, error))
 
 
-def _barred(translations: Translations, error: ReservationRefused) -> tuple[str, str]:
+def _ineligible(translations: Translations, error: ReservationRefused) -> tuple[str, str]:
     """What is wrong, and what to do."""
     why = text.because(translations, error.detail)
     match error.reason:

@@ -23,8 +23,8 @@ from bot.chat.cards import (
     RED,
     Cards,
     Shown,
-    bar,
     can_cancel,
+    progress_bar,
     progress_lines,
     queue_position,
 )
@@ -82,7 +82,7 @@ class TakeCards(Cards):
         note = []
         if first.card.ephemeral:
             note.append(translations.gettext(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
-        lines = [_lines(translations, shown, number, _settled, files) for number in range(len(takes))]
+        lines = [_lines(translations, shown, number, _outcome, files) for number in range(len(takes))]
         return self.view(
             _whole(Shown(first, plain=plain, takes=shown)),
             GREEN,
@@ -95,7 +95,7 @@ class TakeCards(Cards):
             numbered=[(number, take) for number, take in enumerate(takes, start=1) if take.id in files],
         )
 
-    def settled(self, takes: Sequence[Job], *, plain: bool = False) -> ui.LayoutView:
+    def ended_takes(self, takes: Sequence[Job], *, plain: bool = False) -> ui.LayoutView:
         """None of the videos is on the card: how each take ended, or where its video is."""
         first, shown = takes[0], tuple(map(Shown, takes))
         translations = self.translations_of(first)
@@ -109,7 +109,7 @@ class TakeCards(Cards):
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not is_ready else DELETE)
         if may_still_come and (is_ready or not first.card.bot_reaches):
             actions = (SHOW, *actions)
-        lines = [_lines(translations, shown, number, _settled) for number in range(len(takes))]
+        lines = [_lines(translations, shown, number, _outcome) for number in range(len(takes))]
         return self.view(_whole(Shown(first, plain=plain, takes=shown)), colour, head, *lines, actions=actions)
 
 
@@ -147,14 +147,14 @@ def _under_way(translations: Translations, take: Shown) -> list[str]:
         case JobState.RENDERING:  # by another process, which knows how far it is
             return [translations.gettext(N_("🎬 rendering"))]
         case JobState.DELIVERING if not take.job.fetched:
-            return [translations.gettext("{bar} downloading the video", bar=bar(99))]
+            return [translations.gettext("{bar} downloading the video", bar=progress_bar(99))]
         case JobState.DELIVERING | JobState.DELIVERED:
             return [translations.gettext(N_("✅ done"))]
         case _:
-            return _settled(translations, take)
+            return _outcome(translations, take)
 
 
-def _settled(translations: Translations, take: Shown) -> list[str]:
+def _outcome(translations: Translations, take: Shown) -> list[str]:
     job, until = take.job, text.moment(datetime.now(UTC) + KEPT_FOR, "f")
     if job.state in _ENDED:
         line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)

@@ -53,4 +53,6 @@ class TakeDelivery:
 
     async def tell(self, takes: Sequence[Job], *, for_s: float = EDIT_TRIED_FOR_S) -> ErrorKind | None:
         """How each take stands, without any video; None where the card says so now."""
-        return await self._last_edit.make(takes[0], lambda plain: self._cards.settled(takes, plain=plain), for_s=for_s)
+        return await self._last_edit.make(
+            takes[0], lambda plain: self._cards.ended_takes(takes, plain=plain), for_s=for_s
+        )

@@ -77,7 +77,7 @@ def moment(at: datetime, style: str = "R") -> str:
 
 def queue_position(translations: Translations, where: QueuePosition) -> str:
     """Where a waiting video is in the queue."""
-    match where.hold:
+    match where.hold_reason:
         case HoldReason.PAUSED:
             return translations.gettext(
                 "Videos are paused in this server. Yours keeps its place in the queue and starts when an admin "

@@ -79,7 +79,9 @@ class Transports:
     async def mark_dead(self, job: Job, transport: Transport) -> None:
         """This transport is dead for this job, for good."""
         self._dead.setdefault(job.id, set()).add(transport)
-        await (self._memory.token_died(job.id) if transport is Transport.TOKEN else self._memory.bot_barred(job.id))
+        await (
+            self._memory.token_died(job.id) if transport is Transport.TOKEN else self._memory.bot_lost_access(job.id)
+        )
 
     async def removed(self, job: Job) -> None:
         """Somebody deleted the card: nothing new in that channel."""

@@ -55,7 +55,7 @@ def worker_of(
     worker = SharedWorker(context, dispatch, carries=settings.role != "gateway")
     sync = dispatch.begin(context, worker)
     sync.counted, sync.servers = chat.share, lambda: len(bot.guilds)
-    sync.processes_counted, sync.hold_discord = bot.rate_limit.share, bot.rate_limit.hold
+    sync.processes_counted, sync.pause_discord = bot.rate_limit.share, bot.rate_limit.pause_for
     bot.rate_limit.refused = sync.discord_refused
     chat.edits_if(dispatch.is_current)
     bot.cloudflare_block.may_send = dispatch.has_run

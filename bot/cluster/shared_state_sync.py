@@ -75,7 +75,7 @@ class SharedStateSync:
         """Called with how many processes carry jobs, when that has changed."""
         self.processes_counted: Callable[[int], None] = lambda _processes: None
         """Called with how many processes there are, when that has changed."""
-        self.hold_discord: Callable[[float], None] = lambda _seconds: None
+        self.pause_discord: Callable[[float], None] = lambda _seconds: None
         """Called with the pause that Discord has asked the whole bot for, by its answer to another process."""
         self.servers: Callable[[], int] = lambda: 0
         """How many servers this process is told of."""
@@ -190,7 +190,7 @@ class SharedStateSync:
             self._worker.heard_of(JobId(int(told)))
         elif what == "discord":
             with contextlib.suppress(ValueError):
-                self.hold_discord(float(told))
+                self.pause_discord(float(told))
         elif what == "outcome":
             with contextlib.suppress(ValueError, KeyError):  # another version's
                 provider, seen = JobOutcome.unpacked(told)
@@ -288,7 +288,7 @@ class SharedStateSync:
         for provider, ends_at in state.provider_pauses.items():
             left_s = (ends_at - now).total_seconds()
             if left_s > queue.pause_left_s(provider) + READ_APART_S:
-                queue.hold(provider, left_s)
+                queue.apply_provider_pause(provider, left_s)
         self._use_circuits(state.circuits)
         queue.use_shared(state.at_provider, now)
         queue.use_waiting(job for job in state.waiting if not self._worker.carries(job.id))

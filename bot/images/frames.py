@@ -33,7 +33,7 @@ class Sight(enum.Enum):
     SOMETHING = enum.auto()
 
 
-def settle(opened: Opened) -> tuple[int, int]:
+def select_frame(opened: Opened) -> tuple[int, int]:
     """Leaves the picture at the frame to be shown; width and height of what is there of it.
 
     Raises PictureRefused where nothing is to be seen or too much is missing, and what decoders raise.

@@ -104,7 +104,7 @@ def _fitted(opened: decode.Opened, width: int, height: int, max_enlargement: flo
     picture, turn = opened.picture, opened.turn
     target = (height, width) if opened.is_sideways else (width, height)
     precheck.check_enlargement(*opened.upright_size, plan(picture.size, target).scale, max_enlargement)
-    fitting = plan(frames.settle(opened), target)
+    fitting = plan(frames.select_frame(opened), target)
     shown = _srgb(_resized(picture, fitting), picture.info.get("icc_profile"))
     if shown.size != target:
         shown = _padded(shown, target)

@@ -251,9 +251,9 @@ class Admin:
         """What admins changed here, the newest first."""
         return await self._store.read(admin_acts.page(scope, first, count))
 
-    async def bar(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
+    async def check_eligibility(self, scope: Scope, member: UserId, balance: Balance) -> ReservationRefused | None:
         """The refusal that would meet the member here now, whatever the video; None where credits alone decide."""
-        return await self._store.read(reservations.bar(scope, member, balance, self._clock.now()))
+        return await self._store.read(reservations.check_eligibility(scope, member, balance, self._clock.now()))
 
     async def usage(self, scope: Scope, days: int) -> list[UsageRow]:
         """The jobs of the last days, today among them."""

@@ -67,9 +67,9 @@ class StoredCards:
         """The interaction's token is dead."""
         await self._keep(cards.drop_token(job))
 
-    async def bot_barred(self, job: JobId) -> None:
+    async def bot_lost_access(self, job: JobId) -> None:
         """The bot's own token cannot reach the card any more."""
-        await self._keep(cards.bar_bot(job))
+        await self._keep(cards.drop_bot_access(job))
 
     async def card_removed(self, job: JobId) -> None:
         """Somebody deleted the card."""

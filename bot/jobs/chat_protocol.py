@@ -84,7 +84,7 @@ class QueuePosition:
 
     position: int | None = None
     starts_at: datetime | None = None
-    hold: HoldReason | None = None
+    hold_reason: HoldReason | None = None
 
 
 ProgressView = Progress | QueuePosition
@@ -100,7 +100,7 @@ class CardMemory(Protocol):
     async def token_died(self, job: JobId) -> None:
         """The interaction's token is dead."""
 
-    async def bot_barred(self, job: JobId) -> None:
+    async def bot_lost_access(self, job: JobId) -> None:
         """The bot's own token cannot reach the card any more."""
 
     async def card_removed(self, job: JobId) -> None:

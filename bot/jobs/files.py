@@ -101,7 +101,7 @@ class Files:
         try:
             async for chunk in chunks:
                 await asyncio.to_thread(_append, part, chunk)
-            await asyncio.to_thread(_settle, part, target)
+            await asyncio.to_thread(_fsync_and_rename, part, target)
         finally:
             part.unlink(missing_ok=True)
 
@@ -246,7 +246,7 @@ def _append(path: Path, chunk: bytes) -> None:
         file.write(chunk)
 
 
-def _settle(part: Path, target: Path) -> None:
+def _fsync_and_rename(part: Path, target: Path) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(target)

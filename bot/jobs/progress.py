@@ -21,7 +21,7 @@ TELLING = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ProgressBar:
     """Never backwards, never full. Times are seconds since the render was sent.
 
     `said` is the highest percentage of the provider and `said_s` when it came; `patience_s` is how long it is then

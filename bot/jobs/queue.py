@@ -185,7 +185,7 @@ class JobQueue:
 
     def occupy(self, job: Job, *, for_s: float = 0.0) -> None:
         """A job that is at the provider already holds a slot, also beyond the bound (it was lowered)."""
-        self._hold(job, asyncio.get_running_loop().time() - for_s)
+        self._occupy_slot(job, asyncio.get_running_loop().time() - for_s)
 
     def release(self, job: Job) -> None:
         """Gives the slot back, and settles the probe that it may have been; does nothing for a job that holds none."""
@@ -205,9 +205,9 @@ class JobQueue:
     def pause_for(self, provider: str, seconds: float) -> None:
         """Starts no job there for so many seconds: the provider asked for it."""
         self.provider_paused(provider, seconds)
-        self.hold(provider, seconds)
+        self.apply_provider_pause(provider, seconds)
 
-    def hold(self, provider: str, seconds: float) -> None:
+    def apply_provider_pause(self, provider: str, seconds: float) -> None:
         """As `pause_for`, where others know of it."""
         until = asyncio.get_running_loop().time() + seconds
         self._paused_until[provider] = max(self._paused_until.get(provider, 0.0), until)
@@ -238,7 +238,7 @@ class JobQueue:
             limit is None or self._at[job.provider] + self._remote.at[job.provider] + kept < limit
         )
 
-    def _hold(self, job: Job, since: float) -> None:
+    def _occupy_slot(self, job: Job, since: float) -> None:
         if job.id not in self._holding:
             self._at[job.provider] += 1
             self._holding[job.id] = (job, since)
@@ -294,6 +294,6 @@ class JobQueue:
 
     def _grant(self, job: Job) -> bool:
         """Whether it is a probe."""
-        self._hold(job, asyncio.get_running_loop().time())
+        self._occupy_slot(job, asyncio.get_running_loop().time())
         self._waiting[job.id][1].set_result(None)
         return self._circuit_breakers.granted(job)

@@ -128,7 +128,7 @@ class QueuePositions:
         """
         queue, estimates = self._queue, _Estimates(self._render_times, now)
         for held, hold in queue.held():
-            yield held, QueuePosition(hold=hold)
+            yield held, QueuePosition(hold_reason=hold)
         shared: dict[str, list[Job | QueuedJob]] = {}
         for job in queue.eligible():
             shared.setdefault(job.provider if job.provider in queue.limits else "", []).append(job)
@@ -155,7 +155,7 @@ class QueuePositions:
 
 def _differs(told: QueuePosition, current: QueuePosition, now: datetime) -> bool:
     """Whether it is worth an edit."""
-    if (told.position, told.hold) != (current.position, current.hold):
+    if (told.position, told.hold_reason) != (current.position, current.hold_reason):
         return True
     if told.starts_at is None or current.starts_at is None:
         return told.starts_at is not current.starts_at

@@ -17,12 +17,12 @@ async def settle_copy(store: Store, *, restored: bool) -> None:
     """A database that is an older copy of itself: what waited in it may have been sent since, so it never is again."""
     if not (restored or await store.read(backup.is_backup)):
         return
-    settled = await store.write(backup.settle(now=datetime.now(UTC)))
+    reconciled = await store.write(backup.reconcile(now=datetime.now(UTC)))
     log.warning(
         "started from a copy of the database: %s waiting cancelled, %s submitting unknown, all refunded; %s continue",
-        settled.cancelled,
-        settled.unknown,
-        settled.carried_on,
+        reconciled.cancelled,
+        reconciled.unknown,
+        reconciled.carried_on,
     )
 
 
@@ -31,7 +31,7 @@ async def spare_finished_cards(store: Store, shows_video: Callable[[Job], Awaita
 
     `shows_video` tells what a job's card shows at Discord now.
     """
-    if not await store.read(backup.is_settled):
+    if not await store.read(backup.is_reconciled):
         return
     shown = [job for job in await store.read(jobs.to_resume()) if await shows_video(job)]
     await store.write(backup.keep(shown, now=datetime.now(UTC)))

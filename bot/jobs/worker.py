@@ -22,7 +22,7 @@ from bot.jobs.steps.card import place
 from bot.jobs.steps.create_outcome import ask_key
 from bot.jobs.steps.deliver import deliver, mention, retry
 from bot.jobs.steps.finish import close
-from bot.jobs.steps.lost_answer import settle
+from bot.jobs.steps.lost_answer import resolve_lost_answer
 from bot.jobs.steps.one_card import host
 from bot.jobs.steps.render import await_late, render
 from bot.jobs.steps.submit import wait
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 STEPS: dict[JobState, Callable[[JobContext, Job], Awaitable[Job | None]]] = {
     JobState.WAITING: wait,
-    JobState.SUBMITTING: settle,
+    JobState.SUBMITTING: resolve_lost_answer,
     JobState.RENDERING: render,
     JobState.DELIVERING: deliver,
     JobState.TIMED_OUT: await_late,
@@ -105,7 +105,7 @@ class Worker:
         self._context.chat.forget(job)
 
     def _ask_key(self, provider: str) -> None:
-        self._begin(self._settle_key(provider), f"key-{provider}")
+        self._begin(self._verify_key(provider), f"key-{provider}")
 
     def _begin(self, question: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(question, name=name)
@@ -125,7 +125,7 @@ class Worker:
         """Whether no other process asks."""
         return True
 
-    async def _settle_key(self, name: str) -> None:
+    async def _verify_key(self, name: str) -> None:
         """Where the question settles nothing, the next request or job does."""
         outcome = Outcome.NEVER_SENT
         if not await self._may_ask(name):

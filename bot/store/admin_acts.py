@@ -51,7 +51,7 @@ def recorded(by: By, subject: Subject, unit: Unit[T]) -> Unit[T]:
     """Runs a unit and writes down what it changed, if anything; `by.acts` has the id then."""
 
     def around(tx: Tx) -> T:
-        act = ledger.lock(tx, by.scope, subject.member)
+        act = ledger.next_line_id(tx, by.scope, subject.member)
         old = None if subject.what is What.ROLE_GIFT else _value(tx, by.scope, subject)
         result = unit(tx)
         new = _value(tx, by.scope, subject)
@@ -67,7 +67,7 @@ def undo(by: By, act: int) -> Unit[Undone | Refusal]:
     """Sets back what the act changed, once, within `UNDO_FOR`, where nobody has changed it since."""
 
     def unit(tx: Tx) -> Undone | Refusal:
-        line = ledger.lock(tx, by.scope)
+        line = ledger.next_line_id(tx, by.scope)
         row = tx.one("SELECT * FROM admin_acts WHERE id = :act AND scope = :scope", act=act, scope=by.scope)
         if row is None or row["undoes"] is not None:
             return Refusal.UNKNOWN
@@ -201,7 +201,7 @@ def _server_row(tx: Tx, scope: Scope) -> Row | None:
 
 def _member_value(column: str) -> Callable[[Tx, Scope, Subject], Any]:
     def value(tx: Tx, scope: Scope, subject: Subject) -> Any:
-        row = balances.standing_of(tx, scope, UserId(subject.member or 0)).member
+        row = balances.rows_of(tx, scope, UserId(subject.member or 0)).member
         if row is None:
             return 0 if column == "reset_count" else None
         match column:

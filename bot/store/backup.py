@@ -1,7 +1,7 @@
 """Copies of the SQLite file: made while the bot runs, and taken up again. PostgreSQL brings its own tools.
 
 A copy is older than what happened since. A job that waits in it may have been sent and paid in the meantime, so none
-of them may be sent by who starts from it: `back_up` marks its copies, and `settle` ends those jobs. And a video may
+of them may be sent by who starts from it: `back_up` marks its copies, and `reconcile` ends those jobs. And a video may
 stand on a card that the copy takes for unfinished: the cards are looked at, and `keep` spares those.
 """
 
@@ -28,8 +28,8 @@ _COUNTED = ("jobs", "ledger")
 _STEPS_BETWEEN_LOOKS = 10_000
 BACKUP_MARK = 0x62616B31
 """`Tx.mark` of a copy that `back_up` made; 0 in every other database of ours."""
-SETTLED_MARK = BACKUP_MARK + 1
-"""Between `settle` and `keep`: the cards are still to be looked at."""
+RECONCILED_MARK = BACKUP_MARK + 1
+"""Between `reconcile` and `keep`: the cards are still to be looked at."""
 
 _ENDS = {
     JobState.WAITING: (JobState.CANCELLED, FailureKind.NO_CARD),
@@ -45,7 +45,7 @@ _OPEN = ", ".join(f"'{state}'" for state in JobState if state.needs_work)
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Reconciled:
     """What became of the jobs of a copy, by how many."""
 
     cancelled: int
@@ -91,15 +91,15 @@ def is_backup(tx: Tx) -> bool:
     return tx.mark == BACKUP_MARK
 
 
-def is_settled(tx: Tx) -> bool:
-    """Whether `settle` was here, and `keep` not yet. A unit."""
-    return tx.mark == SETTLED_MARK
+def is_reconciled(tx: Tx) -> bool:
+    """Whether `reconcile` was here, and `keep` not yet. A unit."""
+    return tx.mark == RECONCILED_MARK
 
 
-def settle(*, now: datetime) -> Unit[Settled]:
+def reconcile(*, now: datetime) -> Unit[Reconciled]:
     """Ends and refunds what may have been sent since the copy was made; from now on it is a database like any other."""
 
-    def unit(tx: Tx) -> Settled:
+    def unit(tx: Tx) -> Reconciled:
         found: Counter[JobState] = Counter()
         for row in tx.all(f"SELECT id, state FROM jobs WHERE state IN ({_OPEN}) ORDER BY id"):
             state = JobState(row["state"])
@@ -107,9 +107,9 @@ def settle(*, now: datetime) -> Unit[Settled]:
             if state in _ENDS:
                 to, failure = _ENDS[state]
                 jobs.move(JobId(row["id"]), state, to, now=now, failure=failure)(tx)
-        tx.mark = SETTLED_MARK
+        tx.mark = RECONCILED_MARK
         ended = {state: found.pop(state, 0) for state in _ENDS}
-        return Settled(ended[JobState.WAITING], ended[JobState.SUBMITTING], found.total())
+        return Reconciled(ended[JobState.WAITING], ended[JobState.SUBMITTING], found.total())
 
     return unit
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.models import DIRECT, UNFINISHED, Balance, Limit, Limits, Period, Scope, Source, UserId
 from bot.store import sql
 from bot.store.database import Row, Tx, Unit
-from bot.store.row_mapping import Standing, first_day, next_renewal
+from bot.store.row_mapping import AccountRows, first_day, next_renewal
 
 _USED = (
     "SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM member_usage"
@@ -28,9 +28,9 @@ BUDGET_USED = "SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM budget_usag
 _BALANCE = sql.numbers(used=_USED, bonus=_BONUS, running=_RUNNING)
 
 
-def standing_of(tx: Tx, scope: Scope, member: UserId) -> Standing:
+def rows_of(tx: Tx, scope: Scope, member: UserId) -> AccountRows:
     """As whoever holds the lock gets it, for those who only read."""
-    return Standing(
+    return AccountRows(
         tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope),
         tx.one("SELECT * FROM members WHERE scope = :scope AND member = :member", scope=scope, member=member),
     )
@@ -38,23 +38,23 @@ def standing_of(tx: Tx, scope: Scope, member: UserId) -> Standing:
 
 def balance(scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Unit[Balance]:
     """What the member can spend now."""
-    return lambda tx: balance_in(tx, standing_of(tx, scope, member), scope, member, roles, limits, now)
+    return lambda tx: balance_in(tx, rows_of(tx, scope, member), scope, member, roles, limits, now)
 
 
 def balance_in(
-    tx: Tx, standing: Standing, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime
+    tx: Tx, rows: AccountRows, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime
 ) -> Balance:
     """`balance`, inside a unit."""
 
     def used(per: Period) -> int:
-        return _used(tx, scope, member, standing.reset_count, first_day(per, now))
+        return _used(tx, scope, member, rows.reset_count, first_day(per, now))
 
-    limit = _limit(tx, standing, scope, roles, limits, used)
+    limit = _limit(tx, rows, scope, roles, limits, used)
     (found,) = tx.all(
         _BALANCE,
         scope=scope,
         member=member,
-        reset_count=standing.reset_count,
+        reset_count=rows.reset_count,
         first=first_day(limit.per, now),
     )
     return Balance(
@@ -68,22 +68,22 @@ def balance_in(
 
 def limit_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Limit:
     """The limit that counts for the member now, whoever set it."""
-    standing = standing_of(tx, scope, member)
+    rows = rows_of(tx, scope, member)
     return _limit(
         tx,
-        standing,
+        rows,
         scope,
         roles,
         limits,
-        lambda per: _used(tx, scope, member, standing.reset_count, first_day(per, now)),
+        lambda per: _used(tx, scope, member, rows.reset_count, first_day(per, now)),
     )
 
 
 def _limit(
-    tx: Tx, standing: Standing, scope: Scope, roles: Sequence[int], limits: Limits, used: Callable[[Period], int]
+    tx: Tx, rows: AccountRows, scope: Scope, roles: Sequence[int], limits: Limits, used: Callable[[Period], int]
 ) -> Limit:
     """The member's own; else of their roles' the one with most left now; else the server's; else the setting."""
-    own, server = standing.member, standing.server
+    own, server = rows.member, rows.server
     if own is not None and own["credits"] is not None:
         return Limit(own["credits"], Period(own["per"]), Source.OWN)
     mine = set(roles)

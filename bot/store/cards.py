@@ -70,7 +70,7 @@ def drop_dead_token(job: JobId, *, now: datetime) -> Unit[int]:
     )
 
 
-def bar_bot(job: JobId) -> Unit[Job | None]:
+def drop_bot_access(job: JobId) -> Unit[Job | None]:
     """The bot's own token cannot reach the card any more."""
     return _update_shared(job, {"bot_reaches_at": None})
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.models import FailureKind, LedgerKind, Limit, Period, Scope, Source, UserId
 from bot.overviews import LedgerLine
 from bot.store.database import Row, Tx, Unit
-from bot.store.row_mapping import Standing, from_ms, to_ms
+from bot.store.row_mapping import AccountRows, from_ms, to_ms
 
 _COLUMNS = (
     "id", "at", "kind", "job", "scope", "member", "role", "credits", "from_quota", "from_bonus", "from_budget",
@@ -29,7 +29,7 @@ class Lock:
     """Held to the end of the transaction: the next ledger line's id, and the rows as they stand."""
 
     line: int
-    standing: Standing
+    rows: AccountRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Booked:
     credits: int
 
 
-def hold(tx: Tx, scope: Scope, member: UserId | None = None) -> Lock:
+def lock_rows(tx: Tx, scope: Scope, member: UserId | None = None) -> Lock:
     """Takes the rows of budget, server and member, in that order.
 
     Every unit that changes money starts with it: on PostgreSQL these rows are the lock, on SQLite the transaction is.
@@ -63,12 +63,12 @@ def hold(tx: Tx, scope: Scope, member: UserId | None = None) -> Lock:
             scope=scope,
             member=member,
         )
-    return Lock(row["lines"], Standing(server, person))
+    return Lock(row["lines"], AccountRows(server, person))
 
 
-def lock(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
-    """`hold`, for those who need the next ledger line's id alone."""
-    return hold(tx, scope, member).line
+def next_line_id(tx: Tx, scope: Scope, member: UserId | None = None) -> int:
+    """`lock_rows`, for those who need the next ledger line's id alone."""
+    return lock_rows(tx, scope, member).line
 
 
 def append(tx: Tx, line: int, kind: LedgerKind, *, now: datetime, scope: Scope, **columns: object) -> bool:

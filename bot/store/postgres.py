@@ -253,13 +253,13 @@ class Writer(Session):
 
     def run_batch(self) -> None:
         """As long as it cannot be told what came of a COMMIT, nothing else can be written either."""
-        if self._doubtful and (error := self._settle()) is not None:
+        if self._doubtful and (error := self._resolve_doubtful()) is not None:
             waiting = [self.waiting.popleft() for _ in range(len(self.waiting))]
             self.fail(waiting, error)
             return
         super().run_batch()
         if self._doubtful:
-            self._settle()
+            self._resolve_doubtful()
 
     @property
     def is_in_doubt(self) -> bool:
@@ -270,7 +270,7 @@ class Writer(Session):
         doubtful, self._doubtful = self._doubtful, []
         self.fail(doubtful, StoreUnavailable("the answer to a COMMIT was lost"))
 
-    def _settle(self) -> Exception | None:
+    def _resolve_doubtful(self) -> Exception | None:
         """Answers those in doubt, or tells why that cannot be done yet."""
         try:
             was_kept = self._was_kept()

@@ -20,7 +20,7 @@ _NAMED = ("ledger", "jobs", "member_usage", "bonus_credits", "admin_acts")
 
 def unname(tx: Tx, scope: Scope, member: UserId) -> None:
     """Takes the member's name off all that is counted on the server, and what admins wrote about them."""
-    nobody = -ledger.lock(tx, scope)
+    nobody = -ledger.next_line_id(tx, scope)
     for table in _NAMED:
         tx.changed(
             f"UPDATE {table} SET member = :nobody WHERE scope = :scope AND member = :member",

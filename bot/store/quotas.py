@@ -58,8 +58,8 @@ def set_server_limit(by: By, limit: Limit | None) -> Unit[Change]:
 
 def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
     """Removing what is not set leaves no line."""
-    lock = ledger.hold(tx, by.scope)
-    server = lock.standing.server
+    lock = ledger.lock_rows(tx, by.scope)
+    server = lock.rows.server
     before = balances.default_of(server) if rule == "default" else balances.server_limit_of(server)
     if limit is not None or before is not None:
         columns = "default" if rule == "default" else "server_limit"
@@ -74,7 +74,7 @@ def clear_member(by: By, member: UserId) -> Unit[bool]:
     """Takes a member's own quota away; False where they had none."""
 
     def unit(tx: Tx) -> bool:
-        line = ledger.lock(tx, by.scope, member)
+        line = ledger.next_line_id(tx, by.scope, member)
         cleared = tx.changed(
             "UPDATE members SET credits = NULL, per = NULL"
             " WHERE scope = :scope AND member = :member AND credits IS NOT NULL",
@@ -92,7 +92,7 @@ def clear_role(by: By, role: int, reason: str | None = None) -> Unit[Limit | Non
     """Takes a role's quota away and returns it; None where it had none."""
 
     def unit(tx: Tx) -> Limit | None:
-        line = ledger.lock(tx, by.scope)
+        line = ledger.next_line_id(tx, by.scope)
         before = _role_in(tx, by.scope, role)
         if before is not None:
             tx.changed("DELETE FROM roles WHERE scope = :scope AND role = :role", scope=by.scope, role=role)
@@ -111,7 +111,7 @@ def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonu
     """Bonus credits without expiry, spent after the quota."""
 
     def unit(tx: Tx) -> Bonus:
-        line = ledger.lock(tx, by.scope, member)
+        line = ledger.next_line_id(tx, by.scope, member)
         _append(tx, by, line, LedgerKind.GRANT, member=member, credits=credits, from_bonus=credits, reason=reason)
         sql.insert(tx, "bonus_credits", {"id": line, "scope": by.scope, "member": member, "remaining": credits})
         return Bonus(credits, balances.bonus_left(tx, by.scope, member))
@@ -126,7 +126,7 @@ def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bon
     """
 
     def unit(tx: Tx) -> Bonus:
-        line = ledger.lock(tx, by.scope, member)
+        line = ledger.next_line_id(tx, by.scope, member)
         total = balances.take_bonus(tx, by.scope, member, credits, "revoked_bonus_credits", line=line)
         if total:
             _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_bonus=-total, reason=reason)
@@ -139,7 +139,7 @@ def revoke_pot(by: By, member: UserId, pot: int) -> Unit[Bonus]:
     """Takes back what is left of the bonus credits that the ledger line `pot` gave."""
 
     def unit(tx: Tx) -> Bonus:
-        line = ledger.lock(tx, by.scope, member)
+        line = ledger.next_line_id(tx, by.scope, member)
         row = tx.one("SELECT remaining FROM bonus_credits WHERE id = :pot", pot=pot)
         left = 0 if row is None else row["remaining"]
         if left:
@@ -155,7 +155,7 @@ def undo_reset(by: By, member: UserId, count: int) -> Unit[bool]:
     """Sets the reset count back to `count`; False where the member has used something since it was raised."""
 
     def unit(tx: Tx) -> bool:
-        line = ledger.lock(tx, by.scope, member)
+        line = ledger.next_line_id(tx, by.scope, member)
         used = tx.one(
             "SELECT 1 AS found FROM jobs WHERE scope = :scope AND member = :member AND reset_count > :count"
             " UNION SELECT 1 AS found FROM member_usage WHERE scope = :scope AND member = :member"
@@ -177,7 +177,7 @@ def reset(by: By, member: UserId) -> Unit[None]:
     """Forgets the member's use so far, by raising their reset count; bonus credits stay."""
 
     def unit(tx: Tx) -> None:
-        line = ledger.lock(tx, by.scope, member)
+        line = ledger.next_line_id(tx, by.scope, member)
         _append(tx, by, line, LedgerKind.RESET, member=member)
         tx.changed(
             "UPDATE members SET reset_count = members.reset_count + 1 WHERE scope = :scope AND member = :member",
@@ -225,7 +225,7 @@ def _role_in(tx: Tx, scope: Scope, role: int) -> Limit | None:
 
 
 def _write(tx: Tx, by: By, limit: Limit, *, member: UserId | None = None, **columns: object) -> None:
-    _append_rule(tx, by, ledger.lock(tx, by.scope, member), limit, member=member, **columns)
+    _append_rule(tx, by, ledger.next_line_id(tx, by.scope, member), limit, member=member, **columns)
 
 
 def _append_rule(tx: Tx, by: By, line: int, limit: Limit | None, **columns: object) -> None:

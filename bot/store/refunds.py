@@ -26,7 +26,7 @@ def give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
     """Returns exactly what the job took to where it was taken from: days and bonus credits; once."""
     row = tx.one("SELECT * FROM jobs WHERE id = :job", job=job)
     assert row is not None
-    line = ledger.lock(tx, row["scope"], row["member"])
+    line = ledger.next_line_id(tx, row["scope"], row["member"])
     to_budget = row["credits"] if refund is Refund.ALL else 0
     fresh = ledger.append(
         tx,

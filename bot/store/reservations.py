@@ -10,7 +10,7 @@ from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limi
 from bot.store import balances, ledger, role_gifts, sql
 from bot.store.database import Row, Tx, Unit
 from bot.store.ledger import Lock
-from bot.store.row_mapping import Standing, day_of, first_day, insert
+from bot.store.row_mapping import AccountRows, day_of, first_day, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
@@ -29,35 +29,35 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1
 
     def unit(tx: Tx) -> Job:
         role_gifts.give(job.scope, job.member, roles, job.created_at)(tx)
-        lock = ledger.hold(tx, job.scope, job.member)
-        standing = lock.standing
-        facts = _facts(tx, job, standing, limits)
+        lock = ledger.lock_rows(tx, job.scope, job.member)
+        rows = lock.rows
+        facts = _facts(tx, job, rows, limits)
         if facts["known"]:
             raise AlreadyKnown(f"job={job.id}")
-        balance = balances.balance_in(tx, standing, job.scope, job.member, roles, limits, job.created_at)
-        _refuse_if_barred(tx, standing, job, balance, limits, together, refunds=facts["refunds"])
-        server_limit = balances.server_limit_of(standing.server)
+        balance = balances.balance_in(tx, rows, job.scope, job.member, roles, limits, job.created_at)
+        _refuse_if_ineligible(tx, rows, job, balance, limits, together, refunds=facts["refunds"])
+        server_limit = balances.server_limit_of(rows.server)
         _refuse_if_spent(tx, job, balance, server_limit, limits, together, budget_used=facts["budget_used"])
         from_quota = min(job.spec.credits, balance.left)
-        insert(tx, job, day=day_of(job.created_at), reset_count=standing.reset_count, from_quota=from_quota)
+        insert(tx, job, day=day_of(job.created_at), reset_count=rows.reset_count, from_quota=from_quota)
         _book(tx, job, from_quota, lock, balance.limit, server_limit, limits.budget)
         return job
 
     return unit
 
 
-def bar(scope: Scope, member: UserId, balance: Balance, now: datetime) -> Unit[ReservationRefused | None]:
+def check_eligibility(scope: Scope, member: UserId, balance: Balance, now: datetime) -> Unit[ReservationRefused | None]:
     """Why the member may reserve nothing here now, whatever it costs; None where nothing is in the way."""
 
     def unit(tx: Tx) -> ReservationRefused | None:
-        standing = balances.standing_of(tx, scope, member)
-        (found,) = tx.all(_REFUNDS, scope=scope, member=member, today=day_of(now), reset_count=standing.reset_count)
-        return _bar(standing, balance, found["refunds"])
+        rows = balances.rows_of(tx, scope, member)
+        (found,) = tx.all(_REFUNDS, scope=scope, member=member, today=day_of(now), reset_count=rows.reset_count)
+        return _check_eligibility(rows, balance, found["refunds"])
 
     return unit
 
 
-def _facts(tx: Tx, job: Job, standing: Standing, limits: Limits) -> Row:
+def _facts(tx: Tx, job: Job, rows: AccountRows, limits: Limits) -> Row:
     """What is found out at once before a reservation: `known`, `refunds`, `budget_used`."""
     now = job.created_at
     (found,) = tx.all(
@@ -66,14 +66,14 @@ def _facts(tx: Tx, job: Job, standing: Standing, limits: Limits) -> Row:
         scope=job.scope,
         member=job.member,
         today=day_of(now),
-        reset_count=standing.reset_count,
+        reset_count=rows.reset_count,
         budget_first=first_day(limits.budget.per, now),
     )
     return found
 
 
-def _bar(standing: Standing, balance: Balance, refunds: int) -> ReservationRefused | None:
-    server, person = standing.server, standing.member
+def _check_eligibility(rows: AccountRows, balance: Balance, refunds: int) -> ReservationRefused | None:
+    server, person = rows.server, rows.member
     if server is not None and server["paused_at"] is not None:
         return ReservationRefused(RefusalReason.PAUSED, balance, detail=server["pause_reason"])
     if person is not None and person["blocked_at"] is not None:
@@ -83,17 +83,17 @@ def _bar(standing: Standing, balance: Balance, refunds: int) -> ReservationRefus
     return None
 
 
-def _refuse_if_barred(
-    tx: Tx, standing: Standing, job: Job, balance: Balance, limits: Limits, together: int, *, refunds: int
+def _refuse_if_ineligible(
+    tx: Tx, rows: AccountRows, job: Job, balance: Balance, limits: Limits, together: int, *, refunds: int
 ) -> None:
     if job.scope == DIRECT and not limits.direct.credits:
         raise UserError(
             "This bot does not make videos in direct messages or in servers that have not added it. Nothing "
             "was charged. Use it in a server that has."
         )
-    barred = _bar(standing, balance, refunds)
-    if barred is not None:
-        raise barred
+    refusal = _check_eligibility(rows, balance, refunds)
+    if refusal is not None:
+        raise refusal
     is_further_take = job.card.request not in (None, job.id)
     if job.again_of is not None and not is_further_take and _is_under_way_again(tx, job.again_of):
         raise ReservationRefused(RefusalReason.AGAIN_UNDER_WAY, balance)
@@ -131,7 +131,7 @@ def _refuse_if_spent(
 def _book(
     tx: Tx, job: Job, from_quota: int, lock: Lock, limit: Limit, server_limit: Limit | None, budget: Limit
 ) -> None:
-    reset_count, day, cost = lock.standing.reset_count, day_of(job.created_at), job.spec.credits
+    reset_count, day, cost = lock.rows.reset_count, day_of(job.created_at), job.spec.credits
     balances.book(
         tx,
         scope=job.scope,

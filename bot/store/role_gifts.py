@@ -21,7 +21,7 @@ def add(by: By, role: int, credits: int | None, reason: str | None) -> Unit[int]
     """So many bonus credits for everyone with the role; without a number, a reset. Returns the gift's id."""
 
     def unit(tx: Tx) -> int:
-        gift = ledger.lock(tx, by.scope)
+        gift = ledger.next_line_id(tx, by.scope)
         row = {"scope": by.scope, "role": role, "credits": credits, "actor": by.actor, "reason": reason}
         sql.insert(tx, "role_gifts", {"id": gift, "at": to_ms(by.now), **row})
         return gift
@@ -40,7 +40,7 @@ def give(scope: Scope, member: UserId, roles: Sequence[int], now: datetime) -> U
     def unit(tx: Tx) -> int:
         if not _due(tx, scope, member, roles, now):
             return 0
-        ledger.lock(tx, scope, member)  # from here on nobody else gives them anything
+        ledger.next_line_id(tx, scope, member)  # from here on nobody else gives them anything
         due = _due(tx, scope, member, roles, now)
         for gift in due:
             _give(tx, gift, scope, member, now)
@@ -80,7 +80,7 @@ def end(by: By, gift: int) -> Unit[None]:
     """Undoes it: nobody gets it any more, and of credits that were given what is not spent is taken back."""
 
     def unit(tx: Tx) -> None:
-        ledger.lock(tx, by.scope)
+        ledger.next_line_id(tx, by.scope)
         sql.update(tx, "role_gifts", {"id": gift}, ended_at=to_ms(by.now))
         row = tx.one("SELECT credits FROM role_gifts WHERE id = :gift", gift=gift)
         if row is None or row["credits"] is None:

@@ -26,7 +26,7 @@ _MS = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountRows:
     """What is set for a server and for a member of it, as rows of this transaction; None where nothing is yet."""
 
     server: Row | None

@@ -53,7 +53,7 @@ def set_models(by: By, kind: RuleTarget, target: int, models: Sequence[str] | No
     """Which models a role or channel may use, None for all."""
 
     def unit(tx: Tx) -> ModelsChange:
-        ledger.lock(tx, by.scope)
+        ledger.next_line_id(tx, by.scope)
         key = {"scope": by.scope, "kind": kind, "target": target}
         row = tx.one("SELECT models FROM model_rules WHERE scope = :scope AND kind = :kind AND target = :target", **key)
         before = None if row is None else json.loads(row["models"])
@@ -71,7 +71,7 @@ def set_server(by: By, *, age_restricted_only: bool | None, barred_words: Sequen
     """Changes what is not None; returns the rules as they were."""
 
     def unit(tx: Tx) -> ServerRules:
-        ledger.lock(tx, by.scope)
+        ledger.next_line_id(tx, by.scope)
         before = of(by.scope)(tx)
         changes: dict[str, object] = {}
         if age_restricted_only is not None:

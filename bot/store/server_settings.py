@@ -43,7 +43,7 @@ def resume(by: By) -> Unit[None]:
 
 def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
     def unit(tx: Tx) -> None:
-        line = ledger.lock(tx, by.scope)
+        line = ledger.next_line_id(tx, by.scope)
         sql.update(tx, "servers", {"scope": by.scope}, paused_at=maybe_ms(at), pause_reason=reason)
         said = _said("paused", reason) if at else "resumed"
         ledger.append(tx, line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
@@ -76,7 +76,7 @@ def unblock(by: By, member: UserId) -> Unit[None]:
 
 
 def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | None) -> None:
-    line = ledger.lock(tx, by.scope, member)
+    line = ledger.next_line_id(tx, by.scope, member)
     sql.update(tx, "members", {"scope": by.scope, "member": member}, blocked_at=maybe_ms(at), block_reason=reason)
     said = _said("blocked", reason) if at else "unblocked"
     ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=said)
@@ -91,7 +91,7 @@ def allow_others(by: By, *, allowed: bool) -> Unit[None]:
     """Whether members may animate pictures that other people posted."""
 
     def unit(tx: Tx) -> None:
-        ledger.lock(tx, by.scope)
+        ledger.next_line_id(tx, by.scope)
         sql.update(tx, "servers", {"scope": by.scope}, others_at=to_ms(by.now) if allowed else None)
 
     return unit
@@ -101,7 +101,7 @@ def set_log_channel(by: By, channel: ChannelId | None) -> Unit[ChannelId | None]
     """Where each job is listed from now on, None for nowhere; tells where it was before."""
 
     def unit(tx: Tx) -> ChannelId | None:
-        ledger.lock(tx, by.scope)
+        ledger.next_line_id(tx, by.scope)
         before = server(by.scope)(tx).log_channel
         sql.update(tx, "servers", {"scope": by.scope}, log_channel=channel)
         return before

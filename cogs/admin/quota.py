@@ -175,8 +175,8 @@ class QuotaCommands(AdminCog):
         person = user or interaction.user
         scope, member = scope_of(interaction), member_of(person)
         found = await self._service.account(scope, member, roles_of(person))
-        bar = await self._admin.bar(scope, member, found.balance)
-        await answer_privately(interaction, account(translations_of(interaction), member, found, bar))
+        refusal = await self._admin.check_eligibility(scope, member, found.balance)
+        await answer_privately(interaction, account(translations_of(interaction), member, found, refusal))
 
     @quota.command(name="list", description=N_("See all quotas of this server"))
     async def list_all(self, interaction: discord.Interaction[AnimateBot]) -> None:

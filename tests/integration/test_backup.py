@@ -17,7 +17,7 @@ import pytest
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.models import FailureKind, JobId, JobState, UserId
 from bot.store import jobs
-from bot.store.backup import BACKUP_MARK, Settled, back_up, is_backup, is_settled, keep, settle
+from bot.store.backup import BACKUP_MARK, Reconciled, back_up, is_backup, is_reconciled, keep, reconcile
 from bot.store.commands import remember_hash
 from bot.store.database import Store, Tx
 from bot.store.migrations import migrate, scripts
@@ -263,7 +263,7 @@ class TestStartingFromACopy:
 
         restored = await Store.open(copy)
         marked = await restored.read(is_backup)
-        settled = await restored.write(settle(now=NOON))
+        reconciled = await restored.write(reconcile(now=NOON))
         carried_on = [job.id for job in await restored.read(jobs.to_resume()) if job.state.needs_work]
         marked_still = await restored.read(is_backup)
         await restored.close()
@@ -271,7 +271,7 @@ class TestStartingFromACopy:
         ends = {S.WAITING: S.CANCELLED, S.SUBMITTING: S.UNKNOWN}
         assert (marked, marked_still) == (True, False)
         assert states(copy) == {job: ends.get(state, state) for job, state in before.items()}
-        assert settled == Settled(cancelled=2, unknown=2, carried_on=len(carried_on))
+        assert reconciled == Reconciled(cancelled=2, unknown=2, carried_on=len(carried_on))
         assert {before[job] for job in carried_on} == {S.RENDERING, S.DELIVERING, S.TIMED_OUT} | (
             {S.UNDELIVERED} if S.UNDELIVERED.needs_work else set()
         )
@@ -292,12 +292,12 @@ class TestStartingFromACopy:
         before = await one_in_each_state(store, each=2)
         back_up(path, copy)
         restored = await Store.open(copy)
-        await restored.write(settle(now=NOON))
+        await restored.write(reconcile(now=NOON))
         shown = [job for job in await restored.read(jobs.to_resume()) if job.id % 2]
 
-        asked = await restored.read(is_settled)
+        asked = await restored.read(is_reconciled)
         await restored.write(keep(shown, now=NOON))
-        asked_again = await restored.read(is_settled)
+        asked_again = await restored.read(is_reconciled)
         left = {job.id for job in await restored.read(jobs.to_resume())}
         await restored.close()
 
@@ -316,7 +316,7 @@ class TestStartingFromACopy:
         back_up(path, copy)
 
         def breaks(tx: Tx) -> None:
-            settle(now=NOON)(tx)
+            reconcile(now=NOON)(tx)
             raise StoreUnavailable("the power went")
 
         restored = await Store.open(copy)
@@ -334,12 +334,12 @@ class TestStartingFromACopy:
         await one_in_each_state(store)
 
         marked = await store.read(is_backup)
-        settled = await store.write(settle(now=NOON))
-        again = await store.write(settle(now=NOON))
+        reconciled = await store.write(reconcile(now=NOON))
+        again = await store.write(reconcile(now=NOON))
 
         assert not marked
-        assert (settled.cancelled, settled.unknown) == (1, 1)
-        assert again == Settled(cancelled=0, unknown=0, carried_on=settled.carried_on)
+        assert (reconciled.cancelled, reconciled.unknown) == (1, 1)
+        assert again == Reconciled(cancelled=0, unknown=0, carried_on=reconciled.carried_on)
         with closing(sqlite3.connect(path)) as connection:
             assert differences(connection) == []
 
@@ -384,7 +384,7 @@ class TestStartingFromACopy:
         """The mark is gone in the log alone then; the header of the file bears it still."""
         back_up(path, copy)
         restored = await Store.open(copy)
-        await restored.write(settle(now=NOON))
+        await restored.write(reconcile(now=NOON))
         killed = copy.with_name("killed.db")
         for ending in ("", "-wal"):
             killed.with_name(killed.name + ending).write_bytes(copy.with_name(copy.name + ending).read_bytes())

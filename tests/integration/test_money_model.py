@@ -450,8 +450,8 @@ class Life:
                 assert told.left == self.model.left(scope, member, ROLES, self.today)
                 assert told.bonus == self.model.bonus_left(scope, member)
                 assert told.running == self.model.running(member)
-                bar = reservations.bar(scope, member, told, self.now)(tx)
-                assert (bar and bar.reason) == self.model.bar(scope, member, self.today)
+                refusal = reservations.check_eligibility(scope, member, told, self.now)(tx)
+                assert (refusal and refusal.reason) == self.model.check_eligibility(scope, member, self.today)
 
 
 @pytest.mark.parametrize("seed", mostly_thorough([1, 2, 3], by_default=[1]))

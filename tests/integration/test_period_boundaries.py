@@ -11,7 +11,7 @@ from bot.errors import ReservationRefused
 from bot.models import Balance, FailureKind, Job, JobState, Limit, Limits, Period, RefusalReason, Source
 from bot.store import balances, jobs, quotas
 from bot.store.database import Store
-from bot.store.reservations import bar, reserve
+from bot.store.reservations import check_eligibility, reserve
 from tests.builders import GUILD, MEMBER, NOON, a_job, by, grant, limits, reset, set_own, set_server_limit
 from tests.databases import Database
 
@@ -205,8 +205,8 @@ async def test_a_loop_of_moderated_videos_ends_after_five_until_midnight_or_a_re
     assert told.left == 4
     assert await member.refused(4, midnight - SECOND) is RefusalReason.TOO_MANY_REFUNDS
     for at, reason in ((midnight - SECOND, RefusalReason.TOO_MANY_REFUNDS), (midnight, None)):
-        barred = await store.read(bar(GUILD, MEMBER, told, at))
-        assert (barred and barred.reason) == reason
+        refusal = await store.read(check_eligibility(GUILD, MEMBER, told, at))
+        assert (refusal and refusal.reason) == reason
     await store.write(reset(MEMBER, now=midnight - SECOND))
     await member.ask(4, midnight - SECOND)
 

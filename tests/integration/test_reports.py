@@ -153,9 +153,9 @@ class TestTheLongest:
         line = LedgerLine(NOON, LedgerKind.GRANT, BIGGEST, None, None, None, UserId(SOMEBODY), "x" * 200)
         limit = Limit(BIGGEST, Period.MONTH, Source.ROLE, SOMEBODY)
         has = Balance(limit, BIGGEST, 10 * BIGGEST, NOON, 99)
-        barred = ReservationRefused(RefusalReason.BLOCKED, has, detail="x" * 200)
+        refusal = ReservationRefused(RefusalReason.BLOCKED, has, detail="x" * 200)
 
-        shown = balances.account(translations, SOMEBODY, Account(has, [line] * 10), barred)
+        shown = balances.account(translations, SOMEBODY, Account(has, [line] * 10), refusal)
 
         assert shown.count(f"{'x' * 59}…") == 10 + 1  # and why the member is blocked
         assert len(shown) <= text.MESSAGE
@@ -164,9 +164,9 @@ class TestTheLongest:
         sizes = {f"{n}x{n}": n for n in range(100, 110)}
         models = [Model(f"model-{n}", f"Model {n}", (4, 8, 12), sizes, {}) for n in range(25)]
         has = Balance(Limit(20, Period.DAY), 4, 0, NOON, 0)
-        barred = ReservationRefused(RefusalReason.PAUSED, has, detail="x" * 200)
+        refusal = ReservationRefused(RefusalReason.PAUSED, has, detail="x" * 200)
 
-        shown = balances.own_balance(translations, has, Catalog(models, "model-3"), barred)
+        shown = balances.own_balance(translations, has, Catalog(models, "model-3"), refusal)
 
         assert 1_000 < len(shown) <= text.MESSAGE
         lengths = [prices.length(translations, seconds) for seconds in (4, 8, 12)]

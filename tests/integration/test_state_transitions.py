@@ -92,7 +92,7 @@ async def spent(store: Store) -> tuple[int, int, int, int]:
     """What member_usage, the bonus_id, server_usage and budget_usage say is gone."""
 
     def unit(tx: Tx) -> tuple[int, int, int, int]:
-        balance = balances.balance_in(tx, balances.standing_of(tx, GUILD, MEMBER), GUILD, MEMBER, [], limits(4), NOON)
+        balance = balances.balance_in(tx, balances.rows_of(tx, GUILD, MEMBER), GUILD, MEMBER, [], limits(4), NOON)
         per = limits().budget.per
         return (
             balance.used,
@@ -358,7 +358,7 @@ class TestLedgerLines:
         job = await reserved(store)
 
         def again(tx: Tx) -> bool:
-            line = ledger.lock(tx, GUILD, MEMBER)
+            line = ledger.next_line_id(tx, GUILD, MEMBER)
             return ledger.append(tx, line, LedgerKind.RESERVE, now=NOON, scope=GUILD, job=job.id)
 
         assert await store.write(again) is False

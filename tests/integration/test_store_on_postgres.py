@@ -157,8 +157,8 @@ class TestBesideTheBot:
         await store.write(reserve(a_job(1), [], limits()))
         assert not await store.read(backup.is_backup)
 
-        settled = await store.write(backup.settle(now=NOON))
+        reconciled = await store.write(backup.reconcile(now=NOON))
 
-        assert (settled.cancelled, await store.read(backup.is_settled)) == (1, True)
+        assert (reconciled.cancelled, await store.read(backup.is_reconciled)) == (1, True)
         await store.write(backup.keep([], now=NOON))
-        assert not await store.read(backup.is_settled)
+        assert not await store.read(backup.is_reconciled)

@@ -119,7 +119,7 @@ def test_in_the_end_one_gallery_has_the_videos_and_each_can_be_continued() -> No
 def test_where_no_video_is_on_it_the_card_says_how_each_take_stands(
     states: tuple[JobState, ...], head: str, buttons: list[str]
 ) -> None:
-    view = TAKES.settled(takes(*states))
+    view = TAKES.ended_takes(takes(*states))
 
     assert texts(view)[0] == head
     assert labels(view) == buttons

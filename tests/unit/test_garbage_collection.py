@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot import garbage_collection
-from bot.app import _settle
+from bot.app import _freeze_when_started
 
 
 class Node:
@@ -39,7 +39,7 @@ def test_what_the_start_made_is_never_looked_at_again_and_what_comes_later_is() 
     garbage_collection.begin()
     assert not gc.isenabled()
     old, of_the_start = a_circle()
-    garbage_collection.settle()
+    garbage_collection.freeze()
     new, of_later = a_circle()
 
     assert gc.isenabled()
@@ -52,17 +52,17 @@ def test_what_the_start_made_is_never_looked_at_again_and_what_comes_later_is() 
 
 async def test_where_discord_tells_nothing_the_collector_is_at_work_all_the_same() -> None:
     garbage_collection.begin()
-    await _settle([asyncio.Event()], within_s=0.01)
+    await _freeze_when_started([asyncio.Event()], within_s=0.01)
     assert gc.isenabled()
 
 
 async def test_the_collector_goes_to_work_once_the_servers_and_the_jobs_are_there() -> None:
     garbage_collection.begin()
     ready, taken_up = asyncio.Event(), asyncio.Event()
-    settling = asyncio.create_task(_settle([ready, taken_up]))
+    freezing = asyncio.create_task(_freeze_when_started([ready, taken_up]))
     for part in (ready, taken_up):
         await asyncio.sleep(0)
         assert not gc.isenabled()
         part.set()
-    await settling
+    await freezing
     assert gc.isenabled()

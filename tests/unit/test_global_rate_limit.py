@@ -92,21 +92,21 @@ async def test_the_part_follows_the_number_of_processes(three: Processes, time: 
 
 async def test_a_pause_that_discord_asks_the_bot_for_is_kept(three: Processes, time: Time) -> None:
     limit = three.limits[0]
-    limit.hold(2.0)
+    limit.pause_for(2.0)
     three.send(limit, "video", 1)
     await time.passes(1.9)
     assert three.sent == []
 
     await time.passes(0.2)
     assert len(three.sent) == 1
-    limit.hold(LONGEST_WAIT_S + 1)
+    limit.pause_for(LONGEST_WAIT_S + 1)
     with pytest.raises(discord.RateLimited):
         await limit.turn()
 
 
 async def test_a_process_that_is_alone_is_not_limited(time: Time) -> None:
     limit = GlobalRateLimit(time.now, time.sleep)
-    limit.hold(60)
+    limit.pause_for(60)
     for _ in range(10 * REQUESTS):
         await limit.turn()
 

@@ -194,7 +194,7 @@ async def test_who_is_held_is_told_why_and_takes_no_place(setup: Setup) -> None:
     setup.queue.resume(elsewhere)
     await setup.is_counted()
 
-    assert held == {1: QueuePosition(hold=HoldReason.PAUSED), 2: QueuePosition(position=1)}
+    assert held == {1: QueuePosition(hold_reason=HoldReason.PAUSED), 2: QueuePosition(position=1)}
     assert setup.newest() == {1: QueuePosition(position=1), 2: QueuePosition(position=2)}
 
 
@@ -205,7 +205,7 @@ async def test_while_the_service_is_not_used_nobody_has_a_place(setup: Setup) ->
 
     await setup.is_counted()
 
-    assert setup.newest() == {1: QueuePosition(hold=HoldReason.CIRCUIT_OPEN)}
+    assert setup.newest() == {1: QueuePosition(hold_reason=HoldReason.CIRCUIT_OPEN)}
 
 
 async def test_while_the_service_asks_to_wait_a_free_slot_starts_nobody_before(setup: Setup) -> None:

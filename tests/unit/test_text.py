@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat import failures, limits, refusals, text
-from bot.chat.cards import BAR_CELLS, bar, clock, elapsed_s
+from bot.chat.cards import BAR_CELLS, clock, elapsed_s, progress_bar
 from bot.errors import ReservationRefused
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.chat_protocol import Due, HoldReason, QueuePosition
@@ -229,10 +229,10 @@ class TestBarAndClock:
         [(-5, 0), (0, 0), (8, 0), (9, 1), (50, 6), (91, 10), (92, 11), (99, 11), (100, 11), (250, 11)],
     )
     def test_a_bar_is_never_full_and_always_as_wide(self, percent: int, full: int) -> None:
-        assert bar(percent) == f"`{'█' * full}{'░' * (BAR_CELLS - full)}`"
+        assert progress_bar(percent) == f"`{'█' * full}{'░' * (BAR_CELLS - full)}`"
 
     def test_a_bar_never_goes_back_as_the_percentage_grows(self) -> None:
-        lengths = [bar(percent).count("█") for percent in range(101)]
+        lengths = [progress_bar(percent).count("█") for percent in range(101)]
 
         assert lengths == sorted(lengths)
 
@@ -259,25 +259,25 @@ class TestQueuePosition:
             (QueuePosition(position=3), "3rd in the queue. Your video starts as soon as possible."),
             (QueuePosition(position=3, starts_at=RENEWS), f"3rd in the queue. Your video starts {RENEWS_TEXT}."),
             (
-                QueuePosition(hold=HoldReason.PAUSED),
+                QueuePosition(hold_reason=HoldReason.PAUSED),
                 (
                     "Videos are paused in this server. "
                     "Yours keeps its place in the queue and starts when an admin resumes them."
                 ),
             ),
             (
-                QueuePosition(hold=HoldReason.KEY, starts_at=RENEWS),
+                QueuePosition(hold_reason=HoldReason.KEY, starts_at=RENEWS),
                 (
                     "The video service has not accepted this bot's key yet, so nothing was sent. The person "
                     "who runs this bot has to check it."
                 ),
             ),
             (
-                QueuePosition(hold=HoldReason.CIRCUIT_OPEN),
+                QueuePosition(hold_reason=HoldReason.CIRCUIT_OPEN),
                 "The video service is not working right now. Your video starts when it works again.",
             ),
             (
-                QueuePosition(hold=HoldReason.RETRY, starts_at=RENEWS),
+                QueuePosition(hold_reason=HoldReason.RETRY, starts_at=RENEWS),
                 f"The video service has not accepted the video yet. The bot will try again {RENEWS_TEXT}.",
             ),
         ],

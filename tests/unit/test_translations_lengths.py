@@ -37,7 +37,7 @@ CARDS = Cards(Catalog([LONGEST], "wan"), LANGUAGES)
 POSITIONS = [
     QueuePosition(position=10_000, starts_at=NOON),
     QueuePosition(position=10_000),
-    *(QueuePosition(hold=hold) for hold in HoldReason),
+    *(QueuePosition(hold_reason=hold) for hold in HoldReason),
 ]
 PROGRESSES = [Progress(99, due, NOON) for due in (None, *Due)]
 

@@ -24,7 +24,7 @@ ASKED_FOR = timedelta(minutes=10)
 """By each process that finds the job: after that, an answer that is still missing makes the job unknown."""
 
 
-async def settle(context: JobContext, job: Job) -> Job | None:
+async def resolve_lost_answer(context: JobContext, job: Job) -> Job | None:
     """The job as it is once that is known, or given up."""
     if (moved := await _stored_by_another(context, job)) is not job:
         return moved

@@ -16,7 +16,7 @@ from bot.jobs.chat_protocol import Progress
 from bot.jobs.context import Clock, JobContext
 from bot.jobs.estimate import observed_s
 from bot.jobs.outcomes import Outcome
-from bot.jobs.progress import Bar
+from bot.jobs.progress import ProgressBar
 from bot.jobs.steps.finish import close
 from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import Phase, VideoStatus
@@ -42,7 +42,7 @@ class _Watch:
     job: Job
     clock: Clock
     sent_at: datetime
-    bar: Bar
+    progress_bar: ProgressBar
     at_s: float  # when `look` was last called
     running_s: float  # it certainly ran then
     fresh: bool  # watched from its beginning, or at least told how far it is
@@ -65,7 +65,7 @@ class _Watch:
         """
         self.errors, self.answered, self.gone_s = 0, True, None
         self.running_s = self.at_s
-        self.bar = self.bar.told(status.percent, self.running_s if self.fresh else 0.0)
+        self.progress_bar = self.progress_bar.told(status.percent, self.running_s if self.fresh else 0.0)
         self.queue_position = status.queue_position
         if status.can_cancel is not None:
             self.can_cancel = status.can_cancel
@@ -84,13 +84,15 @@ class _Watch:
 
     def progress(self) -> Progress:
         at_s = self.at_s
-        expected_s = self.bar.expected_s(at_s)
+        expected_s = self.progress_bar.expected_s(at_s)
         due_at = None if expected_s is None else self.sent_at + timedelta(seconds=round(expected_s))
-        return Progress(self.bar.percent(at_s), self.bar.due(at_s), due_at, self.queue_position, self.can_cancel)
+        return Progress(
+            self.progress_bar.percent(at_s), self.progress_bar.due(at_s), due_at, self.queue_position, self.can_cancel
+        )
 
     def step_s(self, left_s: float) -> float:
         """Until the next poll, or the bar shows something else before."""
-        return min(left_s, max(SHORTEST_STEP_S, self.bar.next_change_s(self.at_s))) if self.fresh else left_s
+        return min(left_s, max(SHORTEST_STEP_S, self.progress_bar.next_change_s(self.at_s))) if self.fresh else left_s
 
     def took(self) -> timedelta | None:
         """How long it rendered, now that it is done; None where that was not seen."""
@@ -163,7 +165,7 @@ def _begin(context: JobContext, job: Job) -> _Watch:
         job,
         context.clock,
         sent_at,
-        Bar(context.render_times.estimate(job.spec, sent_at)),
+        ProgressBar(context.render_times.estimate(job.spec, sent_at)),
         at_s=context.clock.since(sent_at).total_seconds(),
         running_s=(job.state_at - sent_at).total_seconds(),
         fresh=context.clock.since(job.state_at) < FRESH,

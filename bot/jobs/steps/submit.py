@@ -58,8 +58,8 @@ async def wait(context: JobContext, job: Job) -> Job | None:
             asked = {"provider": provider.name, "wire": context.providers.wire(provider.name)}
             job = with_key(context, job.evolve(**asked, endpoint=provider.endpoint), model)
             if job.not_before is not None:
-                hold = HoldReason.KEY if provider.faults() else HoldReason.RETRY
-                context.chat.show(job, QueuePosition(starts_at=job.not_before, hold=hold))
+                reason = HoldReason.KEY if provider.faults() else HoldReason.RETRY
+                context.chat.show(job, QueuePosition(starts_at=job.not_before, hold_reason=reason))
                 left = min(job.not_before - context.clock.now(), context.timing.resubmit_for)  # a clock was set, say
                 await context.clock.sleep(left.total_seconds())
             await _room(context)
@@ -214,7 +214,7 @@ async def _unsent(context: JobContext, job: Job, before: Job) -> Job | None:
 async def _create(context: JobContext, job: Job, request: CreateRequest, provider: Provider) -> Job | None:
     """The only paid request of this program, then its outcome in the store. Nothing is awaited before it.
 
-    A lost answer leaves the job submitting where the wire knows its key: `settle` goes on from there.
+    A lost answer leaves the job submitting where the wire knows its key: `resolve_lost_answer` goes on from there.
     """
     context.chat.show(job)
     try:
