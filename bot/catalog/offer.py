@@ -306,7 +306,8 @@ class Catalog:
         offered = self.models
         if not offered:
             raise UserError(
-                "No model is available right now. Nothing was charged. The person who runs this bot has to fix this."
+                "No model is available right now. Nothing was charged. The person who runs this bot has to fix the "
+                "problem."
             )
         if not model_id:
             return offered[0]

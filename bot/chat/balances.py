@@ -71,8 +71,8 @@ def _refusal_line(translations: Translations, refusal: ReservationRefused) -> st
             return translations.gettext("This member is blocked{because}.", because=why)
         case _:
             return translations.gettext(
-                "Five videos of this member failed at the video service today, so they cannot make more until "
-                "tomorrow. `/animate-admin quota reset` lifts this."
+                "Five of this member's videos failed at the video service today, so this member cannot make more until "
+                "tomorrow. To allow it now, use `/animate-admin quota reset`."
             )
 
 

@@ -33,8 +33,8 @@ LEAVING = N_(
     "video."
 )
 MAY_OUTLIVE = N_(
-    "-# The bot can update this message for 15 minutes only. If the video takes longer, a button to get it "
-    "appears here."
+    "-# The bot can update this message for 15 minutes only. If the video takes longer, this message "
+    "will have a button that shows the video."
 )
 HERE = N_("### ✅ Here is your video")
 OVER_WITH_LINK = N_(
@@ -44,8 +44,8 @@ OVER_AND_KEPT = N_("The video is too large to upload here ({size} MB). Find it i
 KEPT_HERE = N_("The video could not be posted here. Find it in `/videos` until {when}.")
 ONLY_YOU = N_("-# Only you can see this message. The video also stays in `/videos` until {when}.")
 NOT_FETCHED = N_(
-    "The video is ready, but the bot cannot download it yet. It keeps trying and will show the video here or "
-    "in `/videos`."
+    "The video is ready, but the bot cannot download it yet. The bot keeps trying and will show the video "
+    "here or in `/videos`."
 )
 DOWNLOAD_HERE = N_("Until then, you can download it here:")
 READY = N_("### ✅ Your video is ready")

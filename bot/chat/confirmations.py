@@ -74,7 +74,7 @@ def of_server(translations: Translations, change: Change) -> str:
     parts = [translations.gettext("New server limit: {limit}.", limit=_words(translations, change.after))]
     parts.append(_was(translations, change.before))
     if not change.after.credits:
-        parts.append(translations.gettext("No videos can be made here until it is raised or removed."))
+        parts.append(translations.gettext("No videos can be made here until the limit is raised or removed."))
     return translations.paragraph(*parts)
 
 
@@ -121,8 +121,8 @@ def of_others(translations: Translations, *, allowed: bool) -> str:
 def granted_to_role(translations: Translations, role: str, count: int) -> str:
     """`role` is a mention."""
     return translations.ngettext(
-        "Everyone with the role {role} gets {n} bonus credit when they next use the bot, in the next 30 days.",
-        "Everyone with the role {role} gets {n} bonus credits when they next use the bot, in the next 30 days.",
+        "Everyone with the role {role} gets {n} bonus credit the first time they use the bot in the next 30 days.",
+        "Everyone with the role {role} gets {n} bonus credits the first time they use the bot in the next 30 days.",
         count,
         role=role,
     )
@@ -131,7 +131,7 @@ def granted_to_role(translations: Translations, role: str, count: int) -> str:
 def reset_for_role(translations: Translations, role: str) -> str:
     """`role` is a mention."""
     return translations.gettext(
-        "Everyone with the role {role} can use their whole quota again when they next use the bot, in the next 30 "
+        "For everyone with the role {role}, the usage so far is reset the first time they use the bot in the next 30 "
         "days.",
         role=role,
     )

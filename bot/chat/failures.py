@@ -12,7 +12,7 @@ _Line = tuple[str, ...]
 PICTURE_UNUSABLE = N_("The picture could not be used.")
 _NOT_MADE = N_("This video could not be made.")
 _CANCELED = N_("This video was canceled.")
-_OPERATOR_HAS_TO = N_("The person who runs this bot has to check it.")
+_OPERATOR_HAS_TO = N_("The person who runs this bot has to fix the problem.")
 _LATER = N_("Try again later.")
 
 _CARD_LINES: dict[FailureKind, _Line] = {
@@ -30,7 +30,7 @@ _CARD_LINES: dict[FailureKind, _Line] = {
     FailureKind.BALANCE: (N_("The video service refused this bot's account."), _OPERATOR_HAS_TO),
     FailureKind.MODEL: (N_("The video service no longer has this model."), N_("Choose another model.")),
     FailureKind.OVER_PRICE: (
-        N_("The video service now asks more for this video than the price you were shown."),
+        N_("The video service now charges more for this video than the price you saw."),
         _OPERATOR_HAS_TO,
     ),
     FailureKind.BUSY: (N_("The video service did not start this video within ten minutes."), _LATER),
@@ -42,7 +42,7 @@ _CARD_LINES: dict[FailureKind, _Line] = {
     FailureKind.GONE: (N_("The video service lost this video."),),
     FailureKind.LOST_ANSWER: (
         N_("The video service's answer was lost, so it is not known whether this video was made."),
-        N_("The bot does not send it again by itself."),
+        N_("The bot will not send the request again by itself."),
     ),
     FailureKind.RESULT_GONE: (
         N_("The video service said that this video was ready, but never sent it."),

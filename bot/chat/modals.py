@@ -83,7 +83,7 @@ class VideoForm(ui.Modal):
             words = {shape: translations.gettext(_SHAPES[shape]) for shape in shapes}
             size = self._spec.size
             chosen = AS_PICTURE if size is None or choices.shape_of(size) not in shapes else choices.shape_of(size)
-            self._shape = _select("size", {AS_PICTURE: translations.gettext("As the picture")} | words, chosen)
+            self._shape = _select("size", {AS_PICTURE: translations.gettext("Same as the picture")} | words, chosen)
             self.add_item(ui.Label(text=translations.gettext("Size"), component=self._shape))
         self._last: ui.FileUpload[Any] | None = None
         able = list(dict.fromkeys(whole.model.label for whole in self._wholes if whole.model.last_image))

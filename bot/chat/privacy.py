@@ -49,9 +49,9 @@ HELPED = N_(
     "bot keeps how often you asked that day."
 )
 STAYS = N_(
-    "**What stays:** your user ID with credits and times, as long as a limit counts them. That is until next "
-    "month, or longer where credits are counted in total or you keep using the bot. Your own quota, your bonus "
-    "credits, a block, muted mentions and turned-off choices stay too."
+    "**What stays:** your user ID, with the credits you used and when, until next month. This stays longer if a limit "
+    "counts credits in total, or if you keep using the bot. Your own quota, your bonus credits, a block, muted "
+    "mentions and turned-off choices stay too."
 )
 
 
@@ -169,12 +169,12 @@ def _how_long(translations: Translations, keeping: Keeping) -> str:
             "- Pictures: until the video is made, then for {n} more days at most.",
             pictures.days,
         ),
-        translations.gettext("- Videos: until they are on Discord for good, otherwise for 7 days."),
+        translations.gettext("- Videos: until they are in a message that stays on Discord, otherwise for 7 days."),
         translations.gettext("- A small picture of each video in `/videos`: as long as its prompt."),
         translations.gettext(
             "- The key from Discord for updating your card: it works for 15 minutes and is deleted within a day."
         ),
-        translations.gettext("- Who used how many credits, and when: as long as a limit counts it."),
+        translations.gettext("- How many credits you used, and when: as long as a limit counts them."),
         translations.gettext("- A server's data: until 30 days after it removes the bot."),
     ])  # fmt: skip
 

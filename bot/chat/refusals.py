@@ -22,7 +22,7 @@ def circuit_open(translations: Translations, error: CircuitOpen) -> str:
         )
     return translations.gettext(
         "The video service does not accept anything from this bot right now. Nothing was charged. The person "
-        "who runs this bot has to fix this. Try again later."
+        "who runs this bot has to fix the problem. Try again later."
     )
 
 

@@ -164,7 +164,7 @@ class Usage:
         if any(row.untold < row.made for row in rows):
             parts.append(
                 translations.gettext(
-                    "{money} USD of it told by the video service", money=translations.number(told, digits=2)
+                    "{money} USD of it reported by the video service", money=translations.number(told, digits=2)
                 )
             )
         failures = Counter[str]()
@@ -197,7 +197,10 @@ def _spent(rows: list[UsageRow]) -> int:
 def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
     """Health in a few lines; `servers` are those of this process, for where the store knows of no other."""
     busy = translations.ngettext(
-        "{busy} of {n} slot in use", "{busy} of {n} slots in use", found.slots, busy=found.jobs.at_provider
+        "{busy} of at most {n} video being made",
+        "{busy} of at most {n} videos being made",
+        found.slots,
+        busy=found.jobs.at_provider,
     )
     delay = (
         f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
@@ -218,11 +221,11 @@ def _not_used(translations: Translations, found: Status, catalog: Catalog) -> li
     first = next(iter(whys.values()))
     if first is not None and set(whys.values()) == {first}:
         words = failure_words(translations, first)
-        return [
-            translations.gettext("⚠️ The video service is not used right now: {why}. The bot keeps trying.", why=words)
-        ]
+        return [translations.gettext("⚠️ No new videos can be made right now: {why}. The bot keeps trying.", why=words)]
     return [
-        translations.gettext("⚠️ {model} is not used right now: {why}. The bot keeps trying.", model=label, why=words)
+        translations.gettext(
+            "⚠️ No new videos can be made with {model} right now: {why}. The bot keeps trying.", model=label, why=words
+        )
         for label, words in (
             (label, failure_words(translations, why)) for label, why in whys.items() if why is not None
         )
@@ -231,7 +234,7 @@ def _not_used(translations: Translations, found: Status, catalog: Catalog) -> li
 
 def _server_facts(translations: Translations, found: Status) -> list[str]:
     server = found.server
-    state = translations.gettext("videos can be made")
+    state = translations.gettext("not paused")
     if found.server_limit is not None and not found.server_limit.credits:
         state = translations.gettext("⚠️ no videos can be made: the server limit is 0")
     if server.paused_at is not None:

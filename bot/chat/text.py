@@ -47,10 +47,10 @@ TAKES_STAY = N_(
     "press Delete there."
 )
 HIDDEN = N_("The message is hidden. You can find the video in `/videos` when it is ready.")
-HIDDEN_BY_OTHER = N_("The message is hidden. Only the member who asked for the video will see it.")
+HIDDEN_BY_OTHER = N_("The message is hidden. Only the member who asked for the video will see the video.")
 REMOVED = N_("The message is deleted.")
 REMOVED_FOR_MEMBER = N_(
-    "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
+    "The message is deleted. The member who asked for the video can find the video in `/videos` for 7 days."
 )
 VIDEO_NOT_KEPT = N_(
     "The video could not be saved for the member who asked for it, so the message stays. Try again in a "
@@ -90,16 +90,16 @@ def queue_position(translations: Translations, where: QueuePosition) -> str:
         case HoldReason.KEY:
             return translations.gettext(
                 "The video service has not accepted this bot's key yet, so nothing was sent. The person who "
-                "runs this bot has to check it."
+                "runs this bot has to check the key."
             )
         case HoldReason.RETRY:
             if where.starts_at is None:
                 return translations.gettext(
-                    "The video service has not accepted the video yet. The bot will try again soon."
+                    "The video service has not accepted the request yet. The bot will try again soon."
                 )
             when = moment(where.starts_at)
             return translations.gettext(
-                "The video service has not accepted the video yet. The bot will try again {when}.", when=when
+                "The video service has not accepted the request yet. The bot will try again {when}.", when=when
             )
         case None:
             return _position(translations, where)
@@ -183,7 +183,7 @@ def sound(translations: Translations, *, on: bool) -> str:
 
 def too_large_here(translations: Translations, job: Job) -> str:
     """A kept video that is too large for this place as well."""
-    sentence = translations.gettext("The video is too large to upload here, too.")
+    sentence = translations.gettext("This video is also too large to upload here.")
     return " ".join([sentence, *address(translations, job)])
 
 

@@ -47,9 +47,20 @@ class UndoneWords:
                 target = self._target(act)
                 return server_rules.of_models(translations, self._catalog, target, act.old, act.new)
             case What.ROLE_GIFT:
-                return translations.gettext("Members with the role {role} no longer get this.", role=self._target(act))
+                return self._role_gift(act)
             case What.RULES:
                 return "\n".join(server_rules.of_change(translations, _rules(act.old), _rules(act.new)))
+
+    def _role_gift(self, act: AdminAct) -> str:
+        (given,) = act.old or (None,)
+        if given is None:
+            return self._translations.gettext(
+                "Usage is no longer reset for members with the role {role}.", role=self._target(act)
+            )
+        return self._translations.gettext(
+            "Members with the role {role} no longer get these bonus credits. Those not spent yet are taken back.",
+            role=self._target(act),
+        )
 
     def _limit(self, act: AdminAct, member: str) -> str:
         translations = self._translations

@@ -53,10 +53,14 @@ ANSWER_WITHIN_S = 2.0
 """Discord wants its first answer within 3 s: a store slower than this means a refusal."""
 
 _NOT_UNDONE = {
-    Refusal.UNKNOWN: N_("This cannot be undone. Nothing was changed."),
-    Refusal.ALREADY: N_("This is undone already. Nothing was changed."),
-    Refusal.TOO_LATE: N_("This could be undone for ten minutes. Nothing was changed."),
-    Refusal.CHANGED: N_("This has been changed or used since, so it cannot be undone. Nothing was changed."),
+    Refusal.UNKNOWN: N_("This change cannot be undone. Nothing was changed."),
+    Refusal.ALREADY: N_("This change is already undone. Nothing was changed."),
+    Refusal.TOO_LATE: N_(
+        "It is too late to undo this change. Nothing was changed. Changes can be undone for ten minutes."
+    ),
+    Refusal.CHANGED: N_(
+        "The value was changed or used after that, so this change cannot be undone. Nothing was changed."
+    ),
 }
 
 

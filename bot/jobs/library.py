@@ -28,7 +28,7 @@ from bot.store.database import Store, Unit
 T = TypeVar("T")
 
 NOT_YOURS = N_("Only the member who asked for this video can do that.")
-TOO_LATE = N_("It is too late to cancel this video: the video service already has it.")
+TOO_LATE = N_("It is too late to cancel this video. The request was already sent to the video service.")
 IS_CANCELLED = N_("This video is already canceled. Nothing was charged.")
 CANCEL_UNSURE = N_(
     "The video service did not answer, so it is not certain that this video was canceled. Try again in a minute. "
@@ -42,9 +42,11 @@ PROMPT_GONE = N_(
 PICTURE_GONE = N_(
     "The bot no longer keeps the picture of this video. Nothing was charged. Use `/animate` with the picture again."
 )
-NOT_HIDDEN = N_("This video is no longer in progress, so the message was not hidden. Press Delete to delete it.")
+NOT_HIDDEN = N_(
+    "This video is no longer in progress, so the message was not hidden. To delete the message, press Delete."
+)
 NOT_SENT = N_("This video has not started yet. Press Cancel instead.")
-ARRIVED = N_("The video has just arrived, so the message was not hidden. Press Delete to delete it.")
+ARRIVED = N_("The video has just arrived, so the message was not hidden. To delete the message, press Delete.")
 NO_ROOM = N_(
     "The bot has no disk space right now to keep this video for the member who asked for it, so the message stays. "
     "Try again later."

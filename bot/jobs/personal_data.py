@@ -17,7 +17,9 @@ from bot.models import JobId, Keeping, UserId, VideoSpec
 from bot.store import export, jobs, users
 from bot.store.database import Store
 
-TOO_MUCH = N_("The bot keeps more about you than fits into one message. Ask the person who runs this bot for it.")
+TOO_MUCH = N_(
+    "The bot keeps more about you than fits into one message. Ask the person who runs this bot for your data."
+)
 
 
 class PersonalData:

@@ -89,7 +89,7 @@ def _refuse_if_ineligible(
     if job.scope == DIRECT and not limits.direct.credits:
         raise UserError(
             "This bot does not make videos in direct messages or in servers that have not added it. Nothing "
-            "was charged. Use it in a server that has."
+            "was charged. Use the bot in a server that has added it."
         )
     refusal = _check_eligibility(rows, balance, refunds)
     if refusal is not None:

@@ -99,8 +99,8 @@ class RulesCommands(AdminCog):
 
     @app_commands.command(name="rules", description=N_("See or change where and with which words videos can be made"))
     @app_commands.describe(
-        age_restricted_only=N_("Whether videos can only be made in age-restricted channels (off by default)"),
-        barred_words=N_("Words, separated by commas, that prompts cannot have, or `none`"),
+        age_restricted_only=N_("Allow videos only in age-restricted channels (leave empty to change nothing)"),
+        barred_words=N_("Words that prompts cannot contain, separated by commas (`none` allows all words)"),
     )
     async def rules(
         self,
@@ -123,7 +123,7 @@ class RulesCommands(AdminCog):
         await self._confirm(
             interaction,
             by,
-            "\n".join(lines) or translations.gettext("These rules are already so. Nothing was changed."),
+            "\n".join(lines) or translations.gettext("These rules are already set. Nothing was changed."),
         )
 
 

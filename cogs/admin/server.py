@@ -109,7 +109,7 @@ class ServerCommands(AdminCog):
     @app_commands.command(
         name="others", description=N_("Choose whether members can animate pictures that other people posted")
     )
-    @app_commands.describe(allowed=N_("Whether this is allowed (off by default)"))
+    @app_commands.describe(allowed=N_("Allow other people's pictures (off by default)"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
         by = self._by(interaction)

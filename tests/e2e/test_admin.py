@@ -99,7 +99,7 @@ class TestQuotas:
         shut = await told(stage, "status")
 
         assert (await told(stage, "quota server", credits=0)).endswith(
-            "Before: 0 credits per month. No videos can be made here until it is raised or removed."
+            "Before: 0 credits per month. No videos can be made here until the limit is raised or removed."
         )
         assert "⚠️ no videos can be made: the server limit is 0" in shut
         assert await told(stage, "quota default") == (

@@ -27,7 +27,7 @@ UNCHARGED = "Nothing was charged."
 BUDGET = "This video would exceed what the bot may spend right now. Nothing was charged. Try again later."
 CLOSED = (
     "This bot does not make videos in direct messages or in servers that have not added it. Nothing was "
-    "charged. Use it in a server that has."
+    "charged. Use the bot in a server that has added it."
 )
 DAY_S = 86_400
 AHEAD = 20
@@ -86,8 +86,8 @@ class TestRefusals:
             "Quota: 20 credits per day. This is the bot's default quota."
         )
         assert (await told(stage, "quota show", user=stage.mia)).split("\n")[1] == (
-            "Five videos of this member failed at the video service today, so they cannot make more until "
-            "tomorrow. `/animate-admin quota reset` lifts this."
+            "Five of this member's videos failed at the video service today, so this member cannot make more until "
+            "tomorrow. To allow it now, use `/animate-admin quota reset`."
         )
         assert stage.rows("SELECT SUM(credits) FROM budget_usage") == [(20,)]
         await told(stage, "quota reset", user=stage.mia)

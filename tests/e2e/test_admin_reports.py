@@ -136,9 +136,9 @@ async def test_each_video_is_listed_in_the_channel_an_admin_chose_and_only_there
 async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     stage = await build({"MAX_CONCURRENT_JOBS": "1"}, render_s=None)
     assert re.sub(r"\d+ ms|just connected", "5 ms", await told(stage, "status")) == (
-        "**This server**: videos can be made · no server limit · video log off · "
+        "**This server**: not paused · no server limit · video log off · "
         "other people's pictures not allowed\n"
-        "**Video service**: 0 of 1 slot in use · 0 in the queue\n"
+        "**Video service**: 0 of at most 1 video being made · 0 in the queue\n"
         "**Discord**: 5 ms · 1 server"
     )
     await told(stage, "quota server", credits=50, per="week")
@@ -150,7 +150,7 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
 
     status = await told(stage, "status")
     assert status.split("\n")[0] == (
-        "**This server**: videos can be made · server limit: 50 credits per week · 8 credits used this week · "
+        "**This server**: not paused · server limit: 50 credits per week · 8 credits used this week · "
         "video log off · other people's pictures not allowed"
     )
-    assert "1 of 1 slot in use · 2 in the queue, 1 of them from this server" in status
+    assert "1 of at most 1 video being made · 2 in the queue, 1 of them from this server" in status

@@ -119,7 +119,7 @@ async def test_other_peoples_pictures_are_for_an_admin_to_allow_and_theirs_to_de
     delete = next(button.custom_id for button in card.buttons if button.label == "Delete")
     pressed = await stage.discord.press(ana, card, delete or "")
     assert await stage.told(pressed, 1) == [
-        "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
+        "The message is deleted. The member who asked for the video can find the video in `/videos` for 7 days."
     ]
     assert card.deleted
     assert stage.rows("SELECT prompt, picture_url FROM jobs") == [("it yawns", "")]

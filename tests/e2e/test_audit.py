@@ -47,7 +47,7 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
         f"Undone. 9 bonus credits of <@{mia.id}> were taken back. They now have 0 bonus credits.",
         "Undone. Videos can be made in this server again.",
         "Undone. Words that are not allowed: none. Before: gore.",
-        "This has been changed or used since, so it cannot be undone. Nothing was changed.",
+        "The value was changed or used after that, so this change cannot be undone. Nothing was changed.",
     ]
     assert own.text().startswith(f"<@{mia.id}> now has a quota of their own: 40 credits per day.")
     assert [button.label for button in own.buttons] == []

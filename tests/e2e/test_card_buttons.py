@@ -82,7 +82,7 @@ async def test_cancel_on_a_card_that_has_grown_old_is_too_late_and_leaves_the_wa
     await stage.booked(lambda: stage.states() == ["rendering"])
 
     assert await told(stage, card, "Cancel") == (
-        "It is too late to cancel this video: the video service already has it."
+        "It is too late to cancel this video. The request was already sent to the video service."
     )
     shown_again.set()
     (job,) = stage.provider.jobs.values()
@@ -102,7 +102,7 @@ async def test_cancel_in_a_list_that_has_grown_old_is_too_late(build: Build) -> 
     await stage.until(waiting, "Rendering")
 
     assert await told(stage, listed, "Cancel") == (
-        "It is too late to cancel this video: the video service already has it."
+        "It is too late to cancel this video. The request was already sent to the video service."
     )
     assert stage.states() == ["delivered", "rendering"]
 
@@ -246,7 +246,7 @@ async def test_delete_takes_the_message_away_and_only_its_member_the_rest(stage:
         await stage.until(question, "The video is deleted.")
     else:
         assert await stage.told(await press(stage, card, "Delete", by=ana), 1) == [
-            "The message is deleted. The member who asked for the video can find it in `/videos` for 7 days."
+            "The message is deleted. The member who asked for the video can find the video in `/videos` for 7 days."
         ]
     await stage.discord.wait_for(lambda: card.deleted, 10, "the card to go")
 

@@ -12,7 +12,7 @@ from tests.e2e.stage import DONE, Stage
 
 LOST = (
     "The video service's answer was lost, so it is not known whether this video was made. "
-    "Your 4 credits are back. The bot does not send it again by itself."
+    "Your 4 credits are back. The bot will not send the request again by itself."
 )
 
 
@@ -41,7 +41,7 @@ NOT_MADE = "This video could not be made. Your 4 credits are back."
 FAILED = "The video service could not make this video. Your 4 credits are back. Try again, perhaps with another prompt."
 TURNED_AWAY = (
     "The video service refused this bot's account. Your 4 credits are back. "
-    "The person who runs this bot has to check it."
+    "The person who runs this bot has to fix the problem."
 )
 
 
@@ -110,7 +110,7 @@ async def test_a_refused_key_is_told_before_anything_is_reserved_from_then_on(bu
     assert second.is_ephemeral
     assert second.text() == (
         "The video service does not accept anything from this bot right now. Nothing was charged. The person "
-        "who runs this bot has to fix this. Try again later."
+        "who runs this bot has to fix the problem. Try again later."
     )
     await stage.settled()
     assert stage.states() == ["delivered", "failed"]

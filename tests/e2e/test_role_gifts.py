@@ -22,10 +22,10 @@ async def test_everyone_with_a_role_gets_it_once_at_their_next_use_also_after_a_
     await stage.settled()
 
     assert granted.text() == (
-        f"Everyone with the role <@&{world.artist.id}> gets 9 bonus credits when they next use the bot, in the next 30 "
-        "days."
+        f"Everyone with the role <@&{world.artist.id}> gets 9 bonus credits the first time they use the bot in the "
+        "next 30 days."
     )
-    assert reset.text().startswith(f"Everyone with the role <@&{world.artist.id}> can use their whole quota again")
+    assert reset.text().startswith(f"For everyone with the role <@&{world.artist.id}>, the usage so far is reset")
     assert DONE in card.text()
     for _ in range(2):
         assert await quota(stage, ana) == (
@@ -35,7 +35,10 @@ async def test_everyone_with_a_role_gets_it_once_at_their_next_use_also_after_a_
     assert "Bonus" not in await quota(stage, mia)
     assert "- for everyone with" in await told(stage, "audit")
 
-    assert await undo(stage, granted) == f"Undone. Members with the role <@&{world.artist.id}> no longer get this."
+    assert await undo(stage, granted) == (
+        f"Undone. Members with the role <@&{world.artist.id}> no longer get these bonus credits. Those not spent yet "
+        "are taken back."
+    )
     world.guild.members[mia.id].roles.append(world.artist)
     assert "Bonus" not in await quota(stage, mia)
     assert "Bonus" not in await quota(stage, ana)

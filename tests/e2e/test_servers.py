@@ -15,13 +15,13 @@ from tests.e2e.stage import DONE, Stage
 from tests.thorough import mostly_thorough
 
 BACK = "Your 4 credits are back."
-CHECK = "The person who runs this bot has to check it."
+CHECK = "The person who runs this bot has to fix the problem."
 KEY = f"The video service did not accept this bot's key. {BACK} {CHECK}"
 TURNED_AWAY = f"The video service refused this bot's account. {BACK} {CHECK}"
 NO_VIDEO = f"This video could not be made. {BACK}"
 LOST = (
     f"The video service's answer was lost, so it is not known whether this video was made. {BACK} "
-    "The bot does not send it again by itself."
+    "The bot will not send the request again by itself."
 )
 RULES = (
     f"The video service refused this video under its content rules. {BACK} "

@@ -92,7 +92,7 @@ def test_what_the_provider_tells_of_its_costs_comes_before_the_catalogs_prices()
     found = reports.Usage(ENGLISH, [told], 1, CATALOG)
 
     assert (
-        "about 0.90 USD · 0.50 USD of it told by the video service" in found.screen()
+        "about 0.90 USD · 0.50 USD of it reported by the video service" in found.screen()
     )  # 0.50 of two, 0.40 by the catalog for the third
 
 
@@ -205,7 +205,7 @@ class TestStatus:
         found = Status(Server(), None, 0, QueueCounts(0, 0, 0), 20, refused)
 
         assert (
-            "\n⚠️ The video service is not used right now: the bot's key was not accepted. The bot keeps trying.\n"
+            "\n⚠️ No new videos can be made right now: the bot's key was not accepted. The bot keeps trying.\n"
             in reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
         )
 
@@ -215,4 +215,4 @@ class TestStatus:
         words = reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
 
         assert words.count("⚠️") == 1
-        assert "⚠️ Sora 2 Pro is not used right now: the bot's account was refused." in words
+        assert "⚠️ No new videos can be made with Sora 2 Pro right now: the bot's account was refused." in words

@@ -269,7 +269,7 @@ class TestQueuePosition:
                 QueuePosition(hold_reason=HoldReason.KEY, starts_at=RENEWS),
                 (
                     "The video service has not accepted this bot's key yet, so nothing was sent. The person "
-                    "who runs this bot has to check it."
+                    "who runs this bot has to check the key."
                 ),
             ),
             (
@@ -278,7 +278,7 @@ class TestQueuePosition:
             ),
             (
                 QueuePosition(hold_reason=HoldReason.RETRY, starts_at=RENEWS),
-                f"The video service has not accepted the video yet. The bot will try again {RENEWS_TEXT}.",
+                f"The video service has not accepted the request yet. The bot will try again {RENEWS_TEXT}.",
             ),
         ],
     )

@@ -61,7 +61,13 @@ NOW_AGAIN = [
         "With “Animate this”, members can now only animate pictures from their own messages.",
     ),
     (What.ROLE_MODELS, ["a"], None, "<@&8> can use all models. Before: Able."),
-    (What.ROLE_GIFT, [9], None, "Members with the role <@&8> no longer get this."),
+    (
+        What.ROLE_GIFT,
+        [9],
+        None,
+        "Members with the role <@&8> no longer get these bonus credits. Those not spent yet are taken back.",
+    ),
+    (What.ROLE_GIFT, [None], None, "Usage is no longer reset for members with the role <@&8>."),
     (What.RULES, [False, ["gore"]], [False, []], "Words that are not allowed: none. Before: gore."),
 ]
 
