@@ -55,7 +55,7 @@ from bot.jobs.retention import Retention
 from bot.jobs.service import Service
 from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, former, offer
-from bot.providers.registry import connect
+from bot.providers.wires import connect
 from bot.reload import Reloader
 from bot.serving import hosted_pictures, serve_http, signed_credits
 from bot.settings import Settings

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics for whoever watches the process. Off unless HTTP_PORT is set."""
+"""The status pages /healthz, /readyz and /metrics, and where their lines come from. Off unless HTTP_PORT is set."""
 
 from __future__ import annotations
 
@@ -6,9 +6,25 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from bot.chat.client import AnimateBot
 from bot.errors import StoreError
+from bot.jobs.backups import Backups
+from bot.jobs.context import JobContext
+from bot.store import figures
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def health_of(
+    bot: AnimateBot, context: JobContext, backups: Backups | None, exposition: Callable[[], Awaitable[bytes]]
+) -> Health:
+    """The status of this bot: each line of /readyz is a fault or a note of one of these."""
+    return Health(
+        faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
+        notes=lambda: backups.notes() if backups else [],
+        ask_store=lambda: context.store.read(figures.is_there()),
+        exposition=exposition,
+    )
 
 
 class Health:

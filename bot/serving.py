@@ -14,7 +14,7 @@ from bot.jobs.files import Files
 from bot.jobs.service import Service
 from bot.models import Scope, UserId
 from bot.settings import Settings
-from bot.store import figures, jobs
+from bot.store import jobs
 from bot.store.credit_requests import Granted
 from bot.store.database import Store
 
@@ -81,15 +81,10 @@ async def serve_http(
     from_outside: SignedCredits | None,
 ) -> None:
     """Listens where HTTP_HOST and HTTP_PORT say, until `stack` ends. Raises SettingsError where it cannot."""
-    from bot.health import Health  # a web server takes a while to load
+    from bot.health import health_of  # a web server takes a while to load
     from bot.http_server import HttpServer
 
-    health = Health(
-        faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
-        notes=lambda: backups.notes() if backups else [],
-        ask_store=lambda: context.store.read(figures.is_there()),
-        exposition=metrics.exposition,
-    )
+    health = health_of(bot, context, backups, metrics.exposition)
     more = [part.routes() for part in (pictures, from_outside) if part is not None]
     server = HttpServer([*health.routes(), *itertools.chain.from_iterable(more)])
     stack.push_async_callback(server.close)

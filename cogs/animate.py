@@ -15,7 +15,7 @@ from bot.catalog import Catalog, choices
 from bot.catalog.choices import MOST_TAKES
 from bot.catalog.offer import Sound
 from bot.catalog.styles import NO_STYLE
-from bot.chat import option_labels, prices, text
+from bot.chat import price_labels, prices, text
 from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
@@ -39,9 +39,7 @@ class Animate(commands.Cog):
         self._catalog = catalog
         self._requests = requests
         shows = [
-            app_commands.Choice(
-                name=localized(translation_catalog, partial(option_labels.show_label, show)), value=show.value
-            )
+            app_commands.Choice(name=localized(translation_catalog, partial(text.show_label, show)), value=show.value)
             for show in Show
         ]
         app_commands.choices(show=shows)(self.animate)
@@ -158,7 +156,7 @@ class Animate(commands.Cog):
         found += [(without, NO_STYLE)] if last is not None and last.style else []
         typed = current.casefold().strip()
         listed = [app_commands.Choice(name=name, value=value) for name, value in found if typed in name.casefold()]
-        return listed[: option_labels.MOST]
+        return listed[: price_labels.MAX_CHOICES]
 
     @animate.autocomplete("takes")
     async def takes(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[int]]:
@@ -188,11 +186,11 @@ class Animate(commands.Cog):
             found.sort(key=lambda each: each[1].total > left)
         typed, shown = str(current).casefold().strip(), []
         for value, spec in found:
-            facts = [] if field == "model" else option_labels.maker(catalog, spec, chosen)
-            label = option_labels.choice_label(translations, named(translations, value, spec), facts, spec, left)
+            facts = [] if field == "model" else price_labels.maker(catalog, spec, chosen)
+            label = price_labels.choice_label(translations, named(translations, value, spec), facts, spec, left)
             if typed in label.casefold() or typed in str(value).casefold():
                 shown.append(app_commands.Choice(name=label, value=value))
-        return shown[: option_labels.MOST]
+        return shown[: price_labels.MAX_CHOICES]
 
     def _label(self, spec: VideoSpec) -> str:
         model = self._catalog.model(spec.model)

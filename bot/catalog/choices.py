@@ -62,7 +62,7 @@ def _possible(
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class VideoOption:
     """A video as one option of a form has it: model, length and price; the picture, or a shape, decides the size."""
 
     model: Model
@@ -86,7 +86,7 @@ class Whole:
         return replace(self.spec, size=size, rate=None if is_told else self.spec.rate)
 
 
-def wholes(catalog: Catalog, chosen: VideoSpec, at_most: int) -> list[Whole]:
+def video_options(catalog: Catalog, chosen: VideoSpec, at_most: int) -> list[VideoOption]:
     """Every video that fits what is chosen beside model, length and size, in the order of the catalog.
 
     Where there are more than `at_most`, each model loses its dearest sizes and last lengths; what is chosen stays.
@@ -113,15 +113,15 @@ def wholes(catalog: Catalog, chosen: VideoSpec, at_most: int) -> list[Whole]:
     ]
 
 
-def _of_model(model: Model, asked: VideoSpec) -> Iterator[Whole]:
+def _of_model(model: Model, asked: VideoSpec) -> Iterator[VideoOption]:
     """The first length of the cheapest sizes first; with sound and without, where that has a price of its own."""
     for sound in (False, True) if model.sound_sizes else (model.sound_of(asked),):
         for rate in sorted(set(model.rates(sound).values())):
             for seconds in model.seconds:
-                yield Whole(model, model.made(replace(asked, seconds=seconds, rate=rate, sound=sound)))
+                yield VideoOption(model, model.made(replace(asked, seconds=seconds, rate=rate, sound=sound)))
 
 
-def shapes(among: Sequence[Whole]) -> list[str]:
+def shapes(among: Sequence[VideoOption]) -> list[str]:
     """The shapes that every one of these videos can have."""
     found = [[shape_of(size) for size in whole.sizes] for whole in among]
     return [shape for shape in dict.fromkeys(found[0] if found else ()) if all(shape in each for each in found)]

@@ -10,8 +10,8 @@ import discord
 from discord import ui
 
 from bot.catalog import Catalog, choices
-from bot.catalog.choices import Whole
-from bot.chat import option_labels, prices, text
+from bot.catalog.choices import VideoOption
+from bot.chat import price_labels, prices, text
 from bot.chat.interaction_info import picture_of
 from bot.chat.pictures import Found
 from bot.i18n.marking import N_
@@ -73,12 +73,12 @@ class VideoForm(ui.Modal):
         )
         what = translations.gettext("What should happen in the video")
         self.add_item(ui.Label(text=translations.gettext("Prompt"), description=what, component=self._prompt))
-        self._wholes = choices.wholes(catalog, self._spec, option_labels.MOST)
+        self._video_options = choices.video_options(catalog, self._spec, price_labels.MAX_CHOICES)
         self._video: ui.Select[Any] | None = None
-        if self._wholes:
+        if self._video_options:
             self._add_video(translations, left)
         self._shape: ui.Select[Any] | None = None
-        shapes = choices.shapes(self._wholes)
+        shapes = choices.shapes(self._video_options)
         if len(shapes) > 1:
             words = {shape: translations.gettext(_SHAPES[shape]) for shape in shapes}
             size = self._spec.size
@@ -86,11 +86,11 @@ class VideoForm(ui.Modal):
             self._shape = _select("size", {AS_PICTURE: translations.gettext("Same as the picture")} | words, chosen)
             self.add_item(ui.Label(text=translations.gettext("Size"), component=self._shape))
         self._last: ui.FileUpload[Any] | None = None
-        able = list(dict.fromkeys(whole.model.label for whole in self._wholes if whole.model.last_image))
+        able = list(dict.fromkeys(option.model.label for option in self._video_options if option.model.last_image))
         if able:
             self._last = ui.FileUpload(custom_id="last_image", required=False, max_values=1)
             with_which = translations.gettext("Only with: {models}", models=translations.either(able))[
-                : option_labels.LONGEST
+                : price_labels.MAX_LABEL_LENGTH
             ]
             self.add_item(
                 ui.Label(text=translations.gettext("Last picture"), description=with_which, component=self._last)
@@ -99,13 +99,13 @@ class VideoForm(ui.Modal):
     def _add_video(self, translations: Translations, left: int | None) -> None:
         options = [
             discord.SelectOption(
-                label=option_labels.whole_label(translations, whole, left),
+                label=price_labels.video_option_label(translations, option, left),
                 value=str(number),
-                description=_sizes(translations, whole),
+                description=_sizes(translations, option),
             )
-            for number, whole in enumerate(self._wholes)
+            for number, option in enumerate(self._video_options)
         ]
-        options[_default(self._wholes, self._spec, left)].default = True
+        options[_default(self._video_options, self._spec, left)].default = True
         self._video = ui.Select(custom_id="video", options=options, required=True)
         have = None
         if left is not None:
@@ -117,7 +117,7 @@ class VideoForm(ui.Modal):
         spec = self._spec
         if self._video is not None:
             shape = AS_PICTURE if self._shape is None else self._shape.values[0]
-            spec = self._wholes[int(self._video.values[0])].of_shape(None if shape == AS_PICTURE else shape)
+            spec = self._video_options[int(self._video.values[0])].of_shape(None if shape == AS_PICTURE else shape)
         spec, last = replace(spec, prompt=self._prompt.value), self._last.values if self._last is not None else []
         if last:
             spec = replace(spec, last_image=last[0].url, loop=None)
@@ -130,17 +130,18 @@ class VideoForm(ui.Modal):
         )
 
 
-def _default(wholes: Sequence[Whole], spec: VideoSpec, left: int | None) -> int:
+def _default(video_options: Sequence[VideoOption], spec: VideoSpec, left: int | None) -> int:
     """What was chosen before; else the first that the member can pay, else the first."""
-    chosen = next((n for n, whole in enumerate(wholes) if whole.is_chosen(spec)), None)
+    chosen = next((n for n, option in enumerate(video_options) if option.is_chosen(spec)), None)
     if chosen is not None:
         return chosen
-    return next((n for n, whole in enumerate(wholes) if left is None or whole.spec.total <= left), 0)
+    return next((n for n, option in enumerate(video_options) if left is None or option.spec.total <= left), 0)
 
 
-def _sizes(translations: Translations, whole: Whole) -> str:
+def _sizes(translations: Translations, option: VideoOption) -> str:
     """ "Portrait 720×1280 or Landscape 1280×720", as far as there is room."""
-    return translations.either([prices.size(translations, size) for size in whole.sizes])[: option_labels.LONGEST]
+    sizes = translations.either([prices.size(translations, size) for size in option.sizes])
+    return sizes[: price_labels.MAX_LABEL_LENGTH]
 
 
 def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
@@ -151,4 +152,4 @@ def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
 
 
 def _numbered(number: int, label: str) -> str:
-    return f"{number + 1} · {label}"[: option_labels.LONGEST]
+    return f"{number + 1} · {label}"[: price_labels.MAX_LABEL_LENGTH]

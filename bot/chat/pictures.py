@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.chat.interaction_info import picture_of
-from bot.chat.option_labels import MOST
+from bot.chat.price_labels import MAX_CHOICES
 from bot.models import Picture
 
 
@@ -30,7 +30,7 @@ def pictures_in(message: discord.Message) -> list[Found]:
     for part in parts:
         for each in _in(part):
             found.setdefault(each.picture.url, each)
-    return list(found.values())[:MOST]
+    return list(found.values())[:MAX_CHOICES]
 
 
 def _in(part: discord.Message | discord.MessageSnapshot) -> Iterator[Found]:

@@ -13,7 +13,7 @@ from bot.errors import PictureRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.chat_protocol import Due, HoldReason, QueuePosition
-from bot.models import FailureKind, Job, VideoSpec
+from bot.models import FailureKind, Job, Show, VideoSpec
 
 MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
@@ -260,3 +260,11 @@ def because(translations: Translations, reason: str | None) -> str:
         return ""
     # Translators: stands for {because} in other sentences, right behind a word.
     return translations.gettext(" (“{reason}”)", reason=reason)
+
+
+_SHOWS = {Show.HERE: N_("Here"), Show.SPOILER: N_("Here, as a spoiler"), Show.ME: N_("Only to me")}
+
+
+def show_label(show: Show, translations: Translations) -> str:
+    """Who sees the video."""
+    return translations.gettext(_SHOWS[show])

@@ -12,7 +12,7 @@ from bot.check.findings import Finding, problem
 from bot.errors import SettingsError
 from bot.provider_settings import offer
 from bot.providers.protocols import Provider
-from bot.providers.registry import connect
+from bot.providers.wires import connect
 from bot.settings import Settings, misspelt_in_environment
 from bot.wire_config import ProviderConfig
 

@@ -64,20 +64,20 @@ class Transition(enum.Enum):
 
 TRANSITIONS: dict[FailureKind, dict[Outcome, Transition]] = {
     _KEY: dict.fromkeys(Outcome, Transition.FREE)
-    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Transition.REPEAT)
-    | dict.fromkeys((Outcome.TAKEN, Outcome.REFUSED), Transition.CLOSE)
+    | dict.fromkeys((Outcome.NOT_ACCEPTED, Outcome.LOST), Transition.REPEAT)
+    | dict.fromkeys((Outcome.ACCEPTED, Outcome.REFUSED), Transition.CLOSE)
     | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Transition.CLOSE)
     | {Outcome.KEY_REFUSED: Transition.REOPEN},
     _BALANCE: dict.fromkeys(Outcome, Transition.FREE)
-    | dict.fromkeys((Outcome.NOT_TAKEN, Outcome.LOST), Transition.REPEAT)
+    | dict.fromkeys((Outcome.NOT_ACCEPTED, Outcome.LOST), Transition.REPEAT)
     | dict.fromkeys((Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN, Outcome.BALANCE_EMPTY), Transition.REOPEN)
-    | {Outcome.TAKEN: Transition.CLOSE},
+    | {Outcome.ACCEPTED: Transition.CLOSE},
     # A refusal may come from in front of what loses the others: only a job that was taken closes this one.
     _LOST: dict.fromkeys(Outcome, Transition.FREE)
-    | {Outcome.NOT_TAKEN: Transition.REPEAT, Outcome.LOST: Transition.REOPEN, Outcome.TAKEN: Transition.CLOSE},
+    | {Outcome.NOT_ACCEPTED: Transition.REPEAT, Outcome.LOST: Transition.REOPEN, Outcome.ACCEPTED: Transition.CLOSE},
     _TIMED_OUT: dict.fromkeys(Outcome, Transition.FREE)
     | dict.fromkeys((Outcome.LOST, Outcome.TIMED_OUT), Transition.REOPEN)
-    | {Outcome.NOT_TAKEN: Transition.REPEAT, Outcome.TAKEN: Transition.KEEP, Outcome.ENDED: Transition.CLOSE},
+    | {Outcome.NOT_ACCEPTED: Transition.REPEAT, Outcome.ACCEPTED: Transition.KEEP, Outcome.ENDED: Transition.CLOSE},
 }
 """Complete: every reason and every outcome."""
 

@@ -10,7 +10,7 @@ from bot.jobs.outcomes import ANSWERS, JobOutcome, Outcome
 from bot.models import FailureKind, UserId
 from bot.store.circuits import EVERY
 
-_PASSING = (Outcome.NEVER_SENT, Outcome.NOT_TAKEN)
+_PASSING = (Outcome.NEVER_SENT, Outcome.NOT_ACCEPTED)
 _TROUBLE = (Outcome.LOST, Outcome.TIMED_OUT, Outcome.PAYMENT_REFUSED, Outcome.FORBIDDEN)
 
 
@@ -74,7 +74,7 @@ class FailureCounter:
                 pass
         if outcome in ANSWERS:
             self._drop_silence(model, lambda silent: silent.kind is FailureKind.LOST_ANSWER)
-        if outcome in (Outcome.TAKEN, Outcome.REFUSED, Outcome.LOST):
+        if outcome in (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.LOST):
             self._unpaid.pop(model, None)
 
     def _count_silence(self, silent: _Silent) -> None:

@@ -150,7 +150,7 @@ class Files:
         for file in sorted(kept, key=_touched)[: max(0, len(kept) - at_most)]:
             file.unlink(missing_ok=True)
 
-    def has_room(self) -> bool:
+    def has_disk_space(self) -> bool:
         """Whether there is room for another video."""
         return shutil.disk_usage(self._root).free >= LEAST_FREE_BYTES
 

@@ -77,7 +77,7 @@ class FinishedVideos:
         """Whether there is one now. Where its video cannot be had, or there is no room, there is none."""
         folder, still = self._context.files.work_folder(job.id, "still"), None
         try:
-            if not self._context.files.has_room():
+            if not self._context.files.has_disk_space():
                 return False
             async with self._context.borrowing, self.borrowed(job, job.id) as video:
                 transcoder = self._context.transcoder
@@ -107,7 +107,7 @@ class FinishedVideos:
             found = await self._context.chat.fetch_video(job, address)
             if found is None:
                 raise PictureRefused(NOT_THERE)
-            if not self._context.files.has_room():
+            if not self._context.files.has_disk_space():
                 raise ChatUnavailable("no room for a video")
             await self._context.files.write(target, found)
             yield target

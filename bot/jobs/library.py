@@ -260,7 +260,7 @@ class Library:
 
     async def keep(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
         """Fetches the video from Discord before a message with it goes. Raises OSError, and what `chunks` raises."""
-        if not self._files.has_room():
+        if not self._files.has_disk_space():
             raise UserError(NO_ROOM)
         await self._files.keep_video(job, chunks)
 

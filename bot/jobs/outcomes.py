@@ -13,8 +13,8 @@ class Outcome(enum.Enum):
     """What became of a job at the provider."""
 
     NEVER_SENT = enum.auto()  # cancelled, no picture, stopped, moved by somebody else: its slot is given back
-    NOT_TAKEN = enum.auto()  # certainly nothing made: nobody there, too busy, or a question without an answer
-    TAKEN = enum.auto()
+    NOT_ACCEPTED = enum.auto()  # certainly nothing made: nobody there, too busy, or a question without an answer
+    ACCEPTED = enum.auto()
     REFUSED = enum.auto()  # for what it is: its words, its picture, its model
     KEY_REFUSED = enum.auto()  # and confirmed by a question that costs nothing
     PAYMENT_REFUSED = enum.auto()  # 402, or in words that may be about one job alone
@@ -26,7 +26,7 @@ class Outcome(enum.Enum):
 
 
 ANSWERS = (
-    Outcome.TAKEN,
+    Outcome.ACCEPTED,
     Outcome.REFUSED,
     Outcome.KEY_REFUSED,
     Outcome.PAYMENT_REFUSED,

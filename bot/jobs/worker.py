@@ -23,9 +23,9 @@ from bot.jobs.steps.create_outcome import ask_key
 from bot.jobs.steps.deliver import deliver, mention, retry
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.lost_answer import resolve_lost_answer
-from bot.jobs.steps.one_card import host
 from bot.jobs.steps.render import await_late, render
-from bot.jobs.steps.submit import wait
+from bot.jobs.steps.shared_card import run_shared_card
+from bot.jobs.steps.submit import submit
 from bot.log_context import about_job
 from bot.models import FailureKind, Job, JobId, JobState, MessageId, Scope
 from bot.store import jobs, server_settings
@@ -33,7 +33,7 @@ from bot.store import jobs, server_settings
 log = logging.getLogger(__name__)
 
 STEPS: dict[JobState, Callable[[JobContext, Job], Awaitable[Job | None]]] = {
-    JobState.WAITING: wait,
+    JobState.WAITING: submit,
     JobState.SUBMITTING: resolve_lost_answer,
     JobState.RENDERING: render,
     JobState.DELIVERING: deliver,
@@ -137,7 +137,7 @@ class Worker:
         except Exception:
             log.exception("the question about the key of the provider %s failed", name)
         finally:
-            settled = Outcome.NEVER_SENT if outcome is Outcome.NOT_TAKEN else outcome
+            settled = Outcome.NEVER_SENT if outcome is Outcome.NOT_ACCEPTED else outcome
             self._context.circuit_breakers.of(name).answer(settled)
 
     def pause(self, scope: Scope) -> None:
@@ -250,20 +250,20 @@ class Worker:
         if job.card.request != job.id:
             await self._carry_on(job, message, ephemeral)
             return
-        hosting = asyncio.create_task(self._host(job), name=f"takes-{job.id}")
+        sharing = asyncio.create_task(self._run_shared_card(job), name=f"takes-{job.id}")
         try:
             await self._carry_on(job, message, ephemeral)
-            await hosting
+            await sharing
         finally:
-            hosting.cancel()
-            await asyncio.wait({hosting})
+            sharing.cancel()
+            await asyncio.wait({sharing})
 
-    async def _host(self, job: Job) -> None:
+    async def _run_shared_card(self, job: Job) -> None:
         about_job(job)
         failures = 0
         while True:
             try:
-                await host(self._context, job.id, mention)
+                await run_shared_card(self._context, job.id, mention)
             except Exception as error:
                 failures += 1
                 log.error(  # noqa: TRY400 - as below

@@ -140,7 +140,7 @@ class FillingFiles(Files):
 
     looks_full = 0
 
-    def has_room(self) -> bool:
+    def has_disk_space(self) -> bool:
         self.looks_full -= 1
         return self.looks_full < 0
 

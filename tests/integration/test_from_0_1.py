@@ -14,7 +14,7 @@ from bot.jobs.providers import Providers
 from bot.models import FailureKind, JobId, JobState, LedgerKind, Period, Scope, UserId
 from bot.providers.openai import OpenAIProvider
 from bot.providers.protocols import CreateRequest, Phase
-from bot.providers.registry import connect
+from bot.providers.wires import connect
 from bot.store import balances, jobs, ledger, users
 from bot.store.database import Store
 from bot.store.migrations import from_0_1, migrate, scripts

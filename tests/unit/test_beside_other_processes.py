@@ -61,7 +61,7 @@ class TestCircuits:
 
         opened(world)
         world.passes()
-        breaker.report(job(2), Outcome.TAKEN)
+        breaker.report(job(2), Outcome.ACCEPTED)
 
         assert told == [("sora-2", BALANCE, 1), ("sora-2", BALANCE, 0)]
 
@@ -126,7 +126,7 @@ class TestOutcomes:
         for number in range(FAILURE_THRESHOLD - 1):
             breakers[0].report(job(number), Outcome.LOST)
 
-        breakers[1].report(job(8), Outcome.TAKEN)
+        breakers[1].report(job(8), Outcome.ACCEPTED)
         breakers[0].report(job(9), Outcome.LOST)
 
         assert {breaker.state("sora-2") for breaker in breakers} == {State.CLOSED}
@@ -135,7 +135,7 @@ class TestOutcomes:
         told, breaker = list[JobOutcome](), World().circuit_breaker
         breaker.seen = told.append
 
-        for outcome in (Outcome.TAKEN, Outcome.ENDED, Outcome.REFUSED, Outcome.NEVER_SENT):
+        for outcome in (Outcome.ACCEPTED, Outcome.ENDED, Outcome.REFUSED, Outcome.NEVER_SENT):
             breaker.report(job(1), outcome)
 
         assert told == []

@@ -11,7 +11,7 @@ import pytest
 from bot.catalog import Catalog, Model, choices, load_catalog
 from bot.catalog.offer import Sound
 from bot.catalog.read import packaged
-from bot.chat import option_labels
+from bot.chat import price_labels
 from bot.i18n.translations import TranslationCatalog
 from bot.models import VideoSpec
 from tests.builders import seed_catalog
@@ -64,12 +64,12 @@ class TestForms:
     @pytest.mark.parametrize("name", packaged())
     def test_every_option_can_be_made_in_each_shape_of_the_form(self, name: str) -> None:
         catalog = load_catalog(name)
-        wholes = choices.wholes(catalog, VideoSpec(), 25)
-        assert 1 <= len(wholes) <= 25
-        for whole in wholes:
-            for shape in (None, *choices.shapes(wholes)):
-                spec = whole.of_shape(shape)
-                assert catalog.complete(spec).credits == whole.spec.credits
+        video_options = choices.video_options(catalog, VideoSpec(), 25)
+        assert 1 <= len(video_options) <= 25
+        for option in video_options:
+            for shape in (None, *choices.shapes(video_options)):
+                spec = option.of_shape(shape)
+                assert catalog.complete(spec).credits == option.spec.credits
                 assert shape is None or choices.shape_of(spec.size or "") == shape
 
     @pytest.mark.parametrize("count", [1, 25, 300])
@@ -77,14 +77,14 @@ class TestForms:
         catalog = many(count)
         chosen = catalog.complete(VideoSpec(f"m{count - 1}", size="722x1280"))
 
-        wholes = choices.wholes(catalog, chosen, 25)
+        video_options = choices.video_options(catalog, chosen, 25)
 
-        assert len(wholes) == min(25, 6 * count)
-        assert sum(whole.is_chosen(chosen) for whole in wholes) == 1
+        assert len(video_options) == min(25, 6 * count)
+        assert sum(option.is_chosen(chosen) for option in video_options) == 1
 
     def test_the_dearer_sizes_keep_their_price_when_the_picture_decides(self) -> None:
         catalog = seed_catalog()
-        (dear,) = (w for w in choices.wholes(catalog, VideoSpec(), 25) if w.spec.credits == 40)
+        (dear,) = (w for w in choices.video_options(catalog, VideoSpec(), 25) if w.spec.credits == 40)
 
         assert catalog.complete(dear.of_shape(None)).credits == 40
         assert dear.of_shape("landscape").size == "1792x1024"
@@ -94,8 +94,8 @@ class TestForms:
         able = Model("able", "Able", (4, 8), sizes, {}, sound=Sound.CHOSEN, sound_sizes=dear)
         catalog = Catalog([able, Model("plain", "Plain", (4,), sizes, {})], "able")
 
-        fresh = choices.wholes(catalog, VideoSpec(), 25)
-        edited = choices.wholes(catalog, catalog.complete(VideoSpec("able", seconds=8, sound=True)), 25)
+        fresh = choices.video_options(catalog, VideoSpec(), 25)
+        edited = choices.video_options(catalog, catalog.complete(VideoSpec("able", seconds=8, sound=True)), 25)
 
         assert [(w.spec.model, w.spec.sound, w.spec.total) for w in fresh] == [
             ("able", False, 4), ("able", False, 8), ("able", True, 8), ("able", True, 16), ("plain", None, 4)
@@ -109,20 +109,20 @@ class TestLabels:
         spec = VideoSpec("sora-2", seconds=8, credits=8)
 
         def label(left: int | None) -> str:
-            return option_labels.choice_label(ENGLISH, "8 s", [], spec, left)
+            return price_labels.choice_label(ENGLISH, "8 s", [], spec, left)
 
         assert label(12) == "8 s · 8 credits · you have 12"
         assert label(7) == "8 s · 8 credits · not enough: you have 7"
         assert label(None) == "8 s · 8 credits"
 
     def test_a_long_name_loses_its_end_and_the_price_stays(self) -> None:
-        label = option_labels.choice_label(ENGLISH, "x" * 200, [], VideoSpec(credits=8), 12)
+        label = price_labels.choice_label(ENGLISH, "x" * 200, [], VideoSpec(credits=8), 12)
 
         assert len(label) == 100
         assert label.endswith("x · 8 credits · you have 12")
 
     def test_a_long_name_of_a_model_takes_nothing_from_the_length_and_the_price(self) -> None:
-        label = option_labels.choice_label(ENGLISH, "8 s", ["m" * 100], VideoSpec(credits=8), 12)
+        label = price_labels.choice_label(ENGLISH, "8 s", ["m" * 100], VideoSpec(credits=8), 12)
 
         assert len(label) == 100
         assert label.startswith("8 s · mmm")

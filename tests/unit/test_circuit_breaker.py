@@ -102,8 +102,8 @@ CLOSED, HALF_OPEN, DOUBLED, SAME, STILL_PROBING = "closed", "half-open", "double
 TABLE: dict[FailureKind, dict[Outcome, str]] = {
     KEY: {
         Outcome.NEVER_SENT: HALF_OPEN,
-        Outcome.NOT_TAKEN: SAME,
-        Outcome.TAKEN: CLOSED,
+        Outcome.NOT_ACCEPTED: SAME,
+        Outcome.ACCEPTED: CLOSED,
         Outcome.REFUSED: CLOSED,
         Outcome.KEY_REFUSED: DOUBLED,
         Outcome.PAYMENT_REFUSED: CLOSED,
@@ -115,8 +115,8 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
     },
     BALANCE: {
         Outcome.NEVER_SENT: HALF_OPEN,
-        Outcome.NOT_TAKEN: SAME,
-        Outcome.TAKEN: CLOSED,
+        Outcome.NOT_ACCEPTED: SAME,
+        Outcome.ACCEPTED: CLOSED,
         Outcome.REFUSED: HALF_OPEN,
         Outcome.KEY_REFUSED: HALF_OPEN,
         Outcome.PAYMENT_REFUSED: DOUBLED,
@@ -128,8 +128,8 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
     },
     LOST: {
         Outcome.NEVER_SENT: HALF_OPEN,
-        Outcome.NOT_TAKEN: SAME,
-        Outcome.TAKEN: CLOSED,
+        Outcome.NOT_ACCEPTED: SAME,
+        Outcome.ACCEPTED: CLOSED,
         Outcome.REFUSED: HALF_OPEN,
         Outcome.KEY_REFUSED: HALF_OPEN,
         Outcome.PAYMENT_REFUSED: HALF_OPEN,
@@ -141,8 +141,8 @@ TABLE: dict[FailureKind, dict[Outcome, str]] = {
     },
     TIMED_OUT: {
         Outcome.NEVER_SENT: HALF_OPEN,
-        Outcome.NOT_TAKEN: SAME,
-        Outcome.TAKEN: STILL_PROBING,
+        Outcome.NOT_ACCEPTED: SAME,
+        Outcome.ACCEPTED: STILL_PROBING,
         Outcome.REFUSED: HALF_OPEN,
         Outcome.KEY_REFUSED: HALF_OPEN,
         Outcome.PAYMENT_REFUSED: HALF_OPEN,
@@ -238,7 +238,7 @@ class TestHalfOpen:
         world.probes(job(PROBE))
         woken = world.woken
 
-        world.circuit_breaker.report(job(PROBE), Outcome.TAKEN)
+        world.circuit_breaker.report(job(PROBE), Outcome.ACCEPTED)
 
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
         assert world.woken > woken
@@ -313,7 +313,7 @@ class TestBalance:
 
     def test_a_job_taken_in_between_starts_the_count_again(self, world: World) -> None:
         world.circuit_breaker.report(job(1), Outcome.PAYMENT_REFUSED)
-        world.circuit_breaker.report(job(2), Outcome.TAKEN)
+        world.circuit_breaker.report(job(2), Outcome.ACCEPTED)
         world.circuit_breaker.report(job(3), Outcome.PAYMENT_REFUSED)
 
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
@@ -366,7 +366,7 @@ class TestAnotherKey:
 
         assert world.takes_requests()
         world.probes(job(PROBE))
-        world.circuit_breaker.report(job(PROBE), Outcome.NOT_TAKEN)
+        world.circuit_breaker.report(job(PROBE), Outcome.NOT_ACCEPTED)
         assert world.pauses[-1] == FIRST_PAUSE_S
 
     def test_the_question_that_costs_nothing_is_asked_at_once_and_no_earlier_pause_asks_it_again(
@@ -434,7 +434,7 @@ class TestSilence:
         for number in range(FAILURE_THRESHOLD):
             world.circuit_breaker.report(job(number, ("sora-2", "never")[number % 2]), Outcome.LOST)
 
-        world.circuit_breaker.report(job(90, "sora-2-pro"), Outcome.TAKEN)
+        world.circuit_breaker.report(job(90, "sora-2-pro"), Outcome.ACCEPTED)
 
         assert world.circuit_breaker.state("sora-2") is State.CLOSED
 
@@ -462,7 +462,7 @@ class TestSilence:
 
     def test_renders_that_never_end_are_not_disproved_by_jobs_that_are_taken(self, world: World) -> None:
         for number in range(FAILURE_THRESHOLD):
-            world.circuit_breaker.report(job(100 + number), Outcome.TAKEN)
+            world.circuit_breaker.report(job(100 + number), Outcome.ACCEPTED)
             world.circuit_breaker.report(job(number), Outcome.TIMED_OUT)
 
         assert world.circuit_breaker.refusal("sora-2") is TIMED_OUT

@@ -203,7 +203,7 @@ class TestQueue:
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.wait(turns.values(), return_when=asyncio.FIRST_COMPLETED)
         for number in list(granted(turns)):
-            circuit_breaker.report(job(number), Outcome.TAKEN)
+            circuit_breaker.report(job(number), Outcome.ACCEPTED)
         await settle()
 
         assert len(granted(turns)) == 1_000

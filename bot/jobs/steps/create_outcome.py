@@ -21,15 +21,15 @@ PAYMENT_STATUSES = (400, 402, 403, 422)
 """Where a refused payment may be about one job alone; any other answer says it of the account in so many words."""
 
 
-async def taken(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
+async def accepted(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
     """The provider has it. Logged before it is stored: whatever becomes of us, the operator can find what was paid."""
     log.info("job=%s ticket=%s", job.id, ticket)
-    context.circuit_breakers.report(job, Outcome.TAKEN)
+    context.circuit_breakers.report(job, Outcome.ACCEPTED)
     moved = await context.move(job, JobState.RENDERING, ticket=ticket)
-    return moved or await _taken_late(context, job, ticket)
+    return moved or await _accepted_late(context, job, ticket)
 
 
-async def _taken_late(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
+async def _accepted_late(context: JobContext, job: Job, ticket: Ticket) -> Job | None:
     """The answer to a create that another process has given up: this one stood still, or could not reach the store."""
     found = await context.reload(job)
     if found is None or found.state is not JobState.UNKNOWN or found.request_key != job.request_key:
@@ -66,7 +66,7 @@ async def lost(context: JobContext, job: Job, error: VideoOutcomeUnknown | None 
 
 async def send_later(context: JobContext, job: Job, error: VideoUnavailable) -> Job | None:
     """Certainly nothing was made: back in the queue, for ten minutes in all."""
-    context.circuit_breakers.report(job, Outcome.NOT_TAKEN)
+    context.circuit_breakers.report(job, Outcome.NOT_ACCEPTED)
     now = context.clock.now()
     tried_for = context.clock.since(job.first_sent_at or now)
     log.warning("job=%s not accepted by the provider: %s", job.id, error.provider_text)
@@ -93,7 +93,7 @@ async def _ask_key(provider: Provider) -> Outcome:
     except VideoRejected:
         return Outcome.KEY_REFUSED
     except VideoUnavailable:
-        return Outcome.NOT_TAKEN
+        return Outcome.NOT_ACCEPTED
     return Outcome.REFUSED
 
 

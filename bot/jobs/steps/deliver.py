@@ -15,7 +15,7 @@ from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
 from bot.jobs.context import JobContext
 from bot.jobs.fit_video import MOST_SIZES, fitted
 from bot.jobs.steps.download import Fetched, Tries, fetch
-from bot.jobs.steps.one_card import wait_for_card
+from bot.jobs.steps.shared_card import wait_for_card
 from bot.models import KEPT_FOR, FailureKind, Job, JobState
 from bot.store import cards, jobs
 from bot.store.database import Tx, Unit

@@ -49,7 +49,7 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         if video.exists():
             return Fetched.HERE
         tries.made += 1
-        if not context.files.has_room():
+        if not context.files.has_disk_space():
             raise LocalTrouble("too little space in DATA_DIR")  # noqa: TRY301 - told as a full disk is
         began_s = time.monotonic()
         await context.providers.of(job).download(job.ticket, job.result_url, video)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from bot.errors import VideoError, VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.jobs import backoff, request_keys
 from bot.jobs.context import JobContext
-from bot.jobs.steps.create_outcome import lost, refused, send_later, taken
+from bot.jobs.steps.create_outcome import accepted, lost, refused, send_later
 from bot.jobs.steps.request import model_of, request_of
 from bot.models import Job, Ticket
 from bot.providers.protocols import CreateRequest, Provider
@@ -53,7 +53,7 @@ async def resolve_lost_answer(context: JobContext, job: Job) -> Job | None:
         else:
             if ticket is None:
                 return await send_later(context, job, VideoUnavailable("the provider has not received it"))
-            return await taken(context, job, ticket)
+            return await accepted(context, job, ticket)
 
 
 async def _stored_by_another(context: JobContext, job: Job) -> Job | None:

@@ -13,12 +13,12 @@ from bot.jobs import backoff
 from bot.jobs.chat_protocol import HoldReason, QueuePosition
 from bot.jobs.context import JobContext
 from bot.jobs.steps.card import introduce, place
-from bot.jobs.steps.create_outcome import failed, lost, refused, send_later, taken
+from bot.jobs.steps.create_outcome import accepted, failed, lost, refused, send_later
 from bot.jobs.steps.fall_back import fall_back, may_fall_back
 from bot.jobs.steps.finish import close
-from bot.jobs.steps.one_card import wait_for_answer
 from bot.jobs.steps.prepare import prepare
 from bot.jobs.steps.request import model_of, request_of, with_key
+from bot.jobs.steps.shared_card import wait_for_answer
 from bot.models import FailureKind, Job, JobState
 from bot.providers.protocols import CreateRequest, Provider
 from bot.store import jobs
@@ -30,14 +30,14 @@ log = logging.getLogger(__name__)
 
 ANSWER_SETTLES = timedelta(seconds=5)
 """Discord takes no first answer later than 3 s after the interaction; then a missing card stays missing."""
-ROOM_PAUSE_S = 30.0
+DISK_SPACE_PAUSE_S = 30.0
 HELD_PAUSE_S = 0.3
 """Until this process knows of the circuit that another one has opened, or tries."""
 LOOKED_AT_AGAIN_S = 30.0
 """So often a job that could fall back is looked at, while it waits for its turn."""
 
 
-async def wait(context: JobContext, job: Job) -> Job | None:
+async def submit(context: JobContext, job: Job) -> Job | None:
     """Carries a waiting job to the provider; its next state, or None where it is over."""
     left = context.timing.queue_timeout - context.clock.since(job.created_at)
     if left <= timedelta():  # else nothing below may suspend, and so notice
@@ -49,7 +49,7 @@ async def wait(context: JobContext, job: Job) -> Job | None:
                 return await context.end(job, JobState.CANCELLED, FailureKind.NO_CARD)
             if placed.state is not JobState.WAITING:  # cancelled while its card was looked for
                 return placed
-            await _room(context)  # the fitted picture needs a place, too
+            await _wait_for_disk_space(context)  # the fitted picture needs a place, too
             job = await prepare(context, placed)
             if (found := model_of(context, job)) is None:
                 return await failed(context, job, FailureKind.MODEL)
@@ -62,7 +62,7 @@ async def wait(context: JobContext, job: Job) -> Job | None:
                 context.chat.show(job, QueuePosition(starts_at=job.not_before, hold_reason=reason))
                 left = min(job.not_before - context.clock.now(), context.timing.resubmit_for)  # a clock was set, say
                 await context.clock.sleep(left.total_seconds())
-            await _room(context)
+            await _wait_for_disk_space(context)
             if (fallen := await _acquire(context, job)) is not None:
                 return fallen
     except TimeoutError:
@@ -112,10 +112,10 @@ async def _place(context: JobContext, job: Job) -> Job | None:
         await context.clock.sleep(settles_in)  # then it is asked once more: each such question is a refused request
 
 
-async def _room(context: JobContext) -> None:
-    while not context.files.has_room():
+async def _wait_for_disk_space(context: JobContext) -> None:
+    while not context.files.has_disk_space():
         log.error("too little space in DATA_DIR: nothing is sent to the provider until there is more")
-        await context.clock.sleep(ROOM_PAUSE_S)
+        await context.clock.sleep(DISK_SPACE_PAUSE_S)
 
 
 async def _send(context: JobContext, job: Job, model: Model, provider: Provider) -> Job | None:
@@ -130,7 +130,7 @@ async def _send(context: JobContext, job: Job, model: Model, provider: Provider)
         if model_of(context, job) != (model, provider):
             return job  # the catalog was read anew while the job waited for its turn
         request = request_of(context, job, model, picture, last)
-        create = context.protect(job.id, _submit(context, job, request, provider))
+        create = context.protect(job.id, _submit_once(context, job, request, provider))
     finally:
         if create is None:
             context.queue.release(job)
@@ -140,22 +140,24 @@ async def _send(context: JobContext, job: Job, model: Model, provider: Provider)
     return sent
 
 
-async def _submit(context: JobContext, job: Job, request: CreateRequest, provider: Provider) -> Job | None:
+async def _submit_once(context: JobContext, job: Job, request: CreateRequest, provider: Provider) -> Job | None:
     """One create, from the intent to what came of it in the store; owns the slot until the state says who does."""
     moved: Job | None = None
     try:
-        moved = await _intend(context, job)
+        moved = await _mark_submitting(context, job)
         if moved is not None and moved.state is JobState.SUBMITTING:  # by this very call
             context.queue.follow(moved)
             may_send = not (context.queue.is_closed or _is_stale(context, moved))
-            moved = await (_create(context, moved, request, provider) if may_send else _unsent(context, moved, job))
+            moved = await (
+                _create(context, moved, request, provider) if may_send else _revert_unsent(context, moved, job)
+            )
     finally:
         if moved is None or not moved.state.holds_slot:
             context.queue.release(job)
     return moved
 
 
-async def _intend(context: JobContext, job: Job) -> Job | None:
+async def _mark_submitting(context: JobContext, job: Job) -> Job | None:
     """The intent in the store: submitting, unless the job may not go any more.
 
     The intent of another process is never returned: with several, only what the unit itself returns is ours.
@@ -205,7 +207,7 @@ def _is_stale(context: JobContext, job: Job) -> bool:
     return context.timing.intent_for is not None and context.clock.since(job.state_at) > context.timing.intent_for
 
 
-async def _unsent(context: JobContext, job: Job, before: Job) -> Job | None:
+async def _revert_unsent(context: JobContext, job: Job, before: Job) -> Job | None:
     """Certainly nothing was made, and nobody was asked: waiting again, as before."""
     log.warning("job=%s not sent: the bot stops, or it took too long to store that it would be", job.id)
     return await context.move(job, JobState.WAITING, first_sent_at=before.first_sent_at, not_before=before.not_before)
@@ -229,4 +231,4 @@ async def _create(context: JobContext, job: Job, request: CreateRequest, provide
     except Exception:
         log.exception("job=%s create failed", job.id)
         return job if provider.knows_keys else await lost(context, job)
-    return await taken(context, job, ticket)
+    return await accepted(context, job, ticket)

@@ -72,7 +72,7 @@ async def wait_for_answer(context: JobContext, job: Job) -> Job | None:
             await changed_within(changed, _look_s(context))
 
 
-async def host(context: JobContext, request: JobId, mention: Mention) -> None:
+async def run_shared_card(context: JobContext, request: JobId, mention: Mention) -> None:
     """Shows the takes until the card has had its last edit. Cancelling it is safe; the next start goes on."""
     offers = 0
     told: tuple[object, ...] = ()
