@@ -72,7 +72,7 @@ class FormerSessions:
         self._state.parsers.update({COMMAND: self._once, READY: self._ready})
 
     async def begin(self, is_mine: Callable[[int], bool], shards: int) -> None:
-        """HandlesGuild what the process before this one has left unheard."""
+        """Hears what the process before this one has left unheard."""
         self._client.add_listener(self._connected, "on_shard_connect")
         for session in await self._memory.take(is_mine, shards):
             for server in session.servers:
