@@ -19,8 +19,8 @@ import discord
 import cogs.admin
 import cogs.animate
 import cogs.animate_this
-import cogs.better_words
 import cogs.card_buttons
+import cogs.improve_prompt
 import cogs.membership
 import cogs.privacy
 import cogs.quota
@@ -173,7 +173,7 @@ async def add_cogs(bot: AnimateBot, service: Service, requests: VideoRequests, p
     await cogs.animate.setup(bot, service.catalog, requests)
     await cogs.animate_this.setup(bot, requests)
     await cogs.card_buttons.setup(bot, service.library, requests)
-    await cogs.better_words.setup(bot, service.library, requests, prompt_help)
+    await cogs.improve_prompt.setup(bot, service.library, requests, prompt_help)
     await cogs.quota.setup(bot, service)
     await cogs.videos.setup(bot, service.library, service.catalog)
     await cogs.privacy.setup(bot, service.personal_data, lambda: service.endpoints, lambda: prompt_help.endpoint)

@@ -1,4 +1,4 @@
-"""The settings of the chat model that offers better words for a prompt."""
+"""The settings of the chat model that improves prompts."""
 
 from __future__ import annotations
 

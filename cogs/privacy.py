@@ -113,7 +113,7 @@ async def setup(
     endpoints: Callable[[], Sequence[str]],
     helper: Callable[[], str | None],
 ) -> None:
-    """Adds the command, and says what each button does. `helper`: where prompts go for better words, if anywhere."""
+    """Adds the command, and says what each button does. `helper`: where prompts go to be improved, if anywhere."""
     cog = Privacy(personal_data, endpoints, helper)
     await bot.add_cog(cog)
     bot.actions[SILENCE] = cog.silence

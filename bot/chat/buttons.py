@@ -25,10 +25,10 @@ CANCEL = "cancel"
 HIDE = "hide"
 AGAIN = "again"
 EDIT = "edit"
-WORDS = "words"
-"""On a card, where there is a chat model to ask for better ones."""
+IMPROVE = "words"
+"""On a card, where there is a chat model to ask."""
 USE = "use"
-"""Below better words."""
+"""Below an improved prompt."""
 CONTINUE = "continue"
 DELETE = "delete"
 """On a card, or in the member's list."""
@@ -50,8 +50,8 @@ _LABELS = {
     HIDE: N_("Hide"),
     AGAIN: N_("Again"),
     EDIT: N_("Edit"),
-    WORDS: N_("Better words"),
-    USE: N_("Use these words"),
+    IMPROVE: N_("Improve prompt"),
+    USE: N_("Use this prompt"),
     CONTINUE: N_("Continue"),
     DELETE: N_("Delete"),
     ERASE: N_("Delete"),

@@ -13,7 +13,7 @@ from discord import ui
 
 from bot.catalog import Catalog
 from bot.chat import failures, text
-from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, HIDE, SHOW, WORDS, JobButton
+from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, HIDE, IMPROVE, SHOW, JobButton
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
@@ -118,7 +118,7 @@ class Cards:
     def __init__(
         self, catalog: Catalog, translation_catalog: TranslationCatalog, helps: Callable[[], bool] = lambda: False
     ) -> None:
-        """`helps`: whether better words can be had for a prompt."""
+        """`helps`: whether a prompt can be improved."""
         self._catalog = catalog
         self._helps = helps
         self._translation_catalog = translation_catalog
@@ -245,7 +245,7 @@ class Cards:
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         if EDIT in actions and len(actions) < MOST_BUTTONS and self._helps() and shown.job.spec.prompt:
             after = actions.index(EDIT) + 1
-            actions = (*actions[:after], WORDS, *actions[after:])
+            actions = (*actions[:after], IMPROVE, *actions[after:])
         for action in actions:
             row.add_item(JobButton(action, shown.job.id, translations))
         box.add_item(row)

@@ -45,8 +45,8 @@ NO_MORE_MENTIONS = N_(
 NOT_MENTIONED = N_("Only the member who was mentioned can mute these mentions. Use `/privacy` to mute yours.")
 EXPORTED = N_("Here is everything the bot keeps about you. Only you can see this message.")
 HELPED = N_(
-    "When you press *Better words*, your prompt is also sent to {host}, which has its own rules for what it keeps. The "
-    "bot keeps how often you asked that day."
+    "When you press *Improve prompt*, your prompt is also sent to {host}, which has its own rules for what it keeps. "
+    "The bot keeps how often you used this button that day."
 )
 STAYS = N_(
     "**What stays:** your user ID, with the credits you used and when, until next month. This stays longer if a limit "

@@ -1,4 +1,4 @@
-"""Better words for a prompt, from the operator's chat model, with a quota of their own; no video is made here."""
+"""Improved prompts, from the operator's chat model, with a quota of their own; no video is made here."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 AT_ONCE = 4
 """Of all members; each has one at a time."""
 WAITS_S = 10.0
-OFF = N_("This bot does not offer better words right now.")
-ASKING = N_("The bot is already looking for better words for you. Wait for them.")
-NONE_LEFT = N_("You have had better words {n} times today, which is the limit. Change the prompt with Edit instead.")
-NO_ANSWER = N_("No better words were found. Nothing was charged. Try again in a minute, or use Edit.")
+OFF = N_("This bot cannot improve prompts right now.")
+ASKING = N_("The bot is already improving a prompt for you. Wait for the result.")
+NONE_LEFT = N_("You have reached today's limit for improved prompts: {n}. To change the prompt yourself, press Edit.")
+NO_ANSWER = N_("The prompt could not be improved. Nothing was charged. Try again in a minute, or use Edit.")
 
 
 class PromptHelp:
@@ -72,6 +72,6 @@ class PromptHelp:
             finally:
                 self._places.release()
         except (PromptHelpUnavailable, TimeoutError) as error:
-            log.warning("user=%s no better words: %s", member, str(error) or "too many at once")
+            log.warning("user=%s no improved prompt: %s", member, str(error) or "too many at once")
             await self._store.write(prompt_help.give_back(member, now=asked_at))
             raise UserError(NO_ANSWER) from error

@@ -1,4 +1,4 @@
-"""A chat model behind OpenAI's `/chat/completions`: better words for a prompt. One question, one answer, no retry.
+"""A chat model behind OpenAI's `/chat/completions`: an improved prompt. One question, one answer, no retry.
 
 The key goes to the configured address alone: no redirect is followed.
 """
@@ -31,7 +31,7 @@ _QUOTES = ('""', "“”", "''", "«»")
 
 
 async def reword(config: ChatModelConfig, prompt: str) -> str:
-    """Better words for the prompt, cut and cleaned. Raises PromptHelpUnavailable, whose text is for the log."""
+    """The improved prompt, cut and cleaned. Raises PromptHelpUnavailable, whose text is for the log."""
     url = URL(f"{config.url}/chat/completions")
     messages = [{"role": "system", "content": TASK}, {"role": "user", "content": prompt}]
     headers = {} if config.key is None else {"Authorization": f"Bearer {config.key}"}

@@ -73,7 +73,7 @@ def export(member: UserId, *, now: datetime) -> Unit[Entry]:
             "member": str(member),
             "written_at": now.astimezone(UTC).isoformat(),
             "preferences": _told(users[0], LEFT_OUT["users"]) if users else {},
-            "better_words_asked_for": [
+            "improved_prompts_asked_for": [
                 _told(row, LEFT_OUT["prompt_help"])
                 for row in tx.all("SELECT * FROM prompt_help WHERE member = :member", member=member)
             ],

@@ -1,4 +1,4 @@
-"""A local chat model behind `/chat/completions`, which offers better words. Written from OpenAI's description."""
+"""A local chat model behind `/chat/completions`, which improves prompts. Written from OpenAI's description."""
 
 import asyncio
 import json

@@ -68,7 +68,7 @@ async def test_a_gateway_continues_joins_and_lists_what_a_worker_has_made(cluste
     with av.open(io.BytesIO(joined.media[0].data), "r") as file:
         assert len(list(file.decode(video=0))) == 2 * 24
 
-    offer = await alone(await press(cluster, card, "Better words"))
+    offer = await alone(await press(cluster, card, "Improve prompt"))
     await cluster.until(offer, f"puts on a hat{ENDING}")
     assert (files(cluster, "videos"), len(files(cluster, "stills"))) == ([], 2)
 

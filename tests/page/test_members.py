@@ -1,4 +1,4 @@
-"""What a member finds on a finished card and in their list, in a browser: better words, Continue, stills."""
+"""What a member finds on a finished card and in their list, in a browser: Improve prompt, Continue, stills."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LOADED = "image => image.complete && image.naturalWidth > 0"
 
 
 @pytest.mark.thorough
-async def test_better_words_come_into_the_form_and_nothing_is_sent_before(tab: OpenTab) -> None:
+async def test_an_improved_prompt_comes_into_the_form_and_nothing_is_sent_before(tab: OpenTab) -> None:
     mia = await tab()
     card = await mia.animate("a hat on the page")
     await mia.says(card, DONE)
 
-    await mia.press("Better words", card)
-    offer = mia.message("Better words for your prompt")
+    await mia.press("Improve prompt", card)
+    offer = mia.message("Improved prompt")
     await mia.says(offer, "a hat on the page, in soft evening light")
-    await mia.press("Use these words", offer)
+    await mia.press("Use this prompt", offer)
     await expect(mia.find("#modal textarea").first).to_have_value(
         "a hat on the page, in soft evening light, while the camera slowly moves in"
     )

@@ -231,6 +231,13 @@ class TestTheFiles:
         assert wrong == []
 
 
+def test_french_marks_never_begin_a_line() -> None:
+    with (LOCALES / "fr.po").open("rb") as opened:
+        said = [form for m in messages(read_po(opened, locale="fr")).values() for form in forms(m)]
+
+    assert [form for form in said if re.search(r" [:;!?»]|« ", form)] == [], "write a no-break space there"
+
+
 def credit(locale: str | None, number: int) -> str:
     return TranslationCatalog().of(locale).ngettext("{n} credit", "{n} credits", number)
 

@@ -1,4 +1,4 @@
-"""Better words: a button asks the operator's chat model, another opens the form of Edit with what it said."""
+"""Improve prompt: a button asks the operator's chat model, another opens the form of Edit with what it said."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import discord
 from discord.ext import commands
 
-from bot.chat import better_words
-from bot.chat.buttons import USE, WORDS
+from bot.chat import improved_prompt
+from bot.chat.buttons import IMPROVE, USE
 from bot.chat.client import AnimateBot
 from bot.chat.interaction_info import user_of
 from bot.chat.modals import Filled, VideoForm
@@ -22,7 +22,7 @@ from bot.models import JobId
 NOBODY = discord.AllowedMentions.none()
 
 
-class BetterWords(commands.Cog):
+class ImprovePrompt(commands.Cog):
     """Two buttons; has no commands. Nothing is sent to a video service before the form is submitted."""
 
     def __init__(self, library: Library, requests: VideoRequests, prompt_help: PromptHelp) -> None:
@@ -31,19 +31,19 @@ class BetterWords(commands.Cog):
         self._prompt_help = prompt_help
 
     async def ask(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
-        """Shows better words to the member alone; a form cannot be opened after waiting, so a button does that."""
+        """Shows an improved prompt to the member alone; no form can be opened after waiting, so a button does that."""
         job = await self._library.repeatable(user_of(interaction), job_id)
         await self._requests.check_others(interaction, job.picture_author)
         await interaction.response.defer(ephemeral=True, thinking=True)
         words = await self._prompt_help.reword(job.member, job.spec.prompt)
-        view = better_words.offered(translations_of(interaction), job_id, words)
+        view = improved_prompt.offered(translations_of(interaction), job_id, words)
         await interaction.edit_original_response(view=view, allowed_mentions=NOBODY)
 
     async def use(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """The form of Edit with the words of the message, which may be changed; submitted, a new job."""
         job = await self._library.repeatable(user_of(interaction), job_id)
         await self._requests.check_others(interaction, job.picture_author)
-        words = better_words.words_in(interaction.message)
+        words = improved_prompt.words_in(interaction.message)
         if words is None:
             raise UserError(GONE)
 
@@ -53,13 +53,13 @@ class BetterWords(commands.Cog):
 
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)
-        title, spec = translations.gettext("Edit and make again"), better_words.with_words(job.spec, words)
+        title, spec = translations.gettext("Edit and make again"), improved_prompt.with_words(job.spec, words)
         form = VideoForm(translations, title, catalog, submitted, spec=spec, left=left)
         await interaction.response.send_modal(form)
 
 
 async def setup(bot: AnimateBot, library: Library, requests: VideoRequests, prompt_help: PromptHelp) -> None:
     """Says what each button does."""
-    cog = BetterWords(library, requests, prompt_help)
+    cog = ImprovePrompt(library, requests, prompt_help)
     await bot.add_cog(cog)
-    bot.actions |= {WORDS: cog.ask, USE: cog.use}
+    bot.actions |= {IMPROVE: cog.ask, USE: cog.use}

@@ -1,4 +1,4 @@
-"""The message with better words for a prompt, and the words read back out of it: so it works after a restart, too."""
+"""The message with an improved prompt, and the prompt read back out of it: so it works after a restart, too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import JobId, VideoSpec
 
-HEAD = N_("**Better words for your prompt.** No video is made of them until you send the form.")
+HEAD = N_("**Improved prompt.** No video is made until you send the form.")
 _BLOCK = re.compile(r"```\n(.+)\n```", re.DOTALL)
 
 
