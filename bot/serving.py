@@ -59,7 +59,7 @@ def signed_credits(settings: Settings, bot: AnimateBot, service: Service, clock:
         if bot.get_guild(scope) is not None or not bot.handles_guild(scope):  # another process is told of that server
             return True
         if not bot.ready.is_set():
-            raise StoreUnavailable("Discord has not told yet which servers the bot is in")
+            raise StoreUnavailable("Discord has not said yet which servers the bot is in")
         return False
 
     return SignedCredits(

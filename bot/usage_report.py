@@ -165,7 +165,7 @@ def as_lines(found: Report) -> list[str]:
         "",
         "asked: videos that members asked for; made: those that a provider took.",
         "credits: what members paid, without what was refunded; budget: what counts against BUDGET_CREDITS.",
-        "USD (catalog): the made ones at the catalog's prices; USD (provider): as told, and for how many videos.",
+        "USD (catalog): the made ones at the catalog's prices; USD (provider): as reported, and for how many videos.",
     ]
 
 

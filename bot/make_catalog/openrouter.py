@@ -97,7 +97,7 @@ def _lengths(model: Mapping[str, Any]) -> tuple[int, ...]:
     told = model.get("supported_durations")
     found = sorted({n for n in told if type(n) is int and 0 < n <= LONGEST_S}) if isinstance(told, list) else []
     if not found:
-        raise _Unfit("its lengths are not told")
+        raise _Unfit("its lengths are not listed")
     usual = [n for n in found if n in LENGTHS] if len(found) > MOST_LENGTHS else found
     return tuple((usual or found)[:MOST_LENGTHS])
 
@@ -116,7 +116,7 @@ def _sizes(model: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
         return found, ratios
     sizes = [size for size in _strings(model, "supported_sizes") if _is_size(size)]
     if not sizes:
-        raise _Unfit("neither its aspect ratios nor its sizes are told")
+        raise _Unfit("neither its aspect ratios nor its sizes are listed")
     return {size: size for size in sizes}, ()
 
 

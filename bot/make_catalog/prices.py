@@ -52,12 +52,12 @@ class _Rate:
 def price_of(skus: Any, resolution: str | None, size: tuple[int, int], shortest_s: int) -> Price:
     """The price at a resolution, for the shortest video: what is paid once is spread over it. Raises UnpricedError."""
     if not isinstance(skus, Mapping) or not skus:
-        raise UnpricedError("its price is not told")
+        raise UnpricedError("its price is not listed")
     rates = list(_rates(skus))
     wanted = None if resolution is None else resolution.lower()
     found = [_Rate(rate.sound, wanted, _usd(rate, size), rate.is_by_token) for rate in _applying(rates, wanted)]
     if not found:
-        raise UnpricedError("its price per second is not told")
+        raise UnpricedError("its price per second is not listed")
     highest = max(found, key=lambda rate: rate.usd)
     once = sum(_number(skus, name) * scale for name, scale in _FLAT.items() if name in skus)
     least = max((_number(skus, name) * scale for name, scale in _LEAST.items() if name in skus), default=0.0)

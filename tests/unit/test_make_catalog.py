@@ -72,8 +72,8 @@ class TestPrices:
     @pytest.mark.parametrize(
         ("skus", "reason"),
         [
-            (None, "its price is not told"),
-            ({}, "its price is not told"),
+            (None, "its price is not listed"),
+            ({}, "its price is not listed"),
             (
                 {"duration_seconds": "0.1", "cents_per_megapixel_second": "2"},
                 "a part that is not known: cents_per_megapixel",
@@ -81,8 +81,8 @@ class TestPrices:
             ({"duration_seconds": "free"}, "its price is not a number: duration_seconds"),
             ({"duration_seconds": "-1"}, "its price is not a number: duration_seconds"),
             ({"duration_seconds": "nan"}, "its price is not a number: duration_seconds"),
-            ({"duration_seconds_1080p": "0.1"}, "its price per second is not told"),
-            ({"cents_per_image_input": "1"}, "its price per second is not told"),
+            ({"duration_seconds_1080p": "0.1"}, "its price per second is not listed"),
+            ({"cents_per_image_input": "1"}, "its price per second is not listed"),
         ],
     )
     def test_what_is_not_known_is_no_price(self, skus: Any, reason: str) -> None:
@@ -167,8 +167,8 @@ class TestModels:
 
         assert [model.id for model in catalog.models] == ["video"]
         assert r"# - acme/odd: its price has a part that is not known: per_mood\n[providers.evil]" in text
-        assert "# - acme/shapeless: neither its aspect ratios nor its sizes are told" in text
-        assert "# - acme/endless: its lengths are not told" in text
+        assert "# - acme/shapeless: neither its aspect ratios nor its sizes are listed" in text
+        assert "# - acme/endless: its lengths are not listed" in text
 
     def test_the_cheapest_is_the_default(self, tmp_path: Path) -> None:
         listed = [a_model("acme/dear", pricing_skus={"duration_seconds": "1"}), a_model("acme/cheap")]
