@@ -55,7 +55,7 @@ class Reloader:
             settings = self._load()
             served = {name: getattr(self._settings, name) for name in ("public_url", "http_port")}
             on_offer = offer(settings.model_copy(update=served))
-            self._take(settings, on_offer)
+            self._apply(settings, on_offer)
         except SettingsError as error:
             for sentence in error.sentences:
                 log.error("the catalog stays as it was: %s", sentence)  # noqa: TRY400 - no traceback for the expected
@@ -75,7 +75,7 @@ class Reloader:
         except Exception:
             log.exception("the commands were not renewed; the next reload or start tries again")
 
-    def _take(self, settings: Settings, on_offer: Offer) -> None:
+    def _apply(self, settings: Settings, on_offer: Offer) -> None:
         """From here on it holds for new requests; jobs under way stay with their provider. Raises ValueError."""
         if new := set(settings.secrets) - self._secrets:
             self._secrets |= new  # jobs of before may still be asked for with an older key

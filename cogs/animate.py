@@ -105,7 +105,7 @@ class Animate(commands.Cog):
             style=style,
         )
         last = None if last_image is None else picture_of(last_image)
-        await self._requests.take(interaction, VideoRequest(spec, picture_of(image), last_picture=last, is_open=True))
+        await self._requests.handle(interaction, VideoRequest(spec, picture_of(image), last_picture=last, is_open=True))
 
     @animate.autocomplete("model")
     async def models(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:

@@ -48,7 +48,7 @@ class AnimateThis(commands.Cog):
             raise UserError(text.NO_PICTURE)
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
-            await self._take(answer, filled, found, author)
+            await self._handle(answer, filled, found, author)
 
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         last = await self._requests.last_choices(interaction)
@@ -56,12 +56,12 @@ class AnimateThis(commands.Cog):
         form = VideoForm(translations_of(interaction), NAME, catalog, submitted, pictures=found, spec=spec, left=left)
         await interaction.response.send_modal(form)
 
-    async def _take(
+    async def _handle(
         self, interaction: discord.Interaction[Any], filled: Filled, found: list[Found], author: UserId
     ) -> None:
         others = None if author == user_of(interaction) else author
         picture = found[filled.picture].picture
-        await self._requests.take(
+        await self._requests.handle(
             interaction, VideoRequest(filled.spec, picture, others, from_form=True, last_picture=filled.last_picture)
         )
 

@@ -64,7 +64,7 @@ class CardButtons(commands.Cog):
         """The same once more, with as many takes; by another seed, since the same one would make the same video."""
         job = await self._library.repeatable(user_of(interaction), job_id)
         spec = replace(job.spec, take=None, seed=None)
-        await self._requests.take(interaction, VideoRequest(spec, job.picture, job.picture_author, job.id))
+        await self._requests.handle(interaction, VideoRequest(spec, job.picture, job.picture_author, job.id))
 
     async def edit(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """A form with what this job was asked with; submitted, a new job."""
@@ -72,7 +72,7 @@ class CardButtons(commands.Cog):
         await self._requests.check_others(interaction, job.picture_author)
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
-            await self._take_edited(answer, filled, job_id)
+            await self._handle_edited(answer, filled, job_id)
 
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)
@@ -99,7 +99,7 @@ class CardButtons(commands.Cog):
                 from_form=True,
                 last_picture=filled.last_picture,
             )
-            await self._requests.take(answer, request)
+            await self._requests.handle(answer, request)
 
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)
@@ -112,7 +112,7 @@ class CardButtons(commands.Cog):
         """The card goes, the job goes on."""
         job = await self._library.hideable(user_of(interaction), job_id, moderated=_moderated(interaction))
         await interaction.response.defer()
-        await self._take_down(interaction, job)
+        await self._hide(interaction, job)
 
     async def delete(self, interaction: discord.Interaction[Any], job_id: JobId) -> None:
         """Its member is asked first where there is a video to lose; others only delete the message."""
@@ -174,11 +174,11 @@ class CardButtons(commands.Cog):
         if not all_gone:
             await answer_translated(interaction, text.CARD_STAYS)
 
-    async def _take_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
+    async def _handle_edited(self, interaction: discord.Interaction[Any], filled: Filled, job_id: JobId) -> None:
         job = await self._library.repeatable(user_of(interaction), job_id)  # its picture may be gone by now
-        await self._requests.take(interaction, edited(job, filled.spec, filled.last_picture))
+        await self._requests.handle(interaction, edited(job, filled.spec, filled.last_picture))
 
-    async def _take_down(self, interaction: discord.Interaction[Any], job: Job) -> None:
+    async def _hide(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """The card of a job that goes on: the store first, then what is being edited is stopped, then the message."""
         viewer = user_of(interaction)
         await self._library.hide(job, viewer, press_of(interaction))
@@ -210,7 +210,7 @@ class CardButtons(commands.Cog):
         await interaction.response.defer()
         takes = await self._library.takes(job)
         if any(map(goes_on, takes)) and not any(map(is_on_card, takes)):
-            await self._take_down(interaction, job)
+            await self._hide(interaction, job)
             return
         for take in takes:
             if take.state is JobState.DELIVERED and not take.deleted and not await self._is_kept(interaction, take):

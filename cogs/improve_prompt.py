@@ -49,7 +49,7 @@ class ImprovePrompt(commands.Cog):
 
         async def submitted(answer: discord.Interaction[Any], filled: Filled) -> None:
             job = await self._library.repeatable(user_of(answer), job_id)  # its picture may be gone by now
-            await self._requests.take(answer, edited(job, filled.spec, filled.last_picture))
+            await self._requests.handle(answer, edited(job, filled.spec, filled.last_picture))
 
         catalog, left = await self._requests.offered(interaction), await self._requests.spendable.of(interaction)
         translations = translations_of(interaction)

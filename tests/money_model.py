@@ -149,7 +149,7 @@ class MoneyModel:
             return "blocked"
         return "too_many_refunds" if len(moderated) >= 5 else None
 
-    def take(self, job: JobId, scope: Scope, member: UserId, roles: Iterable[int], cost: int, today: int) -> Video:
+    def reserve(self, job: JobId, scope: Scope, member: UserId, roles: Iterable[int], cost: int, today: int) -> Video:
         """The quota first, grants for the rest."""
         from_quota = min(cost, self.left(scope, member, roles, today))
         reset_count = self.reset_counts.get((scope, member), 0)
@@ -184,7 +184,7 @@ def follow(model: MoneyModel, line: Row, roles: Mapping[UserId, Sequence[int]]) 
             assert server_limit == model.server_limits.get(scope), f"line {line['id']} names another server limit"
             budget = model.operator.budget
             assert (line["budget_credits"], line["budget_per"]) == (budget.credits, budget.per)
-            video = model.take(line["job"], scope, member, held, cost, today)
+            video = model.reserve(line["job"], scope, member, held, cost, today)
             assert (-line["from_quota"], line["reset_count"]) == (video.from_quota, video.reset_count)
         case "refund", _:
             model.videos[line["job"]].refund = "all" if line["from_budget"] else "member"

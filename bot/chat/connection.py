@@ -64,7 +64,7 @@ class Connection:
             if answer.ok and (found := CALLBACK.search(told.url.path)):
                 self._clock.answered(int(found[1]))
         elif answer.ok:
-            self._token_was_taken()
+            self._token_was_accepted()
         elif answer.status == UNAUTHORIZED and answer.content_type == "application/json":
             self._token_was_refused()
 
@@ -74,7 +74,7 @@ class Connection:
         if str(told.url).startswith(self._api_url):
             self.redirected_to = told.response.headers.get("Location", "elsewhere")
 
-    def _token_was_taken(self) -> None:
+    def _token_was_accepted(self) -> None:
         if self._is_refused:
             log.warning("Discord accepts the bot's token again")
         self._was_taken, self._is_refused = True, False

@@ -25,7 +25,7 @@ from bot.chat.posted_video import posted_address, stream
 from bot.chat.take_cards import TakeCards
 from bot.chat.take_delivery import TakeDelivery
 from bot.chat.transports import EDIT_WITHIN_S, Transports
-from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_taken
+from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_accepted
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard, PostMemory, ProgressView
@@ -196,7 +196,7 @@ class DiscordChat:
                 )
             except TROUBLE as error:
                 log.info("job=%s not mentioned by %s: %s", job.id, transport.name, told(error))
-                if may_be_taken(error):
+                if may_be_accepted(error):
                     return None
         return None
 

@@ -50,7 +50,7 @@ class Window:
         self._most = max(1, most // processes)
         self._span_s = span_s if most >= processes else span_s * processes / most
 
-    def take(self, now: float) -> None:
+    def record(self, now: float) -> None:
         """One is taken."""
         self._taken.append(now)
 
@@ -96,26 +96,26 @@ class EditRateLimit:
         """For a card's last edit by the bot's own token."""
         queue = self._queue(channel)
         async with queue.last:
-            await self._take(queue.window, lambda: 0)
+            await self._acquire(queue.window, lambda: 0)
 
     async def progress(self, channel: ChannelId) -> None:
         """For any other edit by the bot's own token."""
         queue = self._queue(channel)
         async with queue.progress:
-            await self._take(queue.apart, lambda: 0)
+            await self._acquire(queue.apart, lambda: 0)
             kept = max(0, min(KEPT_FOR_LAST // self._processes, CHANNEL_EDITS // self._processes - 1))
-            await self._take(queue.window, lambda: min(len(queue.unfinished), kept))
+            await self._acquire(queue.window, lambda: min(len(queue.unfinished), kept))
 
     async def anywhere(self) -> None:
         """For any edit but a card's last, whatever its transport."""
         async with self._all.progress:
             while (wait_s := self._refused.wait_s(self._now())) > 0:
                 await self._sleep(wait_s)
-            await self._take(self._all.window, lambda: 0)
+            await self._acquire(self._all.window, lambda: 0)
 
     def refused(self) -> None:
         """Discord, or an edge before it, refused an edit of progress."""
-        self._refused.take(self._now())
+        self._refused.record(self._now())
 
     def begun(self, channel: ChannelId, job: JobId) -> None:
         """This card's last edit is still to come."""
@@ -126,10 +126,10 @@ class EditRateLimit:
         if channel in self._channels:
             self._channels[channel].unfinished.discard(job)
 
-    async def _take(self, window: Window, keeping: Callable[[], int]) -> None:
+    async def _acquire(self, window: Window, keeping: Callable[[], int]) -> None:
         while (wait_s := window.wait_s(self._now(), keeping=keeping())) > 0:
             await self._sleep(wait_s)
-        window.take(self._now())
+        window.record(self._now())
 
     def _queue(self, channel: ChannelId) -> _Queue:
         if channel not in self._channels:

@@ -52,7 +52,7 @@ class SessionMemory(Protocol):
     async def leave(self, sessions: Sequence[GatewaySession]) -> None:
         """For the next process."""
 
-    async def take(self, is_mine: Callable[[int], bool], shards: int) -> list[GatewaySession]:
+    async def claim(self, is_mine: Callable[[int], bool], shards: int) -> list[GatewaySession]:
         """What the process before has left."""
 
 
@@ -74,7 +74,7 @@ class FormerSessions:
     async def begin(self, is_mine: Callable[[int], bool], shards: int) -> None:
         """Hears what the process before this one has left unheard."""
         self._client.add_listener(self._connected, "on_shard_connect")
-        for session in await self._memory.take(is_mine, shards):
+        for session in await self._memory.claim(is_mine, shards):
             for server in session.servers:
                 self._know(server)
             self._left[session.shard] = session
@@ -108,7 +108,7 @@ class FormerSessions:
         await drain_interactions(within_s=ANSWERED_WITHIN_S if can_answer else 0.0)
 
     async def close(self) -> None:
-        """HandlesGuild no more of them."""
+        """Hears no more of them."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

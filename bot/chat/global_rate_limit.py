@@ -79,7 +79,7 @@ class GlobalRateLimit:
                     raise discord.RateLimited(held_s)
                 wait_s = max(held_s, window.wait_s(self._now(), keeping=self._kept if progress else 0))
                 if wait_s <= 0:
-                    window.take(self._now())
+                    window.record(self._now())
                     return
                 await self._sleep(wait_s)
 

@@ -124,7 +124,7 @@ class VideoDelivery:
                 message = await self._transports.post_beside(job, transport, words, video, alt)
             except TROUBLE as error:
                 log.warning("job=%s video beside the card by %s: %s", job.id, transport.name, told(error))
-                if not claim or may_be_taken(error):
+                if not claim or may_be_accepted(error):
                     return await self._keep(job)
                 await self._memory.release_post(job.id)
                 if error_kind_of(error) is ErrorKind.TOO_LARGE:
@@ -185,7 +185,7 @@ class VideoDelivery:
             message = await self._transports.send_privately(job, channel, view, video)
         except TROUBLE as error:
             log.warning("job=%s video to the member alone: %s", job.id, told(error))
-            if claim and not may_be_taken(error):
+            if claim and not may_be_accepted(error):
                 await self._memory.release_post(job.id)
             return error
         return Delivery(DeliveryOutcome.HELD, channel, message)
@@ -196,7 +196,7 @@ def kept_until(job: Job) -> datetime:
     return (job.state_at if job.state in (JobState.UNDELIVERED, JobState.DELIVERED) else datetime.now(UTC)) + KEPT_FOR
 
 
-def may_be_taken(error: BaseException) -> bool:
+def may_be_accepted(error: BaseException) -> bool:
     """Whether Discord may have taken what was sent, although it did not say so."""
     if isinstance(error, discord.RateLimited | aiohttp.ClientConnectorError):
         return False  # never sent

@@ -100,7 +100,7 @@ class VideoRequests:
         )
         return self._service.catalog.only(allowed)
 
-    async def take(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
+    async def handle(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
         with self._service.answers_first.one():
             chosen = await self._answered(interaction, request)

@@ -57,7 +57,7 @@ class Fitter:
                 async with asyncio.timeout(self._within_s) as end, confined_process.process("bot.images") as process:
                     told = await _tell(process, data)
                     size = choose((told["upright"][0], told["upright"][1]))
-                    async with self._taking(AT_ONCE if told["is_large"] else 1):
+                    async with self._acquired(AT_ONCE if told["is_large"] else 1):
                         end.reschedule(asyncio.get_running_loop().time() + self._within_s)  # the other had its own
                         return await _fitted(process, size, max_enlargement)
             except TimeoutError as error:
@@ -68,7 +68,7 @@ class Fitter:
                 raise PictureRefused(precheck.NOT_NOW) from error
 
     @contextlib.asynccontextmanager
-    async def _taking(self, places: int) -> AsyncIterator[None]:
+    async def _acquired(self, places: int) -> AsyncIterator[None]:
         """One by one: two that take two places each would wait for each other."""
         async with contextlib.AsyncExitStack() as taken:
             async with self._turn:

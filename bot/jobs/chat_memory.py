@@ -46,12 +46,12 @@ class StoredSessions:
         except StoreError as error:
             log.warning("the next process cannot resume what this one has heard: %s", error)
 
-    async def take(self, is_mine: Callable[[int], bool], shards: int) -> list[GatewaySession]:
+    async def claim(self, is_mine: Callable[[int], bool], shards: int) -> list[GatewaySession]:
         """What the process before has left."""
         try:
             if not await self._store.read(gateway_sessions.are_left()):
                 return []
-            return await self._store.write(gateway_sessions.take(is_mine, shards, now=self.now()))
+            return await self._store.write(gateway_sessions.claim(is_mine, shards, now=self.now()))
         except StoreError as error:
             log.warning("what the process before this one has heard is not resumed: %s", error)
             return []

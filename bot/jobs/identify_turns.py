@@ -8,7 +8,7 @@ import random
 from bot.errors import StoreUnavailable
 from bot.jobs.context import Clock
 from bot.store.database import Store
-from bot.store.identifies import take_turn
+from bot.store.identifies import claim_turn
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class IdentifyTurns:
         """Returns when a shard of this bucket may identify. Waits for the store, however long that takes."""
         while True:
             try:
-                left = await self._store.write(take_turn(bucket, now=self._clock.now()))
+                left = await self._store.write(claim_turn(bucket, now=self._clock.now()))
             except StoreUnavailable as error:
                 log.warning("no turn to identify at Discord, trying again: %s", error)
                 await self._clock.sleep(STORE_PAUSE_S)

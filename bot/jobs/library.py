@@ -172,7 +172,7 @@ class Library:
 
     async def _check_author(self, job: Job) -> None:
         author = job.picture_author
-        if author is not None and await self._store.read(erasure.has_taken_back(author, since=job.created_at)):
+        if author is not None and await self._store.read(erasure.has_asked_for_erasure(author, since=job.created_at)):
             raise UserError(PICTURE_GONE)
 
     async def visible(self, viewer: UserId, job: JobId, *, moderated: Place | None) -> Job:
@@ -205,7 +205,7 @@ class Library:
         """The card may be deleted now, and the job runs on. To its member the video waits in the list; else it goes
         to them alone. Whatever was being edited has ended when this returns.
         """
-        unit = cards.take_down(job.id, press, now=self._clock.now(), hidden=viewer == job.member)
+        unit = cards.hide(job.id, press, now=self._clock.now(), hidden=viewer == job.member)
         if await self._write(unit) is not None:
             await self._recheck(job)
         elif not job.card.removed:
@@ -278,7 +278,7 @@ class Library:
             raise UserError(NOT_YOURS)
         for take in await self.takes(job):
             if viewer == job.picture_author:
-                await self._write(erasure.take_picture(take.id))
+                await self._write(erasure.erase_picture(take.id))
                 self._files.forget_copy(take.id)
             self._files.still(take.id).unlink(missing_ok=True)
         return cleared

@@ -36,7 +36,7 @@ def starts_s(
     queue: Sequence[Job | QueuedJob],
     frees_s: Sequence[float],
     slots: int,
-    takes_s: Callable[[Job | QueuedJob], float],
+    duration_s: Callable[[Job | QueuedJob], float],
 ) -> Iterator[float]:
     """When each of the queue starts, if each takes the slot that is free first; infinite where nobody can tell.
 
@@ -46,7 +46,7 @@ def starts_s(
     heapq.heapify(free)
     for job in queue:
         yield (start_s := free[0])
-        heapq.heapreplace(free, start_s + takes_s(job))
+        heapq.heapreplace(free, start_s + duration_s(job))
 
 
 class QueuePositions:
@@ -150,7 +150,7 @@ class QueuePositions:
             if not limited or job.provider == limited
         ]
         frees_s += [pause_s] * (slots - len(frees_s))
-        return starts_s(jobs, frees_s, slots, estimates.takes_s)
+        return starts_s(jobs, frees_s, slots, estimates.duration_s)
 
 
 def _differs(told: QueuePosition, current: QueuePosition, now: datetime) -> bool:
@@ -171,7 +171,7 @@ class _Estimates:
         self._now = now
         self._known: dict[tuple[str, int, str | None], Estimate | None] = {}
 
-    def takes_s(self, job: Job | QueuedJob) -> float:
+    def duration_s(self, job: Job | QueuedJob) -> float:
         estimate = self._of(job)
         return math.inf if estimate is None else estimate.median_s
 

@@ -53,7 +53,7 @@ KEY_LENGTH = 7
 SEEDS = 2**31
 """What every provider that takes a seed can read."""
 LINES_SHOWN = 10
-TAKEN_BACK_WITHIN_S = 5.0
+CANCELLED_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Service:
             await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
         finally:
             if not writing.done():  # too slow, or nobody waits for the answer any more
-                self._keep(self._take_back(writing))
+                self._keep(self._cancel_late(writing))
         if not writing.done():
             raise StoreUnavailable(f"job={job.id} the store did not answer in {ANSWER_WITHIN_S} s")
         reserved = writing.result()
@@ -249,19 +249,19 @@ class Service:
         late = set(self._late)
         if not late:
             return
-        _, left = await asyncio.wait(late, timeout=TAKEN_BACK_WITHIN_S)
+        _, left = await asyncio.wait(late, timeout=CANCELLED_WITHIN_S)
         for task in left:
             task.cancel()
         if left:
             log.warning("%s reservations will be canceled at the next start", len(left))
-            await asyncio.wait(left, timeout=TAKEN_BACK_WITHIN_S)
+            await asyncio.wait(left, timeout=CANCELLED_WITHIN_S)
 
     def _keep(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def _take_back(self, writing: asyncio.Future[list[Job]]) -> None:
+    async def _cancel_late(self, writing: asyncio.Future[list[Job]]) -> None:
         """The member was refused, but the store may still have taken what was asked for."""
         try:
             reserved = await writing
@@ -270,7 +270,7 @@ class Service:
             return
         for job in reserved:
             log.warning("job=%s reserved too late; cancelled", job.id)
-            await self._worker.take_back(job)
+            await self._worker.cancel_unanswered(job)
 
 
 def _take(first: Job, number: int) -> Job:

@@ -148,7 +148,7 @@ class Worker:
         """Resumes a paused server."""
         self._context.queue.resume(scope)
 
-    async def take_back(self, job: Job) -> None:
+    async def cancel_unanswered(self, job: Job) -> None:
         """The member was refused although the store has the job: cancelled and refunded before anything is sent."""
         cancelled = await self._context.end(job, JobState.CANCELLED, FailureKind.NO_CARD)
         if cancelled is not None:
@@ -275,7 +275,7 @@ class Worker:
                 return
 
     async def _carry_on(self, job: Job, message: MessageId | None, ephemeral: bool) -> None:  # noqa: FBT001 - private
-        current: Job | None = await self._taken_up(job)
+        current: Job | None = await self._wait_to_begin(job)
         failures = 0
         while current is not None:
             job = current
@@ -303,7 +303,7 @@ class Worker:
                 await self._context.clock.sleep(pause(failures + 3, self._context.rng))
                 current = await self._context.reload(job)
 
-    async def _taken_up(self, job: Job) -> Job | None:
+    async def _wait_to_begin(self, job: Job) -> Job | None:
         """The job as it is, once first answers are through and no create of it is under way any more."""
         create = self._context.creates.get(job.id)
         if create is not None:  # it owns the job and its slot, and ends within the provider's deadlines

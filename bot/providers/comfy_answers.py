@@ -90,7 +90,7 @@ def ended(body: Any, job_id: str) -> Ended | None:
     return Ended(False, None if view else lacks, view)
 
 
-def not_taken(body: Any) -> Failure | None:
+def not_accepted(body: Any) -> Failure | None:
     """Why POST /prompt refused a workflow, as its answer tells; None where it does not tell in ComfyUI's words."""
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("type"), str):

@@ -277,7 +277,7 @@ class ComfyUIProvider(JsonApi):
             return error
         if answer.status == 403:
             return VideoRejected(FailureKind.KEY, error.provider_text, http_status=403)
-        failure = comfy_answers.not_taken(answer.json) if answer.status == 400 else None
+        failure = comfy_answers.not_accepted(answer.json) if answer.status == 400 else None
         if failure is not None:
             return VideoRejected(failure.kind, self._safe(failure.text), http_status=400, is_said=True)
         return error

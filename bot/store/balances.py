@@ -111,7 +111,7 @@ def bonus_left(tx: Tx, scope: Scope, member: UserId) -> int:
     return _number(tx, _BONUS, scope=scope, member=member)
 
 
-def take_bonus(tx: Tx, scope: Scope, member: UserId, credits: int, to: str, **by: int) -> int:  # noqa: A002 - the word of the domain
+def deduct_bonus(tx: Tx, scope: Scope, member: UserId, credits: int, to: str, **by: int) -> int:  # noqa: A002 - the word of the domain
     """Takes so many of the member's bonus credits, the oldest first, as far as there are any; returns how many.
 
     What was taken of which is noted in the table `to`, with `by`.

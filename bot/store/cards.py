@@ -80,7 +80,7 @@ def mark_removed(job: JobId, *, now: datetime) -> Unit[Job | None]:
     return _update_shared(job, {"removed_at": to_ms(now), "token": None})
 
 
-def take_down(job: JobId, press: Press, *, now: datetime, hidden: bool) -> Unit[Job | None]:
+def hide(job: JobId, press: Press, *, now: datetime, hidden: bool) -> Unit[Job | None]:
     """The card is to go and the job goes on; None, and nothing done, where the card may hold the video by now.
 
     `hidden`: its member wants the card gone, not the video. From here on no edit of the card makes the job delivered

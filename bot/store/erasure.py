@@ -97,8 +97,8 @@ def carry_out(member: UserId, *, now: datetime) -> Unit[Erased]:
             now=to_ms(now),
             **mine,
         )
-        _take_places(tx, **mine)
-        lent = _take_pictures(tx, **mine)
+        _erase_places(tx, **mine)
+        lent = _erase_pictures(tx, **mine)
         running = tx.one(f"SELECT COUNT(*) AS n FROM jobs WHERE {_MINE} AND deleted_at IS NULL", **mine)
         assert running is not None
         return Erased(
@@ -116,7 +116,7 @@ def _cancel(tx: Tx, now: datetime, **mine: object) -> None:
         jobs.move(row["id"], JobState.WAITING, JobState.CANCELLED, now=now, failure=FailureKind.CANCELLED)(tx)
 
 
-def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
+def _erase_pictures(tx: Tx, **mine: object) -> list[JobId]:
     """Of others' jobs that are over: the picture was theirs, the prompt is not."""
     lent = f"picture_author = :member AND created_at <= :until AND state IN ({ENDED})"
     found = [JobId(row["id"]) for row in tx.all(f"SELECT id FROM jobs WHERE {lent} ORDER BY id", **mine)]
@@ -125,7 +125,7 @@ def _take_pictures(tx: Tx, **mine: object) -> list[JobId]:
     return found
 
 
-def _take_places(tx: Tx, **mine: object) -> None:
+def _erase_places(tx: Tx, **mine: object) -> None:
     """Of jobs whose card is done with. A video that came after the request stays where its member may fetch it."""
     done = f"{_MINE} AND jobs.deleted_at IS NOT NULL AND cards.finished_at IS NOT NULL AND cards.channel <> 0"
     late = "jobs.state IN ('delivered', 'undelivered') AND jobs.state_at > :until"
@@ -144,7 +144,7 @@ def _take_places(tx: Tx, **mine: object) -> None:
     )
 
 
-def take_picture(job: JobId) -> Unit[int]:
+def erase_picture(job: JobId) -> Unit[int]:
     """The picture of this job is not to be used any more: its author wants that."""
     return lambda tx: tx.changed(f"UPDATE jobs SET {PICTURE_ERASED} WHERE id = :job", job=job)
 
@@ -182,7 +182,7 @@ def dead_tokens(*, now: datetime) -> Unit[list[JobId]]:
     ]
 
 
-def has_taken_back(author: UserId, *, since: datetime) -> Unit[bool]:
+def has_asked_for_erasure(author: UserId, *, since: datetime) -> Unit[bool]:
     """Whether the author of a picture has wanted to be forgotten after it was used."""
     return lambda tx: (
         tx.one(

@@ -33,7 +33,7 @@ def are_left() -> Unit[bool]:
     return lambda tx: tx.one("SELECT shard FROM gateway_sessions LIMIT 1") is not None
 
 
-def take(is_mine: Callable[[int], bool], shards: int, *, now: datetime) -> Unit[list[GatewaySession]]:
+def claim(is_mine: Callable[[int], bool], shards: int, *, now: datetime) -> Unit[list[GatewaySession]]:
     """Those of one's own shards that Discord still has; nobody gets them a second time."""
 
     def unit(tx: Tx) -> list[GatewaySession]:

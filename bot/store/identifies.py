@@ -11,7 +11,7 @@ APART = timedelta(seconds=5.5)
 """Discord takes one IDENTIFY of a bucket in 5 s; the rest is for the way there, which is never the same twice."""
 
 
-def take_turn(bucket: int, *, now: datetime) -> Unit[timedelta]:
+def claim_turn(bucket: int, *, now: datetime) -> Unit[timedelta]:
     """Takes the bucket's next turn, and returns how long it is until then: nothing where it is now, and taken.
 
     Two hosts' clocks differ by less than the pause. A turn further ahead is of a clock that was set, and holds nobody.

@@ -158,7 +158,7 @@ def _move(
     if not moved:
         return None
     if refund is not Refund.NONE:
-        refunds.give_back(tx, job, refund, now)
+        refunds.refund(tx, job, refund, now)
     found = load(tx, job)
     if found is not None:
         tx.note(Moved(found, start))

@@ -39,7 +39,7 @@ CONNECT_PAUSE_S = 0.5
 WRITER_LOCK = (0x616E696D, 1)
 """Key of the advisory lock of whoever writes."""
 FORGOTTEN_AFTER_MS = 24 * 3_600_000
-TAKE_LOCK = f"SELECT pg_advisory_xact_lock{WRITER_LOCK}"
+ACQUIRE_LOCK = f"SELECT pg_advisory_xact_lock{WRITER_LOCK}"
 _DEFAULTS = {
     "application_name": "animate-bot", "connect_timeout": "3",  # seconds, for each host
     "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "11000",
@@ -202,7 +202,7 @@ class Writer(Session):
     def begin(self) -> str:  # type: ignore[override]  # each batch has a number
         """Takes the lock first, so all that follows sees what was committed before."""
         return (
-            f"BEGIN; {TAKE_LOCK}; INSERT INTO writers (id, batch, at) VALUES"
+            f"BEGIN; {ACQUIRE_LOCK}; INSERT INTO writers (id, batch, at) VALUES"
             f" ({self._id}, {self._batch}, {_now_ms()})"
             " ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at = excluded.at"
         )
@@ -288,7 +288,7 @@ class Writer(Session):
         """Under the lock, which that batch held until it had ended."""
         self.connect()
         try:
-            self._run(f"BEGIN; {TAKE_LOCK}")
+            self._run(f"BEGIN; {ACQUIRE_LOCK}")
             row = self._run("SELECT batch FROM writers WHERE id = %(id)s", {"id": self._id}).fetchone()
         finally:
             with contextlib.suppress(psycopg.Error):

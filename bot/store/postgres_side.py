@@ -10,7 +10,7 @@ import psycopg
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.migrations import on_postgres, scripts
-from bot.store.postgres import TAKE_LOCK, told, with_defaults
+from bot.store.postgres import ACQUIRE_LOCK, told, with_defaults
 from bot.store.sides import Side, Values, grouped
 
 _OTHERS = (
@@ -29,7 +29,7 @@ class PostgresSide(Side):
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        connection.execute(TAKE_LOCK)
+        connection.execute(ACQUIRE_LOCK)
 
     def tables(self) -> dict[str, list[str]]:
         return grouped(self._connection.execute(_COLUMNS))

@@ -127,7 +127,7 @@ def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bon
 
     def unit(tx: Tx) -> Bonus:
         line = ledger.next_line_id(tx, by.scope, member)
-        total = balances.take_bonus(tx, by.scope, member, credits, "revoked_bonus_credits", line=line)
+        total = balances.deduct_bonus(tx, by.scope, member, credits, "revoked_bonus_credits", line=line)
         if total:
             _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-total, from_bonus=-total, reason=reason)
         return Bonus(-total, balances.bonus_left(tx, by.scope, member))

@@ -22,7 +22,7 @@ class Refund(enum.Enum):
     ALL = enum.auto()  # certainly no video was made
 
 
-def give_back(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
+def refund(tx: Tx, job: JobId, refund: Refund, now: datetime) -> None:
     """Returns exactly what the job took to where it was taken from: days and bonus credits; once."""
     row = tx.one("SELECT * FROM jobs WHERE id = :job", job=job)
     assert row is not None

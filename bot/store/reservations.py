@@ -142,7 +142,7 @@ def _book(
         from_budget=cost,
     )
     if cost > from_quota:
-        balances.take_bonus(tx, job.scope, job.member, cost - from_quota, "job_bonus_credits", job=job.id)
+        balances.deduct_bonus(tx, job.scope, job.member, cost - from_quota, "job_bonus_credits", job=job.id)
     ledger.append(
         tx,
         lock.line,

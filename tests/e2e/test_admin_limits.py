@@ -397,4 +397,4 @@ async def test_two_hundred_commands_while_an_admin_changes_the_rules_pass_none_o
         fits = model.refusal(scope, member, roles.get(member, ()), 4, today) is None
         assert await ask(person) == fits
         if fits:
-            model.take(JobId(len(model.videos)), scope, member, roles.get(member, ()), 4, today)
+            model.reserve(JobId(len(model.videos)), scope, member, roles.get(member, ()), 4, today)

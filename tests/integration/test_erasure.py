@@ -227,7 +227,7 @@ class TestPendingDeletions:
     @pytest.mark.parametrize(
         ("state", "decided"),
         [
-            (S.RENDERING, cards.take_down(JobId(1), PRESS, now=LATER, hidden=True)),
+            (S.RENDERING, cards.hide(JobId(1), PRESS, now=LATER, hidden=True)),
             (S.DELIVERED, cards.clear(JobId(1), PRESS, S.DELIVERED, now=LATER)),
             (S.DELIVERED, videos.erase(JobId(1), now=LATER)),
         ],
@@ -245,7 +245,7 @@ class TestPendingDeletions:
     @pytest.mark.parametrize(
         ("state", "decided"),
         [
-            (S.RENDERING, [cards.take_down(JobId(1), PRESS, now=LATER, hidden=True)]),
+            (S.RENDERING, [cards.hide(JobId(1), PRESS, now=LATER, hidden=True)]),
             (S.DELIVERED, [cards.clear(JobId(1), PRESS, S.DELIVERED, now=LATER)]),
             (S.DELIVERED, [cards.keep_token(JobId(1), PRESS), videos.erase(JobId(1), now=LATER)]),
         ],
@@ -269,20 +269,20 @@ class TestPendingDeletions:
         kept.add_job(1, S.RENDERING)
         kept.add_job(2, S.RENDERING, card={"ephemeral": True, "token": None})
         for number in (1, 2):
-            kept.do(cards.take_down(JobId(number), PRESS, now=LATER, hidden=True))
+            kept.do(cards.hide(JobId(number), PRESS, now=LATER, hidden=True))
 
         assert kept.rows("SELECT message, token FROM pending_deletions") == [(1, None)]
 
     def test_a_card_that_arrived_in_the_meantime_is_not_to_be_deleted(self, kept: Ledgers) -> None:
         kept.add_job(1, S.DELIVERED)
 
-        assert kept.do(cards.take_down(JobId(1), PRESS, now=LATER, hidden=True)) is None
+        assert kept.do(cards.hide(JobId(1), PRESS, now=LATER, hidden=True)) is None
         assert kept.do(cards.clear(JobId(1), PRESS, S.UNDELIVERED, now=LATER)) is None
         assert pending(kept) == []
 
     def test_a_card_that_goes_on_after_all_is_not_to_be_deleted(self, kept: Ledgers) -> None:
         job = kept.add_job(1, S.RENDERING)
-        kept.do(cards.take_down(job.id, PRESS, now=LATER, hidden=True))
+        kept.do(cards.hide(job.id, PRESS, now=LATER, hidden=True))
 
         kept.do(cards.renew(job.id, PRESS))
 
@@ -305,7 +305,7 @@ class TestPendingDeletions:
         for number in (1, 2, 3, 4):
             kept.add_job(number, S.RENDERING, card={"bot_reaches": number < 3})
             press = a_press(a_card(message=MessageId(number)))
-            kept.do(cards.take_down(JobId(number), press, now=LATER, hidden=True))
+            kept.do(cards.hide(JobId(number), press, now=LATER, hidden=True))
 
         seen, last = list[MessageId](), None
         for _ in range(5):

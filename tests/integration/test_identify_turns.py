@@ -11,7 +11,7 @@ from typing import Any
 from bot.jobs.context import Clock
 from bot.jobs.identify_turns import IdentifyTurns
 from bot.store.database import Store
-from bot.store.identifies import APART, take_turn
+from bot.store.identifies import APART, claim_turn
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -34,10 +34,10 @@ class SleptClock(Clock):
 async def test_one_of_a_bucket_goes_at_once_and_the_next_after_the_pause(tmp_path: Path) -> None:
     store = await Store.open(tmp_path / "animate.db")
     try:
-        assert await store.write(take_turn(0, now=NOW)) == timedelta()
-        assert await store.write(take_turn(1, now=NOW)) == timedelta()
-        assert await store.write(take_turn(0, now=NOW + timedelta(seconds=2))) == APART - timedelta(seconds=2)
-        assert await store.write(take_turn(0, now=NOW + APART)) == timedelta()
+        assert await store.write(claim_turn(0, now=NOW)) == timedelta()
+        assert await store.write(claim_turn(1, now=NOW)) == timedelta()
+        assert await store.write(claim_turn(0, now=NOW + timedelta(seconds=2))) == APART - timedelta(seconds=2)
+        assert await store.write(claim_turn(0, now=NOW + APART)) == timedelta()
     finally:
         await store.close()
 
@@ -45,8 +45,8 @@ async def test_one_of_a_bucket_goes_at_once_and_the_next_after_the_pause(tmp_pat
 async def test_a_turn_of_a_clock_that_was_set_ahead_keeps_nobody_waiting(tmp_path: Path) -> None:
     store = await Store.open(tmp_path / "animate.db")
     try:
-        await store.write(take_turn(0, now=NOW + timedelta(hours=1)))
-        assert await store.write(take_turn(0, now=NOW)) == timedelta()
+        await store.write(claim_turn(0, now=NOW + timedelta(hours=1)))
+        assert await store.write(claim_turn(0, now=NOW)) == timedelta()
     finally:
         await store.close()
 

@@ -229,7 +229,7 @@ async def test_again_is_refused_where_neither_a_copy_nor_an_address_of_the_pictu
     job = await setup.job(S.DELIVERED, picture_author=AUTHOR)
     assert (await setup.library.repeatable(MEMBER, job.id)).id == job.id
 
-    await setup.store.write(erasure.take_picture(job.id))
+    await setup.store.write(erasure.erase_picture(job.id))
 
     with pytest.raises(UserError, match=PICTURE_GONE):
         await setup.library.repeatable(MEMBER, job.id)
@@ -312,8 +312,8 @@ def _books(make_ledgers: MakeLedgers) -> Iterator[Ledgers]:
 
 
 ACTS: dict[str, Callable[[], Unit[Any]]] = {
-    "hide": lambda: cards.take_down(JobId(1), PRESS, now=NOON, hidden=True),
-    "hide by others": lambda: cards.take_down(JobId(1), PRESS, now=NOON, hidden=False),
+    "hide": lambda: cards.hide(JobId(1), PRESS, now=NOON, hidden=True),
+    "hide by others": lambda: cards.hide(JobId(1), PRESS, now=NOON, hidden=False),
     "deliver": lambda: jobs.move(JobId(1), S.DELIVERING, S.DELIVERED, now=NOON),
     "give up": lambda: jobs.move(JobId(1), S.DELIVERING, S.UNDELIVERED, now=NOON),
     "deliver late": lambda: jobs.move(JobId(1), S.UNDELIVERED, S.DELIVERED, now=NOON),

@@ -131,7 +131,7 @@ class Life:
             found = error.reason
         assert found == refusal
         if refusal is None:
-            self.model.take(job.id, scope, member, roles, cost, self.today).again_of = again_of
+            self.model.reserve(job.id, scope, member, roles, cost, self.today).again_of = again_of
         self.refused[refusal or "taken"] += 1
         return f"{member} asks for {cost} in {scope} with {roles}, again of {again_of}: {refusal}"
 
@@ -158,7 +158,7 @@ class Life:
         assert found == refusal
         for job in made if refusal is None else ():
             self.takes[job.id] = job
-            self.model.take(job.id, scope, member, [], cost, self.today)
+            self.model.reserve(job.id, scope, member, [], cost, self.today)
         self.asked.append(first)  # its number is used
         self.refused[refusal or "taken"] += 1
         return f"{member} asks for {count} takes of {cost} in {scope}: {refusal}"

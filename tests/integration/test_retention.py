@@ -236,7 +236,7 @@ async def test_what_only_a_token_reaches_is_deleted_while_that_lives_and_then_gi
 ) -> None:
     await setup.add_job(1, S.RENDERING, ephemeral=True)
     press = a_press(a_card(message=MessageId(1)))
-    await setup.store.write(cards.take_down(JobId(1), press, now=NOON, hidden=True))
+    await setup.store.write(cards.hide(JobId(1), press, now=NOON, hidden=True))
     setup.clock.at = NOON + timedelta(minutes=minutes)
 
     setup.begin()
@@ -249,7 +249,7 @@ async def test_what_only_a_token_reaches_is_deleted_while_that_lives_and_then_gi
 async def test_a_token_that_ends_while_discord_is_in_trouble_is_given_up(setup: Setup) -> None:
     await setup.add_job(1, S.RENDERING, ephemeral=True)
     press = a_press(a_card(message=MessageId(1)))
-    await setup.store.write(cards.take_down(JobId(1), press, now=NOON, hidden=True))
+    await setup.store.write(cards.hide(JobId(1), press, now=NOON, hidden=True))
     setup.messages.trouble = {1: 1_000_000}
 
     setup.begin()
@@ -265,7 +265,7 @@ async def test_a_message_that_another_process_was_to_delete_before_it_ended_is_f
     setup.begin(is_shared=True)
     await setup.until(nothing("SELECT 1 FROM pending_deletions"), "the first look")
 
-    await setup.store.write(cards.take_down(JobId(1), a_press(a_card(message=MessageId(1))), now=NOON, hidden=True))
+    await setup.store.write(cards.hide(JobId(1), a_press(a_card(message=MessageId(1))), now=NOON, hidden=True))
 
     await _settled(lambda: setup.messages.gone == [(2, 1)])
 

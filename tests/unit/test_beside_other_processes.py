@@ -226,10 +226,10 @@ class TestEdits:
         window.share(3)
         for _ in range(6):
             assert window.wait_s(0.0) == 0
-            window.take(0.0)
+            window.record(0.0)
         assert window.wait_s(0.0) > 0
 
         window.share(40)
         assert window.wait_s(120.0) == 0
-        window.take(120.0)
+        window.record(120.0)
         assert window.wait_s(120.0) == 120.0

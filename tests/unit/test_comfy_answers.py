@@ -141,7 +141,7 @@ def refused(kind: str, *node_errors: str) -> comfy_answers.Failure | None:
     errors = [{"type": each, "message": "Value not in list", "details": f"x: '{each}'"} for each in node_errors]
     nodes = {"1": {"errors": errors, "class_type": "UNETLoader"}} if node_errors else {}
     error = {"type": kind, "message": "Prompt outputs failed validation", "details": "much\ntext"}
-    return comfy_answers.not_taken({"error": error, "node_errors": nodes})
+    return comfy_answers.not_accepted({"error": error, "node_errors": nodes})
 
 
 def test_a_missing_node_or_file_is_about_the_model_and_anything_else_about_the_request() -> None:
@@ -166,7 +166,7 @@ def test_a_refusal_names_the_node_and_repeats_little() -> None:
 
 @pytest.mark.parametrize("body", [None, {}, {"error": "no"}, {"error": {"message": "x"}}, []])
 def test_an_error_in_other_words_is_not_comfyuis(body: Any) -> None:
-    assert comfy_answers.not_taken(body) is None
+    assert comfy_answers.not_accepted(body) is None
 
 
 def test_an_upload_is_named_as_a_workflow_takes_it() -> None:
@@ -194,7 +194,7 @@ def test_no_json_is_too_odd_to_be_read(body: Any) -> None:
     for found in (body, {"job": body}, {"job": {"outputs": body, "status": body}}, {"job": {"outputs": {"1": body}}}):
         comfy_answers.ended(found, "job")
     comfy_answers.queue_of({"queue_running": [body], "queue_pending": [body, [body, "x"]]})
-    comfy_answers.not_taken({"error": {"type": "x", "message": body}, "node_errors": body})
-    comfy_answers.not_taken({"error": {"type": "x"}, "node_errors": {"1": {"errors": body}, "2": body}})
+    comfy_answers.not_accepted({"error": {"type": "x", "message": body}, "node_errors": body})
+    comfy_answers.not_accepted({"error": {"type": "x"}, "node_errors": {"1": {"errors": body}, "2": body}})
     comfy_answers.uploaded(body)
     comfy_answers.version({"system": body})

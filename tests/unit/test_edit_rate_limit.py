@@ -273,7 +273,7 @@ async def test_with_other_processes_a_channel_is_shared_out_and_what_a_process_e
 def test_a_window_tells_when_there_is_room_again(keeping: int) -> None:
     window, taken = Window(20, 60.0), 0
     while window.wait_s(float(taken), keeping=keeping) == 0:
-        window.take(float(taken))
+        window.record(float(taken))
         taken += 1
 
     wait_s = window.wait_s(float(taken), keeping=keeping)

@@ -112,10 +112,10 @@ async def take(response: Response) -> list[str]:
     service = JobContext()
     requests = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
     request = VideoRequest(VideoSpec(prompt="puts on a hat"), a_picture())
-    taking = asyncio.ensure_future(requests.take(cast("Any", Pressed(response)), request))
-    await asyncio.wait({taking})
-    if not taking.cancelled():
-        taking.exception()
+    handling = asyncio.ensure_future(requests.handle(cast("Any", Pressed(response)), request))
+    await asyncio.wait({handling})
+    if not handling.cancelled():
+        handling.exception()
     return service.told
 
 
@@ -128,11 +128,11 @@ async def test_what_a_member_chose_is_remembered_once_nobody_waits_for_an_answer
     requests = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
     request = VideoRequest(VideoSpec(prompt="puts on a hat"), a_picture())
     with service.answers_first.one():
-        taking = asyncio.ensure_future(requests.take(cast("Any", Pressed(Response())), request))
+        handling = asyncio.ensure_future(requests.handle(cast("Any", Pressed(Response())), request))
         for _ in range(20):
             await asyncio.sleep(0)
         assert (service.told, service.has_remembered) == (["shown 55"], False)
-    await taking
+    await handling
 
     assert service.has_remembered
 
