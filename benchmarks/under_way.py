@@ -36,9 +36,9 @@ from benchmarks.many import MEASURED, StandInProvider, carry, job_of, percentile
 from benchmarks.throughput import cost
 from bot.models import JobState
 from bot.providers.openai import ticket_of
-from bot.store import postgres_side, queue_entries
+from bot.store import postgres_move_backend, queue_entries
 from bot.store.database import Store
-from bot.store.sides import Side, SqliteSide
+from bot.store.move_backends import MoveBackend, SqliteMoveBackend
 from sandbox.discord.cdn import Upload
 from sandbox.discord.exchange import Exchange, Reply
 from sandbox.discord.messages import NotAnswered
@@ -132,15 +132,15 @@ class Place:
         return took_s
 
     @contextlib.contextmanager
-    def books(self) -> Iterator[Side]:
+    def books(self) -> Iterator[MoveBackend]:
         """The database, while no bot runs; what is done is kept."""
         if self.server is not None:
-            with postgres_side.stopped(self.server.address()) as side:
+            with postgres_move_backend.stopped(self.server.address()) as side:
                 yield side
                 side.commit()
         else:
             with closing(sqlite3.connect(self.environment.database, isolation_level=None)) as connection:
-                file = SqliteSide(connection)
+                file = SqliteMoveBackend(connection)
                 yield file
                 file.commit()
 
@@ -197,7 +197,7 @@ async def guilds_of_each_shard(discord: LocalDiscord, shards: int) -> list[Guild
     return list(found.values())
 
 
-def multiply(side: Side, endpoint: str, count: int) -> None:
+def multiply(side: MoveBackend, endpoint: str, count: int) -> None:
     """Copies of the first job and its card, until there are so many: each of a member of its own, sent moments ago."""
     tables, (there,) = side.tables(), side.one(f"SELECT MAX(id) FROM jobs WHERE id < {1 << SHARD_SHIFT}")
     moved = int(time.time() * 1000) - 30_000

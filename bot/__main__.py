@@ -172,11 +172,11 @@ def _run(options: argparse.Namespace) -> int:
     import asyncio
     import platform
 
-    from bot import allocator, garbage_collection, log, proxy, thread_turns
+    from bot import allocator, garbage_collection, log, proxy, switch_interval
 
     allocator.keep_little()
     garbage_collection.begin()
-    thread_turns.shorten()
+    switch_interval.set_switch_interval()
     load_aiohttp()
     from bot.settings import Settings, misspelt_in_environment
 

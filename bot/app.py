@@ -301,7 +301,7 @@ def _service(settings: Settings, context: JobContext, worker: Worker, retention:
         limits=settings.limits,
         providers=context.providers,
         clock=context.clock,
-        answers_first=context.answers_first,
+        interaction_priority=context.interaction_priority,
         circuit_breakers=context.circuit_breakers,
         retention=retention,
         entering=(lambda unit: unit) if context.dispatch is None else context.dispatch.entering,
@@ -367,7 +367,7 @@ async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     app.bot.stopping.set()
     if app.frozen.is_set():  # it may answer nothing: what it would hear from now on is for the next process
         await app.bot.former.leave(can_answer=False)
-    await app.service.answers_first.quiet()  # what is being reserved gets its card
+    await app.service.interaction_priority.wait_until_idle()  # what is being reserved gets its card
     await app.service.retention.stop()
     await app.worker.stop()
     await app.bot.former.leave(can_answer=not app.frozen.is_set())

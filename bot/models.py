@@ -370,7 +370,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class ChangeContext:
     """Who changes what where, and when."""
 
     scope: Scope

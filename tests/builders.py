@@ -8,9 +8,9 @@ from typing import Any
 
 from bot.catalog import Catalog, load_catalog
 from bot.models import (
-    By,
     Card,
     Change,
+    ChangeContext,
     ChannelId,
     GuildId,
     Job,
@@ -127,9 +127,9 @@ def limits(
     )
 
 
-def by(scope: Scope = GUILD, now: datetime = NOON) -> By:
+def by(scope: Scope = GUILD, now: datetime = NOON) -> ChangeContext:
     """The admin, acting there and then."""
-    return By(scope, ADMIN, now)
+    return ChangeContext(scope, ADMIN, now)
 
 
 def grant(member: UserId, credits: int, *, scope: Scope = GUILD, now: datetime = NOON) -> Unit[int]:  # noqa: A002 - the domain's word

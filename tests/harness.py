@@ -211,7 +211,7 @@ class Harness:
             limits=limits(default=1_000_000),
             providers=providers,
             clock=clock,
-            answers_first=self.context.answers_first,
+            interaction_priority=self.context.interaction_priority,
             circuit_breakers=circuit_breakers,
             retention=cast("Any", None),
         )
@@ -289,7 +289,7 @@ class Harness:
         async def does(act: Callable[[], object]) -> None:
             act()
 
-        waiting = self.service.answers_first.one()
+        waiting = self.service.interaction_priority.answering()
         self.run(does(waiting.__enter__))
         try:
             yield

@@ -102,7 +102,7 @@ class VideoRequests:
 
     async def handle(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
-        with self._service.answers_first.one():
+        with self._service.interaction_priority.answering():
             chosen = await self._answered(interaction, request)
         if chosen is not None:
             await self._remember(*chosen)
@@ -174,7 +174,7 @@ class VideoRequests:
 
     async def _remember(self, typed: VideoSpec, job: Job) -> None:
         """Once all are answered who ask at once; if the process ends before, the member's choices are as before."""
-        await self._service.answers_first.quiet()
+        await self._service.interaction_priority.wait_until_idle()
         try:
             await self._service.personal_data.remember_choices(job.member, typed, job.spec)
         except StoreError as error:

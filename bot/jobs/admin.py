@@ -14,8 +14,8 @@ from bot.jobs.worker import Worker
 from bot.models import (
     Balance,
     Bonus,
-    By,
     Change,
+    ChangeContext,
     ChannelId,
     FailureKind,
     Job,
@@ -101,13 +101,13 @@ class Admin:
         self._refused = refused
         self._rules = rules
 
-    def by(self, scope: Scope, actor: UserId) -> By:
+    def by(self, scope: Scope, actor: UserId) -> ChangeContext:
         """Who acts where, now."""
-        return By(scope, actor, self._clock.now())
+        return ChangeContext(scope, actor, self._clock.now())
 
     async def set_member(
         self,
-        by: By,
+        by: ChangeContext,
         member: UserId,
         roles: Sequence[int],
         credits: int,  # noqa: A002 - the option
@@ -118,40 +118,40 @@ class Admin:
         changing = quotas.changing(by, member, roles, self._limits, unit)
         return await self._record(by, What.MEMBER_QUOTA, changing, member=member)
 
-    async def clear_member(self, by: By, member: UserId, roles: Sequence[int]) -> Change | None:
+    async def clear_member(self, by: ChangeContext, member: UserId, roles: Sequence[int]) -> Change | None:
         """Removes a member's own quota and tells what counts instead; None where there was none."""
         unit = quotas.clear_member(by, member)
         changing = quotas.changing(by, member, roles, self._limits, unit)
         change = await self._record(by, What.MEMBER_QUOTA, changing, member=member)
         return None if change.before is None or change.before.source is not Source.OWN else change
 
-    async def set_role(self, by: By, role: int, credits: int, per: Period) -> Change:  # noqa: A002 - the option
+    async def set_role(self, by: ChangeContext, role: int, credits: int, per: Period) -> Change:  # noqa: A002 - the option
         """A quota of all who have the role."""
         unit = quotas.set_role(by, role, Limit(credits, per, Source.ROLE, role))
         return await self._record(by, What.ROLE_QUOTA, unit, target=role)
 
-    async def clear_role(self, by: By, role: int) -> Limit | None:
+    async def clear_role(self, by: ChangeContext, role: int) -> Limit | None:
         """Removes a role's quota and returns it; None where there was none."""
         return await self._record(by, What.ROLE_QUOTA, quotas.clear_role(by, role), target=role)
 
-    async def set_default(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
+    async def set_default(self, by: ChangeContext, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """The quota of everybody else; without credits, the operator's default again."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
         change = await self._record(by, What.DEFAULT_QUOTA, quotas.set_default(by, limit))
         return Change(change.before or self._limits.default, change.after or self._limits.default)
 
-    async def set_server_limit(self, by: By, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
+    async def set_server_limit(self, by: ChangeContext, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """What the whole server may spend; without credits, no limit of its own any more."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
         return await self._record(by, What.SERVER_LIMIT, quotas.set_server_limit(by, limit))
 
-    async def grant(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
+    async def grant(self, by: ChangeContext, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Bonus credits."""
         return await self._record(by, What.BONUS, quotas.grant(by, member, credits, reason), member=member)
 
     async def grant_once(
         self,
-        by: By,
+        by: ChangeContext,
         member: UserId,
         credits: int,  # noqa: A002 - the option
         reason: str | None,
@@ -161,19 +161,19 @@ class Admin:
         """As `grant`, once for each key; None where the key was used for something else."""
         return await self._store.write(credit_requests.grant(by, member, credits, reason, key=key))
 
-    async def give_to_role(self, by: By, role: int, credits: int | None, reason: str | None) -> None:  # noqa: A002 - the option
+    async def give_to_role(self, by: ChangeContext, role: int, credits: int | None, reason: str | None) -> None:  # noqa: A002 - the option
         """Bonus credits, or without a number a reset, for all with the role: each gets it at their next use, once."""
         await self._record(by, What.ROLE_GIFT, role_gifts.add(by, role, credits, reason), target=role)
 
-    async def revoke(self, by: By, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
+    async def revoke(self, by: ChangeContext, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Takes back bonus credits that are not spent yet."""
         return await self._record(by, What.BONUS, quotas.revoke(by, member, credits, reason), member=member)
 
-    async def reset(self, by: By, member: UserId) -> None:
+    async def reset(self, by: ChangeContext, member: UserId) -> None:
         """Forgets the use so far."""
         await self._record(by, What.RESET, quotas.reset(by, member), member=member)
 
-    async def forget_roles(self, by: By, exists: Callable[[int], bool]) -> list[int]:
+    async def forget_roles(self, by: ChangeContext, exists: Callable[[int], bool]) -> list[int]:
         """Removes the quotas of roles that are gone; returns those.
 
         Which roles have one is read first, and only then which of them exist: a role that is made in between, and gets
@@ -186,17 +186,17 @@ class Admin:
         """All quotas of the server."""
         return replace(await self._store.read(quotas.every(scope)), bots_default=self._limits.default)
 
-    async def pause(self, by: By, reason: str | None) -> None:
+    async def pause(self, by: ChangeContext, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""
         await self._record(by, What.PAUSE, server_settings.pause(by, reason))
         self._worker.pause(by.scope)
 
-    async def resume(self, by: By) -> None:
+    async def resume(self, by: ChangeContext) -> None:
         """Takes jobs again."""
         await self._record(by, What.PAUSE, server_settings.resume(by))
         self._worker.resume(by.scope)
 
-    async def block(self, by: By, member: UserId, reason: str | None) -> int:
+    async def block(self, by: ChangeContext, member: UserId, reason: str | None) -> int:
         """Shuts a member out; tells how many waiting jobs were cancelled and refunded."""
         cancelled = await self._record(by, What.BLOCK, server_settings.block(by, member, reason), member=member)
         await self._recheck(cancelled)
@@ -207,15 +207,15 @@ class Admin:
             if job.card.message is not None:  # else its task is about to store the card, and to see the job as it is
                 await self._worker.recheck(job.id)
 
-    async def unblock(self, by: By, member: UserId) -> None:
+    async def unblock(self, by: ChangeContext, member: UserId) -> None:
         """Lets a member in again."""
         await self._record(by, What.BLOCK, server_settings.unblock(by, member), member=member)
 
-    async def set_log_channel(self, by: By, channel: ChannelId | None) -> ChannelId | None:
+    async def set_log_channel(self, by: ChangeContext, channel: ChannelId | None) -> ChannelId | None:
         """Where each job is listed, None for nowhere; tells where it was before."""
         return await self._record(by, What.LOG_CHANNEL, server_settings.set_log_channel(by, channel))
 
-    async def allow_others(self, by: By, *, allowed: bool) -> None:
+    async def allow_others(self, by: ChangeContext, *, allowed: bool) -> None:
         """Whether members may animate pictures that other people posted."""
         await self._record(by, What.OTHERS, server_settings.allow_others(by, allowed=allowed))
 
@@ -223,20 +223,22 @@ class Admin:
         """Whether members of this server may animate other people's pictures."""
         return (await self._store.read(server_settings.server(scope))).others_allowed
 
-    async def set_models(self, by: By, kind: RuleTarget, target: int, models: Sequence[str] | None) -> ModelsChange:
+    async def set_models(
+        self, by: ChangeContext, kind: RuleTarget, target: int, models: Sequence[str] | None
+    ) -> ModelsChange:
         """Which models a role or channel may use, None for all."""
         what = What.ROLE_MODELS if kind is RuleTarget.ROLE else What.CHANNEL_MODELS
         return await self._record(by, what, rules.set_models(by, kind, target, models), target=target)
 
     async def set_rules(
-        self, by: By, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
+        self, by: ChangeContext, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
     ) -> tuple[ServerRules, ServerRules]:
         """Changes what is not None; the rules before and after."""
         unit = rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
         before = await self._record(by, What.RULES, unit)
         return before, await self._rules.of(by.scope)
 
-    async def undo(self, by: By, act: int) -> Undone:
+    async def undo(self, by: ChangeContext, act: int) -> Undone:
         """Undoes what an admin changed here. Raises UserError where it does not stand any more."""
         found = await self._write(admin_acts.undo(by, act))
         if isinstance(found, Refusal):
@@ -284,7 +286,7 @@ class Admin:
         return await self._store.read(unit)
 
     async def _record(
-        self, by: By, what: What, unit: Unit[T], *, member: UserId | None = None, target: int | None = None
+        self, by: ChangeContext, what: What, unit: Unit[T], *, member: UserId | None = None, target: int | None = None
     ) -> T:
         """Writes, and writes down what has changed by it."""
         return await self._write(admin_acts.recorded(by, Subject(what, member, target), unit))

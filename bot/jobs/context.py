@@ -15,11 +15,11 @@ from bot.catalog import Catalog
 from bot.errors import PictureRefused, StoreUnavailable
 from bot.images.fitter import Fitter
 from bot.jobs import backoff
-from bot.jobs.answers_first import AnswersFirst
+from bot.jobs.adapter_error_log import AdapterErrorLog
 from bot.jobs.chat_protocol import Chat
 from bot.jobs.dispatch import Dispatch
 from bot.jobs.files import Files
-from bot.jobs.mistakes import Mistakes
+from bot.jobs.interaction_priority import InteractionPriority
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.queue import JobQueue
@@ -165,8 +165,8 @@ class JobContext:
     queue: JobQueue
     timing: Timing
     circuit_breakers: CircuitBreakers
-    answers_first: AnswersFirst = field(default_factory=AnswersFirst)
-    mistakes: Mistakes = field(default_factory=Mistakes)
+    interaction_priority: InteractionPriority = field(default_factory=InteractionPriority)
+    adapter_errors: AdapterErrorLog = field(default_factory=AdapterErrorLog)
     render_times: RenderTimes = field(default_factory=RenderTimes)
     clock: Clock = field(default_factory=Clock)
     rng: random.Random = field(default_factory=random.Random)

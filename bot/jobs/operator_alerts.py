@@ -101,7 +101,9 @@ class OperatorAlerts:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SHARED_EVERY_S if self._context.store.is_shared else EVERY_S):
                     await self._woken.wait()
-            await self._context.answers_first.quiet()  # what woke it may be a reservation, with its answer to come
+            await (
+                self._context.interaction_priority.wait_until_idle()
+            )  # what woke it may be a reservation, with its answer to come
 
     async def _look(self) -> None:
         """Raises StoreError, ChatUnavailable, TimeoutError."""

@@ -13,10 +13,10 @@ from bot.catalog.choices import MOST_TAKES
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.images import precheck
 from bot.jobs.admin import ANSWER_WITHIN_S, Admin
-from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.circuit_breaker import State
 from bot.jobs.context import Clock
 from bot.jobs.files import Files
+from bot.jobs.interaction_priority import InteractionPriority
 from bot.jobs.library import Library
 from bot.jobs.personal_data import PersonalData
 from bot.jobs.provider_breakers import CircuitBreakers
@@ -95,7 +95,7 @@ class Service:
         limits: Limits,
         providers: Providers,
         clock: Clock,
-        answers_first: AnswersFirst,
+        interaction_priority: InteractionPriority,
         circuit_breakers: CircuitBreakers,
         retention: Retention,
         entering: Callable[[Unit[list[Job]]], Unit[list[Job]]] = lambda unit: unit,
@@ -103,7 +103,7 @@ class Service:
         self.catalog = catalog
         self._circuit_breakers = circuit_breakers
         self._providers = providers
-        self.answers_first = answers_first
+        self.interaction_priority = interaction_priority
         self._store = store
         self._worker = worker
         self._limits = limits

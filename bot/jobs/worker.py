@@ -310,7 +310,7 @@ class Worker:
             await asyncio.wait({create})
             return await self._context.reload(job)
         self._context.queue.follow(job)  # before anything is waited for: others need the slot
-        await self._context.answers_first.quiet()
+        await self._context.interaction_priority.wait_until_idle()
         return job
 
     async def _moved_by_others(self, job: Job) -> Job | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from bot.models import By, Change, Job, Limit, Period, Scope, Source, UserId
+from bot.models import Change, ChangeContext, Job, Limit, Period, Scope, Source, UserId
 from bot.overviews import AdminAct, AdminActs, What
 from bot.rules import RuleTarget
 from bot.store import balances, ledger, quotas, role_gifts, rules, server_settings, sql
@@ -47,7 +47,7 @@ class Undone:
     cancelled: list[Job] = field(default_factory=list)
 
 
-def recorded(by: By, subject: Subject, unit: Unit[T]) -> Unit[T]:
+def recorded(by: ChangeContext, subject: Subject, unit: Unit[T]) -> Unit[T]:
     """Runs a unit and writes down what it changed, if anything; `by.acts` has the id then."""
 
     def around(tx: Tx) -> T:
@@ -63,7 +63,7 @@ def recorded(by: By, subject: Subject, unit: Unit[T]) -> Unit[T]:
     return around
 
 
-def undo(by: By, act: int) -> Unit[Undone | Refusal]:
+def undo(by: ChangeContext, act: int) -> Unit[Undone | Refusal]:
     """Sets back what the act changed, once, within `UNDO_FOR`, where nobody has changed it since."""
 
     def unit(tx: Tx) -> Undone | Refusal:
@@ -109,7 +109,9 @@ def page(scope: Scope, first: int, count: int) -> Unit[AdminActs]:
     return unit
 
 
-def _write(tx: Tx, by: By, act: int, subject: Subject, old: Any, new: Any, undoes: int | None = None) -> None:
+def _write(
+    tx: Tx, by: ChangeContext, act: int, subject: Subject, old: Any, new: Any, undoes: int | None = None
+) -> None:
     row = {
         "id": act,
         "at": to_ms(by.now),
@@ -161,7 +163,7 @@ def _value(tx: Tx, scope: Scope, subject: Subject) -> Any:
     return _VALUES[subject.what](tx, scope, subject)
 
 
-def _set_back(tx: Tx, by: By, act: AdminAct, line: int | None, now: Any) -> list[Job] | None:
+def _set_back(tx: Tx, by: ChangeContext, act: AdminAct, line: int | None, now: Any) -> list[Job] | None:
     """Jobs that ended by it; None where the change does not stand any more."""
     if act.what is What.BONUS:
         return _set_back_bonus(tx, by, act, line)
@@ -177,7 +179,7 @@ def _set_back(tx: Tx, by: By, act: AdminAct, line: int | None, now: Any) -> list
     return found if isinstance(found, list) else []
 
 
-def _set_back_bonus(tx: Tx, by: By, act: AdminAct, line: int | None) -> list[Job] | None:
+def _set_back_bonus(tx: Tx, by: ChangeContext, act: AdminAct, line: int | None) -> list[Job] | None:
     """What was given is taken as far as it is not spent; what was taken is given anew."""
     assert act.member is not None
     given = act.new - act.old
@@ -262,7 +264,7 @@ _VALUES: dict[What, Callable[[Tx, Scope, Subject], Any]] = {
 }
 
 
-def _set_member_quota(by: By, act: AdminAct) -> Unit[Any]:
+def _set_member_quota(by: ChangeContext, act: AdminAct) -> Unit[Any]:
     member = UserId(act.member or 0)
     return (
         quotas.clear_member(by, member)
@@ -271,7 +273,7 @@ def _set_member_quota(by: By, act: AdminAct) -> Unit[Any]:
     )
 
 
-def _set_role_quota(by: By, act: AdminAct) -> Unit[Any]:
+def _set_role_quota(by: ChangeContext, act: AdminAct) -> Unit[Any]:
     role = act.target or 0
     return (
         quotas.clear_role(by, role)
@@ -280,16 +282,18 @@ def _set_role_quota(by: By, act: AdminAct) -> Unit[Any]:
     )
 
 
-def _set_server_quota(setter: Callable[[By, Limit | None], Unit[Change]]) -> Callable[[By, AdminAct], Unit[Any]]:
+def _set_server_quota(
+    setter: Callable[[ChangeContext, Limit | None], Unit[Change]],
+) -> Callable[[ChangeContext, AdminAct], Unit[Any]]:
     return lambda by, act: setter(by, None if act.old is None else _limit(act.old, Source.SERVER))
 
 
-def _set_models(by: By, act: AdminAct) -> Unit[Any]:
+def _set_models(by: ChangeContext, act: AdminAct) -> Unit[Any]:
     kind = RuleTarget.ROLE if act.what is What.ROLE_MODELS else RuleTarget.CHANNEL
     return rules.set_models(by, kind, act.target or 0, act.old)
 
 
-_SETTERS: dict[What, Callable[[By, AdminAct], Unit[Any]]] = {
+_SETTERS: dict[What, Callable[[ChangeContext, AdminAct], Unit[Any]]] = {
     What.MEMBER_QUOTA: _set_member_quota,
     What.ROLE_QUOTA: _set_role_quota,
     What.DEFAULT_QUOTA: _set_server_quota(quotas.set_default),

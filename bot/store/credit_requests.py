@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from bot.models import Bonus, By, UserId
+from bot.models import Bonus, ChangeContext, UserId
 from bot.store import balances, quotas, sql
 from bot.store.database import Tx, Unit
 
@@ -18,7 +18,7 @@ class Granted:
     is_repeated: bool
 
 
-def grant(by: By, member: UserId, credits: int, reason: str | None, *, key: str) -> Unit[Granted | None]:  # noqa: A002 - the word of the domain
+def grant(by: ChangeContext, member: UserId, credits: int, reason: str | None, *, key: str) -> Unit[Granted | None]:  # noqa: A002 - the word of the domain
     """Gives the credits once for this key; None where it was used for something else."""
     key_hash = _hash(key)
     body_hash = _hash(f"{by.scope} {member} {credits} {reason}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.store.backup import BACKUP_MARK
 from bot.store.migrations import migrate
-from bot.store.sides import RenamedSide, Side, SqliteSide, Values
+from bot.store.move_backends import MoveBackend, RenamedMoveBackend, SqliteMoveBackend, Values
 from bot.store.sqlite import locked
 
 _SUMMED = "SELECT COUNT(*), CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM ledger"
@@ -51,7 +51,7 @@ def move(source: Path | str, target: Path | str) -> Moved:
         raise StoreUnavailable(f"nothing was moved: {error}") from error
 
 
-def _copy(source: Side, target: Side) -> Moved:
+def _copy(source: MoveBackend, target: MoveBackend) -> Moved:
     tables, theirs = target.tables(), source.tables()
     if tables != theirs:
         strange = sorted(name for name in tables.keys() | theirs.keys() if tables.get(name) != theirs.get(name))
@@ -90,27 +90,27 @@ class _Sum:
 
 
 @contextlib.contextmanager
-def _opened(where: Path | str) -> Iterator[Side]:
+def _opened(where: Path | str) -> Iterator[MoveBackend]:
     """A stopped bot's database, of this version's schema. Raises StoreError."""
     if isinstance(where, str):
-        from bot.store import postgres_side  # its driver is an extra that SQLite does without
+        from bot.store import postgres_move_backend  # its driver is an extra that SQLite does without
 
-        with postgres_side.stopped(where) as side:
+        with postgres_move_backend.stopped(where) as side:
             yield side
         return
     if not where.exists():
         raise StoreUnavailable(f"{where} is not there")
     with locked(where), closing(sqlite3.connect(where, isolation_level=None)) as connection:
-        yield SqliteSide(connection)
+        yield SqliteMoveBackend(connection)
 
 
 @contextlib.contextmanager
-def _made(where: Path | str) -> Iterator[Side]:
+def _made(where: Path | str) -> Iterator[MoveBackend]:
     """An empty database of this version's schema; it is there once it is committed. Raises StoreError."""
     if isinstance(where, str):
-        from bot.store import postgres_side  # as above
+        from bot.store import postgres_move_backend  # as above
 
-        with postgres_side.made(where) as side:
+        with postgres_move_backend.made(where) as side:
             yield side
         return
     if where.exists():
@@ -122,7 +122,7 @@ def _made(where: Path | str) -> Iterator[Side]:
         migrate(aside)
         with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
-            yield RenamedSide(connection, aside, where)
+            yield RenamedMoveBackend(connection, aside, where)
     except OSError as error:
         raise StoreUnavailable(f"{where} cannot be written: {error.strerror}") from error
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.models import Bonus, By, Change, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
+from bot.models import Bonus, Change, ChangeContext, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
 from bot.overviews import Quotas
 from bot.store import balances, ledger, sql
 from bot.store.database import Tx, Unit
@@ -13,7 +13,7 @@ UNDONE = "undone"
 """The reason of a ledger line that takes a change back."""
 
 
-def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
+def set_member(by: ChangeContext, member: UserId, limit: Limit) -> Unit[None]:
     """Gives a member a quota of their own; use so far counts against it."""
 
     def unit(tx: Tx) -> None:
@@ -23,7 +23,9 @@ def set_member(by: By, member: UserId, limit: Limit) -> Unit[None]:
     return unit
 
 
-def changing(by: By, member: UserId, roles: Sequence[int], limits: Limits, unit: Unit[object]) -> Unit[Change]:
+def changing(
+    by: ChangeContext, member: UserId, roles: Sequence[int], limits: Limits, unit: Unit[object]
+) -> Unit[Change]:
     """Runs a unit and tells the limit that counts for the member before and after it."""
 
     def around(tx: Tx) -> Change:
@@ -34,7 +36,7 @@ def changing(by: By, member: UserId, roles: Sequence[int], limits: Limits, unit:
     return around
 
 
-def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
+def set_role(by: ChangeContext, role: int, limit: Limit) -> Unit[Change]:
     """Gives all who have the role a quota."""
 
     def unit(tx: Tx) -> Change:
@@ -46,17 +48,17 @@ def set_role(by: By, role: int, limit: Limit) -> Unit[Change]:
     return unit
 
 
-def set_default(by: By, limit: Limit | None) -> Unit[Change]:
+def set_default(by: ChangeContext, limit: Limit | None) -> Unit[Change]:
     """What everybody else on the server has; None for the operator's default."""
     return lambda tx: _set_server(tx, by, "default", limit)
 
 
-def set_server_limit(by: By, limit: Limit | None) -> Unit[Change]:
+def set_server_limit(by: ChangeContext, limit: Limit | None) -> Unit[Change]:
     """What all on the server may spend together; None for as much as the budget has."""
     return lambda tx: _set_server(tx, by, "server", limit)
 
 
-def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
+def _set_server(tx: Tx, by: ChangeContext, rule: str, limit: Limit | None) -> Change:
     """Removing what is not set leaves no line."""
     lock = ledger.lock_rows(tx, by.scope)
     server = lock.rows.server
@@ -70,7 +72,7 @@ def _set_server(tx: Tx, by: By, rule: str, limit: Limit | None) -> Change:
     return Change(before, limit)
 
 
-def clear_member(by: By, member: UserId) -> Unit[bool]:
+def clear_member(by: ChangeContext, member: UserId) -> Unit[bool]:
     """Takes a member's own quota away; False where they had none."""
 
     def unit(tx: Tx) -> bool:
@@ -88,7 +90,7 @@ def clear_member(by: By, member: UserId) -> Unit[bool]:
     return unit
 
 
-def clear_role(by: By, role: int, reason: str | None = None) -> Unit[Limit | None]:
+def clear_role(by: ChangeContext, role: int, reason: str | None = None) -> Unit[Limit | None]:
     """Takes a role's quota away and returns it; None where it had none."""
 
     def unit(tx: Tx) -> Limit | None:
@@ -102,12 +104,12 @@ def clear_role(by: By, role: int, reason: str | None = None) -> Unit[Limit | Non
     return unit
 
 
-def forget_roles(by: By, gone: Sequence[int]) -> Unit[list[int]]:
+def forget_roles(by: ChangeContext, gone: Sequence[int]) -> Unit[list[int]]:
     """Takes the quota from each of these deleted roles; returns those that had one."""
     return lambda tx: [role for role in gone if clear_role(by, role, "the role was deleted")(tx) is not None]
 
 
-def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
+def grant(by: ChangeContext, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
     """Bonus credits without expiry, spent after the quota."""
 
     def unit(tx: Tx) -> Bonus:
@@ -119,7 +121,7 @@ def grant(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonu
     return unit
 
 
-def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
+def revoke(by: ChangeContext, member: UserId, credits: int, reason: str | None) -> Unit[Bonus]:  # noqa: A002 - the word of the domain
     """Takes back bonus credits that are not spent yet, the oldest first, and as many as there are.
 
     What a job under way has taken stays taken, and a refund of it comes back as bonus credits.
@@ -135,7 +137,7 @@ def revoke(by: By, member: UserId, credits: int, reason: str | None) -> Unit[Bon
     return unit
 
 
-def revoke_pot(by: By, member: UserId, pot: int) -> Unit[Bonus]:
+def revoke_pot(by: ChangeContext, member: UserId, pot: int) -> Unit[Bonus]:
     """Takes back what is left of the bonus credits that the ledger line `pot` gave."""
 
     def unit(tx: Tx) -> Bonus:
@@ -151,7 +153,7 @@ def revoke_pot(by: By, member: UserId, pot: int) -> Unit[Bonus]:
     return unit
 
 
-def undo_reset(by: By, member: UserId, count: int) -> Unit[bool]:
+def undo_reset(by: ChangeContext, member: UserId, count: int) -> Unit[bool]:
     """Sets the reset count back to `count`; False where the member has used something since it was raised."""
 
     def unit(tx: Tx) -> bool:
@@ -173,7 +175,7 @@ def undo_reset(by: By, member: UserId, count: int) -> Unit[bool]:
     return unit
 
 
-def reset(by: By, member: UserId) -> Unit[None]:
+def reset(by: ChangeContext, member: UserId) -> Unit[None]:
     """Forgets the member's use so far, by raising their reset count; bonus credits stay."""
 
     def unit(tx: Tx) -> None:
@@ -224,15 +226,15 @@ def _role_in(tx: Tx, scope: Scope, role: int) -> Limit | None:
     return None if row is None else Limit(row["credits"], Period(row["per"]), Source.ROLE, role)
 
 
-def _write(tx: Tx, by: By, limit: Limit, *, member: UserId | None = None, **columns: object) -> None:
+def _write(tx: Tx, by: ChangeContext, limit: Limit, *, member: UserId | None = None, **columns: object) -> None:
     _append_rule(tx, by, ledger.next_line_id(tx, by.scope, member), limit, member=member, **columns)
 
 
-def _append_rule(tx: Tx, by: By, line: int, limit: Limit | None, **columns: object) -> None:
+def _append_rule(tx: Tx, by: ChangeContext, line: int, limit: Limit | None, **columns: object) -> None:
     if limit is not None:
         columns |= {"limit_credits": limit.credits, "limit_per": limit.per, "limit_source": limit.source}
     _append(tx, by, line, LedgerKind.QUOTA, **columns)
 
 
-def _append(tx: Tx, by: By, line: int, kind: LedgerKind, **columns: object) -> None:
+def _append(tx: Tx, by: ChangeContext, line: int, kind: LedgerKind, **columns: object) -> None:
     ledger.append(tx, line, kind, now=by.now, scope=by.scope, actor=by.actor, **columns)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.models import By, Scope, UserId
+from bot.models import ChangeContext, Scope, UserId
 from bot.store import ledger, quotas, sql
 from bot.store.database import Row, Tx, Unit
 from bot.store.row_mapping import to_ms
@@ -17,7 +17,7 @@ LASTS = timedelta(days=30)
 """Who has the role later than that gets nothing; this bounds what is looked at, too."""
 
 
-def add(by: By, role: int, credits: int | None, reason: str | None) -> Unit[int]:  # noqa: A002 - the word of the domain
+def add(by: ChangeContext, role: int, credits: int | None, reason: str | None) -> Unit[int]:  # noqa: A002 - the word of the domain
     """So many bonus credits for everyone with the role; without a number, a reset. Returns the gift's id."""
 
     def unit(tx: Tx) -> int:
@@ -64,7 +64,7 @@ def _due(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], now: dateti
 
 def _give(tx: Tx, gift: Row, scope: Scope, member: UserId, now: datetime) -> None:
     """In the name of the admin who gave it."""
-    by = By(scope, gift["actor"], now)
+    by = ChangeContext(scope, gift["actor"], now)
     if gift["credits"] is None:
         quotas.reset(by, member)(tx)
     else:
@@ -76,7 +76,7 @@ def _give(tx: Tx, gift: Row, scope: Scope, member: UserId, now: datetime) -> Non
     sql.insert(tx, "role_gifts_given", {"gift": gift["id"], "scope": scope, "member": member, "line": line["line"]})
 
 
-def end(by: By, gift: int) -> Unit[None]:
+def end(by: ChangeContext, gift: int) -> Unit[None]:
     """Undoes it: nobody gets it any more, and of credits that were given what is not spent is taken back."""
 
     def unit(tx: Tx) -> None:

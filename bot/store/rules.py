@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.models import By, Scope
+from bot.models import ChangeContext, Scope
 from bot.rules import RuleTarget, ServerRules
 from bot.store import ledger, sql
 from bot.store.database import Tx, Unit
@@ -49,7 +49,7 @@ def of(scope: Scope) -> Unit[ServerRules]:
     return unit
 
 
-def set_models(by: By, kind: RuleTarget, target: int, models: Sequence[str] | None) -> Unit[ModelsChange]:
+def set_models(by: ChangeContext, kind: RuleTarget, target: int, models: Sequence[str] | None) -> Unit[ModelsChange]:
     """Which models a role or channel may use, None for all."""
 
     def unit(tx: Tx) -> ModelsChange:
@@ -67,7 +67,9 @@ def set_models(by: By, kind: RuleTarget, target: int, models: Sequence[str] | No
     return unit
 
 
-def set_server(by: By, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None) -> Unit[ServerRules]:
+def set_server(
+    by: ChangeContext, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
+) -> Unit[ServerRules]:
     """Changes what is not None; returns the rules as they were."""
 
     def unit(tx: Tx) -> ServerRules:

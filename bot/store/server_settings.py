@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.models import By, ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
+from bot.models import ChangeContext, ChannelId, FailureKind, Job, JobState, LedgerKind, Scope, Server, UserId
 from bot.store import jobs, ledger, sql
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import maybe_ms, maybe_time, to_ms
@@ -31,17 +31,17 @@ def paused() -> Unit[list[Scope]]:
     return lambda tx: [Scope(row["scope"]) for row in tx.all("SELECT scope FROM servers WHERE paused_at IS NOT NULL")]
 
 
-def pause(by: By, reason: str | None) -> Unit[None]:
+def pause(by: ChangeContext, reason: str | None) -> Unit[None]:
     """Stops taking jobs on the server."""
     return _pause(by, by.now, reason)
 
 
-def resume(by: By) -> Unit[None]:
+def resume(by: ChangeContext) -> Unit[None]:
     """Takes jobs again."""
     return _pause(by, None, None)
 
 
-def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
+def _pause(by: ChangeContext, at: datetime | None, reason: str | None) -> Unit[None]:
     def unit(tx: Tx) -> None:
         line = ledger.next_line_id(tx, by.scope)
         sql.update(tx, "servers", {"scope": by.scope}, paused_at=maybe_ms(at), pause_reason=reason)
@@ -51,7 +51,7 @@ def _pause(by: By, at: datetime | None, reason: str | None) -> Unit[None]:
     return unit
 
 
-def block(by: By, member: UserId, reason: str | None) -> Unit[list[Job]]:
+def block(by: ChangeContext, member: UserId, reason: str | None) -> Unit[list[Job]]:
     """Shuts a member out of the server and cancels, refunds and returns what they have waiting there."""
 
     def unit(tx: Tx) -> list[Job]:
@@ -70,12 +70,12 @@ def block(by: By, member: UserId, reason: str | None) -> Unit[list[Job]]:
     return unit
 
 
-def unblock(by: By, member: UserId) -> Unit[None]:
+def unblock(by: ChangeContext, member: UserId) -> Unit[None]:
     """Lets a member in again."""
     return lambda tx: _block(tx, by, member, None, None)
 
 
-def _block(tx: Tx, by: By, member: UserId, at: datetime | None, reason: str | None) -> None:
+def _block(tx: Tx, by: ChangeContext, member: UserId, at: datetime | None, reason: str | None) -> None:
     line = ledger.next_line_id(tx, by.scope, member)
     sql.update(tx, "members", {"scope": by.scope, "member": member}, blocked_at=maybe_ms(at), block_reason=reason)
     said = _said("blocked", reason) if at else "unblocked"
@@ -87,7 +87,7 @@ def _said(what: str, reason: str | None) -> str:
     return what if reason is None else f"{what}: {reason}"
 
 
-def allow_others(by: By, *, allowed: bool) -> Unit[None]:
+def allow_others(by: ChangeContext, *, allowed: bool) -> Unit[None]:
     """Whether members may animate pictures that other people posted."""
 
     def unit(tx: Tx) -> None:
@@ -97,7 +97,7 @@ def allow_others(by: By, *, allowed: bool) -> Unit[None]:
     return unit
 
 
-def set_log_channel(by: By, channel: ChannelId | None) -> Unit[ChannelId | None]:
+def set_log_channel(by: ChangeContext, channel: ChannelId | None) -> Unit[ChannelId | None]:
     """Where each job is listed from now on, None for nowhere; tells where it was before."""
 
     def unit(tx: Tx) -> ChannelId | None:

@@ -15,7 +15,7 @@ from bot.chat.undo import UndoButton
 from bot.errors import UserError
 from bot.i18n.translations import Translations, translations_of
 from bot.jobs.service import Service
-from bot.models import DIRECT, By, UserId
+from bot.models import DIRECT, ChangeContext, UserId
 
 Reason = app_commands.Range[str, 1, 200]
 
@@ -37,7 +37,7 @@ class AdminCog(commands.GroupCog):
         await answer_privately(interaction, sentence)
         return False
 
-    async def _confirm(self, interaction: discord.Interaction[Any], by: By, sentence: str) -> None:
+    async def _confirm(self, interaction: discord.Interaction[Any], by: ChangeContext, sentence: str) -> None:
         """Tells what was changed, with Undo for those who may press it."""
         view = None
         if by.acts and interaction.permissions.manage_guild:
@@ -45,7 +45,7 @@ class AdminCog(commands.GroupCog):
             view.add_item(UndoButton(by.acts[-1], translations_of(interaction)))
         await answer_privately(interaction, sentence, view=view)
 
-    def _by(self, interaction: discord.Interaction[Any]) -> By:
+    def _by(self, interaction: discord.Interaction[Any]) -> ChangeContext:
         """Who acts where, now; it goes to `_admin` as it is."""
         return self._admin.by(scope_of(interaction), user_of(interaction))
 

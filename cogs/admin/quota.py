@@ -16,7 +16,7 @@ from bot.chat.paging import text_page
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
-from bot.models import Bonus, By, Period
+from bot.models import Bonus, ChangeContext, Period
 from cogs.admin.group import AdminCog, Reason, member_of
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ class QuotaCommands(AdminCog):
         await self._tell_bonus(interaction, by, user, bonus)
 
     async def _tell_bonus(
-        self, interaction: discord.Interaction[Any], by: By, user: discord.User, bonus: Bonus
+        self, interaction: discord.Interaction[Any], by: ChangeContext, user: discord.User, bonus: Bonus
     ) -> None:
         await self._confirm(interaction, by, confirmations.of_bonus(translations_of(interaction), user.mention, bonus))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.models import DIRECT, By, ChannelId, JobId, JobState, MessageId, Scope
+from bot.models import DIRECT, ChangeContext, ChannelId, JobId, JobState, MessageId, Scope
 from bot.store import cards, erasure, server_settings, users
 from bot.store.export import LEFT_OUT, export
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, an_option, by, grant, reset, set_own, set_role
@@ -45,7 +45,7 @@ def _a_life(kept: Ledgers) -> None:
     kept.do(server_settings.block(by(), MEMBER, "too loud"))
     kept.do(users.claim_privacy_note(MEMBER, now=NOON))
     kept.do(users.set_mentions_muted(MEMBER, NOON))
-    kept.do(server_settings.block(By(Scope(72), MEMBER, NOON), OTHER, "spam"))
+    kept.do(server_settings.block(ChangeContext(Scope(72), MEMBER, NOON), OTHER, "spam"))
 
 
 def test_videos_come_with_words_addresses_and_places(kept: Ledgers) -> None:

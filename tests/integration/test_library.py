@@ -14,10 +14,10 @@ from typing import Any, cast
 import pytest
 
 from bot.errors import UserError
-from bot.jobs.answers_first import AnswersFirst
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome
 from bot.jobs.context import Clock, JobContext, Timing
 from bot.jobs.files import Files
+from bot.jobs.interaction_priority import InteractionPriority
 from bot.jobs.library import ARRIVED, GONE, NOT_YOURS, PICTURE_GONE, Library
 from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.queue import JobQueue
@@ -131,7 +131,7 @@ async def _setup(tmp_path: Path, database: Database) -> AsyncIterator[Setup]:
     context = JobContext(
         store=store, chat=cast("Any", room), files=files, queue=JobQueue(1, circuit_breakers),
         circuit_breakers=circuit_breakers,
-        timing=Timing(1, timedelta(minutes=30)), answers_first=AnswersFirst(), clock=clock,
+        timing=Timing(1, timedelta(minutes=30)), interaction_priority=InteractionPriority(), clock=clock,
         providers=providers_of(Provider()), transcoder=cast("Any", Transcoder()), **parts,
     )  # fmt: skip
     worker = Worker(context)

@@ -15,7 +15,7 @@ import pytest
 from bot.errors import AlreadyKnown, ReservationRefused
 from bot.models import (
     DIRECT,
-    By,
+    ChangeContext,
     FailureKind,
     Job,
     JobId,
@@ -105,7 +105,7 @@ class Life:
     def write(self, unit: Unit[T]) -> T:
         return self.connection.do(unit)
 
-    def by(self, scope: Scope) -> By:
+    def by(self, scope: Scope) -> ChangeContext:
         return builders.by(scope, self.now)
 
     def somebody(self) -> tuple[Scope, UserId]:

@@ -17,7 +17,7 @@ from bot.chat.client import UNANSWERED_AFTER_S, AnimateBot, CommandTree, claim_i
 from bot.chat.first_answer import Answer
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.i18n.translations import TranslationCatalog
-from bot.jobs.answers_first import AnswersFirst
+from bot.jobs.interaction_priority import InteractionPriority
 from bot.jobs.service import Ask, Service
 from bot.models import Job, MessageId, VideoSpec
 from tests.builders import GUILD, NOON, a_job, a_picture, seed_catalog
@@ -80,7 +80,7 @@ class JobContext:
     """The service: what it was told became of the card."""
 
     def __init__(self) -> None:
-        self.answers_first = AnswersFirst()
+        self.interaction_priority = InteractionPriority()
         self.catalog = CATALOG
         self.told: list[str] = []
         self.has_remembered = False
@@ -127,7 +127,7 @@ async def test_what_a_member_chose_is_remembered_once_nobody_waits_for_an_answer
     service = JobContext()
     requests = VideoRequests(cast("Service", service), Cards(CATALOG, TranslationCatalog()), send)
     request = VideoRequest(VideoSpec(prompt="puts on a hat"), a_picture())
-    with service.answers_first.one():
+    with service.interaction_priority.answering():
         handling = asyncio.ensure_future(requests.handle(cast("Any", Pressed(Response())), request))
         for _ in range(20):
             await asyncio.sleep(0)

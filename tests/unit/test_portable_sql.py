@@ -20,7 +20,7 @@ SPEAKS_SQL = re.compile(
 )
 ENGINES_OWN = {
     "queue_entries.py",
-    "sqlite.py", "sides.py", "postgres.py", "postgres_side.py", "postgres_values.py",
+    "sqlite.py", "move_backends.py", "postgres.py", "postgres_move_backend.py", "postgres_values.py",
     "migrations/__init__.py", "migrations/from_0_1.py", "migrations/on_postgres.py",
 }  # fmt: skip
 """What is about one of them: PRAGMA, sqlite_master, BEGIN IMMEDIATE, advisory locks."""

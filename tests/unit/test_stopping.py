@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.app import App, _stop
-from bot.jobs.answers_first import AnswersFirst
+from bot.jobs.interaction_priority import InteractionPriority
 
 
 class _Bot:
@@ -47,7 +47,7 @@ async def test_a_login_that_breaks_because_of_the_stop_leaves_no_traceback_behin
     starting = asyncio.create_task(bot.start())
     await asyncio.sleep(0)
 
-    service = types.SimpleNamespace(answers_first=AnswersFirst(), retention=_Tasks())
+    service = types.SimpleNamespace(interaction_priority=InteractionPriority(), retention=_Tasks())
     app = types.SimpleNamespace(bot=bot, worker=_Tasks(), service=service, frozen=asyncio.Event())
     await _stop(cast("App", app), starting)
     del starting

@@ -12,13 +12,13 @@ import pytest
 from bot.errors import StoreUnavailable
 from bot.jobs import store_cache
 from bot.jobs.store_cache import StoreCache
-from bot.models import By, GuildId, Limit, Limits, Period, Scope, Source, UserId
+from bot.models import ChangeContext, GuildId, Limit, Limits, Period, Scope, Source, UserId
 from bot.rules import RuleTarget
 from bot.store import erasure, memberships, pseudonyms, rules, users
 from bot.store.database import Store, Tx, Unit
 
 MIA, SERVER, NOW = UserId(7), Scope(5), datetime(2026, 5, 1, tzinfo=UTC)
-BY = By(SERVER, MIA, NOW)
+BY = ChangeContext(SERVER, MIA, NOW)
 DAILY = Limit(10, Period.DAY, Source.SERVER)
 LIMITS = Limits(default=DAILY, budget=DAILY, direct=DAILY, jobs_per_user=2)
 

@@ -65,7 +65,7 @@ async def fetch(context: JobContext, job: Job, tries: Tries) -> Fetched:
         tries.answered += 1
         tries.refused += error.refused
     except Exception as error:  # noqa: BLE001 - a mistake of the adapter's own: logged there, told as no answer
-        context.mistakes.log(job, "download", error)
+        context.adapter_errors.log(job, "download", error)
     else:
         return Fetched.HERE
     return Fetched.GONE if _is_gone(job, tries, context.clock.now()) else Fetched.NOT_YET

@@ -80,7 +80,7 @@ async def _ask(context: JobContext, job: Job, provider: Provider, request: Creat
     except VideoError:
         raise
     except Exception as error:  # a mistake of the adapter's own: it is not asked for ever either
-        context.mistakes.log(job, "question by its key", error)
+        context.adapter_errors.log(job, "question by its key", error)
         raise VideoUnavailable(type(error).__name__) from error
 
 

@@ -89,7 +89,7 @@ async def _picture(context: JobContext, job: Job, *, last: bool) -> bytes:
 
 async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool, last: bool) -> str:
     """Bounded by the fitter, which refuses what takes it too long. Smaller than the video only where that is needed."""
-    await context.answers_first.quiet(GIVES_WAY_S)
+    await context.interaction_priority.wait_until_idle(GIVES_WAY_S)
     model = context.catalog.model(job.spec.model)
     bounds = ModelWire("") if model is None else model.wire
     size = job.spec.size

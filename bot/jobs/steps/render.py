@@ -203,7 +203,7 @@ async def _ask(context: JobContext, job: Job) -> VideoStatus | VideoError:
         log.info("job=%s poll without an answer: %s", job.id, error)
         return _bare(error)
     except Exception as error:  # noqa: BLE001 - a mistake of the adapter's own: every limit holds all the same
-        context.mistakes.log(job, "poll", error)
+        context.adapter_errors.log(job, "poll", error)
         return VideoUnavailable(type(error).__name__)
 
 

@@ -12,20 +12,20 @@ LASTS_S = 0.05
 """So long after the last answer others may still come: many who ask at once do not ask in the same millisecond."""
 
 
-class AnswersFirst:
+class InteractionPriority:
     """Counts the commands that Discord waits for. Measured: `benchmarks/first_answer.py`."""
 
     def __init__(self) -> None:
         self._open = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._ending: asyncio.TimerHandle | None = None
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
         """Around a command, up to its first answer."""
         self._open += 1
-        self._quiet.clear()
+        self._idle.clear()
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
@@ -34,11 +34,11 @@ class AnswersFirst:
         finally:
             self._open -= 1
             if not self._open:
-                self._ending = asyncio.get_running_loop().call_later(LASTS_S, self._quiet.set)
+                self._ending = asyncio.get_running_loop().call_later(LASTS_S, self._idle.set)
 
-    async def quiet(self, at_most_s: float = WAITS_AT_MOST_S) -> None:
+    async def wait_until_idle(self, at_most_s: float = WAITS_AT_MOST_S) -> None:
         """Waits until nobody waits for an answer, and a moment longer; no longer than `at_most_s` in all."""
-        if not self._quiet.is_set():
+        if not self._idle.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(at_most_s):
-                    await self._quiet.wait()
+                    await self._idle.wait()

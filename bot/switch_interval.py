@@ -10,6 +10,6 @@ loop is at work. With Python's own 5 ms, sixteen reservations of eighteen statem
 commands. Measured: `benchmarks/first_answer.py`."""
 
 
-def shorten() -> None:
+def set_switch_interval() -> None:
     """From here on."""
     sys.setswitchinterval(AT_MOST_S)

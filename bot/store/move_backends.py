@@ -14,7 +14,7 @@ LEFT = frozenset({"schema_versions", "writers", "restored"})
 Values = tuple[Any, ...]
 
 
-class Side(ABC):
+class MoveBackend(ABC):
     """A database, all of it in one transaction."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Side(ABC):
         """All that was done is kept."""
 
 
-class SqliteSide(Side):
+class SqliteMoveBackend(MoveBackend):
     """A file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -80,7 +80,7 @@ class SqliteSide(Side):
         self._connection.execute("COMMIT")
 
 
-class RenamedSide(SqliteSide):
+class RenamedMoveBackend(SqliteMoveBackend):
     """Has its name only once it is whole."""
 
     def __init__(self, connection: sqlite3.Connection, aside: Path, name: Path) -> None:

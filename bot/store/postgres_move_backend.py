@@ -10,8 +10,8 @@ import psycopg
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
 from bot.store.migrations import on_postgres, scripts
+from bot.store.move_backends import MoveBackend, Values, grouped
 from bot.store.postgres import ACQUIRE_LOCK, told, with_defaults
-from bot.store.sides import Side, Values, grouped
 
 _OTHERS = (
     "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -24,7 +24,7 @@ _COLUMNS = (
 _FETCHED = 1_000
 
 
-class PostgresSide(Side):
+class PostgresMoveBackend(MoveBackend):
     """A database of a server, with the lock that every bot takes before it writes."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -66,7 +66,7 @@ class PostgresSide(Side):
 
 
 @contextlib.contextmanager
-def stopped(address: str) -> Iterator[PostgresSide]:
+def stopped(address: str) -> Iterator[PostgresMoveBackend]:
     """One with rows, of this version's schema. Raises StoreError, also where anybody else is connected."""
     with _connected(address) as connection:
         newest = scripts("postgres")[-1][0]
@@ -75,15 +75,15 @@ def stopped(address: str) -> Iterator[PostgresSide]:
                 "another version of the bot wrote the database; start this version once, then try again"
             )
         connection.commit()
-        yield PostgresSide(connection)
+        yield PostgresMoveBackend(connection)
 
 
 @contextlib.contextmanager
-def made(address: str) -> Iterator[PostgresSide]:
+def made(address: str) -> Iterator[PostgresMoveBackend]:
     """An empty one, brought to this version's schema in the same transaction. Raises StoreError as above."""
     with _connected(address) as connection:
         on_postgres.migrate(connection)
-        yield PostgresSide(connection)
+        yield PostgresMoveBackend(connection)
 
 
 @contextlib.contextmanager

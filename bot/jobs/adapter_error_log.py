@@ -1,4 +1,4 @@
-"""Mistakes of an adapter's own, which break what is tried again and again: one traceback, then a line each time."""
+"""Errors of an adapter of our own, which break what is tried again and again: one traceback, then a line each time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bot.models import Job, JobId
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1_000
-"""Kinds of mistakes; of what was forgotten the next is logged with its traceback again."""
+"""Kinds of errors; of what was forgotten the next is logged with its traceback again."""
 
 
-class Mistakes:
+class AdapterErrorLog:
     """What was logged already, of each job."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot import thread_turns
+from bot import switch_interval
 
 TURNS = 30
 TRIES = 6
@@ -52,7 +52,7 @@ def done_between_turns() -> float:
 def does_less_once_shortened() -> bool:
     sys.setswitchinterval(0.005)  # Python's own
     before = done_between_turns()
-    thread_turns.shorten()
+    switch_interval.set_switch_interval()
     return done_between_turns() * 2 < before
 
 
