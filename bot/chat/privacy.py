@@ -118,7 +118,7 @@ def about(
             "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
             "and the video, where its card is, times and credits. About you: your quota, bonus credits and "
             "blocks with the admins' reasons, your language, whether you have muted mentions, and, unless you "
-            "turn it off, your last choices of model, length, price, sound and style: they are your defaults."
+            "turn it off, your last choices of model, length, price, sound and style, which are your defaults."
         ),
         _how_long(translations, keeping),
         whoever,

@@ -13,7 +13,7 @@ def circuit_open(translations: Translations, error: CircuitOpen) -> str:
     """Nothing is taken for now, and nothing was charged."""
     if error.is_being_tried:
         return translations.gettext(
-            "The video service had a problem, and the bot is checking whether it works again. Nothing was "
+            "The video service had a problem, and the bot is checking whether the service works again. Nothing was "
             "charged. Try again in a minute."
         )
     if error.kind in (FailureKind.LOST_ANSWER, FailureKind.TIMED_OUT):

@@ -85,7 +85,7 @@ def queue_position(translations: Translations, where: QueuePosition) -> str:
             )
         case HoldReason.CIRCUIT_OPEN:
             return translations.gettext(
-                "The video service is not working right now. Your video starts when it works again."
+                "The video service is not working right now. Your video starts when the service works again."
             )
         case HoldReason.KEY:
             return translations.gettext(

@@ -39,7 +39,7 @@ async def check(settings: Settings) -> list[Finding]:
     if account.is_success and application.is_success and isinstance(application.json, dict):
         found += [*_of_the_application(application.json), *_of_the_public(application.json, settings)]
     elif account.is_success:
-        found.append(problem("application", f"Discord does not tell about it now (HTTP {application.status})."))
+        found.append(problem("application", f"Discord gives no information about it now (HTTP {application.status})."))
     return [*found, *_clock(account)]
 
 

@@ -24,7 +24,7 @@ STILL_SIDE, STILL_BYTES, MOST_STILLS = 320, 24_000, 5_000
 """Pixels of the longer side, bytes of one, and how many are kept: 120 MB at most."""
 MOST_JOINED = 10
 MOST_JOINED_S = 120.0
-NOT_THERE = N_("The video is no longer kept, or the bot cannot see the message with it.")
+NOT_THERE = N_("The bot no longer keeps this video and cannot see the message that shows it.")
 NO_FRAME = N_("The last frame of the video could not be read.")
 NOT_JOINED = N_("These videos could not be joined into one that can be uploaded here.")
 PART_GONE = N_("These videos cannot be joined: one of them is deleted, or there are more than 10.")

@@ -37,7 +37,7 @@ CANCEL_UNSURE = N_(
 NOT_OVER = N_("This video is still in progress. You can delete it when it has ended.")
 GONE = N_("The bot no longer keeps this video.")
 PROMPT_GONE = N_(
-    "The prompt and the picture of this video are deleted. Nothing was charged. Use `/animate` to make a new one."
+    "The prompt and the picture of this video are deleted. Nothing was charged. Use `/animate` to make a new video."
 )
 PICTURE_GONE = N_(
     "The bot no longer keeps the picture of this video. Nothing was charged. Use `/animate` with the picture again."

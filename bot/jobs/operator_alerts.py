@@ -223,8 +223,9 @@ def _of_jobs(troubles: list[Trouble]) -> Iterator[str]:
     if lost:
         providers = ", ".join(sorted({trouble.provider for trouble in lost}))
         yield (
-            f"No answer came to the request for {_named(lost)}, so it was not sent again and the credits are back. "
-            f"Look at {providers} whether it was made and charged: docs/operations.md, “A job is unknown: did I pay?”"
+            f"No answer came to the request for {_named(lost)}, so the credits are back, and nothing was sent again. "
+            f"Check at {providers} whether a video was made and charged: "
+            "docs/operations.md, “A job is unknown: did I pay?”"
         )
     undelivered = [trouble for trouble in troubles if trouble.state is JobState.UNDELIVERED]
     if undelivered:

@@ -312,5 +312,6 @@ def _check_prompt(prompt: str) -> None:
         raise UserError("The prompt is empty. Nothing was charged. Say what should happen in the video.")
     if "\x00" in prompt or any("\ud800" <= char <= "\udfff" for char in prompt):
         raise UserError(
-            "The prompt has a character that cannot be sent. Nothing was charged. Type it again without that character."
+            "The prompt has a character that cannot be sent. Nothing was charged. Type the prompt again without that "
+            "character."
         )

@@ -222,7 +222,7 @@ def _role_of(interaction: discord.Interaction[Any], role: discord.Role) -> int:
     guild = interaction.client.get_guild(interaction.guild_id)
     if guild is None:
         raise UserError(
-            "The bot cannot see the roles of this server. Add it with its full invite link, then try again."
+            "The bot cannot see the roles of this server. Add the bot with its full invite link, then try again."
         )
     # Right after a start its roles are not told yet. What is gone by then loses its quota: see RoleWatch.
     if not guild.unavailable and guild.get_role(role.id) is None:

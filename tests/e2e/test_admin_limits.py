@@ -187,7 +187,7 @@ class TestBadInput:
             return (await alone(asked)).text()
 
         assert await read("quota role", role=role, credits=5) == (
-            "The bot cannot see the roles of this server. Add it with its full invite link, then try again."
+            "The bot cannot see the roles of this server. Add the bot with its full invite link, then try again."
         )
         assert written(stage) == [0, 0, 0, 0]
         assert (

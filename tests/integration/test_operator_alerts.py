@@ -129,9 +129,9 @@ def test_lost_answers_and_videos_that_discord_did_not_take_are_told_once_each_wi
     operator.restart()
 
     assert told == (
-        f"⚠️ No answer came to the request for video {lost.key} (server {lost.card.guild}), so it was not sent again "
-        "and the credits are back. Look at default whether it was made and charged: docs/operations.md, “A job is "
-        "unknown: did I pay?”"
+        f"⚠️ No answer came to the request for video {lost.key} (server {lost.card.guild}), so the credits are "
+        "back, and nothing was sent again. Check at default whether a video was made and charged: docs/operations.md, "
+        "“A job is unknown: did I pay?”"
     )
     assert operator.reads() == []
     assert lost.spec.prompt not in told

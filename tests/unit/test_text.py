@@ -274,7 +274,7 @@ class TestQueuePosition:
             ),
             (
                 QueuePosition(hold_reason=HoldReason.CIRCUIT_OPEN),
-                "The video service is not working right now. Your video starts when it works again.",
+                "The video service is not working right now. Your video starts when the service works again.",
             ),
             (
                 QueuePosition(hold_reason=HoldReason.RETRY, starts_at=RENEWS),
