@@ -10,7 +10,7 @@ from bot.chat.client import AnimateBot
 from bot.errors import StoreError
 from bot.jobs.backups import Backups
 from bot.jobs.context import JobContext
-from bot.store import figures
+from bot.store import metrics_queries
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,7 +22,7 @@ def health_of(
     return Health(
         faults=lambda: context.circuit_breakers.faults() + context.providers.faults() + bot.faults(),
         notes=lambda: backups.notes() if backups else [],
-        ask_store=lambda: context.store.read(figures.is_there()),
+        ask_store=lambda: context.store.read(metrics_queries.is_there()),
         exposition=exposition,
     )
 

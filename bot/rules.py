@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot import lookalikes
+from bot import confusables
 
 MOST_WORDS, LONGEST_WORD = 200, 50
 
@@ -67,8 +67,8 @@ class ServerRules:
         """The first barred word that the prompt has, as the admin wrote it."""
         if not self.barred_words:
             return None
-        normal = lookalikes.normal(prompt)
-        texts = dict.fromkeys(normal.translate(letters) for letters in lookalikes.readings())
+        normal = confusables.normal(prompt)
+        texts = dict.fromkeys(normal.translate(letters) for letters in confusables.readings())
         read = [(plain, [plain.translate(table) for table in _LEET]) for plain in texts]
         return next((word for word in self.barred_words if any(_is_in(word, *text) for text in read)), None)
 
@@ -80,7 +80,7 @@ def words_of(typed: str) -> tuple[str, ...]:
 
 
 def _letters(word: str) -> str:
-    return re.sub(r"[\W_]", "", lookalikes.normal(word.rstrip("*")).translate(lookalikes.readings()[0]))
+    return re.sub(r"[\W_]", "", confusables.normal(word.rstrip("*")).translate(confusables.readings()[0]))
 
 
 def _is_in(word: str, plain: str, leet: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
-from bot.chat.spendable import WITHIN_S
+from bot.chat.spendable_credits import WITHIN_S
 from bot.chat.video_requests import VideoRequest, VideoRequests
 from bot.errors import BotError, StoreUnavailable, UserError
 from bot.i18n.marking import N_

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from bot.store.commands import remember_hash
+from bot.store.command_hashes import remember_hash
 from bot.store.database import Store, Tx, Unit
 
 DEADLINE_S = 20.0

@@ -19,19 +19,19 @@ from discord.http import Route
 from bot.chat import text
 from bot.chat.buttons import Action, JobButton
 from bot.chat.cloudflare_block import CloudflareBlock
+from bot.chat.command_sync import CommandSync, SyncMemory
 from bot.chat.command_translator import CommandTranslator
 from bot.chat.connection import Connection, dial_by_environment, is_gateway, proxy_to
 from bot.chat.connection_errors import NO_DISCORD, login_failed, redirected
 from bot.chat.discord_errors import TROUBLE, told
-from bot.chat.events import tolerate
 from bot.chat.follow_ups import follow_up
 from bot.chat.former_sessions import FormerSessions, SessionMemory
+from bot.chat.gateway_events import tolerate
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
 from bot.chat.shards import ALL_SHARDS, Shards, shard_of
-from bot.chat.sync import CommandSync, SyncMemory
-from bot.chat.undo import Undo, UndoButton
+from bot.chat.undo_button import Undo, UndoButton
 from bot.errors import StoreError, UserError
 from bot.i18n.marking import Value
 from bot.i18n.translations import TranslationCatalog, translations_of

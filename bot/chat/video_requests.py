@@ -18,7 +18,7 @@ from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
 from bot.chat.first_answer import Answer, send_card
 from bot.chat.interaction_info import card_of, place_of, roles_of, scope_of, user_of
-from bot.chat.spendable import Spendable
+from bot.chat.spendable_credits import Spendable
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from bot.errors import StoreError
 from bot.jobs.context import Clock
 from bot.models import ChannelId, GatewaySession, JobId
-from bot.store import cards, commands, gateway_sessions
+from bot.store import cards, command_hashes, gateway_sessions
 from bot.store.database import Store, Unit
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,11 @@ class StoredCommands:
 
     async def synced_hash(self, application: int, api: str) -> str | None:
         """Hash of the payload, or None."""
-        return await self._store.read(commands.synced_hash(application, api))
+        return await self._store.read(command_hashes.synced_hash(application, api))
 
     async def remember_hash(self, application: int, api: str, payload_hash: str) -> None:
         """Discord took this payload."""
-        await self._store.write(commands.remember_hash(application, api, payload_hash))
+        await self._store.write(command_hashes.remember_hash(application, api, payload_hash))
 
 
 class StoredSessions:

@@ -8,7 +8,7 @@ import random
 from bot.errors import StoreUnavailable
 from bot.jobs.context import Clock
 from bot.store.database import Store
-from bot.store.identifies import claim_turn
+from bot.store.identify_turns import claim_turn
 
 log = logging.getLogger(__name__)
 

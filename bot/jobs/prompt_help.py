@@ -73,5 +73,5 @@ class PromptHelp:
                 self._places.release()
         except (PromptHelpUnavailable, TimeoutError) as error:
             log.warning("user=%s no improved prompt: %s", member, str(error) or "too many at once")
-            await self._store.write(prompt_help.give_back(member, now=asked_at))
+            await self._store.write(prompt_help.release(member, now=asked_at))
             raise UserError(NO_ANSWER) from error

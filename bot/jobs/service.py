@@ -23,7 +23,7 @@ from bot.jobs.provider_breakers import CircuitBreakers
 from bot.jobs.providers import Providers
 from bot.jobs.retention import Retention
 from bot.jobs.server_rules import RulesOfServers
-from bot.jobs.steps.fall_back import specs_instead
+from bot.jobs.steps.fallback import specs_instead
 from bot.jobs.worker import Worker
 from bot.measures import parse_size
 from bot.models import (
@@ -187,7 +187,7 @@ class Service:
             continues=ask.continues,
             picture_author=ask.picture_author,
         )
-        takes = [_take(job, number) for number in range(1, (spec.takes or 1) + 1)]
+        takes = [_numbered(job, number) for number in range(1, (spec.takes or 1) + 1)]
         takes = [take.evolve(spec=_with_seed(take.spec, model)) for take in takes]
         unit = self._entering(reserve_all(takes, ask.roles, self._limits))
         writing = self._store.begin_write(unit, start_within_s=ANSWER_WITHIN_S)
@@ -273,7 +273,7 @@ class Service:
             await self._worker.cancel_unanswered(job)
 
 
-def _take(first: Job, number: int) -> Job:
+def _numbered(first: Job, number: int) -> Job:
     """One of several takes of a job, or the job itself."""
     if first.spec.takes is None:
         return first

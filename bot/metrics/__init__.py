@@ -29,7 +29,7 @@ from bot.metrics.scrape import BackupTimes, Folders, Gauges, Memory
 from bot.models import Limit
 from bot.providers.protocols import Provider
 from bot.store.database import Store
-from bot.store.figures import figures
+from bot.store.metrics_queries import figures
 from bot.version import VERSION
 from bot.wire_config import ProviderConfig
 

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from bot.jobs.circuit_breaker import State
 from bot.metrics.instruments import Instruments
 from bot.models import Limit
-from bot.store.figures import OPEN_STATES, Figures
+from bot.store.metrics_queries import OPEN_STATES, Figures
 
 CIRCUITS = (State.OPEN, State.HALF_OPEN)
 

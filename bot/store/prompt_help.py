@@ -26,7 +26,7 @@ def claim(member: UserId, per_day: int, *, now: datetime) -> Unit[bool]:
     return unit
 
 
-def give_back(member: UserId, *, now: datetime) -> Unit[int]:
+def release(member: UserId, *, now: datetime) -> Unit[int]:
     """One of this day's times is not used after all."""
     return lambda tx: tx.changed(
         "UPDATE prompt_help SET asked = asked - 1 WHERE member = :member AND day = :day AND asked > 0",

@@ -10,7 +10,7 @@ from discord import app_commands, ui
 from bot.chat.audit import ACTS_PER_PAGE, Audit
 from bot.chat.interaction_info import scope_of
 from bot.chat.paging import page_buttons
-from bot.chat.undone import UndoneWords
+from bot.chat.undo_message import UndoMessage
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
@@ -51,7 +51,7 @@ class AuditCommands(AdminCog):
         if scope == DIRECT or not interaction.permissions.manage_guild:
             raise UserError("Only people with the permission Manage Server can undo this. Nothing was changed.")
         undone = await self._admin.undo(self._by(interaction), act)
-        words = UndoneWords(translations_of(interaction), self._service.catalog, scope, self._admin.default_quota)
+        words = UndoMessage(translations_of(interaction), self._service.catalog, scope, self._admin.default_quota)
         sentence = words.of(undone.act, len(undone.cancelled))[:MESSAGE]
         before = "" if interaction.message is None else f"{interaction.message.content}\n"
         content = f"{before}{sentence}" if len(before) + len(sentence) <= MESSAGE else sentence

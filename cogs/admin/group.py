@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot.chat import text
 from bot.chat.client import answer_privately
 from bot.chat.interaction_info import scope_of, user_of
-from bot.chat.undo import UndoButton
+from bot.chat.undo_button import UndoButton
 from bot.errors import UserError
 from bot.i18n.translations import Translations, translations_of
 from bot.jobs.service import Service

@@ -18,7 +18,7 @@ from bot.errors import StoreUnavailable, StoreUnusable
 from bot.models import FailureKind, JobId, JobState, UserId
 from bot.store import jobs
 from bot.store.backup import BACKUP_MARK, Reconciled, back_up, is_backup, is_reconciled, keep, reconcile
-from bot.store.commands import remember_hash
+from bot.store.command_hashes import remember_hash
 from bot.store.database import Store, Tx
 from bot.store.migrations import migrate, scripts
 from bot.store.reservations import reserve

@@ -17,7 +17,7 @@ from bot.jobs import backups as module
 from bot.jobs.backups import Backups
 from bot.jobs.context import Clock
 from bot.store.backup import BACKUP_MARK, back_up
-from bot.store.commands import remember_hash
+from bot.store.command_hashes import remember_hash
 from bot.store.database import Store
 from tests.integration.test_store import torn
 

@@ -11,7 +11,7 @@ from typing import Any
 from bot.jobs.context import Clock
 from bot.jobs.identify_turns import IdentifyTurns
 from bot.store.database import Store
-from bot.store.identifies import APART, claim_turn
+from bot.store.identify_turns import APART, claim_turn
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ import pytest
 
 from bot.cluster.retrying_connector import RetryingConnector
 from bot.errors import StoreUnavailable
-from bot.store.commands import remember_hash, synced_hash
+from bot.store.command_hashes import remember_hash, synced_hash
 from bot.store.database import Store, Tx, Unit
 from bot.store.postgres import with_defaults
 from tests.postgres_proxy import Cut, Proxy, proxied

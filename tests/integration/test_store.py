@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from bot.errors import StoreInUse, StoreUnavailable, StoreUnusable
-from bot.store.commands import remember_hash
+from bot.store.command_hashes import remember_hash
 from bot.store.database import Store, Tx
 from bot.store.migrations import migrate, scripts
 from bot.store.sqlite import BUSY_TIMEOUT_MS, Writer

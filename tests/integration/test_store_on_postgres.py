@@ -12,8 +12,8 @@ from bot.check import storage
 from bot.check.findings import Level
 from bot.errors import StoreUnavailable, StoreUnusable
 from bot.models import JobState
-from bot.store import backup, figures, inspection, usage
-from bot.store.commands import remember_hash
+from bot.store import backup, inspection, metrics_queries, usage
+from bot.store.command_hashes import remember_hash
 from bot.store.database import Store, Tx
 from bot.store.migrations import scripts
 from bot.store.postgres_values import translated
@@ -147,7 +147,7 @@ class TestBesideTheBot:
             await asyncio.to_thread(inspection.read, postgres_address, remember_hash(1, "api", "one"))
 
     async def test_metrics_are_told_how_large_the_database_is(self, store: Store) -> None:
-        found = await store.read(figures.figures(limits().budget, NOON))
+        found = await store.read(metrics_queries.figures(limits().budget, NOON))
 
         assert found.size_bytes is not None
         assert found.size_bytes > 1_000_000

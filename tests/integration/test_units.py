@@ -16,7 +16,7 @@ import pytest
 
 from bot.errors import StoreUnavailable
 from bot.store import postgres, sqlite
-from bot.store.commands import synced_hash
+from bot.store.command_hashes import synced_hash
 from bot.store.database import Store, Tx
 from bot.store.units import BATCH, Batches
 from tests.batches import DEADLINE_S, Wrong, busy, hashes, note, note_and_fail, outcomes, same, submit

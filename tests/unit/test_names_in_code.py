@@ -31,11 +31,14 @@ METAPHORS = {
     "outlook": "progress view",
     "pots": "bonus credits",
     "shelf": "library",
+    "shelve": "keep undelivered",
     "shrink": "transcode",
     "studio": "renderer",
+    "take away": "delete message",
     "tongue": "language, translations",
     "town": "environment",
     "weather": "faults",
+    "whisper": "ephemeral follow-up",
     "wish": "request",
 }
 """What stood in the code once, and its name now. Plurals are meant too."""
@@ -47,12 +50,43 @@ HONEST = {
 """Where such a word is the field's own: the epoch of Unix, and that of Discord's ids."""
 PROPER_NAMES = {"AutoMod", "OpenRouter", "QuickTime", "WebSocket"}
 FILES = {
-    "answering", "asking", "blocks", "board", "breaker", "budget", "claim", "closing", "delivering", "desk", "door",
-    "durations", "erasing", "fitting", "forecast", "guard", "line", "look", "memory", "naming", "orders", "pace",
-    "placing", "port", "rendering", "reserve", "restored", "routes", "rows", "shelf", "tongue", "translator", "use",
-    "verdict", "waiting", "ways", "wire", "wording", "words",
+    "answering", "answers_first", "asking", "ban", "blocks", "board", "breaker", "budget", "claim", "closing",
+    "delivering", "desk", "door", "durations", "duties", "elsewhere", "erasing", "events", "figures", "fitting",
+    "forecast", "guard", "identifies", "line", "look", "lookalikes", "memory", "mistakes", "naming", "one_card",
+    "option_labels", "orders", "own_entries", "pace", "patient", "placing", "port", "rendering", "reserve", "restored",
+    "routes", "rows", "sharing", "shelf", "sides", "sync", "taking", "thread_turns", "tongue", "translator",
+    "under_way", "undone", "use", "verdict", "waiting", "ways", "wire", "wording", "words",
 }  # fmt: skip
 """Names of modules that were replaced."""
+DEFINITIONS = {
+    "AnswersFirst": "InteractionPriority",
+    "Ban": "CloudflareBlock",
+    "Bar": "ProgressBar",
+    "By": "ChangeContext",
+    "Elsewhere": "RemoteJobs",
+    "InARow": "FailureCounter",
+    "Mistakes": "AdapterErrorLog",
+    "PutDownError": "JobReleasedError",
+    "SILENT_JOBS": "FAILURE_THRESHOLD",
+    "Sharing": "SharedStateSync",
+    "Side": "MoveBackend",
+    "Standing": "AccountRows",
+    "Taking": "JobClaims",
+    "Whole": "VideoOption",
+    "bar": "check_eligibility, progress_bar",
+    "barred": "ineligible",
+    "give_back": "release, refund",
+    "hears": "handles_guild",
+    "hold": "lock_rows, pause_for, apply_provider_pause",
+    "leads": "has_first_shard",
+    "point_at": "set_api_base",
+    "press": "run_interaction",
+    "take": "claim, acquire, record, handle: a take is one of several videos",
+    "take_back": "cancel_unanswered",
+    "take_down": "hide",
+    "take_up": "claim_interaction",
+}
+"""What modules defined once, with or without a line before it, and its name now."""
 
 
 def words_in(source: str) -> Iterator[tuple[int, str]]:
@@ -75,6 +109,25 @@ def docstrings_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def identifiers(tree: ast.Module) -> set[str]:
     parts = ("id", "attr", "name", "asname", "arg")
     return {getattr(node, part) for node in ast.walk(tree) for part in parts if hasattr(node, part)}
+
+
+def definitions_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and name of each class, function and constant."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
+            case ast.Assign(targets=[ast.Name(id=name)]) if name.isupper():
+                yield node.lineno, name
+
+
+def replaced_definitions_in(name: str, source: str) -> list[str]:
+    """Each with its place and what it is called now."""
+    return [
+        f"{name}:{line}: {defined} → {DEFINITIONS[defined.lstrip('_')]}"
+        for line, defined in definitions_in(ast.parse(source))
+        if defined.lstrip("_") in DEFINITIONS
+    ]
 
 
 def apart(names: str) -> str:
@@ -113,6 +166,26 @@ def test_the_code_has_none_of_the_names_that_were_replaced() -> None:
 
 def test_no_module_has_a_name_that_was_replaced() -> None:
     assert {name for name in code("bot", "cogs") if Path(name).stem in FILES} == set()
+
+
+def test_nothing_is_defined_by_a_name_that_was_replaced() -> None:
+    assert [
+        found for name, source in code("bot", "cogs").items() for found in replaced_definitions_in(name, source)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "source", ["class Elsewhere: ...", "async def take(): ...", "class X:\n    def _take(self): ...", "SILENT_JOBS = 5"]
+)
+def test_such_a_definition_would_be_seen(source: str) -> None:
+    assert len(replaced_definitions_in("x.py", source)) == 1
+
+
+@pytest.mark.parametrize(
+    "source", ["take = takes[0]", "for take in takes: ...", "def takes(): ...", "class Taken: ..."]
+)
+def test_other_definitions_are_free(source: str) -> None:
+    assert replaced_definitions_in("x.py", source) == []
 
 
 @pytest.mark.parametrize(

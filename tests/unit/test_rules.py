@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import lookalikes
+from bot import confusables
 from bot.rules import Place, ServerRules, words_of
 
 HERE = Place(1)
-LOOKALIKES = Path(lookalikes.__file__).with_suffix(".txt")
+CONFUSABLES = Path(confusables.__file__).with_suffix(".txt")
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_beginnings_phrases_and_other_scripts_can_be_barred(word: str, prompt: s
 
 
 def test_the_file_of_lookalikes_has_letters_as_they_are_compared_each_once() -> None:
-    lines = [line for line in LOOKALIKES.read_text("utf-8").splitlines() if not line.startswith("#")]
+    lines = [line for line in CONFUSABLES.read_text("utf-8").splitlines() if not line.startswith("#")]
     capitals = [line for line in lines if line.startswith("^")]
 
     for those in (capitals, [line for line in lines if line not in capitals]):
         letters = "".join(line.partition(" ")[2] for line in those)
         assert len(set(letters)) == len(letters)
         assert [letter for letter in letters if letter.isascii() or not letter.isalpha()] == []
-        assert [letter for letter in letters if lookalikes.normal(letter) != letter] == []
+        assert [letter for letter in letters if confusables.normal(letter) != letter] == []
 
 
 def test_the_words_of_an_admin_are_each_kept_once_as_they_were_written() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.catalog import Catalog, Model
-from bot.chat.undone import UndoneWords
+from bot.chat.undo_message import UndoMessage
 from bot.i18n.translations import TranslationCatalog
 from bot.models import Limit, Period, Scope, UserId
 from bot.overviews import AdminAct, What
@@ -74,7 +74,7 @@ NOW_AGAIN = [
 
 @pytest.mark.parametrize(("what", "old", "new", "words"), NOW_AGAIN)
 def test_it_says_what_is_so_again_and_what_was_before(what: What, old: Any, new: Any, words: str) -> None:
-    said = UndoneWords(TranslationCatalog().english, CATALOG, Scope(GUILD), Limit(20, Period.DAY))
+    said = UndoMessage(TranslationCatalog().english, CATALOG, Scope(GUILD), Limit(20, Period.DAY))
     act = AdminAct(2, datetime.now(UTC), UserId(1), what, UserId(MIA), ARTIST, old, new, is_undone=False, undoes=1)
 
     assert said.of(act, 2) == f"Undone. {words}"

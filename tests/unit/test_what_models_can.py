@@ -11,7 +11,7 @@ from bot.catalog import Catalog, Model, load_catalog
 from bot.catalog.offer import Sound
 from bot.errors import SettingsError, UserError
 from bot.jobs import request_keys
-from bot.jobs.steps.fall_back import specs_instead
+from bot.jobs.steps.fallback import specs_instead
 from bot.models import VideoSpec
 from bot.providers.protocols import CreateRequest
 from bot.wire_config import ModelWire, ProviderConfig

@@ -9,7 +9,7 @@ from bot.errors import VideoOutcomeUnknown, VideoRejected, VideoUnavailable
 from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.outcomes import Outcome
-from bot.jobs.steps.fall_back import REASONS, fall_back
+from bot.jobs.steps.fallback import REASONS, fall_back
 from bot.models import FailureKind, Job, JobState, Ticket
 from bot.providers.protocols import Provider
 from bot.store import jobs

@@ -14,7 +14,7 @@ from bot.jobs.chat_protocol import HoldReason, QueuePosition
 from bot.jobs.context import JobContext
 from bot.jobs.steps.card import introduce, place
 from bot.jobs.steps.create_outcome import accepted, failed, lost, refused, send_later
-from bot.jobs.steps.fall_back import fall_back, may_fall_back
+from bot.jobs.steps.fallback import fall_back, may_fall_back
 from bot.jobs.steps.finish import close
 from bot.jobs.steps.prepare import prepare
 from bot.jobs.steps.request import model_of, request_of, with_key

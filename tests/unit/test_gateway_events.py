@@ -8,7 +8,7 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.chat.events import HIDDEN_NAME, tolerate
+from bot.chat.gateway_events import HIDDEN_NAME, tolerate
 
 GUILD, CHANNEL, BOT = 810, 820, 830
 TYPES = {"text": 0, "voice": 2, "category": 4, "news": 5, "stage": 13, "forum": 15, "media": 16}

@@ -12,7 +12,7 @@ from bot.overviews import AdminAct, What
 from bot.rules import RuleTarget, ServerRules
 
 
-class UndoneWords:
+class UndoMessage:
     """For one reader, on one server. `default` is the quota from the settings."""
 
     def __init__(self, translations: Translations, catalog: Catalog, scope: Scope, default: Limit) -> None:

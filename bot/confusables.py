@@ -1,6 +1,6 @@
 """What a letter looks like to people: the plain Latin one, where it is a variant of it or one of another script's.
 
-Unicode tells most of it by its normal forms and names; `lookalikes.txt` has what it says of other scripts.
+Unicode tells most of it by its normal forms and names; `confusables.txt` has what it says of other scripts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def readings() -> tuple[Letters, Letters]:
     """Two ways to read letters: some look like one Latin letter in small, and like another one as a capital."""
     looks: dict[str, str] = {}
     as_capitals: dict[str, str] = {}
-    for line in (resources.files("bot") / "lookalikes.txt").read_text("utf-8").splitlines():
+    for line in (resources.files("bot") / "confusables.txt").read_text("utf-8").splitlines():
         if not line.startswith("#"):
             latin, _, others = line.partition(" ")
             (as_capitals if latin[0] == "^" else looks).update(dict.fromkeys(others, latin[-1]))

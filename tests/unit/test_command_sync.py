@@ -8,8 +8,8 @@ import discord
 from discord import app_commands
 from discord.http import HTTPClient
 
+from bot.chat.command_sync import CommandSync
 from bot.chat.command_translator import CommandTranslator
-from bot.chat.sync import CommandSync
 from bot.i18n.translations import TranslationCatalog
 
 

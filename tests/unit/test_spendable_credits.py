@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from bot.chat.spendable import Spendable
+from bot.chat.spendable_credits import Spendable
 from bot.errors import StoreUnavailable
 from bot.models import Balance, Limit, Period, Scope, UserId
 
