@@ -113,7 +113,7 @@ def test_the_statements_that_were_looked_at_are_those_of_the_store() -> None:
 
     files = {place.partition(":")[0] for place in looked_at}
     assert files >= {number for number, _ in _numbered()} | {
-        "balances.py", "commands.py", "jobs.py", "ledger.py", "row_mapping.py", "quotas.py", "reservations.py"
+        "balances.py", "command_hashes.py", "jobs.py", "ledger.py", "row_mapping.py", "quotas.py", "reservations.py"
     }  # fmt: skip
     assert len(looked_at) >= 40
     for known in (
