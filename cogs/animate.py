@@ -15,9 +15,10 @@ from bot.catalog import Catalog, choices
 from bot.catalog.choices import MOST_TAKES
 from bot.catalog.offer import Sound
 from bot.catalog.styles import NO_STYLE
-from bot.chat import price_labels, prices, text
+from bot.chat import prices, text
 from bot.chat.client import AnimateBot
 from bot.chat.command_translator import localized
+from bot.chat.discord_limits import MAX_CHOICES
 from bot.chat.interaction_info import picture_of
 from bot.chat.modals import LONGEST_PROMPT
 from bot.chat.spendable_credits import WITHIN_S
@@ -143,7 +144,7 @@ class Animate(commands.Cog):
             return [(words[sound], spec) for sound, spec in choices.sounds(catalog, chosen, last)]
 
         def name(translations: Translations, value: str, _: VideoSpec) -> str:
-            return text.sound(translations, on=SOUNDS[value])
+            return prices.sound(translations, on=SOUNDS[value])
 
         return await self._choices(interaction, "sound", current, listed, name)
 
@@ -156,7 +157,7 @@ class Animate(commands.Cog):
         found += [(without, NO_STYLE)] if last is not None and last.style else []
         typed = current.casefold().strip()
         listed = [app_commands.Choice(name=name, value=value) for name, value in found if typed in name.casefold()]
-        return listed[: price_labels.MAX_CHOICES]
+        return listed[:MAX_CHOICES]
 
     @animate.autocomplete("takes")
     async def takes(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[int]]:
@@ -186,11 +187,11 @@ class Animate(commands.Cog):
             found.sort(key=lambda each: each[1].total > left)
         typed, shown = str(current).casefold().strip(), []
         for value, spec in found:
-            facts = [] if field == "model" else price_labels.maker(catalog, spec, chosen)
-            label = price_labels.choice_label(translations, named(translations, value, spec), facts, spec, left)
+            facts = [] if field == "model" else prices.maker(catalog, spec, chosen)
+            label = prices.choice_label(translations, named(translations, value, spec), facts, spec, left)
             if typed in label.casefold() or typed in str(value).casefold():
                 shown.append(app_commands.Choice(name=label, value=value))
-        return shown[: price_labels.MAX_CHOICES]
+        return shown[:MAX_CHOICES]
 
     def _label(self, spec: VideoSpec) -> str:
         model = self._catalog.model(spec.model)

@@ -205,7 +205,7 @@ class Messages:
         self.delivered: Counter[JobId] = Counter()
         self.closed: set[JobId] = set()
         self.together: list[list[JobId]] = []  # the videos of each edit of a card that takes share
-        self.takes_it = DeliveryOutcome.HELD
+        self.takes_it = DeliveryOutcome.UPLOADED
         self.told: list[dict[JobId, JobState]] = []  # what such a card says in the end, without a video
 
     async def find_card(self, job: Job) -> FoundCard | None:
@@ -231,8 +231,8 @@ class Messages:
     async def deliver(self, job: Job, _video: Path, *, reencoded: bool) -> Delivery:
         self.delivered[job.id] += 1
         if job.card.request is not None:
-            return Delivery(DeliveryOutcome.HELD, job.card.channel, MessageId(job.id + 1))
-        return Delivery(DeliveryOutcome.HELD)
+            return Delivery(DeliveryOutcome.UPLOADED, job.card.channel, MessageId(job.id + 1))
+        return Delivery(DeliveryOutcome.UPLOADED)
 
     def show_takes(self, _takes: Sequence[Job]) -> None:
         pass

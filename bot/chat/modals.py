@@ -11,7 +11,8 @@ from discord import ui
 
 from bot.catalog import Catalog, choices
 from bot.catalog.choices import VideoOption
-from bot.chat import price_labels, prices, text
+from bot.chat import prices, text
+from bot.chat.discord_limits import MAX_CHOICES, MAX_LABEL_LENGTH
 from bot.chat.interaction_info import picture_of
 from bot.chat.pictures import Found
 from bot.i18n.marking import N_
@@ -73,7 +74,7 @@ class VideoForm(ui.Modal):
         )
         what = translations.gettext("What should happen in the video")
         self.add_item(ui.Label(text=translations.gettext("Prompt"), description=what, component=self._prompt))
-        self._video_options = choices.video_options(catalog, self._spec, price_labels.MAX_CHOICES)
+        self._video_options = choices.video_options(catalog, self._spec, MAX_CHOICES)
         self._video: ui.Select[Any] | None = None
         if self._video_options:
             self._add_video(translations, left)
@@ -90,7 +91,7 @@ class VideoForm(ui.Modal):
         if able:
             self._last = ui.FileUpload(custom_id="last_image", required=False, max_values=1)
             with_which = translations.gettext("Only with: {models}", models=translations.either(able))[
-                : price_labels.MAX_LABEL_LENGTH
+                :MAX_LABEL_LENGTH
             ]
             self.add_item(
                 ui.Label(text=translations.gettext("Last picture"), description=with_which, component=self._last)
@@ -99,7 +100,7 @@ class VideoForm(ui.Modal):
     def _add_video(self, translations: Translations, left: int | None) -> None:
         options = [
             discord.SelectOption(
-                label=price_labels.video_option_label(translations, option, left),
+                label=prices.video_option_label(translations, option, left),
                 value=str(number),
                 description=_sizes(translations, option),
             )
@@ -141,7 +142,7 @@ def _default(video_options: Sequence[VideoOption], spec: VideoSpec, left: int | 
 def _sizes(translations: Translations, option: VideoOption) -> str:
     """ "Portrait 720×1280 or Landscape 1280×720", as far as there is room."""
     sizes = translations.either([prices.size(translations, size) for size in option.sizes])
-    return sizes[: price_labels.MAX_LABEL_LENGTH]
+    return sizes[:MAX_LABEL_LENGTH]
 
 
 def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
@@ -152,4 +153,4 @@ def _select(name: str, labels: dict[str, str], chosen: str) -> ui.Select[Any]:
 
 
 def _numbered(number: int, label: str) -> str:
-    return f"{number + 1} · {label}"[: price_labels.MAX_LABEL_LENGTH]
+    return f"{number + 1} · {label}"[:MAX_LABEL_LENGTH]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import discord
 
+from bot.chat.discord_limits import MAX_CHOICES
 from bot.chat.interaction_info import picture_of
-from bot.chat.price_labels import MAX_CHOICES
 from bot.models import Picture
 
 

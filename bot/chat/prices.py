@@ -1,12 +1,15 @@
-"""What a video costs, as members read it: credits, a second's price, a model's prices, with lengths and sizes."""
+"""What a video costs, as members read it: in the choices of commands and forms, in lists, with lengths and sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bot.catalog import Model
+from bot.catalog import Catalog, Model
+from bot.catalog.choices import VideoOption
+from bot.chat.discord_limits import MAX_LABEL_LENGTH
 from bot.i18n.translations import Translations
 from bot.measures import parse_size, shown_size
+from bot.models import VideoSpec
 
 
 def credits_of(translations: Translations, count: int) -> str:
@@ -37,6 +40,11 @@ def price(translations: Translations, seconds: int, credits: int) -> str:  # noq
     )
 
 
+def sound(translations: Translations, *, on: bool) -> str:
+    """Of a video whose sound can be chosen."""
+    return translations.gettext("with sound") if on else translations.gettext("without sound")
+
+
 def rate(translations: Translations, credits_per_s: Sequence[int]) -> str:
     """ "2 credits/s"; "from 1 credit/s" where they differ."""
     least = min(credits_per_s)
@@ -63,3 +71,38 @@ def _lines(translations: Translations, model: Model, label: str, rates: Mapping[
         parts.append(price(translations, first, each * first))
         parts += [f"{length(translations, n)} = {translations.number(each * n)}" for n in others]
         yield " · ".join(parts)
+
+
+def choice_label(translations: Translations, what: str, facts: list[str], spec: VideoSpec, left: int | None) -> str:
+    """ "8 s · 8 credits · you have 12"; `left` is None where it is not known. Too long, it loses none of the price."""
+    tail = " · ".join([credits_of(translations, spec.total), *left_of(translations, spec, left)])
+    head = " · ".join([what, *facts])
+    return f"{head[: max(1, MAX_LABEL_LENGTH - len(tail) - 3)]} · {tail}"[:MAX_LABEL_LENGTH]
+
+
+def left_of(translations: Translations, spec: VideoSpec, left: int | None) -> list[str]:
+    """What the member has, and whether that is enough; nothing where it is not known."""
+    if left is None:
+        return []
+    if left < spec.total:
+        return [translations.gettext("not enough: you have {n}", n=left)]
+    return [translations.gettext("you have {n}", n=left)]
+
+
+def maker(catalog: Catalog, spec: VideoSpec, chosen: VideoSpec) -> list[str]:
+    """The model that would make it, where none was chosen."""
+    model = None if chosen.model else catalog.model(spec.model)
+    return [] if model is None else [model.label]
+
+
+def video_option_label(translations: Translations, option: VideoOption, left: int | None) -> str:
+    """ "Sora 2 Pro · 8 s · 24 credits", an option of a form."""
+    too_dear = left is not None and left < option.spec.total
+    tail = [
+        length(translations, option.spec.seconds),
+        *([] if option.spec.sound is None else [sound(translations, on=option.spec.sound)]),
+        credits_of(translations, option.spec.total),
+        *([translations.gettext("not enough credits")] if too_dear else []),
+    ]
+    rest = " · ".join(tail)
+    return f"{option.model.label[: MAX_LABEL_LENGTH - len(rest) - 3]} · {rest}"

@@ -41,7 +41,7 @@ class TakeDelivery:
             error_kind = ErrorKind.PASSING
         match error_kind:
             case None:
-                return DeliveryOutcome.HELD
+                return DeliveryOutcome.UPLOADED
             case ErrorKind.PASSING:
                 outcome = DeliveryOutcome.LATER
             case ErrorKind.TRANSPORT_DEAD if first.scope == DIRECT and first.spec.show != Show.ME:

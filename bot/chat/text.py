@@ -162,7 +162,7 @@ def video_facts(translations: Translations, job: Job, model: str) -> list[str]:
         prices.length(translations, spec.seconds),
         *dimensions,
         *([spec.style] if spec.style else []),
-        *([] if spec.sound is None else [sound(translations, on=spec.sound)]),
+        *([] if spec.sound is None else [prices.sound(translations, on=spec.sound)]),
         prices.credits_of(translations, spec.credits),
         *take_of(translations, spec),
         *([] if spec.seed is None else [translations.gettext("seed {seed}", seed=str(spec.seed))]),
@@ -174,11 +174,6 @@ def take_of(translations: Translations, spec: VideoSpec) -> list[str]:
     if spec.take is None or spec.takes is None:
         return []
     return [translations.gettext("video {number} of {count}", number=spec.take, count=spec.takes)]
-
-
-def sound(translations: Translations, *, on: bool) -> str:
-    """Of a video whose sound can be chosen."""
-    return translations.gettext("with sound") if on else translations.gettext("without sound")
 
 
 def too_large_here(translations: Translations, job: Job) -> str:

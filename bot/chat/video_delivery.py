@@ -73,7 +73,7 @@ class VideoDelivery:
         )
         match error_kind:
             case None:
-                return Delivery(DeliveryOutcome.HELD)
+                return Delivery(DeliveryOutcome.UPLOADED)
             case ErrorKind.TOO_LARGE:
                 return await self._too_large(job, next(iter(self._transports.open(job)), None), size_bytes)
             case ErrorKind.PASSING:
@@ -130,7 +130,7 @@ class VideoDelivery:
                 if error_kind_of(error) is ErrorKind.TOO_LARGE:
                     return await self._too_large(job, transport, size_bytes)
             else:
-                return Delivery(DeliveryOutcome.HELD, job.card.channel, message)
+                return Delivery(DeliveryOutcome.UPLOADED, job.card.channel, message)
         return await self._privately(job, video, size_bytes)
 
     async def _look(self, job: Job) -> None:
@@ -188,7 +188,7 @@ class VideoDelivery:
             if claim and not may_be_accepted(error):
                 await self._memory.release_post(job.id)
             return error
-        return Delivery(DeliveryOutcome.HELD, channel, message)
+        return Delivery(DeliveryOutcome.UPLOADED, channel, message)
 
 
 def kept_until(job: Job) -> datetime:

@@ -187,7 +187,7 @@ class SharedStateSync:
             return
         what, _, told = said.partition(":")
         if what == "job" and told.isdecimal():
-            self._worker.heard_of(JobId(int(told)))
+            self._worker.changed_elsewhere(JobId(int(told)))
         elif what == "discord":
             with contextlib.suppress(ValueError):
                 self.pause_discord(float(told))
@@ -293,7 +293,7 @@ class SharedStateSync:
         queue.use_shared(state.at_provider, now)
         queue.use_waiting(job for job in state.waiting if not self._worker.carries(job.id))
         for job in state.moved:
-            self._worker.heard_of(job)
+            self._worker.changed_elsewhere(job)
 
     def _use_circuits(self, found: Sequence[OpenCircuit]) -> None:
         now, unwritten = self._context.clock.now(), {key[0] for key in (*self._changed, *self._freed)}

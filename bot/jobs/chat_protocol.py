@@ -25,7 +25,7 @@ class FoundCard:
 class DeliveryOutcome(enum.Enum):
     """How a finished video reached the member."""
 
-    HELD = enum.auto()  # the chat holds the bytes
+    UPLOADED = enum.auto()  # the chat holds the bytes
     LINK_ONLY = enum.auto()  # too large there: the card shows the provider's link, which will expire
     TOO_LARGE = enum.auto()  # too large for what the chat really takes: `upload_limit` is smaller now
     NOWHERE = enum.auto()  # every transport is dead, or does not take the file

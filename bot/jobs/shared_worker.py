@@ -134,7 +134,7 @@ class SharedWorker(Worker):
         """Whether this process carries it, whatever it does with it now."""
         return job in self._mine
 
-    def heard_of(self, job: JobId) -> None:
+    def changed_elsewhere(self, job: JobId) -> None:
         """Another process has changed it."""
         if job in self._mine:
             self._begin(super().recheck(job), f"recheck-{job}")

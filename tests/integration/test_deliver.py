@@ -32,7 +32,7 @@ FULL = LocalTrouble("No space left on device")
 SILENT = VideoUnavailable("no answer")
 NOT_THERE = VideoNotReady("404: not found")
 REFUSED = VideoNotReady("500: the prompt was refused", refused=True)
-HELD = Delivery(DeliveryOutcome.HELD)
+UPLOADED = Delivery(DeliveryOutcome.UPLOADED)
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -88,7 +88,7 @@ class Service:
 class Room:
     """Discord as jobs see it: each delivery is answered by the next of `outcomes`, the last of them for ever."""
 
-    outcomes: list[Delivery] = field(default_factory=lambda: [HELD])
+    outcomes: list[Delivery] = field(default_factory=lambda: [UPLOADED])
     limit: int = 1_000
     during: Callable[[], Awaitable[None]] | None = None
     delivered: list[bytes] = field(default_factory=list)
@@ -334,7 +334,7 @@ class TestTheLastCopy:
 
     async def test_a_card_taken_down_while_its_video_was_sent_sends_it_another_way(self, setup: Setup) -> None:
         job = await setup.done()
-        setup.room.outcomes = [HELD, Delivery(DeliveryOutcome.HELD, ChannelId(77), MessageId(78))]
+        setup.room.outcomes = [UPLOADED, Delivery(DeliveryOutcome.UPLOADED, ChannelId(77), MessageId(78))]
 
         async def remove() -> None:
             setup.room.during = None
@@ -385,7 +385,7 @@ class TestTheLastCopy:
         assert setup.kept(job) == VIDEO
 
     async def test_elsewhere_the_card_says_where_before_it_is_done_with(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(DeliveryOutcome.HELD, ChannelId(77), MessageId(78))]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.UPLOADED, ChannelId(77), MessageId(78))]
         job = await setup.done()
 
         moved = await deliver(setup.context, job)
@@ -411,7 +411,7 @@ class TestTheLastCopy:
 
 class TestDiscord:
     async def test_a_clock_that_is_set_forward_by_weeks_does_not_end_the_offers(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(DeliveryOutcome.NOWHERE)] * 3 + [HELD]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.NOWHERE)] * 3 + [UPLOADED]
 
         async def set_it() -> None:
             setup.clock.set_by = timedelta(days=30)
@@ -422,7 +422,7 @@ class TestDiscord:
         assert (ended.state, len(setup.room.delivered)) == (S.DELIVERED, 4)
 
     async def test_a_smaller_limit_than_announced_is_learnt_and_the_video_made_smaller(self, setup: Setup) -> None:
-        setup.room.outcomes = [Delivery(DeliveryOutcome.TOO_LARGE), Delivery(DeliveryOutcome.TOO_LARGE), HELD]
+        setup.room.outcomes = [Delivery(DeliveryOutcome.TOO_LARGE), Delivery(DeliveryOutcome.TOO_LARGE), UPLOADED]
 
         ended = await setup.drive(await setup.done())
 

@@ -167,7 +167,7 @@ def test_what_discord_does_not_take_now_is_kept_and_offered_together_again(bot: 
     tries = len(bot.chat.together)
     bot.kill()
     bot.begin()
-    bot.chat.takes_it = DeliveryOutcome.HELD
+    bot.chat.takes_it = DeliveryOutcome.UPLOADED
 
     bot.passes(2 * HOUR_S, steps=60)
 

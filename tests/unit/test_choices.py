@@ -11,7 +11,7 @@ import pytest
 from bot.catalog import Catalog, Model, choices, load_catalog
 from bot.catalog.offer import Sound
 from bot.catalog.read import packaged
-from bot.chat import price_labels
+from bot.chat import prices
 from bot.i18n.translations import TranslationCatalog
 from bot.models import VideoSpec
 from tests.builders import seed_catalog
@@ -109,20 +109,20 @@ class TestLabels:
         spec = VideoSpec("sora-2", seconds=8, credits=8)
 
         def label(left: int | None) -> str:
-            return price_labels.choice_label(ENGLISH, "8 s", [], spec, left)
+            return prices.choice_label(ENGLISH, "8 s", [], spec, left)
 
         assert label(12) == "8 s · 8 credits · you have 12"
         assert label(7) == "8 s · 8 credits · not enough: you have 7"
         assert label(None) == "8 s · 8 credits"
 
     def test_a_long_name_loses_its_end_and_the_price_stays(self) -> None:
-        label = price_labels.choice_label(ENGLISH, "x" * 200, [], VideoSpec(credits=8), 12)
+        label = prices.choice_label(ENGLISH, "x" * 200, [], VideoSpec(credits=8), 12)
 
         assert len(label) == 100
         assert label.endswith("x · 8 credits · you have 12")
 
     def test_a_long_name_of_a_model_takes_nothing_from_the_length_and_the_price(self) -> None:
-        label = price_labels.choice_label(ENGLISH, "8 s", ["m" * 100], VideoSpec(credits=8), 12)
+        label = prices.choice_label(ENGLISH, "8 s", ["m" * 100], VideoSpec(credits=8), 12)
 
         assert len(label) == 100
         assert label.startswith("8 s · mmm")

@@ -128,9 +128,9 @@ async def _post(context: JobContext, job: Job) -> Job | None:
             delivery = await _offer(context, job, video)
             if delivery.outcome is not DeliveryOutcome.TOO_LARGE:
                 break
-        if delivery.outcome is not DeliveryOutcome.HELD:
+        if delivery.outcome is not DeliveryOutcome.UPLOADED:
             return await _keep(context, job, delivery)
-        moved = await _held(context, job, delivery)
+        moved = await _uploaded(context, job, delivery)
         if moved is not None:
             return moved
     return await _keep_undelivered(context, job)
@@ -145,7 +145,7 @@ async def _offer(context: JobContext, job: Job, video: Path) -> Delivery:
         return Delivery(DeliveryOutcome.LATER, card_tells=await context.chat.show_address(job))
 
 
-async def _held(context: JobContext, job: Job, delivery: Delivery) -> Job | None:
+async def _uploaded(context: JobContext, job: Job, delivery: Delivery) -> Job | None:
     """Discord has the bytes. None where the card was taken down meanwhile: the file is the last copy."""
     now = context.clock.now()
     moved = await context.move_by(_delivered(job, delivery, now=now), job, JobState.DELIVERED, now)

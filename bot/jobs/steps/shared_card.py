@@ -93,7 +93,7 @@ async def run_shared_card(context: JobContext, request: JobId, mention: Mention)
             chosen = await _chosen(context, request, found)
             if chosen:
                 outcome = await _show(context, found, chosen)
-                if outcome is DeliveryOutcome.HELD:
+                if outcome is DeliveryOutcome.UPLOADED:
                     await mention(context, first)
                 elif outcome is not None:
                     await context.clock.sleep(backoff.redeliver_pause(offers))  # a press begins this anew
@@ -125,7 +125,7 @@ async def _show(context: JobContext, found: Sequence[Job], chosen: Sequence[Job]
         await _scatter(context, first.card.request)
         return None
     outcome = await context.chat.deliver_takes(found, videos)
-    if outcome is DeliveryOutcome.HELD:
+    if outcome is DeliveryOutcome.UPLOADED:
         shown = await context.persist(takes.deliver_together(chosen, now=now()))
         for take in shown:
             context.files.forget(take, keep_video=take.card.ephemeral)
