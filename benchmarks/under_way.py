@@ -225,7 +225,7 @@ async def enter(where: Place) -> None:
     """Each job gets its entry in the queue between the processes, free for all of them."""
     if where.server is not None:
         store = await Store.open(where.server.address())
-        while await store.write(queue_entries.mend()):
+        while await store.write(queue_entries.enter_missing()):
             pass
         await store.close()
 

@@ -109,7 +109,7 @@ async def assemble(
         store.observe(log_move)
         if metrics is not None:
             metrics.measure(store)
-        await restored_copy.settle_copy(store, restored=restored)
+        await restored_copy.reconcile_copy(store, restored=restored)
         dispatch = await open_dispatch(settings, store, clock, stack)
         providers = _providers(settings, on_offer, connect if metrics is None else metrics.connecting(connect))
         stack.push_async_callback(providers.close)

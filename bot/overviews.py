@@ -71,7 +71,7 @@ class QueueCounts:
     at_provider: int
 
 
-class What(enum.StrEnum):
+class ActKind(enum.StrEnum):
     """What an admin can change. Each has the JSON of its value behind it."""
 
     MEMBER_QUOTA = "member_quota"  # [credits, per] or None, as of the next three
@@ -97,7 +97,7 @@ class AdminAct:
     id: int
     at: datetime
     actor: UserId | None
-    what: What
+    what: ActKind
     member: UserId | None
     target: int | None
     old: Any

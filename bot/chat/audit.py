@@ -11,27 +11,27 @@ from bot.chat.paging import page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import Limit, Period, Scope
-from bot.overviews import AdminAct, AdminActs, What
+from bot.overviews import ActKind, AdminAct, AdminActs
 from bot.rules import RuleTarget
 
 ACTS_PER_PAGE = 8
 VALUE_SHOWN = 80
 
 _NAMES = {
-    What.MEMBER_QUOTA: N_("quota of {target}"),
-    What.ROLE_QUOTA: N_("quota of {target}"),
-    What.DEFAULT_QUOTA: N_("default quota"),
-    What.SERVER_LIMIT: N_("server limit"),
-    What.BONUS: N_("bonus credits of {target}"),
-    What.RESET: N_("usage of {target}"),
-    What.PAUSE: N_("videos in this server"),
-    What.BLOCK: N_("videos of {target}"),
-    What.LOG_CHANNEL: N_("video log"),
-    What.OTHERS: N_("other people's pictures"),
-    What.ROLE_MODELS: N_("models of {target}"),
-    What.CHANNEL_MODELS: N_("models of {target}"),
-    What.ROLE_GIFT: N_("for everyone with {target}"),
-    What.RULES: N_("rules"),
+    ActKind.MEMBER_QUOTA: N_("quota of {target}"),
+    ActKind.ROLE_QUOTA: N_("quota of {target}"),
+    ActKind.DEFAULT_QUOTA: N_("default quota"),
+    ActKind.SERVER_LIMIT: N_("server limit"),
+    ActKind.BONUS: N_("bonus credits of {target}"),
+    ActKind.RESET: N_("usage of {target}"),
+    ActKind.PAUSE: N_("videos in this server"),
+    ActKind.BLOCK: N_("videos of {target}"),
+    ActKind.LOG_CHANNEL: N_("video log"),
+    ActKind.OTHERS: N_("other people's pictures"),
+    ActKind.ROLE_MODELS: N_("models of {target}"),
+    ActKind.CHANNEL_MODELS: N_("models of {target}"),
+    ActKind.ROLE_GIFT: N_("for everyone with {target}"),
+    ActKind.RULES: N_("rules"),
 }
 
 
@@ -65,9 +65,9 @@ class Audit:
 
     def _name(self, act: AdminAct) -> str:
         match act.what:
-            case What.CHANNEL_MODELS:
+            case ActKind.CHANNEL_MODELS:
                 target = server_rules.mention(RuleTarget.CHANNEL, act.target or 0, self._scope)
-            case What.ROLE_QUOTA | What.ROLE_MODELS | What.ROLE_GIFT:
+            case ActKind.ROLE_QUOTA | ActKind.ROLE_MODELS | ActKind.ROLE_GIFT:
                 target = server_rules.mention(RuleTarget.ROLE, act.target or 0, self._scope)
             case _:
                 target = text.somebody(self._translations, act.member)
@@ -125,15 +125,15 @@ def _rules(translations: Translations, _catalog: Catalog, value: Any) -> str:
     return " · ".join([*where, ", ".join(words) or translations.gettext("all words allowed")])
 
 
-_VALUES: dict[What, Callable[[Translations, Catalog, Any], str]] = {
-    What.BONUS: _bonus,
-    What.RESET: _reset,
-    What.PAUSE: _pause_or_block,
-    What.BLOCK: _pause_or_block,
-    What.LOG_CHANNEL: _log,
-    What.OTHERS: _allowed,
-    What.ROLE_MODELS: _models,
-    What.CHANNEL_MODELS: _models,
-    What.ROLE_GIFT: _gift,
-    What.RULES: _rules,
+_VALUES: dict[ActKind, Callable[[Translations, Catalog, Any], str]] = {
+    ActKind.BONUS: _bonus,
+    ActKind.RESET: _reset,
+    ActKind.PAUSE: _pause_or_block,
+    ActKind.BLOCK: _pause_or_block,
+    ActKind.LOG_CHANNEL: _log,
+    ActKind.OTHERS: _allowed,
+    ActKind.ROLE_MODELS: _models,
+    ActKind.CHANNEL_MODELS: _models,
+    ActKind.ROLE_GIFT: _gift,
+    ActKind.RULES: _rules,
 }

@@ -8,7 +8,7 @@ from bot.catalog import Catalog
 from bot.chat import confirmations, server_rules, text
 from bot.i18n.translations import Translations
 from bot.models import Bonus, Change, Limit, Period, Scope, Source
-from bot.overviews import AdminAct, What
+from bot.overviews import ActKind, AdminAct
 from bot.rules import RuleTarget, ServerRules
 
 
@@ -28,27 +28,27 @@ class UndoMessage:
     def _change(self, act: AdminAct, cancelled: int) -> str:
         translations, member = self._translations, text.somebody(self._translations, act.member)
         match act.what:
-            case What.MEMBER_QUOTA | What.ROLE_QUOTA | What.DEFAULT_QUOTA | What.SERVER_LIMIT:
+            case ActKind.MEMBER_QUOTA | ActKind.ROLE_QUOTA | ActKind.DEFAULT_QUOTA | ActKind.SERVER_LIMIT:
                 return self._limit(act, member)
-            case What.BONUS:
+            case ActKind.BONUS:
                 return confirmations.of_bonus(translations, member, Bonus(act.new - act.old, act.new))
-            case What.RESET:
+            case ActKind.RESET:
                 return translations.gettext("What {member} used before the reset counts again.", member=member)
-            case What.PAUSE:
+            case ActKind.PAUSE:
                 return confirmations.of_pause(translations, paused=act.new is not None)
-            case What.BLOCK:
+            case ActKind.BLOCK:
                 blocked = act.new is not None
                 return confirmations.of_block(translations, member, blocked=blocked, cancelled=cancelled)
-            case What.LOG_CHANNEL:
+            case ActKind.LOG_CHANNEL:
                 return confirmations.of_log(translations, act.new, act.old)
-            case What.OTHERS:
+            case ActKind.OTHERS:
                 return confirmations.of_others(translations, allowed=act.new)
-            case What.ROLE_MODELS | What.CHANNEL_MODELS:
+            case ActKind.ROLE_MODELS | ActKind.CHANNEL_MODELS:
                 target = self._target(act)
                 return server_rules.of_models(translations, self._catalog, target, act.old, act.new)
-            case What.ROLE_GIFT:
+            case ActKind.ROLE_GIFT:
                 return self._role_gift(act)
-            case What.RULES:
+            case ActKind.RULES:
                 return "\n".join(server_rules.of_change(translations, _rules(act.old), _rules(act.new)))
 
     def _role_gift(self, act: AdminAct) -> str:
@@ -65,17 +65,17 @@ class UndoMessage:
     def _limit(self, act: AdminAct, member: str) -> str:
         translations = self._translations
         match act.what:
-            case What.MEMBER_QUOTA:
+            case ActKind.MEMBER_QUOTA:
                 change = Change(_limit(act.old, Source.OWN), _limit(act.new, Source.OWN))
                 if change.after is None:
                     return confirmations.own_gone(translations, member, change.before)
                 return confirmations.of_member(translations, member, change)
-            case What.ROLE_QUOTA:
+            case ActKind.ROLE_QUOTA:
                 change = Change(_limit(act.old, Source.SERVER), _limit(act.new, Source.SERVER))
                 if change.after is None:
                     return confirmations.role_cleared(translations, self._target(act), change.before)
                 return confirmations.of_role(translations, self._target(act), change)
-            case What.DEFAULT_QUOTA:
+            case ActKind.DEFAULT_QUOTA:
                 change = Change(
                     _limit(act.old, Source.SERVER) or self._default, _limit(act.new, Source.SERVER) or self._default
                 )
@@ -85,7 +85,7 @@ class UndoMessage:
                 return confirmations.of_server(translations, change)
 
     def _target(self, act: AdminAct) -> str:
-        kind = RuleTarget.CHANNEL if act.what is What.CHANNEL_MODELS else RuleTarget.ROLE
+        kind = RuleTarget.CHANNEL if act.what is ActKind.CHANNEL_MODELS else RuleTarget.ROLE
         return server_rules.mention(kind, act.target or 0, self._scope)
 
 

@@ -174,14 +174,14 @@ class JobClaims:
             await asyncio.sleep(self._takeover_s / 4)
             try:
                 if self.worker_id is not None:  # also where procrastinate's own sign of life waits for a connection
-                    await self._write(queue_entries.alive(self.worker_id))
+                    await self._write(queue_entries.heartbeat(self.worker_id))
                 if loop.time() - reached_since > self._takeover_s:  # else the database was away, and all were silent
                     silent = queue_entries.silent(silent_s=self._takeover_s)
                     if taken_over := await self._in_parts(silent, queue_entries.take_over(silent_s=self._takeover_s)):
                         log.warning("took over %s jobs of a process that is silent or gone", taken_over)
                 if loop.time() - mended_at >= min(MEND_EVERY_S, self._takeover_s):
                     mended_at = loop.time()
-                    if mended := await self._in_parts(queue_entries.missing(), queue_entries.mend()):
+                    if mended := await self._in_parts(queue_entries.missing(), queue_entries.enter_missing()):
                         log.warning("%s jobs had no entry in the queue", mended)
                     suspects = await self._release_forgotten(suspects)
             except StoreError as error:
@@ -207,7 +207,7 @@ class JobClaims:
         """Entries that are this worker's by the queue alone: the answer that gave them was lost."""
         if (worker_id := self.worker_id) is None:
             return set()
-        held = await self._store.read(queue_entries.held_by(worker_id))
+        held = await self._store.read(queue_entries.claimed_by(worker_id))
         missing = held - self._carried - self._entries.left
         if forgotten := missing & suspects:
             log.warning("%s entries of the queue were this process's without its knowledge", len(forgotten))

@@ -102,7 +102,7 @@ class SharedStateSync:
         if self._tasks:
             await asyncio.wait(self._tasks)
             with contextlib.suppress(StoreError):
-                await self._context.store.write(shared_state.gone(self._id), start_within_s=2.0)
+                await self._context.store.write(shared_state.unregister_process(self._id), start_within_s=2.0)
         self._tasks = []
 
     def tell(self, job: JobId) -> None:
@@ -194,7 +194,7 @@ class SharedStateSync:
         elif what == "outcome":
             with contextlib.suppress(ValueError, KeyError):  # another version's
                 provider, seen = JobOutcome.unpacked(told)
-                self._context.circuit_breakers.of(provider).hear(seen)
+                self._context.circuit_breakers.of(provider).count_remote(seen)
         elif what in ("ask", "shards"):
             self._hear_of_shards(told, asked=what == "ask")
         else:
@@ -248,7 +248,7 @@ class SharedStateSync:
         """Before this process shows anything again: what others carry by now is theirs alone."""
         mine = self._worker.mine
         worker_id = self._claims.worker_id
-        held = set() if worker_id is None else await self._context.store.read(queue_entries.held_by(worker_id))
+        held = set() if worker_id is None else await self._context.store.read(queue_entries.claimed_by(worker_id))
         if lost := mine - held:
             log.warning("others have taken over %s jobs while the database was out of reach", len(lost))
             self._worker.drop(lost)
@@ -306,7 +306,7 @@ class SharedStateSync:
             (self._known.add if opened else self._known.discard)(provider)
 
     async def _count(self) -> None:
-        here = shared_state.here_is(
+        here = shared_state.register_process(
             self._id,
             servers=self.servers(),
             now=self._context.clock.now(),

@@ -27,7 +27,7 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import AdminActs, QueueCounts, Quotas, UsageRow, What
+from bot.overviews import ActKind, AdminActs, QueueCounts, Quotas, UsageRow
 from bot.rules import RuleTarget, ServerRules
 from bot.store import (
     admin_acts,
@@ -116,38 +116,38 @@ class Admin:
         """A quota of a member's own; tells what counted before."""
         unit = quotas.set_member(by, member, Limit(credits, per, Source.OWN))
         changing = quotas.changing(by, member, roles, self._limits, unit)
-        return await self._record(by, What.MEMBER_QUOTA, changing, member=member)
+        return await self._record(by, ActKind.MEMBER_QUOTA, changing, member=member)
 
     async def clear_member(self, by: ChangeContext, member: UserId, roles: Sequence[int]) -> Change | None:
         """Removes a member's own quota and tells what counts instead; None where there was none."""
         unit = quotas.clear_member(by, member)
         changing = quotas.changing(by, member, roles, self._limits, unit)
-        change = await self._record(by, What.MEMBER_QUOTA, changing, member=member)
+        change = await self._record(by, ActKind.MEMBER_QUOTA, changing, member=member)
         return None if change.before is None or change.before.source is not Source.OWN else change
 
     async def set_role(self, by: ChangeContext, role: int, credits: int, per: Period) -> Change:  # noqa: A002 - the option
         """A quota of all who have the role."""
         unit = quotas.set_role(by, role, Limit(credits, per, Source.ROLE, role))
-        return await self._record(by, What.ROLE_QUOTA, unit, target=role)
+        return await self._record(by, ActKind.ROLE_QUOTA, unit, target=role)
 
     async def clear_role(self, by: ChangeContext, role: int) -> Limit | None:
         """Removes a role's quota and returns it; None where there was none."""
-        return await self._record(by, What.ROLE_QUOTA, quotas.clear_role(by, role), target=role)
+        return await self._record(by, ActKind.ROLE_QUOTA, quotas.clear_role(by, role), target=role)
 
     async def set_default(self, by: ChangeContext, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """The quota of everybody else; without credits, the operator's default again."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        change = await self._record(by, What.DEFAULT_QUOTA, quotas.set_default(by, limit))
+        change = await self._record(by, ActKind.DEFAULT_QUOTA, quotas.set_default(by, limit))
         return Change(change.before or self._limits.default, change.after or self._limits.default)
 
     async def set_server_limit(self, by: ChangeContext, credits: int | None, per: Period) -> Change:  # noqa: A002 - the option
         """What the whole server may spend; without credits, no limit of its own any more."""
         limit = None if credits is None else Limit(credits, per, Source.SERVER)
-        return await self._record(by, What.SERVER_LIMIT, quotas.set_server_limit(by, limit))
+        return await self._record(by, ActKind.SERVER_LIMIT, quotas.set_server_limit(by, limit))
 
     async def grant(self, by: ChangeContext, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Bonus credits."""
-        return await self._record(by, What.BONUS, quotas.grant(by, member, credits, reason), member=member)
+        return await self._record(by, ActKind.BONUS, quotas.grant(by, member, credits, reason), member=member)
 
     async def grant_once(
         self,
@@ -163,15 +163,15 @@ class Admin:
 
     async def give_to_role(self, by: ChangeContext, role: int, credits: int | None, reason: str | None) -> None:  # noqa: A002 - the option
         """Bonus credits, or without a number a reset, for all with the role: each gets it at their next use, once."""
-        await self._record(by, What.ROLE_GIFT, role_gifts.add(by, role, credits, reason), target=role)
+        await self._record(by, ActKind.ROLE_GIFT, role_gifts.add(by, role, credits, reason), target=role)
 
     async def revoke(self, by: ChangeContext, member: UserId, credits: int, reason: str | None) -> Bonus:  # noqa: A002 - the option
         """Takes back bonus credits that are not spent yet."""
-        return await self._record(by, What.BONUS, quotas.revoke(by, member, credits, reason), member=member)
+        return await self._record(by, ActKind.BONUS, quotas.revoke(by, member, credits, reason), member=member)
 
     async def reset(self, by: ChangeContext, member: UserId) -> None:
         """Forgets the use so far."""
-        await self._record(by, What.RESET, quotas.reset(by, member), member=member)
+        await self._record(by, ActKind.RESET, quotas.reset(by, member), member=member)
 
     async def forget_roles(self, by: ChangeContext, exists: Callable[[int], bool]) -> list[int]:
         """Removes the quotas of roles that are gone; returns those.
@@ -188,17 +188,17 @@ class Admin:
 
     async def pause(self, by: ChangeContext, reason: str | None) -> None:
         """No new jobs; those waiting are held, those at the provider run on."""
-        await self._record(by, What.PAUSE, server_settings.pause(by, reason))
+        await self._record(by, ActKind.PAUSE, server_settings.pause(by, reason))
         self._worker.pause(by.scope)
 
     async def resume(self, by: ChangeContext) -> None:
         """Takes jobs again."""
-        await self._record(by, What.PAUSE, server_settings.resume(by))
+        await self._record(by, ActKind.PAUSE, server_settings.resume(by))
         self._worker.resume(by.scope)
 
     async def block(self, by: ChangeContext, member: UserId, reason: str | None) -> int:
         """Shuts a member out; tells how many waiting jobs were cancelled and refunded."""
-        cancelled = await self._record(by, What.BLOCK, server_settings.block(by, member, reason), member=member)
+        cancelled = await self._record(by, ActKind.BLOCK, server_settings.block(by, member, reason), member=member)
         await self._recheck(cancelled)
         return len(cancelled)
 
@@ -209,15 +209,15 @@ class Admin:
 
     async def unblock(self, by: ChangeContext, member: UserId) -> None:
         """Lets a member in again."""
-        await self._record(by, What.BLOCK, server_settings.unblock(by, member), member=member)
+        await self._record(by, ActKind.BLOCK, server_settings.unblock(by, member), member=member)
 
     async def set_log_channel(self, by: ChangeContext, channel: ChannelId | None) -> ChannelId | None:
         """Where each job is listed, None for nowhere; tells where it was before."""
-        return await self._record(by, What.LOG_CHANNEL, server_settings.set_log_channel(by, channel))
+        return await self._record(by, ActKind.LOG_CHANNEL, server_settings.set_log_channel(by, channel))
 
     async def allow_others(self, by: ChangeContext, *, allowed: bool) -> None:
         """Whether members may animate pictures that other people posted."""
-        await self._record(by, What.OTHERS, server_settings.allow_others(by, allowed=allowed))
+        await self._record(by, ActKind.OTHERS, server_settings.allow_others(by, allowed=allowed))
 
     async def others_allowed(self, scope: Scope) -> bool:
         """Whether members of this server may animate other people's pictures."""
@@ -227,7 +227,7 @@ class Admin:
         self, by: ChangeContext, kind: RuleTarget, target: int, models: Sequence[str] | None
     ) -> ModelsChange:
         """Which models a role or channel may use, None for all."""
-        what = What.ROLE_MODELS if kind is RuleTarget.ROLE else What.CHANNEL_MODELS
+        what = ActKind.ROLE_MODELS if kind is RuleTarget.ROLE else ActKind.CHANNEL_MODELS
         return await self._record(by, what, rules.set_models(by, kind, target, models), target=target)
 
     async def set_rules(
@@ -235,7 +235,7 @@ class Admin:
     ) -> tuple[ServerRules, ServerRules]:
         """Changes what is not None; the rules before and after."""
         unit = rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
-        before = await self._record(by, What.RULES, unit)
+        before = await self._record(by, ActKind.RULES, unit)
         return before, await self._rules.of(by.scope)
 
     async def undo(self, by: ChangeContext, act: int) -> Undone:
@@ -243,7 +243,7 @@ class Admin:
         found = await self._write(admin_acts.undo(by, act))
         if isinstance(found, Refusal):
             raise UserError(_NOT_UNDONE[found])
-        if found.act.what is What.PAUSE:
+        if found.act.what is ActKind.PAUSE:
             (self._worker.resume if found.act.new is None else self._worker.pause)(by.scope)
         await self._recheck(found.cancelled)
         return found
@@ -286,7 +286,13 @@ class Admin:
         return await self._store.read(unit)
 
     async def _record(
-        self, by: ChangeContext, what: What, unit: Unit[T], *, member: UserId | None = None, target: int | None = None
+        self,
+        by: ChangeContext,
+        what: ActKind,
+        unit: Unit[T],
+        *,
+        member: UserId | None = None,
+        target: int | None = None,
     ) -> T:
         """Writes, and writes down what has changed by it."""
         return await self._write(admin_acts.recorded(by, Subject(what, member, target), unit))

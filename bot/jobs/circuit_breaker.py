@@ -219,7 +219,7 @@ class CircuitBreaker:
             self.seen(seen)
         self._failures.count(seen)
 
-    def hear(self, seen: JobOutcome) -> None:
+    def count_remote(self, seen: JobOutcome) -> None:
         """What became of another process's job; what it means for a probe, that process says."""
         self._failures.count(seen)
 

@@ -147,7 +147,7 @@ class JobQueue:
         future = asyncio.get_running_loop().create_future()
         self._turns += 1
         self._waiting[job.id] = (job, future, self._turns)
-        self._remote.is_here(job.id)
+        self._remote.discard(job.id)
         try:
             # Where nothing is to be done, all others that may start have started.
             is_next = self._soon is None and not self._is_closed and not self._remote.waiting
@@ -242,7 +242,7 @@ class JobQueue:
         if job.id not in self._holding:
             self._at[job.provider] += 1
             self._holding[job.id] = (job, since)
-            self._remote.is_here(job.id)
+            self._remote.discard(job.id)
 
     def _arm(self) -> None:
         if self._timer is not None:

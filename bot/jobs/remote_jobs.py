@@ -49,7 +49,7 @@ class RemoteJobs:
         if is_news:
             self._changed()
 
-    def is_here(self, job: JobId) -> None:
+    def discard(self, job: JobId) -> None:
         """This process carries it now."""
         self.waiting.pop(job, None)
         if (held := self.holding.pop(job, None)) is not None:

@@ -13,7 +13,7 @@ from bot.store.database import Store
 log = logging.getLogger(__name__)
 
 
-async def settle_copy(store: Store, *, restored: bool) -> None:
+async def reconcile_copy(store: Store, *, restored: bool) -> None:
     """A database that is an older copy of itself: what waited in it may have been sent since, so it never is again."""
     if not (restored or await store.read(backup.is_backup)):
         return

@@ -174,7 +174,7 @@ class Retention:
 
     async def _purge_guild(self, guild: GuildId, due: Unit[list[GuildId]]) -> None:
         for member in await self._context.store.read(memberships.people_of(guild)):
-            await self._context.store.write(pseudonyms.unname_in(Scope(guild), member))
+            await self._context.store.write(pseudonyms.pseudonymize_member(Scope(guild), member))
         # In the unit: somebody may use the bot there in this very moment.
         gone = await self._context.store.write(lambda tx: memberships.purge(guild)(tx) if guild in due(tx) else None)
         if gone is None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from bot.models import Change, ChangeContext, Job, Limit, Period, Scope, Source, UserId
-from bot.overviews import AdminAct, AdminActs, What
+from bot.overviews import ActKind, AdminAct, AdminActs
 from bot.rules import RuleTarget
 from bot.store import balances, ledger, quotas, role_gifts, rules, server_settings, sql
 from bot.store.database import Row, Tx, Unit
@@ -25,7 +25,7 @@ UNDO_FOR = timedelta(minutes=10)
 class Subject:
     """What is changed, and of whom or which role or channel."""
 
-    what: What
+    what: ActKind
     member: UserId | None = None
     target: int | None = None
 
@@ -52,7 +52,7 @@ def recorded(by: ChangeContext, subject: Subject, unit: Unit[T]) -> Unit[T]:
 
     def around(tx: Tx) -> T:
         act = ledger.next_line_id(tx, by.scope, subject.member)
-        old = None if subject.what is What.ROLE_GIFT else _value(tx, by.scope, subject)
+        old = None if subject.what is ActKind.ROLE_GIFT else _value(tx, by.scope, subject)
         result = unit(tx)
         new = _value(tx, by.scope, subject)
         if new != old:
@@ -82,7 +82,7 @@ def undo(by: ChangeContext, act: int) -> Unit[Undone | Refusal]:
         if done is None:
             return Refusal.CHANGED
         sql.update(tx, "admin_acts", {"id": act}, undone_at=to_ms(by.now))
-        is_gift = found.what is What.ROLE_GIFT
+        is_gift = found.what is ActKind.ROLE_GIFT
         old, new = (found.new, None) if is_gift else (before, _value(tx, by.scope, subject))
         _write(tx, by, line, subject, old, new, undoes=act)
         written = tx.one("SELECT * FROM admin_acts WHERE id = :line", line=line)
@@ -130,10 +130,10 @@ def _write(
 
 def _newest_line(tx: Tx, scope: Scope, subject: Subject) -> int | None:
     """Of the credits that have just been given or taken; of a role, the gift's id."""
-    if subject.what is What.ROLE_GIFT:
+    if subject.what is ActKind.ROLE_GIFT:
         gift = role_gifts.newest(tx, scope, subject.target)
         return None if gift is None else gift["id"]
-    if subject.what is not What.BONUS:
+    if subject.what is not ActKind.BONUS:
         return None
     row = tx.one(
         "SELECT MAX(id) AS line FROM ledger WHERE scope = :scope AND member = :member AND kind IN ('grant', 'revoke')",
@@ -148,7 +148,7 @@ def _act_of(row: Row) -> AdminAct:
         row["id"],
         from_ms(row["at"]),
         row["actor"],
-        What(row["what"]),
+        ActKind(row["what"]),
         row["member"],
         row["target"],
         None if row["old_value"] is None else json.loads(row["old_value"]),
@@ -165,14 +165,14 @@ def _value(tx: Tx, scope: Scope, subject: Subject) -> Any:
 
 def _set_back(tx: Tx, by: ChangeContext, act: AdminAct, line: int | None, now: Any) -> list[Job] | None:
     """Jobs that ended by it; None where the change does not stand any more."""
-    if act.what is What.BONUS:
+    if act.what is ActKind.BONUS:
         return _set_back_bonus(tx, by, act, line)
-    if act.what is What.ROLE_GIFT:
+    if act.what is ActKind.ROLE_GIFT:
         role_gifts.end(by, line or 0)(tx)
         return []
     if now != act.new:
         return None
-    if act.what is What.RESET:
+    if act.what is ActKind.RESET:
         assert act.member is not None
         return [] if quotas.undo_reset(by, act.member, act.old)(tx) else None
     found = _SETTERS[act.what](by, act)(tx)
@@ -186,7 +186,7 @@ def _set_back_bonus(tx: Tx, by: ChangeContext, act: AdminAct, line: int | None) 
     if given < 0:
         quotas.grant(by, act.member, -given, quotas.UNDONE)(tx)
         return []
-    return [] if quotas.revoke_pot(by, act.member, line or 0)(tx).change else None
+    return [] if quotas.revoke_grant(by, act.member, line or 0)(tx).change else None
 
 
 def _limit_value(limit: Limit | None) -> Any:
@@ -231,7 +231,7 @@ def _pause(tx: Tx, scope: Scope, _subject: Subject) -> Any:
 
 def _models(tx: Tx, scope: Scope, subject: Subject) -> Any:
     found = rules.of(scope)(tx)
-    of = found.roles if subject.what is What.ROLE_MODELS else found.channels
+    of = found.roles if subject.what is ActKind.ROLE_MODELS else found.channels
     models = of.get(subject.target or 0)
     return None if models is None else list(models)
 
@@ -246,21 +246,21 @@ def _role_gift(tx: Tx, scope: Scope, subject: Subject) -> Any:
     return None if gift is None else [gift["credits"]]
 
 
-_VALUES: dict[What, Callable[[Tx, Scope, Subject], Any]] = {
-    What.MEMBER_QUOTA: _member_value("credits"),
-    What.ROLE_QUOTA: _role_quota,
-    What.DEFAULT_QUOTA: lambda tx, scope, _: _limit_value(balances.default_of(_server_row(tx, scope))),
-    What.SERVER_LIMIT: lambda tx, scope, _: _limit_value(balances.server_limit_of(_server_row(tx, scope))),
-    What.BONUS: lambda tx, scope, subject: balances.bonus_left(tx, scope, UserId(subject.member or 0)),
-    What.RESET: _member_value("reset_count"),
-    What.PAUSE: _pause,
-    What.BLOCK: _member_value("blocked_at"),
-    What.LOG_CHANNEL: lambda tx, scope, _: server_settings.server(scope)(tx).log_channel,
-    What.OTHERS: lambda tx, scope, _: server_settings.server(scope)(tx).others_allowed,
-    What.ROLE_MODELS: _models,
-    What.CHANNEL_MODELS: _models,
-    What.ROLE_GIFT: _role_gift,
-    What.RULES: _rules,
+_VALUES: dict[ActKind, Callable[[Tx, Scope, Subject], Any]] = {
+    ActKind.MEMBER_QUOTA: _member_value("credits"),
+    ActKind.ROLE_QUOTA: _role_quota,
+    ActKind.DEFAULT_QUOTA: lambda tx, scope, _: _limit_value(balances.default_of(_server_row(tx, scope))),
+    ActKind.SERVER_LIMIT: lambda tx, scope, _: _limit_value(balances.server_limit_of(_server_row(tx, scope))),
+    ActKind.BONUS: lambda tx, scope, subject: balances.bonus_left(tx, scope, UserId(subject.member or 0)),
+    ActKind.RESET: _member_value("reset_count"),
+    ActKind.PAUSE: _pause,
+    ActKind.BLOCK: _member_value("blocked_at"),
+    ActKind.LOG_CHANNEL: lambda tx, scope, _: server_settings.server(scope)(tx).log_channel,
+    ActKind.OTHERS: lambda tx, scope, _: server_settings.server(scope)(tx).others_allowed,
+    ActKind.ROLE_MODELS: _models,
+    ActKind.CHANNEL_MODELS: _models,
+    ActKind.ROLE_GIFT: _role_gift,
+    ActKind.RULES: _rules,
 }
 
 
@@ -289,27 +289,27 @@ def _set_server_quota(
 
 
 def _set_models(by: ChangeContext, act: AdminAct) -> Unit[Any]:
-    kind = RuleTarget.ROLE if act.what is What.ROLE_MODELS else RuleTarget.CHANNEL
+    kind = RuleTarget.ROLE if act.what is ActKind.ROLE_MODELS else RuleTarget.CHANNEL
     return rules.set_models(by, kind, act.target or 0, act.old)
 
 
-_SETTERS: dict[What, Callable[[ChangeContext, AdminAct], Unit[Any]]] = {
-    What.MEMBER_QUOTA: _set_member_quota,
-    What.ROLE_QUOTA: _set_role_quota,
-    What.DEFAULT_QUOTA: _set_server_quota(quotas.set_default),
-    What.SERVER_LIMIT: _set_server_quota(quotas.set_server_limit),
-    What.PAUSE: lambda by, act: (
+_SETTERS: dict[ActKind, Callable[[ChangeContext, AdminAct], Unit[Any]]] = {
+    ActKind.MEMBER_QUOTA: _set_member_quota,
+    ActKind.ROLE_QUOTA: _set_role_quota,
+    ActKind.DEFAULT_QUOTA: _set_server_quota(quotas.set_default),
+    ActKind.SERVER_LIMIT: _set_server_quota(quotas.set_server_limit),
+    ActKind.PAUSE: lambda by, act: (
         server_settings.resume(by) if act.old is None else server_settings.pause(by, act.old[0])
     ),
-    What.BLOCK: lambda by, act: (
+    ActKind.BLOCK: lambda by, act: (
         server_settings.unblock(by, UserId(act.member or 0))
         if act.old is None
         else server_settings.block(by, UserId(act.member or 0), act.old[0])
     ),
-    What.LOG_CHANNEL: lambda by, act: server_settings.set_log_channel(by, act.old),
-    What.OTHERS: lambda by, act: server_settings.allow_others(by, allowed=act.old),
-    What.ROLE_MODELS: _set_models,
-    What.CHANNEL_MODELS: _set_models,
-    What.RULES: lambda by, act: rules.set_server(by, age_restricted_only=act.old[0], barred_words=act.old[1]),
+    ActKind.LOG_CHANNEL: lambda by, act: server_settings.set_log_channel(by, act.old),
+    ActKind.OTHERS: lambda by, act: server_settings.allow_others(by, allowed=act.old),
+    ActKind.ROLE_MODELS: _set_models,
+    ActKind.CHANNEL_MODELS: _set_models,
+    ActKind.RULES: lambda by, act: rules.set_server(by, age_restricted_only=act.old[0], barred_words=act.old[1]),
 }
 """How a value is set to what it was before the act."""

@@ -18,7 +18,7 @@ ADMIN_ACTS = "kind IN ('grant', 'revoke', 'reset', 'quota', 'pause', 'block')"
 _NAMED = ("ledger", "jobs", "member_usage", "bonus_credits", "admin_acts")
 
 
-def unname(tx: Tx, scope: Scope, member: UserId) -> None:
+def pseudonymize(tx: Tx, scope: Scope, member: UserId) -> None:
     """Takes the member's name off all that is counted on the server, and what admins wrote about them."""
     nobody = -ledger.next_line_id(tx, scope)
     for table in _NAMED:
@@ -48,9 +48,9 @@ def unname(tx: Tx, scope: Scope, member: UserId) -> None:
     )
 
 
-def unname_in(scope: Scope, member: UserId) -> Unit[None]:
-    """`unname`, as a unit of its own."""
-    return lambda tx: unname(tx, scope, member)
+def pseudonymize_member(scope: Scope, member: UserId) -> Unit[None]:
+    """`pseudonymize`, as a unit of its own."""
+    return lambda tx: pseudonymize(tx, scope, member)
 
 
 def erased_people() -> Unit[list[UserId]]:
@@ -77,7 +77,7 @@ def forget_name(member: UserId, limits: Limits, *, now: datetime) -> Unit[bool]:
             if _is_needed(tx, scope, member, limits, now=now, until=row["erasure_requested_at"]):
                 left += 1
                 continue
-            unname(tx, scope, member)
+            pseudonymize(tx, scope, member)
             tx.changed(
                 "DELETE FROM members WHERE scope = :scope AND member = :member"
                 " AND credits IS NULL AND blocked_at IS NULL",

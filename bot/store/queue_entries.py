@@ -32,7 +32,7 @@ _MISSING = (
     f" FROM jobs WHERE jobs.id IN (SELECT id FROM jobs WHERE state IN ({UNENDED})"
     f" UNION SELECT job FROM cards WHERE finished_at IS NULL) AND NOT ({_THERE})"
 ).replace("{id}", "jobs.id")
-_MEND = (
+_ENTER_MISSING = (
     (
         f"SELECT procrastinate_defer_jobs_v1(array_agg({_ENTRY})) AS entered"
         f" FROM (SELECT jobs.id{_MISSING} ORDER BY jobs.id LIMIT {AT_ONCE}) AS jobs"
@@ -85,11 +85,11 @@ def missing() -> Unit[bool]:
     return lambda tx: tx.one(f"SELECT jobs.id{_MISSING} LIMIT 1") is not None
 
 
-def mend() -> Unit[int]:
+def enter_missing() -> Unit[int]:
     """Enters the jobs that need work and have no entry, up to `AT_ONCE`; tells how many."""
 
     def unit(tx: Tx) -> int:
-        row = tx.one(_MEND)
+        row = tx.one(_ENTER_MISSING)
         return 0 if row is None or not row["entered"] else len(row["entered"])
 
     return unit
@@ -154,13 +154,13 @@ def sent_by(worker: int | None, job: JobId, unit: Unit[Job | None]) -> Unit[Job 
             raise NotCarriedError
         sent = unit(tx)
         if sent is not None:
-            alive(worker)(tx)
+            heartbeat(worker)(tx)
         return sent
 
     return checked
 
 
-def alive(worker: int) -> Unit[None]:
+def heartbeat(worker: int) -> Unit[None]:
     """A sign of life of this worker of procrastinate's, beside those that it gives itself."""
 
     def unit(tx: Tx) -> None:
@@ -169,7 +169,7 @@ def alive(worker: int) -> Unit[None]:
     return unit
 
 
-def held_by(worker: int) -> Unit[set[JobId]]:
+def claimed_by(worker: int) -> Unit[set[JobId]]:
     """The jobs that this worker of procrastinate's carries, as the queue has it."""
     return lambda tx: {
         JobId(int(row["lock"]))

@@ -137,16 +137,16 @@ def revoke(by: ChangeContext, member: UserId, credits: int, reason: str | None) 
     return unit
 
 
-def revoke_pot(by: ChangeContext, member: UserId, pot: int) -> Unit[Bonus]:
-    """Takes back what is left of the bonus credits that the ledger line `pot` gave."""
+def revoke_grant(by: ChangeContext, member: UserId, grant_line: int) -> Unit[Bonus]:
+    """Takes back what is left of the bonus credits that the ledger line `grant_line` gave."""
 
     def unit(tx: Tx) -> Bonus:
         line = ledger.next_line_id(tx, by.scope, member)
-        row = tx.one("SELECT remaining FROM bonus_credits WHERE id = :pot", pot=pot)
+        row = tx.one("SELECT remaining FROM bonus_credits WHERE id = :line", line=grant_line)
         left = 0 if row is None else row["remaining"]
         if left:
-            balances.return_bonus(tx, pot, -left)
-            sql.insert(tx, "revoked_bonus_credits", {"line": line, "bonus_id": pot, "credits": left})
+            balances.return_bonus(tx, grant_line, -left)
+            sql.insert(tx, "revoked_bonus_credits", {"line": line, "bonus_id": grant_line, "credits": left})
             _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-left, from_bonus=-left, reason=UNDONE)
         return Bonus(-left, balances.bonus_left(tx, by.scope, member))
 

@@ -87,7 +87,7 @@ def end(by: ChangeContext, gift: int) -> Unit[None]:
             return
         given = tx.all("SELECT member, line FROM role_gifts_given WHERE gift = :gift ORDER BY member", gift=gift)
         for each in given:
-            quotas.revoke_pot(by, each["member"], each["line"])(tx)
+            quotas.revoke_grant(by, each["member"], each["line"])(tx)
 
     return unit
 

@@ -86,7 +86,7 @@ def pause_provider(provider: str, *, ends_at: datetime) -> Unit[None]:
     return unit
 
 
-def here_is(process: str, *, servers: int, now: datetime, silent: timedelta) -> Unit[int]:
+def register_process(process: str, *, servers: int, now: datetime, silent: timedelta) -> Unit[int]:
     """This process is there, and told of so many servers. How many are there, without those silent for that long."""
 
     def unit(tx: Tx) -> int:
@@ -98,7 +98,7 @@ def here_is(process: str, *, servers: int, now: datetime, silent: timedelta) -> 
     return unit
 
 
-def gone(process: str) -> Unit[int]:
+def unregister_process(process: str) -> Unit[int]:
     """It is not there any more."""
     return lambda tx: tx.changed("DELETE FROM processes WHERE id = :process", process=process)
 

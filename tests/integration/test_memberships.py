@@ -33,7 +33,7 @@ def due(kept: Ledgers, *, days: float = 31) -> list[GuildId]:
 
 def purge(kept: Ledgers, guild: GuildId = HERE) -> list[JobId]:
     for member in kept.do(memberships.people_of(guild)):
-        kept.do(pseudonyms.unname_in(Scope(guild), member))
+        kept.do(pseudonyms.pseudonymize_member(Scope(guild), member))
     return kept.do(memberships.purge(guild))
 
 
@@ -196,7 +196,7 @@ class TestPurge:
 
     def test_a_purge_that_was_broken_off_is_taken_up_again(self, kept: Ledgers) -> None:
         _a_server(kept)
-        kept.do(pseudonyms.unname_in(GUILD, MEMBER))
+        kept.do(pseudonyms.pseudonymize_member(GUILD, MEMBER))
         assert due(kept) == [HERE]
 
         purge(kept)

@@ -27,7 +27,7 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import What
+from bot.overviews import ActKind
 from bot.store import admin_acts, balances, credit_requests, jobs, quotas, reservations, role_gifts, server_settings
 from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.database import Tx, Unit
@@ -307,7 +307,9 @@ class Life:
         """Of one server: each member with the role gets it at their next use, once."""
         role, count = self.rng.choice(ROLES), self.rng.choice([None, 1, 5])
         by = self.by(SCOPES[0])
-        self.write(admin_acts.recorded(by, Subject(What.ROLE_GIFT, target=role), role_gifts.add(by, role, count, None)))
+        self.write(
+            admin_acts.recorded(by, Subject(ActKind.ROLE_GIFT, target=role), role_gifts.add(by, role, count, None))
+        )
         self.gifts[by.acts[0]] = (role, count, {UserId(0): self.now})
         return f"everyone with {role} is given {count}"
 
@@ -345,28 +347,33 @@ class Life:
         (scope, member), role = self.somebody(), self.rng.choice(ROLES)
         by, limit = self.by(scope), (self.rng.randrange(40), self.rng.choice(list(Period)))
         others = [self.rng.choice([self.ask, self.move_on]) for _ in range(self.rng.randrange(3))]
-        what = self.rng.choice([What.MEMBER_QUOTA, What.ROLE_QUOTA, What.SERVER_LIMIT, What.RESET, What.BONUS])
+        what = self.rng.choice(
+            [ActKind.MEMBER_QUOTA, ActKind.ROLE_QUOTA, ActKind.SERVER_LIMIT, ActKind.RESET, ActKind.BONUS]
+        )
         count, had = self.rng.randrange(1, 9), self.model.bonus_left(scope, member)
-        units: dict[What, list[Unit[object]]] = {
-            What.MEMBER_QUOTA: [
+        units: dict[ActKind, list[Unit[object]]] = {
+            ActKind.MEMBER_QUOTA: [
                 quotas.set_member(by, member, Limit(*limit, Source.OWN)),
                 quotas.clear_member(by, member),
             ],
-            What.ROLE_QUOTA: [quotas.set_role(by, role, Limit(*limit, Source.ROLE, role)), quotas.clear_role(by, role)],
-            What.SERVER_LIMIT: [quotas.set_server_limit(by, Limit(*limit, Source.SERVER))],
-            What.RESET: [quotas.reset(by, member)],
-            What.BONUS: [quotas.grant(by, member, count, None), quotas.revoke(by, member, count, None)],
+            ActKind.ROLE_QUOTA: [
+                quotas.set_role(by, role, Limit(*limit, Source.ROLE, role)),
+                quotas.clear_role(by, role),
+            ],
+            ActKind.SERVER_LIMIT: [quotas.set_server_limit(by, Limit(*limit, Source.SERVER))],
+            ActKind.RESET: [quotas.reset(by, member)],
+            ActKind.BONUS: [quotas.grant(by, member, count, None), quotas.revoke(by, member, count, None)],
         }
         unit = self.rng.choice(units[what])
-        about = member if what in (What.MEMBER_QUOTA, What.RESET, What.BONUS) else None
-        self.write(admin_acts.recorded(by, Subject(what, about, role if what is What.ROLE_QUOTA else None), unit))
+        about = member if what in (ActKind.MEMBER_QUOTA, ActKind.RESET, ActKind.BONUS) else None
+        self.write(admin_acts.recorded(by, Subject(what, about, role if what is ActKind.ROLE_QUOTA else None), unit))
         if not by.acts:
             return f"{what} of {member} in {scope} is as before"
         change = balances.bonus_left(Tx(self.connection), scope, member) - had
         self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + change
-        if what is What.RESET:
+        if what is ActKind.RESET:
             self.model.reset_counts[scope, member] = self.model.reset_counts.get((scope, member), 0) + 1
-        if what in (What.RESET, What.BONUS):  # else the model would not know by which rules they are asked for
+        if what in (ActKind.RESET, ActKind.BONUS):  # else the model would not know by which rules they are asked for
             for step in others:
                 step()
         (pot,) = self.connection.execute("SELECT COALESCE(MAX(id), 0) FROM bonus_credits").fetchone()
@@ -375,12 +382,12 @@ class Life:
         done, again = (self.write(admin_acts.undo(self.by(scope), by.acts[0])) for _ in range(2))
         now = (scope, member, self.model.reset_counts.get((scope, member)))
         used = any((video.scope, video.member, video.reset_count) == now for video in self.model.videos.values())
-        stands = not (what is What.RESET and used) and not (what is What.BONUS and change > 0 and not left)
+        stands = not (what is ActKind.RESET and used) and not (what is ActKind.BONUS and change > 0 and not left)
         assert isinstance(done, Undone) == stands
         assert again is (Refusal.ALREADY if stands else Refusal.CHANGED)
-        if stands and what is What.RESET:
+        if stands and what is ActKind.RESET:
             self.model.reset_counts[scope, member] -= 1
-        if stands and what is What.BONUS:
+        if stands and what is ActKind.BONUS:
             self.model.bonus[scope, member] -= left if change > 0 else change
         return f"{what} of {member} in {scope} was changed and undone: {stands}"
 

@@ -223,7 +223,7 @@ def test_no_balance_server_limit_or_budget_of_anybody_else_moves(kept: Ledgers, 
     before = _all_sums(kept, kept.operator, but=(GUILD, MEMBER))
     assert kept.wrong() == []
 
-    kept.do(pseudonyms.unname_in(GUILD, MEMBER))
+    kept.do(pseudonyms.pseudonymize_member(GUILD, MEMBER))
 
     assert _all_sums(kept, kept.operator, but=(GUILD, MEMBER)) == before
     assert kept.rows("SELECT 1 FROM ledger WHERE scope = :scope AND member = :member", scope=GUILD, member=MEMBER) == []

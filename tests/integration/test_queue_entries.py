@@ -117,10 +117,10 @@ async def test_a_job_without_an_entry_gets_one_and_no_job_gets_two(
     await reserved(store, 1)
     connection.execute("DELETE FROM procrastinate_jobs")
 
-    assert await store.write(queue_entries.mend()) == 1
-    assert await store.write(queue_entries.mend()) == 0
+    assert await store.write(queue_entries.enter_missing()) == 1
+    assert await store.write(queue_entries.enter_missing()) == 0
     connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-    assert await store.write(queue_entries.mend()) == 0
+    assert await store.write(queue_entries.enter_missing()) == 0
 
     assert entries(connection) == [("1", "doing", True)]
 

@@ -108,8 +108,8 @@ class TestOutcomes:
 
     def two(self) -> tuple[CircuitBreaker, CircuitBreaker]:
         one, other = World().circuit_breaker, World().circuit_breaker
-        one.seen = lambda seen: other.hear(JobOutcome.unpacked(seen.packed("mine"))[1])
-        other.seen = lambda seen: one.hear(JobOutcome.unpacked(seen.packed("mine"))[1])
+        one.seen = lambda seen: other.count_remote(JobOutcome.unpacked(seen.packed("mine"))[1])
+        other.seen = lambda seen: one.count_remote(JobOutcome.unpacked(seen.packed("mine"))[1])
         return one, other
 
     def test_what_is_lost_in_a_row_is_counted_over_all(self) -> None:

@@ -29,7 +29,7 @@ METAPHORS = {
     "in line": "in the queue",
     "litter": "pending deletions",
     "outlook": "progress view",
-    "pots": "bonus credits",
+    "pot": "bonus credits",
     "shelf": "library",
     "shelve": "keep undelivered",
     "shrink": "transcode",
@@ -72,6 +72,7 @@ DEFINITIONS = {
     "Side": "MoveBackend",
     "Standing": "AccountRows",
     "Taking": "JobClaims",
+    "What": "ActKind",
     "Whole": "VideoOption",
     "bar": "check_eligibility, progress_bar",
     "barred": "ineligible",
@@ -85,6 +86,7 @@ DEFINITIONS = {
     "take_back": "cancel_unanswered",
     "take_down": "hide",
     "take_up": "claim_interaction",
+    "unname": "pseudonymize",
 }
 """What modules defined once, with or without a line before it, and its name now."""
 

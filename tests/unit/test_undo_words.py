@@ -11,41 +11,41 @@ from bot.catalog import Catalog, Model
 from bot.chat.undo_message import UndoMessage
 from bot.i18n.translations import TranslationCatalog
 from bot.models import Limit, Period, Scope, UserId
-from bot.overviews import AdminAct, What
+from bot.overviews import ActKind, AdminAct
 
 MIA, ARTIST, CHANNEL, GUILD = 7, 8, 9, 6
 CATALOG = Catalog([Model("a", "Able", (4,), {"720x1280": 1}, {}), Model("b", "Bold", (4,), {"720x1280": 1}, {})], "a")
 DAILY, WEEKLY = [40, "day"], [5, "week"]
 NOW_AGAIN = [
-    (What.MEMBER_QUOTA, DAILY, None, "<@7> no longer has a quota of their own. Before: 40 credits per day."),
-    (What.MEMBER_QUOTA, None, DAILY, "<@7> now has a quota of their own: 40 credits per day. Before: none."),
-    (What.ROLE_QUOTA, DAILY, None, "<@&8> no longer has a quota of its own. Before: 40 credits per day."),
+    (ActKind.MEMBER_QUOTA, DAILY, None, "<@7> no longer has a quota of their own. Before: 40 credits per day."),
+    (ActKind.MEMBER_QUOTA, None, DAILY, "<@7> now has a quota of their own: 40 credits per day. Before: none."),
+    (ActKind.ROLE_QUOTA, DAILY, None, "<@&8> no longer has a quota of its own. Before: 40 credits per day."),
     (
-        What.ROLE_QUOTA,
+        ActKind.ROLE_QUOTA,
         DAILY,
         WEEKLY,
         "Members with the role <@&8> now have this quota: 5 credits per week. Before: 40 credits per day.",
     ),
     (
-        What.DEFAULT_QUOTA,
+        ActKind.DEFAULT_QUOTA,
         DAILY,
         None,
         "This server now has the bot's default quota: 20 credits per day. Before: 40 credits per day.",
     ),
     (
-        What.DEFAULT_QUOTA,
+        ActKind.DEFAULT_QUOTA,
         None,
         DAILY,
         "New default quota for all members: 40 credits per day. Before: 20 credits per day, the bot's default.",
     ),
-    (What.SERVER_LIMIT, DAILY, None, "The server limit is removed. Before: 40 credits per day."),
-    (What.BONUS, 9, 2, "7 bonus credits of <@7> were taken back. They now have 2 bonus credits."),
-    (What.BONUS, 2, 9, "<@7> got 7 bonus credits. They now have 9 bonus credits."),
-    (What.RESET, 1, 0, "What <@7> used before the reset counts again."),
-    (What.PAUSE, [None], None, "Videos can be made in this server again."),
-    (What.BLOCK, ["spam"], None, "<@7> can make videos in this server again."),
+    (ActKind.SERVER_LIMIT, DAILY, None, "The server limit is removed. Before: 40 credits per day."),
+    (ActKind.BONUS, 9, 2, "7 bonus credits of <@7> were taken back. They now have 2 bonus credits."),
+    (ActKind.BONUS, 2, 9, "<@7> got 7 bonus credits. They now have 9 bonus credits."),
+    (ActKind.RESET, 1, 0, "What <@7> used before the reset counts again."),
+    (ActKind.PAUSE, [None], None, "Videos can be made in this server again."),
+    (ActKind.BLOCK, ["spam"], None, "<@7> can make videos in this server again."),
     (
-        What.BLOCK,
+        ActKind.BLOCK,
         None,
         ["spam"],
         (
@@ -53,27 +53,27 @@ NOW_AGAIN = [
             "back."
         ),
     ),
-    (What.LOG_CHANNEL, 9, None, "Videos are no longer logged in a channel. Before: <#9>."),
+    (ActKind.LOG_CHANNEL, 9, None, "Videos are no longer logged in a channel. Before: <#9>."),
     (
-        What.OTHERS,
+        ActKind.OTHERS,
         True,
         False,
         "With “Animate this”, members can now only animate pictures from their own messages.",
     ),
-    (What.ROLE_MODELS, ["a"], None, "<@&8> can use all models. Before: Able."),
+    (ActKind.ROLE_MODELS, ["a"], None, "<@&8> can use all models. Before: Able."),
     (
-        What.ROLE_GIFT,
+        ActKind.ROLE_GIFT,
         [9],
         None,
         "Members with the role <@&8> no longer get these bonus credits. Those not spent yet are taken back.",
     ),
-    (What.ROLE_GIFT, [None], None, "Usage is no longer reset for members with the role <@&8>."),
-    (What.RULES, [False, ["gore"]], [False, []], "Words that are not allowed: none. Before: gore."),
+    (ActKind.ROLE_GIFT, [None], None, "Usage is no longer reset for members with the role <@&8>."),
+    (ActKind.RULES, [False, ["gore"]], [False, []], "Words that are not allowed: none. Before: gore."),
 ]
 
 
 @pytest.mark.parametrize(("what", "old", "new", "words"), NOW_AGAIN)
-def test_it_says_what_is_so_again_and_what_was_before(what: What, old: Any, new: Any, words: str) -> None:
+def test_it_says_what_is_so_again_and_what_was_before(what: ActKind, old: Any, new: Any, words: str) -> None:
     said = UndoMessage(TranslationCatalog().english, CATALOG, Scope(GUILD), Limit(20, Period.DAY))
     act = AdminAct(2, datetime.now(UTC), UserId(1), what, UserId(MIA), ARTIST, old, new, is_undone=False, undoes=1)
 
@@ -81,4 +81,4 @@ def test_it_says_what_is_so_again_and_what_was_before(what: What, old: Any, new:
 
 
 def test_every_kind_of_change_is_tried() -> None:
-    assert {what for what, *_ in NOW_AGAIN} == set(What) - {What.CHANNEL_MODELS}  # as models of a role
+    assert {what for what, *_ in NOW_AGAIN} == set(ActKind) - {ActKind.CHANNEL_MODELS}  # as models of a role
