@@ -376,9 +376,9 @@ class Life:
         if what in (ActKind.RESET, ActKind.BONUS):  # else the model would not know by which rules they are asked for
             for step in others:
                 step()
-        (pot,) = self.connection.execute("SELECT COALESCE(MAX(id), 0) FROM bonus_credits").fetchone()
-        of_pot = "SELECT COALESCE(SUM(remaining), 0) FROM bonus_credits WHERE id = :pot"
-        (left,) = self.connection.execute(of_pot, {"pot": pot}).fetchone()
+        (grant_id,) = self.connection.execute("SELECT COALESCE(MAX(id), 0) FROM bonus_credits").fetchone()
+        of_grant = "SELECT COALESCE(SUM(remaining), 0) FROM bonus_credits WHERE id = :grant_id"
+        (left,) = self.connection.execute(of_grant, {"grant_id": grant_id}).fetchone()
         done, again = (self.write(admin_acts.undo(self.by(scope), by.acts[0])) for _ in range(2))
         now = (scope, member, self.model.reset_counts.get((scope, member)))
         used = any((video.scope, video.member, video.reset_count) == now for video in self.model.videos.values())
