@@ -6,6 +6,9 @@ import math
 import random
 
 LONGEST_POLL_PAUSE_S = 60.0
+"""After errors, or because the provider asks for it."""
+LONGEST_PLANNED_S = 120.0
+"""Looking at a video of three minutes after one minute finds nothing, and costs as much as a look when it is due."""
 POLLS_A_SECOND = 400
 """Of all jobs together: each costs a third of a millisecond (`benchmarks/many.py`), and the provider counts them."""
 TOGETHER_S = 0.05
@@ -27,7 +30,7 @@ def poll_pause(
     Up to a tenth of what is least comes on top, so that many do not ask in one moment.
     """
     least_s = max(least_s, min(asked_s or 0.0, LONGEST_POLL_PAUSE_S))
-    pause = max(least_s, min(planned_s, LONGEST_POLL_PAUSE_S))
+    pause = max(least_s, min(planned_s, LONGEST_PLANNED_S))
     if errors_in_a_row > 1:
         pause = max(pause, min(least_s * 2.0 ** min(errors_in_a_row - 1, 10), LONGEST_POLL_PAUSE_S))
     return pause + least_s * rng.uniform(0.0, 0.1)

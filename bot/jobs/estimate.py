@@ -17,8 +17,18 @@ STEEPNESS = 1.7
 """Times one over the spread, a log-logistic distribution lies closest to the log-normal one in its middle."""
 BEYOND = 100.0
 """So many medians on, nothing is estimated any more."""
-LATE_ODDS = 9.0
-"""Nine in ten have ended: whoever has not is late."""
+EARLY_ODDS, OFTEN_ODDS, LATE_ODDS = 1 / 7, 1.5, 9.0
+"""One in eight have ended; three in five, from when on it is looked often; nine in ten: whoever has not is late."""
+FIRST_LOOK_PAUSES = 3.5
+"""So many shortest pauses after one in eight have ended, it is looked first: the shorter the renders, the later among
+them. A look that finds nothing is one of a dozen with long renders, and one of three with short ones."""
+OF_THE_WAY = 0.25
+"""How much of the way to the time of frequent looks a pause before it takes, beyond the shortest one."""
+OF_THE_DELAY = 0.02
+"""How much longer a pause is for each second that a render is late."""
+FIRST_LOOK_TOOK = 0.75
+"""What ended before the first look took this part of it. Few end in the first half of that time; yet a service that has
+become faster is believed after a few renders."""
 ANSWERED_WITHIN_S = 5.0
 """What a poll may take beyond its pause and still tell when a render ended."""
 
@@ -28,7 +38,7 @@ class Estimate:
     """Durations as a log-logistic distribution; `spread` is the standard deviation of their logarithms.
 
     It is near the log-normal one in the middle and has a longer tail. So what is overdue is more and more believed to
-    be slow, not due at any moment, and on a slow day looks grow seldom by themselves.
+    be slow, not due at any moment.
     """
 
     median_s: float
@@ -40,15 +50,18 @@ class Estimate:
         return self._when(LATE_ODDS)
 
     def next_look_s(self, elapsed_s: float, pause_s: float) -> float:
-        """The pause to the next look at a render that has not ended so far; infinite where nothing can be told.
+        """The pause to the next look at a render that has not ended so far, at least `pause_s` once it was looked at.
 
-        The first look waits until one in four has ended. Then every pause has the same chance of an end in it, as
-        `pause_s` has at the median: so it is about `pause_s` where the end is likely, and longer where it is not.
+        A look costs most where the render hardly has ended yet, since nearly all of them pay for it. So there are few
+        until three in five have ended, closer and closer; then one every `pause_s`, and fewer again once it is late.
+        The fastest renders wait longest (`benchmarks/pace.py` compares).
         """
-        earliest_s = self.median_s * math.exp(-0.67 * self.spread)
-        if elapsed_s < earliest_s - pause_s:
-            return earliest_s - elapsed_s
-        return self._pause(elapsed_s, min(0.5, pause_s * self._steepness / (2 * self.median_s)))
+        elapsed_s, often_s = max(0.0, elapsed_s), self._when(OFTEN_ODDS)
+        first_s = min(self._when(EARLY_ODDS) + FIRST_LOOK_PAUSES * pause_s, often_s)
+        if elapsed_s < first_s - pause_s:
+            return first_s - elapsed_s
+        early_s, delay_s = max(0.0, often_s - elapsed_s), max(0.0, elapsed_s - self.late_s)
+        return pause_s + OF_THE_WAY * early_s + OF_THE_DELAY * delay_s
 
     def left_s(self, elapsed_s: float) -> float:
         """Half of those that have not ended so far end within this time."""
@@ -74,12 +87,13 @@ class Estimate:
 def observed_s(ran_s: float, done_s: float, pause_s: float) -> float | None:
     """How long a render took that still ran at `ran_s` and was found done at `done_s`, after a pause of `pause_s`.
 
-    It ended in between: the middle is taken, so that a service that has become faster is looked at sooner next time. If
-    more lies between them than the pause, this process or its machine was not there, and only a bound is known: None.
+    It ended in between: the middle is taken, or three quarters of the time to the first look, so that a service that
+    has become faster is looked at sooner next time. If more lies between them than the pause, this process or its
+    machine was not there, and only a bound is known: None.
     """
     if not 0.0 <= done_s - ran_s <= pause_s + ANSWERED_WITHIN_S:
         return None
-    return (ran_s + done_s) / 2
+    return max((ran_s + done_s) / 2, FIRST_LOOK_TOOK * done_s)
 
 
 def estimate(took_s: Sequence[float]) -> Estimate | None:

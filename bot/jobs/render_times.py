@@ -13,8 +13,8 @@ from bot.measures import parse_size
 from bot.models import VideoSpec
 from bot.store.jobs import Render
 
-RECENT = 15
-"""So many decide: after eight slow ones a slow day is believed."""
+RECENT = 10
+"""So many decide: after six slow ones a slow day is believed."""
 KEPT = 200
 """Of each kind; a job goes by what was known when it was sent, also after a restart."""
 READ = 1_000
