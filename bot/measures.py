@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
 
+@functools.lru_cache(maxsize=256)
 def parse_size(size: str) -> tuple[int, int]:
     """Width and height in pixels of a "720x1280". Raises ValueError on anything else."""
     found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size, re.ASCII)

@@ -20,6 +20,8 @@ def find(catalog: Catalog, label: str | None) -> Style | None:
 
 def styled(catalog: Catalog, spec: VideoSpec) -> VideoSpec:
     """The request with its style as the catalog calls it. Raises UserError for one that the catalog does not have."""
+    if spec.style is None:
+        return spec
     if not spec.style or spec.style.strip().casefold() == NO_STYLE:
         return replace(spec, style=None)
     found = find(catalog, spec.style)

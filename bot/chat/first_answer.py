@@ -22,6 +22,8 @@ from bot.models import MessageId
 TRIES = 5
 """As discord.py: after a 5xx, with pauses of 1, 3, 5, 7 s, or a 429. Discord takes one answer, however often sent."""
 _HEADERS = {"Content-Type": "application/json"}
+_NO_TIMEOUT = aiohttp.ClientTimeout()
+"""Whoever asks bounds all tries together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,21 @@ class Answer:
     ephemeral: bool
 
 
-async def send_card(
-    interaction: discord.Interaction[Any], view: ui.LayoutView, *, ephemeral: bool = False
-) -> Answer | None:
-    """None where Discord took it and did not tell where it is. Raises what `send_message` raises."""
+def body_of(view: ui.LayoutView, *, ephemeral: bool = False) -> bytes:
+    """What is sent of a card."""
+    flags, nobody = discord.MessageFlags(ephemeral=ephemeral), discord.AllowedMentions.none()
+    message = handle_message_parameters(view=view, flags=flags, allowed_mentions=nobody).payload
+    return json.dumps({"type": _KIND.value, "data": message}).encode()
+
+
+async def send_card(interaction: discord.Interaction[Any], body: bytes) -> Answer | None:
+    """Sends what `body_of` made; its caller bounds how long that may take.
+
+    None where Discord took it and did not tell where it is. Raises what `send_message` raises.
+    """
     if interaction.response.is_done():
         raise discord.InteractionResponded(interaction)
-    flags = discord.MessageFlags(ephemeral=ephemeral)
-    message = handle_message_parameters(view=view, flags=flags, allowed_mentions=discord.AllowedMentions.none()).payload
-    said = await _post(interaction, json.dumps({"type": _KIND.value, "data": message}).encode())
+    said = await _post(interaction, body)
     interaction.response._response_type = _KIND  # noqa: SLF001 - else discord.py would take it for unanswered
     told = said.get("interaction") if isinstance(said, dict) else None
     if not isinstance(told, dict) or not told.get("response_message_id"):
@@ -60,6 +68,7 @@ async def _post(interaction: discord.Interaction[Any], body: bytes) -> Any:
             params={"with_response": "1"},
             data=body,
             headers=_HEADERS,
+            timeout=_NO_TIMEOUT,
             proxy=http.proxy,
             proxy_auth=http.proxy_auth,
         ) as answer:

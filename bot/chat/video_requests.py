@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import discord
-from discord import ui
 
 from bot.catalog import Catalog, last_choices, styles
 from bot.chat import refusals, text
 from bot.chat.cards import Cards, Shown
 from bot.chat.client import answer_privately
 from bot.chat.discord_errors import TROUBLE, ErrorKind, error_kind_of, told
-from bot.chat.first_answer import Answer, send_card
+from bot.chat.first_answer import Answer, body_of, send_card
 from bot.chat.interaction_info import card_of, place_of, roles_of, scope_of, user_of
 from bot.chat.spendable_credits import Spendable
 from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
-from bot.models import DIRECT, Card, Job, JobId, Picture, Show, UserId, VideoSpec
+from bot.models import DIRECT, Card, Job, JobId, Picture, Scope, Show, UserId, VideoSpec
+from bot.rules import Place
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,7 @@ LAST_WITHIN_S = 0.5
 class Send(Protocol):
     """Sends the first answer; `bot.chat.first_answer.send_card` is one."""
 
-    def __call__(
-        self, interaction: discord.Interaction[Any], view: ui.LayoutView, /, *, ephemeral: bool
-    ) -> Awaitable[Answer | None]: ...
+    def __call__(self, interaction: discord.Interaction[Any], body: bytes, /) -> Awaitable[Answer | None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +93,10 @@ class VideoRequests:
 
         Raises UserError where they can make no video here, StoreUnavailable.
         """
-        allowed = await self._service.rules.models(
-            scope_of(interaction), roles_of(interaction.user), await place_of(interaction)
-        )
-        return self._service.catalog.only(allowed)
+        return await self._offered(scope_of(interaction), roles_of(interaction.user), await place_of(interaction))
+
+    async def _offered(self, scope: Scope, roles: Sequence[int], place: Place) -> Catalog:
+        return self._service.catalog.only(await self._service.rules.models(scope, roles, place))
 
     async def handle(self, interaction: discord.Interaction[Any], request: VideoRequest) -> None:
         """Reserves and shows the card. Raises UserError, with nothing reserved, and StoreUnavailable."""
@@ -114,7 +112,8 @@ class VideoRequests:
         catalog, personal_data = self._service.catalog, self._service.personal_data
         if request.is_open:
             personal_data.ask_last_choices(user_of(interaction))
-        offered = await self.offered(interaction)
+        scope, roles, place = scope_of(interaction), roles_of(interaction.user), await place_of(interaction)
+        offered = await self._offered(scope, roles, place)
         if request.is_open:
             last = await personal_data.last_choices(user_of(interaction))
             request = replace(request, spec=last_choices.with_last(offered, request.spec, last))
@@ -124,10 +123,10 @@ class VideoRequests:
         await self.check_others(interaction, request.picture_author)
         ask = Ask(
             interaction=JobId(interaction.id),
-            scope=scope_of(interaction),
+            scope=scope,
             member=UserId(interaction.user.id),
-            roles=roles_of(interaction.user),
-            place=await place_of(interaction),
+            roles=roles,
+            place=place,
             spec=spec,
             picture=request.shown_picture,
             last_picture=request.last_picture,
@@ -136,8 +135,9 @@ class VideoRequests:
             again_of=request.again_of,
             continues=request.continues,
         )
+        drawn: list[bytes] = []
         try:
-            jobs = await self._service.animate(ask)
+            jobs = await self._service.animate(ask, meanwhile=lambda jobs: drawn.append(self._drawn(jobs)))
         except AlreadyKnown as error:
             log.info("%s replayed by the gateway; ignored", error)
         except CircuitOpen as error:
@@ -146,7 +146,7 @@ class VideoRequests:
             log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
             await _refuse(interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog))
         else:
-            await self._show(interaction, jobs)
+            await self._show(interaction, jobs, *drawn)
             if request.again_of is None:
                 return request.spec, jobs[0]
         return None
@@ -156,7 +156,7 @@ class VideoRequests:
         """So many takes of one request a member may have in progress."""
         return self._service.most_takes
 
-    async def _show(self, interaction: discord.Interaction[Any], jobs: Sequence[Job]) -> None:
+    async def _show(self, interaction: discord.Interaction[Any], jobs: Sequence[Job], drawn: bytes) -> None:
         """The first answer, which is the card of all takes.
 
         Whatever ends this, every job has an owner then. Where the outcome of the answer is not known the service finds
@@ -164,7 +164,7 @@ class VideoRequests:
         """
         shown: Answer | None = None
         try:
-            shown = await self._answer(interaction, jobs)
+            shown = await self._answer(interaction, jobs, drawn)
         finally:
             for job in jobs:
                 if shown is None:
@@ -188,13 +188,17 @@ class VideoRequests:
         except (TimeoutError, StoreError):
             return None
 
-    async def _answer(self, interaction: discord.Interaction[Any], jobs: Sequence[Job]) -> Answer | None:
-        job, takes = jobs[0], tuple(map(Shown, jobs)) if len(jobs) > 1 else ()
+    def _drawn(self, jobs: Sequence[Job], *, plain: bool = False) -> bytes:
+        takes = tuple(map(Shown, jobs)) if len(jobs) > 1 else ()
+        view = self._cards.progress(Shown(jobs[0], plain=plain, takes=takes))
+        return body_of(view, ephemeral=jobs[0].card.ephemeral)
+
+    async def _answer(self, interaction: discord.Interaction[Any], jobs: Sequence[Job], drawn: bytes) -> Answer | None:
+        job = jobs[0]
         for plain in (False, True):
             try:
                 async with asyncio.timeout(CALLBACK_WITHIN_S):
-                    view = self._cards.progress(Shown(job, plain=plain, takes=takes))
-                    return await self._send(interaction, view, ephemeral=job.card.ephemeral)
+                    return await self._send(interaction, self._drawn(jobs, plain=True) if plain else drawn)
             except TROUBLE as error:
                 log.warning("job=%s first answer: %s", job.id, told(error))
                 if error_kind_of(error) is ErrorKind.REFUSED and not interaction.response.is_done() and not plain:

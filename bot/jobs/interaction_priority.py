@@ -19,7 +19,8 @@ class InteractionPriority:
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._ending: asyncio.TimerHandle | None = None
+        self._ending: asyncio.TimerHandle | None = None  # the last answer is through
+        self._giving_up: asyncio.TimerHandle | None = None  # somebody waits
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
@@ -34,11 +35,28 @@ class InteractionPriority:
         finally:
             self._open -= 1
             if not self._open:
-                self._ending = asyncio.get_running_loop().call_later(LASTS_S, self._idle.set)
+                self._ending = asyncio.get_running_loop().call_later(LASTS_S, self._end)
 
-    async def wait_until_idle(self, at_most_s: float = WAITS_AT_MOST_S) -> None:
-        """Waits until nobody waits for an answer, and a moment longer; no longer than `at_most_s` in all."""
-        if not self._idle.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(at_most_s):
-                    await self._idle.wait()
+    async def wait_until_idle(self) -> None:
+        """Waits until nobody waits for an answer, and a moment longer; no longer than `WAITS_AT_MOST_S` in all.
+
+        The first who waits starts a timer for all: with one for each, a burst of commands made hundreds of them.
+        """
+        if self._idle.is_set():
+            return
+        if self._giving_up is None:
+            self._giving_up = asyncio.get_running_loop().call_later(WAITS_AT_MOST_S, self._give_up)
+        await self._idle.wait()
+
+    def _end(self) -> None:
+        self._ending = None
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+        self._idle.set()
+
+    def _give_up(self) -> None:
+        """Whoever waits goes on; whoever comes from now on waits anew."""
+        self._giving_up = None
+        self._idle.set()
+        self._idle.clear()

@@ -53,8 +53,10 @@ class RulesOfServers:
                 "prompt, then try again.",
                 word=barred,
             )
-        if allowed is None or spec.model in allowed:
-            return replace(spec, allowed=None if allowed is None else ",".join(sorted(allowed)))
+        if allowed is None:
+            return spec if spec.allowed is None else replace(spec, allowed=None)
+        if spec.model in allowed:
+            return replace(spec, allowed=",".join(sorted(allowed)))
         model = self._catalog.model(spec.model)
         raise UserError(
             "You cannot use {model} here. Nothing was charged. Choose one of these models: {models}.",

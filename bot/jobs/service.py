@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 
-from bot.catalog import Catalog, Model
+from bot.catalog import Catalog
 from bot.catalog.choices import MOST_TAKES
 from bot.errors import BotError, CircuitOpen, StoreUnavailable, UserError
 from bot.images import precheck
@@ -118,9 +118,11 @@ class Service:
         self._entering = entering  # what else is done in the unit of a reservation
         self._late: set[asyncio.Task[None]] = set()
 
-    async def animate(self, ask: Ask) -> list[Job]:
+    async def animate(self, ask: Ask, *, meanwhile: Callable[[list[Job]], None] = lambda _: None) -> list[Job]:
         """Reserves the credits and creates the job, or one for each take, before anything is answered.
 
+        `meanwhile` is given the jobs as they will be, while the store writes; what it makes of them holds if this
+        returns.
         Raises CircuitOpen while nothing is sent, UserError for what cannot be animated, ReservationRefused for a
         limit, AlreadyKnown for a replay, and StoreUnavailable when the store does not answer in time; then nothing
         stays reserved.
@@ -132,7 +134,7 @@ class Service:
         ask = replace(ask, spec=await self.rules.check(ask.scope, ask.roles, ask.place, ask.spec))
         spec = self._admit(ask)
         try:
-            return await self._reserve(ask, spec)
+            return await self._reserve(ask, spec, meanwhile)
         except BaseException:
             self._circuit_breakers.withdraw(ask.interaction)
             raise
@@ -162,7 +164,7 @@ class Service:
         """So many takes of one request a member may have in progress."""
         return min(MOST_TAKES, self._limits.jobs_per_user)
 
-    async def _reserve(self, ask: Ask, spec: VideoSpec) -> list[Job]:
+    async def _reserve(self, ask: Ask, spec: VideoSpec, meanwhile: Callable[[list[Job]], None]) -> list[Job]:
         model = self.catalog.model(spec.model)
         provider = None if model is None else self._providers.named(model.provider)
         if model is None or provider is None:  # the catalog was read anew in this moment
@@ -188,10 +190,12 @@ class Service:
             picture_author=ask.picture_author,
         )
         takes = [_numbered(job, number) for number in range(1, (spec.takes or 1) + 1)]
-        takes = [take.evolve(spec=_with_seed(take.spec, model)) for take in takes]
+        if model.seed:
+            takes = [take.evolve(spec=_with_seed(take.spec)) for take in takes]
         unit = self._entering(reserve_all(takes, ask.roles, self._limits))
         writing = self._store.begin_write(unit, start_within_s=ANSWER_WITHIN_S)
         try:
+            meanwhile(takes)
             await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
         finally:
             if not writing.done():  # too slow, or nobody waits for the answer any more
@@ -286,9 +290,9 @@ def _numbered(first: Job, number: int) -> Job:
     )
 
 
-def _with_seed(spec: VideoSpec, model: Model) -> VideoSpec:
-    """Drawn here where the model takes one, so that the card tells it and another video can have it, too."""
-    return replace(spec, seed=secrets.randbelow(SEEDS)) if model.seed and spec.seed is None else spec
+def _with_seed(spec: VideoSpec) -> VideoSpec:
+    """Drawn here, so that the card tells it and another video can have it, too."""
+    return replace(spec, seed=secrets.randbelow(SEEDS)) if spec.seed is None else spec
 
 
 def new_key() -> str:

@@ -18,7 +18,7 @@ from discord.webhook.async_ import interaction_message_response_params
 
 from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.discord_errors import ErrorKind, error_kind_of
-from bot.chat.first_answer import Answer, send_card
+from bot.chat.first_answer import Answer, body_of, send_card
 from bot.models import MessageId
 
 TAKEN = {"interaction": {"id": "9", "type": 2, "response_message_id": "55", "response_message_ephemeral": True}}
@@ -86,7 +86,7 @@ async def test_a_card_is_sent_as_discord_py_would_and_the_interaction_knows_that
 ) -> None:
     server.answers = [told(TAKEN)]
 
-    assert await send_card(interaction, a_card()) == Answer(MessageId(55), ephemeral=True)
+    assert await send_card(interaction, body_of(a_card())) == Answer(MessageId(55), ephemeral=True)
 
     kind, nobody = discord.InteractionResponseType.channel_message, discord.AllowedMentions.none()
     own = interaction_message_response_params(type=kind.value, view=a_card(), allowed_mentions=nobody)
@@ -94,7 +94,7 @@ async def test_a_card_is_sent_as_discord_py_would_and_the_interaction_knows_that
     assert interaction.response.is_done()
     assert interaction.response.type is kind
     with pytest.raises(discord.InteractionResponded):
-        await send_card(interaction, a_card())
+        await send_card(interaction, body_of(a_card()))
 
 
 @pytest.mark.parametrize("said", [{}, [], {"interaction": {"id": "9"}}, {"interaction": None}])
@@ -102,13 +102,13 @@ async def test_an_answer_that_does_not_tell_of_a_message_leaves_the_card_unknown
     server: Discord, interaction: discord.Interaction[Any], said: object
 ) -> None:
     server.answers = [told(said)]
-    assert await send_card(interaction, a_card()) is None
+    assert await send_card(interaction, body_of(a_card())) is None
     assert interaction.response.is_done()
 
 
 async def test_a_rate_limit_of_discords_is_waited_for(server: Discord, interaction: discord.Interaction[Any]) -> None:
     server.answers = [refusal(429, 0, Via="1.1 google"), told(TAKEN)]
-    assert await send_card(interaction, a_card()) is not None
+    assert await send_card(interaction, body_of(a_card())) is not None
     assert len(server.asked) == 2
 
 
@@ -118,7 +118,7 @@ async def test_what_discord_refuses_is_told_as_discord_py_tells_it_and_leaves_th
 ) -> None:
     server.answers = [refusal(status, code)]
     with pytest.raises(discord.HTTPException) as refused:
-        await send_card(interaction, a_card())
+        await send_card(interaction, body_of(a_card()))
     assert (refused.value.status, refused.value.code) == (status, code)
     assert (error_kind_of(refused.value) is ErrorKind.REFUSED) == (status == 400)
     assert not interaction.response.is_done()
@@ -129,9 +129,9 @@ async def test_while_the_edge_bars_this_address_no_first_answer_is_sent(
 ) -> None:
     server.answers = [web.Response(text="error code: 1015", status=429, headers={"Retry-After": "60"})]
     with pytest.raises(discord.HTTPException):
-        await send_card(interaction, a_card())
+        await send_card(interaction, body_of(a_card()))
     with pytest.raises(discord.RateLimited):
-        await send_card(interaction, a_card())
+        await send_card(interaction, body_of(a_card()))
     assert len(server.asked) == 1
 
 
@@ -141,5 +141,5 @@ async def test_the_first_answer_goes_by_the_proxy(
     server.answers = [told(TAKEN)]
     interaction.client.http.proxy = server.url
     monkeypatch.setattr(Route, "BASE", "http://discord.invalid/api")
-    assert await send_card(interaction, a_card()) is not None
+    assert await send_card(interaction, body_of(a_card())) is not None
     assert len(server.asked) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -92,8 +93,10 @@ class JobContext:
     async def remember_choices(self, *_chosen: object) -> None:
         self.has_remembered = True
 
-    async def animate(self, _ask: Ask) -> list[Job]:
-        return [a_job(1)]
+    async def animate(self, _ask: Ask, *, meanwhile: Callable[[list[Job]], None]) -> list[Job]:
+        jobs = [a_job(1)]
+        meanwhile(jobs)
+        return jobs
 
     def card_shown(self, _job: Job, message: MessageId, *, ephemeral: bool) -> None:
         self.told.append(f"shown {message}")
@@ -102,8 +105,8 @@ class JobContext:
         self.told.append("unsure")
 
 
-async def send(pressed: Any, _view: object, *, ephemeral: bool) -> Answer | None:
-    assert not ephemeral
+async def send(pressed: Any, body: bytes) -> Answer | None:
+    assert not json.loads(body)["data"]["flags"] & discord.MessageFlags(ephemeral=True).value
     taken = await pressed.response.send_message()
     return None if taken.message_id is None else Answer(MessageId(taken.message_id), taken.is_ephemeral())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from datetime import timedelta
 
@@ -89,7 +91,9 @@ async def _picture(context: JobContext, job: Job, *, last: bool) -> bytes:
 
 async def _fit(context: JobContext, job: Job, raw: bytes, *, is_copy: bool, last: bool) -> str:
     """Bounded by the fitter, which refuses what takes it too long. Smaller than the video only where that is needed."""
-    await context.interaction_priority.wait_until_idle(GIVES_WAY_S)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GIVES_WAY_S):
+            await context.interaction_priority.wait_until_idle()
     model = context.catalog.model(job.spec.model)
     bounds = ModelWire("") if model is None else model.wire
     size = job.spec.size
