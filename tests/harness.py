@@ -57,7 +57,13 @@ class CountedStore(Store):
     slow = 0
     resume: asyncio.Event
 
-    def begin_write(self, unit: Unit[T], *, start_within_s: float | None = None) -> asyncio.Future[T]:
+    def begin_write(
+        self,
+        unit: Unit[T],
+        *,
+        start_within_s: float | None = None,
+        meanwhile: Callable[[T], None] | None = None,
+    ) -> asyncio.Future[T]:
         return asyncio.ensure_future(self.write(unit, start_within_s=start_within_s))
 
     async def write(self, unit: Unit[T], *, start_within_s: float | None = None) -> T:

@@ -135,7 +135,7 @@ class VideoRequests:
             again_of=request.again_of,
             continues=request.continues,
         )
-        drawn: list[bytes] = []
+        drawn: list[bytes] = []  # while the disk is at work
         try:
             jobs = await self._service.animate(ask, meanwhile=lambda jobs: drawn.append(self._drawn(jobs)))
         except AlreadyKnown as error:
@@ -146,7 +146,7 @@ class VideoRequests:
             log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
             await _refuse(interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog))
         else:
-            await self._show(interaction, jobs, *drawn)
+            await self._show(interaction, jobs, drawn)
             if request.again_of is None:
                 return request.spec, jobs[0]
         return None
@@ -156,7 +156,7 @@ class VideoRequests:
         """So many takes of one request a member may have in progress."""
         return self._service.most_takes
 
-    async def _show(self, interaction: discord.Interaction[Any], jobs: Sequence[Job], drawn: bytes) -> None:
+    async def _show(self, interaction: discord.Interaction[Any], jobs: Sequence[Job], drawn: Sequence[bytes]) -> None:
         """The first answer, which is the card of all takes.
 
         Whatever ends this, every job has an owner then. Where the outcome of the answer is not known the service finds
@@ -193,12 +193,15 @@ class VideoRequests:
         view = self._cards.progress(Shown(jobs[0], plain=plain, takes=takes))
         return body_of(view, ephemeral=jobs[0].card.ephemeral)
 
-    async def _answer(self, interaction: discord.Interaction[Any], jobs: Sequence[Job], drawn: bytes) -> Answer | None:
+    async def _answer(
+        self, interaction: discord.Interaction[Any], jobs: Sequence[Job], drawn: Sequence[bytes]
+    ) -> Answer | None:
         job = jobs[0]
         for plain in (False, True):
             try:
                 async with asyncio.timeout(CALLBACK_WITHIN_S):
-                    return await self._send(interaction, self._drawn(jobs, plain=True) if plain else drawn)
+                    body = drawn[-1] if drawn and not plain else self._drawn(jobs, plain=plain)
+                    return await self._send(interaction, body)
             except TROUBLE as error:
                 log.warning("job=%s first answer: %s", job.id, told(error))
                 if error_kind_of(error) is ErrorKind.REFUSED and not interaction.response.is_done() and not plain:

@@ -118,11 +118,10 @@ class Service:
         self._entering = entering  # what else is done in the unit of a reservation
         self._late: set[asyncio.Task[None]] = set()
 
-    async def animate(self, ask: Ask, *, meanwhile: Callable[[list[Job]], None] = lambda _: None) -> list[Job]:
+    async def animate(self, ask: Ask, *, meanwhile: Callable[[list[Job]], None] | None = None) -> list[Job]:
         """Reserves the credits and creates the job, or one for each take, before anything is answered.
 
-        `meanwhile` is given the jobs as they will be, while the store writes; what it makes of them holds if this
-        returns.
+        `meanwhile` is as for `Store.begin_write`.
         Raises CircuitOpen while nothing is sent, UserError for what cannot be animated, ReservationRefused for a
         limit, AlreadyKnown for a replay, and StoreUnavailable when the store does not answer in time; then nothing
         stays reserved.
@@ -164,7 +163,7 @@ class Service:
         """So many takes of one request a member may have in progress."""
         return min(MOST_TAKES, self._limits.jobs_per_user)
 
-    async def _reserve(self, ask: Ask, spec: VideoSpec, meanwhile: Callable[[list[Job]], None]) -> list[Job]:
+    async def _reserve(self, ask: Ask, spec: VideoSpec, meanwhile: Callable[[list[Job]], None] | None) -> list[Job]:
         model = self.catalog.model(spec.model)
         provider = None if model is None else self._providers.named(model.provider)
         if model is None or provider is None:  # the catalog was read anew in this moment
@@ -193,9 +192,8 @@ class Service:
         if model.seed:
             takes = [take.evolve(spec=_with_seed(take.spec)) for take in takes]
         unit = self._entering(reserve_all(takes, ask.roles, self._limits))
-        writing = self._store.begin_write(unit, start_within_s=ANSWER_WITHIN_S)
+        writing = self._store.begin_write(unit, start_within_s=ANSWER_WITHIN_S, meanwhile=meanwhile)
         try:
-            meanwhile(takes)
             await asyncio.wait({writing}, timeout=ANSWER_WITHIN_S)
         finally:
             if not writing.done():  # too slow, or nobody waits for the answer any more

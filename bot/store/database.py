@@ -53,13 +53,20 @@ class Store:
         """
         return await self.begin_write(unit, start_within_s=start_within_s)
 
-    def begin_write(self, unit: Unit[T], *, start_within_s: float | None = None) -> asyncio.Future[T]:
+    def begin_write(
+        self,
+        unit: Unit[T],
+        *,
+        start_within_s: float | None = None,
+        meanwhile: Callable[[T], None] | None = None,
+    ) -> asyncio.Future[T]:
         """`write`, for those who wait for its end in their own way; whoever stops waiting stops no unit.
 
-        Raises StoreUnavailable once the store is closed.
+        `meanwhile` is given, on the loop, what the unit returned, while the disk is still at work: it may still fail,
+        and be told again. Whatever it raises is logged. Raises StoreUnavailable once the store is closed.
         """
         start_by = None if start_within_s is None else time.monotonic() + start_within_s
-        return self._writer.submit(unit, start_by)
+        return self._writer.submit(unit, start_by, meanwhile)
 
     async def read(self, unit: Unit[T]) -> T:
         """Runs `unit` on a reading connection; it sees only what is committed."""

@@ -106,10 +106,17 @@ Unit = Callable[[Tx], T]
 class Waiting(Generic[T]):
     """A unit in the queue. Filled on the connection's thread, answered on the loop."""
 
-    def __init__(self, unit: Unit[T], answer: asyncio.Future[T], start_by: float | None) -> None:
+    def __init__(
+        self,
+        unit: Unit[T],
+        answer: asyncio.Future[T],
+        start_by: float | None,
+        meanwhile: Callable[[T], None] | None = None,
+    ) -> None:
         self.unit = unit
         self.answer = answer
         self.start_by = start_by
+        self.meanwhile = meanwhile
         self.value: T | None = None
         self.error: BaseException | None = None
         self.noted: list[object] = []
@@ -162,6 +169,8 @@ class Batches:
         self.waiting: deque[Waiting[Any]] = deque()
         self.done: deque[Waiting[Any]] = deque()
         self.measured: Callable[[int, float, bool], None] = lambda _units, _seconds, _committed: None
+        self.committing: Callable[[Sequence[Waiting[Any]]], object] = lambda _units: None
+        """Told, on the connection's thread, which units have gone through and want to be told so before the COMMIT."""
 
     @abstractmethod
     def begin_batch(self) -> None:
@@ -246,6 +255,8 @@ class Batches:
                 raise entry.error
             if not self.in_transaction:  # disk full, I/O error, connection lost: the database has undone all of it
                 raise StoreUnavailable(f"transaction lost: {entry.error}") from entry.error
+        if going := [entry for entry in batch if entry.meanwhile is not None and entry.error is None]:
+            self.committing(going)
         self.commit_now()
 
 
@@ -264,6 +275,8 @@ class Pump:
         self._wake = asyncio.Event()
         self._closing = False
         self.observers: list[Callable[[object], None]] = []
+        loop = asyncio.get_running_loop()
+        units.committing = lambda going: loop.call_soon_threadsafe(self._tell, going)
         self._task = asyncio.create_task(self._run(), name=f"store-{name}")
 
     @property
@@ -271,9 +284,11 @@ class Pump:
         """How many units wait."""
         return len(self.units.waiting)
 
-    def submit(self, unit: Unit[T], start_by: float | None) -> asyncio.Future[T]:
+    def submit(
+        self, unit: Unit[T], start_by: float | None, meanwhile: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
         """Its answer: what the unit returned or raised, or StoreUnavailable. Cancelling that cancels no unit: it may be
-        committed already.
+        committed already. `meanwhile` is as for `Store.begin_write`.
 
         Raises StoreUnavailable once it is closed.
         """
@@ -281,7 +296,7 @@ class Pump:
             raise StoreUnavailable("the database is closed")
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_mark_seen)
-        self.units.waiting.append(Waiting(unit, answer, start_by))
+        self.units.waiting.append(Waiting(unit, answer, start_by, meanwhile))
         self._wake.set()
         return answer
 
@@ -297,6 +312,13 @@ class Pump:
                 asyncio.get_running_loop().call_later(ASK_AGAIN_S, self._wake.set)
         self.units.give_up()
         self._answer_all()
+
+    def _tell(self, going: Sequence[Waiting[Any]]) -> None:
+        for entry in going:
+            try:
+                entry.meanwhile(entry.value)  # type: ignore[misc]  # those alone are told
+            except Exception:
+                log.exception("what was to be made while the database writes failed")
 
     def _answer_all(self) -> None:
         while self.units.done:
