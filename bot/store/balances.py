@@ -25,7 +25,7 @@ REFUNDS = (
 )
 """The member's jobs of today that were refunded after the provider had taken them, since the last reset."""
 BUDGET_USED = "SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM budget_usage WHERE day >= :budget_first"
-_BALANCE = sql.numbers(used=_USED, bonus=_BONUS, running=_RUNNING)
+_BALANCE = {"used": _USED, "bonus": _BONUS, "running": _RUNNING}
 
 
 def rows_of(tx: Tx, scope: Scope, member: UserId) -> AccountRows:
@@ -45,25 +45,47 @@ def balance_in(
     tx: Tx, rows: AccountRows, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime
 ) -> Balance:
     """`balance`, inside a unit."""
+    return balance_and(tx, rows, scope, member, roles, limits, now, sql.numbers(**_BALANCE))[0]
+
+
+def with_balance(**selects: str) -> str:
+    """The statement for `balance_and` that finds these numbers, too."""
+    return sql.numbers(**_BALANCE, **selects)
+
+
+def balance_and(
+    tx: Tx,
+    rows: AccountRows,
+    scope: Scope,
+    member: UserId,
+    roles: Sequence[int],
+    limits: Limits,
+    now: datetime,
+    numbers: str,
+    **params: object,
+) -> tuple[Balance, Row]:
+    """`balance_in`, and what else the statement `numbers` of `with_balance` finds, at once."""
 
     def used(per: Period) -> int:
         return _used(tx, scope, member, rows.reset_count, first_day(per, now))
 
     limit = _limit(tx, rows, scope, roles, limits, used)
     (found,) = tx.all(
-        _BALANCE,
+        numbers,
         scope=scope,
         member=member,
         reset_count=rows.reset_count,
         first=first_day(limit.per, now),
+        **params,
     )
-    return Balance(
+    balance = Balance(
         limit=limit,
         used=found["used"],
         bonus=found["bonus"],
         renews_at=next_renewal(limit.per, now),
         running=found["running"],
     )
+    return balance, found
 
 
 def limit_in(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime) -> Limit:
@@ -87,9 +109,10 @@ def _limit(
     if own is not None and own["credits"] is not None:
         return Limit(own["credits"], Period(own["per"]), Source.OWN)
     mine = set(roles)
+    set_here = "SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role"
     of_roles = [
         Limit(row["credits"], Period(row["per"]), Source.ROLE, row["role"])
-        for row in tx.all("SELECT role, credits, per FROM roles WHERE scope = :scope ORDER BY role", scope=scope)
+        for row in (tx.all(set_here, scope=scope) if mine else ())
         if row["role"] in mine
     ]
     if of_roles:

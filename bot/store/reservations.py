@@ -14,8 +14,11 @@ from bot.store.row_mapping import AccountRows, day_of, first_day, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
-_FACTS = sql.numbers(
-    known="SELECT COUNT(*) FROM jobs WHERE id = :job", refunds=balances.REFUNDS, budget_used=balances.BUDGET_USED
+_FACTS = balances.with_balance(
+    known="SELECT COUNT(*) FROM jobs WHERE id = :job",
+    refunds=balances.REFUNDS,
+    budget_used=balances.BUDGET_USED,
+    gifts=role_gifts.NOT_GIVEN,
 )
 _REFUNDS = sql.numbers(refunds=balances.REFUNDS)
 
@@ -28,13 +31,14 @@ def reserve(job: Job, roles: Sequence[int], limits: Limits, *, together: int = 1
     """
 
     def unit(tx: Tx) -> Job:
-        role_gifts.give(job.scope, job.member, roles, job.created_at)(tx)
         lock = ledger.lock_rows(tx, job.scope, job.member)
-        rows = lock.rows
-        facts = _facts(tx, job, rows, limits)
+        balance, facts = _facts(tx, job, lock.rows, roles, limits)
         if facts["known"]:
             raise AlreadyKnown(f"job={job.id}")
-        balance = balances.balance_in(tx, rows, job.scope, job.member, roles, limits, job.created_at)
+        if facts["gifts"] and role_gifts.give(job.scope, job.member, roles, job.created_at)(tx):
+            lock = ledger.lock_rows(tx, job.scope, job.member)  # the next line comes after those of the gifts
+            balance, facts = _facts(tx, job, lock.rows, roles, limits)
+        rows = lock.rows
         _refuse_if_ineligible(tx, rows, job, balance, limits, together, refunds=facts["refunds"])
         server_limit = balances.server_limit_of(rows.server)
         _refuse_if_spent(tx, job, balance, server_limit, limits, together, budget_used=facts["budget_used"])
@@ -57,19 +61,23 @@ def check_eligibility(scope: Scope, member: UserId, balance: Balance, now: datet
     return unit
 
 
-def _facts(tx: Tx, job: Job, rows: AccountRows, limits: Limits) -> Row:
-    """What is found out at once before a reservation: `known`, `refunds`, `budget_used`."""
+def _facts(tx: Tx, job: Job, rows: AccountRows, roles: Sequence[int], limits: Limits) -> tuple[Balance, Row]:
+    """What is found out at once before a reservation: the balance, and `known`, `refunds`, `budget_used`, `gifts`."""
     now = job.created_at
-    (found,) = tx.all(
+    return balances.balance_and(
+        tx,
+        rows,
+        job.scope,
+        job.member,
+        roles,
+        limits,
+        now,
         _FACTS,
         job=job.id,
-        scope=job.scope,
-        member=job.member,
         today=day_of(now),
-        reset_count=rows.reset_count,
         budget_first=first_day(limits.budget.per, now),
+        gifts_since=role_gifts.since(now),
     )
-    return found
 
 
 def _check_eligibility(rows: AccountRows, balance: Balance, refunds: int) -> ReservationRefused | None:

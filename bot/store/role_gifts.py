@@ -15,6 +15,13 @@ from bot.store.row_mapping import to_ms
 
 LASTS = timedelta(days=30)
 """Who has the role later than that gets nothing; this bounds what is looked at, too."""
+_NOT_GIVEN = (
+    "FROM role_gifts WHERE scope = :scope AND at > :gifts_since AND ended_at IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM role_gifts_given"
+    " WHERE role_gifts_given.gift = role_gifts.id AND role_gifts_given.member = :member)"
+)
+NOT_GIVEN = f"SELECT COUNT(*) {_NOT_GIVEN}"
+"""Gifts of the server that the member has not got, with their roles or without; `gifts_since` is `since`."""
 
 
 def add(by: ChangeContext, role: int, credits: int | None, reason: str | None) -> Unit[int]:  # noqa: A002 - the word of the domain
@@ -49,16 +56,14 @@ def give(scope: Scope, member: UserId, roles: Sequence[int], now: datetime) -> U
     return unit
 
 
+def since(now: datetime) -> int:
+    """What is older is given to nobody any more; milliseconds since 1970."""
+    return to_ms(now - LASTS)
+
+
 def _due(tx: Tx, scope: Scope, member: UserId, roles: Sequence[int], now: datetime) -> list[Row]:
     mine = {*roles, scope}  # @everyone has the server's id
-    rows = tx.all(
-        "SELECT * FROM role_gifts WHERE scope = :scope AND at > :since AND ended_at IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM role_gifts_given"
-        " WHERE role_gifts_given.gift = role_gifts.id AND role_gifts_given.member = :member) ORDER BY id",
-        scope=scope,
-        member=member,
-        since=to_ms(now - LASTS),
-    )
+    rows = tx.all(f"SELECT * {_NOT_GIVEN} ORDER BY id", scope=scope, member=member, gifts_since=since(now))
     return [row for row in rows if row["role"] in mine]
 
 

@@ -520,4 +520,4 @@ async def test_a_reservation_is_so_many_statements_in_the_connections_thread_and
         reserve(a_job(1), (1, 2, 3), limits())(Tx(counting))
         return counting.statements
 
-    assert await store.write(unit) == 13
+    assert await store.write(unit) == 11
