@@ -62,10 +62,10 @@ _KIND = discord.InteractionResponseType.channel_message
 async def _post(interaction: discord.Interaction[Any], body: bytes) -> Any:
     session: aiohttp.ClientSession = interaction._session  # noqa: SLF001 - discord.py's own, as its answers take it
     http = interaction.client.http
+    address = f"{Route.BASE}/interactions/{interaction.id}/{interaction.token}/callback?with_response=1"
     for tries in range(1, TRIES + 1):
         async with session.post(
-            f"{Route.BASE}/interactions/{interaction.id}/{interaction.token}/callback",
-            params={"with_response": "1"},
+            address,
             data=body,
             headers=_HEADERS,
             timeout=_NO_TIMEOUT,
