@@ -116,7 +116,8 @@ class VideoRequests:
         offered = await self._offered(scope, roles, place)
         if request.is_open:
             last = await personal_data.last_choices(user_of(interaction))
-            request = replace(request, spec=last_choices.with_last(offered, request.spec, last))
+            typed = last_choices.with_last(offered, request.spec, last)
+            request = request if typed is request.spec else replace(request, spec=typed)
         is_offered = not request.spec.model or offered.offered(request.spec.model) is not None
         within = offered if is_offered else catalog  # the service says what is not allowed
         spec = within.complete(styles.styled(catalog, request.spec))

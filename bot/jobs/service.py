@@ -130,7 +130,8 @@ class Service:
         _check_picture(ask.picture, ask.spec, self.catalog)
         if ask.last_picture is not None:
             _check_picture(ask.last_picture, ask.spec, self.catalog)
-        ask = replace(ask, spec=await self.rules.check(ask.scope, ask.roles, ask.place, ask.spec))
+        checked = await self.rules.check(ask.scope, ask.roles, ask.place, ask.spec)
+        ask = ask if checked is ask.spec else replace(ask, spec=checked)
         spec = self._admit(ask)
         try:
             return await self._reserve(ask, spec, meanwhile)

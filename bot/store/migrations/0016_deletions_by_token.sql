@@ -2,4 +2,4 @@
 
 ALTER TABLE pending_deletions ADD COLUMN token TEXT;             -- NULL where the bot's own reaches the message
 ALTER TABLE pending_deletions ADD COLUMN token_ends_at BIGINT;   -- NULL likewise
-CREATE INDEX cards_with_token ON cards (token_ends_at) WHERE token IS NOT NULL;
+CREATE INDEX cards_with_token ON cards (token_ends_at) WHERE token IS NOT NULL AND finished_at IS NOT NULL;
