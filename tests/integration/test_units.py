@@ -92,6 +92,54 @@ async def _store(open_store: Open, watch: Watched, database: Database) -> Store:
     return await open_store(writer=writer)
 
 
+class TestMeanwhile:
+    """What a caller makes of its unit while the database writes."""
+
+    async def test_it_is_told_before_the_answer_what_the_unit_returned(self, store: Store) -> None:
+        told: list[object] = []
+
+        def unit(tx: Tx) -> int:
+            note(1)(tx)
+            return 7
+
+        assert await store.begin_write(unit, meanwhile=told.append) == 7
+        assert told == [7]
+
+    async def test_a_unit_that_is_refused_is_not_told(self, store: Store) -> None:
+        told: list[object] = []
+
+        with pytest.raises(Wrong):
+            await store.begin_write(note_and_fail(1), meanwhile=told.append)
+        await store.write(note(2))  # what was said before it has been heard
+
+        assert told == []
+
+    async def test_a_commit_that_fails_afterwards_is_what_its_caller_is_answered(
+        self, store: Store, watch: Watched
+    ) -> None:
+        told: list[object] = []
+        watch.failing = ["commit"]
+
+        with pytest.raises(StoreUnavailable):
+            await store.begin_write(note(1), meanwhile=told.append)
+
+        assert told == [None]
+        assert await store.read(hashes) == {}
+
+    async def test_what_fails_there_is_logged_and_costs_nobody_the_answer(
+        self, store: Store, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail(_: object) -> None:
+            raise Wrong("drawn wrongly")
+
+        async with busy(store):
+            both = [store.begin_write(note(n), meanwhile=fail) for n in (1, 2)]
+        await asyncio.gather(*both)
+
+        assert set(await store.read(hashes)) == {1, 2}
+        assert caplog.text.count("Wrong: drawn wrongly") == 2
+
+
 class TestBatches:
     async def test_units_that_wait_share_one_commit(self, store: Store, watch: Watched) -> None:
         async with busy(store):
