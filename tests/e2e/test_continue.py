@@ -115,7 +115,7 @@ async def test_where_the_message_is_gone_nothing_is_charged_and_the_member_is_to
     await stage.discord.wait_for(lambda: asked.message is not None and asked.message.deleted, 20, "the card to go")
 
     (word,) = await stage.told(asked, 1)
-    assert "no longer kept" in word
+    assert "no longer keeps this video" in word
     assert word.endswith("Your 4 credits are back.")
     await stage.settled()
     assert stage.states() == ["delivered", "failed"]

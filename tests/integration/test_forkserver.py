@@ -66,7 +66,8 @@ async def main():
         facts = {
             "mode": [status["Umask"], os.getpriority(os.PRIO_PROCESS, process.pid), os.readlink(place / "cwd")],
             "alone": [os.getsid(process.pid) == os.getpgid(process.pid) == process.pid != os.getsid(0)],
-            "signals": {name: status[name] for name in ("SigIgn", "SigCgt")},
+            # Of the caught ones, 32 and 33 are the C library's own.
+        "signals": {name: int(status[name], 16) & ~(3 << 31) for name in ("SigIgn", "SigCgt")},
             "limits": [limit(process.pid, what) for what in ("Max data size", "Max core", "Max open")],
             "open": sorted(os.listdir(place / "fd")),
             "kinds": [os.readlink(place / "fd" / number).split(":")[0] for number in "12"],
