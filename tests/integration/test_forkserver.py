@@ -67,7 +67,7 @@ async def main():
             "mode": [status["Umask"], os.getpriority(os.PRIO_PROCESS, process.pid), os.readlink(place / "cwd")],
             "alone": [os.getsid(process.pid) == os.getpgid(process.pid) == process.pid != os.getsid(0)],
             # Of the caught ones, 32 and 33 are the C library's own.
-        "signals": {name: int(status[name], 16) & ~(3 << 31) for name in ("SigIgn", "SigCgt")},
+            "signals": {name: int(status[name], 16) & ~(3 << 31) for name in ("SigIgn", "SigCgt")},
             "limits": [limit(process.pid, what) for what in ("Max data size", "Max core", "Max open")],
             "open": sorted(os.listdir(place / "fd")),
             "kinds": [os.readlink(place / "fd" / number).split(":")[0] for number in "12"],
