@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot.store.migrations import migrate
 from tests.e2e.stage import DONE, Stage
-from tests.e2e.test_deploys import HoldReason
+from tests.e2e.test_deploys import Hold
 from tests.ledger_audit import differences
 
 SETTINGS = {"BACKUP_EVERY": "1m", "MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}
 ENDS = {"rendering": "delivered", "submitting": "unknown", "waiting": "cancelled"}
-WORDS = {"delivered": DONE, "unknown": "does not send it again by itself", "cancelled": "Canceled"}
+WORDS = {"delivered": DONE, "unknown": "will not send the request again by itself", "cancelled": "Canceled"}
 DUE_IN_S = 8.0
 """The first scheduled backup: there is an earlier one, nearly a minute old."""
 
@@ -39,10 +39,10 @@ def earlier_backup(stage: Stage) -> None:
     migrate(stage.folder / "backups" / f"animate-{made:%Y-%m-%dT%H-%M-%SZ}.db")
 
 
-async def unfinished(stage: Stage) -> HoldReason:
+async def unfinished(stage: Stage) -> Hold:
     """Three videos, each stopped in another state; what holds the second request is returned."""
     await asked(stage, ["rendering"])
-    create = HoldReason(lambda exchange: exchange.route == "create")
+    create = Hold(lambda exchange: exchange.route == "create")
     stage.provider.on_exchange(create)
     await stage.animate()
     await create.reached()

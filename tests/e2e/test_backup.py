@@ -12,7 +12,7 @@ from sandbox.process import BOT
 from tests import forkserver
 from tests.e2e.conftest import Build
 from tests.e2e.stage import DONE, Stage
-from tests.e2e.test_deploys import HoldReason
+from tests.e2e.test_deploys import Hold
 from tests.e2e.test_health import free_port
 
 STARTED = "started from a copy of the database: 1 waiting cancelled, 1 submitting unknown, all refunded; 1 continue"
@@ -40,12 +40,12 @@ def copied(database: Path, target: Path) -> None:
         shutil.copy(f"{database}{ending}", f"{target}{ending}")
 
 
-async def three_under_way(build: Build) -> tuple[Stage, HoldReason]:
+async def three_under_way(build: Build) -> tuple[Stage, Hold]:
     """One video rendering, one being submitted, one in the queue."""
     stage = await build({"MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}, render_s=None)
     await stage.animate()
     await stage.booked(lambda: stage.states() == ["rendering"])
-    create = HoldReason(lambda exchange: exchange.route == "create")
+    create = Hold(lambda exchange: exchange.route == "create")
     stage.provider.on_exchange(create)
     await stage.animate()
     await create.reached()

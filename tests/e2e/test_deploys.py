@@ -40,7 +40,7 @@ NOWHERE = {
 Exchanges = Callable[[Any], bool]
 
 
-class HoldReason:
+class Hold:
     """Keeps the first request that `is_it` from going on, until it is let go."""
 
     def __init__(self, is_it: Exchanges, *, at: str = "inside") -> None:
@@ -115,7 +115,7 @@ async def test_in_the_queue_and_while_rendering(build: Build) -> None:
 
 async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) -> None:
     stage = await build()
-    create = HoldReason(lambda exchange: exchange.route == "create")
+    create = Hold(lambda exchange: exchange.route == "create")
     stage.provider.on_exchange(create)
     asked = await stage.animate()
     await create.reached()
@@ -137,9 +137,7 @@ async def test_with_a_create_in_flight_its_answer_is_waited_for(build: Build) ->
 @pytest.mark.parametrize("at", mostly_thorough(["download", "upload"], by_default=["upload"]))
 async def test_while_delivering(build: Build, at: str) -> None:
     stage = await build()
-    hold = HoldReason(
-        lambda exchange: exchange.route in {"file", "content"} if at == "download" else bool(exchange.files)
-    )
+    hold = Hold(lambda exchange: exchange.route in {"file", "content"} if at == "download" else bool(exchange.files))
     (stage.provider if at == "download" else stage.discord).on_exchange(hold)
     asked = await stage.animate()
     await hold.reached()
@@ -156,7 +154,7 @@ async def test_while_delivering(build: Build, at: str) -> None:
 async def test_during_login_before_discord_has_answered(build: Build, method: str) -> None:
     """GET: who am I, the first request of all. PUT: the commands, right before work is taken up."""
     stage = await build(start=False)
-    hold = HoldReason(lambda exchange: exchange.part == "api" and exchange.method == method)
+    hold = Hold(lambda exchange: exchange.part == "api" and exchange.method == method)
     stage.discord.on_exchange(hold)
     await stage.start_bot(wait=False)
     await hold.reached()
