@@ -193,6 +193,8 @@ async def _resume(
     await restored_copy.spare_finished_cards(store, partial(shows_video, bot))
     resumed = await worker.start()
     log.info("resumed %s jobs", resumed)
+    if bot.stopping.is_set():  # meanwhile: nobody would end what begins now
+        return
     retention.start()
     if backups is not None:
         backups.start()
@@ -364,7 +366,7 @@ async def _reload(app: App) -> None:
 async def _stop(app: App, starting: asyncio.Task[None]) -> None:
     """Intake first, then the jobs, then Discord; with the gateway down `start()` never ends by itself."""
     log.info("stopping")
-    app.bot.stopping.set()
+    app.bot.stop_answering()
     if app.frozen.is_set():  # it may answer nothing: what it would hear from now on is for the next process
         await app.bot.former.leave(can_answer=False)
     await app.service.interaction_priority.wait_until_idle()  # what is being reserved gets its card

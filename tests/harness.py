@@ -64,11 +64,14 @@ class CountedStore(Store):
         start_within_s: float | None = None,
         meanwhile: Callable[[T], None] | None = None,
     ) -> asyncio.Future[T]:
-        return asyncio.ensure_future(self.write(unit, start_within_s=start_within_s))
+        return asyncio.ensure_future(self._write(unit, meanwhile))
 
     async def write(self, unit: Unit[T], *, start_within_s: float | None = None) -> T:
+        return await self._write(unit, None)
+
+    async def _write(self, unit: Unit[T], meanwhile: Callable[[T], None] | None) -> T:
         is_slow, self.slow = self.slow > 0, max(0, self.slow - 1)
-        written = await self._counted(super().begin_write(unit))
+        written = await self._counted(super().begin_write(unit, meanwhile=meanwhile))
         if is_slow:
             await self.resume.wait()
         return written

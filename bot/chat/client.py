@@ -66,9 +66,9 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
     async def interaction_check(self, interaction: discord.Interaction[AnimateBot], /) -> bool:
         """True where the command may run."""
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
+        await self.client.resumed.wait()
         refusal = self.client.refusal(interaction)
         if refusal is None:
-            await self.client.resumed.wait()
             return True
         if interaction.type is discord.InteractionType.autocomplete:
             await interaction.response.autocomplete([])
@@ -152,7 +152,7 @@ class AnimateBot(commands.AutoShardedBot):
         self.filling: dict[int, asyncio.Task[None]] = {}  # by member: what will add stills to the list they look at
         self.stopping = asyncio.Event()  # nothing new is taken
         self.resumed = asyncio.Event()
-        """The jobs of before go on. Where that fails the process ends, so nobody waits for it for ever."""
+        """The jobs of before go on, or the bot stops; where they cannot be read it does, so nobody waits for ever."""
         self.ready = asyncio.Event()
         self._knows_discord = False
         self._shards = shards
@@ -266,6 +266,11 @@ class AnimateBot(commands.AutoShardedBot):
             return True
         return bool(self.shards) and not any(shard.is_closed() for shard in self.shards.values())
 
+    def stop_answering(self) -> None:
+        """Whoever asks from now on, or still waits for the jobs of before, reads that the bot is restarting."""
+        self.stopping.set()
+        self.resumed.set()
+
     def faults(self) -> list[str]:
         """In words: what of Discord keeps the bot from its work, or from part of it."""
         return [
@@ -313,10 +318,10 @@ class AnimateBot(commands.AutoShardedBot):
             return
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
         try:
+            await self.resumed.wait()
             refusal = self.refusal(interaction)
             if refusal is not None:
                 raise UserError(refusal)  # noqa: TRY301 - told as any other
-            await self.resumed.wait()
             await work()
         except asyncio.CancelledError:
             if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:

@@ -65,7 +65,11 @@ class Estimate:
 
     def left_s(self, elapsed_s: float) -> float:
         """Half of those that have not ended so far end within this time."""
-        return self._pause(elapsed_s, 0.5)
+        elapsed_s = max(0.0, elapsed_s)
+        if elapsed_s > BEYOND * self.median_s:
+            return math.inf
+        odds = (elapsed_s / self.median_s) ** self._steepness
+        return self._when(1 + 2 * odds) - elapsed_s
 
     @property
     def _steepness(self) -> float:
@@ -74,14 +78,6 @@ class Estimate:
     def _when(self, odds: float) -> float:
         """When so many have ended for one that has not."""
         return float(self.median_s * odds ** (1 / self._steepness))
-
-    def _pause(self, elapsed_s: float, chance: float) -> float:
-        """How long until the render has ended with this chance, given that it had not before."""
-        elapsed = max(0.0, elapsed_s) / self.median_s
-        if elapsed > BEYOND:
-            return math.inf
-        odds = elapsed**self._steepness
-        return self._when((1 + odds) / (1 - chance) - 1) - max(0.0, elapsed_s)
 
 
 def observed_s(ran_s: float, done_s: float, pause_s: float) -> float | None:

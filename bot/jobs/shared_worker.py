@@ -34,7 +34,7 @@ class SharedWorker(Worker):
         for scope in await self._context.store.read(server_settings.paused()):
             self._context.queue.pause(scope)
         self._context.render_times.learn(await self._context.store.read(jobs.renders(READ)))
-        if self._takes_up:
+        if self._takes_up and not self._stopping:
             self.check_workflows()
             await self._dispatch.start(self.carry)
         return 0

@@ -69,11 +69,16 @@ class Worker:
         context.store.observe(context.take_events.heard)
 
     async def start(self) -> int:
-        """Picks up every job that still needs work and tells how many. Raises StoreUnavailable."""
+        """Picks up every job that still needs work and tells how many; none once it is stopped.
+
+        Raises StoreUnavailable.
+        """
         for scope in await self._context.store.read(server_settings.paused()):
             self._context.queue.pause(scope)
         self._context.render_times.learn(await self._context.store.read(jobs.renders(READ)))
         found = await self._context.store.read(jobs.to_resume())
+        if self._stopping:
+            return 0
         for job in found:
             if job.state.holds_slot:
                 sent_at = job.last_sent_at or job.state_at

@@ -45,15 +45,15 @@ def balance_in(
     tx: Tx, rows: AccountRows, scope: Scope, member: UserId, roles: Sequence[int], limits: Limits, now: datetime
 ) -> Balance:
     """`balance`, inside a unit."""
-    return balance_and(tx, rows, scope, member, roles, limits, now, sql.numbers(**_BALANCE))[0]
+    return balance_and_facts(tx, rows, scope, member, roles, limits, now, balance_sql())[0]
 
 
-def with_balance(**selects: str) -> str:
-    """The statement for `balance_and` that finds these numbers, too."""
-    return sql.numbers(**_BALANCE, **selects)
+def balance_sql(**facts: str) -> str:
+    """The statement for `balance_and_facts`: each of the facts is a SELECT of one number."""
+    return sql.numbers(**_BALANCE, **facts)
 
 
-def balance_and(
+def balance_and_facts(
     tx: Tx,
     rows: AccountRows,
     scope: Scope,
@@ -61,17 +61,17 @@ def balance_and(
     roles: Sequence[int],
     limits: Limits,
     now: datetime,
-    numbers: str,
+    statement: str,
     **params: object,
 ) -> tuple[Balance, Row]:
-    """`balance_in`, and what else the statement `numbers` of `with_balance` finds, at once."""
+    """`balance_in`, and the facts of a statement of `balance_sql`, found at once; `params` are the facts' own."""
 
     def used(per: Period) -> int:
         return _used(tx, scope, member, rows.reset_count, first_day(per, now))
 
     limit = _limit(tx, rows, scope, roles, limits, used)
     (found,) = tx.all(
-        numbers,
+        statement,
         scope=scope,
         member=member,
         reset_count=rows.reset_count,
@@ -171,7 +171,7 @@ def server_limit_of(server: Row | None) -> Limit | None:
 
 
 def server_limit_in(tx: Tx, scope: Scope) -> Limit | None:
-    """`ceiling_of`, for those who do not have the row."""
+    """`server_limit_of`, for those who do not have the row."""
     return server_limit_of(tx.one("SELECT * FROM servers WHERE scope = :scope", scope=scope))
 
 

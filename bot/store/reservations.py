@@ -14,7 +14,7 @@ from bot.store.row_mapping import AccountRows, day_of, first_day, insert
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
-_FACTS = balances.with_balance(
+_FACTS = balances.balance_sql(
     known="SELECT COUNT(*) FROM jobs WHERE id = :job",
     refunds=balances.REFUNDS,
     budget_used=balances.BUDGET_USED,
@@ -64,7 +64,7 @@ def check_eligibility(scope: Scope, member: UserId, balance: Balance, now: datet
 def _facts(tx: Tx, job: Job, rows: AccountRows, roles: Sequence[int], limits: Limits) -> tuple[Balance, Row]:
     """What is found out at once before a reservation: the balance, and `known`, `refunds`, `budget_used`, `gifts`."""
     now = job.created_at
-    return balances.balance_and(
+    return balances.balance_and_facts(
         tx,
         rows,
         job.scope,

@@ -170,7 +170,8 @@ class Batches:
         self.done: deque[Waiting[Any]] = deque()
         self.measured: Callable[[int, float, bool], None] = lambda _units, _seconds, _committed: None
         self.committing: Callable[[Sequence[Waiting[Any]]], object] = lambda _units: None
-        """Told, on the connection's thread, which units have gone through and want to be told so before the COMMIT."""
+        """Given, on the connection's thread and before the COMMIT, the units that have gone through and have something
+        to be made meanwhile."""
 
     @abstractmethod
     def begin_batch(self) -> None:
@@ -255,8 +256,8 @@ class Batches:
                 raise entry.error
             if not self.in_transaction:  # disk full, I/O error, connection lost: the database has undone all of it
                 raise StoreUnavailable(f"transaction lost: {entry.error}") from entry.error
-        if going := [entry for entry in batch if entry.meanwhile is not None and entry.error is None]:
-            self.committing(going)
+        if passed := [entry for entry in batch if entry.meanwhile is not None and entry.error is None]:
+            self.committing(passed)
         self.commit_now()
 
 
@@ -276,7 +277,7 @@ class Pump:
         self._closing = False
         self.observers: list[Callable[[object], None]] = []
         loop = asyncio.get_running_loop()
-        units.committing = lambda going: loop.call_soon_threadsafe(self._tell, going)
+        units.committing = lambda passed: loop.call_soon_threadsafe(self._make_meanwhile, passed)
         self._task = asyncio.create_task(self._run(), name=f"store-{name}")
 
     @property
@@ -313,10 +314,10 @@ class Pump:
         self.units.give_up()
         self._answer_all()
 
-    def _tell(self, going: Sequence[Waiting[Any]]) -> None:
-        for entry in going:
+    def _make_meanwhile(self, passed: Sequence[Waiting[Any]]) -> None:
+        for entry in passed:
             try:
-                entry.meanwhile(entry.value)  # type: ignore[misc]  # those alone are told
+                entry.meanwhile(entry.value)  # type: ignore[misc]  # those alone have one
             except Exception:
                 log.exception("what was to be made while the database writes failed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from bot.errors import BotError, CircuitOpen, StoreUnavailable, VideoUnavailable
 from bot.jobs.circuit_breaker import FAILURE_THRESHOLD, FIRST_PAUSE_S, LONGEST_PAUSE_S, State
 from bot.jobs.context import FETCHES_AT_ONCE
 from bot.jobs.steps.render import _ask
+from bot.jobs.worker import Worker
 from bot.models import FailureKind, JobId, JobState
 from bot.providers.protocols import Phase
 from tests.builders import GUILD, a_picture
@@ -613,3 +615,17 @@ class TestMistakesOfAnAdapter:
         bot.provider.download = download  # type: ignore[method-assign]
         bot.passes(2 * HOUR_S, steps=20)
         assert bot.state(job) is JobState.DELIVERED
+
+
+def test_a_bot_that_is_stopped_while_it_reads_the_jobs_of_before_begins_none_of_them(bot: Harness) -> None:
+    job = bot.ask(1)
+
+    async def stopped_at_once() -> tuple[int, frozenset[JobId]]:
+        worker = Worker(bot.context)
+        starting = asyncio.create_task(worker.start())
+        await asyncio.sleep(0)
+        await worker.stop()
+        return await starting, worker.carried
+
+    assert bot.loop.run_until_complete(stopped_at_once()) == (0, frozenset())
+    assert bot.state(job) is JobState.RENDERING

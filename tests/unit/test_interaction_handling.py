@@ -284,6 +284,22 @@ async def test_what_members_ask_waits_until_the_jobs_of_before_go_on() -> None:
     assert ran.is_set()
 
 
+async def test_who_waits_for_the_jobs_of_before_when_the_bot_stops_reads_so() -> None:
+    pressed, client = Pressed(Response()), a_client(resumed=False)
+    client.refusal = lambda _pressed: text.STOPPING if client.stopping.is_set() else None  # type: ignore[method-assign, assignment]
+    client.explain = AnimateBot.explain.__get__(client)  # type: ignore[method-assign]
+    pressing = asyncio.ensure_future(
+        AnimateBot.run_interaction(client, cast("Any", pressed), cast("Any", asyncio.Event().wait))
+    )
+    await asyncio.sleep(0)
+    assert not pressing.done()
+
+    AnimateBot.stop_answering(client)
+    await asyncio.wait_for(pressing, 5)
+
+    assert pressed.response.said == [text.STOPPING]
+
+
 def test_an_interaction_is_claimed_once() -> None:
     pressed = cast("Any", Pressed(Response()))
 

@@ -18,9 +18,11 @@ class _Bot:
     """A client that is stopped right before its login opens a connection: aiohttp then finds its connector closed."""
 
     def __init__(self) -> None:
-        self.stopping = asyncio.Event()
         self.former = types.SimpleNamespace(leave=_nothing_heard)
         self._closed = asyncio.Event()
+
+    def stop_answering(self) -> None:
+        pass
 
     async def start(self) -> None:
         await self._closed.wait()
