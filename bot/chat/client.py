@@ -27,6 +27,7 @@ from bot.chat.discord_errors import TROUBLE, told
 from bot.chat.follow_ups import follow_up
 from bot.chat.former_sessions import FormerSessions, SessionMemory
 from bot.chat.gateway_events import tolerate
+from bot.chat.interaction_info import typed_texts
 from bot.chat.paging import PageButton, ShowPage
 from bot.chat.privacy import Personal, PrivacyButton
 from bot.chat.send_once import SendOnce
@@ -299,7 +300,7 @@ class AnimateBot(commands.AutoShardedBot):
         if interaction.type is discord.InteractionType.component:
             await answer_translated(interaction, self.refusal(interaction) or text.UNKNOWN_BUTTON)
             return
-        translations, prompt = translations_of(interaction), max(_typed(interaction.data), key=len, default="")
+        translations, prompt = translations_of(interaction), max(typed_texts(interaction.data), key=len, default="")
         lines = [
             translations.gettext(self.refusal(interaction) or text.FORM_LOST),
             *([text.typed(translations, prompt)] if prompt else []),
@@ -390,13 +391,3 @@ async def answer_privately(
             await interaction.response.send_message(sentence, view=buttons, ephemeral=True, allowed_mentions=nobody)
     except TROUBLE as error:
         log.warning("interaction=%s not answered: %s", interaction.id, told(error))
-
-
-def _typed(data: Any) -> list[str]:
-    """Whatever was typed into a form, wherever it stands in what Discord sends."""
-    if isinstance(data, list):
-        return [typed for part in data for typed in _typed(part)]
-    if not isinstance(data, dict):
-        return []
-    value = data.get("value")
-    return ([value] if isinstance(value, str) else []) + _typed(data.get("components")) + _typed(data.get("component"))

@@ -99,3 +99,17 @@ def picture_of(attachment: discord.Attachment) -> Picture:
         height=attachment.height,
         spoiler=attachment.is_spoiler(),
     )
+
+
+def typed_texts(data: Any) -> list[str]:
+    """Whatever was typed into a form, wherever it stands in what Discord sends."""
+    if isinstance(data, list):
+        return [typed for part in data for typed in typed_texts(part)]
+    if not isinstance(data, dict):
+        return []
+    value = data.get("value")
+    return (
+        ([value] if isinstance(value, str) else [])
+        + typed_texts(data.get("components"))
+        + typed_texts(data.get("component"))
+    )
