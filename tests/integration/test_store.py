@@ -118,6 +118,22 @@ class TestLostBatches:
         assert await outcomes(tasks) == [None, None]
         assert set(await store.read(hashes)) == kept | {3, 100}
 
+    @pytest.mark.skipif(platform.system() != "Linux", reason="open files are read from /proc")
+    async def test_a_unit_needs_no_temporary_file(self, store: Store) -> None:
+        def fill(tx: Tx, letter: str) -> None:
+            for number in range(100):
+                remember_hash(number, "api", letter * 2_000)(tx)
+
+        def replace(tx: Tx) -> list[Path]:
+            fill(tx, "b")
+            return [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+
+        await store.write(lambda tx: fill(tx, "a"))
+        opened = await store.write(replace)
+
+        assert any(file.name.endswith("-wal") for file in opened)
+        assert [file for file in opened if file.name.startswith("etilqs_")] == []
+
 
 class TestClosing:
     async def test_it_leaves_no_thread(self, open_store: Open) -> None:
