@@ -40,7 +40,7 @@ def of_jobs(*, quick: bool) -> list[Figure]:
 
 
 def of_polls(*, quick: bool) -> list[Figure]:
-    return pace.measured(SEED, 500 if quick else 2_000)
+    return pace.measured(SEED, 2_000 if quick else 20_000)
 
 
 def of_pictures(*, quick: bool) -> list[Figure]:

@@ -19,10 +19,10 @@ BEYOND = 100.0
 """So many medians on, nothing is estimated any more."""
 EARLY_ODDS, OFTEN_ODDS, LATE_ODDS = 1 / 7, 1.5, 9.0
 """One in eight have ended; three in five, from when on it is looked often; nine in ten: whoever has not is late."""
-FIRST_LOOK_PAUSES = 3.5
+FIRST_LOOK_PAUSES = 2.0
 """So many shortest pauses after one in eight have ended, it is looked first: the shorter the renders, the later among
 them. A look that finds nothing is one of a dozen with long renders, and one of three with short ones."""
-OF_THE_WAY = 0.25
+OF_THE_WAY = 0.3
 """How much of the way to the time of frequent looks a pause before it takes, beyond the shortest one."""
 OF_THE_DELAY = 0.02
 """How much longer a pause is for each second that a render is late."""
