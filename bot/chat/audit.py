@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.catalog import Catalog
-from bot.chat import limits, server_rules, text
+from bot.chat import confirmations, limits, server_rules, text
 from bot.chat.paging import page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
@@ -16,6 +16,8 @@ from bot.rules import RuleTarget
 
 ACTS_PER_PAGE = 8
 VALUE_SHOWN = 80
+_Words = Callable[[Translations, Catalog, Any], str]
+"""A value as the store keeps it, in words."""
 
 _NAMES = {
     ActKind.MEMBER_QUOTA: N_("quota of {target}"),
@@ -24,8 +26,7 @@ _NAMES = {
     ActKind.SERVER_LIMIT: N_("server limit"),
     ActKind.BONUS: N_("bonus credits of {target}"),
     ActKind.RESET: N_("usage of {target}"),
-    ActKind.PAUSE: N_("videos in this server"),
-    ActKind.BLOCK: N_("videos of {target}"),
+    ActKind.PAUSE: N_("this server"),
     ActKind.LOG_CHANNEL: N_("video log"),
     ActKind.OTHERS: N_("other people's pictures"),
     ActKind.ROLE_MODELS: N_("models of {target}"),
@@ -69,19 +70,26 @@ class Audit:
                 target = server_rules.mention(RuleTarget.CHANNEL, act.target or 0, self._scope)
             case ActKind.ROLE_QUOTA | ActKind.ROLE_MODELS | ActKind.ROLE_GIFT:
                 target = server_rules.mention(RuleTarget.ROLE, act.target or 0, self._scope)
+            case ActKind.BLOCK:
+                return text.somebody(self._translations, act.member)
             case _:
                 target = text.somebody(self._translations, act.member)
         return self._translations.gettext(_NAMES[act.what], target=target)
 
     def _value(self, act: AdminAct, value: Any) -> str:
-        words = _VALUES.get(act.what, _limit)(self._translations, self._catalog, value)
+        words = _VALUES[act.what](self._translations, self._catalog, value)
         return words if len(words) <= VALUE_SHOWN else f"{words[: VALUE_SHOWN - 1]}…"
 
 
-def _limit(translations: Translations, _catalog: Catalog, value: Any) -> str:
-    if value is None:
-        return translations.gettext("none")
-    return limits.limit(translations, Limit(value[0], Period(value[1])))
+def _limit_or(nothing: str) -> _Words:
+    """`nothing` stands for where there is none."""
+
+    def words(translations: Translations, _catalog: Catalog, value: Any) -> str:
+        if value is None:
+            return translations.gettext(nothing)
+        return limits.limit(translations, Limit(value[0], Period(value[1])))
+
+    return words
 
 
 def _bonus(translations: Translations, _catalog: Catalog, value: Any) -> str:
@@ -93,27 +101,35 @@ def _reset(translations: Translations, _catalog: Catalog, value: Any) -> str:
     return translations.ngettext("reset {n} time", "reset {n} times", count)
 
 
-def _pause_or_block(translations: Translations, _catalog: Catalog, value: Any) -> str:
+def _pause(translations: Translations, _catalog: Catalog, value: Any) -> str:
     if value is None:
-        return translations.gettext("allowed")
-    return translations.gettext("not allowed{because}", because=text.because(translations, value[0]))
+        return translations.gettext("not paused")
+    return translations.gettext("paused{because}", because=text.because(translations, value[0]))
+
+
+def _block(translations: Translations, _catalog: Catalog, value: Any) -> str:
+    if value is None:
+        return translations.gettext("not blocked")
+    return translations.gettext("blocked{because}", because=text.because(translations, value[0]))
 
 
 def _log(translations: Translations, _catalog: Catalog, value: Any) -> str:
-    return translations.gettext("none") if value is None else f"<#{value}>"
+    return confirmations.channel(translations, value)
 
 
-def _allowed(translations: Translations, _catalog: Catalog, value: Any) -> str:
-    return translations.gettext("allowed") if value else translations.gettext("not allowed{because}", because="")
+def _others(translations: Translations, _catalog: Catalog, value: Any) -> str:
+    return translations.gettext("allowed") if value else translations.gettext("not allowed")
 
 
 def _models(translations: Translations, catalog: Catalog, value: Any) -> str:
-    return translations.gettext("all models") if value is None else ", ".join(server_rules.labels_of(catalog, value))
+    if value is None:
+        return translations.gettext("all models")
+    return translations.every(server_rules.labels_of(catalog, value))
 
 
 def _gift(translations: Translations, _catalog: Catalog, value: Any) -> str:
     if value is None:
-        return translations.gettext("none")
+        return translations.gettext("nothing")
     if value[0] is None:
         return translations.gettext("usage reset")
     return translations.ngettext("{n} bonus credit", "{n} bonus credits", value[0])
@@ -122,16 +138,23 @@ def _gift(translations: Translations, _catalog: Catalog, value: Any) -> str:
 def _rules(translations: Translations, _catalog: Catalog, value: Any) -> str:
     age_restricted_only, words = value or (False, [])
     where = [translations.gettext("only age-restricted channels")] if age_restricted_only else []
-    return " · ".join([*where, ", ".join(words) or translations.gettext("all words allowed")])
+    barred = translations.gettext("all words allowed")
+    if words:
+        barred = translations.gettext("words not allowed ({words})", words=server_rules.typed(words))
+    return " · ".join([*where, barred])
 
 
-_VALUES: dict[ActKind, Callable[[Translations, Catalog, Any], str]] = {
+_VALUES: dict[ActKind, _Words] = {
+    ActKind.MEMBER_QUOTA: _limit_or(limits.NO_QUOTA),
+    ActKind.ROLE_QUOTA: _limit_or(limits.NO_QUOTA),
+    ActKind.DEFAULT_QUOTA: _limit_or(limits.BOTS_DEFAULT),
+    ActKind.SERVER_LIMIT: _limit_or(limits.NO_LIMIT),
     ActKind.BONUS: _bonus,
     ActKind.RESET: _reset,
-    ActKind.PAUSE: _pause_or_block,
-    ActKind.BLOCK: _pause_or_block,
+    ActKind.PAUSE: _pause,
+    ActKind.BLOCK: _block,
     ActKind.LOG_CHANNEL: _log,
-    ActKind.OTHERS: _allowed,
+    ActKind.OTHERS: _others,
     ActKind.ROLE_MODELS: _models,
     ActKind.CHANNEL_MODELS: _models,
     ActKind.ROLE_GIFT: _gift,

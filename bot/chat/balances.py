@@ -16,25 +16,25 @@ from bot.overviews import LedgerLine
 REASON_SHOWN = 60
 """Ten lines with the longest reasons would be more than the 2,000 characters of a message."""
 _FAILURES = {
-    FailureKind.MODERATED: N_("refused under the content rules"),
+    FailureKind.MODERATED: N_("video refused under the content rules"),
     FailureKind.PERSON: N_("person in the picture"),
-    FailureKind.BAD_REQUEST: N_("not accepted by the video service"),
-    FailureKind.TOO_LARGE: N_("picture too large for the video service"),
-    FailureKind.KEY: N_("the bot's key was not accepted"),
-    FailureKind.BALANCE: N_("the bot's account was refused"),
+    FailureKind.BAD_REQUEST: N_("request not accepted"),
+    FailureKind.TOO_LARGE: N_("picture file too large"),
+    FailureKind.KEY: N_("bot's key not accepted"),
+    FailureKind.BALANCE: N_("bot's account refused"),
     FailureKind.MODEL: N_("model no longer available"),
-    FailureKind.OVER_PRICE: N_("price higher than shown"),
-    FailureKind.BUSY: N_("not started in time"),
-    FailureKind.PROVIDER: N_("failed at the video service"),
-    FailureKind.TIMED_OUT: N_("not finished in time"),
-    FailureKind.GONE: N_("lost by the video service"),
+    FailureKind.OVER_PRICE: N_("price higher than expected"),
+    FailureKind.BUSY: N_("video not started in time"),
+    FailureKind.PROVIDER: N_("video service error"),
+    FailureKind.TIMED_OUT: N_("video not finished in time"),
+    FailureKind.GONE: N_("video lost by the video service"),
     FailureKind.LOST_ANSWER: N_("no answer from the video service"),
     FailureKind.RESULT_GONE: N_("video file not available"),
-    FailureKind.PICTURE: N_("picture could not be used"),
-    FailureKind.QUEUE_TIMEOUT: N_("two hours in the queue"),
-    FailureKind.NO_CARD: N_("canceled"),
-    FailureKind.CANCELLED: N_("canceled by the member"),
-    FailureKind.BLOCKED: N_("canceled: member blocked"),
+    FailureKind.PICTURE: N_("picture not usable"),
+    FailureKind.QUEUE_TIMEOUT: N_("two-hour limit in the queue reached"),
+    FailureKind.NO_CARD: N_("video canceled"),
+    FailureKind.CANCELLED: N_("video canceled by the member"),
+    FailureKind.BLOCKED: N_("video canceled (member blocked)"),
 }
 
 
@@ -63,7 +63,7 @@ def failure_words(translations: Translations, kind: FailureKind) -> str:
 
 
 def _refusal_line(translations: Translations, refusal: ReservationRefused) -> str:
-    why = _words(translations, refusal.detail)
+    why = short_reason(translations, refusal.detail)
     match refusal.reason:
         case RefusalReason.PAUSED:
             return translations.gettext("Videos are paused in this server{because}.", because=why)
@@ -126,7 +126,7 @@ def _back(translations: Translations, line: LedgerLine) -> str:
 def _what(translations: Translations, line: LedgerLine) -> str:
     match line.kind:
         case LedgerKind.GRANT:
-            why = _words(translations, line.reason)
+            why = short_reason(translations, line.reason)
             return translations.ngettext(
                 "{change} bonus credit given{because}",
                 "{change} bonus credits given{because}",
@@ -135,7 +135,7 @@ def _what(translations: Translations, line: LedgerLine) -> str:
                 because=why,
             )
         case LedgerKind.REVOKE:
-            why = _words(translations, line.reason)
+            why = short_reason(translations, line.reason)
             return translations.ngettext(
                 "{change} bonus credit taken back{because}",
                 "{change} bonus credits taken back{because}",
@@ -150,7 +150,7 @@ def _what(translations: Translations, line: LedgerLine) -> str:
                 return translations.gettext("own quota removed")
             return translations.gettext("own quota: {limit}", limit=limits.limit(translations, line.limit))
         case _:
-            return _bar_changed(translations, _cut(line.reason or ""))
+            return _bar_changed(translations, line.reason or "")
 
 
 def _bar_changed(translations: Translations, said: str) -> str:
@@ -158,16 +158,15 @@ def _bar_changed(translations: Translations, said: str) -> str:
     done, colon, reason = said.partition(": ")
     match done, colon:
         case "unblocked", "":
-            return translations.gettext("unblocked")
-        case "blocked", "":
-            return translations.gettext("blocked")
+            return translations.gettext("member unblocked")
         case "blocked", _:
-            return translations.gettext("blocked: {reason}", reason=reason)
+            return translations.gettext("member blocked{because}", because=short_reason(translations, reason))
         case _:
-            return said
+            return _cut(said)
 
 
-def _words(translations: Translations, reason: str | None) -> str:
+def short_reason(translations: Translations, reason: str | None) -> str:
+    """As `text.because`, of a reason that may be long."""
     return text.because(translations, reason and _cut(reason))
 
 

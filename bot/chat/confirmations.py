@@ -72,7 +72,7 @@ def of_server(translations: Translations, change: Change) -> str:
         now = translations.gettext("The server limit is removed.")
         return translations.paragraph(now, _was(translations, change.before))
     parts = [translations.gettext("New server limit: {limit}.", limit=_words(translations, change.after))]
-    parts.append(_was(translations, change.before))
+    parts.append(_was(translations, change.before, limits.NO_LIMIT))
     if not change.after.credits:
         parts.append(translations.gettext("No videos can be made here until the limit is raised or removed."))
     return translations.paragraph(*parts)
@@ -91,7 +91,7 @@ def of_pause(translations: Translations, *, paused: bool) -> str:
     if not paused:
         return translations.gettext("Videos can be made in this server again.")
     return translations.gettext(
-        "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
+        "Videos are paused in this server. Videos in the queue wait, and videos that are being made are finished. "
         "Use `/animate-admin resume` to start again."
     )
 
@@ -104,8 +104,8 @@ def of_block(translations: Translations, member: str, *, blocked: bool, cancelle
     if not cancelled:
         return words
     videos = translations.ngettext(
-        "{n} video in the queue was canceled, and its credits are back.",
-        "{n} videos in the queue were canceled, and their credits are back.",
+        "{n} video in the queue was canceled and refunded.",
+        "{n} videos in the queue were canceled and refunded.",
         cancelled,
     )
     return translations.paragraph(words, videos)
@@ -121,8 +121,10 @@ def of_others(translations: Translations, *, allowed: bool) -> str:
 def granted_to_role(translations: Translations, role: str, count: int) -> str:
     """`role` is a mention."""
     return translations.ngettext(
-        "Everyone with the role {role} gets {n} bonus credit the first time they use the bot in the next 30 days.",
-        "Everyone with the role {role} gets {n} bonus credits the first time they use the bot in the next 30 days.",
+        "Everyone with the role {role} gets {n} bonus credit the next time they use the bot, if that is within 30 "
+        "days.",
+        "Everyone with the role {role} gets {n} bonus credits the next time they use the bot, if that is within 30 "
+        "days.",
         count,
         role=role,
     )
@@ -131,8 +133,8 @@ def granted_to_role(translations: Translations, role: str, count: int) -> str:
 def reset_for_role(translations: Translations, role: str) -> str:
     """`role` is a mention."""
     return translations.gettext(
-        "For everyone with the role {role}, the usage so far is reset the first time they use the bot in the next 30 "
-        "days.",
+        "For everyone with the role {role}, the usage so far is reset the next time they use the bot, if that is "
+        "within 30 days.",
         role=role,
     )
 
@@ -144,10 +146,14 @@ def of_log(translations: Translations, after: ChannelId | None, before: ChannelI
     now = translations.gettext("Videos are no longer logged in a channel.")
     if after is not None:
         now = translations.gettext("Videos are now logged in {channel}.", channel=f"<#{after}>")
-    was = translations.gettext("Before: none.")
-    if before is not None:
-        was = translations.gettext("Before: {channel}.", channel=f"<#{before}>")
-    return translations.paragraph(now, was)
+    return translations.paragraph(
+        now, translations.gettext("Before: {channel}.", channel=channel(translations, before))
+    )
+
+
+def channel(translations: Translations, log: ChannelId | None) -> str:
+    """The one in which videos are listed; a label, to stand behind a colon."""
+    return translations.gettext("no channel") if log is None else f"<#{log}>"
 
 
 def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
@@ -169,9 +175,9 @@ def of_bonus(translations: Translations, member: str, bonus: Bonus) -> str:
     return translations.paragraph(done, left)
 
 
-def _was(translations: Translations, before: Limit | None) -> str:
+def _was(translations: Translations, before: Limit | None, nothing: str = limits.NO_QUOTA) -> str:
     if before is None:
-        return translations.gettext("Before: none.")
+        return translations.gettext("Before: {limit}.", limit=translations.gettext(nothing))
     limit = limits.limit(translations, before)
     match before.source:
         case Source.ROLE:

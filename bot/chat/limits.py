@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import Limit, Period, Source
+
+NO_LIMIT = N_("no limit")
+"""Of a server; a label, as the next two."""
+NO_QUOTA = N_("no quota set")
+"""Of a member or a role."""
+BOTS_DEFAULT = N_("the bot's default")
 
 
 def limit(translations: Translations, value: Limit) -> str:

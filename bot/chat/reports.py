@@ -10,11 +10,11 @@ from datetime import date, timedelta
 
 from bot.catalog import Catalog
 from bot.chat import limits, prices, text
-from bot.chat.balances import REASON_SHOWN, failure_words
+from bot.chat.balances import failure_words, short_reason
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.models import JobState, Limit, UserId
-from bot.overviews import QueueCounts, Quotas, UsageRow
+from bot.overviews import Quotas, UsageRow
 
 ROWS_PER_PAGE = 15
 DAYS_SHOWN = 7
@@ -25,13 +25,13 @@ _WITH_VIDEO = (JobState.DELIVERING, JobState.DELIVERED, JobState.UNDELIVERED)
 def quota_pages(translations: Translations, found: Quotas) -> list[str]:
     """Every rule of the server, a page at a time; there is always one page."""
     facts = [limits.limit(translations, each) for each in (found.default or found.bots_default,) if each is not None]
-    default = " · ".join(facts if found.default else [*facts, translations.gettext("the bot's default")])
-    whole = translations.gettext("Server limit: none")
+    default = " · ".join(facts if found.default else [*facts, translations.gettext(limits.BOTS_DEFAULT)])
+    whole = translations.gettext(limits.NO_LIMIT)
     if found.server_limit:
-        whole = translations.gettext("Server limit: {limit}", limit=limits.limit(translations, found.server_limit))
+        whole = limits.limit(translations, found.server_limit)
     rules = [
         translations.gettext("Default quota: {limit}", limit=default),
-        whole,
+        translations.gettext("Server limit: {limit}", limit=whole),
         *(translations.labeled(f"<@&{role}>", limits.limit(translations, limit)) for role, limit in found.roles),
         *(translations.labeled(f"<@{member}>", limits.limit(translations, limit)) for member, limit in found.members),
         *(translations.labeled(f"<@{member}>", _bonus(translations, count)) for member, count in found.bonus),
@@ -49,10 +49,7 @@ def _bonus(translations: Translations, count: int) -> str:
 
 
 def _blocked(translations: Translations, reason: str | None) -> str:
-    if reason is None:
-        return translations.gettext("blocked")
-    short = reason if len(reason) <= REASON_SHOWN else f"{reason[: REASON_SHOWN - 1]}…"
-    return translations.gettext("blocked: {reason}", reason=short)
+    return translations.gettext("blocked{because}", because=short_reason(translations, reason))
 
 
 class Usage:
@@ -108,14 +105,14 @@ class Usage:
         if not self._rows:
             if days == 1:
                 return [translations.gettext("No videos today.")]
-            return [translations.ngettext("No videos in the last {n} day.", "No videos in the last {n} days.", days)]
+            return [translations.gettext("No videos in the last {n} days.", n=days)]
         most = sorted(self._by_member.items(), key=lambda item: (-_spent(item[1]), item[0]))
         members = [
             f"- {translations.labeled(text.somebody(translations, member), self._sums(rows))}" for member, rows in most
         ]
         head = translations.gettext("**Usage today**")
         if days > 1:
-            head = translations.ngettext("**Usage in the last {n} day**", "**Usage in the last {n} days**", days)
+            head = translations.gettext("**Usage in the last {n} days**", n=days)
         total = translations.gettext("Total: {sums}", sums=self._sums(self._rows))
         return [head, total, *self._limits(), *self._by_model(), *self._by_day(), *members]
 
@@ -196,12 +193,6 @@ def _spent(rows: list[UsageRow]) -> int:
 
 def status(translations: Translations, found: Status, catalog: Catalog, *, latency_s: float, servers: int) -> str:
     """Health in a few lines; `servers` are those of this process, for where the store knows of no other."""
-    busy = translations.ngettext(
-        "{busy} of at most {n} video being made",
-        "{busy} of at most {n} videos being made",
-        found.slots,
-        busy=found.jobs.at_provider,
-    )
     delay = (
         f"{latency_s * 1000:.0f} ms" if math.isfinite(latency_s) else translations.gettext("just connected")
     )  # no heartbeat yet
@@ -209,7 +200,13 @@ def status(translations: Translations, found: Status, catalog: Catalog, *, laten
     known = translations.ngettext("{n} server", "{n} servers", n)
     return "\n".join([
         translations.gettext("**This server**: {facts}", facts=" · ".join(_server_facts(translations, found))),
-        translations.gettext("**Video service**: {facts}", facts=f"{busy} · {_waiting(translations, found.jobs)}"),
+        translations.gettext(
+            "**Videos**: {busy} of at most {n} being made · {waiting} in the queue ({here} from this server)",
+            busy=found.jobs.at_provider,
+            n=found.slots,
+            waiting=found.jobs.waiting,
+            here=found.jobs.waiting_here,
+        ),
         *_not_used(translations, found, catalog),
         translations.gettext("**Discord**: {facts}", facts=f"{delay} · {known}"),
     ])  # fmt: skip
@@ -256,11 +253,3 @@ def _server_facts(translations: Translations, found: Status) -> list[str]:
         else translations.gettext("other people's pictures not allowed")
     )
     return [state, *whole, log, others]
-
-
-def _waiting(translations: Translations, jobs: QueueCounts) -> str:
-    if not jobs.waiting_here:
-        return translations.gettext("{waiting} in the queue", waiting=jobs.waiting)
-    return translations.gettext(
-        "{waiting} in the queue, {here} of them from this server", waiting=jobs.waiting, here=jobs.waiting_here
-    )

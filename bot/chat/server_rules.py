@@ -45,9 +45,11 @@ def of_change(translations: Translations, before: ServerRules, after: ServerRule
             )
         )
     if before.barred_words != after.barred_words:
-        now = translations.gettext("Words that are not allowed: {words}.", words=_words(translations, after))
-        was = translations.gettext("Before: {words}.", words=_words(translations, before))
-        lines.append(translations.paragraph(now, was))
+        was = translations.gettext("Before, all words were allowed.")
+        if before.barred_words:
+            words = _words(before)
+            was = translations.gettext("Before, these words were not allowed: {words}.", words=words)
+        lines.append(translations.paragraph(_about_words(translations, after), was))
     return lines
 
 
@@ -58,9 +60,9 @@ def of_server(translations: Translations, catalog: Catalog, rules: ServerRules, 
         if rules.age_restricted_only
         else translations.gettext("Videos can be made in all channels.")
     )
-    words = translations.gettext("Words that are not allowed: {words}.", words=_words(translations, rules))
+    words = _about_words(translations, rules)
     models = [
-        translations.labeled(mention(kind, target, everyone), ", ".join(labels_of(catalog, ids)))
+        translations.labeled(mention(kind, target, everyone), translations.every(labels_of(catalog, ids)))
         for kind, targets in ((RuleTarget.ROLE, rules.roles), (RuleTarget.CHANNEL, rules.channels))
         for target, ids in targets.items()
     ]
@@ -75,8 +77,18 @@ def labels_of(catalog: Catalog, models: Sequence[str]) -> list[str]:
     return [model if each is None else each.label for model, each in zip(models, found, strict=True)]
 
 
-def _words(translations: Translations, rules: ServerRules) -> str:
-    words = ", ".join(rules.barred_words)
+def typed(words: Sequence[str]) -> str:
+    """Barred words as an admin types them, with commas in every language: who changes them copies them from here."""
+    return ", ".join(words)
+
+
+def _about_words(translations: Translations, rules: ServerRules) -> str:
+    words = _words(rules)
     if not words:
-        return translations.gettext("none")
+        return translations.gettext("All words are allowed.")
+    return translations.gettext("Words that are not allowed: {words}.", words=words)
+
+
+def _words(rules: ServerRules) -> str:
+    words = typed(rules.barred_words)
     return words if len(words) <= WORDS_SHOWN else f"{words[:WORDS_SHOWN]}…"

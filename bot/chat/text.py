@@ -187,7 +187,7 @@ def address(translations: Translations, job: Job) -> list[str]:
     url = shown_url(job.result_url)
     if url is None or job.result_expires_at is None:
         return [] if url is None else [url]
-    return [translations.gettext("{link} (link expires {when})", link=url, when=moment(job.result_expires_at))]
+    return [translations.gettext("{link} (link valid until {when})", link=url, when=moment(job.result_expires_at, "f"))]
 
 
 def beside(translations: Translations, job: Job) -> str:
@@ -198,14 +198,14 @@ def beside(translations: Translations, job: Job) -> str:
 
 def somebody(translations: Translations, person: int | None) -> str:
     """A mention; who had their data deleted has no name any more."""
-    return (
-        f"<@{person}>" if person is not None and person > 0 else translations.gettext("a member whose data was deleted")
+    return f"<@{person}>" if person is not None and person > 0 else translations.gettext("deleted member")
+
+
+def mention(translations: Translations, job: Job, count: int = 1) -> str:
+    """The one message that notifies the member, of so many videos."""
+    return translations.ngettext(
+        "{member} Your video is ready.", "{member} Your videos are ready.", count, member=f"<@{job.member}>"
     )
-
-
-def mention(translations: Translations, job: Job) -> str:
-    """The one message that notifies the member."""
-    return translations.gettext("{member} Your video is ready.", member=f"<@{job.member}>")
 
 
 def over(translations: Translations, job: Job) -> str:

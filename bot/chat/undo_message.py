@@ -33,7 +33,9 @@ class UndoMessage:
             case ActKind.BONUS:
                 return confirmations.of_bonus(translations, member, Bonus(act.new - act.old, act.new))
             case ActKind.RESET:
-                return translations.gettext("What {member} used before the reset counts again.", member=member)
+                return translations.gettext(
+                    "The earlier usage of {member} counts toward their quota again.", member=member
+                )
             case ActKind.PAUSE:
                 return confirmations.of_pause(translations, paused=act.new is not None)
             case ActKind.BLOCK:

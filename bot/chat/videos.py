@@ -87,7 +87,7 @@ def video_list(
 
 def _still(translations: Translations, job: Job) -> discord.MediaGalleryItem:
     key, alt = text.video_key(translations, job.key).replace("`", ""), text.alt_text(job.spec.prompt)
-    said = key if alt is None else f"{key}: {alt}"[: text.ALT_TEXT]
+    said = key if alt is None else translations.labeled(key, alt)[: text.ALT_TEXT]
     return discord.MediaGalleryItem(f"attachment://{still_name(job)}", description=said, spoiler=job.picture.spoiler)
 
 

@@ -73,6 +73,10 @@ class Translations:
         """ "@Mia: 20 credits per day"; French puts a no-break space before the colon, Japanese has a wide one."""
         return f"{name}{_COLONS.get(self.code, ': ')}{value}"
 
+    def every(self, words: Sequence[str]) -> str:
+        """ "a, b and c"."""
+        return format_list(words, locale=self._locale)
+
     def either(self, words: Sequence[str]) -> str:
         """ "a or b"."""
         return format_list(words, "or", self._locale)
@@ -89,7 +93,7 @@ class Translations:
             case float():
                 return self.number(value, digits=1)
             case _:
-                return format_list(value, locale=self._locale)
+                return self.every(value)
 
 
 class TranslationCatalog:

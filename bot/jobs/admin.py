@@ -59,7 +59,7 @@ _NOT_UNDONE = {
         "It is too late to undo this change. Nothing was changed. Changes can be undone for ten minutes."
     ),
     Refusal.CHANGED: N_(
-        "The value was changed or used after that, so this change cannot be undone. Nothing was changed."
+        "This change can no longer be undone, because the value was changed or used later. Nothing was undone."
     ),
 }
 

@@ -25,9 +25,9 @@ async def test_usage_is_told_in_text(stage: Stage) -> None:
 
     assert await told(stage, "usage", days=1) == (
         "**Usage today**\n"
-        "Total: 2 videos · 8 credits · 4 credits refunded · about 1.20 USD · 1 × failed at the video service\n"
+        "Total: 2 videos · 8 credits · 4 credits refunded · about 1.20 USD · 1 × video service error\n"
         f"- <@{stage.mia.id}>: 1 video · 8 credits · about 0.80 USD\n"
-        f"- <@{ana.id}>: 1 video · 0 credits · 4 credits refunded · about 0.40 USD · 1 × failed at the video service"
+        f"- <@{ana.id}>: 1 video · 0 credits · 4 credits refunded · about 0.40 USD · 1 × video service error"
     )
     assert await usage_of_all(stage) == {
         "total": (2, 2, 8, 4, 12, 1.2),
@@ -70,7 +70,7 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     await stage.settled()
     long = await alone(await stage.discord.invoke(stage.admin, "animate-admin usage", days=366))
 
-    failed = "1 × failed at the video service · 1 × refused under the content rules"
+    failed = "1 × video service error · 1 × video refused under the content rules"
     assert short.attachments == []
     assert short.text() == (
         "**Usage today**\n"
@@ -116,7 +116,7 @@ async def test_each_video_is_listed_in_the_channel_an_admin_chose_and_only_there
         )
     assert "video log off" in await told(stage, "status")
 
-    assert await told(stage, "log", channel=listing) == f"Videos are now logged in <#{listing.id}>. Before: none."
+    assert await told(stage, "log", channel=listing) == f"Videos are now logged in <#{listing.id}>. Before: no channel."
     card = await stage.over(await stage.animate(prompt="waves ``` @everyone", seconds=8))
     await stage.discord.wait_for(lambda: stage.discord.messages(listing), 10, "the list")
     assert f"video log in <#{listing.id}>" in await told(stage, "status")
@@ -138,7 +138,7 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
     assert re.sub(r"\d+ ms|just connected", "5 ms", await told(stage, "status")) == (
         "**This server**: not paused · no server limit · video log off · "
         "other people's pictures not allowed\n"
-        "**Video service**: 0 of at most 1 video being made · 0 in the queue\n"
+        "**Videos**: 0 of at most 1 being made · 0 in the queue (0 from this server)\n"
         "**Discord**: 5 ms · 1 server"
     )
     await told(stage, "quota server", credits=50, per="week")
@@ -153,4 +153,4 @@ async def test_status_tells_how_bot_and_server_stand(build: Build) -> None:
         "**This server**: not paused · server limit: 50 credits per week · 8 credits used this week · "
         "video log off · other people's pictures not allowed"
     )
-    assert "1 of at most 1 video being made · 2 in the queue, 1 of them from this server" in status
+    assert "1 of at most 1 being made · 2 in the queue (1 from this server)" in status

@@ -46,8 +46,8 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
         f"Undone. <@{mia.id}> no longer has a quota of their own. Before: 40 credits per day.",
         f"Undone. 9 bonus credits of <@{mia.id}> were taken back. They now have 0 bonus credits.",
         "Undone. Videos can be made in this server again.",
-        "Undone. Words that are not allowed: none. Before: gore.",
-        "The value was changed or used after that, so this change cannot be undone. Nothing was changed.",
+        "Undone. All words are allowed. Before, these words were not allowed: gore.",
+        "This change can no longer be undone, because the value was changed or used later. Nothing was undone.",
     ]
     assert own.text().startswith(f"<@{mia.id}> now has a quota of their own: 40 credits per day.")
     assert [button.label for button in own.buttons] == []
@@ -57,9 +57,9 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
     block = await confirmed(stage, "block", user=ana, reason="spam")
     listed = (await told(stage, "audit")).splitlines()
     assert listed[0] == "**Changes by admins**"
-    assert listed[1] == f"- videos of <@{ana.id}>: allowed → not allowed (“spam”) · <@{stage.admin.id}> · <t>"
-    assert listed[2] == f"- rules: gore → all words allowed · <@{stage.admin.id}> · <t> · by Undo"
-    assert "none → 40 credits per day" in await _whole_audit(stage)
+    assert listed[1] == f"- <@{ana.id}>: not blocked → blocked (“spam”) · <@{stage.admin.id}> · <t>"
+    assert listed[2] == f"- rules: words not allowed (gore) → all words allowed · <@{stage.admin.id}> · <t> · by Undo"
+    assert "no quota set → 40 credits per day" in await _whole_audit(stage)
     assert await undo(stage, block) == (f"Undone. <@{ana.id}> can make videos in this server again.")
 
 

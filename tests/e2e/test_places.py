@@ -116,7 +116,7 @@ async def test_before_discord_has_told_of_the_server_everything_is_as_after_it(b
     await stage.start_bot()
 
     assert await told(stage, "quota role", role=world.artist, credits=5) == (
-        f"Members with the role <@&{world.artist.id}> now have this quota: 5 credits per day. Before: none."
+        f"Members with the role <@&{world.artist.id}> now have this quota: 5 credits per day. Before: no quota set."
     )
     assert await told(stage, "models", role_or_channel="@Artist", models="sora-2") == (
         f"<@&{world.artist.id}> can only use these models: Sora 2. Before: all models."
@@ -127,7 +127,7 @@ async def test_before_discord_has_told_of_the_server_everything_is_as_after_it(b
     assert (await told(stage, "log", channel=mute)).startswith(f"The bot cannot post in <#{mute.id}>.")
     gone = "One of your choices no longer exists. Choose again."
     assert await told(stage, "log", by=stage.admin, channel=world.foreign.general) == gone
-    assert await told(stage, "log", channel=adults) == f"Videos are now logged in <#{adults.id}>. Before: none."
+    assert await told(stage, "log", channel=adults) == f"Videos are now logged in <#{adults.id}>. Before: no channel."
     await told(stage, "rules", age_restricted_only=True)
     card = await stage.over(await stage.animate(channel=thread))
 

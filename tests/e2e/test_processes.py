@@ -241,7 +241,7 @@ def waiting_in(cluster: Cluster) -> int:
 async def told_of_the_queue(cluster: Cluster, channel: Channel) -> str:
     """What `/animate-admin status` says there, in short."""
     words = await cluster.reply(cluster.admin, "animate-admin status", channel=channel)
-    pattern = r"(\d of at most \d) videos being made · (\d+ in the queue).*\*\*Discord\*\*.*(\d servers?)"
+    pattern = r"(\d of at most \d) being made · (\d+ in the queue).*\*\*Discord\*\*.*(\d servers?)"
     found = re.search(pattern, words, re.DOTALL)
     assert found is not None, words
     return f"{found[2]} · {found[1]} · {found[3]}"

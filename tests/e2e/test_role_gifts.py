@@ -22,8 +22,8 @@ async def test_everyone_with_a_role_gets_it_once_at_their_next_use_also_after_a_
     await stage.settled()
 
     assert granted.text() == (
-        f"Everyone with the role <@&{world.artist.id}> gets 9 bonus credits the first time they use the bot in the "
-        "next 30 days."
+        f"Everyone with the role <@&{world.artist.id}> gets 9 bonus credits the next time they use the bot, if that "
+        "is within 30 days."
     )
     assert reset.text().startswith(f"For everyone with the role <@&{world.artist.id}>, the usage so far is reset")
     assert DONE in card.text()

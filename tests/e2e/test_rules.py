@@ -53,7 +53,7 @@ async def test_which_models_a_role_and_a_channel_may_use_is_kept_to_in_lists_for
     await stage.start_bot()
     listed = await told(stage, "rules")
     assert listed == (
-        "**Rules of this server**\n- Videos can be made in all channels.\n- Words that are not allowed: none.\n"
+        "**Rules of this server**\n- Videos can be made in all channels.\n- All words are allowed.\n"
         f"- @everyone: Sora 2\n- <@&{world.artist.id}>: Sora 2 Pro\n- <#{gallery.id}>: Sora 2 Pro"
     )
     assert await refused(stage, stage.mia, channel=gallery) == nothing
@@ -77,7 +77,7 @@ async def test_words_and_channels_that_are_not_allowed_are_refused_privately_and
     await stage.start_bot()
 
     assert await told(stage, "rules", barred_words="Gore, nud*, spider man") == (
-        "Words that are not allowed: Gore, nud*, spider man. Before: none."
+        "Words that are not allowed: Gore, nud*, spider man. Before, all words were allowed."
     )
     refusal = await refused(stage, stage.mia, prompt="g 0 r e everywhere")
     assert refusal == (
@@ -86,7 +86,7 @@ async def test_words_and_channels_that_are_not_allowed_are_refused_privately_and
     )
     assert await told(stage, "rules", age_restricted_only=True, barred_words="none") == (
         "Videos can now only be made in age-restricted channels. Before: in all channels.\n"
-        "Words that are not allowed: none. Before: Gore, nud*, spider man."
+        "All words are allowed. Before, these words were not allowed: Gore, nud*, spider man."
     )
     assert await refused(stage, stage.mia) == (
         "In this server, videos can only be made in age-restricted channels. Nothing was charged. Use one of them."

@@ -233,7 +233,7 @@ async def test_an_admin_types_several_commands_and_reads_each_once(tmp_path: Pat
         *(f"@admin: {command}" for command in spoken),
         f"@mia: {spoken[0]}",
     ]
-    assert "Videos are now logged in #general. Before: none." in said
+    assert "Videos are now logged in #general. Before: no channel." in said
     assert "is hidden from mia" in said
     assert process.returncode == 1
 

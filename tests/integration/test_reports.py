@@ -66,7 +66,8 @@ async def test_a_video_that_came_late_is_refunded_and_no_failure(store: Store) -
 
     sums = "1 video · 0 credits · 4 credits refunded · about 0.40 USD"
     assert timed_out.screen() == (
-        f"**Usage today**\nTotal: {sums} · 1 × not finished in time\n- <@{MEMBER}>: {sums} · 1 × not finished in time"
+        f"**Usage today**\nTotal: {sums} · 1 × video not finished in time\n"
+        f"- <@{MEMBER}>: {sums} · 1 × video not finished in time"
     )
     assert late.screen() == f"**Usage today**\nTotal: {sums}\n- <@{MEMBER}>: {sums}"
     (row,) = csv.DictReader(io.StringIO(late.csv().decode("utf-8-sig")))
@@ -120,8 +121,8 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
 
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
-    assert "- a member whose data was deleted: 1 video · 5 credits" in found.screen()
-    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,a member whose data was deleted,wan,")
+    assert "- deleted member: 1 video · 5 credits" in found.screen()
+    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,deleted member,wan,")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ class TestStatus:
         found = Status(Server(), None, 0, QueueCounts(0, 0, 0), 20, refused)
 
         assert (
-            "\n⚠️ No new videos can be made right now: the bot's key was not accepted. The bot keeps trying.\n"
+            "\n⚠️ No new videos can be made right now: bot's key not accepted. The bot keeps trying.\n"
             in reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
         )
 
@@ -215,4 +216,4 @@ class TestStatus:
         words = reports.status(ENGLISH, found, CATALOG, latency_s=0.04, servers=1)
 
         assert words.count("⚠️") == 1
-        assert "⚠️ No new videos can be made with Sora 2 Pro right now: the bot's account was refused." in words
+        assert "⚠️ No new videos can be made with Sora 2 Pro right now: bot's account refused." in words

@@ -108,6 +108,19 @@ def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4)) 
     return refusals.refusal(ENGLISH, error, catalog.complete(VideoSpec(choice[0], seconds=choice[1])), catalog)
 
 
+def test_beside_a_link_stands_until_when_it_is_valid_by_a_time_that_stays_true() -> None:
+    job = a_job(result_url="https://v.example/1", result_expires_at=NOON)
+
+    assert text.address(ENGLISH, job) == [f"<https://v.example/1> (link valid until <t:{int(NOON.timestamp())}:f>)"]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "Your video is ready."), (2, "Your videos are ready.")])
+def test_a_mention_tells_of_one_video_or_of_several(count: int, words: str) -> None:
+    job = a_job()
+
+    assert text.mention(ENGLISH, job, count) == f"<@{job.member}> {words}"
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("reason", "detail", "sentence"),

@@ -18,7 +18,7 @@ CATALOG = Catalog([Model("a", "Able", (4,), {"720x1280": 1}, {}), Model("b", "Bo
 DAILY, WEEKLY = [40, "day"], [5, "week"]
 NOW_AGAIN = [
     (ActKind.MEMBER_QUOTA, DAILY, None, "<@7> no longer has a quota of their own. Before: 40 credits per day."),
-    (ActKind.MEMBER_QUOTA, None, DAILY, "<@7> now has a quota of their own: 40 credits per day. Before: none."),
+    (ActKind.MEMBER_QUOTA, None, DAILY, "<@7> now has a quota of their own: 40 credits per day. Before: no quota set."),
     (ActKind.ROLE_QUOTA, DAILY, None, "<@&8> no longer has a quota of its own. Before: 40 credits per day."),
     (
         ActKind.ROLE_QUOTA,
@@ -41,17 +41,14 @@ NOW_AGAIN = [
     (ActKind.SERVER_LIMIT, DAILY, None, "The server limit is removed. Before: 40 credits per day."),
     (ActKind.BONUS, 9, 2, "7 bonus credits of <@7> were taken back. They now have 2 bonus credits."),
     (ActKind.BONUS, 2, 9, "<@7> got 7 bonus credits. They now have 9 bonus credits."),
-    (ActKind.RESET, 1, 0, "What <@7> used before the reset counts again."),
+    (ActKind.RESET, 1, 0, "The earlier usage of <@7> counts toward their quota again."),
     (ActKind.PAUSE, [None], None, "Videos can be made in this server again."),
     (ActKind.BLOCK, ["spam"], None, "<@7> can make videos in this server again."),
     (
         ActKind.BLOCK,
         None,
         ["spam"],
-        (
-            "<@7> can no longer make videos in this server. 2 videos in the queue were canceled, and their credits are "
-            "back."
-        ),
+        "<@7> can no longer make videos in this server. 2 videos in the queue were canceled and refunded.",
     ),
     (ActKind.LOG_CHANNEL, 9, None, "Videos are no longer logged in a channel. Before: <#9>."),
     (
@@ -68,7 +65,12 @@ NOW_AGAIN = [
         "Members with the role <@&8> no longer get these bonus credits. Those not spent yet are taken back.",
     ),
     (ActKind.ROLE_GIFT, [None], None, "Usage is no longer reset for members with the role <@&8>."),
-    (ActKind.RULES, [False, ["gore"]], [False, []], "Words that are not allowed: none. Before: gore."),
+    (
+        ActKind.RULES,
+        [False, ["gore"]],
+        [False, []],
+        "All words are allowed. Before, these words were not allowed: gore.",
+    ),
 ]
 
 
