@@ -244,7 +244,7 @@ class Messages:
     async def finish_takes(self, takes: Sequence[Job], _refused: PictureRefused | None = None) -> None:
         self.told.append({take.id: take.state for take in takes})
 
-    async def mention(self, _job: Job) -> None:
+    async def mention(self, _job: Job, _count: int = 1) -> None:
         return None
 
     async def delete_message(self, *_place: int) -> bool:

@@ -28,27 +28,16 @@ OVER = (AGAIN, EDIT, DELETE)
 WITH_VIDEO = (AGAIN, EDIT, CONTINUE, DELETE)
 """And where there is a video."""
 REENCODED = N_("-# Converted so that it plays on Discord.")
-LEAVING = N_(
-    "The video is not ready yet, and the bot can no longer update this message. Press the button to check on your "
-    "video."
-)
-MAY_OUTLIVE = N_(
-    "-# The bot can update this message for 15 minutes only. If the video takes longer, this message "
-    "will have a button that shows the video."
-)
-HERE = N_("### ✅ Here is your video")
 OVER_WITH_LINK = N_(
     "The video is too large to upload here ({size} MB). Find it in `/videos` until {when}, or download it here:"
 )
 OVER_AND_KEPT = N_("The video is too large to upload here ({size} MB). Find it in `/videos` until {when}.")
 KEPT_HERE = N_("The video could not be posted here. Find it in `/videos` until {when}.")
-ONLY_YOU = N_("-# Only you can see this message. The video also stays in `/videos` until {when}.")
 NOT_FETCHED = N_(
     "The video is ready, but the bot cannot download it yet. The bot keeps trying and will show the video "
     "here or in `/videos`."
 )
 DOWNLOAD_HERE = N_("Until then, you can download it here:")
-READY = N_("### ✅ Your video is ready")
 GREY = discord.Colour(0x80848E)
 BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
@@ -147,7 +136,7 @@ class Cards:
         translations = self._translation_catalog.of(job.card.member_locale if alone else job.card.locale)
         note = [translations.gettext(REENCODED)] if reencoded else []
         if job.card.ephemeral and not alone:
-            note.append(translations.gettext(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
+            note.append(only_you(translations))
         alt = None if plain else text.alt_text(job.spec.prompt)
         item = discord.MediaGalleryItem(f"attachment://{filename}", description=alt, spoiler=job.picture.spoiler)
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(item)
@@ -155,7 +144,7 @@ class Cards:
         return self.view(
             Shown(job, plain=plain),
             GREEN,
-            translations.gettext(HERE),
+            here(translations),
             gallery,
             *parts,
             translations=translations,
@@ -170,7 +159,7 @@ class Cards:
             line = translations.gettext("The video is in the next message.")
         else:
             line = translations.gettext("The video was sent as a direct message.")
-        return self.view(Shown(job, plain=True), GREEN, translations.gettext(READY), line, actions=WITH_VIDEO)
+        return self.view(Shown(job, plain=True), GREEN, ready(translations), line, actions=WITH_VIDEO)
 
     def link_only(self, job: Job, size_bytes: int, until: datetime, *, plain: bool = False) -> ui.LayoutView:
         """The video is over this place's upload limit."""
@@ -178,7 +167,7 @@ class Cards:
         address = text.address(translations, job)
         sentence = OVER_WITH_LINK if address else OVER_AND_KEPT
         line = translations.gettext(sentence, size=megabytes(size_bytes), when=text.moment(until, "f"))
-        head, links_video = translations.gettext(READY), bool(address)
+        head, links_video = ready(translations), bool(address)
         return self.view(
             Shown(job, plain=plain), GREEN, head, line, *address, actions=WITH_VIDEO, shows_video=links_video
         )
@@ -187,7 +176,7 @@ class Cards:
         """No transport takes the video now. A press brings a fresh token, which may."""
         translations = self.translations_of(job)
         line = translations.gettext(KEPT_HERE, when=text.moment(until, "f"))
-        return self.view(Shown(job, plain=plain), GREEN, translations.gettext(READY), line, actions=(SHOW, *WITH_VIDEO))
+        return self.view(Shown(job, plain=plain), GREEN, ready(translations), line, actions=(SHOW, *WITH_VIDEO))
 
     def not_fetched(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """The provider is done, and the file cannot be had yet."""
@@ -195,15 +184,14 @@ class Cards:
         address = text.address(translations, job)
         lines = [NOT_FETCHED, *([DOWNLOAD_HERE] if address else [])]
         parts = [*map(translations.gettext, lines), *address]
-        head, links_video = translations.gettext(READY), bool(address)
+        head, links_video = ready(translations), bool(address)
         return self.view(Shown(job, plain=plain), GREEN, head, *parts, actions=OVER, shows_video=links_video)
 
     def ended(self, job: Job, *, plain: bool = False) -> ui.LayoutView:
         """No video came of it."""
         translations = self.translations_of(job)
         line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
-        cancelled = job.state is JobState.CANCELLED
-        head = translations.gettext("### 🚫 Canceled") if cancelled else translations.gettext("### ⚠️ No video")
+        head = (canceled if job.state is JobState.CANCELLED else no_video)(translations)
         may_still_come = job.state is JobState.TIMED_OUT
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE) if may_still_come else OVER
         lines = [line]
@@ -234,11 +222,11 @@ class Cards:
         box: ui.Container[ui.LayoutView] = ui.Container(accent_colour=colour)
         box.add_item(ui.TextDisplay(head))
         if shown.leaving:
-            parts, actions = (translations.gettext(LEAVING),), (SHOW,)
+            parts, actions = (_leaving(translations, len(shown.takes) or 1),), (SHOW,)
         if not shown.plain and shown.job.spec.prompt:
             box.add_item(ui.TextDisplay(text.prompt_block(shown.job.spec.prompt)))
         if HIDE in actions or CANCEL in actions:
-            parts = (*parts, *([translations.gettext(MAY_OUTLIVE)] if _may_outlive(shown) else []))
+            parts = (*parts, *_outlives(translations, shown))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
         box.add_item(ui.TextDisplay(self._foot(translations, shown.job, shows_video=shows_video)))
@@ -271,6 +259,59 @@ class Cards:
     def _label(self, model_id: str) -> str:
         model = self._catalog.model(model_id)
         return model_id if model is None else model.label
+
+
+def here(translations: Translations, count: int = 1) -> str:
+    """The head of a card with so many videos."""
+    return translations.ngettext("### ✅ Here is your video", "### ✅ Here are your videos", count)
+
+
+def ready(translations: Translations, count: int = 1) -> str:
+    """The head of a card whose videos are elsewhere."""
+    return translations.ngettext("### ✅ Your video is ready", "### ✅ Your videos are ready", count)
+
+
+def canceled(translations: Translations, count: int = 1) -> str:
+    """The head of a card whose videos were all canceled."""
+    return translations.ngettext("### 🚫 Video canceled", "### 🚫 Videos canceled", count)
+
+
+def no_video(translations: Translations, count: int = 1) -> str:
+    """The head of a card of which no video came."""
+    return translations.ngettext("### ⚠️ No video", "### ⚠️ No videos", count)
+
+
+def only_you(translations: Translations, count: int = 1) -> str:
+    """Below so many videos on a private card."""
+    return translations.ngettext(
+        "-# Only you can see this message. The video also stays in `/videos` until {when}.",
+        "-# Only you can see this message. The videos also stay in `/videos` until {when}.",
+        count,
+        when=text.moment(datetime.now(UTC) + KEPT_FOR, "f"),
+    )
+
+
+def _leaving(translations: Translations, count: int) -> str:
+    return translations.ngettext(
+        "The video is not ready yet, and the bot can no longer update this message. Press the button to check on your "
+        "video.",
+        "Not all of your videos are ready yet, and the bot can no longer update this message. Press the button to "
+        "check on your videos.",
+        count,
+    )
+
+
+def _outlives(translations: Translations, shown: Shown) -> list[str]:
+    if not _may_outlive(shown):
+        return []
+    sentence = translations.ngettext(
+        "-# The bot can update this message for 15 minutes only. If the video takes longer, this message will have a "
+        "button that shows the video.",
+        "-# The bot can update this message for 15 minutes only. If the videos take longer, this message will have a "
+        "button that shows them.",
+        len(shown.takes) or 1,
+    )
+    return [sentence]
 
 
 def progress_bar(percent: int) -> str:

@@ -186,13 +186,13 @@ class DiscordChat:
         )
         return error_kind is None
 
-    async def mention(self, job: Job) -> MessageId | None:
+    async def mention(self, job: Job, count: int = 1) -> MessageId | None:
         """One short reply, never twice: by another transport only where Discord has certainly not taken it."""
         for transport in sorted(self._transports.open(job), key=lambda transport: transport is Transport.TOKEN):
             try:
                 translations = self._member_of(job)
                 return await self._transports.reply(
-                    job, transport, text.mention(translations, job), privacy.quiet(translations, job.id)
+                    job, transport, text.mention(translations, job, count), privacy.quiet(translations, job.id)
                 )
             except TROUBLE as error:
                 log.info("job=%s not mentioned by %s: %s", job.id, transport.name, told(error))

@@ -17,22 +17,24 @@ from bot.chat.cards import (
     GREY,
     KEPT_HERE,
     NOT_FETCHED,
-    ONLY_YOU,
     OVER,
-    READY,
     RED,
     Cards,
     Shown,
     can_cancel,
+    canceled,
+    here,
+    no_video,
+    only_you,
     progress_bar,
     progress_lines,
     queue_position,
+    ready,
 )
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import KEPT_FOR, FailureKind, Job, JobId, JobState
 
-ALL_HERE = N_("### ✅ Here are your videos")
 _HEADS = (
     (JobState.RENDERING, N_("### 🎬 Rendering"), BLUE),
     (JobState.SUBMITTING, N_("### 📤 Sending"), BLUE),
@@ -81,12 +83,12 @@ class TakeCards(Cards):
         gallery: ui.Item[ui.LayoutView] = ui.MediaGallery(*items)
         note = []
         if first.card.ephemeral:
-            note.append(translations.gettext(ONLY_YOU, when=text.moment(datetime.now(UTC) + KEPT_FOR, "f")))
+            note.append(only_you(translations, len(items)))
         lines = [_lines(translations, shown, number, _outcome, files) for number in range(len(takes))]
         return self.view(
             _whole(Shown(first, plain=plain, takes=shown)),
             GREEN,
-            translations.gettext(ALL_HERE if len(items) > 1 else N_("### ✅ Here is your video")),
+            here(translations, len(items)),
             gallery,
             *note,
             *lines,
@@ -99,15 +101,14 @@ class TakeCards(Cards):
         """None of the videos is on the card: how each take ended, or where its video is."""
         first, shown = takes[0], tuple(map(Shown, takes))
         translations = self.translations_of(first)
-        is_ready = any(take.state not in _ENDED for take in takes)
-        head, colour = translations.gettext(READY), GREEN
-        if not is_ready:
+        ready_count = sum(take.state not in _ENDED for take in takes)
+        head, colour = ready(translations, ready_count), GREEN
+        if not ready_count:
             is_canceled = all(take.state is JobState.CANCELLED for take in takes)
-            words = N_("### 🚫 Canceled") if is_canceled else N_("### ⚠️ No video")
-            head, colour = translations.gettext(words), RED
+            head, colour = (canceled if is_canceled else no_video)(translations, len(takes)), RED
         may_still_come = any(take.state in _TO_COME for take in takes)
-        actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not is_ready else DELETE)
-        if may_still_come and (is_ready or not first.card.bot_reaches):
+        actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not ready_count else DELETE)
+        if may_still_come and (ready_count or not first.card.bot_reaches):
             actions = (SHOW, *actions)
         lines = [_lines(translations, shown, number, _outcome) for number in range(len(takes))]
         return self.view(_whole(Shown(first, plain=plain, takes=shown)), colour, head, *lines, actions=actions)
@@ -174,4 +175,4 @@ def _alt_text(translations: Translations, take: Job, number: int, count: int) ->
     """What a screen reader says of one of several videos."""
     alt = text.alt_text(take.spec.prompt)
     (which,) = text.take_of(translations, replace(take.spec, take=number, takes=count))
-    return which if alt is None else f"{which}: {alt}"[: text.ALT_TEXT]
+    return which if alt is None else translations.labeled(which, alt)[: text.ALT_TEXT]

@@ -179,8 +179,8 @@ class Chat(Protocol):
     async def show_address(self, job: Job) -> bool:
         """The card says that the video is ready and cannot be fetched yet, and where it is. Whether it says so now."""
 
-    async def mention(self, job: Job) -> MessageId | None:
-        """Tells the member that it is done, by one short reply; tried once. Returns that, or None."""
+    async def mention(self, job: Job, count: int = 1) -> MessageId | None:
+        """Tells the member that so many videos are done, by one short reply; tried once. Returns that, or None."""
 
     def introduce(self, job: Job) -> None:
         """Tells the member alone where picture and prompt go, once, if it can; returns at once."""

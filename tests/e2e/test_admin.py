@@ -30,7 +30,7 @@ class TestQuotas:
             "Quota: 30 credits per week. This is the server's default quota."
         )
         assert await told(stage, "quota role", role=artist, credits=1, per="month") == (
-            f"Members with the role <@&{artist.id}> now have this quota: 1 credit per month. Before: none."
+            f"Members with the role <@&{artist.id}> now have this quota: 1 credit per month. Before: no quota set."
         )
         assert await quota(stage, ana) == (
             "**1 credit left** · 0 credits used this month · renews <t>\n"
@@ -52,7 +52,9 @@ class TestQuotas:
 
     async def test_a_server_limit_bounds_all_members_together_and_grants_too(self, stage: Stage) -> None:
         ana = stage.discord.world.people["ana"]
-        assert await told(stage, "quota server", credits=7) == ("New server limit: 7 credits per day. Before: none.")
+        assert await told(stage, "quota server", credits=7) == (
+            "New server limit: 7 credits per day. Before: no limit."
+        )
         await told(stage, "quota grant", user=ana, credits=100)
         await stage.over(await stage.animate())
 
@@ -152,11 +154,11 @@ class TestQuotas:
             "**0 credits left** · 6 credits used this week · renews <t>\n"
             "Quota: 6 credits per week. An admin set this quota.\nBonus credits: 7\n"
             "**History**\n"
-            f"- blocked: spam · {by}\n"
-            f"- unblocked · {by}\n"
-            f"- blocked · {by}\n"
+            f"- member blocked (“spam”) · {by}\n"
+            f"- member unblocked · {by}\n"
+            f"- member blocked · {by}\n"
             f"- -8 · <t> · video {delivered}\n"
-            f"- -4 · <t> · video {refunded} · refund: +4, refused under the content rules\n"
+            f"- -4 · <t> · video {refunded} · refund: +4, video refused under the content rules\n"
             f"- usage reset · {by}\n"
             f"- +9 bonus credits given (“won the contest”) · {by}\n"
             f"- own quota: 6 credits per week · {by}\n"
@@ -169,7 +171,7 @@ class TestQuotas:
         assert lines[:5] == [f"- +1,000,000 bonus credits given (“{'x' * 59}…”) · {by}"] * 5
         assert lines[-2:] == [
             f"- -8 · <t> · video {delivered}",
-            f"- video {refunded} · refund: +4, refused under the content rules · <t>",
+            f"- video {refunded} · refund: +4, video refused under the content rules · <t>",
         ]
         for _ in range(5):
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
@@ -182,7 +184,8 @@ class TestQuotas:
         manager = world.add_role("manager", permissions=Permission.MANAGE_GUILD, members=(ana,))
         await stage.start_bot()
         assert await told(stage, "quota list") == (
-            "**Quotas in this server**\n- Default quota: 20 credits per day · the bot's default\n- Server limit: none"
+            "**Quotas in this server**\n- Default quota: 20 credits per day · the bot's default\n"
+            "- Server limit: no limit"
         )
         await told(stage, "quota default", credits=30, per="week")
         await told(stage, "quota server", credits=300, per="total")
@@ -261,7 +264,7 @@ class TestPauseAndBlock:
             await stage.booked(lambda: stage.states().count("delivered") == known + 1)
 
         assert await told(stage, "pause", reason="a feast") == (
-            "Videos are paused in this server. Videos in the queue wait, and videos in progress are finished. "
+            "Videos are paused in this server. Videos in the queue wait, and videos that are being made are finished. "
             "Use `/animate-admin resume` to start again."
         )
         assert await refused(stage, ana) == f"{PAUSED} {UNCHARGED} {LATER}"
@@ -298,11 +301,10 @@ class TestPauseAndBlock:
         await stage.booked(lambda: stage.rows("SELECT COUNT(*) FROM cards WHERE message IS NOT NULL") == [(3,)])
 
         assert await told(stage, "block", user=ana, reason="spam") == (
-            f"<@{ana.id}> can no longer make videos in this server. "
-            "1 video in the queue was canceled, and its credits are back."
+            f"<@{ana.id}> can no longer make videos in this server. 1 video in the queue was canceled and refunded."
         )
-        await stage.until(card, "Canceled")
-        assert "### 🚫 Canceled" in card.text()
+        await stage.until(card, "Video canceled")
+        assert "### 🚫 Video canceled" in card.text()
         assert "This video was canceled. Your 4 credits are back." in card.text()
         assert await refused(stage, ana) == f"{CANNOT} {UNCHARGED} {ASK}"
         assert await quota(stage, ana) == (
@@ -343,8 +345,8 @@ class TestPauseAndBlock:
 
         assert (
             answer == f"<@{ana.id}> can no longer make videos in this server. "
-            "1 video in the queue was canceled, and its credits are back."
+            "1 video in the queue was canceled and refunded."
         )
         assert unplaced == [(None,)]
-        await stage.until(card, "Canceled")
+        await stage.until(card, "Video canceled")
         assert stage.provider.creates == 0

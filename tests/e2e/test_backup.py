@@ -69,7 +69,7 @@ async def carried_on_from_a_copy(stage: Stage) -> None:
     assert stage.states() == ["delivered", "unknown", "cancelled"]
     assert len(stage.provider.jobs) == stage.provider.creates == paid == 2
     said = [message.text() for message in stage.public()]
-    for text, words in zip(said, (DONE, "will not send the request again by itself", "Canceled"), strict=True):
+    for text, words in zip(said, (DONE, "will not send the request again by itself", "Video canceled"), strict=True):
         assert words in text
     refunds = stage.rows("SELECT credits, from_budget FROM ledger WHERE kind = 'refund' ORDER BY job")
     assert refunds == [(4, 0), (4, 4)]

@@ -97,7 +97,7 @@ async def test_a_video_under_way_is_cancelled_and_all_credits_come_back(
     button = next(button for button in card.buttons if button.label == "Cancel")
     await stage.discord.press(stage.mia, card, button.custom_id or "")
 
-    assert "Canceled" in (await stage.over(asked)).text()
+    assert "Video canceled" in (await stage.over(asked)).text()
     await stage.settled()
     assert stage.states() == ["cancelled"]
     assert stage.provider.times_charged() == 0
@@ -128,7 +128,7 @@ async def test_discord_is_answered_before_a_slow_cancel_from_a_list_that_has_gro
     await asyncio.wait_for(pressed.answered.wait(), FIRST_ANSWER_S)
     let_go.set()
 
-    await stage.until(card, "Canceled")
+    await stage.until(card, "Video canceled")
     await stage.discord.wait_for(lambda: "canceled" in listed.text(), 10, "the list to say so")
 
 

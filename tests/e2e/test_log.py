@@ -87,7 +87,7 @@ async def test_every_change_of_a_state_is_one_line_and_every_line_of_a_job_has_i
     assert card is not None
     await stage.until(card, "queue")
     await stage.discord.press(stage.mia, card, f"job:cancel:{waiting.id}")
-    await stage.until(card, "Canceled")
+    await stage.until(card, "Video canceled")
     for job in stage.provider.jobs.values():
         stage.provider.finish(job.id)
     await stage.over(first)

@@ -63,7 +63,7 @@ async def test_a_waiting_video_is_cancelled_and_its_credits_are_back(build: Buil
     message = await _listed(stage)
     assert "⏳ in the queue" in message.text()
     await _press(stage, message, "Cancel")
-    await stage.until(card, "Canceled")
+    await stage.until(card, "Video canceled")
 
     assert "This video was canceled. Your 4 credits are back." in card.text().split("\n")
     assert "🚫 canceled" in message.text()

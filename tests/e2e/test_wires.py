@@ -98,7 +98,7 @@ async def test_cancel_ends_a_render_and_every_credit_is_back(build: Build, name:
     custom_id = next(button.custom_id for button in card.buttons if button.label == "Cancel")
     await stage.discord.press(stage.mia, card, str(custom_id))
 
-    await stage.until(card, "Canceled")
+    await stage.until(card, "Video canceled")
     await stage.settled()
     assert stage.states() == ["cancelled"]
     assert stage.rows("SELECT COALESCE(SUM(credits), 0) FROM budget_usage") == [(0,)]

@@ -116,7 +116,7 @@ class Room:
         self.addresses += 1
         return True
 
-    async def mention(self, _job: Job) -> MessageId | None:
+    async def mention(self, _job: Job, _count: int = 1) -> MessageId | None:
         self.mentions += 1
         return MessageId(9)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,12 +107,17 @@ def test_in_the_end_one_gallery_has_the_videos_and_each_can_be_continued() -> No
 @pytest.mark.parametrize(
     ("states", "head", "buttons"),
     [
-        ((JobState.CANCELLED, JobState.CANCELLED), "### 🚫 Canceled", ["Again", "Edit", "Delete"]),
-        ((JobState.FAILED, JobState.CANCELLED), "### ⚠️ No video", ["Again", "Edit", "Delete"]),
-        ((JobState.FAILED, JobState.TIMED_OUT), "### ⚠️ No video", ["Again", "Edit", "Hide"]),
+        ((JobState.CANCELLED, JobState.CANCELLED), "### 🚫 Videos canceled", ["Again", "Edit", "Delete"]),
+        ((JobState.FAILED, JobState.CANCELLED), "### ⚠️ No videos", ["Again", "Edit", "Delete"]),
+        ((JobState.FAILED, JobState.TIMED_OUT), "### ⚠️ No videos", ["Again", "Edit", "Hide"]),
         (
             (JobState.UNDELIVERED, JobState.FAILED),
             "### ✅ Your video is ready",
+            ["Show my video", "Again", "Edit", "Delete"],
+        ),
+        (
+            (JobState.UNDELIVERED, JobState.UNDELIVERED, JobState.FAILED),
+            "### ✅ Your videos are ready",
             ["Show my video", "Again", "Edit", "Delete"],
         ),
     ],
@@ -123,3 +129,31 @@ def test_where_no_video_is_on_it_the_card_says_how_each_take_stands(
 
     assert texts(view)[0] == head
     assert labels(view) == buttons
+
+
+def test_a_card_that_takes_share_speaks_of_all_of_them_where_it_can_no_longer_be_edited() -> None:
+    (alone,) = takes(JobState.RENDERING)
+    shown = tuple(map(Shown, takes(JobState.RENDERING, JobState.WAITING)))
+
+    assert texts(CARDS.progress(Shown(alone, leaving=True)))[2].startswith("The video is not ready yet, and")
+    together = texts(TAKES.progress(Shown(alone, leaving=True, takes=shown)))
+    assert together[2].startswith("Not all of your videos are ready yet, and")
+
+
+def test_a_private_card_says_of_each_number_of_videos_that_they_stay() -> None:
+    first, second = (take.evolve(card=replace(take.card, ephemeral=True)) for take in takes(*[JobState.DELIVERING] * 2))
+    one = texts(TAKES.together([first, second], {first.id: "one.mp4"}))
+    both = texts(TAKES.together([first, second], {first.id: "one.mp4", second.id: "two.mp4"}))
+
+    assert one[0] == "### ✅ Here is your video"
+    assert "The video also stays in `/videos`" in one[2]
+    assert "The videos also stay in `/videos`" in both[2]
+
+
+def test_what_a_screen_reader_says_of_several_videos_is_set_as_the_language_does() -> None:
+    first, second = (take.evolve(card=replace(take.card, locale="fr")) for take in takes(*[JobState.DELIVERING] * 2))
+    view: Any = TAKES.together([first, second], {first.id: "one.mp4", second.id: "two.mp4"})
+
+    (box,) = view.to_components()
+    (gallery,) = [part["items"] for part in box["components"] if "items" in part]
+    assert [item["description"].partition("\u00a0: ")[2] for item in gallery] == [first.spec.prompt] * 2

@@ -14,7 +14,7 @@ from discord.components import _component_factory
 
 from bot.catalog import Catalog, Model
 from bot.chat import failures, limits, refusals, text
-from bot.chat.cards import Cards, Shown, key_of
+from bot.chat.cards import Cards, Shown, here, key_of
 from bot.chat.videos import PER_PAGE, video_list
 from bot.errors import PictureRefused, ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
@@ -136,7 +136,7 @@ def texts(view: ui.LayoutView) -> str:
 def test_the_member_alone_reads_their_own_language() -> None:
     job = longest("de").evolve(card=a_card(locale="de", member_locale="ja"))
 
-    german, japanese = (LANGUAGES.of(locale).gettext("### ✅ Here is your video") for locale in ("de", "ja"))
+    german, japanese = (here(LANGUAGES.of(locale)) for locale in ("de", "ja"))
     assert german != japanese
     assert german in texts(CARDS.delivered(job, "a.mp4"))
     assert japanese in texts(CARDS.delivered(job, "a.mp4", alone=True))

@@ -205,11 +205,11 @@ async def _fitting(context: JobContext, job: Job) -> Path:
     return found or video
 
 
-async def mention(context: JobContext, job: Job) -> None:
+async def mention(context: JobContext, job: Job, count: int = 1) -> None:
     """Once for all takes of a request; whoever did not wait long is not told."""
     if context.clock.now() - job.created_at < MENTION_AFTER:
         return
     if await context.persist(cards.claim_mention(job.card.request or job.id, now=context.clock.now())):
-        message = await context.chat.mention(job)
+        message = await context.chat.mention(job, count)
         if message is not None:
             await context.persist(cards.remember_mention(job.id, message))

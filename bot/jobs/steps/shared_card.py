@@ -29,7 +29,7 @@ LOOK_S = 60.0
 REQUEST_BYTES = 25 * 1024 * 1024
 """Discord's documents allow so much in one request; where one file may have more, so may they together."""
 
-Mention = Callable[[JobContext, Job], Awaitable[None]]
+Mention = Callable[[JobContext, Job, int], Awaitable[None]]
 
 
 async def wait_for_card(context: JobContext, job: Job) -> Job | None:
@@ -94,7 +94,7 @@ async def run_shared_card(context: JobContext, request: JobId, mention: Mention)
             if chosen:
                 outcome = await _show(context, found, chosen)
                 if outcome is DeliveryOutcome.UPLOADED:
-                    await mention(context, first)
+                    await mention(context, first, len(chosen))
                 elif outcome is not None:
                     await context.clock.sleep(backoff.redeliver_pause(offers))  # a press begins this anew
                     offers += 1
