@@ -23,14 +23,14 @@ _CARD_LINES: dict[FailureKind, _Line] = {
         N_("Try again with other options."),
     ),
     FailureKind.TOO_LARGE: (
-        N_("The video service did not accept a picture of this size."),
-        N_("Try another size or model."),
+        N_("The picture file was too large for the video service."),
+        N_("Try a smaller size, or another model."),
     ),
     FailureKind.KEY: (N_("The video service did not accept this bot's key."), _OPERATOR_HAS_TO),
     FailureKind.BALANCE: (N_("The video service refused this bot's account."), _OPERATOR_HAS_TO),
     FailureKind.MODEL: (N_("The video service no longer has this model."), N_("Choose another model.")),
     FailureKind.OVER_PRICE: (
-        N_("The video service now charges more for this video than the price you saw."),
+        N_("This video would cost more at the video service than the bot expected, so it was not made."),
         _OPERATOR_HAS_TO,
     ),
     FailureKind.BUSY: (N_("The video service did not start this video within ten minutes."), _LATER),

@@ -85,7 +85,7 @@ def left_of(translations: Translations, spec: VideoSpec, left: int | None) -> li
     if left is None:
         return []
     if left < spec.total:
-        return [translations.gettext("not enough: you have {n}", n=left)]
+        return [translations.gettext("not enough credits: you have {n}", n=left)]
     return [translations.gettext("you have {n}", n=left)]
 
 

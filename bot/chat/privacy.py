@@ -46,12 +46,13 @@ NOT_MENTIONED = N_("Only the member who was mentioned can mute these mentions. U
 EXPORTED = N_("Here is everything the bot keeps about you. Only you can see this message.")
 HELPED = N_(
     "When you press *Improve prompt*, your prompt is also sent to {host}, which has its own rules for what it keeps. "
-    "The bot keeps how often you used this button that day."
+    "The bot counts how often you press this button each day, and deletes the count the next day."
 )
 STAYS = N_(
-    "**What stays:** your user ID, with the credits you used and when, until next month. This stays longer if a limit "
-    "counts credits in total, or if you keep using the bot. Your own quota, your bonus credits, a block, muted "
-    "mentions and turned-off choices stay too."
+    "**What stays:** the credits you used and when, under your user ID. Your user ID is removed from them next month, "
+    "or later if a limit counts credits in total, if you have bonus credits, or if you keep using the bot. Your own "
+    "quota, your bonus credits and a block stay too. If you muted mentions or pressed *Forget my choices*, that also "
+    "stays."
 )
 
 
@@ -116,9 +117,9 @@ def about(
         *([translations.gettext(HELPED, host=_host(helper))] if helper else []),
         translations.gettext(
             "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
-            "and the video, where its card is, times and credits. About you: your quota, bonus credits and "
-            "blocks with the admins' reasons, your language, whether you have muted mentions, and, unless you "
-            "turn it off, your last choices of model, length, price, sound and style, which are your defaults."
+            "and the video, where its card is, times and credits. About you: your quota; your bonus credits and "
+            "blocks, with the admins' reasons; your language; and whether you have muted mentions. Your last choices "
+            "of model, length, price, sound and style are kept as your defaults, unless you press *Forget my choices*."
         ),
         _how_long(translations, keeping),
         whoever,
@@ -186,15 +187,16 @@ def confirm(translations: Translations, endpoints: Sequence[str]) -> ui.LayoutVi
         translations.gettext("### Delete your data?"),
         translations.gettext(
             "**Deleted now:** prompts, pictures, the videos the bot keeps, links, and where your cards are. "
-            "Videos in the queue are canceled, and their credits are back."
+            "Your videos in the queue are canceled and refunded."
         ),
         translations.gettext(
-            "**Deleted one after another:** the bot's messages with your videos and its mentions of you, in "
-            "its direct messages to you and in every channel it can see in servers it is a member of."
+            "**Deleted one after another:** the bot's messages that show your videos or mention you, in your direct "
+            "messages with the bot and in every channel that the bot can see."
         ),
         translations.gettext(
-            "**Deleted later:** a video that is being made is already paid for. It is finished, shown to you, "
-            "and then deleted from the bot. Its message stays until you delete it."
+            "**Deleted later:** videos that are being made, because they are already paid for. The bot shows them to "
+            "you, then deletes what it keeps of them. The messages with these videos stay until you delete those "
+            "messages."
         ),
         translations.gettext(STAYS),
         _out_of_reach(translations, endpoints),
@@ -214,8 +216,8 @@ def erased(translations: Translations, endpoints: Sequence[str], running: int) -
         translations,
         translations.gettext("### Your data is deleted"),
         translations.gettext(
-            "The bot has deleted your prompts, pictures, videos and links, and where your cards are. It is now "
-            "deleting the messages it can reach, one after another."
+            "The bot has deleted your prompts, pictures, videos and links. It is now deleting the messages it can "
+            "reach, one after another."
         ),
         *([goes_on] if running else []),
         translations.gettext(STAYS),

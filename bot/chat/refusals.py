@@ -35,8 +35,10 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             return translations.paragraph(wrong, translations.gettext(text.NOTHING_CHARGED), to_do)
         case RefusalReason.TOO_MANY_JOBS if error.room > 0:
             return translations.ngettext(
-                "You can have {n} more video in progress. Nothing was charged. Choose a smaller number for `takes`.",
-                "You can have {n} more videos in progress. Nothing was charged. Choose a smaller number for `takes`.",
+                "You can have only {n} more video in progress right now. Nothing was charged. Choose a smaller number "
+                "for `takes`.",
+                "You can have only {n} more videos in progress right now. Nothing was charged. Choose a smaller number "
+                "for `takes`.",
                 error.room,
             )
         case RefusalReason.TOO_MANY_JOBS:
@@ -47,7 +49,7 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             )
         case RefusalReason.AGAIN_UNDER_WAY:
             return translations.gettext(
-                "This video is already being remade. Nothing was charged. Wait for it to finish, then try again."
+                "This video is already being made again. Nothing was charged. Wait for it to finish, then try again."
             )
         case RefusalReason.QUOTA:
             return _too_dear(translations, balance, spec, catalog)

@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 NOT_YOURS = N_("Only the member who asked for this video can do that.")
 TOO_LATE = N_("It is too late to cancel this video. The request was already sent to the video service.")
-IS_CANCELLED = N_("This video is already canceled. Nothing was charged.")
+IS_CANCELLED = N_("This video is already canceled. Your credits are back.")
 CANCEL_UNSURE = N_(
     "The video service did not answer, so it is not certain that this video was canceled. Try again in a minute. "
-    "If it was canceled, your credits come back by themselves."
+    "If the video was canceled, your credits are refunded automatically."
 )
 NOT_OVER = N_("This video is still in progress. You can delete it when it has ended.")
 GONE = N_("The bot no longer keeps this video.")

@@ -222,7 +222,8 @@ def _role_of(interaction: discord.Interaction[Any], role: discord.Role) -> int:
     guild = interaction.client.get_guild(interaction.guild_id)
     if guild is None:
         raise UserError(
-            "The bot cannot see the roles of this server. Add the bot with its full invite link, then try again."
+            "The bot is not a member of this server, so it cannot see the roles here. Ask the person who runs this bot "
+            "for the invite link, add the bot with that link, then try again."
         )
     # Right after a start its roles are not told yet. What is gone by then loses its quota: see RoleWatch.
     if not guild.unavailable and guild.get_role(role.id) is None:

@@ -187,7 +187,8 @@ class TestBadInput:
             return (await alone(asked)).text()
 
         assert await read("quota role", role=role, credits=5) == (
-            "The bot cannot see the roles of this server. Add the bot with its full invite link, then try again."
+            "The bot is not a member of this server, so it cannot see the roles here. Ask the person who runs this bot "
+            "for the invite link, add the bot with that link, then try again."
         )
         assert written(stage) == [0, 0, 0, 0]
         assert (

@@ -60,7 +60,7 @@ async def test_cancel_in_the_queue_gives_all_credits_back_and_is_too_late_after(
 
     assert await told(stage, waiting, "Cancel", by=stage.admin) == NOT_YOURS
     pressed = await press(stage, waiting, "Cancel")
-    await stage.until(waiting, "Canceled")
+    await stage.until(waiting, "Video canceled")
 
     assert pressed.message is waiting
     assert "Your 4 credits are back." in waiting.text()
@@ -186,7 +186,7 @@ async def test_again_makes_the_same_once_more_after_a_restart_and_one_at_a_time(
     assert second is not first
     await stage.until(second, "Rendering")
     assert await told(stage, first, "Again") == (
-        "This video is already being remade. Nothing was charged. Wait for it to finish, then try again."
+        "This video is already being made again. Nothing was charged. Wait for it to finish, then try again."
     )
     one, two = stage.provider.jobs.values()
     assert (two.prompt, two.model, two.seconds, two.size) == (one.prompt, one.model, one.seconds, one.size)

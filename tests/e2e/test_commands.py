@@ -92,7 +92,7 @@ async def _lists_have_only_what_fits(stage: Stage) -> None:
 
     assert await listed("model", seconds=8) == [
         "Sora 2 · 8 s · 8 credits · you have 20",
-        "Sora 2 Pro · 8 s · 24 credits · not enough: you have 20",
+        "Sora 2 Pro · 8 s · 24 credits · not enough credits: you have 20",
     ]
     assert await listed("size", model="sora-2") == [
         "Portrait 720×1280 · 4 credits · you have 20",
@@ -100,7 +100,7 @@ async def _lists_have_only_what_fits(stage: Stage) -> None:
     ]
     assert await listed("model", size="1792x1024") == ["Sora 2 Pro · 4 s · 20 credits · you have 20"]
     assert await listed("seconds", size="1792x1024", seconds="8") == [
-        "8 s · Sora 2 Pro · 40 credits · not enough: you have 20"
+        "8 s · Sora 2 Pro · 40 credits · not enough credits: you have 20"
     ]
     assert await listed("size", model="no such model", size="land") == [
         "Landscape 1280×720 · Sora 2 · 4 credits · you have 20",

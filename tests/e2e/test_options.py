@@ -233,7 +233,8 @@ class TestTakes:
         await stage.rendering(takes=2)
         refused = await alone(await stage.animate(takes=3))
         assert refused.text() == (
-            "You can have 2 more videos in progress. Nothing was charged. Choose a smaller number for `takes`."
+            "You can have only 2 more videos in progress right now. Nothing was charged. Choose a smaller number for "
+            "`takes`."
         )
         assert stage.rows("SELECT COUNT(*) FROM jobs") == [(2,)]
         assert len(stage.rows("SELECT 1 FROM ledger WHERE kind = 'reserve'")) == 2

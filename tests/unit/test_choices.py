@@ -112,7 +112,7 @@ class TestLabels:
             return prices.choice_label(ENGLISH, "8 s", [], spec, left)
 
         assert label(12) == "8 s · 8 credits · you have 12"
-        assert label(7) == "8 s · 8 credits · not enough: you have 7"
+        assert label(7) == "8 s · 8 credits · not enough credits: you have 7"
         assert label(None) == "8 s · 8 credits"
 
     def test_a_long_name_loses_its_end_and_the_price_stays(self) -> None:
