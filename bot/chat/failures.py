@@ -24,7 +24,7 @@ _CARD_LINES: dict[FailureKind, _Line] = {
     ),
     FailureKind.TOO_LARGE: (
         N_("The picture file was too large for the video service."),
-        N_("Try a smaller size, or another model."),
+        N_("Choose a smaller video size, or another model."),
     ),
     FailureKind.KEY: (N_("The video service did not accept this bot's key."), _OPERATOR_HAS_TO),
     FailureKind.BALANCE: (N_("The video service refused this bot's account."), _OPERATOR_HAS_TO),

@@ -50,7 +50,7 @@ HELPED = N_(
 )
 STAYS = N_(
     "**What stays:** the credits you used and when, under your user ID. Your user ID is removed from them next month, "
-    "or later if a limit counts credits in total, if you have bonus credits, or if you keep using the bot. Your own "
+    "or later if you have bonus credits or a limit that never renews, or if you keep using the bot. Your own "
     "quota, your bonus credits and a block stay too. If you muted mentions or pressed *Forget my choices*, that also "
     "stays."
 )
@@ -195,8 +195,7 @@ def confirm(translations: Translations, endpoints: Sequence[str]) -> ui.LayoutVi
         ),
         translations.gettext(
             "**Deleted later:** videos that are being made, because they are already paid for. The bot shows them to "
-            "you, then deletes what it keeps of them. The messages with these videos stay until you delete those "
-            "messages."
+            "you, then deletes what it keeps of them. The messages with these videos stay until you delete them."
         ),
         translations.gettext(STAYS),
         _out_of_reach(translations, endpoints),

@@ -198,7 +198,7 @@ def beside(translations: Translations, job: Job) -> str:
 
 def somebody(translations: Translations, person: int | None) -> str:
     """A mention; who had their data deleted has no name any more."""
-    return f"<@{person}>" if person is not None and person > 0 else translations.gettext("deleted member")
+    return f"<@{person}>" if person is not None and person > 0 else translations.gettext("Deleted member")
 
 
 def mention(translations: Translations, job: Job, count: int = 1) -> str:

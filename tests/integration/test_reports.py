@@ -121,8 +121,8 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
 
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
-    assert "- deleted member: 1 video · 5 credits" in found.screen()
-    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,deleted member,wan,")
+    assert "- Deleted member: 1 video · 5 credits" in found.screen()
+    assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,Deleted member,wan,")
 
 
 @pytest.mark.parametrize(
