@@ -39,6 +39,7 @@ from bot.chat.take_cards import TakeCards
 from bot.chat.video_requests import VideoRequests
 from bot.cluster.assembly import open_dispatch, shards_of, worker_of
 from bot.errors import SettingsError, StoreUnavailable
+from bot.http_services import hosted_pictures, serve_http, signed_credits
 from bot.i18n.translations import TranslationCatalog
 from bot.images.fitter import Fitter
 from bot.jobs import restored_copy
@@ -57,7 +58,6 @@ from bot.jobs.worker import Worker
 from bot.provider_settings import Offer, former, offer
 from bot.providers.wires import connect
 from bot.reload import Reloader
-from bot.serving import hosted_pictures, serve_http, signed_credits
 from bot.settings import Settings
 from bot.store.database import Store
 from bot.transcode.transcoder import Transcoder

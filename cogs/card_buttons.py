@@ -23,8 +23,8 @@ from bot.chat.videos import LIST, question, sentence
 from bot.errors import ChatUnavailable, UserError
 from bot.i18n.translations import translations_of
 from bot.jobs.library import Library, Place, goes_on, has_video, is_on_card, needs_card
-from bot.measures import parse_size
 from bot.models import ChannelId, GuildId, Job, JobId, JobState, Picture
+from bot.sizes import parse_size
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from bot.catalog.last_choices import with_last
 from bot.catalog.offer import Catalog, Model
-from bot.measures import parse_size
 from bot.models import VideoSpec
+from bot.sizes import parse_size
 
 T = TypeVar("T")
 MOST_TAKES = 4

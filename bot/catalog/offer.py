@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from bot.errors import UserError
 from bot.i18n.marking import N_
-from bot.measures import parse_size, shown_size
 from bot.models import VideoSpec
+from bot.sizes import parse_size, shown_size
 from bot.wire_config import ModelWire
 
 MAX_ENLARGEMENT = 4.0

@@ -20,7 +20,7 @@ from bot.catalog import entries
 from bot.catalog.offer import Catalog, Model, ProviderEntry, Retired, Shape, Sound, Style, utc_today
 from bot.catalog.sizes import size_of
 from bot.errors import SettingsError
-from bot.measures import parse_size
+from bot.sizes import parse_size
 from bot.wire_config import ModelWire, PictureForm
 
 PACKAGED = "gptproto"

@@ -11,8 +11,8 @@ from bot.chat.paging import page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.models import Limit, Period, Scope
-from bot.overviews import ActKind, AdminAct, AdminActs
-from bot.rules import RuleTarget
+from bot.report_models import ActKind, AdminAct, AdminActs
+from bot.server_rules import RuleTarget
 
 ACTS_PER_PAGE = 8
 VALUE_SHOWN = 80

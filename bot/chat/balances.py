@@ -11,7 +11,7 @@ from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.service import Account
 from bot.models import Balance, FailureKind, LedgerKind, RefusalReason
-from bot.overviews import LedgerLine
+from bot.report_models import LedgerLine
 
 REASON_SHOWN = 60
 """Ten lines with the longest reasons would be more than the 2,000 characters of a message."""

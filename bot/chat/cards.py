@@ -17,8 +17,8 @@ from bot.chat.buttons import AGAIN, CANCEL, CONTINUE, DELETE, EDIT, HIDE, IMPROV
 from bot.i18n.marking import N_
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Progress, ProgressView, QueuePosition
-from bot.measures import megabytes
 from bot.models import KEPT_FOR, UNFINISHED, FailureKind, Job, JobState, VideoSpec
+from bot.sizes import megabytes
 
 BAR_CELLS = 12
 MOST_BUTTONS = 5

@@ -10,7 +10,7 @@ import discord
 
 from bot.chat.discord_errors import TROUBLE
 from bot.models import DIRECT, Card, ChannelId, GuildId, MessageId, Picture, Press, Scope, UserId
-from bot.rules import Place
+from bot.server_rules import Place
 
 PARENT_WITHIN_S = 1.0
 

@@ -8,8 +8,8 @@ from bot.catalog import Catalog, Model
 from bot.catalog.choices import VideoOption
 from bot.chat.discord_limits import MAX_LABEL_LENGTH
 from bot.i18n.translations import Translations
-from bot.measures import parse_size, shown_size
 from bot.models import VideoSpec
+from bot.sizes import parse_size, shown_size
 
 
 def credits_of(translations: Translations, count: int) -> str:

@@ -14,7 +14,7 @@ from bot.chat.balances import failure_words, short_reason
 from bot.i18n.translations import Translations
 from bot.jobs.admin import Status
 from bot.models import JobState, Limit, UserId
-from bot.overviews import Quotas, UsageRow
+from bot.report_models import Quotas, UsageRow
 
 ROWS_PER_PAGE = 15
 DAYS_SHOWN = 7

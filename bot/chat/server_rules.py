@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.catalog import Catalog
 from bot.chat import text
 from bot.i18n.translations import Translations
-from bot.rules import RuleTarget, ServerRules
+from bot.server_rules import RuleTarget, ServerRules
 
 WORDS_SHOWN = 600
 

@@ -8,8 +8,8 @@ from bot.catalog import Catalog
 from bot.chat import confirmations, server_rules, text
 from bot.i18n.translations import Translations
 from bot.models import Bonus, Change, Limit, Period, Scope, Source
-from bot.overviews import ActKind, AdminAct
-from bot.rules import RuleTarget, ServerRules
+from bot.report_models import ActKind, AdminAct
+from bot.server_rules import RuleTarget, ServerRules
 
 
 class UndoMessage:

@@ -22,7 +22,7 @@ from bot.errors import AlreadyKnown, CircuitOpen, ReservationRefused, StoreError
 from bot.i18n.translations import translations_of
 from bot.jobs.service import Ask, Service
 from bot.models import DIRECT, Card, Job, JobId, Picture, Scope, Show, UserId, VideoSpec
-from bot.rules import Place
+from bot.server_rules import Place
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from typing import Any
 from bot import confined_process
 from bot.errors import PictureRefused
 from bot.images.resize import copy, fit, measure
-from bot.measures import parse_size
+from bot.sizes import parse_size
 
 NICENESS = 5
 MAX_MEMORY_BYTES = 512 << 20

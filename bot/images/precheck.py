@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.errors import PictureRefused
 from bot.i18n.marking import N_
-from bot.measures import megabytes
+from bot.sizes import megabytes
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 200_000_000  # a JPEG, decoded at a fraction; others are bound by memory, in `bot.images.decode`

@@ -27,8 +27,8 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import ActKind, AdminActs, QueueCounts, Quotas, UsageRow
-from bot.rules import RuleTarget, ServerRules
+from bot.report_models import ActKind, AdminActs, QueueCounts, Quotas, UsageRow
+from bot.server_rules import RuleTarget, ServerRules
 from bot.store import (
     admin_acts,
     balances,
@@ -37,7 +37,7 @@ from bot.store import (
     quotas,
     reservations,
     role_gifts,
-    rules,
+    server_rules,
     server_settings,
     shared_state,
     usage,
@@ -45,7 +45,7 @@ from bot.store import (
 from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.credit_requests import Granted
 from bot.store.database import Store, Tx, Unit
-from bot.store.rules import ModelsChange
+from bot.store.server_rules import ModelsChange
 
 T = TypeVar("T")
 
@@ -228,13 +228,13 @@ class Admin:
     ) -> ModelsChange:
         """Which models a role or channel may use, None for all."""
         what = ActKind.ROLE_MODELS if kind is RuleTarget.ROLE else ActKind.CHANNEL_MODELS
-        return await self._record(by, what, rules.set_models(by, kind, target, models), target=target)
+        return await self._record(by, what, server_rules.set_models(by, kind, target, models), target=target)
 
     async def set_rules(
         self, by: ChangeContext, *, age_restricted_only: bool | None, barred_words: Sequence[str] | None
     ) -> tuple[ServerRules, ServerRules]:
         """Changes what is not None; the rules before and after."""
-        unit = rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
+        unit = server_rules.set_server(by, age_restricted_only=age_restricted_only, barred_words=barred_words)
         before = await self._record(by, ActKind.RULES, unit)
         return before, await self._rules.of(by.scope)
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import islice
 
 from bot.jobs.estimate import Estimate, estimate
-from bot.measures import parse_size
 from bot.models import VideoSpec
+from bot.sizes import parse_size
 from bot.store.jobs import Render
 
 RECENT = 10

@@ -9,8 +9,8 @@ from bot.catalog import Catalog, styles
 from bot.errors import UserError, WordBarred
 from bot.jobs.store_cache import StoreCache
 from bot.models import DIRECT, Scope, VideoSpec
-from bot.rules import Place, ServerRules
-from bot.store import rules
+from bot.server_rules import Place, ServerRules
+from bot.store import server_rules
 from bot.store.database import Store
 
 NO_RULES = ServerRules()
@@ -21,7 +21,7 @@ class RulesOfServers:
 
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._cache = StoreCache(store, rules.of, _changed)
+        self._cache = StoreCache(store, server_rules.of, _changed)
 
     async def of(self, scope: Scope) -> ServerRules:
         """Raises StoreUnavailable."""
@@ -69,4 +69,4 @@ class RulesOfServers:
 
 
 def _changed(event: object) -> Scope | None:
-    return event.scope if isinstance(event, rules.Changed) else None
+    return event.scope if isinstance(event, server_rules.Changed) else None

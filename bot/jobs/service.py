@@ -25,7 +25,6 @@ from bot.jobs.retention import Retention
 from bot.jobs.server_rules import RulesOfServers
 from bot.jobs.steps.fallback import specs_instead
 from bot.jobs.worker import Worker
-from bot.measures import parse_size
 from bot.models import (
     Balance,
     Card,
@@ -40,8 +39,9 @@ from bot.models import (
     UserId,
     VideoSpec,
 )
-from bot.overviews import LedgerLine
-from bot.rules import NOWHERE, Place
+from bot.report_models import LedgerLine
+from bot.server_rules import NOWHERE, Place
+from bot.sizes import parse_size
 from bot.store import balances, ledger, role_gifts
 from bot.store.database import Store, Tx, Unit
 from bot.store.takes import reserve_all, take_id

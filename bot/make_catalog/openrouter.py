@@ -9,7 +9,7 @@ from typing import Any
 from bot.catalog.sizes import size_of
 from bot.log import printable
 from bot.make_catalog.prices import Price, UnpricedError, price_of
-from bot.measures import parse_size
+from bot.sizes import parse_size
 
 FIRST_FRAME, LAST_FRAME = "first_frame", "last_frame"
 RATIOS = ("9:16", "16:9", "1:1")

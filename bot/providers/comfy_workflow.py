@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from bot.measures import parse_size
 from bot.providers import json_template
 from bot.providers.protocols import CreateRequest
+from bot.sizes import parse_size
 from bot.wire_config import ModelWire
 
 PLACEHOLDERS = frozenset(

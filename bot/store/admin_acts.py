@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from bot.models import Change, ChangeContext, Job, Limit, Period, Scope, Source, UserId
-from bot.overviews import ActKind, AdminAct, AdminActs
-from bot.rules import RuleTarget
-from bot.store import balances, ledger, quotas, role_gifts, rules, server_settings, sql
+from bot.report_models import ActKind, AdminAct, AdminActs
+from bot.server_rules import RuleTarget
+from bot.store import balances, ledger, quotas, role_gifts, server_rules, server_settings, sql
 from bot.store.database import Row, Tx, Unit
 from bot.store.row_mapping import from_ms, to_ms
 
@@ -230,14 +230,14 @@ def _pause(tx: Tx, scope: Scope, _subject: Subject) -> Any:
 
 
 def _models(tx: Tx, scope: Scope, subject: Subject) -> Any:
-    found = rules.of(scope)(tx)
+    found = server_rules.of(scope)(tx)
     of = found.roles if subject.what is ActKind.ROLE_MODELS else found.channels
     models = of.get(subject.target or 0)
     return None if models is None else list(models)
 
 
 def _rules(tx: Tx, scope: Scope, _subject: Subject) -> Any:
-    found = rules.of(scope)(tx)
+    found = server_rules.of(scope)(tx)
     return [found.age_restricted_only, list(found.barred_words)]
 
 
@@ -290,7 +290,7 @@ def _set_server_quota(
 
 def _set_models(by: ChangeContext, act: AdminAct) -> Unit[Any]:
     kind = RuleTarget.ROLE if act.what is ActKind.ROLE_MODELS else RuleTarget.CHANNEL
-    return rules.set_models(by, kind, act.target or 0, act.old)
+    return server_rules.set_models(by, kind, act.target or 0, act.old)
 
 
 _SETTERS: dict[ActKind, Callable[[ChangeContext, AdminAct], Unit[Any]]] = {
@@ -310,6 +310,6 @@ _SETTERS: dict[ActKind, Callable[[ChangeContext, AdminAct], Unit[Any]]] = {
     ActKind.OTHERS: lambda by, act: server_settings.allow_others(by, allowed=act.old),
     ActKind.ROLE_MODELS: _set_models,
     ActKind.CHANNEL_MODELS: _set_models,
-    ActKind.RULES: lambda by, act: rules.set_server(by, age_restricted_only=act.old[0], barred_words=act.old[1]),
+    ActKind.RULES: lambda by, act: server_rules.set_server(by, age_restricted_only=act.old[0], barred_words=act.old[1]),
 }
 """How a value is set to what it was before the act."""

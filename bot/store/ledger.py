@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import FailureKind, LedgerKind, Limit, Period, Scope, Source, UserId
-from bot.overviews import LedgerLine
+from bot.report_models import LedgerLine
 from bot.store.database import Row, Tx, Unit
 from bot.store.row_mapping import AccountRows, from_ms, to_ms
 

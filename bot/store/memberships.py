@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import GuildId, JobId, Scope, UserId
-from bot.store import rules, sql
+from bot.store import server_rules, sql
 from bot.store.database import Tx, Unit
 from bot.store.erasure import PLACE_ERASED, TEXTS_ERASED
 from bot.store.jobs import UNENDED
@@ -136,7 +136,7 @@ def purge(guild: GuildId) -> Unit[list[JobId]]:
         tx.changed(f"UPDATE ledger SET actor = NULL, reason = NULL WHERE scope = :scope AND {ADMIN_ACTS}", scope=scope)
         for table in ("roles", "members", "model_rules", "admin_acts", "role_gifts", "role_gifts_given", "servers"):
             tx.changed(f"DELETE FROM {table} WHERE scope = :scope", scope=scope)
-        tx.note(rules.Changed(scope))
+        tx.note(server_rules.Changed(scope))
         tx.changed("DELETE FROM guilds WHERE guild = :guild", guild=guild)
         return found
 

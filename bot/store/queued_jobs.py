@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.models import JobId, JobState, Scope, UserId, VideoSpec
-from bot.overviews import QueueCounts
+from bot.report_models import QueueCounts
 from bot.store.database import Row, Tx, Unit
 from bot.store.row_mapping import from_ms, to_ms
 

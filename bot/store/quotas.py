@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.models import Bonus, Change, ChangeContext, LedgerKind, Limit, Limits, Period, Scope, Source, UserId
-from bot.overviews import Quotas
+from bot.report_models import Quotas
 from bot.store import balances, ledger, sql
 from bot.store.database import Tx, Unit
 

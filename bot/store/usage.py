@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.models import FailureKind, JobState, Scope, UserId
-from bot.overviews import UsageRow
+from bot.report_models import UsageRow
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import day_of
 

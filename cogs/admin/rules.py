@@ -15,7 +15,7 @@ from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import translations_of
-from bot.rules import RuleTarget, words_of
+from bot.server_rules import RuleTarget, words_of
 from cogs.admin.group import AdminCog
 
 ALL, NONE = "all", "none"

@@ -27,7 +27,7 @@ from bot.models import (
     Source,
     UserId,
 )
-from bot.overviews import ActKind
+from bot.report_models import ActKind
 from bot.store import admin_acts, balances, credit_requests, jobs, quotas, reservations, role_gifts, server_settings
 from bot.store.admin_acts import Refusal, Subject, Undone
 from bot.store.database import Tx, Unit

@@ -17,7 +17,7 @@ from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.jobs.admin import Status
 from bot.jobs.service import Account
 from bot.models import Balance, FailureKind, JobState, LedgerKind, Limit, Period, RefusalReason, Server, Source, UserId
-from bot.overviews import LedgerLine, QueueCounts, Quotas, UsageRow
+from bot.report_models import LedgerLine, QueueCounts, Quotas, UsageRow
 from bot.store import jobs
 from bot.store.database import Store
 from bot.store.reservations import reserve

@@ -11,8 +11,8 @@ from bot.catalog import Catalog, Style
 from bot.errors import WordBarred
 from bot.jobs.server_rules import RulesOfServers
 from bot.models import VideoSpec
-from bot.rules import NOWHERE
-from bot.store import rules
+from bot.server_rules import NOWHERE
+from bot.store import server_rules
 from bot.store.database import Store
 from tests.builders import GUILD, by, seed_catalog
 
@@ -31,7 +31,7 @@ async def _store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def test_a_barred_word_of_a_style_is_barred_too(store: Store) -> None:
-    await store.write(rules.set_server(by(GUILD), age_restricted_only=None, barred_words=["gore"]))
+    await store.write(server_rules.set_server(by(GUILD), age_restricted_only=None, barred_words=["gore"]))
     held = RulesOfServers(store, a_catalog())
 
     plain = await held.check(GUILD, [], NOWHERE, VideoSpec("sora-2", "a hat"))

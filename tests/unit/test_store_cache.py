@@ -13,8 +13,8 @@ from bot.errors import StoreUnavailable
 from bot.jobs import store_cache
 from bot.jobs.store_cache import StoreCache
 from bot.models import ChangeContext, GuildId, Limit, Limits, Period, Scope, Source, UserId
-from bot.rules import RuleTarget
-from bot.store import erasure, memberships, pseudonyms, rules, users
+from bot.server_rules import RuleTarget
+from bot.store import erasure, memberships, pseudonyms, server_rules, users
 from bot.store.database import Store, Tx, Unit
 
 MIA, SERVER, NOW = UserId(7), Scope(5), datetime(2026, 5, 1, tzinfo=UTC)
@@ -110,11 +110,13 @@ async def test_answers_are_not_believed_for_ever_and_there_are_only_so_many(
 
 
 async def test_rules_that_change_or_go_with_their_server_are_asked_for_anew(store: Store) -> None:
-    cache = StoreCache(store, rules.of, lambda event: event.scope if isinstance(event, rules.Changed) else None)
+    cache = StoreCache(
+        store, server_rules.of, lambda event: event.scope if isinstance(event, server_rules.Changed) else None
+    )
     assert not (await cache.of(SERVER)).barred_words
-    await store.write(rules.set_server(BY, age_restricted_only=None, barred_words=["no"]))
+    await store.write(server_rules.set_server(BY, age_restricted_only=None, barred_words=["no"]))
     assert (await cache.of(SERVER)).barred_words == ("no",)
-    await store.write(rules.set_models(BY, RuleTarget.ROLE, 3, ["a"]))
+    await store.write(server_rules.set_models(BY, RuleTarget.ROLE, 3, ["a"]))
     assert (await cache.of(SERVER)).roles == {3: ["a"]}
     await store.write(memberships.purge(GuildId(SERVER)))
-    assert (await cache.of(SERVER)) == await store.read(rules.of(Scope(6)))
+    assert (await cache.of(SERVER)) == await store.read(server_rules.of(Scope(6)))

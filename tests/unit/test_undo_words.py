@@ -11,7 +11,7 @@ from bot.catalog import Catalog, Model
 from bot.chat.undo_message import UndoMessage
 from bot.i18n.translations import TranslationCatalog
 from bot.models import Limit, Period, Scope, UserId
-from bot.overviews import ActKind, AdminAct
+from bot.report_models import ActKind, AdminAct
 
 MIA, ARTIST, CHANNEL, GUILD = 7, 8, 9, 6
 CATALOG = Catalog([Model("a", "Able", (4,), {"720x1280": 1}, {}), Model("b", "Bold", (4,), {"720x1280": 1}, {})], "a")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from bot.catalog import Catalog, Model
 from bot.jobs.circuit_breaker import State
 from bot.jobs.context import JobContext
-from bot.measures import parse_size
 from bot.models import FailureKind, Job, JobState, VideoSpec
+from bot.sizes import parse_size
 from bot.store import jobs
 
 log = logging.getLogger(__name__)

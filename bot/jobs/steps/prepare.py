@@ -13,8 +13,8 @@ from bot.jobs import backoff
 from bot.jobs.context import JobContext
 from bot.jobs.files import lasts
 from bot.jobs.finished_videos import NOT_THERE, FinishedVideos
-from bot.measures import parse_size
 from bot.models import Job
+from bot.sizes import parse_size
 from bot.store import jobs
 from bot.wire_config import ModelWire
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot import confusables
-from bot.rules import Place, ServerRules, words_of
+from bot.server_rules import Place, ServerRules, words_of
 
 HERE = Place(1)
 CONFUSABLES = Path(confusables.__file__).with_suffix(".txt")

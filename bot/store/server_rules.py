@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.models import ChangeContext, Scope
-from bot.rules import RuleTarget, ServerRules
+from bot.server_rules import RuleTarget, ServerRules
 from bot.store import ledger, sql
 from bot.store.database import Tx, Unit
 from bot.store.row_mapping import to_ms
