@@ -36,7 +36,7 @@ def pseudonymize(tx: Tx, scope: Scope, member: UserId) -> None:
     )
     tx.changed("DELETE FROM role_gifts_given WHERE scope = :scope AND member = :member", scope=scope, member=member)
     tx.changed(
-        "UPDATE admin_acts SET old_value = NULL, new_value = NULL"
+        f"UPDATE admin_acts SET {', '.join(map(_without_reason, ('old_value', 'new_value')))}"
         " WHERE scope = :scope AND member = :nobody AND what = 'block'",
         nobody=nobody,
         scope=scope,
@@ -46,6 +46,11 @@ def pseudonymize(tx: Tx, scope: Scope, member: UserId) -> None:
         nobody=nobody,
         scope=scope,
     )
+
+
+def _without_reason(column: str) -> str:
+    """A block stays one: its value is a list with the reason alone, and 'null' where there was no block."""
+    return f"{column} = CASE WHEN {column} = 'null' THEN {column} ELSE '[null]' END"
 
 
 def pseudonymize_member(scope: Scope, member: UserId) -> Unit[None]:

@@ -10,7 +10,9 @@ import pytest
 
 from bot.errors import ReservationRefused
 from bot.models import DIRECT, JobState, Limits, Period, Scope, UserId
+from bot.report_models import ActKind
 from bot.store import balances, erasure, pseudonyms, server_settings, users
+from bot.store.admin_acts import Subject, page, recorded
 from tests.builders import ADMIN, GUILD, MEMBER, NOON, by, grant, limits, reset, set_default, set_own, set_role
 from tests.in_memory_store import OTHER, WAYS, Ledgers
 from tests.integration.conftest import MakeLedgers
@@ -93,6 +95,18 @@ class TestWhenNothingCountsThem:
         assert forget(kept)
 
         assert kept.rows("SELECT reason FROM ledger WHERE kind = 'block'") == [(None,), (None,)]
+
+    def test_the_audit_still_says_that_there_was_a_block_and_no_longer_why(self, kept: Ledgers) -> None:
+        subject = Subject(ActKind.BLOCK, MEMBER)
+        kept.do(recorded(by(), subject, server_settings.block(by(), MEMBER, "rude")))
+        kept.do(recorded(by(), subject, server_settings.unblock(by(), MEMBER)))
+        kept.add_job(1)
+        request(kept)
+
+        assert forget(kept)
+
+        acts = kept.do(page(GUILD, 0, 9)).acts
+        assert [(act.old, act.new) for act in acts] == [([None], None), (None, [None])]
 
     def test_what_the_member_did_as_an_admin_is_nobodys(self, kept: Ledgers) -> None:
         kept.add_job(1, member=OTHER)

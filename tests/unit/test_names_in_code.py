@@ -52,10 +52,11 @@ PROPER_NAMES = {"AutoMod", "OpenRouter", "QuickTime", "WebSocket"}
 FILES = {
     "answering", "answers_first", "asking", "ban", "blocks", "board", "breaker", "budget", "claim", "closing",
     "delivering", "desk", "door", "durations", "duties", "elsewhere", "erasing", "events", "figures", "fitting",
-    "forecast", "guard", "identifies", "line", "look", "lookalikes", "memory", "mistakes", "naming", "one_card",
-    "option_labels", "orders", "own_entries", "pace", "patient", "placing", "port", "rendering", "reserve", "restored",
-    "routes", "rows", "sharing", "shelf", "sides", "sync", "taking", "thread_turns", "tongue", "translator",
-    "under_way", "undone", "use", "verdict", "waiting", "ways", "wire", "wording", "words",
+    "forecast", "guard", "identifies", "line", "look", "lookalikes", "measures", "memory", "mistakes", "naming",
+    "one_card", "option_labels", "orders", "overviews", "own_entries", "pace", "patient", "placing", "port",
+    "rendering", "reserve", "restored", "routes", "rows", "serving", "sharing", "shelf", "sides", "sync", "taking",
+    "thread_turns", "tongue", "translator", "under_way", "undone", "use", "verdict", "waiting", "ways", "wire",
+    "wording", "words",
 }  # fmt: skip
 """Names of modules that were replaced."""
 DEFINITIONS = {
