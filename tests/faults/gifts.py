@@ -27,6 +27,8 @@ TRY_AGAIN = frozenset({"try_again", "bad_time"})
 """Answers after which a shop sends its request again; clocks jump meanwhile."""
 GRANTS = "SELECT id FROM ledger WHERE kind = 'grant' AND reason = ?"
 REVOKED = "SELECT COALESCE(SUM(credits), 0) FROM revoked_bonus_credits WHERE bonus_id = ?"
+SPENT = "SELECT COALESCE(SUM(credits), 0) FROM job_bonus_credits WHERE bonus_id = ?"
+"""By jobs, also by those that were refunded later; Undo takes back what is not spent at that moment."""
 
 
 @dataclass(slots=True)
@@ -81,8 +83,12 @@ def differences(connection: Connection, gifts: list[Gift]) -> Iterator[str]:
             yield f"{gift.reason!r} was said to be given, and is not in the ledger"
         for line in lines:
             ((revoked,),) = connection.execute(REVOKED.replace("?", str(line)))
-            if gift.told_undone and revoked != CREDITS:
-                yield f"{gift.reason!r} was said to be undone, and {revoked} of {CREDITS} credits were taken back"
+            ((spent,),) = connection.execute(SPENT.replace("?", str(line)))
+            if gift.told_undone and not CREDITS - spent <= revoked <= CREDITS:
+                yield (
+                    f"{gift.reason!r} was said to be undone, and {revoked} of {CREDITS} credits were taken back, "
+                    f"where {spent} were spent"
+                )
 
 
 def _is_answered(gift: Gift, told: int, ends: float) -> bool:
