@@ -67,7 +67,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
     async def interaction_check(self, interaction: discord.Interaction[AnimateBot], /) -> bool:
         """True where the command may run."""
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
-        await self.client.resumed.wait()
+        await _within(self.client.resumed)
         refusal = self.client.refusal(interaction)
         if refusal is None:
             return True
@@ -95,7 +95,8 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
 class AnimateBot(commands.AutoShardedBot):
     """A client without a privileged intent. `add_commands` fills the tree.
 
-    `resume` goes on with the jobs of before; it begins with the connection, and what members ask waits for its end.
+    `resume` goes on with the jobs of before; it begins with the connection, and what members ask waits for its end, as
+    long as they can be answered.
     `memory` keeps what was synced, `sessions` what one process leaves to the next.
     """
 
@@ -282,7 +283,7 @@ class AnimateBot(commands.AutoShardedBot):
 
     def refusal(self, interaction: discord.Interaction[Any]) -> str | None:
         """Why no command runs here and now, to be said in the reader's language, or None."""
-        if self.stopping.is_set():
+        if self.stopping.is_set() or not self.resumed.is_set():
             return text.STOPPING
         if self._allowed_guilds and interaction.guild_id and interaction.guild_id not in self._allowed_guilds:
             return text.NOT_HERE
@@ -292,9 +293,7 @@ class AnimateBot(commands.AutoShardedBot):
         """A press or a submit that nothing here knows would end in Discord's own “This interaction failed”."""
         if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(UNANSWERED_AFTER_S):
-                await self.stopping.wait()
+        await _within(self.stopping)
         if interaction.response.is_done() or not claim_interaction(interaction):
             return
         if interaction.type is discord.InteractionType.component:
@@ -319,7 +318,7 @@ class AnimateBot(commands.AutoShardedBot):
             return
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
         try:
-            await self.resumed.wait()
+            await _within(self.resumed)
             refusal = self.refusal(interaction)
             if refusal is not None:
                 raise UserError(refusal)  # noqa: TRY301 - told as any other
@@ -363,6 +362,13 @@ class AnimateBot(commands.AutoShardedBot):
             log.warning(
                 "the application is public and has no privacy policy; docs/privacy.md is one that you can publish"
             )
+
+
+async def _within(event: asyncio.Event) -> None:
+    """Waits for it while Discord still takes an answer."""
+    if not event.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), UNANSWERED_AFTER_S)
 
 
 def claim_interaction(interaction: discord.Interaction[Any]) -> bool:

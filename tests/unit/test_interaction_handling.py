@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -170,6 +170,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.loop = SteppedLoop()
+        self.client = a_client()
         self.ran = 0
 
     def run(self, pressed: Pressed, *, press_after_s: float | None, lasts_s: float = 0.0) -> None:
@@ -187,23 +188,30 @@ class Stage:
                 await asyncio.sleep(press_after_s)
                 await client.run_interaction(cast("Any", pressed), work)
 
-        client = a_client()
+        client = self.client
         client.run_interaction = AnimateBot.run_interaction.__get__(client)  # type: ignore[method-assign]
         client.explain = AnimateBot.explain.__get__(client)  # type: ignore[method-assign]
-        both = [
-            asyncio.ensure_future(AnimateBot.on_interaction(client, cast("Any", pressed))),
-            asyncio.ensure_future(press()),
-        ]
-        while not all(task.done() for task in both):
+        await self.passing(AnimateBot.on_interaction(client, cast("Any", pressed)), press())
+
+    async def passing(self, *works: Coroutine[Any, Any, Any]) -> list[Any]:
+        """Does all of it, while time goes on; what each came to."""
+        tasks = [asyncio.ensure_future(work) for work in works]
+        while not all(task.done() for task in tasks):
             for _ in range(10):
                 await asyncio.sleep(0)
             self.loop.now_s += 0.1
-        await asyncio.gather(*both)
+            assert self.loop.now_s < 1_100, "it waits for ever"
+        return await asyncio.gather(*tasks)
 
 
 def a_client(*, resumed: bool = True) -> AnimateBot:
     """One that lets everybody press, as far as that."""
-    client = SimpleNamespace(refusal=lambda _pressed: None, stopping=asyncio.Event(), resumed=asyncio.Event())
+    client = SimpleNamespace(
+        refusal=lambda _pressed: None,
+        stopping=asyncio.Event(),
+        resumed=asyncio.Event(),
+        _allowed_guilds=frozenset[int](),
+    )
     if resumed:
         client.resumed.set()
     return cast("AnimateBot", client)
@@ -298,6 +306,23 @@ async def test_who_waits_for_the_jobs_of_before_when_the_bot_stops_reads_so() ->
     await asyncio.wait_for(pressing, 5)
 
     assert pressed.response.said == [text.STOPPING]
+
+
+def test_where_the_jobs_of_before_take_longer_than_an_answer_may_who_asks_reads_so_and_nothing_is_done(
+    stage: Stage,
+) -> None:
+    stage.client = client = a_client(resumed=False)
+    client.refusal = AnimateBot.refusal.__get__(client)  # type: ignore[method-assign]
+    pressed, typed = Pressed(Response()), Pressed(Response())
+    typed.type = discord.InteractionType.application_command
+    tree = cast("Any", SimpleNamespace(client=client))
+
+    stage.run(pressed, press_after_s=0.0)
+    checking = stage.passing(CommandTree.interaction_check(tree, cast("Any", typed)))
+    assert stage.loop.run_until_complete(checking) == [False]
+
+    assert (pressed.response.said, typed.response.said) == ([text.STOPPING], [text.STOPPING])
+    assert stage.ran == 0
 
 
 def test_an_interaction_is_claimed_once() -> None:
