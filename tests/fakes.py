@@ -206,6 +206,8 @@ class Messages:
         self.closed: set[JobId] = set()
         self.together: list[list[JobId]] = []  # the videos of each edit of a card that takes share
         self.takes_it = DeliveryOutcome.UPLOADED
+        self.uploads = asyncio.Event()  # those of such a card go through once it is set
+        self.uploads.set()
         self.told: list[dict[JobId, JobState]] = []  # what such a card says in the end, without a video
 
     async def find_card(self, job: Job) -> FoundCard | None:
@@ -239,6 +241,7 @@ class Messages:
 
     async def deliver_takes(self, _takes: Sequence[Job], videos: Mapping[JobId, Path]) -> DeliveryOutcome:
         self.together.append(list(videos))
+        await self.uploads.wait()
         return self.takes_it
 
     async def finish_takes(self, takes: Sequence[Job], _refused: PictureRefused | None = None) -> None:

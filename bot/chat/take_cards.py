@@ -101,12 +101,12 @@ class TakeCards(Cards):
         """None of the videos is on the card: how each take ended, or where its video is."""
         first, shown = takes[0], tuple(map(Shown, takes))
         translations = self.translations_of(first)
-        ready_count = sum(take.state not in _ENDED for take in takes)
+        ready_count = sum(take.state not in _ENDED and not take.deleted for take in takes)
         head, colour = ready(translations, ready_count), GREEN
         if not ready_count:
             is_canceled = all(take.state is JobState.CANCELLED for take in takes)
             head, colour = (canceled if is_canceled else no_video)(translations, len(takes)), RED
-        may_still_come = any(take.state in _TO_COME for take in takes)
+        may_still_come = any(take.state in _TO_COME and not take.deleted for take in takes)
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not ready_count else DELETE)
         if may_still_come and (ready_count or not first.card.bot_reaches):
             actions = (SHOW, *actions)
@@ -159,9 +159,11 @@ def _outcome(translations: Translations, take: Shown) -> list[str]:
     job, until = take.job, text.moment(datetime.now(UTC) + KEPT_FOR, "f")
     if job.state in _ENDED:
         line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
-        if job.state is not JobState.TIMED_OUT:
+        if job.state is not JobState.TIMED_OUT or job.deleted:
             return [line]
         return [line, translations.gettext("If the video arrives later, you can find it here or in `/videos`.")]
+    if job.deleted:
+        return [translations.gettext(text.DELETED)]
     if job.state is JobState.UNDELIVERED and not job.fetched:
         return [translations.gettext(NOT_FETCHED)]
     if job.card.shown_message is None:

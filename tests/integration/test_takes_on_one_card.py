@@ -12,6 +12,7 @@ from bot.models import JobId, JobState
 from bot.providers.protocols import Phase
 from bot.store import cards
 from bot.store.takes import take_id
+from tests.builders import a_press
 from tests.harness import Harness
 
 S = JobState
@@ -173,6 +174,25 @@ def test_what_discord_does_not_take_now_is_kept_and_offered_together_again(bot: 
 
     assert len(bot.chat.together) <= tries + 2
     assert bot.states(takes) == [S.DELIVERED] * 3
+    assert open_cards(bot) == []
+
+
+def test_a_press_on_the_card_shows_each_video_once_though_the_first_was_deleted(bot: Harness) -> None:
+    bot.chat.takes_it = DeliveryOutcome.LATER
+    takes = three(bot)
+    for number in (1, 2, 3):
+        ends(bot, number)
+    bot.run(bot.service.library.delete(bot.job(takes[0])))
+    bot.chat.takes_it = DeliveryOutcome.UPLOADED
+    bot.chat.uploads.clear()
+    card = bot.job(takes[1])
+    assert bot.run(bot.service.library.renew(card, a_press(card.card)))
+    bot.chat.uploads.set()
+    bot.passes(HOUR_S, steps=60)
+
+    assert bot.chat.together[-1] == takes[1:]
+    assert bot.chat.delivered == {}
+    assert bot.states(takes) == [S.UNDELIVERED, S.DELIVERED, S.DELIVERED]
     assert open_cards(bot) == []
 
 

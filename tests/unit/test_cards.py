@@ -131,6 +131,20 @@ def test_where_no_video_is_on_it_the_card_says_how_each_take_stands(
     assert labels(view) == buttons
 
 
+def test_of_a_video_that_its_member_has_deleted_the_card_says_so() -> None:
+    first, gone = takes(JobState.UNDELIVERED, JobState.UNDELIVERED)
+    first, gone = first.evolve(fetched=True), gone.evolve(fetched=True, deleted=True)
+
+    there, alone = texts(TAKES.ended_takes([first, gone])), texts(TAKES.ended_takes([gone, gone]))
+    assert there[0] == "### ✅ Your video is ready"
+    assert sum("Find it in `/videos`" in part for part in there) == 1
+    assert sum("The video is deleted." in part for part in there) == 1
+    assert any("The video is deleted." in part for part in texts(TAKES.together([first, gone], {first.id: "one.mp4"})))
+    late = TAKES.ended_takes([first, gone.evolve(state=JobState.TIMED_OUT)])
+    assert not any("If the video arrives later" in part for part in texts(late))
+    assert (alone[0], labels(TAKES.ended_takes([gone, gone]))) == ("### ⚠️ No videos", ["Again", "Edit", "Delete"])
+
+
 def test_a_card_that_takes_share_speaks_of_all_of_them_where_it_can_no_longer_be_edited() -> None:
     (alone,) = takes(JobState.RENDERING)
     shown = tuple(map(Shown, takes(JobState.RENDERING, JobState.WAITING)))

@@ -61,7 +61,8 @@ async def retry(context: JobContext, job: Job) -> Job | None:
         if found is None or found.state is not job.state or found.card.finished:
             return None
         if found.deleted:
-            await context.persist(cards.finish(job.id, now=context.clock.now()))
+            if found.card.request != found.id:  # else a press may have opened the card again, for the other takes
+                await context.persist(cards.finish(job.id, now=context.clock.now()))
             return None
         job, kept_for = found, context.clock.since(found.state_at)
         if kept_for > KEPT_FOR:

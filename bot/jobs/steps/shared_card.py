@@ -165,7 +165,7 @@ async def _scatter(context: JobContext, request: JobId) -> None:
 
 async def _tell(context: JobContext, found: Sequence[Job], told: tuple[object, ...]) -> tuple[object, ...]:
     """The card says how each take stands, where that is news: none of their videos is on it."""
-    news = tuple((take.state, take.failure, take.fetched, take.card.shown_message) for take in found)
+    news = tuple((take.state, take.failure, take.fetched, take.deleted, take.card.shown_message) for take in found)
     if news != told and not any(take.state is JobState.DELIVERING for take in found):
         await context.chat.finish_takes(found, context.refused.get(found[0].id))
         return news
