@@ -122,8 +122,8 @@ class CardButtons(commands.Cog):
         job = await self._library.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
         if user_of(interaction) != job.member:
             await self._remove_for_others(interaction, job)
-        elif any(map(has_video, await self._library.takes(job))):
-            await self._ask(interaction, job)
+        elif count := _video_count(await self._library.takes(job)):
+            await self._ask(interaction, job, count)
         else:
             await interaction.response.defer()  # Discord takes no other request by the token of a press before
             await self._library.keep_token(job, press_of(interaction))
@@ -139,7 +139,8 @@ class CardButtons(commands.Cog):
             await self._erase_in_list(interaction, job)
             return
         takes = await self._library.delete_all(job)
-        await interaction.response.edit_message(view=sentence(translations_of(interaction), text.DELETED))
+        words = text.ALL_DELETED if _video_count(takes) > 1 else text.DELETED
+        await interaction.response.edit_message(view=sentence(translations_of(interaction), words))
         gone = await remove_all(interaction.client, takes)
         await self._end_deletion(interaction, takes, all_gone=gone)
 
@@ -192,9 +193,9 @@ class CardButtons(commands.Cog):
                 await self._library.removed([job], all_gone=False)
             await answer_translated(interaction, text.CARD_STAYS)
 
-    async def _ask(self, interaction: discord.Interaction[Any], job: Job) -> None:
+    async def _ask(self, interaction: discord.Interaction[Any], job: Job, count: int) -> None:
         """Where the bot's own token does not reach the card, the press's must: it is kept until the answer."""
-        view = question(translations_of(interaction), job, in_list=False)
+        view = question(translations_of(interaction), job, in_list=False, count=count)
         if job.card.bot_reaches and not job.card.ephemeral:
             await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=NOBODY)
             return
@@ -238,6 +239,11 @@ class CardButtons(commands.Cog):
             log.warning("job=%s its video was not kept, so its message stays: %s", job.id, error)
             return False
         return True
+
+
+def _video_count(takes: Sequence[Job]) -> int:
+    """Of those that share a card: how many videos there are to lose."""
+    return sum(has_video(take) and not take.deleted for take in takes)
 
 
 def _pressed_message(interaction: discord.Interaction[Any]) -> int | None:

@@ -22,7 +22,7 @@ from bot.chat.edits import Edits
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, LastEdit
 from bot.chat.picture_download import PictureFetcher
 from bot.chat.posted_video import posted_address, stream
-from bot.chat.take_cards import TakeCards
+from bot.chat.take_cards import TakeCards, ready_count
 from bot.chat.take_delivery import TakeDelivery
 from bot.chat.transports import EDIT_WITHIN_S, Transports
 from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_accepted
@@ -102,7 +102,7 @@ class DiscordChat:
 
     async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> None:
         """How each take stands; where the picture alone is at fault, the card goes and the member is told why."""
-        first, last = takes[0], takes[-1]
+        first = takes[0]
         await self._edits.last(first)
         if first.card.message is None:
             return
@@ -114,7 +114,9 @@ class DiscordChat:
             if await self._send_ephemeral(first, private) and await self._delete_card(first):
                 return
         if await self._takes.tell(takes) is ErrorKind.ARCHIVED:
-            words = text.over(self._translation_catalog.of(first.card.locale), last)
+            words = text.over(self._translation_catalog.of(first.card.locale), *takes)
+            if count := ready_count(takes):
+                words = text.mention(self._member_of(first), first, count)
             if await self._open_thread(first, words):
                 await self._takes.tell(takes)
 

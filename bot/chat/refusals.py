@@ -53,10 +53,20 @@ def refusal(translations: Translations, error: ReservationRefused, spec: VideoSp
             )
         case RefusalReason.QUOTA:
             return _too_dear(translations, balance, spec, catalog)
+        case RefusalReason.SERVER_LIMIT if spec.takes is not None:
+            return translations.gettext(
+                "These videos would exceed the server limit. Nothing was charged. Try again later or with a smaller "
+                "number for `takes`, or ask an admin to raise the limit."
+            )
         case RefusalReason.SERVER_LIMIT:
             return translations.gettext(
                 "This video would exceed the server limit. Nothing was charged. Try again later, or ask an "
                 "admin to raise the limit."
+            )
+        case RefusalReason.BUDGET if spec.takes is not None:
+            return translations.gettext(
+                "These videos would exceed what the bot may spend right now. Nothing was charged. Try again later or "
+                "with a smaller number for `takes`."
             )
         case RefusalReason.BUDGET:
             return translations.gettext(

@@ -101,17 +101,22 @@ class TakeCards(Cards):
         """None of the videos is on the card: how each take ended, or where its video is."""
         first, shown = takes[0], tuple(map(Shown, takes))
         translations = self.translations_of(first)
-        ready_count = sum(take.state not in _ENDED and not take.deleted for take in takes)
-        head, colour = ready(translations, ready_count), GREEN
-        if not ready_count:
+        count = ready_count(takes)
+        head, colour = ready(translations, count), GREEN
+        if not count:
             is_canceled = all(take.state is JobState.CANCELLED for take in takes)
             head, colour = (canceled if is_canceled else no_video)(translations, len(takes)), RED
         may_still_come = any(take.state in _TO_COME and not take.deleted for take in takes)
-        actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not ready_count else DELETE)
-        if may_still_come and (ready_count or not first.card.bot_reaches):
+        actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not count else DELETE)
+        if may_still_come and (count or not first.card.bot_reaches):
             actions = (SHOW, *actions)
         lines = [_lines(translations, shown, number, _outcome) for number in range(len(takes))]
         return self.view(_whole(Shown(first, plain=plain, takes=shown)), colour, head, *lines, actions=actions)
+
+
+def ready_count(takes: Sequence[Job]) -> int:
+    """Of so many the provider has made the video, and their member has not deleted it."""
+    return sum(take.state not in _ENDED and not take.deleted for take in takes)
 
 
 def _whole(shown: Shown) -> Shown:

@@ -57,7 +57,9 @@ VIDEO_NOT_KEPT = N_(
     "minute, or delete the message in Discord."
 )
 ASK_DELETE = N_("Delete this video for good? Its message, prompt, picture and file cannot be restored.")
+ASK_DELETE_ALL = N_("Delete all these videos for good? Their messages, prompt, picture and files cannot be restored.")
 DELETED = N_("The video is deleted.")
+ALL_DELETED = N_("The videos are deleted.")
 NOT_DELETED = N_("Nothing was deleted.")
 UNKNOWN_COMMAND = N_("This command has changed. Restart Discord, then try again.")
 
@@ -208,9 +210,16 @@ def mention(translations: Translations, job: Job, count: int = 1) -> str:
     )
 
 
-def over(translations: Translations, job: Job) -> str:
-    """That no video came of a job, to its member in public."""
-    return f"<@{job.member}> {failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)}"
+def over(translations: Translations, *jobs: Job) -> str:
+    """That no video came of these, which share a card, to their member in public: a line for each of several."""
+    lines = [failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits) for job in jobs]
+    if len(jobs) == 1:
+        return f"<@{jobs[0].member}> {lines[0]}"
+    named = [
+        translations.labeled(" · ".join(take_of(translations, job.spec)), line)
+        for job, line in zip(jobs, lines, strict=True)
+    ]
+    return "\n".join([f"<@{jobs[0].member}>", *named])
 
 
 def prompt_block(prompt: str, *, cut: int = PROMPT_SHOWN) -> str:

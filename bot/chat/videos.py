@@ -91,9 +91,9 @@ def _still(translations: Translations, job: Job) -> discord.MediaGalleryItem:
     return discord.MediaGalleryItem(f"attachment://{still_name(job)}", description=said, spoiler=job.picture.spoiler)
 
 
-def question(translations: Translations, job: Job, *, in_list: bool) -> ui.LayoutView:
-    """Asks before a finished video is deleted; `in_list` where it takes the place of the list, which comes back."""
-    view = sentence(translations, text.ASK_DELETE)
+def question(translations: Translations, job: Job, *, in_list: bool, count: int = 1) -> ui.LayoutView:
+    """Asks before so many finished videos are deleted; `in_list`: in place of the list, which comes back."""
+    view = sentence(translations, text.ASK_DELETE if count == 1 else text.ASK_DELETE_ALL)
     answers = (JobButton(action, job.id, translations, in_list=in_list) for action in (ERASE, KEEP))
     view.add_item(ui.ActionRow(*answers))
     return view

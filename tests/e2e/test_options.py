@@ -364,9 +364,34 @@ class TestTakes:
 
         ask = await stage.discord.press(stage.mia, card, button(card, "Delete"))
         question = await alone(ask)
+        assert question.text().startswith("Delete this video for good?")  # the other one is deleted
         await stage.discord.press(stage.mia, question, button(question, "Delete"))
+        await stage.until(question, "The video is deleted.")
         await stage.discord.wait_for(lambda: card.deleted, 20, "the card is gone")
         assert stage.rows("SELECT COUNT(*) FROM jobs WHERE deleted_at IS NOT NULL") == [(2,)]
+
+    async def test_whoever_deletes_all_on_the_card_is_asked_about_all(self, stage: Stage) -> None:
+        card = await stage.over(await stage.animate(takes=2))
+        await stage.settled()
+        question = await alone(await stage.discord.press(stage.mia, card, button(card, "Delete")))
+        assert question.text().startswith("Delete all these videos for good?")
+
+        await stage.discord.press(stage.mia, question, button(question, "Delete"))
+        await stage.until(question, "The videos are deleted.")
+        assert stage.rows("SELECT COUNT(*) FROM jobs WHERE deleted_at IS NOT NULL") == [(2,)]
+
+    async def test_where_none_came_in_an_archived_thread_its_message_tells_of_each(self, stage: Stage) -> None:
+        stage.provider.settings.render_seconds = None
+        thread = stage.discord.world.add_thread("cats")
+        _, card = await stage.rendering(takes=2, channel=thread)
+        await stage.booked(lambda: stage.states() == ["rendering"] * 2)
+        stage.discord.world.set_thread(thread, archived=True)
+        for job in jobs(stage):
+            stage.provider.fail(job.id)
+
+        await stage.until(card, "No videos")
+        (opening,) = [message for message in stage.public(thread) if message is not card]
+        assert opening.text().count("Your 4 credits are back.") == 2
 
     @pytest.mark.thorough
     async def test_takes_for_oneself_and_by_a_command_that_only_the_member_installed(self, stage: Stage) -> None:

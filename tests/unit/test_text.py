@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -103,15 +104,25 @@ def balance(
     return Balance(Limit(credits_, per), used, bonus, renews_at, running)
 
 
-def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4)) -> str:
+def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4), *, takes: int | None = None) -> str:
     catalog = seed_catalog()
-    return refusals.refusal(ENGLISH, error, catalog.complete(VideoSpec(choice[0], seconds=choice[1])), catalog)
+    spec = catalog.complete(VideoSpec(choice[0], seconds=choice[1], takes=takes))
+    return refusals.refusal(ENGLISH, error, spec, catalog)
 
 
 def test_beside_a_link_stands_until_when_it_is_valid_by_a_time_that_stays_true() -> None:
     job = a_job(result_url="https://v.example/1", result_expires_at=NOON)
 
     assert text.address(ENGLISH, job) == [f"<https://v.example/1> (link valid until <t:{int(NOON.timestamp())}:f>)"]
+
+
+def test_what_ended_without_a_video_is_told_of_each_of_several() -> None:
+    alone = a_job(1, failure=FailureKind.CANCELLED)
+    takes = [alone.evolve(spec=replace(alone.spec, take=number, takes=2)) for number in (1, 2)]
+
+    line = "This video was canceled. Your 4 credits are back."
+    assert text.over(ENGLISH, alone) == f"<@{alone.member}> {line}"
+    assert text.over(ENGLISH, *takes) == f"<@{alone.member}>\nvideo 1 of 2: {line}\nvideo 2 of 2: {line}"
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "Your video is ready."), (2, "Your videos are ready.")])
@@ -169,6 +180,13 @@ class TestRefusals:
         error = ReservationRefused(reason, balance(used=14, running=2), detail=detail)
 
         assert refusal(error, ("sora-2", 8)) == sentence
+
+    @pytest.mark.parametrize("reason", [RefusalReason.QUOTA, RefusalReason.SERVER_LIMIT, RefusalReason.BUDGET])
+    def test_of_several_videos_it_speaks_of_all(self, reason: RefusalReason) -> None:
+        words = refusal(ReservationRefused(reason, balance(used=14)), takes=3)
+
+        assert words.startswith("These videos ")
+        assert reason is RefusalReason.QUOTA or "with a smaller number for `takes`" in words
 
     def test_there_is_one_for_every_reason(self) -> None:
         shown = {reason: refusal(ReservationRefused(reason, balance(running=1))) for reason in RefusalReason}
