@@ -371,12 +371,12 @@ class Life:
             return f"{what} of {member} in {scope} is as before"
         change = balances.bonus_left(Tx(self.connection), scope, member) - had
         self.model.bonus[scope, member] = self.model.bonus.get((scope, member), 0) + change
+        (grant_id,) = self.connection.execute("SELECT COALESCE(MAX(id), 0) FROM bonus_credits").fetchone()
         if what is ActKind.RESET:
             self.model.reset_counts[scope, member] = self.model.reset_counts.get((scope, member), 0) + 1
         if what in (ActKind.RESET, ActKind.BONUS):  # else the model would not know by which rules they are asked for
             for step in others:
                 step()
-        (grant_id,) = self.connection.execute("SELECT COALESCE(MAX(id), 0) FROM bonus_credits").fetchone()
         of_grant = "SELECT COALESCE(SUM(remaining), 0) FROM bonus_credits WHERE id = :grant_id"
         (left,) = self.connection.execute(of_grant, {"grant_id": grant_id}).fetchone()
         done, again = (self.write(admin_acts.undo(self.by(scope), by.acts[0])) for _ in range(2))
