@@ -67,7 +67,7 @@ class CommandTree(app_commands.CommandTree["AnimateBot"]):
     async def interaction_check(self, interaction: discord.Interaction[AnimateBot], /) -> bool:
         """True where the command may run."""
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
-        await _within(self.client.resumed)
+        await _within(self.client.resumed, self.client.former.age_s(interaction.id))
         refusal = self.client.refusal(interaction)
         if refusal is None:
             return True
@@ -318,7 +318,7 @@ class AnimateBot(commands.AutoShardedBot):
             return
         about(interaction=interaction.id, user=interaction.user.id, guild=interaction.guild_id)
         try:
-            await _within(self.resumed)
+            await _within(self.resumed, self.former.age_s(interaction.id))
             refusal = self.refusal(interaction)
             if refusal is not None:
                 raise UserError(refusal)  # noqa: TRY301 - told as any other
@@ -364,11 +364,11 @@ class AnimateBot(commands.AutoShardedBot):
             )
 
 
-async def _within(event: asyncio.Event) -> None:
-    """Waits for it while Discord still takes an answer."""
+async def _within(event: asyncio.Event, age_s: float = 0.0) -> None:
+    """Waits for it while Discord still takes an answer to what was asked `age_s` ago."""
     if not event.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), UNANSWERED_AFTER_S)
+            await asyncio.wait_for(event.wait(), UNANSWERED_AFTER_S - age_s)
 
 
 def claim_interaction(interaction: discord.Interaction[Any]) -> bool:

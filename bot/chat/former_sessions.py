@@ -138,7 +138,8 @@ class FormerSessions:
             self._seen.add(data["id"])
         self._parse(data)
 
-    def _age_s(self, interaction: int) -> float:
+    def age_s(self, interaction: int) -> float:
+        """How long ago it was asked, by Discord's clock: a former session tells of some late."""
         return (self._memory.now() - discord.utils.snowflake_time(interaction)).total_seconds()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -196,7 +197,7 @@ class FormerSessions:
             session = replace(session, sequence=frame.get("s") or session.sequence)
             if session.shard in self._left:
                 self._left[session.shard] = session
-            if frame.get("t") == COMMAND and self._age_s(int(frame["d"]["id"])) < ANSWERS_WITHIN_S:
+            if frame.get("t") == COMMAND and self.age_s(int(frame["d"]["id"])) < ANSWERS_WITHIN_S:
                 self._once(frame["d"])
             elif frame.get("t") == SERVER:
                 self._know(int(frame["d"]["id"]))

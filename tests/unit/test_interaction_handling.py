@@ -211,6 +211,7 @@ def a_client(*, resumed: bool = True) -> AnimateBot:
         stopping=asyncio.Event(),
         resumed=asyncio.Event(),
         _allowed_guilds=frozenset[int](),
+        former=SimpleNamespace(age_s=lambda _interaction: 0.0),
     )
     if resumed:
         client.resumed.set()
@@ -323,6 +324,22 @@ def test_where_the_jobs_of_before_take_longer_than_an_answer_may_who_asks_reads_
 
     assert (pressed.response.said, typed.response.said) == ([text.STOPPING], [text.STOPPING])
     assert stage.ran == 0
+
+
+def test_what_was_said_before_this_process_heard_it_waits_that_much_shorter(stage: Stage) -> None:
+    client = a_client(resumed=False)
+    client.refusal = AnimateBot.refusal.__get__(client)  # type: ignore[method-assign]
+    client.former = cast("Any", SimpleNamespace(age_s=lambda _interaction: 2.0))
+    tree, typed = cast("Any", SimpleNamespace(client=client)), Pressed(Response())
+    typed.type = discord.InteractionType.application_command
+
+    async def resume() -> None:
+        await asyncio.sleep(1.5)
+        client.resumed.set()
+
+    checking = stage.passing(CommandTree.interaction_check(tree, cast("Any", typed)), resume())
+    assert stage.loop.run_until_complete(checking) == [False, None]
+    assert typed.response.said == [text.STOPPING]
 
 
 def test_an_interaction_is_claimed_once() -> None:
