@@ -93,7 +93,8 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "healthy",
         help="say whether the bot answers at HTTP_PORT; for the health check of a container",
-        description="Asks the bot that runs on this machine. Exit code 0: it answers; 1: it does not.",
+        description="Asks the bot that runs on this machine. Exit code 0: it answers, or HTTP_PORT is not set; "
+        "1: it does not answer.",
     )
     catalog = commands.add_parser("catalog", help="write a catalog from a provider's own list of models")
     catalog.add_argument("provider", choices=("openrouter", "comfy-router"), help="whose list")

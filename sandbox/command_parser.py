@@ -11,6 +11,8 @@ from sandbox.discord.commands import Option
 from sandbox.discord.world import World
 
 _TRUTH = {"true": True, "false": False}
+_CHAT_INPUT = 1
+"""The type of a command that is typed; the others stand in menus."""
 _OPTION = re.compile(r"(?:^|\s)([a-z_]+):")
 
 
@@ -39,9 +41,8 @@ def _options(name: str, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for word in name.split():
         found = next((command for command in level if command["name"] == word), None)
         if found is None:
-            raise CommandNotUnderstood(
-                f"There is no command /{name}. The commands are {', '.join('/' + c['name'] for c in commands)}."
-            )
+            typed = [f"/{command['name']}" for command in commands if command.get("type", _CHAT_INPUT) == _CHAT_INPUT]
+            raise CommandNotUnderstood(f"There is no command /{name}. The commands are {', '.join(typed)}.")
         level = found.get("options", [])
     return level
 
@@ -66,6 +67,8 @@ def _value(key: str, text: str, option: dict[str, Any], world: World) -> object:
     try:
         return readers.get(Option(option["type"]), str)(text)
     except (ValueError, KeyError, OSError) as error:
+        if option["type"] == Option.BOOLEAN:
+            raise CommandNotUnderstood(f"{key}:{text} is not understood. Write True or False.") from error
         there = f"Members: {', '.join(world.people)}. Roles: {', '.join(roles)}. Channels: {', '.join(channels)}."
         raise CommandNotUnderstood(f"{key}:{text} is not a value that {key} takes. {there}") from error
 

@@ -165,6 +165,11 @@ function suggested(spec, attributes) {
   control.addEventListener("focus", () => show());
   control.addEventListener("input", () => ((picked = null), show()));
   control.addEventListener("blur", () => (list.hidden = true));
+  control.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || list.hidden) return;
+    event.stopPropagation(); // it closes the list, and not the command
+    list.hidden = true;
+  });
   const text = () => control.value.trim();
   const fault = () => {
     if (!text()) return spec.required ? NEEDED : "";
