@@ -35,6 +35,9 @@ CANCEL_UNSURE = N_(
     "If the video was canceled, your credits are refunded automatically."
 )
 NOT_OVER = N_("This video is still in progress. You can delete it when it has ended.")
+OTHERS_NOT_OVER = N_(
+    "Another video of the same request is still in progress. You can delete this one when that one has ended."
+)
 GONE = N_("The bot no longer keeps this video.")
 PROMPT_GONE = N_(
     "The prompt and the picture of this video are deleted. Nothing was charged. Use `/animate` to make a new video."
@@ -244,7 +247,8 @@ class Library:
         `job` is as its member saw it. A video that has come since then is not deleted: they were not asked.
         """
         if not await self._write(videos.erase(job.id, now=self._clock.now(), with_video=has_video(job))):
-            raise UserError(NOT_OVER)
+            open_takes = [take.id for take in await self.takes(job) if take.state in UNFINISHED]
+            raise UserError(OTHERS_NOT_OVER if open_takes and job.id not in open_takes else NOT_OVER)
         await self._worker.recheck(job.id)  # a video that was being fetched or sent is not any more
         self._files.erase(job)
 

@@ -380,6 +380,20 @@ class TestTakes:
         await stage.until(question, "The videos are deleted.")
         assert stage.rows("SELECT COUNT(*) FROM jobs WHERE deleted_at IS NOT NULL") == [(2,)]
 
+    async def test_one_that_failed_is_not_said_to_be_in_progress_while_others_are(self, stage: Stage) -> None:
+        stage.provider.settings.render_seconds = None
+        await stage.rendering(takes=2)
+        await stage.booked(lambda: stage.states() == ["rendering"] * 2)
+        ((ticket,),) = stage.rows("SELECT ticket FROM jobs WHERE id = (SELECT MAX(request) FROM cards)")
+        first, second = sorted(jobs(stage), key=lambda job: job.id not in str(ticket))  # the card is the first one's
+        stage.provider.fail(first.id)
+        await stage.booked(lambda: sorted(stage.states()) == ["failed", "rendering"])
+        listed = await alone(await stage.discord.invoke(stage.mia, "videos"))
+        refused = await alone(await stage.discord.press(stage.mia, listed, button(listed, "Delete")))
+        assert refused.text().startswith("Another video of the same request is still in progress.")
+        stage.provider.finish(second.id)
+        await stage.settled()
+
     async def test_where_none_came_in_an_archived_thread_its_message_tells_of_each(self, stage: Stage) -> None:
         stage.provider.settings.render_seconds = None
         thread = stage.discord.world.add_thread("cats")
