@@ -66,7 +66,14 @@ def of_server(translations: Translations, catalog: Catalog, rules: ServerRules, 
         for kind, targets in ((RuleTarget.ROLE, rules.roles), (RuleTarget.CHANNEL, rules.channels))
         for target, ids in targets.items()
     ]
-    lines = [where, words, *(models or [translations.gettext("All roles and channels can use all models.")])]
+    if not models:
+        models.append(translations.gettext("All roles and channels can use all models."))
+    elif not rules.roles:
+        models.append(translations.labeled(translations.gettext("All other channels"), _all_models(translations)))
+    elif everyone not in rules.roles:
+        others = translations.labeled(translations.gettext("Everyone else"), _all_models(translations))
+        models.insert(len(rules.roles), others)
+    lines = [where, words, *models]
     head = translations.gettext("**Rules of this server**")
     return text.as_much([head, *(f"- {line}" for line in lines)], rest="- …")
 
@@ -80,6 +87,10 @@ def labels_of(catalog: Catalog, models: Sequence[str]) -> list[str]:
 def typed(words: Sequence[str]) -> str:
     """Barred words as an admin types them, with commas in every language: who changes them copies them from here."""
     return ", ".join(words)
+
+
+def _all_models(translations: Translations) -> str:
+    return translations.gettext("all models")
 
 
 def _about_words(translations: Translations, rules: ServerRules) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot import confusables
+from bot.chat.server_rules import of_server
+from bot.i18n.translations import TranslationCatalog
 from bot.server_rules import Place, ServerRules, words_of
+from tests.builders import seed_catalog
 
 HERE = Place(1)
 CONFUSABLES = Path(confusables.__file__).with_suffix(".txt")
@@ -125,3 +128,23 @@ def test_a_member_may_use_what_any_of_their_roles_may_of_what_the_channel_may() 
     assert rules.models([7], Place(2)) == frozenset()
     assert rules.models([8], Place(5, parent=1)) == frozenset({"b"})
     assert ServerRules().models([7], HERE) is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "channels", "lines"),
+    [
+        ({}, {}, ["All roles and channels can use all models."]),
+        ({7: ["sora-2"]}, {}, ["<@&7>: Sora 2", "Everyone else: all models"]),
+        ({7: ["sora-2"]}, {5: ["sora-2"]}, ["<@&7>: Sora 2", "Everyone else: all models", "<#5>: Sora 2"]),
+        ({1: ["sora-2"], 7: ["sora-2-pro"]}, {}, ["@everyone: Sora 2", "<@&7>: Sora 2 Pro"]),
+        ({}, {5: ["sora-2"]}, ["<#5>: Sora 2", "All other channels: all models"]),
+    ],
+)
+def test_the_rules_say_what_those_can_use_for_whom_nothing_was_chosen(
+    roles: dict[int, list[str]], channels: dict[int, list[str]], lines: list[str]
+) -> None:
+    rules = ServerRules(roles=roles, channels=channels)
+
+    shown = of_server(TranslationCatalog().english, seed_catalog(), rules, 1)
+
+    assert shown.split("\n- ")[3:] == lines
