@@ -281,6 +281,11 @@ def no_video(translations: Translations, count: int = 1) -> str:
     return translations.ngettext("### ⚠️ No video", "### ⚠️ No videos", count)
 
 
+def kept_until(job: Job) -> datetime:
+    """When a video that could not be shown is deleted."""
+    return (job.state_at if job.state in (JobState.UNDELIVERED, JobState.DELIVERED) else datetime.now(UTC)) + KEPT_FOR
+
+
 def only_you(translations: Translations, count: int = 1) -> str:
     """Below so many videos on a private card."""
     return translations.ngettext(

@@ -13,7 +13,7 @@ import discord
 from discord import ui
 
 from bot.chat import failures, privacy, text
-from bot.chat.cards import key_of
+from bot.chat.cards import kept_until, key_of
 from bot.chat.cloudflare_block import CloudflareBlock
 from bot.chat.deletion import delete_message
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
@@ -25,7 +25,7 @@ from bot.chat.posted_video import posted_address, stream
 from bot.chat.take_cards import TakeCards, ready_count
 from bot.chat.take_delivery import TakeDelivery
 from bot.chat.transports import EDIT_WITHIN_S, Transports
-from bot.chat.video_delivery import VideoDelivery, kept_until, may_be_accepted
+from bot.chat.video_delivery import VideoDelivery, may_be_accepted
 from bot.errors import ChatUnavailable, PictureRefused
 from bot.i18n.translations import TranslationCatalog, Translations
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, FoundCard, PostMemory, ProgressView

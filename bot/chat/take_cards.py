@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import discord
 from discord import ui
@@ -24,6 +23,7 @@ from bot.chat.cards import (
     can_cancel,
     canceled,
     here,
+    kept_until,
     no_video,
     only_you,
     progress_bar,
@@ -33,7 +33,7 @@ from bot.chat.cards import (
 )
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
-from bot.models import KEPT_FOR, FailureKind, Job, JobId, JobState
+from bot.models import FailureKind, Job, JobId, JobState
 
 _HEADS = (
     (JobState.RENDERING, N_("### 🎬 Rendering"), BLUE),
@@ -161,7 +161,7 @@ def _under_way(translations: Translations, take: Shown) -> list[str]:
 
 
 def _outcome(translations: Translations, take: Shown) -> list[str]:
-    job, until = take.job, text.moment(datetime.now(UTC) + KEPT_FOR, "f")
+    job = take.job
     if job.state in _ENDED:
         line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
         if job.state is not JobState.TIMED_OUT or job.deleted:
@@ -172,7 +172,7 @@ def _outcome(translations: Translations, take: Shown) -> list[str]:
     if job.state is JobState.UNDELIVERED and not job.fetched:
         return [translations.gettext(NOT_FETCHED)]
     if job.card.shown_message is None:
-        return [translations.gettext(KEPT_HERE, when=until)]
+        return [translations.gettext(KEPT_HERE, when=text.moment(kept_until(job), "f"))]
     if job.card.shown_channel == job.card.channel:
         return [translations.gettext("The video is in the next message.")]
     return [translations.gettext("The video was sent as a direct message.")]

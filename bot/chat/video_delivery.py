@@ -9,21 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import discord
 
 from bot.chat import text
-from bot.chat.cards import Cards
+from bot.chat.cards import Cards, kept_until
 from bot.chat.discord_errors import TROUBLE, ErrorKind, Transport, error_kind_of, told
 from bot.chat.last_edit import ASIDE_TRIED_FOR_S, UPLOAD_TRIED_FOR_S, LastEdit, asked_s
 from bot.chat.transports import Transports, filename_of
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs import backoff
 from bot.jobs.chat_protocol import Delivery, DeliveryOutcome, PostMemory
-from bot.models import DIRECT, KEPT_FOR, Job, JobState, Show
+from bot.models import DIRECT, Job, Show
 
 log = logging.getLogger(__name__)
 
@@ -189,11 +189,6 @@ class VideoDelivery:
                 await self._memory.release_post(job.id)
             return error
         return Delivery(DeliveryOutcome.UPLOADED, channel, message)
-
-
-def kept_until(job: Job) -> datetime:
-    """When a video that could not be shown is deleted."""
-    return (job.state_at if job.state in (JobState.UNDELIVERED, JobState.DELIVERED) else datetime.now(UTC)) + KEPT_FOR
 
 
 def may_be_accepted(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bot.chat.cards import Cards, Shown
 from bot.chat.take_cards import TakeCards
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.chat_protocol import Progress
-from bot.models import FailureKind, Job, JobId, JobState
+from bot.models import KEPT_FOR, FailureKind, Job, JobId, JobState
 from tests.builders import a_card, a_job, a_spec, seed_catalog
 
 CARDS = Cards(seed_catalog(), TranslationCatalog())
@@ -129,6 +130,14 @@ def test_where_no_video_is_on_it_the_card_says_how_each_take_stands(
 
     assert texts(view)[0] == head
     assert labels(view) == buttons
+
+
+def test_a_video_that_waits_is_said_to_be_kept_until_it_is_deleted_whenever_the_card_is_drawn() -> None:
+    first, failed = takes(JobState.UNDELIVERED, JobState.FAILED)
+    since = datetime.now(UTC) - timedelta(days=5)
+    words = texts(TAKES.ended_takes([first.evolve(fetched=True, state_at=since), failed]))
+
+    assert any(f"<t:{int((since + KEPT_FOR).timestamp())}:f>" in part for part in words)
 
 
 def test_of_a_video_that_its_member_has_deleted_the_card_says_so() -> None:
