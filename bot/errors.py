@@ -27,9 +27,10 @@ BotError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.i18n.marking import Value, english
-from bot.models import Balance, FailureKind, RefusalReason, Ticket
+from bot.models import Balance, FailureKind, Limit, RefusalReason, Ticket
 
 
 class BotError(Exception):
@@ -62,15 +63,29 @@ class PictureRefused(UserError):
 class ReservationRefused(BotError):
     """No credits were taken. `balance` is what the member has now; `detail` an admin's words, if any.
 
-    `room` is how many videos more the member may have in progress, where that is why.
+    `room` is how many videos more the member may have in progress, where that is why. `limit` is the server limit or
+    the budget, where that is why, with what all have `left` of it and when it renews: None where it never does.
     """
 
-    def __init__(self, reason: RefusalReason, balance: Balance, *, detail: str | None = None, room: int = 0) -> None:
+    def __init__(
+        self,
+        reason: RefusalReason,
+        balance: Balance,
+        *,
+        detail: str | None = None,
+        room: int = 0,
+        limit: Limit | None = None,
+        left: int = 0,
+        renews_at: datetime | None = None,
+    ) -> None:
         super().__init__(str(reason))
         self.reason = reason
         self.balance = balance
         self.detail = detail
         self.room = room
+        self.limit = limit
+        self.left = left
+        self.renews_at = renews_at
 
 
 class CircuitOpen(BotError):

@@ -145,7 +145,7 @@ class VideoRequests:
             await _refuse(interaction, request, refusals.circuit_open(translations_of(interaction), error))
         except ReservationRefused as error:
             log.info("interaction=%s user=%s refused: %s", interaction.id, interaction.user.id, error.reason)
-            await _refuse(interaction, request, refusals.refusal(translations_of(interaction), error, spec, catalog))
+            await _refuse(interaction, request, refusals.refusal(translations_of(interaction), error, spec, offered))
         else:
             await self._show(interaction, jobs, drawn)
             if request.again_of is None:

@@ -10,7 +10,7 @@ from bot.models import DIRECT, UNFINISHED, Balance, Job, JobId, LedgerKind, Limi
 from bot.store import balances, ledger, role_gifts, sql
 from bot.store.database import Row, Tx, Unit
 from bot.store.ledger import Lock
-from bot.store.row_mapping import AccountRows, day_of, first_day, insert
+from bot.store.row_mapping import AccountRows, day_of, first_day, insert, next_renewal
 
 REFUNDS_A_DAY = 5
 """So many of a member's jobs of one day may be refunded after the provider took them; then moderation loops end."""
@@ -127,13 +127,17 @@ def _refuse_if_spent(
     now, cost = job.created_at, job.spec.credits * together
     if cost > balance.spendable:
         raise ReservationRefused(RefusalReason.QUOTA, balance)
-    if (
-        server_limit is not None
-        and balances.server_used(tx, job.scope, server_limit.per, now) + cost > server_limit.credits
-    ):
-        raise ReservationRefused(RefusalReason.SERVER_LIMIT, balance)
+    if server_limit is not None:
+        used = balances.server_used(tx, job.scope, server_limit.per, now)
+        if used + cost > server_limit.credits:
+            raise _exceeded(RefusalReason.SERVER_LIMIT, balance, server_limit, used, now)
     if budget_used + cost > limits.budget.credits:
-        raise ReservationRefused(RefusalReason.BUDGET, balance)
+        raise _exceeded(RefusalReason.BUDGET, balance, limits.budget, budget_used, now)
+
+
+def _exceeded(reason: RefusalReason, balance: Balance, limit: Limit, used: int, now: datetime) -> ReservationRefused:
+    left, renews_at = max(0, limit.credits - used), next_renewal(limit.per, now)
+    return ReservationRefused(reason, balance, limit=limit, left=left, renews_at=renews_at)
 
 
 def _book(

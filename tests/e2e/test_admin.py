@@ -59,8 +59,8 @@ class TestQuotas:
         await stage.over(await stage.animate())
 
         assert await refused(stage, ana) == (
-            "This video would exceed the server limit. Nothing was charged. Try again later, or ask an admin "
-            "to raise the limit."
+            "This video would exceed the server limit. The server limit has 3 credits left. Nothing was charged. "
+            "The server limit renews <t>."
         )
 
     async def test_reset_and_clear_say_what_they_did(self, stage: Stage) -> None:

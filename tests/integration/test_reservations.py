@@ -39,6 +39,7 @@ from tests.builders import (
     MEMBER,
     NOON,
     a_job,
+    a_spec,
     by,
     grant,
     limits,
@@ -260,6 +261,22 @@ class TestLimits:
         assert caught.value.balance == Balance(
             limit=limits(6).default, used=4, bonus=1, renews_at=NOON.replace(hour=0) + DAY, running=1
         )
+
+    async def test_a_refusal_tells_what_all_have_left_and_when_that_renews(self, store: Store) -> None:
+        operator, midnight = limits(20, budget=9, budget_per=Period.MONTH), NOON.replace(hour=0)
+        await ask(store, 1, operator)
+        told = []
+        for _ in range(2):
+            with pytest.raises(ReservationRefused) as caught:
+                await store.write(reserve(a_job(2, spec=a_spec(seconds=8, credits=8)), [], operator))
+            await store.write(set_server_limit(6))
+            refused = caught.value
+            told.append((refused.reason, refused.left, refused.renews_at))
+
+        assert told == [
+            (RefusalReason.BUDGET, 5, midnight.replace(month=4, day=1)),
+            (RefusalReason.SERVER_LIMIT, 2, midnight + DAY),
+        ]
 
     async def test_a_replayed_interaction_is_known_and_takes_nothing(self, store: Store) -> None:
         job = await store.write(reserve(a_job(), [], limits()))

@@ -104,6 +104,19 @@ def balance(
     return Balance(Limit(credits_, per), used, bonus, renews_at, running)
 
 
+def exceeded(reason: RefusalReason, whole: int = 20, left: int = 6, *, per: Period = Period.DAY) -> ReservationRefused:
+    """As the store refuses a member who has enough themselves."""
+    has, limit = balance(1_000), Limit(whole, per)
+    return ReservationRefused(reason, has, limit=limit, left=left, renews_at=None if per is Period.TOTAL else RENEWS)
+
+
+def refused_for(reason: RefusalReason, has: Balance, detail: str | None = None) -> ReservationRefused:
+    """Whatever the reason."""
+    if reason in (RefusalReason.SERVER_LIMIT, RefusalReason.BUDGET):
+        return exceeded(reason)
+    return ReservationRefused(reason, has, detail=detail)
+
+
 def refusal(error: ReservationRefused, choice: tuple[str, int] = ("sora-2", 4), *, takes: int | None = None) -> str:
     catalog = seed_catalog()
     spec = catalog.complete(VideoSpec(choice[0], seconds=choice[1], takes=takes))
@@ -167,29 +180,98 @@ class TestRefusals:
             ),
             (
                 RefusalReason.SERVER_LIMIT, None,
-                ("This video would exceed the server limit. Nothing was charged. "
-                 "Try again later, or ask an admin to raise the limit."),
+                (
+                    "This video would exceed the server limit. The server limit has 6 credits left. "
+                    "Nothing was charged. You can make this now: Sora 2 · 4 s = 4 credits. "
+                    f"The server limit renews {RENEWS_TEXT}."
+                ),
             ),
             (
                 RefusalReason.BUDGET, None,
-                "This video would exceed what the bot may spend right now. Nothing was charged. Try again later.",
+                ("This video would exceed what the bot may spend right now. Nothing was charged. "
+                 f"Try again {RENEWS_TEXT}."),
             ),
         ],
     )  # fmt: skip
     def test_each_says_why_and_what_to_do(self, reason: RefusalReason, detail: str | None, sentence: str) -> None:
-        error = ReservationRefused(reason, balance(used=14, running=2), detail=detail)
+        error = refused_for(reason, balance(used=14, running=2), detail)
 
         assert refusal(error, ("sora-2", 8)) == sentence
 
     @pytest.mark.parametrize("reason", [RefusalReason.QUOTA, RefusalReason.SERVER_LIMIT, RefusalReason.BUDGET])
-    def test_of_several_videos_it_speaks_of_all(self, reason: RefusalReason) -> None:
-        words = refusal(ReservationRefused(reason, balance(used=14)), takes=3)
+    @pytest.mark.parametrize(
+        ("left", "to_do"), [(8, "Choose a smaller number for `takes`."), (6, "Leave `takes` empty.")]
+    )
+    def test_of_several_videos_it_speaks_of_all_and_says_whether_fewer_would_do(
+        self, reason: RefusalReason, left: int, to_do: str
+    ) -> None:
+        quota = ReservationRefused(reason, balance(used=20 - left))
+        words = refusal(quota if reason is RefusalReason.QUOTA else exceeded(reason, left=left), takes=3)
 
         assert words.startswith("These videos ")
-        assert reason is RefusalReason.QUOTA or "with a smaller number for `takes`" in words
+        assert f"Nothing was charged. {to_do}" in words
+
+    @pytest.mark.parametrize(
+        ("whole", "left", "choice", "words"),
+        [
+            (10, 2, 8, "{would} The server limit has 2 credits left. {uncharged} {renews}"),
+            (3, 1, 4, "{never}: 3 credits per day. {uncharged} {ask}"),
+            (0, 0, 4, "{never}: 0 credits per day. {uncharged} {ask}"),
+            (10, 1, 12, "{never}: 10 credits per day. {uncharged} {cheaper}"),
+            (10, 9, 12, "{never}: 10 credits per day. {uncharged} {now}"),
+        ],
+    )
+    def test_a_server_limit_says_what_is_left_and_when_that_is_enough_or_what_to_choose(
+        self, whole: int, left: int, choice: int, words: str
+    ) -> None:
+        assert refusal(exceeded(RefusalReason.SERVER_LIMIT, whole, left), ("sora-2", choice)) == words.format(
+            would="This video would exceed the server limit.",
+            never="This video costs more than the whole server limit",
+            uncharged="Nothing was charged.",
+            renews=f"The server limit renews {RENEWS_TEXT}.",
+            cheaper=f"The server limit renews {RENEWS_TEXT} and is then enough for a cheaper video.",
+            now="You can make this now: Sora 2 · 8 s = 8 credits.",
+            ask="Ask an admin to raise the server limit.",
+        )
+
+    def test_a_limit_in_total_never_renews(self) -> None:
+        server_limit = refusal(exceeded(RefusalReason.SERVER_LIMIT, left=0, per=Period.TOTAL))
+        budget = refusal(exceeded(RefusalReason.BUDGET, left=0, per=Period.TOTAL))
+
+        assert server_limit.endswith(" Nothing was charged. Ask an admin to raise the server limit.")
+        assert budget.endswith(" Nothing was charged. Try again later.")
+
+    @pytest.mark.parametrize(
+        ("whole", "takes", "to_do"),
+        [
+            (4, None, "Choose a cheaper video."), (3, None, "Try again later."),
+            (16, 3, "Choose a smaller number for `takes`."), (8, 3, "Leave `takes` empty."),
+        ],
+    )  # fmt: skip
+    def test_no_waiting_helps_where_the_whole_budget_is_not_enough(
+        self, whole: int, takes: int | None, to_do: str
+    ) -> None:
+        words = refusal(exceeded(RefusalReason.BUDGET, whole, 0), ("sora-2", 8), takes=takes)
+
+        assert words.endswith(f" Nothing was charged. {to_do}")
+        assert not re.search(r"\d", words)
+
+    @pytest.mark.parametrize(
+        ("running", "room", "words"),
+        [
+            (1, 1, "You can have only 1 more video in progress right now. {} Leave `takes` empty."),
+            (1, 2, "You can have only 2 more videos in progress right now. {} Choose a smaller number for `takes`."),
+            (0, 1, "You can make only 1 video at once. {} Leave `takes` empty."),
+            (0, 2, "You can make at most 2 videos at once. {} Choose a smaller number for `takes`."),
+        ],
+    )
+    def test_where_there_is_room_for_fewer_it_says_for_how_many(self, running: int, room: int, words: str) -> None:
+        error = ReservationRefused(RefusalReason.TOO_MANY_JOBS, balance(running=running), room=room)
+
+        assert refusal(error, takes=3) == words.format("Nothing was charged.")
 
     def test_there_is_one_for_every_reason(self) -> None:
-        shown = {reason: refusal(ReservationRefused(reason, balance(running=1))) for reason in RefusalReason}
+        shown = {reason: refusal(refused_for(reason, balance(running=1))) for reason in RefusalReason}
 
         assert len(set(shown.values())) == len(RefusalReason)
         assert "You already have 1 video in progress." in shown[RefusalReason.TOO_MANY_JOBS]

@@ -152,7 +152,7 @@ def test_every_refusal_is_a_message(translations: Translations, reason: RefusalR
     cheap = Model("cheap", LABEL, (1,), {"480x832": 1}, {})
     catalog = Catalog([LONGEST, cheap], "wan")
     balance = Balance(Limit(1_000_000, Period.MONTH), 999_990, bonus, NOON, 99)
-    error = ReservationRefused(reason, balance, detail="x" * 200)
+    error = ReservationRefused(reason, balance, detail="x" * 200, limit=balance.limit, left=999_990, renews_at=NOON)
 
     said = refusals.refusal(translations, error, catalog.complete(VideoSpec("wan", "x", 12, "1792x1024")), catalog)
 
