@@ -244,8 +244,9 @@ class Messages:
         await self.uploads.wait()
         return self.takes_it
 
-    async def finish_takes(self, takes: Sequence[Job], _refused: PictureRefused | None = None) -> None:
+    async def finish_takes(self, takes: Sequence[Job], _refused: PictureRefused | None = None) -> bool:
         self.told.append({take.id: take.state for take in takes})
+        return True
 
     async def mention(self, _job: Job, _count: int = 1) -> None:
         return None

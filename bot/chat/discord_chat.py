@@ -100,25 +100,27 @@ class DiscordChat:
         await self._edits.last(takes[0])
         return await self._takes.bring(takes, videos)
 
-    async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> None:
+    async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> bool:
         """How each take stands; where the picture alone is at fault, the card goes and the member is told why."""
         first = takes[0]
         await self._edits.last(first)
         if first.card.message is None:
-            return
+            return False
         if all(take.failure is FailureKind.PICTURE for take in takes) and Transport.TOKEN in self._transports.open(
             first
         ):
             total = sum(take.spec.credits for take in takes)
             private = failures.picture_refused(self._member_of(first), refused, total)
             if await self._send_ephemeral(first, private) and await self._delete_card(first):
-                return
-        if await self._takes.tell(takes) is ErrorKind.ARCHIVED:
+                return False
+        error_kind = await self._takes.tell(takes)
+        if error_kind is ErrorKind.ARCHIVED:
             words = text.over(self._translation_catalog.of(first.card.locale), *takes)
             if count := ready_count(takes):
                 words = text.mention(self._member_of(first), first, count)
             if await self._open_thread(first, words):
                 await self._takes.tell(takes)
+        return error_kind is None
 
     async def _tell_alone(self, job: Job, request: JobId) -> None:
         told = self._told.setdefault(request, set())

@@ -173,8 +173,8 @@ class Chat(Protocol):
         LATER and NOWHERE: the card says that they are kept, if it can. Waits as `finish` does.
         """
 
-    async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> None:
-        """The card that these share says how each of them stands, without any video; then as `finish`."""
+    async def finish_takes(self, takes: Sequence[Job], refused: PictureRefused | None = None) -> bool:
+        """The card that these share is to say how each stands, without a video; then as `finish`. Whether it does."""
 
     async def show_address(self, job: Job) -> bool:
         """The card says that the video is ready and cannot be fetched yet, and where it is. Whether it says so now."""

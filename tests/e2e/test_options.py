@@ -394,6 +394,29 @@ class TestTakes:
         stage.provider.finish(second.id)
         await stage.settled()
 
+    async def test_who_waited_long_is_mentioned_also_where_the_videos_are_too_large_to_be_posted(
+        self, stage: Stage
+    ) -> None:
+        async def refuse(phase: str, exchange: Exchange) -> Reply | None:
+            too_large = Reply(413, {"message": "Request entity too large", "code": 40005})
+            return too_large if phase == "before" and exchange.files else None
+
+        stage.discord.on_exchange(refuse)
+        stage.provider.settings.render_seconds = None
+        _, card = await stage.rendering(takes=2)
+        await stage.booked(lambda: stage.states() == ["rendering"] * 2)
+        assert stage.bot is not None
+        await stage.bot.stop()
+        stage.age(40)
+        await stage.start_bot()
+        for job in jobs(stage):
+            stage.provider.finish(job.id)
+
+        await stage.until(card, "Your videos are ready")
+        await stage.discord.wait_for(lambda: len(stage.public()) == 2, 10, "a mention")
+        (mention,) = [message for message in stage.public() if message is not card]
+        assert mention.text() == f"<@{stage.mia.id}> Your videos are ready."
+
     async def test_where_none_came_in_an_archived_thread_its_message_tells_of_each(self, stage: Stage) -> None:
         stage.provider.settings.render_seconds = None
         thread = stage.discord.world.add_thread("cats")

@@ -29,6 +29,8 @@ LOOK_S = 60.0
 REQUEST_BYTES = 25 * 1024 * 1024
 """Discord's documents allow so much in one request; where one file may have more, so may they together."""
 
+_MADE = (JobState.DELIVERED, JobState.UNDELIVERED)
+
 Mention = Callable[[JobContext, Job, int], Awaitable[None]]
 
 
@@ -99,7 +101,7 @@ async def run_shared_card(context: JobContext, request: JobId, mention: Mention)
                     await context.clock.sleep(backoff.redeliver_pause(offers))  # a press begins this anew
                     offers += 1
                 continue
-            told = await _tell(context, found, told)
+            told = await _tell(context, found, told, mention)
             if not any(map(_may_change, found)):
                 await context.persist(cards.finish(request, now=context.clock.now()))
                 return
@@ -163,11 +165,19 @@ async def _scatter(context: JobContext, request: JobId) -> None:
     context.take_events.wake(request)
 
 
-async def _tell(context: JobContext, found: Sequence[Job], told: tuple[object, ...]) -> tuple[object, ...]:
-    """The card says how each take stands, where that is news: none of their videos is on it."""
+async def _tell(
+    context: JobContext, found: Sequence[Job], told: tuple[object, ...], mention: Mention
+) -> tuple[object, ...]:
+    """The card says how each take stands, where that is news: none of their videos is on it.
+
+    Their member is mentioned where there are some elsewhere.
+    """
     news = tuple((take.state, take.failure, take.fetched, take.deleted, take.card.shown_message) for take in found)
     if news != told and not any(take.state is JobState.DELIVERING for take in found):
-        await context.chat.finish_takes(found, context.refused.get(found[0].id))
+        says_so = await context.chat.finish_takes(found, context.refused.get(found[0].id))
+        count = sum(take.state in _MADE and not take.deleted for take in found)
+        if says_so and count:
+            await mention(context, found[0], count)
         return news
     return told
 
