@@ -77,16 +77,21 @@ def _refusal_line(translations: Translations, refusal: ReservationRefused) -> st
 
 
 def _summary(translations: Translations, balance: Balance) -> str:
+    left = translations.ngettext("**{n} credit left**", "**{n} credits left**", balance.spendable)
+    if balance.bonus:
+        # Translators: what the credits left are made of.
+        parts = translations.gettext(
+            "(quota: {quota}, bonus credits: {bonus})", quota=balance.left, bonus=balance.bonus
+        )
+        left = f"{left} {parts}"
     facts = [
-        translations.ngettext("**{n} credit left**", "**{n} credits left**", balance.left),
+        left,
         limits.used(translations, balance.used, balance.limit.per),
     ]
     if balance.renews_at is not None:
         facts.append(translations.gettext("renews {when}", when=text.moment(balance.renews_at)))
     quota = translations.gettext("Quota: {limit}.", limit=limits.limit(translations, balance.limit))
     lines = [" · ".join(facts), translations.paragraph(quota, limits.source(translations, balance.limit))]
-    if balance.bonus:
-        lines.append(translations.gettext("Bonus credits: {n}", n=balance.bonus))
     if balance.running:
         lines.append(translations.gettext("Videos in progress: {n}", n=balance.running))
     return "\n".join(lines)

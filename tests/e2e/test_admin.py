@@ -46,8 +46,8 @@ class TestQuotas:
         await stage.over(await stage.animate(ana))
         await stage.settled()
         assert await quota(stage, ana) == (
-            "**999,996 credits left** · 4 credits used so far\n"
-            "Quota: 1,000,000 credits in total. An admin set this quota.\nBonus credits: 5"
+            "**1,000,001 credits left** (quota: 999,996, bonus credits: 5) · 4 credits used so far\n"
+            "Quota: 1,000,000 credits in total. An admin set this quota."
         )
 
     async def test_a_server_limit_bounds_all_members_together_and_grants_too(self, stage: Stage) -> None:
@@ -151,8 +151,8 @@ class TestQuotas:
 
         assert await told(stage, "quota show", user=mia) == (
             f"<@{mia.id}>\nThis member is blocked (“spam”).\n"
-            "**0 credits left** · 6 credits used this week · renews <t>\n"
-            "Quota: 6 credits per week. An admin set this quota.\nBonus credits: 7\n"
+            "**7 credits left** (quota: 0, bonus credits: 7) · 6 credits used this week · renews <t>\n"
+            "Quota: 6 credits per week. An admin set this quota.\n"
             "**History**\n"
             f"- member blocked (“spam”) · {by}\n"
             f"- member unblocked · {by}\n"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.catalog import Catalog, Model
-from bot.chat import balances, prices, reports, text
+from bot.chat import balances, prices, refusals, reports, text
 from bot.errors import ReservationRefused
 from bot.i18n.translations import FILES, TranslationCatalog, Translations
 from bot.jobs.admin import Status
@@ -123,6 +123,23 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
 
     assert "- Deleted member: 1 video · 5 credits" in found.screen()
     assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,Deleted member,wan,")
+
+
+@pytest.mark.parametrize(
+    ("used", "bonus", "left"),
+    [(4, 0, "**16 credits left** · "), (19, 1, "**2 credits left** (quota: 1, bonus credits: 1) · "),
+     (30, 1, "**1 credit left** (quota: 0, bonus credits: 1) · ")],
+)  # fmt: skip
+def test_the_credits_left_are_all_that_can_be_spent_as_in_a_refusal(used: int, bonus: int, left: str) -> None:
+    has = Balance(Limit(20, Period.DAY), used, bonus, NOON, 0)
+    refusal = refusals.refusal(
+        ENGLISH, ReservationRefused(RefusalReason.QUOTA, has), a_spec(credits=99), seed_catalog()
+    )
+
+    shown = balances.own_balance(ENGLISH, has, seed_catalog(), None)
+
+    assert shown.startswith(left)
+    assert f" You have {left.split('*')[2]}." in refusal
 
 
 @pytest.mark.parametrize(
