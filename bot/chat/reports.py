@@ -88,14 +88,15 @@ class Usage:
         """
         out = io.StringIO()
         writer = csv.writer(out)
-        writer.writerow(
-            ["day", "member", "model", "seconds", "size", "state", "failure", "videos", "credits", "refunded", "usd"]
-        )
+        writer.writerow([
+            "day", "member", "model", "seconds", "size", "state", "failure", "videos_requested", "videos_made",
+            "credits", "refunded", "usd",
+        ])  # fmt: skip
         for row in self._rows:
             money = self._money([row])
             writer.writerow([
                 _day(row.day), text.somebody(self._translations, row.member), row.model, row.seconds, row.size or "",
-                row.state, row.failure or "", row.videos, row.credits, row.refunded,
+                row.state, row.failure or "", row.videos, _made(row), row.credits, row.refunded,
                 "" if money is None else f"{money:.2f}",
             ])  # fmt: skip
         return out.getvalue().encode("utf-8-sig")
@@ -147,10 +148,12 @@ class Usage:
         return [f"- {self._translations.labeled(_day(day), self._sums(groups[day]))}" for day in newest]
 
     def _sums(self, rows: list[UsageRow]) -> str:
-        videos, refunded = sum(row.videos for row in rows), sum(row.refunded for row in rows)
+        requested, refunded = sum(row.videos for row in rows), sum(row.refunded for row in rows)
+        made = sum(_made(row) for row in rows)
         translations = self._translations
         parts = [
-            translations.ngettext("{n} video", "{n} videos", videos),
+            translations.ngettext("{n} video requested", "{n} videos requested", requested),
+            translations.ngettext("{n} video made", "{n} videos made", made),
             prices.credits_of(translations, _spent(rows)),
         ]
         if refunded:
@@ -185,6 +188,11 @@ class Usage:
 def _day(day: int) -> str:
     """Of a UTC day counted from 1970-01-01, as everybody can read and sort it."""
     return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+
+
+def _made(row: UsageRow) -> int:
+    """Videos that there are; the provider may take money for others, too."""
+    return row.videos if row.state in _WITH_VIDEO else 0
 
 
 def _spent(rows: list[UsageRow]) -> int:

@@ -23,11 +23,12 @@ async def test_usage_is_told_in_text(stage: Stage) -> None:
     await stage.over(await stage.animate(seconds=8))
     await stage.over(await stage.animate(ana, prompt="[fail]"))
 
+    refunded, failed = "0 credits · 4 credits refunded", "1 × video service error"
     assert await told(stage, "usage", days=1) == (
         "**Usage today**\n"
-        "Total: 2 videos · 8 credits · 4 credits refunded · about 1.20 USD · 1 × video service error\n"
-        f"- <@{stage.mia.id}>: 1 video · 8 credits · about 0.80 USD\n"
-        f"- <@{ana.id}>: 1 video · 0 credits · 4 credits refunded · about 0.40 USD · 1 × video service error"
+        f"Total: 2 videos requested · 1 video made · 8 credits · 4 credits refunded · about 1.20 USD · {failed}\n"
+        f"- <@{stage.mia.id}>: 1 video requested · 1 video made · 8 credits · about 0.80 USD\n"
+        f"- <@{ana.id}>: 1 video requested · 0 videos made · {refunded} · about 0.40 USD · {failed}"
     )
     assert await usage_of_all(stage) == {
         "total": (2, 2, 8, 4, 12, 1.2),
@@ -70,21 +71,27 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     await stage.settled()
     long = await alone(await stage.discord.invoke(stage.admin, "animate-admin usage", days=366))
 
-    failed = "1 × video service error · 1 × video refused under the content rules"
+    refunded = "0 credits · 8 credits refunded"
+    failed = "1 × video refused under the content rules · 1 × video service error"
     assert short.attachments == []
     assert short.text() == (
         "**Usage today**\n"
-        f"Total: 3 videos · 60 credits · 8 credits refunded · about 6.40 USD · {failed}\n"
-        "- Sora 2 Pro: 1 video · 60 credits · about 6.00 USD\n"
-        f"- Sora 2: 2 videos · 0 credits · 8 credits refunded · about 0.40 USD · {failed}\n"
-        f"- <@{stage.mia.id}>: 1 video · 60 credits · about 6.00 USD\n"
-        f"- <@{people[0].id}>: 2 videos · 0 credits · 8 credits refunded · about 0.40 USD · {failed}"
+        f"Total: 3 videos requested · 1 video made · 60 credits · 8 credits refunded · about 6.40 USD · {failed}\n"
+        "- Sora 2 Pro: 1 video requested · 1 video made · 60 credits · about 6.00 USD\n"
+        f"- Sora 2: 2 videos requested · 0 videos made · {refunded} · about 0.40 USD · {failed}\n"
+        f"- <@{stage.mia.id}>: 1 video requested · 1 video made · 60 credits · about 6.00 USD\n"
+        f"- <@{people[0].id}>: 2 videos requested · 0 videos made · {refunded} · about 0.40 USD · {failed}"
     )
     lines = long.text().split("\n")
     assert lines[0] == "**Usage in the last 366 days**"
-    assert lines[1] == f"Total: 35 videos · 188 credits · 8 credits refunded · about 19.20 USD · {failed}"
-    assert lines[5] == f"- <@{people[0].id}>: 3 videos · 4 credits · 8 credits refunded · about 0.80 USD · {failed}"
-    assert lines[6] == f"- <@{people[1].id}>: 1 video · 4 credits · about 0.40 USD"
+    assert lines[1] == (
+        f"Total: 35 videos requested · 33 videos made · 188 credits · 8 credits refunded · about 19.20 USD · {failed}"
+    )
+    assert lines[5] == (
+        f"- <@{people[0].id}>: 3 videos requested · 1 video made · 4 credits · "
+        f"8 credits refunded · about 0.80 USD · {failed}"
+    )
+    assert lines[6] == f"- <@{people[1].id}>: 1 video requested · 1 video made · 4 credits · about 0.40 USD"
     assert lines[-1] == "- The full list is in the file."
     assert len(long.text()) <= 2_000
     (file,) = long.attachments
@@ -98,7 +105,8 @@ async def test_usage_is_told_in_text_and_when_it_is_long_in_a_file_too(build: Bu
     assert failure.pop("day")
     assert failure == {
         "member": f"<@{people[0].id}>", "model": "sora-2", "seconds": "4", "size": "720x1280", "state": "failed",
-        "failure": "provider", "videos": "1", "credits": "4", "refunded": "4", "usd": "0.40",
+        "failure": "provider", "videos_requested": "1", "videos_made": "0",
+        "credits": "4", "refunded": "4", "usd": "0.40",
     }  # fmt: skip
 
 

@@ -64,14 +64,33 @@ async def test_a_video_that_came_late_is_refunded_and_no_failure(store: Store) -
     await store.write(jobs.move(job.id, S.TIMED_OUT, S.DELIVERING, now=NOON))
     late = reports.Usage(ENGLISH, await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
 
-    sums = "1 video · 0 credits · 4 credits refunded · about 0.40 USD"
+    cost = "0 credits · 4 credits refunded · about 0.40 USD"
+    none, one = f"1 video requested · 0 videos made · {cost}", f"1 video requested · 1 video made · {cost}"
     assert timed_out.screen() == (
-        f"**Usage today**\nTotal: {sums} · 1 × video not finished in time\n"
-        f"- <@{MEMBER}>: {sums} · 1 × video not finished in time"
+        f"**Usage today**\nTotal: {none} · 1 × video not finished in time\n"
+        f"- <@{MEMBER}>: {none} · 1 × video not finished in time"
     )
-    assert late.screen() == f"**Usage today**\nTotal: {sums}\n- <@{MEMBER}>: {sums}"
+    assert late.screen() == f"**Usage today**\nTotal: {one}\n- <@{MEMBER}>: {one}"
     (row,) = csv.DictReader(io.StringIO(late.csv().decode("utf-8-sig")))
     assert (row["state"], row["failure"]) == ("delivering", "timed_out")
+
+
+async def test_what_was_canceled_or_refused_or_is_under_way_was_requested_and_not_made(store: Store) -> None:
+    states = [(S.CANCELLED,), (S.SUBMITTING, S.FAILED), (S.SUBMITTING,), (), (S.SUBMITTING, S.RENDERING, S.DELIVERING)]
+    for number, ways in enumerate(states):
+        job = await store.write(reserve(a_job(number), [], limits()))
+        for to in ways:
+            more = {"ticket": f"v{number}"} if to is S.RENDERING else {}
+            moved = await store.write(jobs.move(job.id, job.state, to, now=NOON, **more))
+            assert moved is not None
+            job = moved
+
+    found = reports.Usage(ENGLISH, await store.read(usage(GUILD, 1, NOON)), 1, CATALOG)
+
+    assert found.screen().splitlines()[1].startswith("Total: 5 videos requested · 1 video made · 12 credits · ")
+    rows = list(csv.DictReader(io.StringIO(found.csv().decode("utf-8-sig"))))
+    assert sum(int(row["videos_requested"]) for row in rows) == 5
+    assert [row["state"] for row in rows if row["videos_made"] != "0"] == ["delivering"]
 
 
 def test_without_prices_no_money_is_told() -> None:
@@ -82,9 +101,10 @@ def test_without_prices_no_money_is_told() -> None:
 
     found = reports.Usage(ENGLISH, [row], 2, Catalog([model], "wan"))
 
-    assert found.screen() == "**Usage in the last 2 days**\nTotal: 2 videos · 10 credits\n- <@7>: 2 videos · 10 credits"
+    sums = "2 videos requested · 2 videos made · 10 credits"
+    assert found.screen() == f"**Usage in the last 2 days**\nTotal: {sums}\n- <@7>: {sums}"
     assert not found.is_long
-    assert found.csv().decode("utf-8-sig").splitlines()[1] == "1970-01-01,<@7>,wan,5,480x832,delivered,,2,10,0,"
+    assert found.csv().decode("utf-8-sig").splitlines()[1] == "1970-01-01,<@7>,wan,5,480x832,delivered,,2,2,10,0,"
 
 
 def test_what_the_provider_tells_of_its_costs_comes_before_the_catalogs_prices() -> None:
@@ -107,10 +127,10 @@ def test_models_days_and_the_server_limit_stand_beside_the_members() -> None:
 
     assert found.screen().splitlines()[2:7] == [
         "Server limit: 50 credits per day · 16 credits used today",
-        "- Sora 2: 1 video · 4 credits · about 0.40 USD",
-        "- Sora 2 Pro: 1 video · 0 credits · 12 credits refunded · about 1.20 USD",
-        "- 2024-10-05: 1 video · 0 credits · 12 credits refunded · about 1.20 USD",
-        "- 2024-10-04: 1 video · 4 credits · about 0.40 USD",
+        "- Sora 2: 1 video requested · 1 video made · 4 credits · about 0.40 USD",
+        "- Sora 2 Pro: 1 video requested · 1 video made · 0 credits · 12 credits refunded · about 1.20 USD",
+        "- 2024-10-05: 1 video requested · 1 video made · 0 credits · 12 credits refunded · about 1.20 USD",
+        "- 2024-10-04: 1 video requested · 1 video made · 4 credits · about 0.40 USD",
     ]
 
 
@@ -121,7 +141,7 @@ def test_who_had_their_name_taken_off_is_nobody_in_usage() -> None:
 
     found = reports.Usage(ENGLISH, [row], 1, CATALOG)
 
-    assert "- Deleted member: 1 video · 5 credits" in found.screen()
+    assert "- Deleted member: 1 video requested · 1 video made · 5 credits" in found.screen()
     assert found.csv().decode("utf-8-sig").splitlines()[1].startswith("1970-01-01,Deleted member,wan,")
 
 
