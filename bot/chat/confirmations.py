@@ -1,14 +1,21 @@
-"""What admins read once they have changed a quota: the new value and the old one."""
+"""What admins read once they have changed something: the new value and the old one; or that nothing was changed."""
 
 from __future__ import annotations
 
-from bot.chat import limits
+from bot.chat import limits, text
 from bot.i18n.translations import Translations
 from bot.models import Balance, Bonus, Change, ChannelId, Limit, Source
 
 
+def already_set(translations: Translations) -> str:
+    """What was to be set was so before."""
+    return translations.gettext("This is already set. Nothing was changed.")
+
+
 def of_member(translations: Translations, member: str, change: Change) -> str:
     """`member` is a mention."""
+    if change.before == change.after:
+        return already_set(translations)
     limit = _words(translations, change.after)
     now = translations.gettext("{member} now has a quota of their own: {limit}.", member=member, limit=limit)
     return translations.paragraph(now, _was(translations, change.before))
@@ -37,6 +44,8 @@ def own_gone(translations: Translations, member: str, before: Limit | None) -> s
 
 def of_role(translations: Translations, role: str, change: Change) -> str:
     """`role` is a mention."""
+    if change.before == change.after:
+        return already_set(translations)
     now = translations.gettext(
         "Members with the role {role} now have this quota: {limit}.",
         role=role,
@@ -55,6 +64,8 @@ def role_cleared(translations: Translations, role: str, before: Limit | None) ->
 
 def of_default(translations: Translations, change: Change) -> str:
     """Of everyone without a quota of their own or of a role."""
+    if change.before == change.after:
+        return already_set(translations)
     own = change.after is not None and change.after.source is Source.SERVER
     limit = _words(translations, change.after)
     if own:
@@ -68,6 +79,8 @@ def of_server(translations: Translations, change: Change) -> str:
     """The limit of the whole server."""
     if change.after is None and change.before is None:
         return translations.gettext("This server has no server limit. Nothing was changed.")
+    if change.before == change.after:
+        return already_set(translations)
     if change.after is None:
         now = translations.gettext("The server limit is removed.")
         return translations.paragraph(now, _was(translations, change.before))
@@ -86,14 +99,24 @@ def of_reset(translations: Translations, member: str, before: Balance) -> str:
     return translations.paragraph(now, was)
 
 
-def of_pause(translations: Translations, *, paused: bool) -> str:
-    """Of the whole server."""
+def of_pause(translations: Translations, *, paused: bool, reason: str | None = None) -> str:
+    """Of the whole server; members read the reason, too."""
     if not paused:
         return translations.gettext("Videos can be made in this server again.")
-    return translations.gettext(
-        "Videos are paused in this server. Videos in the queue wait, and videos that are being made are finished. "
-        "Use `/animate-admin resume` to start again."
+    return translations.paragraph(
+        translations.gettext("Videos are paused in this server{because}.", because=text.because(translations, reason)),
+        translations.gettext(
+            "Videos that are being made are finished. Videos in the queue wait for up to two hours, then their credits "
+            "are refunded. Use `/animate-admin resume` to start again."
+        ),
     )
+
+
+def already_paused(translations: Translations, *, paused: bool) -> str:
+    """As `of_pause`, where it was so before."""
+    if paused:
+        return translations.gettext("Videos are already paused in this server. Nothing was changed.")
+    return translations.gettext("Videos are not paused in this server. Nothing was changed.")
 
 
 def of_block(translations: Translations, member: str, *, blocked: bool, cancelled: int = 0) -> str:
@@ -109,6 +132,13 @@ def of_block(translations: Translations, member: str, *, blocked: bool, cancelle
         cancelled,
     )
     return translations.paragraph(words, videos)
+
+
+def already_blocked(translations: Translations, member: str, *, blocked: bool) -> str:
+    """As `of_block`, where it was so before."""
+    if blocked:
+        return translations.gettext("{member} is already blocked. Nothing was changed.", member=member)
+    return translations.gettext("{member} is not blocked. Nothing was changed.", member=member)
 
 
 def of_others(translations: Translations, *, allowed: bool) -> str:
@@ -143,6 +173,8 @@ def of_log(translations: Translations, after: ChannelId | None, before: ChannelI
     """The channel in which each video is listed."""
     if after is None and before is None:
         return translations.gettext("Videos are not logged in any channel. Nothing was changed.")
+    if after == before:
+        return already_set(translations)
     now = translations.gettext("Videos are no longer logged in a channel.")
     if after is not None:
         now = translations.gettext("Videos are now logged in {channel}.", channel=f"<#{after}>")

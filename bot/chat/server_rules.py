@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.catalog import Catalog
-from bot.chat import text
+from bot.chat import confirmations, text
 from bot.i18n.translations import Translations
 from bot.server_rules import RuleTarget, ServerRules
 
@@ -23,6 +23,8 @@ def of_models(
     translations: Translations, catalog: Catalog, target: str, before: Sequence[str] | None, after: Sequence[str] | None
 ) -> str:
     """`target` is a mention. What it may use now, then what it could use before."""
+    if before == after:
+        return confirmations.already_set(translations)
     now = translations.gettext("{target} can use all models.", target=target)
     if after is not None:
         labels = labels_of(catalog, after)

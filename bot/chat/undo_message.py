@@ -37,7 +37,8 @@ class UndoMessage:
                     "The earlier usage of {member} counts toward their quota again.", member=member
                 )
             case ActKind.PAUSE:
-                return confirmations.of_pause(translations, paused=act.new is not None)
+                (reason,) = act.new or (None,)
+                return confirmations.of_pause(translations, paused=act.new is not None, reason=reason)
             case ActKind.BLOCK:
                 blocked = act.new is not None
                 return confirmations.of_block(translations, member, blocked=blocked, cancelled=cancelled)

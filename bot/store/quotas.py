@@ -1,4 +1,7 @@
-"""What admins decide about money. Every change leaves a ledger line with its actor; rules are lines of 0 credits."""
+"""What admins decide about money. Every change leaves a ledger line with its actor; rules are lines of 0 credits.
+
+A quota or limit that is set already is no change, and leaves none.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,11 @@ def set_member(by: ChangeContext, member: UserId, limit: Limit) -> Unit[None]:
     """Gives a member a quota of their own; use so far counts against it."""
 
     def unit(tx: Tx) -> None:
-        _write(tx, by, limit, member=member)
+        lock = ledger.lock_rows(tx, by.scope, member)
+        row = lock.rows.member
+        if row is not None and (row["credits"], row["per"]) == (limit.credits, limit.per):
+            return
+        _append_rule(tx, by, lock.line, limit, member=member)
         sql.update(tx, "members", {"scope": by.scope, "member": member}, credits=limit.credits, per=limit.per)
 
     return unit
@@ -40,9 +47,11 @@ def set_role(by: ChangeContext, role: int, limit: Limit) -> Unit[Change]:
     """Gives all who have the role a quota."""
 
     def unit(tx: Tx) -> Change:
+        line = ledger.next_line_id(tx, by.scope)
         before = _role_in(tx, by.scope, role)
-        _write(tx, by, limit, role=role)
-        sql.put(tx, "roles", {"scope": by.scope, "role": role}, credits=limit.credits, per=limit.per)
+        if before != limit:
+            _append_rule(tx, by, line, limit, role=role)
+            sql.put(tx, "roles", {"scope": by.scope, "role": role}, credits=limit.credits, per=limit.per)
         return Change(before, limit)
 
     return unit
@@ -59,11 +68,10 @@ def set_server_limit(by: ChangeContext, limit: Limit | None) -> Unit[Change]:
 
 
 def _set_server(tx: Tx, by: ChangeContext, rule: str, limit: Limit | None) -> Change:
-    """Removing what is not set leaves no line."""
     lock = ledger.lock_rows(tx, by.scope)
     server = lock.rows.server
     before = balances.default_of(server) if rule == "default" else balances.server_limit_of(server)
-    if limit is not None or before is not None:
+    if limit != before:
         columns = "default" if rule == "default" else "server_limit"
         values = (None, None) if limit is None else (limit.credits, limit.per)
         changes = dict(zip((f"{columns}_credits", f"{columns}_per"), values, strict=True))
@@ -147,7 +155,9 @@ def revoke_grant(by: ChangeContext, member: UserId, grant_line: int) -> Unit[Bon
         if left:
             balances.return_bonus(tx, grant_line, -left)
             sql.insert(tx, "revoked_bonus_credits", {"line": line, "bonus_id": grant_line, "credits": left})
-            _append(tx, by, line, LedgerKind.REVOKE, member=member, credits=-left, from_bonus=-left, reason=UNDONE)
+            _append(
+                tx, by, line, LedgerKind.REVOKE, member=member, credits=-left, from_bonus=-left, reason=UNDONE
+            )
         return Bonus(-left, balances.bonus_left(tx, by.scope, member))
 
     return unit
@@ -224,10 +234,6 @@ def every(scope: Scope) -> Unit[Quotas]:
 def _role_in(tx: Tx, scope: Scope, role: int) -> Limit | None:
     row = tx.one("SELECT credits, per FROM roles WHERE scope = :scope AND role = :role", scope=scope, role=role)
     return None if row is None else Limit(row["credits"], Period(row["per"]), Source.ROLE, role)
-
-
-def _write(tx: Tx, by: ChangeContext, limit: Limit, *, member: UserId | None = None, **columns: object) -> None:
-    _append_rule(tx, by, ledger.next_line_id(tx, by.scope, member), limit, member=member, **columns)
 
 
 def _append_rule(tx: Tx, by: ChangeContext, line: int, limit: Limit | None, **columns: object) -> None:

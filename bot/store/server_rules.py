@@ -50,13 +50,15 @@ def of(scope: Scope) -> Unit[ServerRules]:
 
 
 def set_models(by: ChangeContext, kind: RuleTarget, target: int, models: Sequence[str] | None) -> Unit[ModelsChange]:
-    """Which models a role or channel may use, None for all."""
+    """Which models a role or channel may use, None for all. The same in another order are no change."""
 
     def unit(tx: Tx) -> ModelsChange:
         ledger.next_line_id(tx, by.scope)
         key = {"scope": by.scope, "kind": kind, "target": target}
         row = tx.one("SELECT models FROM model_rules WHERE scope = :scope AND kind = :kind AND target = :target", **key)
         before = None if row is None else json.loads(row["models"])
+        if models is not None and before is not None and set(models) == set(before):
+            return ModelsChange(before, before)
         if models is None:
             tx.changed("DELETE FROM model_rules WHERE scope = :scope AND kind = :kind AND target = :target", **key)
         else:

@@ -1,4 +1,4 @@
-"""What admins decide beside money: pause, blocks, the log channel."""
+"""What admins decide beside money: pause, blocks, the log channel. What is so already leaves no ledger line."""
 
 from __future__ import annotations
 
@@ -43,10 +43,13 @@ def resume(by: ChangeContext) -> Unit[None]:
 
 def _pause(by: ChangeContext, at: datetime | None, reason: str | None) -> Unit[None]:
     def unit(tx: Tx) -> None:
-        line = ledger.next_line_id(tx, by.scope)
+        lock = ledger.lock_rows(tx, by.scope)
+        row = lock.rows.server
+        if row is not None and _is_already(row["paused_at"], row["pause_reason"], at, reason):
+            return
         sql.update(tx, "servers", {"scope": by.scope}, paused_at=maybe_ms(at), pause_reason=reason)
         said = _said("paused", reason) if at else "resumed"
-        ledger.append(tx, line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
+        ledger.append(tx, lock.line, LedgerKind.PAUSE, now=by.now, scope=by.scope, actor=by.actor, reason=said)
 
     return unit
 
@@ -76,10 +79,20 @@ def unblock(by: ChangeContext, member: UserId) -> Unit[None]:
 
 
 def _block(tx: Tx, by: ChangeContext, member: UserId, at: datetime | None, reason: str | None) -> None:
-    line = ledger.next_line_id(tx, by.scope, member)
+    lock = ledger.lock_rows(tx, by.scope, member)
+    row = lock.rows.member
+    if row is not None and _is_already(row["blocked_at"], row["block_reason"], at, reason):
+        return
     sql.update(tx, "members", {"scope": by.scope, "member": member}, blocked_at=maybe_ms(at), block_reason=reason)
     said = _said("blocked", reason) if at else "unblocked"
-    ledger.append(tx, line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=said)
+    ledger.append(
+        tx, lock.line, LedgerKind.BLOCK, now=by.now, scope=by.scope, member=member, actor=by.actor, reason=said
+    )
+
+
+def _is_already(since: int | None, why: str | None, at: datetime | None, reason: str | None) -> bool:
+    """Whether a pause or block, as the row has it, is as it is to be; `at` is None where there is to be none."""
+    return (since is None) == (at is None) and why == reason
 
 
 def _said(what: str, reason: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.chat import server_rules
+from bot.chat import confirmations, server_rules
 from bot.chat.client import answer_privately
 from bot.chat.interaction_info import scope_of
 from bot.errors import UserError
@@ -123,7 +123,7 @@ class RulesCommands(AdminCog):
         await self._confirm(
             interaction,
             by,
-            "\n".join(lines) or translations.gettext("These rules are already set. Nothing was changed."),
+            "\n".join(lines) or confirmations.already_set(translations),
         )
 
 

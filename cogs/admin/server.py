@@ -45,16 +45,20 @@ class ServerCommands(AdminCog):
     @app_commands.describe(reason=N_("Reason (members can see it)"))
     async def pause(self, interaction: discord.Interaction[Any], reason: Reason | None = None) -> None:
         """No new jobs."""
-        by = self._by(interaction)
+        by, translations = self._by(interaction), translations_of(interaction)
         await self._admin.pause(by, reason)
-        await self._confirm(interaction, by, confirmations.of_pause(translations_of(interaction), paused=True))
+        words = confirmations.already_paused(translations, paused=True)
+        if by.acts:
+            words = confirmations.of_pause(translations, paused=True, reason=reason)
+        await self._confirm(interaction, by, words)
 
     @app_commands.command(name="resume", description=N_("Resume videos in this server"))
     async def resume(self, interaction: discord.Interaction[Any]) -> None:
         """New jobs again."""
         by = self._by(interaction)
         await self._admin.resume(by)
-        await self._confirm(interaction, by, confirmations.of_pause(translations_of(interaction), paused=False))
+        tell = confirmations.of_pause if by.acts else confirmations.already_paused
+        await self._confirm(interaction, by, tell(translations_of(interaction), paused=False))
 
     @app_commands.command(name="block", description=N_("Block a member and cancel their videos in the queue"))
     @app_commands.describe(user=N_("The member"), reason=N_("Reason (the member can see it)"))
@@ -62,9 +66,11 @@ class ServerCommands(AdminCog):
         self, interaction: discord.Interaction[Any], user: discord.User, reason: Reason | None = None
     ) -> None:
         """No new jobs of one member."""
-        by = self._by(interaction)
+        by, translations = self._by(interaction), translations_of(interaction)
         cancelled = await self._admin.block(by, member_of(user), reason)
-        words = confirmations.of_block(translations_of(interaction), user.mention, blocked=True, cancelled=cancelled)
+        words = confirmations.already_blocked(translations, user.mention, blocked=True)
+        if by.acts or cancelled:
+            words = confirmations.of_block(translations, user.mention, blocked=True, cancelled=cancelled)
         await self._confirm(interaction, by, words)
 
     @app_commands.command(name="unblock", description=N_("Unblock a member"))
@@ -73,8 +79,8 @@ class ServerCommands(AdminCog):
         """New jobs of this member again."""
         by = self._by(interaction)
         await self._admin.unblock(by, member_of(user))
-        words = confirmations.of_block(translations_of(interaction), user.mention, blocked=False)
-        await self._confirm(interaction, by, words)
+        tell = confirmations.of_block if by.acts else confirmations.already_blocked
+        await self._confirm(interaction, by, tell(translations_of(interaction), user.mention, blocked=False))
 
     @app_commands.command(name="usage", description=N_("See who made how many videos"))
     @app_commands.describe(days=N_("How many days, including today (leave empty for 7)"))
@@ -112,9 +118,10 @@ class ServerCommands(AdminCog):
     @app_commands.describe(allowed=N_("Allow other people's pictures (off by default)"))
     async def others(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
         """Whether pictures of others may be animated."""
-        by = self._by(interaction)
+        by, translations = self._by(interaction), translations_of(interaction)
         await self._admin.allow_others(by, allowed=allowed)
-        await self._confirm(interaction, by, confirmations.of_others(translations_of(interaction), allowed=allowed))
+        words = confirmations.of_others(translations, allowed=allowed)
+        await self._confirm(interaction, by, words if by.acts else confirmations.already_set(translations))
 
     @app_commands.command(name="status", description=N_("See how the bot and this server are doing"))
     async def status(self, interaction: discord.Interaction[Any]) -> None:

@@ -264,8 +264,8 @@ class TestPauseAndBlock:
             await stage.booked(lambda: stage.states().count("delivered") == known + 1)
 
         assert await told(stage, "pause", reason="a feast") == (
-            "Videos are paused in this server. Videos in the queue wait, and videos that are being made are finished. "
-            "Use `/animate-admin resume` to start again."
+            f"{PAUSED} Videos that are being made are finished. Videos in the queue wait for up to two hours, then "
+            "their credits are refunded. Use `/animate-admin resume` to start again."
         )
         assert await refused(stage, ana) == f"{PAUSED} {UNCHARGED} {LATER}"
         assert await quota(stage, ana) == (

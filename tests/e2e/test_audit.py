@@ -63,6 +63,36 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
     assert await undo(stage, block) == (f"Undone. <@{ana.id}> can make videos in this server again.")
 
 
+async def test_what_is_so_already_is_said_to_be_and_leaves_no_undo_and_no_line(stage: Stage) -> None:
+    ana, artist = stage.discord.world.people["ana"], stage.discord.world.artist
+    already = "This is already set. Nothing was changed."
+    twice: list[tuple[str, dict[str, object], str]] = [
+        ("quota set", {"user": ana, "credits": 50}, already),
+        ("quota role", {"role": artist, "credits": 50}, already),
+        ("quota default", {"credits": 50}, already),
+        ("quota server", {"credits": 50}, already),
+        ("log", {"channel": stage.discord.world.general}, already),
+        ("others", {"allowed": True}, already),
+        ("models", {"role_or_channel": f"role:{artist.id}", "models": "sora-2"}, already),
+        ("rules", {"barred_words": "gore"}, already),
+        ("block", {"user": ana, "reason": "spam"}, f"<@{ana.id}> is already blocked. Nothing was changed."),
+        ("pause", {"reason": "a feast"}, "Videos are already paused in this server. Nothing was changed."),
+    ]
+    ends: list[tuple[str, dict[str, object], str]] = [
+        ("unblock", {"user": ana}, f"<@{ana.id}> is not blocked. Nothing was changed."),
+        ("resume", {}, "Videos are not paused in this server. Nothing was changed."),
+    ]
+    for command, options, words in [*twice, *ends]:
+        first = await confirmed(stage, command, **options)
+        known = stage.rows("SELECT id FROM ledger UNION ALL SELECT id FROM admin_acts")
+
+        second = await confirmed(stage, command, **options)
+
+        assert [button.label for button in first.buttons] == ["Undo"]
+        assert (second.text(), second.buttons) == (words, [])
+        assert stage.rows("SELECT id FROM ledger UNION ALL SELECT id FROM admin_acts") == known
+
+
 async def _whole_audit(stage: Stage) -> str:
     message = await alone(await stage.discord.invoke(stage.admin, "animate-admin audit"))
     (onward,) = message.buttons

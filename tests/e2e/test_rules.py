@@ -95,7 +95,7 @@ async def test_words_and_channels_that_are_not_allowed_are_refused_privately_and
     card = await stage.over(await stage.animate(prompt="gore", channel=thread))
 
     assert DONE in card.text()
-    assert await told(stage, "rules", age_restricted_only=True) == "These rules are already set. Nothing was changed."
+    assert await told(stage, "rules", age_restricted_only=True) == "This is already set. Nothing was changed."
     assert stage.bot is not None
     assert "Gore" not in stage.bot.log()
     assert "g 0 r e" not in stage.bot.log()

@@ -43,6 +43,16 @@ NOW_AGAIN = [
     (ActKind.BONUS, 2, 9, "<@7> got 7 bonus credits. They now have 9 bonus credits."),
     (ActKind.RESET, 1, 0, "The earlier usage of <@7> counts toward their quota again."),
     (ActKind.PAUSE, [None], None, "Videos can be made in this server again."),
+    (
+        ActKind.PAUSE,
+        None,
+        ["a feast"],
+        (
+            "Videos are paused in this server (“a feast”). Videos that are being made are finished. Videos in the "
+            "queue wait for up to two hours, then their credits are refunded. Use `/animate-admin resume` to start "
+            "again."
+        ),
+    ),
     (ActKind.BLOCK, ["spam"], None, "<@7> can make videos in this server again."),
     (
         ActKind.BLOCK,
