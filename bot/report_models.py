@@ -34,7 +34,7 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """One line of a member's ledger, newest first in lists."""
+    """One line of a member's ledger, newest first in lists. `is_undo`: Undo gave, took or set back something."""
 
     at: datetime
     kind: LedgerKind
@@ -44,6 +44,7 @@ class LedgerLine:
     limit: Limit | None
     actor: UserId | None
     reason: str | None
+    is_undo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ _NAMES = {
     ActKind.DEFAULT_QUOTA: N_("default quota"),
     ActKind.SERVER_LIMIT: N_("server limit"),
     ActKind.BONUS: N_("bonus credits of {target}"),
-    ActKind.RESET: N_("usage of {target}"),
     ActKind.PAUSE: N_("this server"),
     ActKind.LOG_CHANNEL: N_("video log"),
     ActKind.OTHERS: N_("other people's pictures"),
@@ -56,7 +55,7 @@ class Audit:
 
     def _line(self, act: AdminAct) -> str:
         who, when = text.somebody(self._translations, act.actor), text.moment(act.at)
-        change = f"{self._value(act, act.old)} → {self._value(act, act.new)}"
+        change = self._change(act)
         marks = []
         if act.is_undone:
             marks.append(self._translations.gettext("undone"))
@@ -64,13 +63,18 @@ class Audit:
             marks.append(self._translations.gettext("by Undo"))
         return "- " + " · ".join([self._translations.labeled(self._name(act), change), who, when, *marks])
 
+    def _change(self, act: AdminAct) -> str:
+        if act.what is ActKind.RESET:  # its values count resets
+            return self._translations.gettext(text.USAGE_RESET if act.undoes is None else text.RESET_UNDONE)
+        return f"{self._value(act, act.old)} → {self._value(act, act.new)}"
+
     def _name(self, act: AdminAct) -> str:
         match act.what:
             case ActKind.CHANNEL_MODELS:
                 target = server_rules.mention(RuleTarget.CHANNEL, act.target or 0, self._scope)
             case ActKind.ROLE_QUOTA | ActKind.ROLE_MODELS | ActKind.ROLE_GIFT:
                 target = server_rules.mention(RuleTarget.ROLE, act.target or 0, self._scope)
-            case ActKind.BLOCK:
+            case ActKind.BLOCK | ActKind.RESET:
                 return text.somebody(self._translations, act.member)
             case _:
                 target = text.somebody(self._translations, act.member)
@@ -94,11 +98,6 @@ def _limit_or(nothing: str) -> _Words:
 
 def _bonus(translations: Translations, _catalog: Catalog, value: Any) -> str:
     return translations.number(value or 0)
-
-
-def _reset(translations: Translations, _catalog: Catalog, value: Any) -> str:
-    count = value or 0
-    return translations.ngettext("reset {n} time", "reset {n} times", count)
 
 
 def _pause(translations: Translations, _catalog: Catalog, value: Any) -> str:
@@ -131,7 +130,7 @@ def _gift(translations: Translations, _catalog: Catalog, value: Any) -> str:
     if value is None:
         return translations.gettext("nothing")
     if value[0] is None:
-        return translations.gettext("usage reset")
+        return translations.gettext(text.USAGE_RESET)
     return translations.ngettext("{n} bonus credit", "{n} bonus credits", value[0])
 
 
@@ -150,7 +149,6 @@ _VALUES: dict[ActKind, _Words] = {
     ActKind.DEFAULT_QUOTA: _limit_or(limits.BOTS_DEFAULT),
     ActKind.SERVER_LIMIT: _limit_or(limits.NO_LIMIT),
     ActKind.BONUS: _bonus,
-    ActKind.RESET: _reset,
     ActKind.PAUSE: _pause,
     ActKind.BLOCK: _block,
     ActKind.LOG_CHANNEL: _log,

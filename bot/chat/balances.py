@@ -108,7 +108,7 @@ def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[
         match line.kind:
             case LedgerKind.RESERVE:
                 back = [backs[line.job_key]] if line.job_key in backs else []
-                yield " · ".join([translations.change(line.credits), when, video, *back])
+                yield " · ".join([_credits(translations, line.credits), when, video, *back])
             case LedgerKind.REFUND:
                 if line.job_key not in reserved:
                     yield " · ".join([video, _back(translations, line), when])
@@ -119,8 +119,14 @@ def _lines(translations: Translations, lines: Sequence[LedgerLine]) -> Iterator[
                 )
 
 
+def _credits(translations: Translations, change: int) -> str:
+    """ "+4 credits"; a label, to stand behind a colon or between dots."""
+    words = translations.change(change)
+    return translations.ngettext("{change} credit", "{change} credits", abs(change), change=words)
+
+
 def _back(translations: Translations, line: LedgerLine) -> str:
-    change = translations.change(line.credits)
+    change = _credits(translations, line.credits)
     if line.failure is None:
         return translations.gettext("refund: {credits}", credits=change)
     return translations.gettext(
@@ -129,6 +135,8 @@ def _back(translations: Translations, line: LedgerLine) -> str:
 
 
 def _what(translations: Translations, line: LedgerLine) -> str:
+    if line.is_undo:
+        return _by_undo(translations, line)
     match line.kind:
         case LedgerKind.GRANT:
             why = short_reason(translations, line.reason)
@@ -142,20 +150,34 @@ def _what(translations: Translations, line: LedgerLine) -> str:
         case LedgerKind.REVOKE:
             why = short_reason(translations, line.reason)
             return translations.ngettext(
-                "{change} bonus credit taken back{because}",
-                "{change} bonus credits taken back{because}",
+                "{n} bonus credit taken back{because}",
+                "{n} bonus credits taken back{because}",
                 -line.credits,
-                change=translations.change(line.credits),
                 because=why,
             )
         case LedgerKind.RESET:
-            return translations.gettext("usage reset")
+            return translations.gettext(text.USAGE_RESET)
         case LedgerKind.QUOTA:
             if line.limit is None:
                 return translations.gettext("own quota removed")
             return translations.gettext("own quota: {limit}", limit=limits.limit(translations, line.limit))
         case _:
             return _bar_changed(translations, line.reason or "")
+
+
+def _by_undo(translations: Translations, line: LedgerLine) -> str:
+    """Undo sets a quota or a block back as a command would; of credits and resets, the line says that it was Undo."""
+    match line.kind:
+        case LedgerKind.GRANT:
+            return translations.ngettext(
+                "{n} bonus credit given back by Undo", "{n} bonus credits given back by Undo", line.credits
+            )
+        case LedgerKind.REVOKE:
+            return translations.ngettext(
+                "{n} bonus credit taken back by Undo", "{n} bonus credits taken back by Undo", -line.credits
+            )
+        case _:
+            return translations.gettext(text.RESET_UNDONE)
 
 
 def _bar_changed(translations: Translations, said: str) -> str:

@@ -266,6 +266,10 @@ def because(translations: Translations, reason: str | None) -> str:
     return translations.gettext(" (“{reason}”)", reason=reason)
 
 
+USAGE_RESET = N_("usage reset")
+"""What was done to a member, in lists; as the next one."""
+RESET_UNDONE = N_("usage reset undone")
+
 _SHOWS = {Show.HERE: N_("Here"), Show.SPOILER: N_("Here, as a spoiler"), Show.ME: N_("Only to me")}
 
 

@@ -184,7 +184,7 @@ def _set_back_bonus(tx: Tx, by: ChangeContext, act: AdminAct, line: int | None) 
     assert act.member is not None
     given = act.new - act.old
     if given < 0:
-        quotas.grant(by, act.member, -given, quotas.UNDONE)(tx)
+        quotas.grant(by, act.member, -given, ledger.UNDONE)(tx)
         return []
     return [] if quotas.revoke_grant(by, act.member, line or 0)(tx).change else None
 

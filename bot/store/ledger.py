@@ -24,6 +24,10 @@ _NOTHING: dict[str, object] = dict.fromkeys(_COLUMNS) | {
 }  # fmt: skip
 
 
+UNDONE = "undone"
+"""The reason of a line that takes a change of credits or a reset back; no admin's words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """Held to the end of the transaction: the next ledger line's id, and the rows as they stand."""
@@ -103,6 +107,7 @@ def _line_of(row: Row) -> LedgerLine:
         limit = Limit(row["limit_credits"], Period(row["limit_per"]), Source(row["limit_source"]), row["role"])
     kind = LedgerKind(row["kind"])
     failure = FailureKind(row["reason"]) if kind is LedgerKind.REFUND and row["reason"] else None
+    is_undo = row["reason"] == UNDONE
     return LedgerLine(
         at=from_ms(row["at"]),
         kind=kind,
@@ -111,5 +116,6 @@ def _line_of(row: Row) -> LedgerLine:
         failure=failure,
         limit=limit,
         actor=row["actor"],
-        reason=None if failure else row["reason"],
+        reason=None if failure or is_undo else row["reason"],
+        is_undo=is_undo,
     )

@@ -12,9 +12,6 @@ from bot.report_models import Quotas
 from bot.store import balances, ledger, sql
 from bot.store.database import Tx, Unit
 
-UNDONE = "undone"
-"""The reason of a ledger line that takes a change back."""
-
 
 def set_member(by: ChangeContext, member: UserId, limit: Limit) -> Unit[None]:
     """Gives a member a quota of their own; use so far counts against it."""
@@ -156,7 +153,7 @@ def revoke_grant(by: ChangeContext, member: UserId, grant_line: int) -> Unit[Bon
             balances.return_bonus(tx, grant_line, -left)
             sql.insert(tx, "revoked_bonus_credits", {"line": line, "bonus_id": grant_line, "credits": left})
             _append(
-                tx, by, line, LedgerKind.REVOKE, member=member, credits=-left, from_bonus=-left, reason=UNDONE
+                tx, by, line, LedgerKind.REVOKE, member=member, credits=-left, from_bonus=-left, reason=ledger.UNDONE
             )
         return Bonus(-left, balances.bonus_left(tx, by.scope, member))
 
@@ -179,7 +176,7 @@ def undo_reset(by: ChangeContext, member: UserId, count: int) -> Unit[bool]:
         if used is not None:
             return False
         sql.update(tx, "members", {"scope": by.scope, "member": member}, reset_count=count)
-        _append(tx, by, line, LedgerKind.RESET, member=member, reason=UNDONE)
+        _append(tx, by, line, LedgerKind.RESET, member=member, reason=ledger.UNDONE)
         return True
 
     return unit

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Credits = app_commands.Range[int, 0, 1_000_000]
 Granted = app_commands.Range[int, 1, 1_000_000]
 MEMBER_OR_ROLE = N_("The member or role")
-MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Reason (admins can see it)")
+MEMBER, HOW_MANY, WHY = N_("The member"), N_("How many credits"), N_("Reason (the member can see it)")
 NOBODY = discord.AllowedMentions.none()
 MANAGED, DELEGATED = "managed", "delegated"
 """Two names of one list. Discord asks nobody's permission when a button is pressed: who opened the list as somebody

@@ -127,7 +127,7 @@ class TestQuotas:
         assert await told(stage, "quota revoke", user=mia, credits=1) == (
             f"<@{mia.id}> has no bonus credits to take back. Nothing was changed."
         )
-        assert "-2 bonus credits taken back (“a mistake”)" in await told(stage, "quota show", user=mia)
+        assert "2 bonus credits taken back (“a mistake”)" in await told(stage, "quota show", user=mia)
         assert (await refused(stage, mia)).startswith("This video costs 4 credits. You have 0 credits left.")
 
     async def test_show_tells_the_last_ten_lines_in_words(self, stage: Stage) -> None:
@@ -157,8 +157,8 @@ class TestQuotas:
             f"- member blocked (“spam”) · {by}\n"
             f"- member unblocked · {by}\n"
             f"- member blocked · {by}\n"
-            f"- -8 · <t> · video {delivered}\n"
-            f"- -4 · <t> · video {refunded} · refund: +4, video refused under the content rules\n"
+            f"- -8 credits · <t> · video {delivered}\n"
+            f"- -4 credits · <t> · video {refunded} · refund: +4 credits, video refused under the content rules\n"
             f"- usage reset · {by}\n"
             f"- +9 bonus credits given (“won the contest”) · {by}\n"
             f"- own quota: 6 credits per week · {by}\n"
@@ -170,8 +170,8 @@ class TestQuotas:
         lines = (await told(stage, "quota show", user=mia)).split("\n")[-10:]
         assert lines[:5] == [f"- +1,000,000 bonus credits given (“{'x' * 59}…”) · {by}"] * 5
         assert lines[-2:] == [
-            f"- -8 · <t> · video {delivered}",
-            f"- video {refunded} · refund: +4, video refused under the content rules · <t>",
+            f"- -8 credits · <t> · video {delivered}",
+            f"- video {refunded} · refund: +4 credits, video refused under the content rules · <t>",
         ]
         for _ in range(5):
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from bot.chat import confirmations
+from bot.chat.audit import Audit
+from bot.chat.balances import account
 from bot.i18n.translations import TranslationCatalog
-from bot.models import Change, ChangeContext, ChannelId, Limit, Period, Source
+from bot.jobs.service import Account
+from bot.models import Balance, Change, ChangeContext, ChannelId, Limit, Period, Source
 from bot.report_models import ActKind
 from bot.server_rules import RuleTarget
-from bot.store import admin_acts, quotas, server_rules, server_settings
+from bot.store import admin_acts, ledger, quotas, server_rules, server_settings
 from bot.store.admin_acts import Subject, Undone, recorded
 from bot.store.database import Unit
-from tests.builders import GUILD, MEMBER, NOON, by
+from tests.builders import GUILD, MEMBER, NOON, by, seed_catalog
 from tests.in_memory_store import Ledgers
 
 ROLE = 61
@@ -149,3 +152,51 @@ def test_an_answer_says_that_it_is_set_already_where_the_value_is_the_same() -> 
     assert confirmations.of_default(ENGLISH, Change(setting, server)) == (
         "New default quota for all members: 50 credits per day. Before: 50 credits per day, the bot's default."
     )
+
+
+def test_what_undo_gave_and_took_is_said_to_be_by_undo(kept: Ledgers) -> None:
+    bonus, reset = Subject(ActKind.BONUS, MEMBER), Subject(ActKind.RESET, MEMBER)
+    granted = change(kept, bonus, lambda by: quotas.grant(by, MEMBER, 5, None))
+    kept.do(admin_acts.undo(by(), granted.acts[0]))
+    change(kept, bonus, lambda by: quotas.grant(by, MEMBER, 5, "won the contest"))
+    revoked = change(kept, bonus, lambda by: quotas.revoke(by, MEMBER, 1, "a mistake"))
+    kept.do(admin_acts.undo(by(), revoked.acts[0]))
+    begun = change(kept, reset, lambda by: quotas.reset(by, MEMBER))
+    kept.do(admin_acts.undo(by(), begun.acts[0]))
+
+    assert history(kept) == [
+        "usage reset undone",
+        "usage reset",
+        "1 bonus credit given back by Undo",
+        "1 bonus credit taken back (“a mistake”)",
+        "+5 bonus credits given (“won the contest”)",
+        "5 bonus credits taken back by Undo",
+        "+5 bonus credits given",
+    ]
+
+
+def test_credits_of_a_video_have_their_unit(kept: Ledgers) -> None:
+    kept.add_job(1)
+
+    assert history(kept) == ["-4 credits"]
+
+
+def history(kept: Ledgers) -> list[str]:
+    """The first part of each line of the member's history."""
+    has = Balance(Limit(20, Period.DAY, Source.SETTING), 0, 0, None, 0)
+    lines = kept.do(ledger.newest(GUILD, MEMBER, 10))
+    words = account(ENGLISH, MEMBER, Account(has, lines), None)
+    return [line.removeprefix("- ").split(" · ")[0] for line in words.split("**History**\n")[1].split("\n")]
+
+
+def test_the_audit_says_what_a_reset_did_and_that_it_was_undone(kept: Ledgers) -> None:
+    begun = change(kept, Subject(ActKind.RESET, MEMBER), lambda by: quotas.reset(by, MEMBER))
+    kept.do(admin_acts.undo(by(), begun.acts[0]))
+
+    words, _ = Audit(ENGLISH, seed_catalog(), GUILD).page(kept.do(admin_acts.page(GUILD, 0, 9)), 0)
+
+    undone, done = words.splitlines()[1:]
+    assert done.startswith(f"- <@{MEMBER}>: usage reset · ")
+    assert done.endswith(" · undone")
+    assert undone.startswith(f"- <@{MEMBER}>: usage reset undone · ")
+    assert undone.endswith(" · by Undo")
