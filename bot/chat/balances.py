@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.catalog import Catalog
 from bot.chat import limits, prices, refusals, text
-from bot.errors import ReservationRefused
+from bot.errors import ReservationRefused, UserError
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
 from bot.jobs.service import Account
@@ -39,12 +39,28 @@ _FAILURES = {
 
 
 def own_balance(
-    translations: Translations, balance: Balance, catalog: Catalog, refusal: ReservationRefused | None
+    translations: Translations,
+    balance: Balance,
+    catalog: Catalog,
+    refusal: ReservationRefused | None,
+    *,
+    shared: Sequence[ReservationRefused] = (),
+    barred: UserError | None = None,
 ) -> str:
-    """What /quota says."""
-    refusal_line = [] if refusal is None else [refusals.ineligible(translations, refusal)]
+    """What /quota says.
+
+    `catalog` is what the member may use there, `barred` why no video can be made there, and `shared` the limits for
+    all of which less is left than the member has.
+    """
+    why = [
+        None if barred is None else text.explain(translations, barred),
+        None if refusal is None else refusals.ineligible(translations, refusal),
+        *(refusals.exceeded(translations, each, catalog) for each in shared),
+    ]
     summary = _summary(translations, balance)
-    lines = ["\n".join([*refusal_line, summary]), translations.gettext("**What a video costs**")]
+    lines = ["\n".join([*filter(None, why), summary])]
+    if catalog.models:
+        lines.append(translations.gettext("**What a video costs**"))
     costs = [f"- {line}" for model in catalog.models for line in prices.lines(translations, model)]
     return text.as_much([*lines, *costs], rest=translations.gettext("- More are listed in `/animate`."))
 

@@ -87,6 +87,25 @@ def ineligible(translations: Translations, error: ReservationRefused) -> str:
     return translations.paragraph(*_ineligible(translations, error))
 
 
+def exceeded(translations: Translations, error: ReservationRefused, catalog: Catalog) -> str | None:
+    """That less is left of the server limit than the member has, or of the budget than any video costs; for /quota."""
+    assert error.limit is not None
+    fits_now = catalog.best_within(error.left, "") is not None
+    fits_later = catalog.best_within(error.limit.credits, "") is not None
+    renews_at = error.renews_at if fits_later else None
+    if error.reason is RefusalReason.BUDGET:
+        if fits_now or catalog.best_within(error.balance.spendable, "") is None:
+            return None
+        wrong = translations.gettext("Any video would exceed what the bot may spend right now.")
+        return translations.paragraph(wrong, _try_again(translations, renews_at))
+    sentences = [_left_of_server_limit(translations, error.left)]
+    if renews_at is not None:
+        sentences.append(translations.gettext(_SERVER_LIMIT.renews, when=text.moment(renews_at)))
+    elif not fits_now:
+        sentences.append(translations.gettext(_SERVER_LIMIT.ask))
+    return translations.paragraph(*sentences)
+
+
 def _ineligible(translations: Translations, error: ReservationRefused) -> tuple[str, str]:
     """What is wrong, and what to do."""
     why = text.because(translations, error.detail)

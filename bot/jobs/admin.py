@@ -261,6 +261,10 @@ class Admin:
         """The refusal that would meet the member here now, whatever the video; None where credits alone decide."""
         return await self._store.read(reservations.check_eligibility(scope, member, balance, self._clock.now()))
 
+    async def check_shared_limits(self, scope: Scope, balance: Balance) -> list[ReservationRefused]:
+        """Where less is left of the server limit, or of the budget, than the member has."""
+        return await self._store.read(reservations.check_shared_limits(scope, balance, self._limits, self._clock.now()))
+
     async def usage(self, scope: Scope, days: int) -> list[UsageRow]:
         """The jobs of the last days, today among them."""
         return await self._store.read(usage.usage(scope, days, self._clock.now()))

@@ -38,10 +38,14 @@ class RulesOfServers:
                 "In this server, videos can only be made in age-restricted channels. Nothing was charged. Use one of "
                 "them."
             )
-        allowed = found.models([*roles, scope], place)  # @everyone has the server's id
+        allowed = await self.allowed(scope, roles, place)
         if allowed is not None and not self._labels(allowed):
             raise UserError("You cannot use any model in this channel. Nothing was charged. Ask an admin about it.")
         return allowed
+
+    async def allowed(self, scope: Scope, roles: Sequence[int], place: Place) -> frozenset[str] | None:
+        """As `models`, also where no video can be made. Raises StoreUnavailable."""
+        return (await self.of(scope)).models([*roles, scope], place)  # @everyone has the server's id
 
     async def check(self, scope: Scope, roles: Sequence[int], place: Place, spec: VideoSpec) -> VideoSpec:
         """The video with what may make it. Raises UserError where the admins do not allow it, StoreUnavailable."""

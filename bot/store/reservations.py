@@ -61,6 +61,23 @@ def check_eligibility(scope: Scope, member: UserId, balance: Balance, now: datet
     return unit
 
 
+def check_shared_limits(
+    scope: Scope, balance: Balance, limits: Limits, now: datetime
+) -> Unit[list[ReservationRefused]]:
+    """The refusals that would meet a video for all the member has: less is left of the server limit, or the budget."""
+
+    def unit(tx: Tx) -> list[ReservationRefused]:
+        shared = [(RefusalReason.BUDGET, limits.budget, balances.budget_used(tx, limits.budget.per, now))]
+        server_limit = balances.server_limit_in(tx, scope)
+        if server_limit is not None:
+            used = balances.server_used(tx, scope, server_limit.per, now)
+            shared.insert(0, (RefusalReason.SERVER_LIMIT, server_limit, used))
+        found = [_exceeded(reason, balance, limit, used, now) for reason, limit, used in shared]
+        return [refusal for refusal in found if refusal.left < balance.spendable]
+
+    return unit
+
+
 def _facts(tx: Tx, job: Job, rows: AccountRows, roles: Sequence[int], limits: Limits) -> tuple[Balance, Row]:
     """What is found out at once before a reservation: the balance, and `known`, `refunds`, `budget_used`, `gifts`."""
     now = job.created_at

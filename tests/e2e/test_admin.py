@@ -62,6 +62,11 @@ class TestQuotas:
             "This video would exceed the server limit. The server limit has 3 credits left. Nothing was charged. "
             "The server limit renews <t>."
         )
+        assert await quota(stage, ana) == (
+            "The server limit has 3 credits left. The server limit renews <t>.\n"
+            "**120 credits left** (quota: 20, bonus credits: 100) · 0 credits used today · renews <t>\n"
+            "Quota: 20 credits per day. This is the bot's default quota."
+        )
 
     async def test_reset_and_clear_say_what_they_did(self, stage: Stage) -> None:
         ana, artist = stage.discord.world.people["ana"], stage.discord.world.artist

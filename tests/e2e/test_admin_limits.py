@@ -321,6 +321,8 @@ class TestWhomTheOperatorAdmits:
         await stage.over(await stage.animate(channel=stage.discord.world.dm(stage.mia)))
 
         assert await refused(stage, stage.mia) == BUDGET
+        nothing = "Any video would exceed what the bot may spend right now. Try again later."
+        assert nothing in (await quota(stage, stage.mia)).splitlines()
         assert stage.rows("SELECT DISTINCT budget_credits, budget_per FROM ledger WHERE kind = 'reserve'") == [
             (9, "total")
         ]

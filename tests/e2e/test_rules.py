@@ -36,6 +36,7 @@ async def test_which_models_a_role_and_a_channel_may_use_is_kept_to_in_lists_for
         "There is no model “Veo”. Nothing was changed."
     )
     assert await models_offered(stage) == ["sora-2"]
+    assert (await stage.reply(stage.mia, "quota")).endswith("\n- Sora 2 · 4 s = 4 credits · 8 s = 8 · 12 s = 12")
     pro = await refused(stage, stage.mia, model="sora-2-pro")
     assert pro == f"You cannot use Sora 2 Pro here. {UNCHARGED} Choose one of these models: Sora 2."
     by_artist = await stage.over(await stage.animate(ana, model="Sora 2 Pro"))
@@ -45,6 +46,9 @@ async def test_which_models_a_role_and_a_channel_may_use_is_kept_to_in_lists_for
     assert await models_offered(stage, channel=thread) == []
     nothing = f"You cannot use any model in this channel. {UNCHARGED} Ask an admin about it."
     assert await refused(stage, stage.mia, channel=thread) == nothing
+    there = await stage.reply(stage.mia, "quota", channel=thread)
+    assert there.startswith(f"{nothing}\n**100 credits left**")
+    assert "Sora" not in there
     picture = await stage.discord.post(stage.mia, "look", Upload("a.png", png(), "image/png"), channel=gallery)
     assert (await alone(await stage.discord.menu(stage.mia, "Animate this", picture))).text() == nothing
 

@@ -32,7 +32,7 @@ from bot.models import (
 from bot.store import balances, jobs, server_settings
 from bot.store.database import Row, Store, Tx, Unit
 from bot.store.migrations import scripts
-from bot.store.reservations import REFUNDS_A_DAY, reserve
+from bot.store.reservations import REFUNDS_A_DAY, check_shared_limits, reserve
 from bot.store.units import Connection, Cursor
 from tests.builders import (
     GUILD,
@@ -277,6 +277,24 @@ class TestLimits:
             (RefusalReason.BUDGET, 5, midnight.replace(month=4, day=1)),
             (RefusalReason.SERVER_LIMIT, 2, midnight + DAY),
         ]
+
+    async def test_of_limits_for_all_those_are_told_that_leave_less_than_the_member_has(self, store: Store) -> None:
+        operator = limits(20, budget=40)
+        await store.write(set_server_limit(24))
+        await ask(store, 1, operator, member=UserId(1))
+
+        async def told() -> list[tuple[RefusalReason, int]]:
+            found = await store.read(check_shared_limits(GUILD, await balance(store, operator), operator, NOON))
+            return [(refusal.reason, refusal.left) for refusal in found]
+
+        assert await told() == []  # the member has 20, and so has the server
+        await ask(store, 2, operator, member=UserId(2))
+        assert await told() == [(RefusalReason.SERVER_LIMIT, 16)]
+        await ask(store, 3, operator, member=UserId(3), scope=OTHER_GUILD, spec=a_spec(seconds=12, credits=12))
+        await ask(store, 4, operator, member=UserId(4), scope=OTHER_GUILD, spec=a_spec(seconds=4, credits=4))
+        assert await told() == [(RefusalReason.SERVER_LIMIT, 16), (RefusalReason.BUDGET, 16)]
+        await store.write(set_server_limit(0))
+        assert await told() == [(RefusalReason.SERVER_LIMIT, 0), (RefusalReason.BUDGET, 16)]
 
     async def test_a_replayed_interaction_is_known_and_takes_nothing(self, store: Store) -> None:
         job = await store.write(reserve(a_job(), [], limits()))

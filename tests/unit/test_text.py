@@ -299,6 +299,35 @@ class TestRefusals:
             f"This video costs {cost} credits. You have {left} credits left. Nothing was charged. {helps}"
         )
 
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (exceeded(RefusalReason.SERVER_LIMIT, 20, 6), "The server limit has 6 credits left. {renews}"),
+            (exceeded(RefusalReason.SERVER_LIMIT, 20, 0), "The server limit has 0 credits left. {renews}"),
+            (exceeded(RefusalReason.SERVER_LIMIT, 3, 1), "The server limit has 1 credit left. {ask}"),
+            (exceeded(RefusalReason.SERVER_LIMIT, 20, 6, per=Period.TOTAL), "The server limit has 6 credits left."),
+            (
+                exceeded(RefusalReason.SERVER_LIMIT, 9, 0, per=Period.TOTAL),
+                "The server limit has 0 credits left. {ask}",
+            ),
+            (exceeded(RefusalReason.BUDGET, 20, 6), None),
+            (exceeded(RefusalReason.BUDGET, 20, 3), "{any} Try again {when}."),
+            (exceeded(RefusalReason.BUDGET, 3, 3), "{any} Try again later."),
+            (exceeded(RefusalReason.BUDGET, 20, 0, per=Period.TOTAL), "{any} Try again later."),
+        ],
+    )
+    def test_a_quota_says_that_a_limit_of_all_has_less_left_and_no_amount_of_the_budget(
+        self, error: ReservationRefused, words: str | None
+    ) -> None:
+        said = words and words.format(
+            renews=f"The server limit renews {RENEWS_TEXT}.",
+            ask="Ask an admin to raise the server limit.",
+            any="Any video would exceed what the bot may spend right now.",
+            when=RENEWS_TEXT,
+        )
+
+        assert refusals.exceeded(ENGLISH, error, seed_catalog()) == said
+
 
 class TestPrompts:
     @pytest.mark.parametrize("kind", FailureKind)
