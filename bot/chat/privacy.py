@@ -39,6 +39,12 @@ _LABELS = {
 }
 _DANGERS = (DELETE, ERASE)
 
+CHOICES_KEPT = N_(
+    "Your last choices of model, length, price, sound and style are kept as your defaults, unless you press *Forget my "
+    "choices*."
+)
+CHOICES_NOT_KEPT = N_("Your last choices are not kept.")
+MENTIONS_MUTED = N_("Mentions are muted.")
 NO_MORE_MENTIONS = N_(
     "Mentions are muted. The bot no longer mentions you anywhere. Turn mentions on again with `/privacy`."
 )
@@ -115,11 +121,14 @@ def about(
         translations.gettext("### What the bot keeps about you"),
         _where(translations, endpoints),
         *([translations.gettext(HELPED, host=_host(helper))] if helper else []),
-        translations.gettext(
-            "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
-            "and the video, where its card is, times and credits. About you: your quota; your bonus credits and "
-            "blocks, with the admins' reasons; your language; and whether you have muted mentions. Your last choices "
-            "of model, length, price, sound and style are kept as your defaults, unless you press *Forget my choices*."
+        translations.paragraph(
+            translations.gettext(
+                "**What the bot keeps.** For each video: who asked for it, the prompt, the links to the picture "
+                "and the video, where its card is, times and credits. About you: your quota; your bonus credits and "
+                "blocks, with the admins' reasons; your language; and whether you have muted mentions."
+            ),
+            translations.gettext(CHOICES_KEPT if remembers else CHOICES_NOT_KEPT),
+            *([translations.gettext(MENTIONS_MUTED)] if muted else []),
         ),
         _how_long(translations, keeping),
         whoever,

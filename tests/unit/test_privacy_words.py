@@ -58,6 +58,15 @@ def test_the_page_offers_the_other_choice_of_pings(*, muted: bool, last: str) ->
     assert labels(about(muted=muted, remembers=False))[-1] == "Remember my choices"
 
 
+def test_the_page_says_what_was_chosen_on_it_before() -> None:
+    before, after = words(about()), words(about(muted=True, remembers=False))
+
+    assert "style are kept as your defaults, unless you press *Forget my choices*." in before
+    assert "Mentions are muted." not in before
+    assert "Your last choices are not kept. Mentions are muted." in after
+    assert "Forget my choices" not in after
+
+
 def test_the_operators_policy_is_linked_where_there_is_one() -> None:
     assert "Their privacy policy: <https://example.org/privacy>." in words(about(policy="https://example.org/privacy"))
     assert "policy" not in words(about())
