@@ -64,6 +64,10 @@ _PRIVATE: dict[FailureKind, _Line] = {
         N_("The video service refused this picture because it shows a person."),
         N_("Try a picture without people."),
     ),
+    FailureKind.BLOCKED: (
+        N_("This video was canceled because an admin blocked you in this server."),
+        N_("Ask an admin about it."),
+    ),
 }
 
 

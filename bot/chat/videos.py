@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import discord
 from discord import ui
 
 from bot.catalog import Catalog
@@ -15,7 +14,7 @@ from bot.chat.buttons import CANCEL, DELETE, ERASE, JOIN, KEEP, KEPT, JobButton
 from bot.chat.paging import page_buttons, page_line
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
-from bot.models import Job, JobId, JobState
+from bot.models import FailureKind, Job, JobId, JobState
 
 LIST = "videos"
 """Its name among the lists in pages."""
@@ -26,6 +25,7 @@ PROMPT_LISTED = 80
 PROMPT_GONE = N_("-# The prompt is no longer kept.")
 NOT_FETCHED = N_("📦 done, being downloaded")
 KEPT_NO_LONGER = N_("📭 done, no longer kept")
+BLOCKED = N_("🚫 canceled because an admin blocked you, refunded")
 NOTHING = N_("You have no videos yet. Make one with `/animate`.")
 
 _STATES = {
@@ -65,17 +65,18 @@ def video_list(
     stills: Collection[JobId] = frozenset(),
     joinable: Collection[JobId] = frozenset(),
 ) -> ui.LayoutView:
-    """One page, the nearest there is. The videos of the `kept` can be shown again; files come with the `stills`."""
+    """One page, the nearest there is. The videos of the `kept` can be shown again; files come with the `stills`.
+
+    Each entry is at most 8 of Discord's 40 components, and the buttons of the pages are 4.
+    """
     view = ui.LayoutView(timeout=None)
     pages = _pages(jobs)
     page = min(page, pages - 1)
-    shown = [_still(translations, job) for job in on_page(jobs, page) if job.id in stills]
-    if shown:
-        view.add_item(ui.MediaGallery(*shown))
     if not jobs:
         view.add_item(ui.TextDisplay(translations.gettext(NOTHING)))
     for job in on_page(jobs, page):
-        view.add_item(ui.TextDisplay(_entry(translations, job, catalog, is_kept=job.id in kept)))
+        entry: ui.Item[Any] = ui.TextDisplay(_entry(translations, job, catalog, is_kept=job.id in kept))
+        view.add_item(ui.Section(entry, accessory=_still(translations, job)) if job.id in stills else entry)
         buttons = _buttons(translations, job, is_kept=job.id in kept, can_join=job.id in joinable)
         if buttons:
             view.add_item(ui.ActionRow(*buttons))
@@ -85,10 +86,10 @@ def video_list(
     return view
 
 
-def _still(translations: Translations, job: Job) -> discord.MediaGalleryItem:
+def _still(translations: Translations, job: Job) -> ui.Thumbnail[Any]:
     key, alt = text.video_key(translations, job.key).replace("`", ""), text.alt_text(job.spec.prompt)
     said = key if alt is None else translations.labeled(key, alt)[: text.ALT_TEXT]
-    return discord.MediaGalleryItem(f"attachment://{still_name(job)}", description=said, spoiler=job.picture.spoiler)
+    return ui.Thumbnail(f"attachment://{still_name(job)}", description=said, spoiler=job.picture.spoiler)
 
 
 def question(translations: Translations, job: Job, *, in_list: bool, count: int = 1) -> ui.LayoutView:
@@ -132,6 +133,10 @@ def _state(translations: Translations, job: Job, *, is_kept: bool) -> str:
     known = _STATES.get(job.state)
     if job.state is JobState.UNDELIVERED and not is_kept:
         known = KEPT_NO_LONGER if job.fetched else NOT_FETCHED
+    if job.state is JobState.DELIVERING and job.fetched and job.card.request is not None:
+        known = _STATES[JobState.DELIVERED]  # as on the card, where it waits for the others
+    if job.failure is FailureKind.BLOCKED:
+        known = BLOCKED
     if known is not None:
         return translations.gettext(known)
     if job.failure is None:

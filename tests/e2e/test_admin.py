@@ -311,6 +311,8 @@ class TestPauseAndBlock:
         await stage.until(card, "Video canceled")
         assert "### 🚫 Video canceled" in card.text()
         assert "This video was canceled. Your 4 credits are back." in card.text()
+        (word,) = await stage.told(waiting, 1)
+        assert word.startswith("This video was canceled because an admin blocked you in this server.")
         assert await refused(stage, ana) == f"{CANNOT} {UNCHARGED} {ASK}"
         assert await quota(stage, ana) == (
             f"{CANNOT} {ASK}\n**16 credits left** · 4 credits used today · renews <t>\n"

@@ -71,7 +71,9 @@ async def test_a_video_goes_on_from_the_last_frame_of_another_before_and_after_a
     await stage.discord.wait_for(lambda: len(listed.media) == 3, 20, "a still of each")
     assert [Image.open(io.BytesIO(still.data)).size for still in listed.media] == [(180, 320)] * 3
     assert all(len(still.data) <= 24_000 for still in listed.media)
-    assert "it sleeps" in str(listed.now["components"][0]["items"][0]["description"])
+    first_entry = listed.now["components"][0]
+    assert "it sleeps" in first_entry["components"][0]["content"]
+    assert "it sleeps" in first_entry["accessory"]["description"]
     joined, twice = [await alone(await press(stage, listed, "Join")) for _ in range(2)]
     await stage.discord.wait_for(lambda: joined.media and twice.media, 30, "the joined video, both times")
     with av.open(io.BytesIO(joined.media[0].data), "r") as file:

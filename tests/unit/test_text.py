@@ -335,12 +335,13 @@ class TestPrompts:
         assert ". Your 4 credits are back." in failures.card_line(ENGLISH, kind, 4)
         assert ". Your 1 credit is back." in failures.card_line(ENGLISH, kind, 1)
 
-    def test_a_moderation_reason_goes_to_the_member_alone(self) -> None:
+    def test_a_moderation_reason_and_a_block_go_to_the_member_alone(self) -> None:
         told = {kind for kind in FailureKind if failures.private_line(ENGLISH, kind, 4) is not None}
 
-        assert told == {FailureKind.MODERATED, FailureKind.PERSON}
+        assert told == {FailureKind.MODERATED, FailureKind.PERSON, FailureKind.BLOCKED}
         assert {failures.card_line(ENGLISH, kind, 4) for kind in told} == {
-            "This video could not be made. Your 4 credits are back."
+            "This video could not be made. Your 4 credits are back.",
+            "This video was canceled. Your 4 credits are back.",
         }
         assert failures.private_line(ENGLISH, FailureKind.PERSON, 4) == (
             "The video service refused this picture because it shows a person. Your 4 credits are back. "

@@ -89,7 +89,8 @@ def every_list(locale: str) -> Iterator[ui.LayoutView]:
     ends = [(state, None) for state in JobState] + [(JobState.FAILED, kind) for kind in FailureKind]
     for state, failure in ends:
         jobs = [longest(locale, state=state, failure=failure)] * (PER_PAGE * 25)
-        yield video_list(translations, jobs, 12, catalog, joinable={job.id for job in jobs})
+        ids = {job.id for job in jobs}
+        yield video_list(translations, jobs, 12, catalog, kept=ids, stills=ids, joinable=ids)
     yield video_list(translations, [], 0, catalog)
 
 
