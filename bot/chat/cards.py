@@ -43,7 +43,8 @@ BLUE = discord.Colour(0x5865F2)
 GREEN = discord.Colour(0x23A55A)
 RED = discord.Colour(0xDA373C)
 
-_KEY_LINE = re.compile(r"-# <@[0-9]+> · .*`([0-9a-z]+)`")  # in every language; nothing else on it stands in backticks
+_KEY_LINE = re.compile(r"-# .* · [^·`\n]*`([0-9a-z]+)`")
+"""The last line, in every language, or the line of the first of several takes; nothing else on it is in backticks."""
 
 
 class Face(NamedTuple):
@@ -84,7 +85,7 @@ class Shown:
 
 
 def key_of(message: discord.Message) -> str | None:
-    """The job key a card of ours shows, or None."""
+    """The job key a card of ours shows, the first of several, or None."""
     for item in _texts(message.components):
         found = _KEY_LINE.search(item)
         if found:
@@ -229,7 +230,7 @@ class Cards:
             parts = (*parts, *_outlives(translations, shown))
         for part in parts:
             box.add_item(ui.TextDisplay(part) if isinstance(part, str) else part)
-        box.add_item(ui.TextDisplay(self._foot(translations, shown.job, shows_video=shows_video)))
+        box.add_item(ui.TextDisplay(self._foot(translations, shown, shows_video=shows_video)))
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         if EDIT in actions and len(actions) < MOST_BUTTONS and self._helps() and shown.job.spec.prompt:
             after = actions.index(EDIT) + 1
@@ -243,10 +244,19 @@ class Cards:
         view.add_item(box)
         return view
 
-    def _foot(self, translations: Translations, job: Job, *, shows_video: bool) -> str:
-        facts = text.video_facts(translations, job, self._maker(translations, job))
+    def _foot(self, translations: Translations, shown: Shown, *, shows_video: bool) -> str:
+        facts = text.video_facts(translations, shown.job, self._maker(translations, shown.job))
+        facts += self.refunded(translations, shown)
         marks = [translations.gettext("AI-generated")] if shows_video else []
-        return f"-# {' · '.join([*facts, *marks, text.video_key(translations, job.key)])}"
+        return f"-# {' · '.join([*facts, *marks, *self.keys(translations, shown)])}"
+
+    def refunded(self, _translations: Translations, _shown: Shown) -> list[str]:
+        """How many of the credits are back, where no line above says it of all."""
+        return []
+
+    def keys(self, translations: Translations, shown: Shown) -> list[str]:
+        """What the last line calls the video."""
+        return [text.video_key(translations, shown.job.key)]
 
     def _maker(self, translations: Translations, job: Job) -> str:
         """The model that makes it, and the one asked for where that could not."""

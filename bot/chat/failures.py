@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.errors import PictureRefused
 from bot.i18n.marking import N_
 from bot.i18n.translations import Translations
@@ -74,6 +76,15 @@ _PRIVATE: dict[FailureKind, _Line] = {
 def card_line(translations: Translations, kind: FailureKind, credits: int) -> str:  # noqa: A002 - the word of the domain
     """What everybody reads on the card of a job without a video."""
     return _failed(translations, _CARD_LINES[kind], credits)
+
+
+def card_lines(translations: Translations, ends: Sequence[tuple[FailureKind, int]]) -> list[str]:
+    """As `card_line`, of several on one card: what to do stands once, with the last that it is about."""
+    advice = [_CARD_LINES[kind][1:] for kind, _ in ends]
+    return [
+        _failed(translations, _CARD_LINES[kind][:1] if advice[number] in advice[number + 1 :] else _CARD_LINES[kind], n)
+        for number, (kind, n) in enumerate(ends)
+    ]
 
 
 def private_line(translations: Translations, kind: FailureKind, credits: int) -> str | None:  # noqa: A002 - the word of the domain

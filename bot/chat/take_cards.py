@@ -40,7 +40,8 @@ _HEADS = (
     (JobState.SUBMITTING, N_("### 📤 Sending"), BLUE),
     (JobState.WAITING, N_("### ⏳ In the queue"), GREY),
 )
-_Say = Callable[[Translations, Shown], list[str]]
+_Say = Callable[[Translations, Shown, Mapping[JobId, str]], list[str]]
+"""How a take stands, from the sentences about those of which no video came."""
 _ENDED = (JobState.FAILED, JobState.CANCELLED, JobState.UNKNOWN, JobState.TIMED_OUT)
 _TO_COME = (JobState.TIMED_OUT, JobState.DELIVERING, JobState.UNDELIVERED)
 _SENT = (JobState.SUBMITTING, JobState.RENDERING, JobState.DELIVERING, JobState.UNDELIVERED)
@@ -64,7 +65,7 @@ class TakeCards(Cards):
         actions = (CANCEL,) if is_cancelable else ()
         if any(state in _SENT for state in states):
             actions = (*actions, HIDE)
-        lines = [_lines(translations, shown.takes, number, _under_way) for number in range(len(shown.takes))]
+        lines = _lines(translations, shown.takes, _under_way)
         return self.view(_whole(shown), colour, translations.gettext(head), *lines, actions=actions or (HIDE,))
 
     def together(self, takes: Sequence[Job], files: Mapping[JobId, str], *, plain: bool = False) -> ui.LayoutView:
@@ -84,7 +85,7 @@ class TakeCards(Cards):
         note = []
         if first.card.ephemeral:
             note.append(only_you(translations, len(items)))
-        lines = [_lines(translations, shown, number, _outcome, files) for number in range(len(takes))]
+        lines = _lines(translations, shown, _outcome, files)
         return self.view(
             _whole(Shown(first, plain=plain, takes=shown)),
             GREEN,
@@ -110,8 +111,20 @@ class TakeCards(Cards):
         actions: tuple[str, ...] = (AGAIN, EDIT, HIDE if may_still_come and not count else DELETE)
         if may_still_come and (count or not first.card.bot_reaches):
             actions = (SHOW, *actions)
-        lines = [_lines(translations, shown, number, _outcome) for number in range(len(takes))]
+        lines = _lines(translations, shown, _outcome)
         return self.view(_whole(Shown(first, plain=plain, takes=shown)), colour, head, *lines, actions=actions)
+
+    def refunded(self, translations: Translations, shown: Shown) -> list[str]:
+        """Of the credits of all takes."""
+        if count := sum(take.job.spec.credits for take in shown.takes if take.job.state in _ENDED):
+            return [translations.ngettext("{n} credit refunded", "{n} credits refunded", count)]
+        return []
+
+    def keys(self, translations: Translations, shown: Shown) -> list[str]:
+        """Each take has a line with its own, but where the card can no longer be edited."""
+        if not shown.takes:
+            return super().keys(translations, shown)
+        return [text.video_key(translations, take.job.key) for take in shown.takes] if shown.leaving else []
 
 
 def ready_count(takes: Sequence[Job]) -> int:
@@ -126,23 +139,22 @@ def _whole(shown: Shown) -> Shown:
     return replace(shown, job=shown.job.evolve(spec=spec))
 
 
-def _lines(
-    translations: Translations,
-    takes: Sequence[Shown],
-    index: int,
-    say: _Say,
-    files: Collection[JobId] = (),
-) -> str:
-    """Which take it is, and how it stands."""
-    take = takes[index]
-    spec = replace(take.job.spec, take=index + 1, takes=len(takes))
-    seed = [] if spec.seed is None else [translations.gettext("seed {seed}", seed=str(spec.seed))]
-    facts = [*text.take_of(translations, spec), *seed, f"`{take.job.key}`"]
-    said = [] if take.job.id in files else say(translations, take)
-    return "\n".join([f"-# {' · '.join(facts)}", *said])
+def _lines(translations: Translations, takes: Sequence[Shown], say: _Say, files: Collection[JobId] = ()) -> list[str]:
+    """Which take each is, and how it stands; of one that is shown, which it is."""
+    ended = [take.job for take in takes if take.job.state in _ENDED]
+    said = failures.card_lines(translations, [(job.failure or FailureKind.PROVIDER, job.spec.credits) for job in ended])
+    failed = {job.id: line for job, line in zip(ended, said, strict=True)}
+    lines = []
+    for number, take in enumerate(takes, start=1):
+        spec = replace(take.job.spec, take=number, takes=len(takes))
+        seed = [] if spec.seed is None else [translations.gettext("seed {seed}", seed=str(spec.seed))]
+        facts = [*text.take_of(translations, spec), *seed, f"`{take.job.key}`"]
+        stands = [] if take.job.id in files else say(translations, take, failed)
+        lines.append("\n".join([f"-# {' · '.join(facts)}", *stands]))
+    return lines
 
 
-def _under_way(translations: Translations, take: Shown) -> list[str]:
+def _under_way(translations: Translations, take: Shown, failed: Mapping[JobId, str]) -> list[str]:
     match take.job.state:
         case JobState.WAITING:
             return [queue_position(translations, take)]
@@ -157,13 +169,13 @@ def _under_way(translations: Translations, take: Shown) -> list[str]:
         case JobState.DELIVERING | JobState.DELIVERED:
             return [translations.gettext(N_("✅ done"))]
         case _:
-            return _outcome(translations, take)
+            return _outcome(translations, take, failed)
 
 
-def _outcome(translations: Translations, take: Shown) -> list[str]:
+def _outcome(translations: Translations, take: Shown, failed: Mapping[JobId, str]) -> list[str]:
     job = take.job
     if job.state in _ENDED:
-        line = failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits)
+        line = failed[job.id]
         if job.state is not JobState.TIMED_OUT or job.deleted:
             return [line]
         return [line, translations.gettext("If the video arrives later, you can find it here or in `/videos`.")]

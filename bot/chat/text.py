@@ -19,7 +19,7 @@ MESSAGE = 2_000
 """Discord's bound on the characters of a message."""
 PROMPT_SHOWN = 300
 ALT_TEXT = 1_024
-"""Discord's bound on the description of a file, and of a gallery's item."""
+"""Discord's bound on the description of a file, of a gallery's item, and of a thumbnail."""
 PROMPT_LOGGED = 1_500
 URL_SHOWN = 1_500
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -212,7 +212,7 @@ def mention(translations: Translations, job: Job, count: int = 1) -> str:
 
 def over(translations: Translations, *jobs: Job) -> str:
     """That no video came of these, which share a card, to their member in public: a line for each of several."""
-    lines = [failures.card_line(translations, job.failure or FailureKind.PROVIDER, job.spec.credits) for job in jobs]
+    lines = failures.card_lines(translations, [(job.failure or FailureKind.PROVIDER, job.spec.credits) for job in jobs])
     if len(jobs) == 1:
         return f"<@{jobs[0].member}> {lines[0]}"
     named = [

@@ -99,5 +99,6 @@ def messages_of(asked: Asked) -> list[Message]:
 
 
 def is_card(message: Message, key: str = "") -> bool:
-    shown = f"`{key}`" if key else "video `"
-    return any(shown in message.text(number) for number in range(len(message.revisions)))
+    marks = (f"`{key}`",) if key else ("video `", " · `")  # a line of several has the key alone
+    texts = [message.text(number) for number in range(len(message.revisions))]
+    return any(mark in text for mark in marks for text in texts)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from discord.components import _component_factory
 
-from bot.chat.cards import Cards, Shown
+from bot.chat import text
+from bot.chat.cards import Cards, Shown, key_of
 from bot.chat.take_cards import TakeCards
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.chat_protocol import Progress
@@ -82,9 +85,38 @@ def test_under_way_the_card_has_a_line_for_each_take_and_cancels_what_can_be_can
         "✅ done",
         "This video could not be made. Your 4 credits are back.",
     ]
-    assert "16 credits" in foot
-    assert foot.endswith("video `key9`")
+    assert foot.endswith(" · 16 credits · 4 credits refunded")
     assert labels(view) == ["Cancel", "Hide"]
+
+
+def test_a_card_that_takes_share_has_each_key_once_and_is_known_by_the_first() -> None:
+    shared = takes(JobState.RENDERING, JobState.WAITING)
+    shown = tuple(map(Shown, shared))
+    under_way, leaving = (
+        cast("Any", TAKES.progress(Shown(shared[0], takes=shown, leaving=leaving))) for leaving in (False, True)
+    )
+
+    together: Any = TAKES.together(shared, {shared[0].id: "one.mp4"})
+    for view in (under_way, leaving, together):
+        said = "\n".join(texts(view))
+        assert [said.count(f"`key{number}`") for number in (9, 8)] == [1, 1]
+    for view in (under_way, together):
+        components = [_component_factory(raw, cast("Any", None)) for raw in view.to_components()]
+        assert key_of(cast("Any", SimpleNamespace(components=components))) == "key9"
+
+
+def test_what_to_do_stands_once_where_several_failed_alike_and_what_came_back_below() -> None:
+    failed = takes(JobState.FAILED, JobState.FAILED, JobState.FAILED)
+    failed[1] = failed[1].evolve(failure=FailureKind.BUSY)
+    *_, foot = lines = texts(TAKES.ended_takes(failed))
+
+    assert [line.split("\n")[1] for line in lines[2:-1]] == [
+        "The video service could not make this video. Your 4 credits are back.",
+        "The video service did not start this video within ten minutes. Your 4 credits are back. Try again later.",
+        "The video service could not make this video. Your 4 credits are back. Try again, perhaps with another prompt.",
+    ]
+    assert foot.endswith(" · 12 credits · 12 credits refunded")
+    assert text.over(TranslationCatalog().english, *failed).count("perhaps with another prompt") == 1
 
 
 def test_in_the_end_one_gallery_has_the_videos_and_each_can_be_continued() -> None:
