@@ -64,6 +64,10 @@ async def test_which_models_a_role_and_a_channel_may_use_is_kept_to_in_lists_for
     assert await told(stage, "models", role_or_channel=f"role:{everyone}", models="All") == (
         "@everyone can use all models. Before: Sora 2."
     )
+    await told(stage, "quota set", user=stage.mia, credits=10)
+    assert await refused(stage, stage.mia, channel=gallery) == (  # and no cheaper video of a model that is not allowed
+        f"This video costs 12 credits. You have 10 credits left. {UNCHARGED} Ask an admin for a larger quota."
+    )
     choices = await stage.discord.complete(
         stage.admin, "animate-admin models", "role_or_channel", {"role_or_channel": "ART"}
     )
