@@ -99,6 +99,11 @@ def of_reset(translations: Translations, member: str, before: Balance) -> str:
     return translations.paragraph(now, was)
 
 
+def nothing_to_reset(translations: Translations, member: str) -> str:
+    """As `of_reset`, where the member has used nothing."""
+    return translations.gettext("{member} has no usage to reset. Nothing was changed.", member=member)
+
+
 def of_pause(translations: Translations, *, paused: bool, reason: str | None = None) -> str:
     """Of the whole server; members read the reason, too."""
     if not paused:

@@ -170,8 +170,8 @@ class Admin:
         return await self._record(by, ActKind.BONUS, quotas.revoke(by, member, credits, reason), member=member)
 
     async def reset(self, by: ChangeContext, member: UserId) -> None:
-        """Forgets the use so far."""
-        await self._record(by, ActKind.RESET, quotas.reset(by, member), member=member)
+        """Forgets the use so far, if there is any."""
+        await self._record(by, ActKind.RESET, quotas.reset_used(by, member), member=member)
 
     async def forget_roles(self, by: ChangeContext, exists: Callable[[int], bool]) -> list[int]:
         """Removes the quotas of roles that are gone; returns those.

@@ -197,6 +197,25 @@ def reset(by: ChangeContext, member: UserId) -> Unit[None]:
     return unit
 
 
+def reset_used(by: ChangeContext, member: UserId) -> Unit[None]:
+    """As `reset`, where there is anything to forget: no credits and no failures since the last reset are no change."""
+
+    def unit(tx: Tx) -> None:
+        rows = ledger.lock_rows(tx, by.scope, member).rows
+        used = tx.one(
+            "SELECT 1 AS found FROM ledger WHERE scope = :scope AND member = :member AND reset_count = :count"
+            " UNION SELECT 1 AS found FROM member_usage WHERE scope = :scope AND member = :member"
+            " AND reset_count = :count",
+            scope=by.scope,
+            member=member,
+            count=rows.reset_count,
+        )
+        if used is not None:
+            reset(by, member)(tx)
+
+    return unit
+
+
 def every(scope: Scope) -> Unit[Quotas]:
     """All quotas of a server."""
 

@@ -152,7 +152,10 @@ class QuotaCommands(AdminCog):
         before = await self._service.balance(scope, member, roles_of(user))
         by = self._by(interaction)
         await self._admin.reset(by, member)
-        await self._confirm(interaction, by, confirmations.of_reset(translations_of(interaction), user.mention, before))
+        words = confirmations.nothing_to_reset(translations_of(interaction), user.mention)
+        if by.acts:
+            words = confirmations.of_reset(translations_of(interaction), user.mention, before)
+        await self._confirm(interaction, by, words)
 
     @quota.command(name="clear", description=N_("Remove a member's or role's own quota"))
     @app_commands.describe(target=MEMBER_OR_ROLE)

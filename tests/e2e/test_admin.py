@@ -76,6 +76,7 @@ class TestQuotas:
         spent = await refused(stage, ana)
 
         reset = await told(stage, "quota reset", user=ana)
+        again = await told(stage, "quota reset", user=ana)
         after_reset = await quota(stage, ana)
         cleared = [await told(stage, "quota clear", target=target) for target in (ana, ana, artist, artist)]
 
@@ -83,6 +84,7 @@ class TestQuotas:
         assert reset == (
             f"<@{ana.id}> can use their whole quota again: 4 credits per day. Before: 4 credits used today."
         )
+        assert again == f"<@{ana.id}> has no usage to reset. Nothing was changed."
         assert after_reset == (
             "**4 credits left** · 0 credits used today · renews <t>\nQuota: 4 credits per day. An admin set this quota."
         )
@@ -146,8 +148,9 @@ class TestQuotas:
         await told(stage, "quota clear", target=mia)
         await told(stage, "quota set", user=mia, credits=6, per="week")
         await told(stage, "quota grant", user=mia, credits=9, reason="won the contest")
-        await told(stage, "quota reset", user=mia)
+        await told(stage, "quota reset", user=mia)  # nothing to reset: no line
         await stage.over(await stage.animate(prompt="[moderated]"))
+        await told(stage, "quota reset", user=mia)
         await stage.over(await stage.animate(seconds=8))
         await told(stage, "block", user=mia)
         await told(stage, "unblock", user=mia)
@@ -163,19 +166,20 @@ class TestQuotas:
             f"- member unblocked · {by}\n"
             f"- member blocked · {by}\n"
             f"- -8 credits · <t> · video {delivered}\n"
-            f"- -4 credits · <t> · video {refunded} · refund: +4 credits, video refused under the content rules\n"
             f"- usage reset · {by}\n"
+            f"- -4 credits · <t> · video {refunded} · refund: +4 credits, video refused under the content rules\n"
             f"- +9 bonus credits given (“won the contest”) · {by}\n"
             f"- own quota: 6 credits per week · {by}\n"
             f"- own quota removed · {by}"
         )
 
-        for _ in range(5):  # and the reservation is no longer among the ten: its refund stands alone
+        for _ in range(4):  # and the reservation is no longer among the ten: its refund stands alone
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
         lines = (await told(stage, "quota show", user=mia)).split("\n")[-10:]
-        assert lines[:5] == [f"- +1,000,000 bonus credits given (“{'x' * 59}…”) · {by}"] * 5
-        assert lines[-2:] == [
+        assert lines[:4] == [f"- +1,000,000 bonus credits given (“{'x' * 59}…”) · {by}"] * 4
+        assert lines[-3:] == [
             f"- -8 credits · <t> · video {delivered}",
+            f"- usage reset · {by}",
             f"- video {refunded} · refund: +4 credits, video refused under the content rules · <t>",
         ]
         for _ in range(5):

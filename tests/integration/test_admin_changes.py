@@ -13,7 +13,7 @@ from bot.chat.audit import Audit
 from bot.chat.balances import account
 from bot.i18n.translations import TranslationCatalog
 from bot.jobs.service import Account
-from bot.models import Balance, Change, ChangeContext, ChannelId, Limit, Period, Source
+from bot.models import Balance, Change, ChangeContext, ChannelId, JobState, Limit, Period, Source
 from bot.report_models import ActKind
 from bot.server_rules import RuleTarget
 from bot.store import admin_acts, ledger, quotas, server_rules, server_settings
@@ -101,6 +101,21 @@ def test_what_is_set_already_is_no_change_and_leaves_nothing(
 def test_what_is_not_set_is_not_removed(kept: Ledgers, subject: Subject, changing: _Changing) -> None:
     assert change(kept, subject, changing).acts == []
     assert kept.rows("SELECT * FROM ledger") == kept.rows("SELECT * FROM admin_acts") == []
+
+
+def test_a_reset_is_a_change_where_something_was_used_or_failed_since_the_last_one(kept: Ledgers) -> None:
+    subject = Subject(ActKind.RESET, MEMBER)
+
+    def reset() -> int:
+        return len(change(kept, subject, lambda by: quotas.reset_used(by, MEMBER)).acts)
+
+    assert reset() == 0
+    kept.add_job(1)
+    assert [reset(), reset()] == [1, 0]
+    kept.add_job(2, JobState.FAILED)  # refunded; five of these keep a member out for today
+    assert [reset(), reset()] == [1, 0]
+    assert kept.rows("SELECT reset_count FROM members") == [(2,)]
+    assert kept.wrong() == []
 
 
 def test_another_reason_is_a_change(kept: Ledgers) -> None:
