@@ -182,7 +182,7 @@ class TestQuotas:
             f"- usage reset · {by}",
             f"- video {refunded} · refund: +4 credits, video refused under the content rules · <t>",
         ]
-        for _ in range(5):
+        for _ in range(6):
             await told(stage, "quota grant", user=mia, credits=1_000_000, reason="x" * 200)
         assert (await told(stage, "quota show", user=mia)).count("xxx…") == 10  # and Discord took it
 
