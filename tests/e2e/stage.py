@@ -36,7 +36,8 @@ FAST = {
 """Nothing here speaks TLS, and reading the machine's certificates is a tenth of a bot's start."""
 DONE = "Here is your video"
 FIRST_LINE = "Your picture and prompt are sent to"
-OVER = (DONE, "Here are your videos", "No video", "Your video is ready", "Video canceled", "Videos canceled")
+_ELSEWHERE = ("Your video is ready", "Your videos are ready")
+OVER = (DONE, "Here are your videos", *_ELSEWHERE, "No video", "Video canceled", "Videos canceled")
 CRASHING_BOT = (str(Path(__file__).with_name("crashing_bot.py")),)
 
 

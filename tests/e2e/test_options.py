@@ -189,6 +189,7 @@ class TestTakes:
         assert [f"video {n} of 3" in card.text() for n in (1, 2, 3)] == [True] * 3
         stage.provider.finish(jobs(stage)[0].id)
         await stage.until(card, "✅ done")
+        assert (await stage.reply(stage.mia, "videos")).count("**✅ done**") == 1
         assert stage.bot is not None
         await stage.bot.stop()
         await stage.start_bot()
