@@ -21,7 +21,7 @@ async def test_each_reads_their_own_language_also_after_a_restart(build: Build) 
     await stage.until(card, german("### 🎬 Rendering"))
     refused = await alone(await stage.animate(image=Upload("cat.pdf", b"%PDF-1.7", "application/pdf")))
     assert refused.text() == f"{japanese(A_PDF)}{japanese(NOTHING_CHARGED)}"
-    assert await told(stage, "resume") == "Videos can be made in this server again."  # the admin reads English
+    assert await told(stage, "resume") == "Videos are not paused in this server. Nothing was changed."  # in English
 
     assert stage.bot is not None
     await stage.bot.stop()
