@@ -111,8 +111,8 @@ def of_pause(translations: Translations, *, paused: bool, reason: str | None = N
     return translations.paragraph(
         translations.gettext("Videos are paused in this server{because}.", because=text.because(translations, reason)),
         translations.gettext(
-            "Videos that are being made are finished. Videos in the queue wait for up to two hours, then their credits "
-            "are refunded. Use `/animate-admin resume` to start again."
+            "Videos that are being made will still be finished. Videos in the queue wait for up to two hours, then "
+            "their credits are refunded. Use `/animate-admin resume` to start again."
         ),
     )
 

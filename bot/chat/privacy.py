@@ -40,7 +40,7 @@ _LABELS = {
 _DANGERS = (DELETE, ERASE)
 
 CHOICES_KEPT = N_(
-    "Your last choices of model, length, price, sound and style are kept as your defaults, unless you press *Forget my "
+    "Your last choices of model, length, price, sound and style are kept as your defaults until you press *Forget my "
     "choices*."
 )
 CHOICES_NOT_KEPT = N_("Your last choices are not kept.")

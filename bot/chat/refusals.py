@@ -168,7 +168,7 @@ def _over_server_limit(translations: Translations, error: ReservationRefused, sp
 
 def _left_of_server_limit(translations: Translations, left: int) -> str:
     return translations.ngettext(
-        "The server limit has {n} credit left.", "The server limit has {n} credits left.", left
+        "{n} credit of the server limit is left.", "{n} credits of the server limit are left.", left
     )
 
 

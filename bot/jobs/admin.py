@@ -59,7 +59,8 @@ _NOT_UNDONE = {
         "It is too late to undo this change. Nothing was changed. Changes can be undone for ten minutes."
     ),
     Refusal.CHANGED: N_(
-        "This change can no longer be undone, because what it set was changed or used since then. Nothing was undone."
+        "This change can no longer be undone, because what it set has been changed or used since then. Nothing was "
+        "undone."
     ),
 }
 

@@ -36,7 +36,7 @@ CANCEL_UNSURE = N_(
 )
 NOT_OVER = N_("This video is still in progress. You can delete it when it has ended.")
 OTHERS_NOT_OVER = N_(
-    "Another video of the same request is still in progress. You can delete this video when the other one has ended."
+    "Another video of the same request is still in progress. You can delete this video when all of them have ended."
 )
 GONE = N_("The bot no longer keeps this video.")
 PROMPT_GONE = N_(

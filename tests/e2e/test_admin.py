@@ -59,11 +59,11 @@ class TestQuotas:
         await stage.over(await stage.animate())
 
         assert await refused(stage, ana) == (
-            "This video would exceed the server limit. The server limit has 3 credits left. Nothing was charged. "
+            "This video would exceed the server limit. 3 credits of the server limit are left. Nothing was charged. "
             "The server limit renews <t>."
         )
         assert await quota(stage, ana) == (
-            "The server limit has 3 credits left. The server limit renews <t>.\n"
+            "3 credits of the server limit are left. The server limit renews <t>.\n"
             "**120 credits left** (quota: 20, bonus credits: 100) · 0 credits used today · renews <t>\n"
             "Quota: 20 credits per day. This is the bot's default quota."
         )
@@ -273,8 +273,8 @@ class TestPauseAndBlock:
             await stage.booked(lambda: stage.states().count("delivered") == known + 1)
 
         assert await told(stage, "pause", reason="a feast") == (
-            f"{PAUSED} Videos that are being made are finished. Videos in the queue wait for up to two hours, then "
-            "their credits are refunded. Use `/animate-admin resume` to start again."
+            f"{PAUSED} Videos that are being made will still be finished. Videos in the queue wait for up to two "
+            "hours, then their credits are refunded. Use `/animate-admin resume` to start again."
         )
         assert await refused(stage, ana) == f"{PAUSED} {UNCHARGED} {LATER}"
         assert await quota(stage, ana) == (

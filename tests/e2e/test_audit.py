@@ -47,7 +47,10 @@ async def test_what_was_changed_is_undone_once_while_it_stands_also_after_a_rest
         f"Undone. 9 bonus credits of <@{mia.id}> were taken back. They now have 0 bonus credits.",
         "Undone. Videos can be made in this server again.",
         "Undone. All words are allowed. Before, these words were not allowed: gore.",
-        "This change can no longer be undone, because what it set was changed or used since then. Nothing was undone.",
+        (
+            "This change can no longer be undone, because what it set has been changed or used since then. Nothing was "
+            "undone."
+        ),
     ]
     assert own.text().startswith(f"<@{mia.id}> now has a quota of their own: 40 credits per day.")
     assert [button.label for button in own.buttons] == []

@@ -61,7 +61,7 @@ def test_the_page_offers_the_other_choice_of_pings(*, muted: bool, last: str) ->
 def test_the_page_says_what_was_chosen_on_it_before() -> None:
     before, after = words(about()), words(about(muted=True, remembers=False))
 
-    assert "style are kept as your defaults, unless you press *Forget my choices*." in before
+    assert "style are kept as your defaults until you press *Forget my choices*." in before
     assert "Mentions are muted." not in before
     assert "Your last choices are not kept. Mentions are muted." in after
     assert "Forget my choices" not in after

@@ -181,7 +181,7 @@ class TestRefusals:
             (
                 RefusalReason.SERVER_LIMIT, None,
                 (
-                    "This video would exceed the server limit. The server limit has 6 credits left. "
+                    "This video would exceed the server limit. 6 credits of the server limit are left. "
                     "Nothing was charged. You can make this now: Sora 2 · 4 s = 4 credits. "
                     f"The server limit renews {RENEWS_TEXT}."
                 ),
@@ -214,7 +214,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("whole", "left", "choice", "words"),
         [
-            (10, 2, 8, "{would} The server limit has 2 credits left. {uncharged} {renews}"),
+            (10, 2, 8, "{would} 2 credits of the server limit are left. {uncharged} {renews}"),
             (3, 1, 4, "{never}: 3 credits per day. {uncharged} {ask}"),
             (0, 0, 4, "{never}: 0 credits per day. {uncharged} {ask}"),
             (10, 1, 12, "{never}: 10 credits per day. {uncharged} {cheaper}"),
@@ -302,13 +302,13 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("error", "words"),
         [
-            (exceeded(RefusalReason.SERVER_LIMIT, 20, 6), "The server limit has 6 credits left. {renews}"),
-            (exceeded(RefusalReason.SERVER_LIMIT, 20, 0), "The server limit has 0 credits left. {renews}"),
-            (exceeded(RefusalReason.SERVER_LIMIT, 3, 1), "The server limit has 1 credit left. {ask}"),
-            (exceeded(RefusalReason.SERVER_LIMIT, 20, 6, per=Period.TOTAL), "The server limit has 6 credits left."),
+            (exceeded(RefusalReason.SERVER_LIMIT, 20, 6), "6 credits of the server limit are left. {renews}"),
+            (exceeded(RefusalReason.SERVER_LIMIT, 20, 0), "0 credits of the server limit are left. {renews}"),
+            (exceeded(RefusalReason.SERVER_LIMIT, 3, 1), "1 credit of the server limit is left. {ask}"),
+            (exceeded(RefusalReason.SERVER_LIMIT, 20, 6, per=Period.TOTAL), "6 credits of the server limit are left."),
             (
                 exceeded(RefusalReason.SERVER_LIMIT, 9, 0, per=Period.TOTAL),
-                "The server limit has 0 credits left. {ask}",
+                "0 credits of the server limit are left. {ask}",
             ),
             (exceeded(RefusalReason.BUDGET, 20, 6), None),
             (exceeded(RefusalReason.BUDGET, 20, 3), "{any} Try again {when}."),

@@ -48,9 +48,9 @@ NOW_AGAIN = [
         None,
         ["a feast"],
         (
-            "Videos are paused in this server (“a feast”). Videos that are being made are finished. Videos in the "
-            "queue wait for up to two hours, then their credits are refunded. Use `/animate-admin resume` to start "
-            "again."
+            "Videos are paused in this server (“a feast”). Videos that are being made will still be finished. Videos "
+            "in the queue wait for up to two hours, then their credits are refunded. Use `/animate-admin resume` to "
+            "start again."
         ),
     ),
     (ActKind.BLOCK, ["spam"], None, "<@7> can make videos in this server again."),
