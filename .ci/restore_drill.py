@@ -27,7 +27,7 @@ from tests.ledger_audit import differences
 
 SETTINGS = {"BACKUP_EVERY": "1m", "MAX_CONCURRENT_JOBS": "2", "MAX_JOBS_PER_USER": "9"}
 ENDS = {"rendering": "delivered", "submitting": "unknown", "waiting": "cancelled"}
-WORDS = {"delivered": DONE, "unknown": "will not send the request again by itself", "cancelled": "Canceled"}
+WORDS = {"delivered": DONE, "unknown": "will not send the request again by itself", "cancelled": "video was canceled"}
 DUE_IN_S = 8.0
 """The first scheduled backup: there is an earlier one, nearly a minute old."""
 
