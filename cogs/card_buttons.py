@@ -120,14 +120,15 @@ class CardButtons(commands.Cog):
             await self._delete_in_list(interaction, await self._library.own(user_of(interaction), job_id))
             return
         job = await self._library.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
+        takes = await self._library.takes(job)
         if user_of(interaction) != job.member:
             await self._remove_for_others(interaction, job)
-        elif count := _video_count(await self._library.takes(job)):
+        elif count := _video_count(takes):
             await self._ask(interaction, job, count)
         else:
             await interaction.response.defer()  # Discord takes no other request by the token of a press before
             await self._library.keep_token(job, press_of(interaction))
-            takes = await self._library.delete_all(job)
+            await self._library.delete_all(takes)
             gone = await remove_pressed(interaction, job)
             beside = await remove_all(interaction.client, takes, but=_pressed_message(interaction))
             await self._end_deletion(interaction, takes, all_gone=gone and beside)
@@ -138,7 +139,8 @@ class CardButtons(commands.Cog):
         if is_in_list(interaction):
             await self._erase_in_list(interaction, job)
             return
-        takes = await self._library.delete_all(job)
+        takes = await self._library.takes(job)
+        await self._library.delete_all(takes)
         words = text.ALL_DELETED if _video_count(takes) > 1 else text.DELETED
         await interaction.response.edit_message(view=sentence(translations_of(interaction), words))
         gone = await remove_all(interaction.client, takes)

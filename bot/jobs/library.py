@@ -252,15 +252,13 @@ class Library:
         await self._worker.recheck(job.id)  # a video that was being fetched or sent is not any more
         self._files.erase(job)
 
-    async def delete_all(self, job: Job) -> list[Job]:
-        """As `delete`, for all takes on the card; none is deleted while one is in progress. Returns them."""
-        there = await self.takes(job)
-        if any(take.state in UNFINISHED for take in there):
+    async def delete_all(self, takes: Sequence[Job]) -> None:
+        """As `delete`, for all takes on the card, as their member saw them; none while one is in progress."""
+        if any(take.state in UNFINISHED for take in takes):
             raise UserError(NOT_OVER)
-        over = [take for take in there if take.state is not JobState.TIMED_OUT] or there
+        over = [take for take in takes if take.state is not JobState.TIMED_OUT] or takes
         for take in reversed(over):
             await self.delete(take)
-        return there
 
     async def keep(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
         """Fetches the video from Discord before a message with it goes. Raises OSError, and what `chunks` raises."""

@@ -262,6 +262,20 @@ async def test_a_video_that_comes_while_its_member_deletes_what_had_none_is_not_
     assert (await setup.found()).deleted
 
 
+async def test_videos_that_come_while_their_member_deletes_a_card_without_any_are_not_deleted_unasked(
+    setup: Setup,
+) -> None:
+    first = await setup.job(S.DELIVERING)
+    second = await setup.job(S.DELIVERING, 2)
+    for take in (first, second):
+        await setup.store.write(jobs.move(take.id, S.DELIVERING, S.DELIVERED, now=NOON))
+
+    with pytest.raises(UserError):
+        await setup.library.delete_all([first, second])
+
+    assert not any([(await setup.library.own(MEMBER, take.id)).deleted for take in (first, second)])
+
+
 async def test_a_copy_fetched_for_a_job_that_its_member_deletes_meanwhile_is_not_left_behind(setup: Setup) -> None:
     job = await setup.job(S.DELIVERED)
 
