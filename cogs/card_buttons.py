@@ -120,10 +120,9 @@ class CardButtons(commands.Cog):
             await self._delete_in_list(interaction, await self._library.own(user_of(interaction), job_id))
             return
         job = await self._library.visible(user_of(interaction), job_id, moderated=_moderated(interaction))
-        takes = await self._library.takes(job)
         if user_of(interaction) != job.member:
             await self._remove_for_others(interaction, job)
-        elif count := _video_count(takes):
+        elif count := _video_count(takes := await self._library.takes(job)):
             await self._ask(interaction, job, count)
         else:
             await interaction.response.defer()  # Discord takes no other request by the token of a press before
